@@ -1,0 +1,16 @@
+# One static library per layer, each linking only to the layers on its left.
+# A layer's src/<layer>/CMakeLists.txt calls annulus_layer(<files>) and adds its own dependencies.
+set(ANNULUS_LAYERS base math tfhe optimizer circuit nn data onnx train deploy)
+set(ANNULUS_LAYER_TARGETS "")
+foreach(layer IN LISTS ANNULUS_LAYERS)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/src/${layer}/CMakeLists.txt)
+    set(ANNULUS_LAYER annulus_${layer})
+    add_library(${ANNULUS_LAYER} STATIC)
+    target_link_libraries(${ANNULUS_LAYER} PUBLIC ${ANNULUS_LAYER_TARGETS} annulus_options)
+    add_subdirectory(src/${layer})
+    list(APPEND ANNULUS_LAYER_TARGETS ${ANNULUS_LAYER})
+  endif()
+endforeach()
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/CMakeLists.txt)
+  add_subdirectory(src/cli)
+endif()

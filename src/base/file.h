@@ -1,0 +1,15 @@
+/* Whole files: read with a limit; written to a temporary beside the target, flushed and renamed, or not at all. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads at most `limit` bytes; a larger file is an error. *out is owned by the caller (mem_free). */
+annulus_status file_read(const char *path, size_t limit, uint8_t **out, size_t *len)
+    __attribute__((warn_unused_result));
+/* mode: permission bits, e.g. 0600 for secrets. Replaces the target atomically; nothing is left behind on failure. */
+annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
+    __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,29 @@
+/* Aligned allocation, wiping, and the scratch arena of hot paths. */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include "base/status.h"
+#include <stddef.h>
+
+#define MEM_ALIGN ((size_t)64)
+#define ROUND_UP(bytes) (((size_t)(bytes) + MEM_ALIGN - 1) & ~(MEM_ALIGN - 1))
+
+/* count*size bytes, zeroed, 64-byte aligned (blocks of 2 MiB and more are offered huge pages); the product is checked
+ * for overflow. `what` names the object in the message. *out is NULL on failure. Free with mem_free. */
+annulus_status mem_create(size_t count, size_t size, const char *what, void **out) __attribute__((warn_unused_result));
+void mem_free(void *p);
+/* Overwrites and then frees; p may be NULL. */
+void mem_wipe_free(void *p, size_t bytes);
+/* Overwrites in a way that the compiler keeps. */
+void mem_wipe(void *p, size_t bytes);
+
+/* Bump allocator over one block; one per thread. */
+typedef struct scratch {
+    unsigned char *base;
+    size_t size, used;
+} scratch;
+annulus_status scratch_create(size_t bytes, scratch *out) __attribute__((warn_unused_result));
+void scratch_destroy(scratch *s); /* wipes */
+/* 64-byte aligned, not zeroed; overflow is a REQUIRE (our bug: a *_scratch() sum is wrong). Rewind by restoring used. */
+void *scratch_take(scratch *s, size_t bytes);
+#endif

@@ -1,0 +1,88 @@
+/* The integer program that runs under encryption: dense layers over integers, each but the last followed by one table
+ * look-up per neuron. Clear, simulated and encrypted runs share this one meaning.
+ *
+ * Meaning of a hidden layer, neuron o, integer inputs x:
+ *   acc  = sum_i W[o,i] x[i]                                  (exact integers)
+ *   cell = floor((acc + offset[o]) / step)                    (step > 1 is rounding to fewer bits)
+ *   y[o] = table[o][cell] for 0 <= cell < cells.
+ * Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] = table[o][0] + table[o][cells-1]: with
+ * c = cell mod 2*cells, y = table[o][c] if c < cells, else mid2[o] - table[o][c-cells]. For tables that are flat at
+ * both ends (every clamped quantizer) that is saturation. Every such event is counted as out of range.
+ * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
+ * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
+ * Last layer: acc only (decrypted): phase = acc / period of the torus; value = real_scale[o]*acc + real_bias[o]. */
+#ifndef CIRCUIT_CIRCUIT_H
+#define CIRCUIT_CIRCUIT_H
+
+#include "base/bytes.h"
+#include "optimizer/optimizer.h"
+#include <stdint.h>
+
+#define CIRCUIT_MAX_LAYERS 32u
+#define CIRCUIT_MAX_WIDTH 65536u
+#define CIRCUIT_MAX_CELLS 4096u
+
+typedef struct circuit_layer {
+    char name[32];
+    size_t in, out;
+    int32_t *W;                          /* (out,in) */
+    double *real_scale, *real_bias;      /* (out) real value of an accumulator = real_scale*acc + real_bias */
+    int64_t *proven_lo, *proven_hi;      /* (out) interval arithmetic */
+    int64_t *measured_lo, *measured_hi;  /* (out) on the calibration data */
+    int64_t *lo, *hi;                    /* (out) range that the encoding was made for */
+    /* hidden layers */
+    uint32_t cells;                      /* table entries; 0 for the output layer */
+    int64_t step;                        /* accumulator units of a cell */
+    int64_t *offset;                     /* (out) */
+    int32_t *table;                      /* (out,cells) integer inputs of the next layer */
+    uint32_t EF;
+    /* output layer */
+    int64_t period;                      /* accumulator units of the whole torus */
+    char activation[16];                 /* for people: "relu", ... */
+} circuit_layer;
+
+typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1 } circuit_task;
+
+typedef struct circuit_input {
+    size_t features;
+    double *shift, *gain;    /* (features) x' = (x - shift)*gain */
+    double scale;            /* q = floor(x'/scale + 1/2), refused or clamped outside [lo,hi] */
+    int32_t lo, hi;          /* integer inputs of the first layer */
+} circuit_input;
+
+typedef struct circuit {
+    circuit_input input;
+    size_t layers_count;
+    circuit_layer *layers;
+    circuit_task task;
+    char **labels;           /* (outputs) names of the classes or targets, never NULL */
+    size_t calibration_count;
+    int ranges_measured;     /* 0 proven, 1 measured */
+    error_target target;
+    double log2_error;
+    security_level level;
+    optimizer_result choice; /* parameters and predictions */
+    uint8_t digest[32];      /* SHA-256 of everything above as written; binds keys and ciphertexts to the circuit */
+} circuit;
+
+annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result)); /* all zero */
+/* Allocates the arrays of one layer whose in, out and cells (0 for the last layer) are set. */
+annulus_status circuit_layer_create(circuit_layer *layer) __attribute__((warn_unused_result));
+void circuit_destroy(circuit *c);
+void circuit_write(writer *w, const circuit *c);
+/* Validates every field, recomputes nothing but the digest; parameters are checked against the security curve. */
+annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused_result));
+annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
+/* The layers as the optimizer sees them; out has layers_count entries. */
+void circuit_lookup_layers(const circuit *c, lookup_layer *out);
+/* Runs the search on circuit_lookup_layers and stores choice and EF of each layer. */
+annulus_status circuit_choose_parameters(circuit *c) __attribute__((warn_unused_result));
+/* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the range;
+ * NaN is always refused. */
+annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
+    __attribute__((warn_unused_result));
+static inline const circuit_layer *circuit_last(const circuit *c)
+{
+    return &c->layers[c->layers_count - 1];
+}
+#endif

@@ -1,0 +1,36 @@
+/* The three executions of a circuit. */
+#ifndef CIRCUIT_EXEC_H
+#define CIRCUIT_EXEC_H
+
+#include "base/progress.h"
+#include "circuit/circuit.h"
+#include "tfhe/lwe.h"
+
+typedef struct exec_stats {
+    uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range */
+    uint64_t index_errors[CIRCUIT_MAX_LAYERS]; /* simulation: look-ups that hit another cell than the clear one of the same accumulator */
+} exec_stats;
+
+/* x (count, features) integers, out (count, outputs) accumulators of the last layer. stats may be NULL, else added to. */
+annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
+                          exec_stats *stats) __attribute__((warn_unused_result));
+/* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer, every
+ * look-up's phase gets keyswitch and modulus-switch noise. Sample i draws from stream (seed, RANDOM_SIMULATION, i):
+ * results do not depend on threads. */
+annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
+                             double *out, exec_stats *stats) __attribute__((warn_unused_result));
+
+/* Tables in torus words and the constants of each layer, made once per circuit and shared. */
+typedef struct exec_plan exec_plan;
+annulus_status exec_plan_create(const circuit *c, exec_plan **out) __attribute__((warn_unused_result)); /* borrows c */
+void exec_plan_destroy(exec_plan *plan);
+/* Torus words that encode integer inputs: out (features). */
+void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
+/* in (features, lwe_words), out (outputs, lwe_words). One sample. The key's parameters must be the circuit's. */
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+                              unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
+/* Accumulators (real: with noise) of the last layer from decrypted phases (outputs). */
+void exec_decode(const circuit *c, const uint64_t *phase, double *acc);
+/* Real values: scores or predictions, value = real_scale*acc + real_bias. */
+void exec_values(const circuit *c, const double *acc, double *values);
+#endif

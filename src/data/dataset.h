@@ -1,0 +1,40 @@
+/* Data sets in memory: features as floats, with class labels or real targets. */
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include "base/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct dataset {
+    size_t count, features;
+    float *x;              /* (count,features) raw values */
+    size_t classes;        /* classification: number of classes, else 0 */
+    int32_t *label;        /* (count) class index, or NULL */
+    char **class_names;    /* (classes) */
+    size_t targets;        /* regression: targets per sample, else 0 */
+    float *y;              /* (count,targets), or NULL */
+    char **feature_names;  /* (features) or NULL */
+    char **target_names;   /* (targets) or NULL */
+    size_t height, width;  /* images: height*width = features, else 0 */
+} dataset;
+void dataset_destroy(dataset *d);
+
+typedef enum csv_task { CSV_CLASSIFICATION, CSV_REGRESSION, CSV_UNLABELED } csv_task;
+typedef struct csv_options {
+    csv_task task;
+    const char *label;              /* column name, or NULL: the last column (ignored when unlabeled) */
+    const char *const *class_names; /* classes in a fixed order (e.g. of a model), or NULL: sorted as found */
+    size_t class_names_count;
+} csv_options;
+/* One header line, then numbers; plain or gzip. A bad cell is named by line, column and content; NaN, infinity, ragged
+ * lines, unknown classes and empty files are refused. */
+annulus_status dataset_read_csv(const char *path, const csv_options *options, dataset **out)
+    __attribute__((warn_unused_result));
+/* IDX images (N,H,W) or (N,F) of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */
+annulus_status dataset_read_idx(const char *images, const char *labels, dataset **out)
+    __attribute__((warn_unused_result));
+/* Samples first..first+count-1 as a new set that owns copies. */
+annulus_status dataset_slice(const dataset *d, size_t first, size_t count, dataset **out)
+    __attribute__((warn_unused_result));
+#endif

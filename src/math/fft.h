@@ -1,0 +1,58 @@
+/* Negacyclic products in Z_{2^64}[X]/(X^N+1) through a complex FFT of M = N/2 points over the roots of x^M - i.
+ * Fourier values are in the plan's own order (permuted) and never leave memory. */
+#ifndef MATH_FFT_H
+#define MATH_FFT_H
+
+#include "base/memory.h"
+#include <stdint.h>
+
+#define FFT_MIN_N 256u
+#define FFT_MAX_N 65536u
+
+typedef struct fft_plan fft_plan; /* immutable, shared between threads */
+
+/* One Fourier polynomial: `fft_words(N)` doubles, 64-byte aligned: M real parts, padding, M imaginary parts, padding
+ * (fft_stride(N) doubles each: the padding keeps power-of-two strides from colliding in the cache). */
+typedef struct fourier {
+    double *v;
+} fourier;
+
+/* N a power of two in [FFT_MIN_N, FFT_MAX_N], else ANNULUS_ERR_INPUT. */
+annulus_status fft_plan_create(size_t N, fft_plan **out) __attribute__((warn_unused_result));
+void fft_plan_destroy(fft_plan *plan);
+size_t fft_plan_N(const fft_plan *plan);
+size_t fft_stride(size_t N); /* doubles between real and imaginary part */
+size_t fft_words(size_t N);  /* doubles of one Fourier polynomial = 2*fft_stride(N) */
+
+/* out <- FFT of N signed integers (|c| <= 2^31). c need not be aligned beyond 8 bytes. */
+void fft_forward_i64(const fft_plan *plan, fourier out, const int64_t *c);
+/* out <- FFT of N torus words read as signed, scaled by 2^-64 (key material). */
+void fft_forward_torus(const fft_plan *plan, fourier out, const uint64_t *c);
+/* c <- c + IFFT(in) in torus words (mod 2^64, nearest): `in` is scaled as torus (period 1). Destroys `in`. */
+void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in);
+/* acc += a*b, pointwise. */
+void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b);
+/* acc <- 0 */
+void fft_zero(const fft_plan *plan, fourier acc);
+
+/* c <- c + a*s exactly mod 2^64 with s binary (secret, words 0/1); constant time in a and s; through limbs and the FFT.
+ * s_hat: fft_forward_i64 of s. tmp: poly_mul_binary_scratch(N). */
+size_t poly_mul_binary_scratch(size_t N);
+void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, fourier s_hat, scratch *tmp);
+
+/* --- the hot kernels of one external product step, fused where the instruction set allows ------------------------ */
+
+/* Gadget digits of X^a*p - p (rotation by a in [0,2N)), balanced base 2^bg, l levels, most significant first, straight
+ * into the Fourier domain: out[j] for level j = 0..l-1. p: N words. tmp: fft_rotate_decompose_scratch. */
+size_t fft_rotate_decompose_scratch(size_t N, unsigned l);
+void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, unsigned bg, unsigned l,
+                          scratch *tmp);
+/* Same without the rotation: digits of p itself. */
+void fft_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, unsigned bg, unsigned l, scratch *tmp);
+
+/* out[c] <- sum_r d[r] * row[r*cols + c], r < rows, c < cols: the multiply-accumulate with a GGSW. `row` is laid out by
+ * fft_row_words doubles a (r,c) entry set: pack entries with fft_row_pack. */
+size_t fft_row_words(size_t N, size_t rows, size_t cols);
+void fft_row_pack(const fft_plan *plan, double *row, size_t rows, size_t cols, size_t r, size_t c, fourier in);
+void fft_row_mul(const fft_plan *plan, fourier *out, const fourier *d, const double *row, size_t rows, size_t cols);
+#endif

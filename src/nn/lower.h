@@ -1,0 +1,23 @@
+/* Network -> circuit: ranges, rounding, fused tables, parameters. */
+#ifndef NN_LOWER_H
+#define NN_LOWER_H
+
+#include "circuit/circuit.h"
+#include "nn/network.h"
+
+typedef struct lower_options {
+    int ranges_measured;     /* 1: measured range widened by margin; 0: proven */
+    double margin;           /* fraction of the measured width added at each side, default 0.1 */
+    unsigned rounding_bits;  /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
+    unsigned output_bits;    /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error */
+    error_target target;
+    double log2_error;
+    security_level level;
+} lower_options;
+void lower_options_init(lower_options *o); /* measured, 0.1, 6, 6, per look-up 2^-40, 128 */
+
+/* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant.
+ * The table entry of a cell is the quantized activation at the cell's middle value. */
+annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             circuit **out) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,58 @@
+/* A quantized fully connected network and its clear meaning in real numbers. */
+#ifndef NN_NETWORK_H
+#define NN_NETWORK_H
+
+#include "base/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH } activation;
+const char *activation_name(activation a);
+annulus_status activation_parse(const char *name, activation *out) __attribute__((warn_unused_result));
+double activation_apply(activation a, double x);
+
+/* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant with
+ * rounding HALF_UP. */
+typedef struct quantizer {
+    double scale;
+    int32_t zero;
+    unsigned bits; /* 1..16; 0: no quantizer */
+    int is_signed, narrow;
+} quantizer;
+void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi);
+/* The integer clamp(...) - zero. */
+int32_t quantizer_integer(const quantizer *q, double x);
+
+/* y = quantize(act(w_scale * (W x) + bias)); the last layer has act identity and out.bits 0. */
+typedef struct dense_layer {
+    size_t in, out;
+    int32_t *W;      /* (out,in) integers of weight_bits bits */
+    unsigned weight_bits;
+    double *w_scale; /* (out) */
+    double *bias;    /* (out) real */
+    activation act;
+    quantizer out_q;
+} dense_layer;
+
+typedef enum network_task { NETWORK_CLASSIFICATION = 0, NETWORK_REGRESSION = 1 } network_task;
+
+typedef struct network {
+    size_t inputs;
+    double *shift, *gain; /* (inputs) x' = (x - shift)*gain before the input quantizer */
+    quantizer input;
+    size_t layers_count;
+    dense_layer *layers;
+    network_task task;
+    char **labels; /* (outputs), never NULL */
+} network;
+
+annulus_status network_create(size_t inputs, size_t layers, network **out) __attribute__((warn_unused_result));
+annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __attribute__((warn_unused_result));
+/* Labels "0".."outputs-1" when names is NULL. */
+annulus_status network_set_labels(network *n, const char *const *names, size_t count) __attribute__((warn_unused_result));
+void network_destroy(network *n);
+/* Shapes chain, scales are positive and finite, weights fit their bits. */
+annulus_status network_check(const network *n) __attribute__((warn_unused_result));
+/* Real outputs of one raw sample x (inputs) -> y (outputs): the definition, slow and plain. */
+annulus_status network_apply(const network *n, const float *x, double *y) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,55 @@
+/* Programmable bootstrapping: keyswitch into 2^32, centered modulus switch to 2*EF*N, sorted extended blind rotation,
+ * sample extraction (tfhe.md 2, 5.6). */
+#ifndef TFHE_BOOTSTRAP_H
+#define TFHE_BOOTSTRAP_H
+
+#include "tfhe/keys.h"
+
+/* A table over the whole torus with T(u+1/2) = -T(u): v[j] = T(j/(2*EF*N)), j < EF*N, noiseless torus words.
+ * Look-up of a phase u (plus noise) gives T at the nearest multiple of 1/(2*EF*N). */
+typedef struct lut {
+    uint32_t EF; /* extension factor, power of two in [1, 32] */
+    uint32_t N;
+    uint64_t *v; /* (EF*N), index j of the extended ring */
+} lut;
+
+/* f(context, u) for u = j/(2*EF*N) in [0,1/2): a torus word; continued antiperiodically. Torus-native tables. */
+annulus_status lut_create_antiperiodic(uint32_t N, uint32_t EF, uint64_t (*f)(void *context, double u), void *context,
+                                       lut **out) __attribute__((warn_unused_result));
+/* Padded table of `cells` entries (any count in [1, EF*N/2]), cell c covers phases [c, c+1)/(2*cells); a message is
+ * encoded at the cell's centre: lut_encode(cells, m). A phase in the other half of the torus gives the negation.
+ * entries: torus words. For signed inputs m in [-cells/2, cells/2): is_signed = 1 and entry of m at (m mod cells):
+ * two's complement order, the input still encoded as lut_encode(cells, m + cells/2). */
+annulus_status lut_create_padded(uint32_t N, uint32_t EF, const uint64_t *entries, uint32_t cells, int is_signed,
+                                 lut **out) __attribute__((warn_unused_result));
+void lut_destroy(lut *t);
+/* Torus word of the centre of cell c: (c + 1/2)/(2*cells). */
+uint64_t lut_encode(uint32_t cells, uint32_t c);
+
+typedef struct bootstrap_job {
+    const uint64_t *in;  /* big-key ciphertext, lwe_words */
+    const lut *table;    /* all jobs of one batch have tables of one EF */
+    uint64_t *out;       /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
+} bootstrap_job;
+
+/* Runs `count` jobs on `threads` workers (0: all). offsets (offsets_count >= 1, each < EF*N): extracted coefficients:
+ * output i of a job is T(u + offsets[i]/(2*EF*N)), all from one rotation. Peak memory is bounded by the worker count.
+ * Timing depends on ciphertexts (public), never on secrets. */
+annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, size_t count, const uint32_t *offsets,
+                               size_t offsets_count, unsigned threads) __attribute__((warn_unused_result));
+
+/* The steps, for tests, measurement and benchmarks. */
+/* in (count, lwe_words) -> out (count, n+1) at 2^32, row stride bootstrap_small_words. */
+size_t bootstrap_small_words(const tfhe_params *p);
+annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
+    __attribute__((warn_unused_result));
+/* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. */
+void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out);
+/* acc (EF parts, k+1, N): extended accumulator, part j holds coefficients i*EF + j. Initialised from the table rotated by
+ * the body, then rotated by the exponents a (n). needed/needed_count: coefficients that will be extracted. */
+size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF);
+void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
+                  const uint32_t *needed, size_t needed_count, scratch *tmp);
+/* out: lwe_words; coefficient c in [0, EF*N). */
+void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out);
+#endif

@@ -1,0 +1,40 @@
+/* Secret key, seeded evaluation key (storage form) and its expanded form (Fourier, memory only). */
+#ifndef TFHE_KEYS_H
+#define TFHE_KEYS_H
+
+#include "base/bytes.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "tfhe/params.h"
+
+/* s: n words 0/1; S: k*N words 0/1 (key polynomials one after another = the big LWE key after sample extraction). */
+typedef struct secret_key {
+    tfhe_params params;
+    uint64_t *s; /* (n) */
+    uint64_t *S; /* (k,N) */
+} secret_key;
+
+annulus_status secret_key_create(const tfhe_params *p, secret_key **out) __attribute__((warn_unused_result)); /* OS randomness */
+/* Tests only: everything derived from `seed`. */
+annulus_status secret_key_create_seeded(const tfhe_params *p, const seed256 *seed, secret_key **out)
+    __attribute__((warn_unused_result));
+void secret_key_destroy(secret_key *key); /* wipes; NULL allowed */
+void secret_key_write(writer *w, const secret_key *key);
+annulus_status secret_key_read(reader *r, secret_key **out) __attribute__((warn_unused_result));
+
+/* Bodies only, coefficient domain; masks come from `seed`. */
+typedef struct seeded_eval_key seeded_eval_key;
+annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, const annulus_progress *progress,
+                                      seeded_eval_key **out) __attribute__((warn_unused_result));
+void seeded_eval_key_destroy(seeded_eval_key *key);
+void seeded_eval_key_write(writer *w, const seeded_eval_key *key);
+annulus_status seeded_eval_key_read(reader *r, seeded_eval_key **out) __attribute__((warn_unused_result));
+const tfhe_params *seeded_eval_key_params(const seeded_eval_key *key);
+
+/* Expanded: immutable, shared between threads. */
+typedef struct eval_key eval_key;
+annulus_status eval_key_create(const seeded_eval_key *seeded, unsigned threads, const annulus_progress *progress,
+                               eval_key **out) __attribute__((warn_unused_result));
+void eval_key_destroy(eval_key *key);
+const tfhe_params *eval_key_params(const eval_key *key);
+#endif

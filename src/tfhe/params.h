@@ -1,0 +1,37 @@
+/* Parameters of one key family. Letters: see README.md of this folder. */
+#ifndef TFHE_PARAMS_H
+#define TFHE_PARAMS_H
+
+#include "base/bytes.h"
+#include <stdint.h>
+
+#define TFHE_MAX_EF 32u
+
+typedef struct tfhe_params {
+    uint32_t n;         /* small LWE dimension, [1, 4096] */
+    uint32_t k;         /* GLWE dimension, [1, 6] */
+    uint32_t N;         /* ring degree, power of two in [256, 65536] */
+    uint32_t pbs_l;     /* levels of the bootstrapping gadget */
+    uint32_t pbs_bg;    /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
+    uint32_t ks_l;      /* levels of the keyswitch gadget */
+    uint32_t ks_b;      /* log2 of its base; ks_l*ks_b <= 32 */
+    uint32_t lwe_noise; /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
+    uint32_t glwe_noise; /* B of TUniform(B) for GLWE and big-key encryptions at q = 2^64, [0, 62] */
+} tfhe_params;
+
+static inline size_t tfhe_big_dim(const tfhe_params *p) /* k*N */
+{
+    return (size_t)p->k * p->N;
+}
+/* Structural ranges only (security is optimizer/security.h). The message names the field. */
+annulus_status tfhe_params_check(const tfhe_params *p) __attribute__((warn_unused_result));
+void tfhe_params_write(writer *w, const tfhe_params *p);
+annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn_unused_result)); /* checks */
+int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);
+
+/* Bytes of keys: seeded (on disk, on the wire) and expanded (in memory). */
+size_t tfhe_bsk_seeded_bytes(const tfhe_params *p);
+size_t tfhe_ksk_seeded_bytes(const tfhe_params *p);
+size_t tfhe_bsk_memory_bytes(const tfhe_params *p);
+size_t tfhe_ksk_memory_bytes(const tfhe_params *p);
+#endif
