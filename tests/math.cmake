@@ -1,0 +1,2 @@
+annulus_test(fft math)
+annulus_test(matrix math)

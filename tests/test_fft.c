@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "base/random.h"
+#include "math/fft.h"
+#include "math/fft_priv.h"
+#include <math.h>
+#include <stdlib.h>
+
+static const cpu_level levels[] = {CPU_REF, CPU_AVX2};
+
+static size_t levels_count(void)
+{
+    return cpu_level_get() == CPU_AVX2 ? 2 : 1;
+}
+
+static void *array(size_t count, size_t size)
+{
+    void *p;
+    assert_ok(mem_create(count, size, "test", &p));
+    return p;
+}
+
+/* c = a*b modulo X^N + 1 and 2^64, the schoolbook way. */
+static void schoolbook(size_t N, uint64_t *c, const uint64_t *a, const uint64_t *b)
+{
+    memset(c, 0, N * sizeof *c);
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            if (i + j < N) c[i + j] += a[i] * b[j];
+            else c[i + j - N] -= a[i] * b[j];
+}
+
+static double worst_difference(const uint64_t *a, const uint64_t *b, size_t n)
+{
+    double worst = 0;
+    for (size_t j = 0; j < n; j++) worst = fmax(worst, fabs((double)(int64_t)(a[j] - b[j]) * 0x1p-64));
+    return worst;
+}
+
+/* Digits times a torus polynomial against the schoolbook: |error| below sqrt(N) * 2^22 * 2^-53 * log2(N) * 4. */
+static void test_product(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    for (size_t v = 0; v < levels_count(); v++)
+        for (size_t N = 256; N <= 2048; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            int64_t *a = array(N, 8);
+            uint64_t *b = array(N, 8), *want = array(N, 8), *got = array(N, 8);
+            for (size_t j = 0; j < N; j++) {
+                a[j] = (int64_t)(test_random(&seed) >> 41) - (1 << 22);
+                b[j] = test_random(&seed);
+            }
+            fourier x = {array(fft_words(N), 8)}, y = {array(fft_words(N), 8)}, z = {array(fft_words(N), 8)};
+            fft_forward_i64(plan, x, a);
+            fft_forward_torus(plan, y, b);
+            fft_mul_add(plan, z, x, y);
+            fft_inverse_add_torus(plan, got, z);
+            schoolbook(N, want, (const uint64_t *)a, b);
+            const double bound = sqrt((double)N) * 0x1p-31 * log2((double)N) * 4;
+            assert_true(worst_difference(want, got, N) < bound);
+            assert_true(worst_difference(want, got, N) > 0); /* the bound is not vacuous: double precision rounds */
+            for (size_t i = 0; i < 3; i++) mem_free((double *[]){x.v, y.v, z.v}[i]);
+            mem_free(a), mem_free(b), mem_free(want), mem_free(got);
+            fft_plan_destroy(plan);
+        }
+}
+
+/* Every size: the inverse of the forward transform is the identity (error below 2^-50 of the torus). */
+static void test_round_trip(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    for (size_t v = 0; v < levels_count(); v++)
+        for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            uint64_t *a = array(N, 8), *b = array(N, 8);
+            for (size_t j = 0; j < N; j++) a[j] = test_random(&seed);
+            fourier x = {array(fft_words(N), 8)};
+            fft_forward_torus(plan, x, a);
+            fft_inverse_add_torus(plan, b, x);
+            assert_true(worst_difference(a, b, N) < 0x1p-48);
+            mem_free(x.v), mem_free(a), mem_free(b);
+            fft_plan_destroy(plan);
+        }
+}
+
+static void test_binary_product_is_exact(void **state)
+{
+    (void)state;
+    uint64_t seed = 3;
+    for (size_t v = 0; v < levels_count(); v++)
+        for (size_t N = 256; N <= 2048; N *= 2) {
+            fft_plan *plan;
+            scratch tmp;
+            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            assert_ok(scratch_create(poly_mul_binary_scratch(N), &tmp));
+            uint64_t *a = array(N, 8), *s = array(N, 8), *want = array(N, 8), *got = array(N, 8);
+            for (size_t j = 0; j < N; j++) {
+                a[j] = test_random(&seed);
+                s[j] = test_random(&seed) & 1;
+            }
+            fourier s_hat = {array(fft_words(N), 8)};
+            fft_forward_i64(plan, s_hat, (const int64_t *)s);
+            poly_mul_binary_add(plan, got, a, s_hat, &tmp);
+            schoolbook(N, want, a, s);
+            assert_memory_equal(want, got, N * 8);
+            assert_int_equal(tmp.used, 0);
+            mem_free(a), mem_free(s), mem_free(want), mem_free(got), mem_free(s_hat.v);
+            scratch_destroy(&tmp);
+            fft_plan_destroy(plan);
+        }
+}
+
+static int64_t digit_slow(uint64_t x, unsigned bg, unsigned l, unsigned level)
+{
+    __int128 rest = (__int128)(((x >> (63 - bg * l)) + 1) >> 1); /* nearest multiple of 2^(64-bg*l) */
+    int64_t digit = 0;
+    for (unsigned j = l; j >= level; j--) {
+        digit = (int64_t)(rest & (((__int128)1 << bg) - 1));
+        rest >>= bg;
+        if (digit >= (int64_t)1 << (bg - 1)) {
+            digit -= (int64_t)1 << bg;
+            rest += 1;
+        }
+    }
+    return digit;
+}
+
+/* Digits of X^a p - p through the transform and back equal the balanced decomposition of a slow oracle. */
+static void test_rotate_decompose(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    const struct {
+        unsigned bg, l;
+    } gadgets[] = {{23, 1}, {16, 2}, {12, 3}, {8, 6}};
+    for (size_t v = 0; v < levels_count(); v++)
+        for (size_t g = 0; g < 4; g++)
+            for (unsigned round = 0; round < 6; round++) {
+                const size_t N = 256;
+                fft_plan *plan;
+                scratch tmp;
+                assert_ok(fft_plan_create_at(N, levels[v], &plan));
+                assert_ok(scratch_create(fft_rotate_decompose_scratch(N, 6), &tmp));
+                uint64_t *p = array(N, 8);
+                for (size_t j = 0; j < N; j++) p[j] = test_random(&seed);
+                const uint32_t a = round == 0 ? 0 : (uint32_t)(test_random(&seed) % (2 * N));
+                fourier out[6] = {{0}};
+                for (unsigned j = 0; j < gadgets[g].l; j++) out[j].v = array(fft_words(N), 8);
+                fft_rotate_decompose(plan, out, p, a, gadgets[g].bg, gadgets[g].l, &tmp);
+                for (unsigned j = 0; j < gadgets[g].l; j++) {
+                    plan->kernels->inverse(plan, out[j].v, out[j].v + plan->stride);
+                    for (size_t i = 0; i < N; i++) {
+                        const size_t from = (i + 2 * N - a) % (2 * N);
+                        const uint64_t rotated = from < N ? p[from] : -p[from - N];
+                        const int64_t want = digit_slow(rotated - p[i], gadgets[g].bg, gadgets[g].l, j + 1);
+                        const double *part = i < N / 2 ? out[j].v : out[j].v + plan->stride - N / 2;
+                        assert_true(llrint(part[i] / (double)(N / 2)) == want);
+                    }
+                    mem_free(out[j].v);
+                }
+                mem_free(p);
+                scratch_destroy(&tmp);
+                fft_plan_destroy(plan);
+            }
+}
+
+/* fft_row_mul over packed rows equals the sum of single products, to rounding. */
+static void test_row_mul(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    for (size_t v = 0; v < levels_count(); v++)
+        for (size_t cols = 2; cols <= 7; cols++) {
+            const size_t N = 512, rows = cols * 2;
+            fft_plan *plan;
+            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            double *row = array(fft_row_words(N, rows, cols), 8);
+            fourier d[14], out[7], want = {array(fft_words(N), 8)}, entry = {array(fft_words(N), 8)};
+            for (size_t c = 0; c < cols; c++) out[c].v = array(fft_words(N), 8);
+            for (size_t r = 0; r < rows; r++) {
+                d[r].v = array(fft_words(N), 8);
+                for (size_t j = 0; j < fft_words(N); j++) d[r].v[j] = (double)(test_random(&seed) % 2001) - 1000;
+            }
+            double *kept = array(rows * cols * fft_words(N), 8);
+            for (size_t r = 0; r < rows; r++)
+                for (size_t c = 0; c < cols; c++) {
+                    for (size_t j = 0; j < fft_words(N); j++) entry.v[j] = (double)(test_random(&seed) % 2001) - 1000;
+                    fft_row_pack(plan, row, rows, cols, r, c, entry);
+                    memcpy(kept + (r * cols + c) * fft_words(N), entry.v, fft_words(N) * 8);
+                }
+            fft_row_mul(plan, out, d, row, rows, cols);
+            for (size_t c = 0; c < cols; c++) {
+                fft_zero(plan, want);
+                for (size_t r = 0; r < rows; r++)
+                    fft_mul_add(plan, want, d[r], (fourier){kept + (r * cols + c) * fft_words(N)});
+                for (size_t j = 0; j < N / 2; j++) { /* integers below 2^53: exact */
+                    assert_true(out[c].v[j] == want.v[j]);
+                    assert_true(out[c].v[j + plan->stride] == want.v[j + plan->stride]);
+                }
+                mem_free(out[c].v);
+            }
+            for (size_t r = 0; r < rows; r++) mem_free(d[r].v);
+            mem_free(row), mem_free(kept), mem_free(want.v), mem_free(entry.v);
+            fft_plan_destroy(plan);
+        }
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    fft_plan *plan = NULL;
+    assert_refused(fft_plan_create(300, &plan), "power of two");
+    assert_refused(fft_plan_create(128, &plan), "power of two");
+    assert_refused(fft_plan_create(131072, &plan), "power of two");
+    assert_null(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_product),          cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_binary_product_is_exact), cmocka_unit_test(test_rotate_decompose),
+        cmocka_unit_test(test_row_mul),          cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
