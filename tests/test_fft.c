@@ -145,25 +145,28 @@ static void test_rotate_decompose(void **state)
                 fft_plan *plan;
                 scratch tmp;
                 assert_ok(fft_plan_create_at(N, levels[v], &plan));
-                assert_ok(scratch_create(fft_rotate_decompose_scratch(N, 6), &tmp));
-                uint64_t *p = array(N, 8);
-                for (size_t j = 0; j < N; j++) p[j] = test_random(&seed);
+                assert_ok(scratch_create(fft_rotate_decompose_scratch(N), &tmp));
+                uint64_t *p = array(N, 8), *other = array(N, 8), *q = round % 2 == 0 ? p : other;
+                for (size_t j = 0; j < N; j++) {
+                    p[j] = test_random(&seed);
+                    other[j] = test_random(&seed);
+                }
                 const uint32_t a = round == 0 ? 0 : (uint32_t)(test_random(&seed) % (2 * N));
                 fourier out[6] = {{0}};
                 for (unsigned j = 0; j < gadgets[g].l; j++) out[j].v = array(fft_words(N), 8);
-                fft_rotate_decompose(plan, out, p, a, gadgets[g].bg, gadgets[g].l, &tmp);
+                fft_rotate_decompose(plan, out, p, a, q, gadgets[g].bg, gadgets[g].l, &tmp);
                 for (unsigned j = 0; j < gadgets[g].l; j++) {
                     plan->kernels->inverse(plan, out[j].v, out[j].v + plan->stride);
                     for (size_t i = 0; i < N; i++) {
                         const size_t from = (i + 2 * N - a) % (2 * N);
                         const uint64_t rotated = from < N ? p[from] : -p[from - N];
-                        const int64_t want = digit_slow(rotated - p[i], gadgets[g].bg, gadgets[g].l, j + 1);
+                        const int64_t want = digit_slow(rotated - q[i], gadgets[g].bg, gadgets[g].l, j + 1);
                         const double *part = i < N / 2 ? out[j].v : out[j].v + plan->stride - N / 2;
                         assert_true(llrint(part[i] / (double)(N / 2)) == want);
                     }
                     mem_free(out[j].v);
                 }
-                mem_free(p);
+                mem_free(p), mem_free(other);
                 scratch_destroy(&tmp);
                 fft_plan_destroy(plan);
             }

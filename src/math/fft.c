@@ -196,28 +196,17 @@ static void digits_forward(const fft_plan *plan, fourier *out, const uint64_t *y
     for (unsigned j = 0; j < l; j++) plan->kernels->forward(plan, out[j].v, out[j].v + plan->stride);
 }
 
-size_t fft_rotate_decompose_scratch(size_t N, unsigned l)
+size_t fft_rotate_decompose_scratch(size_t N)
 {
-    (void)l;
     return ROUND_UP(N * sizeof(uint64_t));
 }
 
-void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, unsigned bg, unsigned l,
-                          scratch *tmp)
+void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, const uint64_t *q,
+                          unsigned bg, unsigned l, scratch *tmp)
 {
     const size_t mark = tmp->used;
     uint64_t *y = scratch_take(tmp, plan->N * sizeof *y);
-    plan->kernels->rotate_difference(plan->N, y, p, a, digit_offset(bg, l));
-    digits_forward(plan, out, y, bg, l);
-    tmp->used = mark;
-}
-
-void fft_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, unsigned bg, unsigned l, scratch *tmp)
-{
-    const size_t mark = tmp->used;
-    uint64_t *y = scratch_take(tmp, plan->N * sizeof *y);
-    const uint64_t offset = digit_offset(bg, l);
-    for (size_t j = 0; j < plan->N; j++) y[j] = p[j] + offset;
+    plan->kernels->rotate_difference(plan->N, y, p, a & (uint32_t)(2 * plan->N - 1), q, digit_offset(bg, l));
     digits_forward(plan, out, y, bg, l);
     tmp->used = mark;
 }

@@ -42,13 +42,12 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
 
 /* --- the hot kernels of one external product step, fused where the instruction set allows ------------------------ */
 
-/* Gadget digits of X^a*p - p (rotation by a in [0,2N)), balanced base 2^bg, l levels, most significant first, straight
- * into the Fourier domain: out[j] for level j = 0..l-1. p: N words. tmp: fft_rotate_decompose_scratch. */
-size_t fft_rotate_decompose_scratch(size_t N, unsigned l);
-void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, unsigned bg, unsigned l,
-                          scratch *tmp);
-/* Same without the rotation: digits of p itself. */
-void fft_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, unsigned bg, unsigned l, scratch *tmp);
+/* Gadget digits of X^a*p - q (rotation by a in [0,2N]), balanced base 2^bg, l levels, most significant first, straight
+ * into the Fourier domain: out[j] for level j = 0..l-1. p, q: N words, may be equal. tmp: fft_rotate_decompose_scratch.
+ * Ties go to -B/2: digits are in [-B/2, B/2). l <= 52. */
+size_t fft_rotate_decompose_scratch(size_t N);
+void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, const uint64_t *q,
+                          unsigned bg, unsigned l, scratch *tmp);
 
 /* out[c] <- sum_r d[r] * row[r*cols + c], r < rows, c < cols: the multiply-accumulate with a GGSW. `row` is laid out by
  * fft_row_words doubles a (r,c) entry set: pack entries with fft_row_pack. */

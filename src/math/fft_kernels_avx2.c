@@ -235,25 +235,26 @@ static void digits(size_t M, double *const *out, size_t stride, const uint64_t *
     }
 }
 
-static inline void difference_run(uint64_t *y, const uint64_t *shifted, const uint64_t *p, size_t n, uint64_t flip,
+static inline void difference_run(uint64_t *y, const uint64_t *shifted, const uint64_t *q, size_t n, uint64_t flip,
                                   uint64_t offset)
 {
     const i4 f = _mm256_set1_epi64x((long long)flip), o = _mm256_set1_epi64x((long long)(offset - flip));
     size_t j = 0;
     for (; j + 4 <= n; j += 4) {
         const i4 s = _mm256_xor_si256(_mm256_loadu_si256((const i4 *)(const void *)(shifted + j)), f);
-        const i4 q = _mm256_loadu_si256((const i4 *)(const void *)(p + j));
-        _mm256_storeu_si256((i4 *)(void *)(y + j), _mm256_add_epi64(_mm256_sub_epi64(s, q), o));
+        const i4 m = _mm256_loadu_si256((const i4 *)(const void *)(q + j));
+        _mm256_storeu_si256((i4 *)(void *)(y + j), _mm256_add_epi64(_mm256_sub_epi64(s, m), o));
     }
-    for (; j < n; j++) y[j] = ((shifted[j] ^ flip) - flip) - p[j] + offset;
+    for (; j < n; j++) y[j] = ((shifted[j] ^ flip) - flip) - q[j] + offset;
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, uint64_t offset)
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
+                              uint64_t offset)
 {
     const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
     const size_t s = a & (N - 1);
-    difference_run(y, p + N - s, p, s, ~flip, offset);
-    difference_run(y + s, p, p + s, N - s, flip, offset);
+    difference_run(y, p + N - s, q, s, ~flip, offset);
+    difference_run(y + s, p, q + s, N - s, flip, offset);
 }
 
 static void torus_add(size_t M, uint64_t *c, const double *re, const double *im, double scale)

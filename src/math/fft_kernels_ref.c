@@ -55,12 +55,13 @@ static void digits(size_t M, double *const *out, size_t stride, const uint64_t *
     }
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, uint64_t offset)
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
+                              uint64_t offset)
 {
     const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
     const size_t s = a & (N - 1);
-    for (size_t j = 0; j < s; j++) y[j] = ((p[N - s + j] ^ ~flip) - ~flip) - p[j] + offset;
-    for (size_t j = s; j < N; j++) y[j] = ((p[j - s] ^ flip) - flip) - p[j] + offset;
+    for (size_t j = 0; j < s; j++) y[j] = ((p[N - s + j] ^ ~flip) - ~flip) - q[j] + offset;
+    for (size_t j = s; j < N; j++) y[j] = ((p[j - s] ^ flip) - flip) - q[j] + offset;
 }
 
 static uint64_t torus_word(double x)

@@ -17,8 +17,9 @@ typedef struct fft_kernels {
     void (*inverse)(const fft_plan *plan, double *re, double *im);
     /* out_j <- digit j (most significant first) of the N words of `y`, which already carry the rounding offset. */
     void (*digits)(size_t M, double *const *out, size_t stride, const uint64_t *y, unsigned bg, unsigned l);
-    /* y_j <- (X^a p - p)_j + offset, a in [0, 2N). */
-    void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, uint64_t offset);
+    /* y_j <- (X^a p - q)_j + offset, a in [0, 2N). */
+    void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
+                              uint64_t offset);
     /* c += round(2^64 * frac(scale * (re | im))). */
     void (*torus_add)(size_t M, uint64_t *c, const double *re, const double *im, double scale);
     /* acc += a*b over M complex values. */

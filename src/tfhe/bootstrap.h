@@ -3,20 +3,22 @@
 #ifndef TFHE_BOOTSTRAP_H
 #define TFHE_BOOTSTRAP_H
 
+#include "base/memory.h"
 #include "tfhe/keys.h"
 
-/* A table over the whole torus with T(u+1/2) = -T(u): v[j] = T(j/(2*EF*N)), j < EF*N, noiseless torus words.
- * Look-up of a phase u (plus noise) gives T at the nearest multiple of 1/(2*EF*N). */
+/* A table over the whole torus with T(u+1/2) = -T(u) in 2*EF*N steps: v[j] is the value on [j, j+1)/(2*EF*N), j < EF*N,
+ * a noiseless torus word. The modulus switch truncates, so that steps and cells have the same boundaries. */
 typedef struct lut {
     uint32_t EF; /* extension factor, power of two in [1, 32] */
     uint32_t N;
     uint64_t *v; /* (EF*N), index j of the extended ring */
 } lut;
 
-/* f(context, u) for u = j/(2*EF*N) in [0,1/2): a torus word; continued antiperiodically. Torus-native tables. */
+/* f(context, u) at the middle u = (j + 1/2)/(2*EF*N) of every step in [0,1/2): a torus word; continued antiperiodically.
+ * Torus-native tables (torus_native: no padding bit). */
 annulus_status lut_create_antiperiodic(uint32_t N, uint32_t EF, uint64_t (*f)(void *context, double u), void *context,
                                        lut **out) __attribute__((warn_unused_result));
-/* Padded table of `cells` entries (any count in [1, EF*N/2]), cell c covers phases [c, c+1)/(2*cells); a message is
+/* Padded table of `cells` entries (any count in [1, EF*N]), cell c covers phases [c, c+1)/(2*cells); a message is
  * encoded at the cell's centre: lut_encode(cells, m). A phase in the other half of the torus gives the negation.
  * entries: torus words. For signed inputs m in [-cells/2, cells/2): is_signed = 1 and entry of m at (m mod cells):
  * two's complement order, the input still encoded as lut_encode(cells, m + cells/2). */

@@ -10,7 +10,7 @@ static inline size_t lwe_words(const tfhe_params *p)
     return tfhe_big_dim(p) + 1;
 }
 
-/* count fresh encryptions of torus words; bodies (count) only, masks from mask_seed with stream index first + i.
+/* count fresh encryptions of torus words; bodies (count) only, masks from mask_seed with stream index i.
  * Noise comes from operating-system entropy. A mask seed is never used for two different sets of messages. */
 annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message, size_t count,
                                   uint64_t *body) __attribute__((warn_unused_result));

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "tfhe/bootstrap_priv.h"
+
+#include <string.h>
+
+/* Digits of the difference and the product, one set per rotation in progress. */
+typedef struct product {
+    fourier digits[6 * 52 + 52]; /* (k+1)*l used */
+    fourier sum[7];              /* k+1 used */
+} product;
+
+static size_t product_scratch(const tfhe_params *p)
+{
+    return (ggsw_rows(p) + p->k + 1) * ROUND_UP(fft_words(p->N) * sizeof(double)) + fft_rotate_decompose_scratch(p->N);
+}
+
+static void product_take(product *w, const tfhe_params *p, scratch *tmp)
+{
+    for (size_t r = 0; r < ggsw_rows(p); r++) w->digits[r].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
+    for (size_t c = 0; c <= p->k; c++) w->sum[c].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
+}
+
+/* out += GGSW_i x (X^a from - minus); every pointer (k+1, N). */
+static void external_product(const eval_key *key, size_t i, uint64_t *out, const uint64_t *from, uint32_t a,
+                             const uint64_t *minus, product *w, scratch *tmp)
+{
+    const tfhe_params *p = &key->params;
+    for (size_t r = 0; r <= p->k; r++)
+        fft_rotate_decompose(key->plan, w->digits + r * p->pbs_l, from + r * p->N, a, minus + r * p->N, p->pbs_bg,
+                             p->pbs_l, tmp);
+    fft_row_mul(key->plan, w->sum, w->digits, key->bsk + i * key->bsk_row, ggsw_rows(p), p->k + 1);
+    for (size_t c = 0; c <= p->k; c++) fft_inverse_add_torus(key->plan, out + c * p->N, w->sum[c]);
+}
+
+/* acc <- X^-body table in extended layout; masks zero. */
+static void accumulator_init(const tfhe_params *p, uint64_t *acc, const lut *table, uint32_t body)
+{
+    const size_t EF = table->EF, steps = EF * p->N, part = (size_t)(p->k + 1) * p->N;
+    for (size_t j = 0; j < EF; j++) {
+        uint64_t *a = acc + j * part;
+        memset(a, 0, p->k * p->N * sizeof *a);
+        for (size_t i = 0; i < p->N; i++) {
+            const size_t at = (i * EF + j + body) & (2 * steps - 1);
+            a[p->k * p->N + i] = at < steps ? table->v[at] : -table->v[at - steps];
+        }
+    }
+}
+
+static unsigned valuation(uint32_t exponent, unsigned most)
+{
+    const unsigned v = exponent == 0 ? 32 : (unsigned)__builtin_ctz(exponent);
+    return v < most ? v : most;
+}
+
+/* Key positions of non-zero exponents by increasing 2-adic valuation (capped at log2 EF); returns their number. CMUXes
+ * commute, and once all that is left is divisible by 2^v, parts of different residue modulo 2^v no longer mix. */
+static size_t sorted_order(const tfhe_params *p, uint32_t EF, const uint32_t *exponents, uint32_t *order)
+{
+    const unsigned most = (unsigned)__builtin_ctz(EF);
+    size_t count = 0;
+    for (unsigned v = 0; v <= most; v++)
+        for (uint32_t i = 0; i < p->n; i++)
+            if (exponents[i] != 0 && valuation(exponents[i], most) == v) order[count++] = i;
+    return count;
+}
+
+/* One step of the extended rotation: part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Parts that a
+ * needed coefficient can no longer see are left as they are. `spare` takes the new parts, then they are swapped in. */
+static void extended_step(const eval_key *key, size_t i, uint32_t a, uint64_t **part, uint64_t **spare, uint32_t EF,
+                          const uint8_t *seen, product *w, scratch *tmp)
+{
+    const tfhe_params *p = &key->params;
+    const size_t bytes = (size_t)(p->k + 1) * p->N * sizeof(uint64_t);
+    for (uint32_t t = 0; t < EF; t++) {
+        if (!seen[t]) continue;
+        const uint32_t s = (t - a) & (EF - 1);
+        memcpy(spare[t], part[t], bytes);
+        external_product(key, i, spare[t], part[s], (a + s - t) / EF, part[t], w, tmp);
+    }
+    for (uint32_t t = 0; t < EF; t++) {
+        if (!seen[t]) continue;
+        uint64_t *swap = part[t];
+        part[t] = spare[t];
+        spare[t] = swap;
+    }
+}
+
+/* Parts whose residue modulo 2^v is that of a needed coefficient. */
+static void mark_seen(uint8_t *seen, uint32_t EF, unsigned v, const uint32_t *needed, size_t needed_count)
+{
+    const uint32_t mask = (UINT32_C(1) << v) - 1;
+    memset(seen, 0, EF);
+    for (size_t i = 0; i < needed_count; i++)
+        for (uint32_t t = needed[i] & mask; t < EF; t += mask + 1) seen[t] = 1;
+}
+
+size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF)
+{
+    return ROUND_UP(EF * (size_t)(p->k + 1) * p->N * sizeof(uint64_t)) + ROUND_UP(p->n * sizeof(uint32_t)) +
+           product_scratch(p);
+}
+
+void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
+                  const uint32_t *needed, size_t needed_count, scratch *tmp)
+{
+    const tfhe_params *p = &key->params;
+    const uint32_t EF = table->EF;
+    const size_t words = (size_t)(p->k + 1) * p->N, mark = tmp->used;
+    uint64_t *extra = scratch_take(tmp, EF * words * sizeof *extra);
+    uint32_t *order = scratch_take(tmp, p->n * sizeof *order);
+    product w;
+    product_take(&w, p, tmp);
+    uint64_t *part[TFHE_MAX_EF], *spare[TFHE_MAX_EF];
+    for (uint32_t t = 0; t < EF; t++) {
+        part[t] = acc + t * words;
+        spare[t] = extra + t * words;
+    }
+    accumulator_init(p, acc, table, exponents[p->n]);
+
+    const unsigned most = (unsigned)__builtin_ctz(EF);
+    const size_t count = sorted_order(p, EF, exponents, order);
+    uint8_t seen[TFHE_MAX_EF];
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t a = exponents[order[i]];
+        mark_seen(seen, EF, valuation(a, most), needed, needed_count);
+        extended_step(key, order[i], a, part, spare, EF, seen, &w, tmp);
+    }
+    for (uint32_t t = 0; t < EF; t++)
+        if (part[t] != acc + t * words) memcpy(acc + t * words, part[t], words * sizeof *acc);
+    tmp->used = mark;
+}
+
+void blind_rotate_batch(const eval_key *key, uint64_t *const *acc, const lut *const *tables,
+                        const uint32_t *const *exponents, size_t count, scratch *tmp)
+{
+    const tfhe_params *p = &key->params;
+    const size_t mark = tmp->used;
+    product w;
+    product_take(&w, p, tmp);
+    for (size_t q = 0; q < count; q++) accumulator_init(p, acc[q], tables[q], exponents[q][p->n]);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t q = 0; q < count; q++)
+            if (exponents[q][i] != 0) external_product(key, i, acc[q], acc[q], exponents[q][i], acc[q], &w, tmp);
+    tmp->used = mark;
+}
+
+void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out)
+{
+    const uint64_t *part = acc + (size_t)(c & (EF - 1)) * (p->k + 1) * p->N;
+    const size_t at = c / EF, N = p->N;
+    for (size_t i = 0; i < p->k; i++) {
+        const uint64_t *a = part + i * N;
+        for (size_t x = 0; x <= at; x++) out[i * N + x] = a[at - x];
+        for (size_t x = at + 1; x < N; x++) out[i * N + x] = -a[N + at - x];
+    }
+    out[tfhe_big_dim(p)] = part[p->k * N + at];
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "tfhe/keys_priv.h"
+
+#include <string.h>
+
+typedef struct expand_worker {
+    stream *mask;
+    scratch tmp;
+} expand_worker;
+
+typedef struct expansion {
+    const seeded_eval_key *in;
+    eval_key *out;
+    expand_worker *workers;
+} expansion;
+
+static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
+{
+    void *key, *bsk = NULL, *ksk = NULL;
+    TRY(mem_create(1, sizeof(eval_key), "evaluation key", &key));
+    eval_key *k = key;
+    k->params = *p;
+    k->bsk_row = fft_row_words(p->N, ggsw_rows(p), p->k + 1);
+    k->small = ((size_t)p->n + 16) / 16 * 16;
+    annulus_status st = fft_plan_create(p->N, &k->plan);
+    if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
+    k->bsk = bsk;
+    if (st == ANNULUS_OK)
+        st = mem_create(tfhe_big_dim(p) * p->ks_l * k->small, sizeof(uint32_t), "keyswitching key", &ksk);
+    k->ksk = ksk;
+    if (st == ANNULUS_OK) *out = k;
+    else eval_key_destroy(k);
+    return st;
+}
+
+void eval_key_destroy(eval_key *key)
+{
+    if (key == NULL) return;
+    fft_plan_destroy(key->plan);
+    mem_free(key->bsk);
+    mem_free(key->ksk);
+    mem_free(key);
+}
+
+const tfhe_params *eval_key_params(const eval_key *key)
+{
+    return &key->params;
+}
+
+static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
+{
+    const expansion *e = context;
+    const tfhe_params *p = &e->in->params;
+    expand_worker *w = &e->workers[worker];
+    w->tmp.used = 0;
+    uint64_t *mask = scratch_take(&w->tmp, p->N * sizeof *mask);
+    const fourier f = {scratch_take(&w->tmp, fft_words(p->N) * sizeof(double))};
+    double *row = e->out->bsk + i * e->out->bsk_row;
+    for (size_t r = 0; r <= p->k; r++)
+        for (size_t j = 0; j < p->pbs_l; j++) {
+            const uint64_t index = bsk_stream_index(p, i, r, j);
+            TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, index));
+            for (size_t c = 0; c <= p->k; c++) {
+                const uint64_t *poly = e->in->bsk + index * p->N;
+                if (c < p->k) {
+                    TRY(stream_u64s(w->mask, mask, p->N));
+                    poly = mask;
+                }
+                fft_forward_torus(e->out->plan, f, poly);
+                fft_row_pack(e->out->plan, row, ggsw_rows(p), p->k + 1, r * p->pbs_l + j, c, f);
+            }
+        }
+    return ANNULUS_OK;
+}
+
+static annulus_status ksk_expand(void *context, size_t i, unsigned worker)
+{
+    const expansion *e = context;
+    const tfhe_params *p = &e->in->params;
+    TRY(stream_restart(e->workers[worker].mask, &e->in->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
+    for (size_t j = 0; j < p->ks_l; j++) {
+        uint32_t *row = e->out->ksk + (i * p->ks_l + j) * e->out->small;
+        TRY(stream_u32s(e->workers[worker].mask, row, p->n));
+        row[p->n] = e->in->ksk[i * p->ks_l + j];
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status workers_init(expansion *e, unsigned workers)
+{
+    const size_t N = e->in->params.N;
+    const size_t bytes = ROUND_UP(N * sizeof(uint64_t)) + ROUND_UP(fft_words(N) * sizeof(double));
+    void *q;
+    TRY(mem_create(workers, sizeof(expand_worker), "key expansion", &q));
+    e->workers = q;
+    for (unsigned i = 0; i < workers; i++) {
+        TRY(stream_create(&e->in->mask_seed, RANDOM_MASK, 0, &e->workers[i].mask));
+        TRY(scratch_create(bytes, &e->workers[i].tmp));
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status eval_key_create(const seeded_eval_key *seeded, unsigned threads, const annulus_progress *progress,
+                               eval_key **out)
+{
+    const unsigned workers = parallel_threads(threads);
+    expansion e = {.in = seeded};
+    TRY(eval_key_allocate(&seeded->params, &e.out));
+    annulus_status st = workers_init(&e, workers);
+    if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 0, 2);
+    if (st == ANNULUS_OK) st = parallel_for(seeded->params.n, threads, ggsw_expand, &e);
+    if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 1, 2);
+    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(&seeded->params), threads, ksk_expand, &e);
+    if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 2, 2);
+    for (unsigned i = 0; e.workers != NULL && i < workers; i++) {
+        stream_destroy(e.workers[i].mask);
+        scratch_destroy(&e.workers[i].tmp);
+    }
+    mem_free(e.workers);
+    if (st == ANNULUS_OK) *out = e.out;
+    else eval_key_destroy(e.out);
+    return st;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the evaluation keys; for the files of this folder only. */
+#ifndef TFHE_KEYS_PRIV_H
+#define TFHE_KEYS_PRIV_H
+
+#include "math/fft.h"
+#include "tfhe/keys.h"
+
+struct seeded_eval_key {
+    tfhe_params params;
+    seed256 mask_seed;
+    uint64_t *bsk; /* (n, k+1, l, N) bodies: GGSW i, component r, level j */
+    uint32_t *ksk; /* (k*N, ks_l) bodies modulo 2^32 */
+};
+
+struct eval_key {
+    tfhe_params params;
+    fft_plan *plan;
+    double *bsk;    /* (n, bsk_row) Fourier GGSWs, fft_row_pack layout, rows (r,j), columns c */
+    size_t bsk_row; /* doubles of one GGSW */
+    uint32_t *ksk;  /* (k*N*ks_l, small) masks, body at [n], zeros behind */
+    size_t small;   /* words of a small ciphertext's row: n+1 rounded up to 16 */
+};
+
+/* Mask stream of GGSW row (r,j) of key bit i, and of all levels of keyswitch row i. */
+static inline uint64_t bsk_stream_index(const tfhe_params *p, size_t i, size_t r, size_t j)
+{
+    return (i * (p->k + 1) + r) * p->pbs_l + j;
+}
+static inline uint64_t ksk_stream_index(size_t i)
+{
+    return UINT64_C(1) << 63 | i;
+}
+static inline size_t ggsw_rows(const tfhe_params *p)
+{
+    return (size_t)(p->k + 1) * p->pbs_l;
+}
+/* Noiseless zero-filled key for `p`, arrays allocated. */
+annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "math/matrix.h"
+#include "tfhe/bootstrap_priv.h"
+
+#include <string.h>
+
+#define BLOCK 128u /* big coefficients whose key rows are taken at a time */
+
+size_t bootstrap_small_words(const tfhe_params *p)
+{
+    return ((size_t)p->n + 16) / 16 * 16;
+}
+
+size_t keyswitch_scratch(const tfhe_params *p)
+{
+    return ROUND_UP((size_t)BOOTSTRAP_BATCH * BLOCK * p->ks_l * sizeof(int32_t));
+}
+
+/* Balanced digits of coefficients first..first+rows-1, most significant level first: (rows, ks_l). Adding half of every
+ * digit first makes truncation round and the digits balanced (as in fft.c). */
+static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, size_t rows, int32_t *digits)
+{
+    const unsigned total = p->ks_b * p->ks_l;
+    const uint64_t mask = (UINT64_C(1) << p->ks_b) - 1;
+    const int32_t half = (int32_t)(UINT32_C(1) << (p->ks_b - 1));
+    uint64_t offset = UINT64_C(1) << (63 - total);
+    for (unsigned j = 1; j <= p->ks_l; j++) offset += UINT64_C(1) << (63 - p->ks_b * (j - 1));
+    for (size_t i = 0; i < rows; i++) {
+        const uint64_t x = ct[first + i] + offset;
+        for (unsigned j = 0; j < p->ks_l; j++)
+            digits[i * p->ks_l + j] = (int32_t)(x >> (64 - p->ks_b * (j + 1)) & mask) - half;
+    }
+}
+
+static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
+{
+    const tfhe_params *p = &key->params;
+    const size_t dim = tfhe_big_dim(p), mark = tmp->used;
+    int32_t *digits = scratch_take(tmp, (size_t)BOOTSTRAP_BATCH * BLOCK * p->ks_l * sizeof *digits);
+    memset(out, 0, count * key->small * sizeof *out);
+    for (size_t q = 0; q < count; q++)
+        out[q * key->small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
+    for (size_t i = 0; i < dim; i += BLOCK) {
+        const size_t rows = dim - i < BLOCK ? dim - i : BLOCK;
+        for (size_t q = 0; q < count; q++) digits_of(p, in[q], i, rows, digits + q * rows * p->ks_l);
+        matrix_mul_sub_u32(out, key->small, digits, count, rows * p->ks_l, key->ksk + i * p->ks_l * key->small,
+                           key->small, key->small);
+    }
+    tmp->used = mark;
+}
+
+void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
+{
+    for (size_t q = 0; q < count; q += BOOTSTRAP_BATCH)
+        keyswitch_group(key, in + q, count - q < BOOTSTRAP_BATCH ? count - q : BOOTSTRAP_BATCH, out + q * key->small,
+                        tmp);
+}
+
+annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
+{
+    scratch tmp;
+    TRY(scratch_create(keyswitch_scratch(&key->params), &tmp));
+    keyswitch_apply(key, in, count, out, &tmp);
+    scratch_destroy(&tmp);
+    return ANNULUS_OK;
+}
+
+/* tfhe.md 2.6, from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, which goes into the body; twice
+ * the body keeps its half bit. The body is truncated, as the tables expect (bootstrap.h). */
+void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out)
+{
+    const unsigned log2_w = 1 + (unsigned)__builtin_ctz(p->N) + (unsigned)__builtin_ctz(EF);
+    const unsigned shift = 32 - log2_w;
+    const uint32_t mask = (UINT32_C(1) << log2_w) - 1, half = UINT32_C(1) << (shift - 1);
+    int64_t drift = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const uint32_t r = (in[i] + half) >> shift & mask;
+        drift += (int32_t)((r << shift) - in[i]);
+        out[i] = r;
+    }
+    const uint64_t twice = 2 * (uint64_t)in[p->n] + (uint64_t)drift;
+    out[p->n] = (uint32_t)(twice >> (shift + 1)) & mask;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "tfhe/keys_priv.h"
+
+#define SLICE 64u /* key bits between two progress reports */
+
+/* What one worker of key generation owns. */
+typedef struct keygen_worker {
+    stream *mask, *noise;
+    scratch tmp;
+} keygen_worker;
+
+typedef struct keygen {
+    const secret_key *key;
+    seeded_eval_key *out;
+    seed256 noise_seed;
+    fft_plan *plan;
+    double *s_hat; /* (k, fft_words) transforms of the key polynomials: secret */
+    keygen_worker *workers;
+    size_t first; /* key bit of item 0 */
+} keygen;
+
+annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)
+{
+    void *key, *bsk = NULL, *ksk = NULL;
+    TRY(mem_create(1, sizeof(seeded_eval_key), "evaluation key", &key));
+    annulus_status st = mem_create(tfhe_bsk_seeded_bytes(p), 1, "bootstrapping key", &bsk);
+    if (st == ANNULUS_OK) st = mem_create(tfhe_ksk_seeded_bytes(p), 1, "keyswitching key", &ksk);
+    *(seeded_eval_key *)key = (seeded_eval_key){.params = *p, .bsk = bsk, .ksk = ksk};
+    if (st == ANNULUS_OK) *out = key;
+    else seeded_eval_key_destroy(key);
+    return st;
+}
+
+void seeded_eval_key_destroy(seeded_eval_key *key)
+{
+    if (key == NULL) return;
+    mem_free(key->bsk);
+    mem_free(key->ksk);
+    mem_free(key);
+}
+
+const tfhe_params *seeded_eval_key_params(const seeded_eval_key *key)
+{
+    return &key->params;
+}
+
+static size_t worker_scratch(const tfhe_params *p)
+{
+    return ROUND_UP(p->N * sizeof(uint64_t)) + poly_mul_binary_scratch(p->N) +
+           ROUND_UP((size_t)p->n * p->ks_l * sizeof(uint32_t)) + ROUND_UP(p->ks_l * sizeof(uint64_t));
+}
+
+/* body <- sum_c A_c S_c + E: the body of a GLWE encryption of zero, masks and noise from the streams of `index`. */
+static annulus_status glwe_zero_body(const keygen *g, keygen_worker *w, uint64_t index, uint64_t *body)
+{
+    const tfhe_params *p = &g->key->params;
+    const size_t mark = w->tmp.used;
+    uint64_t *mask = scratch_take(&w->tmp, p->N * sizeof *mask);
+    TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, index));
+    TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, index));
+    TRY(stream_tuniform(w->noise, p->glwe_noise, body, p->N));
+    for (size_t c = 0; c < p->k; c++) {
+        TRY(stream_u64s(w->mask, mask, p->N));
+        poly_mul_binary_add(g->plan, body, mask, (fourier){g->s_hat + c * fft_words(p->N)}, &w->tmp);
+    }
+    w->tmp.used = mark;
+    return ANNULUS_OK;
+}
+
+/* GGSW of key bit i: row (r,j) encrypts -s_i g_j S_r in the body (the same phase as adding s_i g_j to mask r, and it keeps
+ * the masks seeded), row (k,j) encrypts s_i g_j. No branch on the bit. */
+static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
+{
+    const keygen *g = context;
+    const size_t i = g->first + item;
+    const tfhe_params *p = &g->key->params;
+    keygen_worker *w = &g->workers[worker];
+    w->tmp.used = 0;
+    const uint64_t bit = -g->key->s[i]; /* 0 or all ones */
+    for (size_t r = 0; r <= p->k; r++)
+        for (size_t j = 0; j < p->pbs_l; j++) {
+            const uint64_t index = bsk_stream_index(p, i, r, j);
+            uint64_t *body = g->out->bsk + index * p->N;
+            TRY(glwe_zero_body(g, w, index, body));
+            const uint64_t step = (UINT64_C(1) << (64 - p->pbs_bg * (j + 1))) & bit;
+            if (r == p->k) body[0] += step;
+            else
+                for (size_t x = 0; x < p->N; x++) body[x] -= step & -g->key->S[r * p->N + x];
+        }
+    return ANNULUS_OK;
+}
+
+/* Keyswitch rows of big key bit i: LWE encryptions of S_i 2^(32 - ks_b j) modulo 2^32 under s. */
+static annulus_status ksk_create(void *context, size_t i, unsigned worker)
+{
+    const keygen *g = context;
+    const tfhe_params *p = &g->key->params;
+    keygen_worker *w = &g->workers[worker];
+    w->tmp.used = 0;
+    const size_t words = (size_t)p->n * p->ks_l;
+    uint32_t *mask = scratch_take(&w->tmp, words * sizeof *mask);
+    uint64_t *noise = scratch_take(&w->tmp, p->ks_l * sizeof *noise);
+    TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
+    TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, ksk_stream_index(i)));
+    TRY(stream_u32s(w->mask, mask, words));
+    TRY(stream_tuniform(w->noise, p->lwe_noise, noise, p->ks_l));
+    for (size_t j = 0; j < p->ks_l; j++) {
+        uint32_t b = (uint32_t)noise[j] + ((uint32_t)g->key->S[i] << (32 - p->ks_b * (j + 1)));
+        for (size_t x = 0; x < p->n; x++) b += mask[j * p->n + x] & -(uint32_t)g->key->s[x];
+        g->out->ksk[i * p->ks_l + j] = b;
+    }
+    mem_wipe(noise, p->ks_l * sizeof *noise);
+    return ANNULUS_OK;
+}
+
+static annulus_status keygen_init(keygen *g, unsigned workers)
+{
+    const tfhe_params *p = &g->key->params;
+    void *q;
+    TRY(random_seed(&g->out->mask_seed));
+    TRY(random_seed(&g->noise_seed));
+    TRY(fft_plan_create(p->N, &g->plan));
+    TRY(mem_create(p->k * fft_words(p->N), sizeof(double), "key transforms", &q));
+    g->s_hat = q;
+    for (size_t c = 0; c < p->k; c++)
+        fft_forward_i64(g->plan, (fourier){g->s_hat + c * fft_words(p->N)}, (const int64_t *)g->key->S + c * p->N);
+    TRY(mem_create(workers, sizeof(keygen_worker), "key generation", &q));
+    g->workers = q;
+    for (unsigned i = 0; i < workers; i++) {
+        TRY(stream_create(&g->out->mask_seed, RANDOM_MASK, 0, &g->workers[i].mask));
+        TRY(stream_create(&g->noise_seed, RANDOM_NOISE, 0, &g->workers[i].noise));
+        TRY(scratch_create(worker_scratch(p), &g->workers[i].tmp));
+    }
+    return ANNULUS_OK;
+}
+
+static void keygen_clear(keygen *g, unsigned workers)
+{
+    for (unsigned i = 0; g->workers != NULL && i < workers; i++) {
+        stream_destroy(g->workers[i].mask);
+        stream_destroy(g->workers[i].noise);
+        scratch_destroy(&g->workers[i].tmp);
+    }
+    mem_free(g->workers);
+    mem_wipe_free(g->s_hat, g->s_hat == NULL ? 0 : g->key->params.k * fft_words(g->key->params.N) * sizeof(double));
+    fft_plan_destroy(g->plan);
+    mem_wipe(&g->noise_seed, sizeof g->noise_seed);
+}
+
+annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, const annulus_progress *progress,
+                                      seeded_eval_key **out)
+{
+    const tfhe_params *p = &key->params;
+    const unsigned workers = parallel_threads(threads);
+    keygen g = {.key = key};
+    TRY(seeded_eval_key_allocate(p, &g.out));
+    annulus_status st = keygen_init(&g, workers);
+    for (g.first = 0; st == ANNULUS_OK && g.first < p->n; g.first += SLICE) {
+        const size_t left = p->n - g.first;
+        st = progress_report(progress, "bootstrapping key", g.first, p->n);
+        if (st == ANNULUS_OK) st = parallel_for(left < SLICE ? left : SLICE, threads, ggsw_create, &g);
+    }
+    if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 0, 1);
+    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, ksk_create, &g);
+    if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 1, 1);
+    keygen_clear(&g, workers);
+    if (st == ANNULUS_OK) *out = g.out;
+    else seeded_eval_key_destroy(g.out);
+    return st;
+}
+
+void seeded_eval_key_write(writer *w, const seeded_eval_key *key)
+{
+    tfhe_params_write(w, &key->params);
+    write_bytes(w, key->mask_seed.b, sizeof key->mask_seed.b);
+    write_u64s(w, key->bsk, tfhe_bsk_seeded_bytes(&key->params) / sizeof *key->bsk);
+    write_u32s(w, key->ksk, tfhe_ksk_seeded_bytes(&key->params) / sizeof *key->ksk);
+}
+
+annulus_status seeded_eval_key_read(reader *r, seeded_eval_key **out)
+{
+    tfhe_params p;
+    seed256 seed;
+    seeded_eval_key *key = NULL;
+    TRY(tfhe_params_read(r, &p));
+    TRY(read_bytes(r, seed.b, sizeof seed.b));
+    const size_t want = tfhe_bsk_seeded_bytes(&p) + tfhe_ksk_seeded_bytes(&p);
+    if (want > r->len - r->pos)
+        return read_fail(r, "an evaluation key of these parameters has %zu bytes, %zu are left; copy it again", want,
+                         r->len - r->pos);
+    TRY(seeded_eval_key_allocate(&p, &key));
+    key->mask_seed = seed;
+    annulus_status st = read_u64s(r, key->bsk, tfhe_bsk_seeded_bytes(&p) / sizeof *key->bsk);
+    if (st == ANNULUS_OK) st = read_u32s(r, key->ksk, tfhe_ksk_seeded_bytes(&p) / sizeof *key->ksk);
+    if (st == ANNULUS_OK) *out = key;
+    else seeded_eval_key_destroy(key);
+    return st;
+}

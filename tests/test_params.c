@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "tfhe/params.h"
+
+static const tfhe_params good = {
+    .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4, .lwe_noise = 13, .glwe_noise = 17};
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    writer w;
+    tfhe_params back;
+    writer_init(&w, 0);
+    tfhe_params_write(&w, &good);
+    assert_ok(w.status);
+    for (size_t len = 0; len < w.len; len++) {
+        reader cut = {.p = w.p, .len = len, .name = "key"};
+        assert_refused(tfhe_params_read(&cut, &back), "key");
+    }
+    reader r = {.p = w.p, .len = w.len, .name = "key"};
+    assert_ok(tfhe_params_read(&r, &back));
+    assert_ok(read_end(&r));
+    assert_true(tfhe_params_equal(&good, &back));
+    writer_clear(&w);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    const struct {
+        size_t field;
+        uint32_t value;
+        const char *says;
+    } cases[] = {{0, 0, "parameter n"},  {0, 5000, "parameter n"}, {1, 7, "parameter k"},      {2, 1000, "power of two"},
+                 {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 31, "pbs_bg"},          {5, 9, "ks_l"},
+                 {6, 17, "ks_b"},        {7, 31, "lwe_noise"},      {8, 63, "glwe_noise"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tfhe_params p = good;
+        memcpy((uint32_t *)&p + cases[i].field, &cases[i].value, 4);
+        assert_refused(tfhe_params_check(&p), cases[i].says);
+        assert_false(tfhe_params_equal(&p, &good));
+    }
+    assert_ok(tfhe_params_check(&good));
+}
+
+/* Sizes of the published set 2_2 (tfhe.md 6.1): 60 MB and 30 MB seeded; keyswitch half of 60 MB at 2^32. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(tfhe_bsk_memory_bytes(&good), 60162048);
+    assert_int_equal(tfhe_bsk_seeded_bytes(&good), 30081024);
+    assert_int_equal(tfhe_ksk_seeded_bytes(&good), 2048 * 4 * 4);
+    assert_int_equal(tfhe_ksk_memory_bytes(&good), 2048 * 4 * 4 * 928);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_sizes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,3 @@
+annulus_test(params tfhe)
+annulus_test(keys tfhe)
+annulus_test(bootstrap tfhe)
