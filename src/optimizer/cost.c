@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optimizer/optimizer.h"
+
+#include <math.h>
+
+/* Least-squares fit to five rings measured on one Zen 4 core with the AVX2 kernels in batches of 8 (docs/performance.md);
+ * within 4 % of each. */
+static const struct {
+    double fft;       /* ns per (k+1)(l+1) N log2 N: the transforms of a step */
+    double multiply;  /* ns per (k+1)^2 l N: the product with a GGSW */
+    double linear;    /* ns per (k+1) N: rotation, digits, accumulation */
+    double extended;  /* sorted rotation of EF > 1 against EF single ones: 2/3 of the products, copies and misses */
+    double keyswitch; /* ns per kN l (n+1) */
+} model = {.fft = 0.0649, .multiply = 0.186, .linear = 0.454, .extended = 0.85, .keyswitch = 0.053};
+
+double cost_keyswitch(const tfhe_params *p)
+{
+    return 1e-9 * model.keyswitch * (double)tfhe_big_dim(p) * p->ks_l * (p->n + 1);
+}
+
+double cost_blind_rotate(const tfhe_params *p, uint32_t EF)
+{
+    const double k1 = p->k + 1, N = p->N, l = p->pbs_l;
+    const double step = model.fft * k1 * (l + 1) * N * log2(N) + model.multiply * k1 * k1 * l * N + model.linear * k1 * N;
+    return 1e-9 * p->n * step * (EF == 1 ? 1.0 : model.extended * EF);
+}

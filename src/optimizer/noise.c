@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optimizer/noise.h"
+
+#include <math.h>
+
+/* FFT noise: fit of tfhe-rs (secure_noise.rs; tfhe.md 2.5), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
+#define FFT_SCALE 0.00705
+#define FFT_POWER_L 1.01827
+#define FFT_POWER_K 1.22003
+#define FFT_POWER_N 2.22003
+#define LOST_BITS 11.0
+
+double noise_tuniform(unsigned bound, unsigned logq)
+{
+    return (ldexp(1.0, (int)(2 * bound + 1)) + 1.0) / 6.0 * exp2(-2.0 * logq);
+}
+
+double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in,
+                               unsigned logq_out)
+{
+    const double B2 = exp2(2.0 * b), in2 = exp2(-2.0 * logq_in), out2 = exp2(-2.0 * logq_out);
+    return l * big_dim * key_variance * (B2 + 2) / 12 + big_dim * (in2 / 48 + exp2(-2.0 * b * l) / 24) - in2 / 12 +
+           (logq_out < logq_in ? out2 / 12 : in2 / 12);
+}
+
+static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance,
+                               double parts[3])
+{
+    const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2l = exp2(-2.0 * bg * l);
+    parts[0] = n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(l, FFT_POWER_L) * pow(k, FFT_POWER_K) *
+               pow(N, FFT_POWER_N) * pow(k + 1, FFT_POWER_L);
+    parts[1] = n * l * (k + 1) * N * key_variance * (B2 + 2) / 12;
+    parts[2] = n * (B2l / 24 - q2 / 24 + 0.5 * k * N * (q2 / 48 + B2l / 24));
+}
+
+double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance)
+{
+    double parts[3];
+    blind_rotate_parts(n, k, N, bg, l, key_variance, parts);
+    return parts[0] + parts[1] + parts[2];
+}
+
+double noise_modulus_switch_centered(double n, double two_N, unsigned logq)
+{
+    return n * (1 / (48 * two_N * two_N) + exp2(-2.0 * logq) / 24);
+}
+
+double noise_modulus_switch_standard(double n, double two_N, unsigned logq)
+{
+    const double w2 = 1 / (two_N * two_N), q2 = exp2(-2.0 * logq);
+    return n * (q2 / 48 + w2 / 24) - q2 / 12 + w2 / 12;
+}
+
+double noise_fresh(const tfhe_params *p)
+{
+    return noise_tuniform(p->glwe_noise, 64);
+}
+
+double noise_keyswitch(const tfhe_params *p)
+{
+    return noise_keyswitch_general((double)tfhe_big_dim(p), p->ks_b, p->ks_l, noise_tuniform(p->lwe_noise, 32), 64, 32);
+}
+
+double noise_modulus_switch(const tfhe_params *p, uint32_t EF)
+{
+    const double w = 2.0 * EF * p->N;
+    return noise_modulus_switch_centered(p->n, w, 32) + 1 / (12 * w * w); /* the body's own truncation is uniform */
+}
+
+void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
+{
+    double parts[3];
+    blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, noise_fresh(p), parts);
+    *fft = parts[0];
+    *key = parts[1];
+    *decomposition = parts[2];
+}
+
+double noise_blind_rotate(const tfhe_params *p)
+{
+    return noise_blind_rotate_general(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, noise_fresh(p));
+}
+
+/* log2 erfc(x): the library function where it is accurate, the asymptotic series (Abramowitz and Stegun 7.1.23) beyond. */
+static double log2_erfc(double x)
+{
+    if (x < 8) return log2(erfc(x));
+    double sum = 1, term = 1;
+    for (int i = 1; i <= 12; i++) {
+        term *= -(2 * i - 1) / (2 * x * x);
+        sum += term;
+    }
+    return -x * x / M_LN2 + log2(sum / (x * sqrt(M_PI)));
+}
+
+double noise_failure_log2(double variance, double half_window)
+{
+    if (variance <= 0) return -INFINITY;
+    return log2_erfc(half_window / sqrt(2 * variance));
+}
+
+double noise_kappa(double log2_p)
+{
+    double low = 0, high = 64;
+    for (int i = 0; i < 80; i++) {
+        const double middle = (low + high) / 2;
+        if (log2_erfc(middle / M_SQRT2) > log2_p) low = middle;
+        else high = middle;
+    }
+    return (low + high) / 2;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optimizer/optimizer.h"
+
+#include <math.h>
+#include <string.h>
+
+#define N_FIRST 450u
+#define N_LAST 1300u
+#define MAX_GADGETS 32
+#define GLOBAL_ROUNDS 12
+
+/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch). */
+typedef struct gadget {
+    unsigned l, b;
+    double variance, seconds;
+} gadget;
+
+typedef struct search {
+    const optimizer_request *request;
+    double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase */
+    int found;
+    tfhe_params best;
+    uint32_t best_EF[OPTIMIZER_MAX_LAYERS];
+    double best_seconds;
+    /* When nothing is found: the set whose worst layer comes nearest. */
+    double nearest_ratio, nearest_variance;
+    size_t nearest_layer;
+} search;
+
+/* For each level the base of least noise; only those that lower the noise are kept (cost grows with the level). */
+static size_t bootstrap_gadgets(tfhe_params p, gadget *out)
+{
+    size_t count = 0;
+    for (p.pbs_l = 1; p.pbs_l <= 6; p.pbs_l++) {
+        gadget g = {.l = p.pbs_l, .variance = INFINITY};
+        for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++) {
+            const double v = noise_blind_rotate_general(1, p.k, p.N, p.pbs_bg, p.pbs_l, noise_fresh(&p));
+            if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
+        }
+        if (count > 0 && g.variance >= out[count - 1].variance) continue;
+        out[count++] = g;
+    }
+    return count;
+}
+
+static size_t keyswitch_gadgets(tfhe_params p, gadget *out)
+{
+    size_t count = 0;
+    for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
+        gadget g = {.l = p.ks_l, .variance = INFINITY};
+        for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 16; p.ks_b++) {
+            const double v = noise_keyswitch(&p);
+            if (v < g.variance) g.variance = v, g.b = p.ks_b;
+        }
+        if (count > 0 && g.variance >= out[count - 1].variance) continue;
+        p.ks_b = g.b;
+        g.seconds = cost_keyswitch(&p);
+        out[count++] = g;
+    }
+    return count;
+}
+
+/* Smallest extension factor that leaves modulus-switch noise within `room` and gives every cell a step or more; 0: none. */
+static uint32_t extension_for(const tfhe_params *p, double room, double cells)
+{
+    if (room <= 0) return 0;
+    const double steps = sqrt((p->n / 48.0 + 1 / 12.0) / room); /* 2*EF*N, leading term */
+    for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2)
+        if (2.0 * EF * p->N >= steps && (double)EF * p->N >= 2 * cells && noise_modulus_switch(p, EF) <= room)
+            return EF;
+    return 0;
+}
+
+static void note_nearest(search *s, size_t layer, double variance)
+{
+    const double ratio = variance / s->bound[layer];
+    if (s->found || ratio >= s->nearest_ratio) return;
+    s->nearest_ratio = ratio;
+    s->nearest_variance = variance;
+    s->nearest_layer = layer;
+}
+
+/* Tries one complete parameter set; rotate: seconds of a rotation by log2 EF. */
+static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch,
+                    const double *rotate, double keyswitch)
+{
+    uint32_t EF[OPTIMIZER_MAX_LAYERS] = {0};
+    double seconds = 0, worst = 0, worst_variance = 0;
+    size_t worst_layer = 0;
+    int feasible = 1;
+    for (size_t i = 0; i < s->request->layers_count; i++) {
+        const lookup_layer *layer = &s->request->layers[i];
+        double v = layer->two_norm * layer->two_norm * v_rotate +
+                   layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
+        if (!layer->is_output) {
+            v += v_keyswitch;
+            EF[i] = extension_for(p, s->bound[i] - v, layer->cells);
+            v += noise_modulus_switch(p, EF[i] == 0 ? TFHE_MAX_EF : EF[i]);
+            if (EF[i] != 0) seconds += (double)layer->count * (keyswitch + rotate[__builtin_ctz(EF[i])]);
+        }
+        if (layer->is_output ? v > s->bound[i] : EF[i] == 0) feasible = 0;
+        if (v / s->bound[i] > worst) worst = v / s->bound[i], worst_layer = i, worst_variance = v;
+        if (feasible && s->found && seconds >= s->best_seconds) return;
+    }
+    if (!feasible) {
+        note_nearest(s, worst_layer, worst_variance);
+        return;
+    }
+    s->found = 1;
+    s->best = *p;
+    s->best_seconds = seconds;
+    memcpy(s->best_EF, EF, sizeof EF);
+}
+
+static void try_ring(search *s, tfhe_params p)
+{
+    gadget rotations[MAX_GADGETS], switches[MAX_GADGETS];
+    p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, s->request->level);
+    const size_t rotations_count = bootstrap_gadgets(p, rotations);
+    for (p.n = N_FIRST; p.n <= N_LAST; p.n += 2) {
+        p.lwe_noise = security_tuniform_bound(p.n, 32, s->request->level);
+        const size_t switches_count = keyswitch_gadgets(p, switches);
+        for (size_t r = 0; r < rotations_count; r++) {
+            p.pbs_l = rotations[r].l;
+            p.pbs_bg = rotations[r].b;
+            double rotate[6];
+            for (unsigned e = 0; e < 6; e++) rotate[e] = cost_blind_rotate(&p, 1u << e);
+            for (size_t k = 0; k < switches_count; k++) {
+                p.ks_l = switches[k].l;
+                p.ks_b = switches[k].b;
+                try_set(s, &p, p.n * rotations[r].variance, switches[k].variance, rotate,
+                        switches[k].seconds);
+            }
+        }
+    }
+}
+
+static void search_all(search *s, double log2_p)
+{
+    const double kappa = noise_kappa(log2_p);
+    for (size_t i = 0; i < s->request->layers_count; i++) {
+        const double most = s->request->layers[i].half_window / kappa;
+        s->bound[i] = most * most;
+    }
+    s->found = 0;
+    s->nearest_ratio = INFINITY;
+    for (uint32_t k = 1; k <= 6; k++)
+        for (uint32_t N = 256; N <= 4096; N *= 2)
+            if (k * N >= 512 && k * N <= 4096) try_ring(s, (tfhe_params){.k = k, .N = N});
+}
+
+void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF, optimizer_result *out)
+{
+    double log_right = 0; /* natural log of P(no failure) */
+    memset(out, 0, sizeof *out);
+    out->params = *p;
+    for (size_t i = 0; i < request->layers_count; i++) {
+        const lookup_layer *layer = &request->layers[i];
+        layer_choice *c = &out->layers[i];
+        double v = layer->two_norm * layer->two_norm * noise_blind_rotate(p) +
+                   layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
+        if (!layer->is_output) {
+            c->EF = EF[i];
+            v += noise_keyswitch(p) + noise_modulus_switch(p, EF[i]);
+            c->seconds = (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i]));
+        }
+        c->phase_std = sqrt(v);
+        c->log2_failure = noise_failure_log2(v, layer->half_window);
+        log_right += (double)layer->count * log1p(-fmin(exp2(c->log2_failure), 1 - 1e-16));
+        out->seconds += c->seconds;
+    }
+    /* Where every term underflows, the sum of the probabilities is the probability of the union. */
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < request->layers_count; i++) most = fmax(most, out->layers[i].log2_failure);
+    for (size_t i = 0; i < request->layers_count; i++)
+        sum += (double)request->layers[i].count * exp2(out->layers[i].log2_failure - most);
+    out->log2_global_failure = most + log2(sum) > -40 ? log2(-expm1(log_right)) : most + log2(sum);
+}
+
+static annulus_status infeasible(const search *s, double log2_p)
+{
+    const lookup_layer *layer = &s->request->layers[s->nearest_layer];
+    const double reach = noise_failure_log2(s->nearest_variance, layer->half_window);
+    return fail(ANNULUS_ERR_INFEASIBLE,
+                "no secure parameters exist: %s asks for %.1f bits at two-norm %.1f with error probability 2^%.1f, the "
+                "best reachable is 2^%.1f; round to fewer bits, allow a larger p-error or train narrower weights",
+                layer->name, log2(1 / (4 * layer->half_window)), fmax(layer->two_norm, layer->fresh_two_norm), log2_p,
+                reach);
+}
+
+/* The largest probability per look-up whose inference stays within the global one: a union bound to begin with, then
+ * raised by what the search leaves unused (most look-ups sit below their bound), tfhe.md 3.2. */
+static annulus_status search_global(search *s, optimizer_result *out)
+{
+    const optimizer_request *request = s->request;
+    double total = 0;
+    for (size_t i = 0; i < request->layers_count; i++) total += (double)request->layers[i].count;
+    double log2_p = request->log2_error - log2(total);
+    int have = 0;
+    for (int round = 0; round < GLOBAL_ROUNDS; round++) {
+        optimizer_result r;
+        search_all(s, log2_p);
+        if (!s->found) break;
+        optimizer_predict(request, &s->best, s->best_EF, &r);
+        if (r.log2_global_failure > request->log2_error) break;
+        if (have && r.seconds >= out->seconds) break;
+        *out = r;
+        have = 1;
+        log2_p = fmin(log2_p + (request->log2_error - r.log2_global_failure), -1e-9);
+    }
+    return have ? ANNULUS_OK : infeasible(s, log2_p);
+}
+
+annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
+{
+    REQUIRE(request->layers_count >= 1 && request->layers_count <= OPTIMIZER_MAX_LAYERS);
+    if (!(request->log2_error < 0) || request->log2_error < -512)
+        return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", request->log2_error);
+    search s = {.request = request};
+    if (request->target == ERROR_GLOBAL) return search_global(&s, out);
+    search_all(&s, request->log2_error);
+    if (!s.found) return infeasible(&s, request->log2_error);
+    optimizer_predict(request, &s.best, s.best_EF, out);
+    return ANNULUS_OK;
+}

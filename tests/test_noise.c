@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "optimizer/noise.h"
+#include <math.h>
+
+static void test_failure(void **state)
+{
+    (void)state;
+    /* kappa and its inverse: tfhe.md section 0. */
+    const double table[][2] = {{log2(0.1), 1.645}, {log2(0.01), 2.576}, {-40, 7.144}, {-64, 9.155}, {-128, 13.109}};
+    for (size_t i = 0; i < 5; i++) {
+        const double kappa = noise_kappa(table[i][0]);
+        assert_true(fabs(kappa - table[i][1]) < 6e-4);
+        assert_true(fabs(noise_failure_log2(1 / (kappa * kappa), 1) - table[i][0]) < 1e-6);
+    }
+    assert_true(fabs(noise_failure_log2(1, noise_kappa(-1000)) + 1000) < 1e-5);
+    /* the two branches of the complementary error function meet */
+    assert_true(fabs(noise_failure_log2(0.5, 7.9999999) - noise_failure_log2(0.5, 8.0000001)) < 1e-5);
+    assert_true(isinf(noise_failure_log2(0, 1)));
+}
+
+/* Standard deviations of the published default set (tfhe.md 2.9a): pbs -14.83, ks -11.02, ms -9.87. */
+static void test_default_set(void **state)
+{
+    (void)state;
+    const tfhe_params p = {
+        .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4, .lwe_noise = 13, .glwe_noise = 17};
+    assert_true(fabs(log2(noise_blind_rotate(&p)) / 2 + 14.83) < 0.006);
+    assert_true(fabs(log2(noise_keyswitch(&p)) / 2 + 11.02) < 0.006);
+    assert_true(fabs(log2(noise_modulus_switch(&p, 1)) / 2 + 9.87) < 0.012); /* body truncation included here */
+    double fft, key, decomposition;
+    noise_blind_rotate_parts(&p, &fft, &key, &decomposition);
+    assert_true(fabs(fft + key + decomposition - noise_blind_rotate(&p)) < 1e-6 * noise_blind_rotate(&p));
+    assert_true(fabs(log2(fft) / 2 + 15.93) < 0.006); /* tfhe.md 2.9d */
+    assert_true(fabs(log2(key) / 2 + 15.66) < 0.006);
+    assert_true(fabs(log2(decomposition) / 2 + 15.37) < 0.006);
+    assert_true(noise_modulus_switch(&p, 4) < noise_modulus_switch(&p, 1) / 15.9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failure), cmocka_unit_test(test_default_set)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "optimizer/optimizer.h"
+#include <math.h>
+
+static lookup_layer hidden(double bits, double norm, size_t count)
+{
+    return (lookup_layer){
+        .name = "hidden", .half_window = exp2(-bits - 2), .two_norm = norm, .cells = exp2(bits), .count = count};
+}
+
+static void meets(const optimizer_request *q, const optimizer_result *r)
+{
+    assert_ok(tfhe_params_check(&r->params));
+    assert_ok(security_check(&r->params, q->level));
+    for (size_t i = 0; i < q->layers_count; i++) {
+        assert_true(r->layers[i].log2_failure < 0);
+        if (q->target == ERROR_PER_LOOKUP) assert_true(r->layers[i].log2_failure <= q->log2_error + 1e-6);
+        if (!q->layers[i].is_output) assert_true(r->layers[i].EF * r->params.N >= 2 * q->layers[i].cells);
+    }
+}
+
+/* A larger tolerance never costs more, and more bits never cost less. */
+static void test_monotone(void **state)
+{
+    (void)state;
+    double before_bits = 0;
+    for (unsigned bits = 2; bits <= 8; bits += 3) {
+        double before = INFINITY;
+        for (size_t e = 0; e < 4; e++) {
+            const lookup_layer layer = hidden(bits, 16, 10);
+            const optimizer_request q = {.layers = &layer,
+                                         .layers_count = 1,
+                                         .log2_error = (double[]){-128, -40, log2(0.01), log2(0.1)}[e],
+                                         .level = SECURITY_128};
+            optimizer_result r;
+            assert_ok(optimizer_search(&q, &r));
+            meets(&q, &r);
+            assert_true(r.seconds <= before);
+            before = r.seconds;
+        }
+        assert_true(before > before_bits);
+        before_bits = before;
+    }
+}
+
+/* No set of a random sample of the space is both valid and cheaper. */
+static void test_beats_random_sets(void **state)
+{
+    (void)state;
+    const lookup_layer layers[] = {hidden(5, 12, 64), hidden(3, 8, 32),
+                                   {.name = "scores", .half_window = 1.0 / 128, .two_norm = 20, .count = 10, .is_output = 1}};
+    const optimizer_request q = {.layers = layers, .layers_count = 3, .log2_error = -20, .level = SECURITY_128};
+    optimizer_result r, other;
+    assert_ok(optimizer_search(&q, &r));
+    meets(&q, &r);
+    uint64_t seed = 9;
+    for (size_t i = 0; i < 20000; i++) {
+        tfhe_params p = {.n = 450 + 2 * (uint32_t)(test_random(&seed) % 300), .k = 1 + (uint32_t)(test_random(&seed) % 4)};
+        p.N = 512u << test_random(&seed) % 3;
+        if (p.k * p.N > 4096 || p.k * p.N < 512) continue;
+        p.pbs_l = 1 + (uint32_t)(test_random(&seed) % 2);
+        p.pbs_bg = p.pbs_l == 1 ? 14 + (uint32_t)(test_random(&seed) % 11) : 8 + (uint32_t)(test_random(&seed) % 10);
+        p.ks_l = 2 + (uint32_t)(test_random(&seed) % 6);
+        p.ks_b = 2 + (uint32_t)(test_random(&seed) % 3);
+        p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+        p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, SECURITY_128);
+        const uint32_t EF[3] = {1u << test_random(&seed) % 3, 1u << test_random(&seed) % 3, 0};
+        optimizer_predict(&q, &p, EF, &other);
+        int valid = EF[0] * p.N >= 64 && EF[1] * p.N >= 16;
+        for (size_t l = 0; l < 3; l++) valid &= other.layers[l].log2_failure <= q.log2_error;
+        if (valid) assert_true(other.seconds >= r.seconds * 0.9999);
+    }
+}
+
+static void test_global(void **state)
+{
+    (void)state;
+    const lookup_layer layers[] = {hidden(4, 10, 100), hidden(3, 10, 50)};
+    optimizer_request q = {
+        .layers = layers, .layers_count = 2, .target = ERROR_GLOBAL, .log2_error = log2(0.01), .level = SECURITY_128};
+    optimizer_result r;
+    assert_ok(optimizer_search(&q, &r));
+    meets(&q, &r);
+    assert_true(r.log2_global_failure <= q.log2_error);
+    const double p0 = exp2(r.layers[0].log2_failure), p1 = exp2(r.layers[1].log2_failure);
+    const double exact = 1 - pow(1 - p0, 100) * pow(1 - p1, 50);
+    assert_true(fabs(exp2(r.log2_global_failure) / exact - 1) < 1e-6);
+}
+
+static void test_infeasible(void **state)
+{
+    (void)state;
+    const lookup_layer layers[] = {hidden(3, 4, 10), hidden(11, 4096, 10)};
+    const optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result r;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    assert_refused(optimizer_search(&q, &r), "hidden asks for 11.0 bits at two-norm 4096.0");
+    assert_refused(optimizer_search(&q, &r), "round to fewer bits");
+    optimizer_request bad = q;
+    bad.log2_error = 0;
+    assert_refused(optimizer_search(&bad, &r), "error probability");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_monotone), cmocka_unit_test(test_beats_random_sets),
+                                       cmocka_unit_test(test_global), cmocka_unit_test(test_infeasible)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
