@@ -1,1 +1,1 @@
-
+annulus_test(base base)

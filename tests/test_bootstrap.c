@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Toy dimensions with little noise, so that every answer is certain: the failure probability of one look-up here is below
- * 2^-100 by the formulas of tfhe.md section 2, far less than the number of look-ups tested. */
+/* Toy dimensions with little noise, so that every answer is certain: the failure probability of one look-up here is
+ * below 2^-100 by the formulas of tfhe.md section 2, far less than the number of look-ups tested. */
 #include "tfhe_fixture.h"
 
 #include "math/torus.h"
@@ -107,7 +107,8 @@ static void test_antiperiodic(void **state)
     fixture_destroy(&f);
 }
 
-/* The default set of the leading library (tfhe.md 6.1, 2_2): 4-bit look-ups, failure probability 2^-129 at two-norm 5. */
+/* The default set of the leading library (tfhe.md 6.1, 2_2): 4-bit look-ups, failure probability 2^-129 at two-norm 5.
+ */
 static void test_secure_parameters(void **state)
 {
     (void)state;
@@ -153,9 +154,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_ring),        cmocka_unit_test(test_extension),
-        cmocka_unit_test(test_antiperiodic),      cmocka_unit_test(test_secure_parameters),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_ring),        cmocka_unit_test(test_extension), cmocka_unit_test(test_antiperiodic),
+        cmocka_unit_test(test_secure_parameters), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

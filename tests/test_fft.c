@@ -27,8 +27,10 @@ static void schoolbook(size_t N, uint64_t *c, const uint64_t *a, const uint64_t 
     memset(c, 0, N * sizeof *c);
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++)
-            if (i + j < N) c[i + j] += a[i] * b[j];
-            else c[i + j - N] -= a[i] * b[j];
+            if (i + j < N)
+                c[i + j] += a[i] * b[j];
+            else
+                c[i + j - N] -= a[i] * b[j];
 }
 
 static double worst_difference(const uint64_t *a, const uint64_t *b, size_t n)
@@ -226,9 +228,12 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_binary_product_is_exact), cmocka_unit_test(test_rotate_decompose),
-        cmocka_unit_test(test_row_mul),          cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_product),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_binary_product_is_exact),
+        cmocka_unit_test(test_rotate_decompose),
+        cmocka_unit_test(test_row_mul),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,15 +49,18 @@ static void test_monotone(void **state)
 static void test_beats_random_sets(void **state)
 {
     (void)state;
-    const lookup_layer layers[] = {hidden(5, 12, 64), hidden(3, 8, 32),
-                                   {.name = "scores", .half_window = 1.0 / 128, .two_norm = 20, .count = 10, .is_output = 1}};
+    const lookup_layer layers[] = {
+        hidden(5, 12, 64),
+        hidden(3, 8, 32),
+        {.name = "scores", .half_window = 1.0 / 128, .two_norm = 20, .count = 10, .is_output = 1}};
     const optimizer_request q = {.layers = layers, .layers_count = 3, .log2_error = -20, .level = SECURITY_128};
     optimizer_result r, other;
     assert_ok(optimizer_search(&q, &r));
     meets(&q, &r);
     uint64_t seed = 9;
     for (size_t i = 0; i < 20000; i++) {
-        tfhe_params p = {.n = 450 + 2 * (uint32_t)(test_random(&seed) % 300), .k = 1 + (uint32_t)(test_random(&seed) % 4)};
+        tfhe_params p = {.n = 450 + 2 * (uint32_t)(test_random(&seed) % 300),
+                         .k = 1 + (uint32_t)(test_random(&seed) % 4)};
         p.N = 512u << test_random(&seed) % 3;
         if (p.k * p.N > 4096 || p.k * p.N < 512) continue;
         p.pbs_l = 1 + (uint32_t)(test_random(&seed) % 2);

@@ -32,9 +32,9 @@ static void test_refusals(void **state)
         size_t field;
         uint32_t value;
         const char *says;
-    } cases[] = {{0, 0, "parameter n"},  {0, 5000, "parameter n"}, {1, 7, "parameter k"},      {2, 1000, "power of two"},
-                 {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 31, "pbs_bg"},          {5, 9, "ks_l"},
-                 {6, 17, "ks_b"},        {7, 31, "lwe_noise"},      {8, 63, "glwe_noise"}};
+    } cases[] = {{0, 0, "parameter n"},   {0, 5000, "parameter n"}, {1, 7, "parameter k"}, {2, 1000, "power of two"},
+                 {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 31, "pbs_bg"},     {5, 9, "ks_l"},
+                 {6, 17, "ks_b"},         {7, 31, "lwe_noise"},     {8, 63, "glwe_noise"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tfhe_params p = good;
         memcpy((uint32_t *)&p + cases[i].field, &cases[i].value, 4);

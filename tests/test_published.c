@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Published parameter sets of tfhe-rs (KS-PBS order): the failure formula against their documented log2 p_fail. Sets of the
- * drift technique (releases 1.0 to 1.3) choose their own tail bound, which the table does not carry: for them the centered
- * formula, which superseded the technique, must be at least as good up to 0.5 (tfhe.md 2.6). Sets of the hardware
- * accelerator (HPU) state their target, not their probability, and use no FFT: they must only be near the target or better. */
+/* Published parameter sets of tfhe-rs (KS-PBS order): the failure formula against their documented log2 p_fail. Sets of
+ * the drift technique (releases 1.0 to 1.3) choose their own tail bound, which the table does not carry: for them the
+ * centered formula, which superseded the technique, must be at least as good up to 0.5 (tfhe.md 2.6). Sets of the
+ * hardware accelerator (HPU) state their target, not their probability, and use no FFT: they must only be near the
+ * target or better. */
 #include "testing.h"
 
 #include "optimizer/noise.h"
@@ -24,8 +25,8 @@ static double variance_of(const char *noise, unsigned logq)
 
 static double recomputed(const row *r)
 {
-    const double v_ks = noise_keyswitch_general((double)r->k * r->N, r->ks_b, r->ks_l, variance_of(r->small, r->ks_q), 64,
-                                                r->ks_q);
+    const double v_ks =
+        noise_keyswitch_general((double)r->k * r->N, r->ks_b, r->ks_l, variance_of(r->small, r->ks_q), 64, r->ks_q);
     const double v_br = noise_blind_rotate_general(r->n, r->k, r->N, r->pbs_b, r->pbs_l, variance_of(r->glwe, 64));
     const double v_ms = strcmp(r->ms, "std") == 0 ? noise_modulus_switch_standard(r->n, 2.0 * r->N, r->ks_q)
                                                   : noise_modulus_switch_centered(r->n, 2.0 * r->N, r->ks_q);
@@ -43,9 +44,9 @@ static void test_published(void **state)
     double worst = 0;
     while (fgets(line, sizeof line, f) != NULL) {
         row r;
-        assert_int_equal(sscanf(line, "%127[^,],%15[^,],%u,%u,%u,%u,%u,%u,%u,%u,%lf,%63[^,],%63[^,],%u,%15[^,],%lf", r.name,
-                                r.order, &r.n, &r.k, &r.N, &r.pbs_b, &r.pbs_l, &r.ks_b, &r.ks_l, &r.bits, &r.norm,
-                                r.small, r.glwe, &r.ks_q, r.ms, &r.published),
+        assert_int_equal(sscanf(line, "%127[^,],%15[^,],%u,%u,%u,%u,%u,%u,%u,%u,%lf,%63[^,],%63[^,],%u,%15[^,],%lf",
+                                r.name, r.order, &r.n, &r.k, &r.N, &r.pbs_b, &r.pbs_l, &r.ks_b, &r.ks_l, &r.bits,
+                                &r.norm, r.small, r.glwe, &r.ks_q, r.ms, &r.published),
                          16);
         rows++;
         const double difference = recomputed(&r) - r.published;

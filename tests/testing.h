@@ -16,8 +16,8 @@
 #define assert_ok(expr)                                                                                                \
     do {                                                                                                               \
         if ((expr) != ANNULUS_OK) {                                                                                    \
-            print_error("%s: %s\n", #expr, annulus_error_message());                                                              \
-            _fail(__FILE__, __LINE__);                                                                              \
+            print_error("%s: %s\n", #expr, annulus_error_message());                                                   \
+            _fail(__FILE__, __LINE__);                                                                                 \
         }                                                                                                              \
     } while (0)
 #define assert_refused(expr, text)                                                                                     \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How long work tells its caller how far it is. */
 #ifndef ANNULUS_PROGRESS_H
 #define ANNULUS_PROGRESS_H

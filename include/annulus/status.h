@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Result of every public function that can fail. The message of the last failure on the calling thread
  * (what, where and what to do about it) is annulus_error_message(). */
 #ifndef ANNULUS_STATUS_H

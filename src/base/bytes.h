@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Little-endian reader and writer over memory. A reader never goes past its end; every failure names the source and
  * the byte offset. */
 #ifndef BASE_BYTES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2 forces a lower one. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whole files: read with a limit; written to a temporary beside the target, flushed and renamed, or not at all. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H

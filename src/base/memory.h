@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Aligned allocation, wiping, and the scratch arena of hot paths. */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
@@ -24,6 +25,7 @@ typedef struct scratch {
 } scratch;
 annulus_status scratch_create(size_t bytes, scratch *out) __attribute__((warn_unused_result));
 void scratch_destroy(scratch *s); /* wipes */
-/* 64-byte aligned, not zeroed; overflow is a REQUIRE (our bug: a *_scratch() sum is wrong). Rewind by restoring used. */
+/* 64-byte aligned, not zeroed; overflow is a REQUIRE (our bug: a *_scratch() sum is wrong). Rewind by restoring used.
+ */
 void *scratch_take(scratch *s, size_t bytes);
 #endif

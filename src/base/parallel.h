@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The only place that starts threads. */
 #ifndef BASE_PARALLEL_H
 #define BASE_PARALLEL_H

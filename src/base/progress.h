@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Progress callback handed down from the caller. */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H

@@ -72,8 +72,10 @@ annulus_status stream_create(const seed256 *seed, random_purpose purpose, uint64
     s->ctx = EVP_CIPHER_CTX_new();
     if (s->ctx == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for a random stream");
     if (st == ANNULUS_OK) st = stream_restart(s, seed, purpose, index);
-    if (st == ANNULUS_OK) *out = s;
-    else stream_destroy(s);
+    if (st == ANNULUS_OK)
+        *out = s;
+    else
+        stream_destroy(s);
     return st;
 }
 

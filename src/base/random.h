@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Randomness: operating-system entropy that fails closed, and AES-128-CTR streams from OpenSSL.
- * A stream's key and counter are the first 32 bytes of SHA-256("annulus/1" | purpose | seed | index): streams of different purpose
- * or index are independent, so that masks, noise and secrets never share one. */
+ * A stream's key and counter are the first 32 bytes of SHA-256("annulus/1" | purpose | seed | index): streams of
+ * different purpose or index are independent, so that masks, noise and secrets never share one. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 
@@ -12,7 +13,13 @@ typedef struct seed256 {
     uint8_t b[32];
 } seed256;
 
-typedef enum random_purpose { RANDOM_SECRET = 1, RANDOM_MASK = 2, RANDOM_NOISE = 3, RANDOM_SIMULATION = 4, RANDOM_TRAINING = 5 } random_purpose;
+typedef enum random_purpose {
+    RANDOM_SECRET = 1,
+    RANDOM_MASK = 2,
+    RANDOM_NOISE = 3,
+    RANDOM_SIMULATION = 4,
+    RANDOM_TRAINING = 5
+} random_purpose;
 
 /* Entropy from the operating system or ANNULUS_ERR_RANDOM; never falls back. */
 annulus_status random_os(void *out, size_t len) __attribute__((warn_unused_result));
@@ -21,7 +28,8 @@ annulus_status random_seed(seed256 *out) __attribute__((warn_unused_result));
 typedef struct stream stream; /* one thread at a time */
 annulus_status stream_create(const seed256 *seed, random_purpose purpose, uint64_t index, stream **out)
     __attribute__((warn_unused_result));
-/* Same object, restarted at another (purpose, index) of a seed: no allocation. Failure of OpenSSL is sticky: see below. */
+/* Same object, restarted at another (purpose, index) of a seed: no allocation. Failure of OpenSSL is sticky: see below.
+ */
 annulus_status stream_restart(stream *s, const seed256 *seed, random_purpose purpose, uint64_t index)
     __attribute__((warn_unused_result));
 void stream_destroy(stream *s); /* wipes */

@@ -18,13 +18,20 @@ const char *annulus_error_message(void)
 const char *annulus_status_name(annulus_status status)
 {
     switch (status) {
-    case ANNULUS_OK: return "ok";
-    case ANNULUS_ERR_INPUT: return "input";
-    case ANNULUS_ERR_IO: return "io";
-    case ANNULUS_ERR_MEMORY: return "memory";
-    case ANNULUS_ERR_RANDOM: return "random";
-    case ANNULUS_ERR_INFEASIBLE: return "infeasible";
-    case ANNULUS_ERR_CANCELLED: return "cancelled";
+    case ANNULUS_OK:
+        return "ok";
+    case ANNULUS_ERR_INPUT:
+        return "input";
+    case ANNULUS_ERR_IO:
+        return "io";
+    case ANNULUS_ERR_MEMORY:
+        return "memory";
+    case ANNULUS_ERR_RANDOM:
+        return "random";
+    case ANNULUS_ERR_INFEASIBLE:
+        return "infeasible";
+    case ANNULUS_ERR_CANCELLED:
+        return "cancelled";
     }
     return "unknown";
 }

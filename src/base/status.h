@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Errors: status plus one message per thread; REQUIRE for the caller's bugs, ASSERT for ours. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H

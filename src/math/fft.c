@@ -179,8 +179,8 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
     tmp->used = mark;
 }
 
-/* With this added, bits [64-bg*j, 64-bg*(j-1)) of the sum are digit j plus B/2: half a last step rounds, B/2 at every level
- * balances (the carries are the sum's own). */
+/* With this added, bits [64-bg*j, 64-bg*(j-1)) of the sum are digit j plus B/2: half a last step rounds, B/2 at every
+ * level balances (the carries are the sum's own). */
 static uint64_t digit_offset(unsigned bg, unsigned l)
 {
     uint64_t offset = bg * l == 64 ? 0 : UINT64_C(1) << (63 - bg * l);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Negacyclic products in Z_{2^64}[X]/(X^N+1) through a complex FFT of M = N/2 points over the roots of x^M - i.
  * Fourier values are in the plan's own order (permuted) and never leave memory. */
 #ifndef MATH_FFT_H

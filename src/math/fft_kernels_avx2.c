@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AVX2 + FMA: two radix-2 levels a pass (radix 4), the last two levels inside registers. Values inside a group of 16 come
- * out transposed against the reference: an order of the plan's own. */
+/* AVX2 + FMA: two radix-2 levels a pass (radix 4), the last two levels inside registers. Values inside a group of 16
+ * come out transposed against the reference: an order of the plan's own. */
 #include "math/fft_priv.h"
 
 #include <immintrin.h>
@@ -248,8 +248,7 @@ static inline void difference_run(uint64_t *y, const uint64_t *shifted, const ui
     for (; j < n; j++) y[j] = ((shifted[j] ^ flip) - flip) - q[j] + offset;
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
-                              uint64_t offset)
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
 {
     const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
     const size_t s = a & (N - 1);

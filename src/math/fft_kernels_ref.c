@@ -55,8 +55,7 @@ static void digits(size_t M, double *const *out, size_t stride, const uint64_t *
     }
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
-                              uint64_t offset)
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
 {
     const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
     const size_t s = a & (N - 1);

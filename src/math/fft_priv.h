@@ -18,8 +18,7 @@ typedef struct fft_kernels {
     /* out_j <- digit j (most significant first) of the N words of `y`, which already carry the rounding offset. */
     void (*digits)(size_t M, double *const *out, size_t stride, const uint64_t *y, unsigned bg, unsigned l);
     /* y_j <- (X^a p - q)_j + offset, a in [0, 2N). */
-    void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q,
-                              uint64_t offset);
+    void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset);
     /* c += round(2^64 * frac(scale * (re | im))). */
     void (*torus_add)(size_t M, uint64_t *c, const double *re, const double *im, double scale);
     /* acc += a*b over M complex values. */
@@ -37,7 +36,8 @@ extern const fft_kernels fft_kernels_avx2;
 struct fft_plan {
     size_t N, M, stride;
     const fft_kernels *kernels;
-    /* Roots of the radix-2 tree: level v (blocks of m = M >> v points) has 2^v roots (cos, sin) from root[2*(2^v - 1)]. */
+    /* Roots of the radix-2 tree: level v (blocks of m = M >> v points) has 2^v roots (cos, sin) from root[2*(2^v - 1)].
+     */
     double *root;
     /* The same roots ordered for the radix-4 passes of the vector kernels: 4 doubles per block and pass. */
     double *root4;

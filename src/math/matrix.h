@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer matrix kernels on ciphertext words (arithmetic modulo 2^64 or 2^32). */
 #ifndef MATH_MATRIX_H
 #define MATH_MATRIX_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AVX2 has no 64-bit product: with the weights made non-negative, w*x is two 32x32 products, the upper one shifted once at
- * the end; the shift of the weights is taken back with the column sums of X. */
+/* AVX2 has no 64-bit product: with the weights made non-negative, w*x is two 32x32 products, the upper one shifted once
+ * at the end; the shift of the weights is taken back with the column sums of X. */
 #include "math/matrix_priv.h"
 
 #include <immintrin.h>
@@ -50,7 +50,7 @@ static void column_sums(i4 column[2], const uint64_t *X, size_t ldx, size_t C, i
     uint64_t sum[8] = {0};
     for (size_t c = 0; c < C; c++)
         for (size_t i = 0; i < 8; i++) sum[i] += X[c * ldx + i];
-    for (size_t i = 0; i < 8; i++) sum[i] *= (uint64_t)-(int64_t)least;
+    for (size_t i = 0; i < 8; i++) sum[i] *= (uint64_t) - (int64_t)least;
     column[0] = load(sum);
     column[1] = load(sum + 4);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Words of the discretized torus: u64 x stands for x/2^64 in [0,1). */
 #ifndef MATH_TORUS_H
 #define MATH_TORUS_H

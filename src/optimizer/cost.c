@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* Least-squares fit to five rings measured on one Zen 4 core with the AVX2 kernels in batches of 8 (docs/performance.md);
- * within 4 % of each. */
+/* Least-squares fit to five rings measured on one Zen 4 core with the AVX2 kernels in batches of 8
+ * (docs/performance.md); within 4 % of each. */
 static const struct {
     double fft;       /* ns per (k+1)(l+1) N log2 N: the transforms of a step */
     double multiply;  /* ns per (k+1)^2 l N: the product with a GGSW */
@@ -21,6 +21,7 @@ double cost_keyswitch(const tfhe_params *p)
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF)
 {
     const double k1 = p->k + 1, N = p->N, l = p->pbs_l;
-    const double step = model.fft * k1 * (l + 1) * N * log2(N) + model.multiply * k1 * k1 * l * N + model.linear * k1 * N;
+    const double step =
+        model.fft * k1 * (l + 1) * N * log2(N) + model.multiply * k1 * k1 * l * N + model.linear * k1 * N;
     return 1e-9 * p->n * step * (EF == 1 ? 1.0 : model.extended * EF);
 }

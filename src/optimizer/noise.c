@@ -81,7 +81,8 @@ double noise_blind_rotate(const tfhe_params *p)
     return noise_blind_rotate_general(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, noise_fresh(p));
 }
 
-/* log2 erfc(x): the library function where it is accurate, the asymptotic series (Abramowitz and Stegun 7.1.23) beyond. */
+/* log2 erfc(x): the library function where it is accurate, the asymptotic series (Abramowitz and Stegun 7.1.23) beyond.
+ */
 static double log2_erfc(double x)
 {
     if (x < 8) return log2(erfc(x));
@@ -104,8 +105,10 @@ double noise_kappa(double log2_p)
     double low = 0, high = 64;
     for (int i = 0; i < 80; i++) {
         const double middle = (low + high) / 2;
-        if (log2_erfc(middle / M_SQRT2) > log2_p) low = middle;
-        else high = middle;
+        if (log2_erfc(middle / M_SQRT2) > log2_p)
+            low = middle;
+        else
+            high = middle;
     }
     return (low + high) / 2;
 }

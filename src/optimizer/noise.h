@@ -1,19 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Noise formulas, one per operation: variances on the torus (period 1). tfhe.md section 2. */
 #ifndef OPTIMIZER_NOISE_H
 #define OPTIMIZER_NOISE_H
 
 #include "tfhe/params.h"
 
-double noise_tuniform(unsigned bound, unsigned logq);        /* (2^(2B+1)+1)/6 / q^2 */
-double noise_fresh(const tfhe_params *p);                    /* big-key encryption */
-double noise_keyswitch(const tfhe_params *p);                /* additive part, kN -> n at 2^32 */
+double noise_tuniform(unsigned bound, unsigned logq);           /* (2^(2B+1)+1)/6 / q^2 */
+double noise_fresh(const tfhe_params *p);                       /* big-key encryption */
+double noise_keyswitch(const tfhe_params *p);                   /* additive part, kN -> n at 2^32 */
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF); /* centered, to 2*EF*N, body rounding included */
-double noise_blind_rotate(const tfhe_params *p);             /* output of a bootstrap, independent of EF */
+double noise_blind_rotate(const tfhe_params *p);                /* output of a bootstrap, independent of EF */
 /* The three parts of noise_blind_rotate for one step (times n): FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
 /* Variants that take free variances and moduli: the published sets are recomputed with these. */
-double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in, unsigned logq_out);
+double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in,
+                               unsigned logq_out);
 double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance);
 double noise_modulus_switch_centered(double n, double two_N, unsigned logq); /* without body rounding, as published */
 double noise_modulus_switch_standard(double n, double two_N, unsigned logq);

@@ -60,7 +60,8 @@ static size_t keyswitch_gadgets(tfhe_params p, gadget *out)
     return count;
 }
 
-/* Smallest extension factor that leaves modulus-switch noise within `room` and gives every cell a step or more; 0: none. */
+/* Smallest extension factor that leaves modulus-switch noise within `room` and gives every cell a step or more; 0:
+ * none. */
 static uint32_t extension_for(const tfhe_params *p, double room, double cells)
 {
     if (room <= 0) return 0;
@@ -81,8 +82,8 @@ static void note_nearest(search *s, size_t layer, double variance)
 }
 
 /* Tries one complete parameter set; rotate: seconds of a rotation by log2 EF. */
-static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch,
-                    const double *rotate, double keyswitch)
+static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch, const double *rotate,
+                    double keyswitch)
 {
     uint32_t EF[OPTIMIZER_MAX_LAYERS] = {0};
     double seconds = 0, worst = 0, worst_variance = 0;
@@ -128,8 +129,7 @@ static void try_ring(search *s, tfhe_params p)
             for (size_t k = 0; k < switches_count; k++) {
                 p.ks_l = switches[k].l;
                 p.ks_b = switches[k].b;
-                try_set(s, &p, p.n * rotations[r].variance, switches[k].variance, rotate,
-                        switches[k].seconds);
+                try_set(s, &p, p.n * rotations[r].variance, switches[k].variance, rotate, switches[k].seconds);
             }
         }
     }
@@ -149,7 +149,8 @@ static void search_all(search *s, double log2_p)
             if (k * N >= 512 && k * N <= 4096) try_ring(s, (tfhe_params){.k = k, .N = N});
 }
 
-void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF, optimizer_result *out)
+void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
+                       optimizer_result *out)
 {
     double log_right = 0; /* natural log of P(no failure) */
     memset(out, 0, sizeof *out);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parameter search: the cheapest secure key family and one extension factor per look-up layer. */
 #ifndef OPTIMIZER_OPTIMIZER_H
 #define OPTIMIZER_OPTIMIZER_H
@@ -9,9 +10,10 @@
 
 /* One layer of look-ups (or, with count 0 look-ups and is_output 1, values that are decrypted). */
 typedef struct lookup_layer {
-    const char *name;      /* for messages; borrowed */
-    double half_window;    /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells) padded */
-    double two_norm;       /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
+    const char *name; /* for messages; borrowed */
+    double
+        half_window; /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells) padded */
+    double two_norm; /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
     double fresh_two_norm; /* the same over freshly encrypted inputs */
     double cells;          /* number of cells of the table: EF*N must be >= 2*cells */
     size_t count;          /* look-ups (1 per neuron), or decrypted values */
@@ -29,10 +31,10 @@ typedef struct optimizer_request {
 } optimizer_request;
 
 typedef struct layer_choice {
-    uint32_t EF;                 /* 0 for outputs */
-    double phase_std;            /* predicted standard deviation of the deciding phase */
-    double log2_failure;         /* predicted failure probability of one look-up */
-    double seconds;              /* predicted, one core, whole layer */
+    uint32_t EF;         /* 0 for outputs */
+    double phase_std;    /* predicted standard deviation of the deciding phase */
+    double log2_failure; /* predicted failure probability of one look-up */
+    double seconds;      /* predicted, one core, whole layer */
 } layer_choice;
 
 typedef struct optimizer_result {
@@ -47,7 +49,8 @@ typedef struct optimizer_result {
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
 /* The same prediction for given parameters and extension factors (EF[i] ignored for outputs). */
-void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF, optimizer_result *out);
+void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
+                       optimizer_result *out);
 
 /* Predicted seconds on one core: one keyswitch, and one blind rotation at EF (shipped model; docs/performance.md). */
 double cost_keyswitch(const tfhe_params *p);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Minimal noise for 128-bit security with binary secrets (tfhe.md 1.1). */
 #ifndef OPTIMIZER_SECURITY_H
 #define OPTIMIZER_SECURITY_H
@@ -5,7 +6,8 @@
 #include "tfhe/params.h"
 
 typedef enum security_level { SECURITY_128 = 128, SECURITY_132 = 132 } security_level;
-/* log2 of the smallest secure standard deviation (torus) for LWE dimension dim and modulus 2^logq; +infinity for dim < 450. */
+/* log2 of the smallest secure standard deviation (torus) for LWE dimension dim and modulus 2^logq; +infinity for dim <
+ * 450. */
 double security_log2_std(double dim, unsigned logq, security_level level);
 /* Smallest B with the standard deviation of TUniform(B) at 2^logq on or above the curve. dim >= 450. */
 unsigned security_tuniform_bound(double dim, unsigned logq, security_level level);

@@ -65,8 +65,9 @@ static size_t sorted_order(const tfhe_params *p, uint32_t EF, const uint32_t *ex
     return count;
 }
 
-/* One step of the extended rotation: part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Parts that a
- * needed coefficient can no longer see are left as they are. `spare` takes the new parts, then they are swapped in. */
+/* One step of the extended rotation: part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Parts
+ * that a needed coefficient can no longer see are left as they are. `spare` takes the new parts, then they are swapped
+ * in. */
 static void extended_step(const eval_key *key, size_t i, uint32_t a, uint64_t **part, uint64_t **spare, uint32_t EF,
                           const uint8_t *seen, product *w, scratch *tmp)
 {

@@ -73,8 +73,10 @@ static annulus_status chunk_apply(void *context, size_t item, unsigned worker)
     keyswitch_apply(b->key, in, count, small, tmp);
     for (size_t q = 0; q < count; q++)
         modulus_switch_centered(p, b->EF, small + q * b->key->small, exponents + q * b->key->small);
-    if (b->EF == 1) rotate_together(b, jobs, count, exponents, tmp);
-    else rotate_extended(b, jobs, count, exponents, tmp);
+    if (b->EF == 1)
+        rotate_together(b, jobs, count, exponents, tmp);
+    else
+        rotate_extended(b, jobs, count, exponents, tmp);
     return ANNULUS_OK;
 }
 

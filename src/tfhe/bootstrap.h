@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Programmable bootstrapping: keyswitch into 2^32, centered modulus switch to 2*EF*N, sorted extended blind rotation,
  * sample extraction (tfhe.md 2, 5.6). */
 #ifndef TFHE_BOOTSTRAP_H
@@ -14,8 +15,8 @@ typedef struct lut {
     uint64_t *v; /* (EF*N), index j of the extended ring */
 } lut;
 
-/* f(context, u) at the middle u = (j + 1/2)/(2*EF*N) of every step in [0,1/2): a torus word; continued antiperiodically.
- * Torus-native tables (torus_native: no padding bit). */
+/* f(context, u) at the middle u = (j + 1/2)/(2*EF*N) of every step in [0,1/2): a torus word; continued
+ * antiperiodically. Torus-native tables (torus_native: no padding bit). */
 annulus_status lut_create_antiperiodic(uint32_t N, uint32_t EF, uint64_t (*f)(void *context, double u), void *context,
                                        lut **out) __attribute__((warn_unused_result));
 /* Padded table of `cells` entries (any count in [1, EF*N]), cell c covers phases [c, c+1)/(2*cells); a message is
@@ -29,9 +30,9 @@ void lut_destroy(lut *t);
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 
 typedef struct bootstrap_job {
-    const uint64_t *in;  /* big-key ciphertext, lwe_words */
-    const lut *table;    /* all jobs of one batch have tables of one EF */
-    uint64_t *out;       /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
+    const uint64_t *in; /* big-key ciphertext, lwe_words */
+    const lut *table;   /* all jobs of one batch have tables of one EF */
+    uint64_t *out;      /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
 } bootstrap_job;
 
 /* Runs `count` jobs on `threads` workers (0: all). offsets (offsets_count >= 1, each < EF*N): extracted coefficients:
@@ -47,8 +48,8 @@ annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, s
     __attribute__((warn_unused_result));
 /* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out);
-/* acc (EF parts, k+1, N): extended accumulator, part j holds coefficients i*EF + j. Initialised from the table rotated by
- * the body, then rotated by the exponents a (n). needed/needed_count: coefficients that will be extracted. */
+/* acc (EF parts, k+1, N): extended accumulator, part j holds coefficients i*EF + j. Initialised from the table rotated
+ * by the body, then rotated by the exponents a (n). needed/needed_count: coefficients that will be extracted. */
 size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF);
 void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
                   const uint32_t *needed, size_t needed_count, scratch *tmp);

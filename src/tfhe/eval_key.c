@@ -30,8 +30,10 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     if (st == ANNULUS_OK)
         st = mem_create(tfhe_big_dim(p) * p->ks_l * k->small, sizeof(uint32_t), "keyswitching key", &ksk);
     k->ksk = ksk;
-    if (st == ANNULUS_OK) *out = k;
-    else eval_key_destroy(k);
+    if (st == ANNULUS_OK)
+        *out = k;
+    else
+        eval_key_destroy(k);
     return st;
 }
 
@@ -119,7 +121,9 @@ annulus_status eval_key_create(const seeded_eval_key *seeded, unsigned threads, 
         scratch_destroy(&e.workers[i].tmp);
     }
     mem_free(e.workers);
-    if (st == ANNULUS_OK) *out = e.out;
-    else eval_key_destroy(e.out);
+    if (st == ANNULUS_OK)
+        *out = e.out;
+    else
+        eval_key_destroy(e.out);
     return st;
 }

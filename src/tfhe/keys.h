@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Secret key, seeded evaluation key (storage form) and its expanded form (Fourier, memory only). */
 #ifndef TFHE_KEYS_H
 #define TFHE_KEYS_H
@@ -14,7 +15,8 @@ typedef struct secret_key {
     uint64_t *S; /* (k,N) */
 } secret_key;
 
-annulus_status secret_key_create(const tfhe_params *p, secret_key **out) __attribute__((warn_unused_result)); /* OS randomness */
+annulus_status secret_key_create(const tfhe_params *p, secret_key **out)
+    __attribute__((warn_unused_result)); /* OS randomness */
 /* Tests only: everything derived from `seed`. */
 annulus_status secret_key_create_seeded(const tfhe_params *p, const seed256 *seed, secret_key **out)
     __attribute__((warn_unused_result));

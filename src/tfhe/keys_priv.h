@@ -36,5 +36,6 @@ static inline size_t ggsw_rows(const tfhe_params *p)
     return (size_t)(p->k + 1) * p->pbs_l;
 }
 /* Noiseless zero-filled key for `p`, arrays allocated. */
-annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out) __attribute__((warn_unused_result));
+annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)
+    __attribute__((warn_unused_result));
 #endif

@@ -66,8 +66,8 @@ annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, s
     return ANNULUS_OK;
 }
 
-/* tfhe.md 2.6, from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, which goes into the body; twice
- * the body keeps its half bit. The body is truncated, as the tables expect (bootstrap.h). */
+/* tfhe.md 2.6, from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, which goes into the body;
+ * twice the body keeps its half bit. The body is truncated, as the tables expect (bootstrap.h). */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out)
 {
     const unsigned log2_w = 1 + (unsigned)__builtin_ctz(p->N) + (unsigned)__builtin_ctz(EF);

@@ -40,8 +40,8 @@ static annulus_status encrypt_with(const secret_key *key, const seed256 *mask_se
     return ANNULUS_OK;
 }
 
-annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message, size_t count,
-                                  uint64_t *body)
+annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message,
+                                  size_t count, uint64_t *body)
 {
     seed256 noise_seed;
     stream *masks = NULL, *noise = NULL;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* LWE ciphertexts under the big key: k*N mask words and one body, phase = b - <a,S>, torus 2^64. */
 #ifndef TFHE_LWE_H
 #define TFHE_LWE_H
@@ -12,8 +13,8 @@ static inline size_t lwe_words(const tfhe_params *p)
 
 /* count fresh encryptions of torus words; bodies (count) only, masks from mask_seed with stream index i.
  * Noise comes from operating-system entropy. A mask seed is never used for two different sets of messages. */
-annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message, size_t count,
-                                  uint64_t *body) __attribute__((warn_unused_result));
+annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message,
+                                  size_t count, uint64_t *body) __attribute__((warn_unused_result));
 /* out (count, lwe_words): masks from the seed and bodies. */
 annulus_status lwe_expand(const tfhe_params *p, const seed256 *mask_seed, const uint64_t *body, size_t count,
                           unsigned threads, uint64_t *out) __attribute__((warn_unused_result));

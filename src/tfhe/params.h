@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of one key family. Letters: see README.md of this folder. */
 #ifndef TFHE_PARAMS_H
 #define TFHE_PARAMS_H
@@ -8,14 +9,14 @@
 #define TFHE_MAX_EF 32u
 
 typedef struct tfhe_params {
-    uint32_t n;         /* small LWE dimension, [1, 4096] */
-    uint32_t k;         /* GLWE dimension, [1, 6] */
-    uint32_t N;         /* ring degree, power of two in [256, 65536] */
-    uint32_t pbs_l;     /* levels of the bootstrapping gadget */
-    uint32_t pbs_bg;    /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
-    uint32_t ks_l;      /* levels of the keyswitch gadget */
-    uint32_t ks_b;      /* log2 of its base; ks_l*ks_b <= 32 */
-    uint32_t lwe_noise; /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
+    uint32_t n;          /* small LWE dimension, [1, 4096] */
+    uint32_t k;          /* GLWE dimension, [1, 6] */
+    uint32_t N;          /* ring degree, power of two in [256, 65536] */
+    uint32_t pbs_l;      /* levels of the bootstrapping gadget */
+    uint32_t pbs_bg;     /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
+    uint32_t ks_l;       /* levels of the keyswitch gadget */
+    uint32_t ks_b;       /* log2 of its base; ks_l*ks_b <= 32 */
+    uint32_t lwe_noise;  /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
     uint32_t glwe_noise; /* B of TUniform(B) for GLWE and big-key encryptions at q = 2^64, [0, 62] */
 } tfhe_params;
 

@@ -10,8 +10,10 @@ static annulus_status allocate(const tfhe_params *p, secret_key **out)
     annulus_status st = mem_create(p->n, sizeof(uint64_t), "secret key", &s);
     if (st == ANNULUS_OK) st = mem_create(tfhe_big_dim(p), sizeof(uint64_t), "secret key", &S);
     *(secret_key *)key = (secret_key){.params = *p, .s = s, .S = S};
-    if (st == ANNULUS_OK) *out = key;
-    else secret_key_destroy(key);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        secret_key_destroy(key);
     return st;
 }
 
@@ -24,8 +26,10 @@ annulus_status secret_key_create_seeded(const tfhe_params *p, const seed256 *see
     if (st == ANNULUS_OK) st = stream_bits(random, key->s, p->n);
     if (st == ANNULUS_OK) st = stream_bits(random, key->S, tfhe_big_dim(p));
     stream_destroy(random);
-    if (st == ANNULUS_OK) *out = key;
-    else secret_key_destroy(key);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        secret_key_destroy(key);
     return st;
 }
 
@@ -80,7 +84,9 @@ annulus_status secret_key_read(reader *r, secret_key **out)
     TRY(allocate(&p, &key));
     annulus_status st = read_bits(r, key->s, p.n);
     if (st == ANNULUS_OK) st = read_bits(r, key->S, tfhe_big_dim(&p));
-    if (st == ANNULUS_OK) *out = key;
-    else secret_key_destroy(key);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        secret_key_destroy(key);
     return st;
 }

@@ -28,8 +28,10 @@ annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **
     annulus_status st = mem_create(tfhe_bsk_seeded_bytes(p), 1, "bootstrapping key", &bsk);
     if (st == ANNULUS_OK) st = mem_create(tfhe_ksk_seeded_bytes(p), 1, "keyswitching key", &ksk);
     *(seeded_eval_key *)key = (seeded_eval_key){.params = *p, .bsk = bsk, .ksk = ksk};
-    if (st == ANNULUS_OK) *out = key;
-    else seeded_eval_key_destroy(key);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        seeded_eval_key_destroy(key);
     return st;
 }
 
@@ -69,8 +71,8 @@ static annulus_status glwe_zero_body(const keygen *g, keygen_worker *w, uint64_t
     return ANNULUS_OK;
 }
 
-/* GGSW of key bit i: row (r,j) encrypts -s_i g_j S_r in the body (the same phase as adding s_i g_j to mask r, and it keeps
- * the masks seeded), row (k,j) encrypts s_i g_j. No branch on the bit. */
+/* GGSW of key bit i: row (r,j) encrypts -s_i g_j S_r in the body (the same phase as adding s_i g_j to mask r, and it
+ * keeps the masks seeded), row (k,j) encrypts s_i g_j. No branch on the bit. */
 static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
 {
     const keygen *g = context;
@@ -85,7 +87,8 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
             uint64_t *body = g->out->bsk + index * p->N;
             TRY(glwe_zero_body(g, w, index, body));
             const uint64_t step = (UINT64_C(1) << (64 - p->pbs_bg * (j + 1))) & bit;
-            if (r == p->k) body[0] += step;
+            if (r == p->k)
+                body[0] += step;
             else
                 for (size_t x = 0; x < p->N; x++) body[x] -= step & -g->key->S[r * p->N + x];
         }
@@ -166,8 +169,10 @@ annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, c
     if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, ksk_create, &g);
     if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 1, 1);
     keygen_clear(&g, workers);
-    if (st == ANNULUS_OK) *out = g.out;
-    else seeded_eval_key_destroy(g.out);
+    if (st == ANNULUS_OK)
+        *out = g.out;
+    else
+        seeded_eval_key_destroy(g.out);
     return st;
 }
 
@@ -194,7 +199,9 @@ annulus_status seeded_eval_key_read(reader *r, seeded_eval_key **out)
     key->mask_seed = seed;
     annulus_status st = read_u64s(r, key->bsk, tfhe_bsk_seeded_bytes(&p) / sizeof *key->bsk);
     if (st == ANNULUS_OK) st = read_u32s(r, key->ksk, tfhe_ksk_seeded_bytes(&p) / sizeof *key->ksk);
-    if (st == ANNULUS_OK) *out = key;
-    else seeded_eval_key_destroy(key);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        seeded_eval_key_destroy(key);
     return st;
 }
