@@ -10,7 +10,8 @@
  * both ends (every clamped quantizer) that is saturation. Every such event is counted as out of range.
  * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
  * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
- * Last layer: acc only (decrypted): phase = acc / period of the torus; value = real_scale[o]*acc + real_bias[o]. */
+ * Last layer: acc only (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2);
+ * value = real_scale[o]*acc + real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
 #define CIRCUIT_CIRCUIT_H
 
@@ -25,29 +26,30 @@
 typedef struct circuit_layer {
     char name[32];
     size_t in, out;
-    int32_t *W;                          /* (out,in) */
-    double *real_scale, *real_bias;      /* (out) real value of an accumulator = real_scale*acc + real_bias */
-    int64_t *proven_lo, *proven_hi;      /* (out) interval arithmetic */
-    int64_t *measured_lo, *measured_hi;  /* (out) on the calibration data */
-    int64_t *lo, *hi;                    /* (out) range that the encoding was made for */
+    int32_t *W;                         /* (out,in) */
+    double *real_scale, *real_bias;     /* (out) real value of an accumulator = real_scale*acc + real_bias */
+    int64_t *proven_lo, *proven_hi;     /* (out) interval arithmetic */
+    int64_t *measured_lo, *measured_hi; /* (out) on the calibration data */
+    int64_t *lo, *hi;                   /* (out) range that the encoding was made for */
     /* hidden layers */
-    uint32_t cells;                      /* table entries; 0 for the output layer */
-    int64_t step;                        /* accumulator units of a cell */
-    int64_t *offset;                     /* (out) */
-    int32_t *table;                      /* (out,cells) integer inputs of the next layer */
+    uint32_t cells;  /* table entries; 0 for the output layer */
+    int64_t step;    /* accumulator units of a cell */
+    int64_t *offset; /* (out) */
+    int32_t *table;  /* (out,cells) integer inputs of the next layer */
     uint32_t EF;
     /* output layer */
-    int64_t period;                      /* accumulator units of the whole torus */
-    char activation[16];                 /* for people: "relu", ... */
+    int64_t period;       /* accumulator units of the whole torus */
+    uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
+    char activation[16];  /* for people: "relu", ... */
 } circuit_layer;
 
 typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1 } circuit_task;
 
 typedef struct circuit_input {
     size_t features;
-    double *shift, *gain;    /* (features) x' = (x - shift)*gain */
-    double scale;            /* q = floor(x'/scale + 1/2), refused or clamped outside [lo,hi] */
-    int32_t lo, hi;          /* integer inputs of the first layer */
+    double *shift, *gain; /* (features) x' = (x - shift)*gain */
+    double scale;         /* q = floor(x'/scale + 1/2), refused or clamped outside [lo,hi] */
+    int32_t lo, hi;       /* integer inputs of the first layer */
 } circuit_input;
 
 typedef struct circuit {
@@ -55,9 +57,9 @@ typedef struct circuit {
     size_t layers_count;
     circuit_layer *layers;
     circuit_task task;
-    char **labels;           /* (outputs) names of the classes or targets, never NULL */
+    char **labels; /* (outputs) names of the classes or targets, never NULL */
     size_t calibration_count;
-    int ranges_measured;     /* 0 proven, 1 measured */
+    int ranges_measured; /* 0 proven, 1 measured */
     error_target target;
     double log2_error;
     security_level level;
@@ -77,8 +79,8 @@ annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /
 void circuit_lookup_layers(const circuit *c, lookup_layer *out);
 /* Runs the search on circuit_lookup_layers and stores choice and EF of each layer. */
 annulus_status circuit_choose_parameters(circuit *c) __attribute__((warn_unused_result));
-/* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the range;
- * NaN is always refused. */
+/* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
+ * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
     __attribute__((warn_unused_result));
 static inline const circuit_layer *circuit_last(const circuit *c)

@@ -8,15 +8,17 @@
 
 typedef struct exec_stats {
     uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range */
-    uint64_t index_errors[CIRCUIT_MAX_LAYERS]; /* simulation: look-ups that hit another cell than the clear one of the same accumulator */
+    uint64_t index_errors[CIRCUIT_MAX_LAYERS]; /* simulation: look-ups that hit another cell than the clear one of the
+                                                  same accumulator */
 } exec_stats;
 
-/* x (count, features) integers, out (count, outputs) accumulators of the last layer. stats may be NULL, else added to. */
+/* x (count, features) integers, out (count, outputs) accumulators of the last layer. stats may be NULL, else added to.
+ */
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
-/* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer, every
- * look-up's phase gets keyswitch and modulus-switch noise. Sample i draws from stream (seed, RANDOM_SIMULATION, i):
- * results do not depend on threads. */
+/* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
+ * every look-up's phase gets keyswitch and modulus-switch noise. Sample i draws from stream (seed, RANDOM_SIMULATION,
+ * i): results do not depend on threads. */
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats) __attribute__((warn_unused_result));
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Data sets in memory: features as floats, with class labels or real targets. */
 #ifndef DATA_DATASET_H
 #define DATA_DATASET_H
@@ -8,15 +9,15 @@
 
 typedef struct dataset {
     size_t count, features;
-    float *x;              /* (count,features) raw values */
-    size_t classes;        /* classification: number of classes, else 0 */
-    int32_t *label;        /* (count) class index, or NULL */
-    char **class_names;    /* (classes) */
-    size_t targets;        /* regression: targets per sample, else 0 */
-    float *y;              /* (count,targets), or NULL */
-    char **feature_names;  /* (features) or NULL */
-    char **target_names;   /* (targets) or NULL */
-    size_t height, width;  /* images: height*width = features, else 0 */
+    float *x;             /* (count,features) raw values */
+    size_t classes;       /* classification: number of classes, else 0 */
+    int32_t *label;       /* (count) class index, or NULL */
+    char **class_names;   /* (classes) */
+    size_t targets;       /* regression: targets per sample, else 0 */
+    float *y;             /* (count,targets), or NULL */
+    char **feature_names; /* (features) or NULL */
+    char **target_names;  /* (targets) or NULL */
+    size_t height, width; /* images: height*width = features, else 0 */
 } dataset;
 void dataset_destroy(dataset *d);
 

@@ -11,8 +11,8 @@ const char *activation_name(activation a);
 annulus_status activation_parse(const char *name, activation *out) __attribute__((warn_unused_result));
 double activation_apply(activation a, double x);
 
-/* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant with
- * rounding HALF_UP. */
+/* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant
+ * with rounding HALF_UP. */
 typedef struct quantizer {
     double scale;
     int32_t zero;
@@ -26,7 +26,7 @@ int32_t quantizer_integer(const quantizer *q, double x);
 /* y = quantize(act(w_scale * (W x) + bias)); the last layer has act identity and out.bits 0. */
 typedef struct dense_layer {
     size_t in, out;
-    int32_t *W;      /* (out,in) integers of weight_bits bits */
+    int32_t *W; /* (out,in) integers of weight_bits bits */
     unsigned weight_bits;
     double *w_scale; /* (out) */
     double *bias;    /* (out) real */
@@ -49,7 +49,8 @@ typedef struct network {
 annulus_status network_create(size_t inputs, size_t layers, network **out) __attribute__((warn_unused_result));
 annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __attribute__((warn_unused_result));
 /* Labels "0".."outputs-1" when names is NULL. */
-annulus_status network_set_labels(network *n, const char *const *names, size_t count) __attribute__((warn_unused_result));
+annulus_status network_set_labels(network *n, const char *const *names, size_t count)
+    __attribute__((warn_unused_result));
 void network_destroy(network *n);
 /* Shapes chain, scales are positive and finite, weights fit their bits. */
 annulus_status network_check(const network *n) __attribute__((warn_unused_result));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Networks as ONNX files in the QONNX dialect. */
 #ifndef ONNX_ONNX_MODEL_H
 #define ONNX_ONNX_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Quantization-aware training of fully connected networks. */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
@@ -15,11 +16,13 @@ typedef struct train_options {
     unsigned weight_bits, activation_bits, input_bits; /* 2..8, 1..8, 1..8 */
     unsigned epochs;
     size_t batch;
-    double learning_rate;        /* Adam, cosine schedule */
-    double validation;           /* fraction held out, [0, 0.5] */
-    double phase_noise;          /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
-    unsigned shift;              /* images: random shift of up to this many pixels */
-    uint64_t seed;               /* same seed, same bytes */
+    double learning_rate; /* Adam, cosine schedule */
+    double validation;    /* fraction held out, [0, 0.5] */
+    double phase_noise;   /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
+    double weight_decay;  /* decoupled (AdamW), [0, 1] */
+    double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
+    unsigned shift; /* images: random shift of up to this many pixels */
+    uint64_t seed;  /* same seed, same bytes */
     unsigned threads;
 } train_options;
 void train_options_init(train_options *o);
@@ -32,6 +35,14 @@ typedef struct train_epoch {
 } train_epoch;
 typedef void (*train_report)(void *context, const train_epoch *e);
 
+/* Layers: linear -> batch normalisation -> activation -> quantizer, the last one linear with a bias. Weights are narrow
+ * signed integers, one scale a channel; activations are unsigned after relu and sigmoid, narrow signed after tanh and
+ * identity. Images (height*width = features and values in 0..255; also 64 and more columns of whole numbers 0..255 that
+ * pass 127) get shift 0, gain 1/255 (1 when no value passes 1) and an unsigned input quantizer; anything else is a
+ * table: shift = mean, gain = 1/deviation, signed quantizer that clamps at 3 deviations. Columns that never change get
+ * weights 0. Batch normalisation is folded into w_scale and bias; every scale, bias, shift and gain is a float32 value.
+ * The network depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call while it runs.
+ * Refuses options out of range and data that cannot be learnt from; *out is untouched on failure. */
 annulus_status train_network(const dataset *data, const train_options *options, train_report report, void *context,
                              const annulus_progress *progress, network **out) __attribute__((warn_unused_result));
 #endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/circuit.h"
+
+#include "base/memory.h"
+#include <math.h>
+#include <openssl/evp.h>
+
+annulus_status circuit_create(size_t layers, circuit **out)
+{
+    if (layers == 0 || layers > CIRCUIT_MAX_LAYERS)
+        return fail(ANNULUS_ERR_INPUT, "a circuit of %zu layers: 1 to %u are possible", layers, CIRCUIT_MAX_LAYERS);
+    void *c, *l;
+    TRY(mem_create(1, sizeof(circuit), "circuit", &c));
+    const annulus_status st = mem_create(layers, sizeof(circuit_layer), "circuit", &l);
+    if (st != ANNULUS_OK) {
+        mem_free(c);
+        return st;
+    }
+    ((circuit *)c)->layers = l;
+    ((circuit *)c)->layers_count = layers;
+    *out = c;
+    return ANNULUS_OK;
+}
+
+static annulus_status array(size_t count, size_t size, void **out)
+{
+    return mem_create(count, size, "circuit layer", out);
+}
+
+annulus_status circuit_layer_create(circuit_layer *l)
+{
+    void *p;
+    TRY(array(l->in * l->out, sizeof *l->W, &p));
+    l->W = p;
+    double **reals[] = {&l->real_scale, &l->real_bias};
+    for (size_t i = 0; i < 2; i++) {
+        TRY(array(l->out, sizeof(double), &p));
+        *reals[i] = p;
+    }
+    int64_t **ranges[] = {&l->proven_lo, &l->proven_hi, &l->measured_lo, &l->measured_hi, &l->lo, &l->hi, &l->offset};
+    for (size_t i = 0; i < 7; i++) {
+        TRY(array(l->out, sizeof(int64_t), &p));
+        *ranges[i] = p;
+    }
+    if (l->cells == 0) return ANNULUS_OK;
+    TRY(array(l->out * l->cells, sizeof *l->table, &p));
+    l->table = p;
+    return ANNULUS_OK;
+}
+
+static void layer_destroy(circuit_layer *l)
+{
+    void *const parts[] = {l->W,           l->real_scale, l->real_bias, l->proven_lo, l->proven_hi, l->measured_lo,
+                           l->measured_hi, l->lo,         l->hi,        l->offset,    l->table};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) mem_free(parts[i]);
+}
+
+void circuit_destroy(circuit *c)
+{
+    if (c == NULL) return;
+    if (c->labels != NULL)
+        for (size_t i = 0; i < circuit_last(c)->out; i++) mem_free(c->labels[i]);
+    mem_free(c->labels);
+    for (size_t i = 0; i < c->layers_count; i++) layer_destroy(&c->layers[i]);
+    mem_free(c->layers);
+    mem_free(c->input.shift);
+    mem_free(c->input.gain);
+    mem_free(c);
+}
+
+annulus_status circuit_digest(circuit *c)
+{
+    writer w;
+    unsigned len = 0;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    annulus_status st = w.status;
+    if (st == ANNULUS_OK && (EVP_Digest(w.p, w.len, c->digest, &len, EVP_sha256(), NULL) != 1 || len != 32))
+        st = fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
+    writer_clear(&w);
+    return st;
+}
+
+static double largest_norm(const circuit_layer *l)
+{
+    double most = 0;
+    for (size_t o = 0; o < l->out; o++) {
+        double sum = 0;
+        for (size_t i = 0; i < l->in; i++) sum += (double)l->W[o * l->in + i] * l->W[o * l->in + i];
+        most = fmax(most, sum);
+    }
+    return sqrt(most);
+}
+
+void circuit_lookup_layers(const circuit *c, lookup_layer *out)
+{
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        const int last = l->cells == 0;
+        out[i] = (lookup_layer){.name = l->name,
+                                .half_window = last ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells,
+                                .cells = l->cells,
+                                .count = l->out,
+                                .is_output = last};
+        *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);
+    }
+}
+
+annulus_status circuit_choose_parameters(circuit *c)
+{
+    lookup_layer layers[CIRCUIT_MAX_LAYERS];
+    circuit_lookup_layers(c, layers);
+    const optimizer_request request = {.layers = layers,
+                                       .layers_count = c->layers_count,
+                                       .target = c->target,
+                                       .log2_error = c->log2_error,
+                                       .level = c->level};
+    TRY(optimizer_search(&request, &c->choice));
+    for (size_t i = 0; i < c->layers_count; i++) c->layers[i].EF = c->choice.layers[i].EF;
+    return ANNULUS_OK;
+}
+
+annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
+{
+    const circuit_input *in = &c->input;
+    for (size_t i = 0; i < in->features; i++) {
+        if (!isfinite(x[i])) return fail(ANNULUS_ERR_INPUT, "feature %zu is not a finite number", i + 1);
+        const double v = floor((x[i] - in->shift[i]) * in->gain[i] / in->scale + 0.5);
+        if (!saturate && (v < in->lo || v > in->hi)) {
+            const double a = in->lo * in->scale / in->gain[i] + in->shift[i];
+            const double b = in->hi * in->scale / in->gain[i] + in->shift[i];
+            return fail(
+                ANNULUS_ERR_INPUT,
+                "feature %zu is %g, outside the range %g to %g that the circuit was made for; correct it or ask to "
+                "saturate",
+                i + 1, (double)x[i], fmin(a, b), fmax(a, b));
+        }
+        q[i] = (int32_t)fmin(fmax(v, in->lo), in->hi);
+    }
+    return ANNULUS_OK;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "circuit/circuit.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_WEIGHT (1 << 16)
+#define MAX_ACCUMULATOR (INT64_C(1) << 48)
+
+static void write_i64s(writer *w, const int64_t *p, size_t n)
+{
+    write_bytes(w, p, n * sizeof *p);
+}
+
+static void layer_write(writer *w, const circuit_layer *l)
+{
+    write_string(w, l->name);
+    write_string(w, l->activation);
+    write_u64(w, l->in);
+    write_u64(w, l->out);
+    write_u32(w, l->cells);
+    write_u32(w, l->EF);
+    write_i64(w, l->step);
+    write_i64(w, l->period);
+    write_u32(w, l->output_bits);
+    write_bytes(w, l->W, l->in * l->out * sizeof *l->W);
+    write_bytes(w, l->real_scale, l->out * sizeof(double));
+    write_bytes(w, l->real_bias, l->out * sizeof(double));
+    const int64_t *const ranges[] = {l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi,
+                                     l->lo,        l->hi,        l->offset};
+    for (size_t i = 0; i < 7; i++) write_i64s(w, ranges[i], l->out);
+    if (l->cells != 0) write_bytes(w, l->table, l->out * l->cells * sizeof *l->table);
+}
+
+void circuit_write(writer *w, const circuit *c)
+{
+    write_u64(w, c->input.features);
+    write_bytes(w, c->input.shift, c->input.features * sizeof(double));
+    write_bytes(w, c->input.gain, c->input.features * sizeof(double));
+    write_f64(w, c->input.scale);
+    write_i64(w, c->input.lo);
+    write_i64(w, c->input.hi);
+    write_u32(w, (uint32_t)c->task);
+    write_u32(w, (uint32_t)c->ranges_measured);
+    write_u64(w, c->calibration_count);
+    write_u32(w, (uint32_t)c->target);
+    write_f64(w, c->log2_error);
+    write_u32(w, (uint32_t)c->level);
+    tfhe_params_write(w, &c->choice.params);
+    write_u64(w, c->layers_count);
+    for (size_t i = 0; i < c->layers_count; i++) layer_write(w, &c->layers[i]);
+    for (size_t i = 0; i < circuit_last(c)->out; i++) write_string(w, c->labels[i]);
+}
+
+static annulus_status read_choice(reader *r, const char *what, uint32_t first, uint32_t second, uint32_t *out)
+{
+    TRY(read_u32(r, out));
+    if (*out != first && *out != second) return read_fail(r, "%s is %u, must be %u or %u", what, *out, first, second);
+    return ANNULUS_OK;
+}
+
+static annulus_status read_f64s(reader *r, double *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) TRY(read_f64(r, &out[i]));
+    return ANNULUS_OK;
+}
+
+static annulus_status read_name(reader *r, char *out, size_t size)
+{
+    char *text = NULL;
+    TRY(read_string(r, &text));
+    const size_t len = strlen(text);
+    if (len < size) memcpy(out, text, len + 1);
+    mem_free(text);
+    return len < size ? ANNULUS_OK : read_fail(r, "a name of %zu bytes, at most %zu are possible", len, size - 1);
+}
+
+static annulus_status read_i32s(reader *r, int32_t *out, size_t n, int32_t lo, int32_t hi, const char *what)
+{
+    TRY(read_u32s(r, (uint32_t *)out, n));
+    for (size_t i = 0; i < n; i++)
+        if (out[i] < lo || out[i] > hi)
+            return read_fail(r, "%s %zu is %d, outside [%d, %d]", what, i + 1, out[i], lo, hi);
+    return ANNULUS_OK;
+}
+
+static annulus_status read_ranges(reader *r, circuit_layer *l)
+{
+    int64_t *const ranges[] = {l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi, l->lo, l->hi, l->offset};
+    for (size_t k = 0; k < 7; k++)
+        for (size_t o = 0; o < l->out; o++) {
+            TRY(read_i64(r, &ranges[k][o]));
+            if (ranges[k][o] < -MAX_ACCUMULATOR || ranges[k][o] > MAX_ACCUMULATOR)
+                return read_fail(r, "a range of layer %s is outside 48 bits", l->name);
+        }
+    for (size_t o = 0; o < l->out; o++) {
+        const int64_t lo = l->lo[o] + l->offset[o], hi = l->hi[o] + l->offset[o];
+        const int64_t top = l->cells == 0 ? 0 : (int64_t)l->cells * l->step;
+        if (l->lo[o] > l->hi[o] || (l->cells != 0 && (lo < 0 || hi >= top)))
+            return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width, int last)
+{
+    uint64_t in = 0, out = 0;
+    TRY(read_name(r, l->name, sizeof l->name));
+    TRY(read_name(r, l->activation, sizeof l->activation));
+    TRY(read_u64(r, &in));
+    TRY(read_u64(r, &out));
+    TRY(read_u32(r, &l->cells));
+    TRY(read_u32(r, &l->EF));
+    TRY(read_i64(r, &l->step));
+    TRY(read_i64(r, &l->period));
+    TRY(read_u32(r, &l->output_bits));
+    if (in != width || out == 0 || out > CIRCUIT_MAX_WIDTH)
+        return read_fail(r, "layer %s has shape %llu x %llu", l->name, (unsigned long long)out, (unsigned long long)in);
+    const size_t room = r->len - r->pos;
+    if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
+    if (last) {
+        if (l->cells != 0 || l->EF != 0 || l->step != 1 || l->period < 2 || l->period > MAX_ACCUMULATOR ||
+            l->output_bits == 0 || l->output_bits > 32)
+            return read_fail(r, "the encoding of output layer %s is out of range", l->name);
+    } else {
+        if (l->cells < 2 || l->cells > CIRCUIT_MAX_CELLS || l->step < 1 || l->step > MAX_ACCUMULATOR / l->cells ||
+            l->EF == 0 || l->EF > TFHE_MAX_EF || (l->EF & (l->EF - 1)) != 0 || l->period != 0 || l->output_bits != 0)
+            return read_fail(r, "the encoding of layer %s is out of range", l->name);
+        if (out * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
+    }
+    l->in = (size_t)in;
+    l->out = (size_t)out;
+    return ANNULUS_OK;
+}
+
+static annulus_status layer_read(reader *r, circuit_layer *l, size_t width, int last)
+{
+    const annulus_status st = layer_shape_read(r, l, width, last);
+    if (st != ANNULUS_OK) {
+        l->in = l->out = 0; /* nothing is allocated yet */
+        return st;
+    }
+    TRY(circuit_layer_create(l));
+    TRY(read_i32s(r, l->W, l->in * l->out, -MAX_WEIGHT, MAX_WEIGHT, "weight"));
+    TRY(read_f64s(r, l->real_scale, l->out));
+    TRY(read_f64s(r, l->real_bias, l->out));
+    TRY(read_ranges(r, l));
+    return last ? ANNULUS_OK : read_i32s(r, l->table, l->out * l->cells, -MAX_WEIGHT, MAX_WEIGHT, "table entry");
+}
+
+static annulus_status input_read(reader *r, circuit_input *in)
+{
+    void *p;
+    size_t features;
+    int64_t lo = 0, hi = 0;
+    TRY(read_count(r, 2 * sizeof(double), &features));
+    if (features == 0 || features > CIRCUIT_MAX_WIDTH) return read_fail(r, "%zu features", features);
+    TRY(mem_create(features, sizeof(double), "input shift", &p));
+    in->shift = p;
+    TRY(mem_create(features, sizeof(double), "input gain", &p));
+    in->gain = p;
+    in->features = features;
+    TRY(read_f64s(r, in->shift, features));
+    TRY(read_f64s(r, in->gain, features));
+    TRY(read_f64(r, &in->scale));
+    TRY(read_i64(r, &lo));
+    TRY(read_i64(r, &hi));
+    if (!(in->scale > 0) || lo >= hi || lo < -MAX_WEIGHT || hi > MAX_WEIGHT)
+        return read_fail(r, "the input quantizer is out of range");
+    in->lo = (int32_t)lo;
+    in->hi = (int32_t)hi;
+    return ANNULUS_OK;
+}
+
+static annulus_status settings_read(reader *r, circuit *c)
+{
+    uint32_t task = 0, measured = 0, target = 0, level = 0;
+    uint64_t calibration = 0;
+    TRY(read_choice(r, "task", CIRCUIT_CLASSIFICATION, CIRCUIT_REGRESSION, &task));
+    TRY(read_choice(r, "range kind", 0, 1, &measured));
+    TRY(read_u64(r, &calibration));
+    TRY(read_choice(r, "error target", ERROR_PER_LOOKUP, ERROR_GLOBAL, &target));
+    TRY(read_f64(r, &c->log2_error));
+    TRY(read_choice(r, "security level", SECURITY_128, SECURITY_132, &level));
+    if (!(c->log2_error < 0) || c->log2_error < -512) return read_fail(r, "error probability 2^%g", c->log2_error);
+    c->task = (circuit_task)task;
+    c->ranges_measured = (int)measured;
+    c->calibration_count = (size_t)calibration;
+    c->target = (error_target)target;
+    c->level = (security_level)level;
+    TRY(tfhe_params_read(r, &c->choice.params));
+    const annulus_status st = security_check(&c->choice.params, c->level);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "%s", r->name);
+}
+
+static annulus_status labels_read(reader *r, circuit *c)
+{
+    void *labels;
+    TRY(mem_create(circuit_last(c)->out, sizeof(char *), "labels", &labels));
+    c->labels = labels;
+    for (size_t i = 0; i < circuit_last(c)->out; i++) TRY(read_string(r, &c->labels[i]));
+    return ANNULUS_OK;
+}
+
+/* What the parameters promise, from the parameters and the circuit itself: a file cannot claim otherwise. */
+static void predict(circuit *c)
+{
+    lookup_layer layers[CIRCUIT_MAX_LAYERS];
+    uint32_t EF[CIRCUIT_MAX_LAYERS];
+    circuit_lookup_layers(c, layers);
+    for (size_t i = 0; i < c->layers_count; i++) EF[i] = c->layers[i].EF;
+    const optimizer_request request = {.layers = layers,
+                                       .layers_count = c->layers_count,
+                                       .target = c->target,
+                                       .log2_error = c->log2_error,
+                                       .level = c->level};
+    const tfhe_params p = c->choice.params;
+    optimizer_predict(&request, &p, EF, &c->choice);
+}
+
+static annulus_status body_read(reader *r, circuit *c)
+{
+    TRY(input_read(r, &c->input));
+    TRY(settings_read(r, c));
+    uint64_t layers = 0;
+    TRY(read_u64(r, &layers));
+    if (layers != c->layers_count) return read_fail(r, "%llu layers", (unsigned long long)layers);
+    size_t width = c->input.features;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        circuit_layer *l = &c->layers[i];
+        TRY(layer_read(r, l, width, i + 1 == c->layers_count));
+        if (l->cells > (uint64_t)l->EF * c->choice.params.N)
+            return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
+        width = l->out;
+    }
+    TRY(labels_read(r, c));
+    predict(c);
+    return circuit_digest(c);
+}
+
+/* The number of layers stands behind the input and the settings; it is read ahead so that the circuit can be made. */
+static annulus_status layers_ahead(reader r, uint64_t *layers)
+{
+    size_t features;
+    TRY(read_count(&r, 2 * sizeof(double), &features));
+    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 8 + 4 + 9 * 4;
+    if (skip > r.len - r.pos) return read_fail(&r, "the file ends early; copy it again");
+    r.pos += skip;
+    return read_u64(&r, layers);
+}
+
+annulus_status circuit_read(reader *r, circuit **out)
+{
+    uint64_t layers = 0;
+    circuit *c = NULL;
+    TRY(layers_ahead(*r, &layers));
+    if (layers == 0 || layers > CIRCUIT_MAX_LAYERS) return read_fail(r, "%llu layers", (unsigned long long)layers);
+    TRY(circuit_create((size_t)layers, &c));
+    const annulus_status st = body_read(r, c);
+    if (st == ANNULUS_OK)
+        *out = c;
+    else
+        circuit_destroy(c);
+    return st;
+}

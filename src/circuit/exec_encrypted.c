@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "circuit/exec_priv.h"
+#include "math/matrix.h"
+#include "math/torus.h"
+#include "tfhe/bootstrap.h"
+
+#include <string.h>
+
+#define COLUMNS 256u /* ciphertext words of a linear layer that one work item takes */
+
+typedef struct plan_layer {
+    lut **tables;       /* (out), NULL for the output layer */
+    uint64_t *constant; /* (out) torus word added to the body: offset, half a unit, centres of the tables before */
+} plan_layer;
+
+struct exec_plan {
+    const circuit *c;
+    plan_layer *layers;
+};
+
+/* Torus word of one accumulator unit, even so that half units are words too. */
+static uint64_t unit_word(const circuit_layer *l)
+{
+    return torus_from_double(exec_unit(l) / 2) * 2;
+}
+
+static int64_t mid2(const circuit_layer *l, size_t o)
+{
+    return (int64_t)l->table[o * l->cells] + l->table[(o + 1) * l->cells - 1];
+}
+
+static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out)
+{
+    const circuit_layer *l = &c->layers[i];
+    const uint64_t unit = unit_word(l);
+    void *p;
+    TRY(mem_create(l->out, sizeof(uint64_t), "circuit constants", &p));
+    out->constant = p;
+    for (size_t o = 0; o < l->out; o++) {
+        int64_t halves = 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
+        for (size_t k = 0; i > 0 && k < l->in; k++) halves += l->W[o * l->in + k] * mid2(l - 1, k);
+        out->constant[o] = (uint64_t)halves * (unit / 2);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
+{
+    const circuit_layer *l = &c->layers[i];
+    const uint64_t half = unit_word(l + 1) / 2;
+    void *p;
+    TRY(mem_create(l->out, sizeof(lut *), "circuit tables", &p));
+    out->tables = p;
+    uint64_t entries[CIRCUIT_MAX_CELLS];
+    for (size_t o = 0; o < l->out; o++) {
+        for (size_t x = 0; x < l->cells; x++)
+            entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - mid2(l, o)) * half;
+        TRY(lut_create_padded(c->choice.params.N, l->EF, entries, l->cells, 0, &out->tables[o]));
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status exec_plan_create(const circuit *c, exec_plan **out)
+{
+    void *p, *layers = NULL;
+    TRY(mem_create(1, sizeof(exec_plan), "execution plan", &p));
+    exec_plan *plan = p;
+    plan->c = c;
+    annulus_status st = mem_create(c->layers_count, sizeof(plan_layer), "execution plan", &layers);
+    plan->layers = layers;
+    for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
+        st = plan_constants(c, i, &plan->layers[i]);
+        if (st == ANNULUS_OK && c->layers[i].cells != 0) st = plan_tables(c, i, &plan->layers[i]);
+    }
+    if (st == ANNULUS_OK)
+        *out = plan;
+    else
+        exec_plan_destroy(plan);
+    return st;
+}
+
+void exec_plan_destroy(exec_plan *plan)
+{
+    if (plan == NULL) return;
+    for (size_t i = 0; plan->layers != NULL && i < plan->c->layers_count; i++) {
+        lut **tables = plan->layers[i].tables;
+        for (size_t o = 0; tables != NULL && o < plan->c->layers[i].out; o++) lut_destroy(tables[o]);
+        mem_free(tables);
+        mem_free(plan->layers[i].constant);
+    }
+    mem_free(plan->layers);
+    mem_free(plan);
+}
+
+void exec_encode(const circuit *c, const int32_t *q, uint64_t *out)
+{
+    const uint64_t unit = unit_word(&c->layers[0]);
+    for (size_t i = 0; i < c->input.features; i++) out[i] = (uint64_t)(int64_t)q[i] * unit;
+}
+
+void exec_decode(const circuit *c, const uint64_t *phase, double *acc)
+{
+    const circuit_layer *l = circuit_last(c);
+    for (size_t o = 0; o < l->out; o++) acc[o] = torus_to_double(phase[o]) * (double)l->period - (double)l->offset[o];
+}
+
+void exec_values(const circuit *c, const double *acc, double *values)
+{
+    const circuit_layer *l = circuit_last(c);
+    for (size_t o = 0; o < l->out; o++) values[o] = l->real_scale[o] * acc[o] + l->real_bias[o];
+}
+
+typedef struct linear_run {
+    const circuit_layer *l;
+    const uint64_t *in;
+    uint64_t *out;
+    size_t words;
+} linear_run;
+
+static annulus_status linear_columns(void *context, size_t item, unsigned worker)
+{
+    (void)worker;
+    const linear_run *run = context;
+    const size_t first = item * COLUMNS, left = run->words - first;
+    matrix_mul_add_u64(run->out + first, run->words, run->l->W, run->l->out, run->l->in, run->in + first, run->words,
+                       left < COLUMNS ? left : COLUMNS);
+    return ANNULUS_OK;
+}
+
+/* out (out, words) <- W in + constants */
+static annulus_status linear(const circuit_layer *l, const uint64_t *constant, const uint64_t *in, uint64_t *out,
+                             size_t words, unsigned threads)
+{
+    linear_run run = {.l = l, .in = in, .out = out, .words = words};
+    memset(out, 0, l->out * words * sizeof *out);
+    TRY(parallel_for((words + COLUMNS - 1) / COLUMNS, threads, linear_columns, &run));
+    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += constant[o];
+    return ANNULUS_OK;
+}
+
+/* Look-ups between two reports of progress: many enough to keep every worker busy. */
+static size_t slice_of(unsigned threads)
+{
+    return 16 * (size_t)parallel_threads(threads);
+}
+
+static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key *key, const uint64_t *in, uint64_t *out,
+                               unsigned threads, const annulus_progress *progress)
+{
+    const circuit_layer *l = &plan->c->layers[i];
+    const size_t words = lwe_words(eval_key_params(key)), slice = slice_of(threads);
+    const uint32_t offset = 0;
+    void *p;
+    TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
+    bootstrap_job *jobs = p;
+    for (size_t o = 0; o < l->out; o++)
+        jobs[o] = (bootstrap_job){.in = in + o * words, .table = plan->layers[i].tables[o], .out = out + o * words};
+    annulus_status st = ANNULUS_OK;
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o += slice) {
+        st = progress_report(progress, l->name, o, l->out);
+        if (st == ANNULUS_OK)
+            st = bootstrap_batch(key, jobs + o, l->out - o < slice ? l->out - o : slice, &offset, 1, threads);
+    }
+    if (st == ANNULUS_OK) st = progress_report(progress, l->name, l->out, l->out);
+    mem_free(jobs);
+    return st;
+}
+
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+                              unsigned threads, const annulus_progress *progress)
+{
+    const circuit *c = plan->c;
+    REQUIRE(tfhe_params_equal(eval_key_params(key), &c->choice.params));
+    const size_t words = lwe_words(&c->choice.params), widest = exec_widest(c);
+    void *sums, *values = NULL;
+    TRY(mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &sums));
+    annulus_status st = mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &values);
+    const uint64_t *x = in;
+    for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
+        const int last = i + 1 == c->layers_count;
+        st = linear(&c->layers[i], plan->layers[i].constant, x, last ? out : sums, words, threads);
+        if (st == ANNULUS_OK && !last) st = look_ups(plan, i, key, sums, values, threads, progress);
+        x = values;
+    }
+    mem_free(sums);
+    mem_free(values);
+    return st;
+}

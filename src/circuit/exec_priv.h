@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the executions share; for exec_*.c only. */
+#ifndef CIRCUIT_EXEC_PRIV_H
+#define CIRCUIT_EXEC_PRIV_H
+
+#include "circuit/exec.h"
+
+/* The table's answer for any cell number, antiperiodic outside [0, cells) (circuit.h). */
+static inline int32_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
+{
+    const int32_t *t = l->table + o * l->cells;
+    const int64_t period = 2 * (int64_t)l->cells;
+    const int64_t c = ((cell % period) + period) % period;
+    return c < l->cells ? t[c] : t[0] + t[l->cells - 1] - t[c - l->cells];
+}
+
+/* floor(a / b), b > 0 */
+static inline int64_t exec_floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* acc (out) <- W x, exact. */
+static inline void exec_linear(const circuit_layer *l, const int32_t *x, int64_t *acc)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        const int32_t *w = l->W + o * l->in;
+        int64_t sum = 0;
+        for (size_t i = 0; i < l->in; i++) sum += (int64_t)w[i] * x[i];
+        acc[o] = sum;
+    }
+}
+
+static inline size_t exec_widest(const circuit *c)
+{
+    size_t widest = c->input.features;
+    for (size_t i = 0; i < c->layers_count; i++) widest = c->layers[i].out > widest ? c->layers[i].out : widest;
+    return widest;
+}
+
+/* Torus fraction of one accumulator unit of a layer. */
+static inline double exec_unit(const circuit_layer *l)
+{
+    return l->cells == 0 ? 1.0 / (double)l->period : 1.0 / (2.0 * l->cells * (double)l->step);
+}
+
+/* Per-worker sums of events, added to the caller's at the end. */
+annulus_status exec_stats_create(unsigned workers, exec_stats **out) __attribute__((warn_unused_result));
+void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count); /* frees workers */
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn/lower.h"
+
+#include "base/memory.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LEAST_CALIBRATION 32u
+#define OUTPUT_ROOM 1.25 /* of the widest score range: noise and unseen inputs must not wrap */
+
+void lower_options_init(lower_options *o)
+{
+    *o = (lower_options){.ranges_measured = 1,
+                         .margin = 0.1,
+                         .rounding_bits = 6,
+                         .output_bits = 6,
+                         .target = ERROR_PER_LOOKUP,
+                         .log2_error = -40,
+                         .level = SECURITY_128};
+}
+
+static annulus_status options_check(const network *n, size_t count, const lower_options *o)
+{
+    if (o->rounding_bits > 12)
+        return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to 12, or 0 for none", o->rounding_bits);
+    if (o->output_bits < 1 || o->output_bits > 24)
+        return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
+    if (!(o->margin >= 0) || o->margin > 10)
+        return fail(ANNULUS_ERR_INPUT, "margin %g: 0 to 10 are possible", o->margin);
+    if (o->ranges_measured && count < LEAST_CALIBRATION)
+        return fail(ANNULUS_ERR_INPUT,
+                    "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
+                    count, LEAST_CALIBRATION);
+    return network_check(n);
+}
+
+/* Values at hand while the layers are lowered one after another. */
+typedef struct state {
+    const lower_options *options;
+    size_t count;     /* calibration samples */
+    int32_t *x;       /* (count, width) integer inputs of the layer at hand */
+    int64_t *lo, *hi; /* (width) their proven ranges */
+    double scale;     /* real value of one unit */
+} state;
+
+static void state_clear(state *s)
+{
+    mem_free(s->x);
+    mem_free(s->lo);
+    mem_free(s->hi);
+}
+
+static annulus_status state_resize(state *s, size_t width)
+{
+    void *p;
+    state_clear(s);
+    s->x = NULL, s->lo = s->hi = NULL;
+    TRY(mem_create(s->count * width, sizeof(int32_t), "calibration", &p));
+    s->x = p;
+    TRY(mem_create(width, sizeof(int64_t), "ranges", &p));
+    s->lo = p;
+    TRY(mem_create(width, sizeof(int64_t), "ranges", &p));
+    s->hi = p;
+    return ANNULUS_OK;
+}
+
+static void proven_ranges(circuit_layer *l, const state *s)
+{
+    for (size_t o = 0; o < l->out; o++)
+        for (size_t i = 0; i < l->in; i++) {
+            const int64_t a = l->W[o * l->in + i] * s->lo[i], b = l->W[o * l->in + i] * s->hi[i];
+            l->proven_lo[o] += a < b ? a : b;
+            l->proven_hi[o] += a < b ? b : a;
+        }
+}
+
+static int64_t accumulate(const circuit_layer *l, size_t o, const int32_t *x)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < l->in; i++) sum += (int64_t)l->W[o * l->in + i] * x[i];
+    return sum;
+}
+
+static annulus_status measured_ranges(circuit_layer *l, const state *s)
+{
+    int varies = 0;
+    for (size_t o = 0; o < l->out; o++) {
+        for (size_t k = 0; k < s->count; k++) {
+            const int64_t acc = accumulate(l, o, s->x + k * l->in);
+            if (k == 0 || acc < l->measured_lo[o]) l->measured_lo[o] = acc;
+            if (k == 0 || acc > l->measured_hi[o]) l->measured_hi[o] = acc;
+        }
+        varies |= l->measured_lo[o] != l->measured_hi[o];
+    }
+    if (s->options->ranges_measured && !varies)
+        return fail(
+            ANNULUS_ERR_INPUT,
+            "every neuron of %s gives the same value on all %zu calibration samples: the data are constant or the "
+            "network is untrained; calibrate with real, different samples",
+            l->name, s->count);
+    return ANNULUS_OK;
+}
+
+static void choose_ranges(circuit_layer *l, const lower_options *options)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        l->lo[o] = l->proven_lo[o];
+        l->hi[o] = l->proven_hi[o];
+        if (!options->ranges_measured) continue;
+        const int64_t wider = (int64_t)ceil(options->margin * (double)(l->measured_hi[o] - l->measured_lo[o]));
+        if (l->measured_lo[o] - wider > l->lo[o]) l->lo[o] = l->measured_lo[o] - wider;
+        if (l->measured_hi[o] + wider < l->hi[o]) l->hi[o] = l->measured_hi[o] + wider;
+    }
+}
+
+static int64_t widest_span(const circuit_layer *l)
+{
+    int64_t most = 1;
+    for (size_t o = 0; o < l->out; o++)
+        if (l->hi[o] - l->lo[o] + 1 > most) most = l->hi[o] - l->lo[o] + 1;
+    return most;
+}
+
+static annulus_status choose_cells(circuit_layer *l, const lower_options *options)
+{
+    const int64_t span = widest_span(l),
+                  most = options->rounding_bits == 0 ? span : INT64_C(1) << options->rounding_bits;
+    l->step = (span + most - 1) / most;
+    const int64_t cells = (span + l->step - 1) / l->step;
+    if (cells > CIRCUIT_MAX_CELLS)
+        return fail(ANNULUS_ERR_INPUT,
+                    "%s has accumulators of %" PRId64 " values, tables hold %u: round to at most 12 bits", l->name,
+                    span, CIRCUIT_MAX_CELLS);
+    l->cells = cells < 2 ? 2 : (uint32_t)cells;
+    return ANNULUS_OK;
+}
+
+/* The range of each neuron in the middle of the table; the activation at the middle of each cell. */
+static void fill_tables(circuit_layer *l, const dense_layer *d)
+{
+    const int64_t window = (int64_t)l->cells * l->step;
+    for (size_t o = 0; o < l->out; o++) {
+        l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1)) / 2 - l->lo[o];
+        for (size_t c = 0; c < l->cells; c++) {
+            const double middle = (double)((int64_t)c * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
+            const double real = l->real_scale[o] * middle + l->real_bias[o];
+            l->table[o * l->cells + c] = quantizer_integer(&d->out_q, activation_apply(d->act, real));
+        }
+    }
+}
+
+static void encode_output(circuit_layer *l, const lower_options *options)
+{
+    l->step = 1;
+    l->period = (int64_t)ceil(OUTPUT_ROOM * (double)widest_span(l)) + 2;
+    l->output_bits = options->output_bits;
+    for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->lo[o] + l->hi[o]) / 2);
+}
+
+/* s <- integers behind the look-ups of l. */
+static annulus_status advance(const circuit_layer *l, const dense_layer *d, state *s)
+{
+    state next = {.options = s->options, .count = s->count, .scale = d->out_q.scale};
+    const annulus_status st = state_resize(&next, l->out);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
+        const int32_t *t = l->table + o * l->cells;
+        next.lo[o] = next.hi[o] = t[0];
+        for (size_t c = 1; c < l->cells; c++) {
+            if (t[c] < next.lo[o]) next.lo[o] = t[c];
+            if (t[c] > next.hi[o]) next.hi[o] = t[c];
+        }
+        for (size_t k = 0; k < s->count; k++) {
+            const int64_t at = (accumulate(l, o, s->x + k * l->in) + l->offset[o]) / l->step;
+            next.x[k * l->out + o] = t[at < 0 ? 0 : at >= l->cells ? l->cells - 1 : at];
+        }
+    }
+    state_clear(s);
+    *s = next;
+    return st;
+}
+
+static annulus_status lower_layer(const dense_layer *d, size_t index, int last, state *s, circuit_layer *l)
+{
+    circuit_layer shape = {.in = d->in, .out = d->out};
+    (void)snprintf(shape.name, sizeof shape.name, last ? "output" : "layer %zu", index + 1);
+    (void)snprintf(shape.activation, sizeof shape.activation, "%s", activation_name(d->act));
+    *l = shape;
+    TRY(circuit_layer_create(l));
+    memcpy(l->W, d->W, d->in * d->out * sizeof *l->W);
+    for (size_t o = 0; o < l->out; o++) {
+        l->real_scale[o] = d->w_scale[o] * s->scale;
+        l->real_bias[o] = d->bias[o];
+    }
+    proven_ranges(l, s);
+    TRY(measured_ranges(l, s));
+    choose_ranges(l, s->options);
+    if (last) {
+        encode_output(l, s->options);
+        return ANNULUS_OK;
+    }
+    TRY(choose_cells(l, s->options));
+    void *table;
+    TRY(mem_create(l->out * l->cells, sizeof *l->table, "look-up tables", &table));
+    l->table = table;
+    fill_tables(l, d);
+    return advance(l, d, s);
+}
+
+static annulus_status copy_input(const network *n, circuit *c)
+{
+    void *p;
+    TRY(mem_create(n->inputs, sizeof(double), "input shift", &p));
+    c->input.shift = p;
+    TRY(mem_create(n->inputs, sizeof(double), "input gain", &p));
+    c->input.gain = p;
+    memcpy(c->input.shift, n->shift, n->inputs * sizeof(double));
+    memcpy(c->input.gain, n->gain, n->inputs * sizeof(double));
+    c->input.features = n->inputs;
+    c->input.scale = n->input.scale;
+    quantizer_range(&n->input, &c->input.lo, &c->input.hi);
+    c->input.lo -= n->input.zero;
+    c->input.hi -= n->input.zero;
+    return ANNULUS_OK;
+}
+
+static annulus_status copy_labels(const network *n, circuit *c)
+{
+    const size_t outputs = n->layers[n->layers_count - 1].out;
+    void *p;
+    TRY(mem_create(outputs, sizeof(char *), "labels", &p));
+    c->labels = p;
+    for (size_t i = 0; i < outputs; i++) {
+        TRY(mem_create(strlen(n->labels[i]) + 1, 1, "label", &p));
+        c->labels[i] = memcpy(p, n->labels[i], strlen(n->labels[i]) + 1);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
+{
+    TRY(copy_input(n, c));
+    TRY(state_resize(s, n->inputs));
+    for (size_t i = 0; i < n->inputs; i++) {
+        s->lo[i] = c->input.lo;
+        s->hi[i] = c->input.hi;
+    }
+    for (size_t k = 0; k < s->count; k++) {
+        const annulus_status st = circuit_quantize(c, calibration + k * n->inputs, 1, s->x + k * n->inputs);
+        if (st != ANNULUS_OK) return fail_prefix(st, "calibration sample %zu", k + 1);
+    }
+    for (size_t i = 0; i < n->layers_count; i++)
+        TRY(lower_layer(&n->layers[i], i, i + 1 == n->layers_count, s, &c->layers[i]));
+    TRY(copy_labels(n, c));
+    TRY(circuit_choose_parameters(c));
+    return circuit_digest(c);
+}
+
+annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             circuit **out)
+{
+    circuit *c = NULL;
+    TRY(options_check(n, count, options));
+    TRY(circuit_create(n->layers_count, &c));
+    c->task = n->task == NETWORK_CLASSIFICATION ? CIRCUIT_CLASSIFICATION : CIRCUIT_REGRESSION;
+    c->calibration_count = count;
+    c->ranges_measured = options->ranges_measured;
+    c->target = options->target;
+    c->log2_error = options->log2_error;
+    c->level = options->level;
+    state s = {.options = options, .count = count, .scale = n->input.scale};
+    const annulus_status st = lower_all(n, calibration, &s, c);
+    state_clear(&s);
+    if (st == ANNULUS_OK)
+        *out = c;
+    else
+        circuit_destroy(c);
+    return st;
+}

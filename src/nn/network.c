@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn/network.h"
+
+#include "base/memory.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_WIDTH 65536u
+#define MAX_LAYERS 32u
+
+static const char *const activation_names[] = {"identity", "relu", "sigmoid", "tanh"};
+
+const char *activation_name(activation a)
+{
+    return activation_names[a];
+}
+
+annulus_status activation_parse(const char *name, activation *out)
+{
+    for (size_t i = 0; i < sizeof activation_names / sizeof *activation_names; i++)
+        if (strcmp(name, activation_names[i]) == 0) {
+            *out = (activation)i;
+            return ANNULUS_OK;
+        }
+    return fail(ANNULUS_ERR_INPUT, "unknown activation \"%s\": use relu, sigmoid, tanh or identity", name);
+}
+
+double activation_apply(activation a, double x)
+{
+    switch (a) {
+    case ACTIVATION_RELU:
+        return x > 0 ? x : 0;
+    case ACTIVATION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case ACTIVATION_TANH:
+        return tanh(x);
+    case ACTIVATION_IDENTITY:
+        break;
+    }
+    return x;
+}
+
+void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
+{
+    const int32_t values = (int32_t)1 << q->bits;
+    if (q->is_signed) {
+        *lo = -values / 2 + (q->narrow ? 1 : 0);
+        *hi = values / 2 - 1;
+    } else {
+        *lo = 0;
+        *hi = values - 1 - (q->narrow ? 1 : 0);
+    }
+}
+
+int32_t quantizer_integer(const quantizer *q, double x)
+{
+    int32_t lo, hi;
+    quantizer_range(q, &lo, &hi);
+    const double v = floor(x / q->scale + 0.5) + q->zero;
+    return (int32_t)fmin(fmax(v, lo), hi) - q->zero;
+}
+
+annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer)
+{
+    void *W = NULL, *scale = NULL, *bias = NULL;
+    annulus_status st = mem_create(in * out, sizeof(int32_t), "weights", &W);
+    if (st == ANNULUS_OK) st = mem_create(out, sizeof(double), "weight scales", &scale);
+    if (st == ANNULUS_OK) st = mem_create(out, sizeof(double), "biases", &bias);
+    if (st != ANNULUS_OK) {
+        mem_free(W), mem_free(scale), mem_free(bias);
+        return st;
+    }
+    *layer = (dense_layer){.in = in, .out = out, .W = W, .w_scale = scale, .bias = bias};
+    return ANNULUS_OK;
+}
+
+annulus_status network_create(size_t inputs, size_t layers, network **out)
+{
+    if (inputs == 0 || inputs > MAX_WIDTH || layers == 0 || layers > MAX_LAYERS)
+        return fail(ANNULUS_ERR_INPUT, "a network of %zu inputs and %zu layers: 1 to %u inputs and 1 to %u layers",
+                    inputs, layers, MAX_WIDTH, MAX_LAYERS);
+    void *n, *q = NULL;
+    TRY(mem_create(1, sizeof(network), "network", &n));
+    network *net = n;
+    annulus_status st = mem_create(layers, sizeof(dense_layer), "layers", &q);
+    net->layers = q;
+    net->inputs = inputs;
+    net->layers_count = st == ANNULUS_OK ? layers : 0;
+    if (st == ANNULUS_OK) st = mem_create(inputs, sizeof(double), "input shift", &q);
+    net->shift = st == ANNULUS_OK ? q : NULL;
+    if (st == ANNULUS_OK) st = mem_create(inputs, sizeof(double), "input gain", &q);
+    net->gain = st == ANNULUS_OK ? q : NULL;
+    if (st != ANNULUS_OK) {
+        network_destroy(net);
+        return st;
+    }
+    for (size_t i = 0; i < inputs; i++) net->gain[i] = 1;
+    *out = net;
+    return ANNULUS_OK;
+}
+
+static size_t outputs_of(const network *n)
+{
+    return n->layers[n->layers_count - 1].out;
+}
+
+static void labels_destroy(char **labels, size_t count)
+{
+    for (size_t i = 0; labels != NULL && i < count; i++) mem_free(labels[i]);
+    mem_free(labels);
+}
+
+annulus_status network_set_labels(network *n, const char *const *names, size_t count)
+{
+    void *labels;
+    if (count != outputs_of(n))
+        return fail(ANNULUS_ERR_INPUT, "%zu labels for %zu outputs of the network", count, outputs_of(n));
+    TRY(mem_create(count, sizeof(char *), "labels", &labels));
+    for (size_t i = 0; i < count; i++) {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%zu", i);
+        const char *name = names == NULL ? number : names[i];
+        void *copy;
+        const annulus_status st = mem_create(strlen(name) + 1, 1, "label", &copy);
+        if (st != ANNULUS_OK) {
+            labels_destroy(labels, count);
+            return st;
+        }
+        memcpy(copy, name, strlen(name) + 1);
+        ((char **)labels)[i] = copy;
+    }
+    labels_destroy(n->labels, count);
+    n->labels = labels;
+    return ANNULUS_OK;
+}
+
+void network_destroy(network *n)
+{
+    if (n == NULL) return;
+    if (n->layers_count > 0) labels_destroy(n->labels, outputs_of(n));
+    for (size_t i = 0; i < n->layers_count; i++) {
+        mem_free(n->layers[i].W);
+        mem_free(n->layers[i].w_scale);
+        mem_free(n->layers[i].bias);
+    }
+    mem_free(n->layers);
+    mem_free(n->shift);
+    mem_free(n->gain);
+    mem_free(n);
+}
+
+static annulus_status quantizer_check(const quantizer *q, const char *what)
+{
+    int32_t lo, hi;
+    if (q->bits < 1 || q->bits > 16) return fail(ANNULUS_ERR_INPUT, "%s: %u bits, 1 to 16 are possible", what, q->bits);
+    if (!(q->scale > 0) || !isfinite(q->scale)) return fail(ANNULUS_ERR_INPUT, "%s: the scale is not positive", what);
+    quantizer_range(q, &lo, &hi);
+    if (lo >= hi) return fail(ANNULUS_ERR_INPUT, "%s: %u narrow bits leave a single value", what, q->bits);
+    if (q->zero < -65536 || q->zero > 65536) return fail(ANNULUS_ERR_INPUT, "%s: zero point %d", what, q->zero);
+    return ANNULUS_OK;
+}
+
+static annulus_status layer_check(const dense_layer *l, size_t index, int last)
+{
+    char what[48];
+    (void)snprintf(what, sizeof what, "activation of layer %zu", index + 1);
+    if (l->weight_bits < 1 || l->weight_bits > 16)
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 1 to 16 are possible", index + 1,
+                    l->weight_bits);
+    const int32_t most = (int32_t)1 << (l->weight_bits - 1);
+    for (size_t i = 0; i < l->in * l->out; i++)
+        if (l->W[i] < -most || l->W[i] > most)
+            return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d does not fit %u bits", index + 1, l->W[i],
+                        l->weight_bits);
+    for (size_t o = 0; o < l->out; o++)
+        if (!(l->w_scale[o] > 0) || !isfinite(l->w_scale[o]) || !isfinite(l->bias[o]))
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu, neuron %zu: the weight scale is not positive or the bias not finite", index + 1,
+                        o + 1);
+    if (!last) return quantizer_check(&l->out_q, what);
+    if (l->act != ACTIVATION_IDENTITY || l->out_q.bits != 0)
+        return fail(ANNULUS_ERR_INPUT, "the last layer has an activation or a quantizer: its sums are the scores");
+    return ANNULUS_OK;
+}
+
+annulus_status network_check(const network *n)
+{
+    TRY(quantizer_check(&n->input, "input quantizer"));
+    for (size_t i = 0; i < n->inputs; i++)
+        if (!isfinite(n->shift[i]) || !isfinite(n->gain[i]))
+            return fail(ANNULUS_ERR_INPUT, "input %zu: shift or gain is not finite", i + 1);
+    size_t width = n->inputs;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const dense_layer *l = &n->layers[i];
+        if (l->in != width || l->out == 0 || l->out > MAX_WIDTH)
+            return fail(ANNULUS_ERR_INPUT, "layer %zu takes %zu values and gives %zu, %zu arrive", i + 1, l->in, l->out,
+                        width);
+        TRY(layer_check(l, i, i + 1 == n->layers_count));
+        width = l->out;
+    }
+    return n->labels == NULL ? fail(ANNULUS_ERR_INPUT, "the network has no labels") : ANNULUS_OK;
+}
+
+annulus_status network_apply(const network *n, const float *x, double *y)
+{
+    size_t widest = n->inputs;
+    for (size_t i = 0; i < n->layers_count; i++) widest = n->layers[i].out > widest ? n->layers[i].out : widest;
+    void *memory;
+    TRY(mem_create(2 * widest, sizeof(double), "activations", &memory));
+    double *now = memory, *next = now + widest;
+    for (size_t i = 0; i < n->inputs; i++)
+        now[i] = quantizer_integer(&n->input, (x[i] - n->shift[i]) * n->gain[i]) * n->input.scale;
+    for (size_t l = 0; l < n->layers_count; l++) {
+        const dense_layer *layer = &n->layers[l];
+        for (size_t o = 0; o < layer->out; o++) {
+            double sum = 0;
+            for (size_t i = 0; i < layer->in; i++) sum += layer->W[o * layer->in + i] * now[i];
+            const double a = activation_apply(layer->act, layer->w_scale[o] * sum + layer->bias[o]);
+            next[o] = layer->out_q.bits == 0 ? a : quantizer_integer(&layer->out_q, a) * layer->out_q.scale;
+        }
+        double *swap = now;
+        now = next;
+        next = swap;
+    }
+    memcpy(y, now, n->layers[n->layers_count - 1].out * sizeof *y);
+    mem_free(memory);
+    return ANNULUS_OK;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_fixture.h"
+
+#include <math.h>
+
+static circuit *small_circuit(void)
+{
+    uint64_t seed = 7;
+    const size_t widths[] = {6, 5, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_SIGMOID, 3);
+    float *x = random_inputs(&seed, 100, 6);
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 3;
+    o.log2_error = -7;
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 100, &o, &c));
+    free(x);
+    network_destroy(n);
+    return c;
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit(), *back = NULL;
+    writer w, again;
+    writer_init(&w, 0), writer_init(&again, 0);
+    circuit_write(&w, c);
+    assert_ok(w.status);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_ok(circuit_read(&r, &back));
+    assert_ok(read_end(&r));
+    circuit_write(&again, back);
+    assert_int_equal(w.len, again.len);
+    assert_memory_equal(w.p, again.p, w.len);
+    assert_memory_equal(c->digest, back->digest, 32);
+    assert_true(fabs(c->choice.seconds - back->choice.seconds) < 1e-12);
+    assert_true(fabs(c->choice.layers[0].log2_failure - back->choice.layers[0].log2_failure) < 1e-9);
+    circuit_destroy(back);
+    back = NULL;
+    for (size_t len = 0; len < w.len; len++) { /* cut anywhere: refused, nothing made */
+        reader cut = {.p = w.p, .len = len, .name = "model.circuit"};
+        assert_refused(circuit_read(&cut, &back), "model.circuit");
+        assert_null(back);
+    }
+    writer_clear(&w), writer_clear(&again);
+    circuit_destroy(c);
+}
+
+/* Damaged files are refused or read as another valid circuit; neither crashes nor leaks (sanitizers watch). */
+static void test_damage(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit();
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    uint64_t seed = 8;
+    size_t refused = 0;
+    for (size_t i = 0; i < 20000; i++) {
+        const size_t at = test_random(&seed) % w.len;
+        const uint8_t kept = w.p[at];
+        w.p[at] ^= (uint8_t)(1u << test_random(&seed) % 8);
+        reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+        circuit *back = NULL;
+        if (circuit_read(&r, &back) != ANNULUS_OK) refused++;
+        circuit_destroy(back);
+        w.p[at] = kept;
+    }
+    assert_true(refused > 2000);
+    writer_clear(&w);
+    circuit_destroy(c);
+}
+
+static void test_insecure_parameters(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit(), *back = NULL;
+    c->choice.params.glwe_noise -= 1;
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_refused(circuit_read(&r, &back), "below 128-bit security");
+    assert_null(back);
+    writer_clear(&w);
+    circuit_destroy(c);
+}
+
+static void test_quantize(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit();
+    float x[6] = {0, 0.5f, 1, 1.75f, 1.8f, 0.3f};
+    int32_t q[6];
+    assert_ok(circuit_quantize(c, x, 0, q));
+    const int32_t want[6] = {0, 2, 4, 7, 7, 1};
+    assert_memory_equal(q, want, sizeof want);
+    x[2] = 9;
+    assert_refused(circuit_quantize(c, x, 0, q), "feature 3 is 9, outside the range 0 to 1.75");
+    assert_ok(circuit_quantize(c, x, 1, q));
+    assert_int_equal(q[2], 7);
+    x[5] = NAN;
+    assert_refused(circuit_quantize(c, x, 1, q), "feature 6 is not a finite number");
+    circuit_destroy(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),
+                                       cmocka_unit_test(test_insecure_parameters), cmocka_unit_test(test_quantize)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

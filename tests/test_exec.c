@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_fixture.h"
+
+#include "circuit/exec.h"
+#include <math.h>
+
+/* One encrypted inference through keys made for the circuit: accumulators of the last layer. */
+typedef struct roles {
+    secret_key *secret;
+    eval_key *eval;
+    exec_plan *plan;
+} roles;
+
+static void roles_create(roles *r, const circuit *c)
+{
+    seeded_eval_key *seeded = NULL;
+    assert_ok(secret_key_create(&c->choice.params, &r->secret));
+    assert_ok(seeded_eval_key_create(r->secret, 0, NULL, &seeded));
+    assert_ok(eval_key_create(seeded, 0, NULL, &r->eval));
+    assert_ok(exec_plan_create(c, &r->plan));
+    seeded_eval_key_destroy(seeded);
+}
+
+static void roles_destroy(roles *r)
+{
+    secret_key_destroy(r->secret);
+    eval_key_destroy(r->eval);
+    exec_plan_destroy(r->plan);
+}
+
+static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
+{
+    const tfhe_params *p = &c->choice.params;
+    const size_t features = c->input.features, outputs = circuit_last(c)->out, words = lwe_words(p);
+    uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
+    uint64_t *in = malloc(features * words * 8), *out = malloc(outputs * words * 8);
+    seed256 seed;
+    assert_ok(random_seed(&seed));
+    exec_encode(c, q, message);
+    assert_ok(lwe_encrypt_seeded(r->secret, &seed, message, features, body));
+    assert_ok(lwe_expand(p, &seed, body, features, 0, in));
+    assert_ok(exec_encrypted(r->plan, r->eval, in, out, 0, NULL));
+    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(r->secret, out + o * words);
+    exec_decode(c, phase, acc);
+    free(message), free(body), free(phase), free(in), free(out);
+}
+
+/* No rounding, p_error 2^-40, outputs resolved to a whole unit: the encrypted answer is the clear one, exactly. 3
+ * samples of 10 look-ups and 3 outputs: a false alarm has probability below 2^-33. */
+static void test_encrypted_is_exact(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    const size_t widths[] = {8, 6, 4, 3};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 2);
+    float *x = random_inputs(&seed, 200, 8);
+    lower_options o;
+    lower_options_init(&o);
+    o.ranges_measured = 0;
+    o.rounding_bits = 0;
+    o.output_bits = 7;
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    assert_true(circuit_last(c)->period <= 128);
+    int32_t *q = quantize_all(c, x, 200);
+    double clear[3 * 3], got[3];
+    assert_ok(exec_clear(c, q, 3, 1, clear, NULL));
+    roles r;
+    roles_create(&r, c);
+    for (size_t i = 0; i < 3; i++) {
+        run_encrypted(&r, c, q + i * 8, got);
+        for (size_t k = 0; k < 3; k++) assert_true(rint(got[k]) == clear[3 * i + k]);
+    }
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+/* Simulation with a noise that matters: of W look-ups at cell centres and all other phases, the share of index errors
+ * of the first layer lies within 6 standard errors of the Gaussian law averaged over the positions met (false alarm
+ * 2e-9). */
+static void test_simulation_law(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    const size_t widths[] = {24, 16, 5};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+    float *x = random_inputs(&seed, 2000, 24);
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 5;
+    o.log2_error = log2(0.05);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 2000, &o, &c));
+    int32_t *q = quantize_all(c, x, 2000);
+    double *a = malloc(2000 * 5 * 8), *b = malloc(2000 * 5 * 8);
+    exec_stats stats = {0}, again = {0};
+    const seed256 s = {{1}}, other = {{2}};
+    assert_ok(exec_simulate(c, q, 2000, &s, 1, a, &stats));
+    assert_ok(exec_simulate(c, q, 2000, &s, 2, b, &again));
+    assert_memory_equal(a, b, 2000 * 5 * 8); /* any number of threads */
+    assert_int_equal(stats.index_errors[0], again.index_errors[0]);
+    assert_ok(exec_simulate(c, q, 2000, &other, 2, b, NULL));
+    assert_memory_not_equal(a, b, 2000 * 5 * 8);
+
+    const circuit_layer *l = &c->layers[0];
+    const tfhe_params *p = &c->choice.params;
+    double mean = 0, variance = 0;
+    for (size_t i = 0; i < 2000; i++)
+        for (size_t k = 0; k < l->out; k++) {
+            double acc = 0, norm2 = 0;
+            for (size_t f = 0; f < 24; f++) {
+                acc += l->W[k * 24 + f] * q[i * 24 + f];
+                norm2 += l->W[k * 24 + f] * l->W[k * 24 + f];
+            }
+            const double sigma =
+                2 * l->cells * sqrt(norm2 * noise_fresh(p) + noise_keyswitch(p) + noise_modulus_switch(p, l->EF));
+            const double at = (acc + (double)l->offset[k] + 0.5) / (double)l->step, f = at - floor(at);
+            const double wrong = 0.5 * erfc(f / sigma / M_SQRT2) + 0.5 * erfc((1 - f) / sigma / M_SQRT2);
+            mean += wrong;
+            variance += wrong * (1 - wrong);
+        }
+    assert_true(mean > 100);
+    assert_true(fabs((double)stats.index_errors[0] - mean) < 6 * sqrt(variance));
+    free(a), free(b), free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+/* Encrypted scores against 400 simulations of the same sample: every score within 7 predicted standard deviations of
+ * the simulated mean plus the mean's own error (15 scores, false alarm below 1e-9 for a Gaussian score). */
+static void test_encrypted_follows_simulation(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    const size_t widths[] = {24, 16, 5};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 3);
+    float *x = random_inputs(&seed, 500, 24);
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 5;
+    o.log2_error = log2(0.01);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 500, &o, &c));
+    int32_t *q = quantize_all(c, x, 3);
+    roles r;
+    roles_create(&r, c);
+    const seed256 s = {{3}};
+    for (size_t i = 0; i < 3; i++) {
+        int32_t *copies = malloc(400 * 24 * sizeof *copies);
+        double *scores = malloc(400 * 5 * 8), got[5];
+        for (size_t k = 0; k < 400; k++) memcpy(copies + 24 * k, q + 24 * i, 24 * sizeof *q);
+        assert_ok(exec_simulate(c, copies, 400, &s, 2, scores, NULL));
+        run_encrypted(&r, c, q + 24 * i, got);
+        for (size_t k = 0; k < 5; k++) {
+            double mean = 0, square = 0;
+            for (size_t m = 0; m < 400; m++) mean += scores[5 * m + k] / 400;
+            for (size_t m = 0; m < 400; m++) square += pow(scores[5 * m + k] - mean, 2) / 399;
+            assert_true(fabs(got[k] - mean) < 7 * sqrt(square));
+        }
+        free(copies), free(scores);
+    }
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_encrypted_is_exact), cmocka_unit_test(test_simulation_law),
+                                       cmocka_unit_test(test_encrypted_follows_simulation)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_fixture.h"
+
+#include "circuit/exec.h"
+#include <math.h>
+
+/* Without rounding the circuit is the network: equal scores on every input, for every activation. */
+static void test_same_meaning(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    const size_t widths[] = {9, 7, 6, 4};
+    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_TANH; act++) {
+        network *n = random_network(&seed, widths, 3, (activation)act, 3);
+        float *x = random_inputs(&seed, 300, 9);
+        lower_options o;
+        lower_options_init(&o);
+        o.ranges_measured = 0;
+        o.rounding_bits = 0;
+        o.log2_error = -10;
+        circuit *c = NULL;
+        assert_ok(network_lower(n, x, 0, &o, &c));
+        int32_t *q = quantize_all(c, x, 300);
+        double acc[300 * 4], got[4], want[4];
+        exec_stats stats = {0};
+        assert_ok(exec_clear(c, q, 300, 2, acc, &stats));
+        for (size_t i = 0; i < 300; i++) {
+            exec_values(c, acc + 4 * i, got);
+            assert_ok(network_apply(n, x + 9 * i, want));
+            for (size_t k = 0; k < 4; k++) assert_true(fabs(got[k] - want[k]) < 1e-9);
+        }
+        for (size_t l = 0; l < 3; l++) assert_int_equal(stats.out_of_range[l], 0); /* proven */
+        free(q), free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+}
+
+static void test_rounding_and_ranges(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    const size_t widths[] = {40, 8, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+    float *x = random_inputs(&seed, 500, 40);
+    lower_options o;
+    lower_options_init(&o);
+    for (unsigned bits = 2; bits <= 7; bits++) {
+        o.rounding_bits = bits;
+        o.log2_error = -5;
+        circuit *c = NULL;
+        assert_ok(network_lower(n, x, 500, &o, &c));
+        const circuit_layer *l = &c->layers[0];
+        assert_in_range(l->cells, 2, 1u << bits);
+        for (size_t k = 0; k < l->out; k++) {
+            assert_true(l->proven_lo[k] <= l->lo[k] && l->lo[k] <= l->measured_lo[k]);
+            assert_true(l->measured_hi[k] <= l->hi[k] && l->hi[k] <= l->proven_hi[k]);
+            assert_true(l->lo[k] + l->offset[k] >= 0 && l->hi[k] + l->offset[k] < (int64_t)l->cells * l->step);
+        }
+        circuit_destroy(c);
+    }
+    free(x);
+    network_destroy(n);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    uint64_t seed = 3;
+    const size_t widths[] = {40, 8, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 6);
+    float *x = random_inputs(&seed, 100, 40);
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    assert_refused(network_lower(n, x, 31, &o, &c), "31 calibration samples are too few");
+    o.rounding_bits = 13;
+    assert_refused(network_lower(n, x, 100, &o, &c), "rounding to 13 bits");
+    o.rounding_bits = 0, o.ranges_measured = 0;
+    assert_refused(network_lower(n, x, 100, &o, &c), "round to at most 12 bits");
+    lower_options_init(&o);
+    o.rounding_bits = 12, o.log2_error = -128;
+    assert_int_equal(network_lower(n, x, 100, &o, &c), ANNULUS_ERR_INFEASIBLE);
+    assert_refused(network_lower(n, x, 100, &o, &c), "layer 1");
+    lower_options_init(&o);
+    x[41] = NAN;
+    assert_refused(network_lower(n, x, 100, &o, &c), "calibration sample 2: feature 2 is not a finite number");
+    for (size_t i = 0; i < 4000; i++) x[i] = 1;
+    assert_refused(network_lower(n, x, 100, &o, &c), "the data are constant");
+    assert_null(c);
+    free(x);
+    network_destroy(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_meaning), cmocka_unit_test(test_rounding_and_ranges),
+                                       cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
