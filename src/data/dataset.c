@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/dataset_priv.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+void strings_destroy(char **s, size_t count)
+{
+    for (size_t i = 0; s != NULL && i < count; i++) mem_free(s[i]);
+    mem_free(s);
+}
+
+void dataset_destroy(dataset *d)
+{
+    if (d == NULL) return;
+    strings_destroy(d->class_names, d->classes);
+    strings_destroy(d->feature_names, d->features);
+    strings_destroy(d->target_names, d->targets);
+    mem_free(d->x);
+    mem_free(d->label);
+    mem_free(d->y);
+    mem_free(d);
+}
+
+annulus_status array_reserve(void **p, size_t *capacity, size_t need, size_t size, const char *what)
+{
+    if (need <= *capacity) return ANNULUS_OK;
+    size_t n = *capacity < 64 ? 64 : *capacity * 2;
+    if (n < need) n = need;
+    if (need > DATASET_BYTES_MAX / size)
+        return fail(ANNULUS_ERR_INPUT, "%s take more than %zu MiB: split the file", what, DATASET_BYTES_MAX >> 20);
+    void *q;
+    TRY(mem_create(n, size, what, &q));
+    if (*p != NULL) memcpy(q, *p, *capacity * size);
+    mem_free(*p);
+    *p = q;
+    *capacity = n;
+    return ANNULUS_OK;
+}
+
+annulus_status string_copy(const char *s, size_t len, char **out)
+{
+    void *p;
+    TRY(mem_create(len + 1, 1, "a name", &p));
+    memcpy(p, s, len);
+    *out = p;
+    return ANNULUS_OK;
+}
+
+annulus_status strings_copy(char *const *s, size_t count, char **out[])
+{
+    *out = NULL;
+    if (s == NULL) return ANNULUS_OK;
+    void *p;
+    TRY(mem_create(count, sizeof(char *), "a list of names", &p));
+    char **copy = p;
+    for (size_t i = 0; i < count; i++) {
+        const annulus_status st = string_copy(s[i], strlen(s[i]), &copy[i]);
+        if (st != ANNULUS_OK) {
+            strings_destroy(copy, count);
+            return st;
+        }
+    }
+    *out = copy;
+    return ANNULUS_OK;
+}
+
+static annulus_status copy_block(const void *from, size_t count, size_t size, const char *what, void **out)
+{
+    *out = NULL;
+    if (from == NULL) return ANNULUS_OK;
+    TRY(mem_create(count, size, what, out));
+    if (count > 0) memcpy(*out, from, count * size);
+    return ANNULUS_OK;
+}
+
+static annulus_status slice_into(const dataset *d, size_t first, size_t count, dataset *s)
+{
+    void *p;
+    TRY(copy_block(d->x + first * d->features, count * d->features, sizeof *d->x, "samples", &p));
+    s->x = p;
+    TRY(copy_block(d->label == NULL ? NULL : d->label + first, count, sizeof *d->label, "labels", &p));
+    s->label = p;
+    TRY(copy_block(d->y == NULL ? NULL : d->y + first * d->targets, count * d->targets, sizeof *d->y, "targets", &p));
+    s->y = p;
+    TRY(strings_copy(d->class_names, d->classes, &s->class_names));
+    TRY(strings_copy(d->feature_names, d->features, &s->feature_names));
+    return strings_copy(d->target_names, d->targets, &s->target_names);
+}
+
+annulus_status dataset_slice(const dataset *d, size_t first, size_t count, dataset **out)
+{
+    if (count == 0 || first > d->count || count > d->count - first)
+        return fail(ANNULUS_ERR_INPUT,
+                    "samples %zu to %zu asked for, the set has %zu: ask for at least one that exists", first,
+                    first + count, d->count);
+    void *p;
+    TRY(mem_create(1, sizeof(dataset), "a data set", &p));
+    dataset *s = p;
+    s->count = count;
+    s->features = d->features;
+    s->classes = d->classes;
+    s->targets = d->targets;
+    s->height = d->height;
+    s->width = d->width;
+    const annulus_status st = slice_into(d, first, count, s);
+    if (st == ANNULUS_OK)
+        *out = s;
+    else
+        dataset_destroy(s);
+    return st;
+}

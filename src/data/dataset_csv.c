@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/dataset_priv.h"
+
+#include "base/memory.h"
+
+#include <csv.h>
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CSV_COLUMNS_MAX ((size_t)65536)
+#define CSV_CLASSES_MAX ((size_t)1000)
+#define CSV_CELL_BYTES_MAX ((size_t)1 << 16)
+#define CSV_CHUNK ((size_t)1 << 16)
+
+typedef struct csv_state {
+    const csv_options *options;
+    locale_t c_locale;
+    annulus_status status; /* first failure; the parser's later calls do nothing */
+    size_t line, column;   /* line from 1, column from 0 */
+    size_t pending;        /* bytes fed since the last finished cell */
+    int has_header;
+
+    void *names;
+    size_t columns, names_capacity, label; /* label: its column, or columns when there is none */
+
+    void *x, *y, *classes, *labels;
+    size_t x_count, x_capacity, y_count, y_capacity;
+    size_t classes_count, classes_capacity, labels_count, labels_capacity;
+    size_t rows;
+} csv_state;
+
+static char *const *column_names(const csv_state *s)
+{
+    return s->names;
+}
+
+/* At most 40 bytes of a cell go into a message. */
+static int shown(size_t len)
+{
+    return len > 40 ? 40 : (int)len;
+}
+
+static annulus_status cell_fail(const csv_state *s, const char *cell, size_t len, const char *what)
+{
+    return fail(ANNULUS_ERR_INPUT, "line %zu, column \"%.60s\": \"%.*s\"%s %s", s->line, column_names(s)[s->column],
+                shown(len), cell, len > 40 ? "..." : "", what);
+}
+
+static int number_parse(locale_t c_locale, const char *cell, size_t len, double *out)
+{
+    if (len == 0 || strspn(cell, "0123456789+-.eE") != len) return 0; /* strtod also knows hex, inf, nan and spaces */
+    char *end;
+    *out = strtod_l(cell, &end, c_locale);
+    return end == cell + len;
+}
+
+static annulus_status cell_number(const csv_state *s, const char *cell, size_t len, float *out)
+{
+    double v;
+    if (len == 0) return cell_fail(s, cell, len, "is empty: every cell must hold a number");
+    if (!number_parse(s->c_locale, cell, len, &v) || !isfinite(v))
+        return cell_fail(s, cell, len, "is not a finite number");
+    if (fabs(v) > FLT_MAX) return cell_fail(s, cell, len, "is beyond the range of single precision");
+    *out = (float)v;
+    return ANNULUS_OK;
+}
+
+static annulus_status push_float(void **p, size_t *count, size_t *capacity, float v)
+{
+    TRY(array_reserve(p, capacity, *count + 1, sizeof v, "the values"));
+    ((float *)*p)[(*count)++] = v;
+    return ANNULUS_OK;
+}
+
+static annulus_status header_cell(csv_state *s, const char *cell, size_t len)
+{
+    if (s->column == 0 && len >= 3 && memcmp(cell, "\xef\xbb\xbf", 3) == 0) { /* UTF-8 byte order mark */
+        cell += 3;
+        len -= 3;
+    }
+    if (len == 0 || memchr(cell, 0, len) != NULL)
+        return fail(ANNULUS_ERR_INPUT, "line %zu: column %zu has no name: the first line must name every column",
+                    s->line, s->column + 1);
+    if (s->column == CSV_COLUMNS_MAX)
+        return fail(ANNULUS_ERR_INPUT, "line %zu: more than %zu columns", s->line, CSV_COLUMNS_MAX);
+    TRY(array_reserve(&s->names, &s->names_capacity, s->column + 1, sizeof(char *), "column names"));
+    TRY(string_copy(cell, len, &((char **)s->names)[s->column]));
+    s->columns = ++s->column;
+    return ANNULUS_OK;
+}
+
+static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
+{
+    const csv_options *o = s->options;
+    const int fixed = o->class_names != NULL;
+    const char *const *known = fixed ? o->class_names : (const char *const *)s->classes;
+    const size_t count = fixed ? o->class_names_count : s->classes_count;
+    size_t c = 0;
+    if (len == 0 || memchr(cell, 0, len) != NULL) return cell_fail(s, cell, len, "is not a class name");
+    while (c < count && strcmp(known[c], cell) != 0) c++;
+    if (c == count && fixed) return cell_fail(s, cell, len, "is not one of the known classes");
+    if (c == count) {
+        if (count == CSV_CLASSES_MAX)
+            return cell_fail(s, cell, len, "is one class too many (1000): is this column a regression target?");
+        TRY(array_reserve(&s->classes, &s->classes_capacity, count + 1, sizeof(char *), "class names"));
+        TRY(string_copy(cell, len, &((char **)s->classes)[count]));
+        s->classes_count++;
+    }
+    TRY(array_reserve(&s->labels, &s->labels_capacity, s->labels_count + 1, sizeof(int32_t), "the labels"));
+    ((int32_t *)s->labels)[s->labels_count++] = (int32_t)c;
+    return ANNULUS_OK;
+}
+
+static annulus_status data_cell(csv_state *s, const char *cell, size_t len)
+{
+    if (s->column >= s->columns)
+        return fail(ANNULUS_ERR_INPUT, "line %zu has more cells than the %zu columns of the header", s->line,
+                    s->columns);
+    if (s->column == s->label && s->options->task == CSV_CLASSIFICATION) {
+        TRY(label_cell(s, cell, len));
+    } else {
+        float v = 0;
+        TRY(cell_number(s, cell, len, &v));
+        if (s->column == s->label)
+            TRY(push_float(&s->y, &s->y_count, &s->y_capacity, v));
+        else
+            TRY(push_float(&s->x, &s->x_count, &s->x_capacity, v));
+    }
+    s->column++;
+    return ANNULUS_OK;
+}
+
+static void on_cell(void *cell, size_t len, void *context)
+{
+    csv_state *s = context;
+    s->pending = 0;
+    if (s->status != ANNULUS_OK) return;
+    s->status = s->has_header ? data_cell(s, cell, len) : header_cell(s, cell, len);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static annulus_status header_distinct(const csv_state *s)
+{
+    void *p;
+    TRY(mem_create(s->columns, sizeof(char *), "column names", &p));
+    char **sorted = p;
+    memcpy(sorted, s->names, s->columns * sizeof *sorted);
+    qsort(sorted, s->columns, sizeof *sorted, by_name);
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 1; st == ANNULUS_OK && i < s->columns; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            st = fail(ANNULUS_ERR_INPUT, "line %zu: two columns are named \"%.60s\": give every column its own name",
+                      s->line, sorted[i]);
+    mem_free(p);
+    return st;
+}
+
+static annulus_status header_end(csv_state *s)
+{
+    const csv_options *o = s->options;
+    TRY(header_distinct(s));
+    s->has_header = 1;
+    s->label = s->columns;
+    if (o->task == CSV_UNLABELED) return ANNULUS_OK;
+    for (size_t i = 0; o->label != NULL && i < s->columns; i++)
+        if (strcmp(column_names(s)[i], o->label) == 0) s->label = i;
+    if (o->label == NULL) s->label = s->columns - 1;
+    if (s->label == s->columns)
+        return fail(ANNULUS_ERR_INPUT, "no column is named \"%.60s\": the columns are \"%.60s\" to \"%.60s\"", o->label,
+                    column_names(s)[0], column_names(s)[s->columns - 1]);
+    if (s->columns == 1)
+        return fail(ANNULUS_ERR_INPUT, "the only column, \"%.60s\", is the label: no features are left",
+                    column_names(s)[0]);
+    return ANNULUS_OK;
+}
+
+static void on_row(int end, void *context)
+{
+    csv_state *s = context;
+    (void)end;
+    if (s->status != ANNULUS_OK) return;
+    if (!s->has_header) {
+        s->status = header_end(s);
+    } else if (s->column != s->columns) {
+        s->status = fail(ANNULUS_ERR_INPUT, "line %zu has %zu cells, the header has %zu columns", s->line, s->column,
+                         s->columns);
+    } else {
+        s->rows++;
+    }
+    s->column = 0;
+}
+
+/* Feeds whole or partial lines so that s->line is right in every callback. */
+static annulus_status feed(struct csv_parser *parser, csv_state *s, const char *p, size_t len)
+{
+    while (len > 0) {
+        const char *eol = memchr(p, '\n', len);
+        const size_t n = eol == NULL ? len : (size_t)(eol - p) + 1;
+        s->pending += n;
+        if (csv_parse(parser, p, n, on_cell, on_row, s) != n && s->status == ANNULUS_OK)
+            s->status = csv_error(parser) == CSV_EPARSE
+                            ? fail(ANNULUS_ERR_INPUT, "line %zu: a quotation mark is out of place", s->line)
+                            : fail(ANNULUS_ERR_MEMORY, "line %zu: %s", s->line, csv_strerror(csv_error(parser)));
+        if (s->status == ANNULUS_OK && s->pending > CSV_CELL_BYTES_MAX + CSV_CHUNK)
+            s->status = fail(ANNULUS_ERR_INPUT, "line %zu: a cell of more than %zu bytes: is a quotation mark open?",
+                             s->line, CSV_CELL_BYTES_MAX);
+        if (s->status != ANNULUS_OK) return s->status;
+        if (eol != NULL) s->line++;
+        p += n;
+        len -= n;
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status parse_all(gz_input *g, struct csv_parser *parser, csv_state *s, char *buffer)
+{
+    for (;;) {
+        size_t got;
+        TRY(gz_input_read(g, buffer, CSV_CHUNK, &got));
+        if (got == 0) break;
+        TRY(feed(parser, s, buffer, got));
+    }
+    if (csv_fini(parser, on_cell, on_row, s) != 0 && s->status == ANNULUS_OK)
+        s->status = fail(ANNULUS_ERR_INPUT, "line %zu: the file ends inside a quoted cell", s->line);
+    TRY(s->status);
+    if (!s->has_header) return fail(ANNULUS_ERR_INPUT, "the file is empty: it must begin with a line of column names");
+    if (s->rows == 0) return fail(ANNULUS_ERR_INPUT, "no line follows the header: there are no samples");
+    return ANNULUS_OK;
+}
+
+static annulus_status parse_file(const char *path, csv_state *s)
+{
+    struct csv_parser parser;
+    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0)
+        return fail(ANNULUS_ERR_MEMORY, "cannot start the CSV parser");
+    gz_input *g = NULL;
+    void *buffer = NULL;
+    annulus_status st = mem_create(CSV_CHUNK, 1, "a read buffer", &buffer);
+    if (st == ANNULUS_OK) st = gz_input_create(path, &g);
+    if (st == ANNULUS_OK) st = parse_all(g, &parser, s, buffer);
+    if (st == ANNULUS_OK)
+        st = gz_input_close(g);
+    else
+        gz_input_destroy(g);
+    mem_free(buffer);
+    csv_free(&parser);
+    return st;
+}
+
+typedef struct class_key {
+    const char *name;
+    double value;
+    int numeric; /* the same for all keys of a sort */
+    int32_t found;
+} class_key;
+
+static int by_class(const void *a, const void *b)
+{
+    const class_key *p = a, *q = b;
+    if (p->numeric && p->value != q->value) return p->value < q->value ? -1 : 1;
+    return strcmp(p->name, q->name);
+}
+
+/* Sorted names into d, and the labels renumbered. */
+static annulus_status classes_sort(csv_state *s, dataset *d)
+{
+    const size_t n = s->classes_count;
+    char *const *names = s->classes;
+    if (n < 2)
+        return fail(ANNULUS_ERR_INPUT, "column \"%.60s\" holds only the class \"%.60s\": at least two are needed",
+                    column_names(s)[s->label], names[0]);
+    class_key key[CSV_CLASSES_MAX] = {0};
+    int32_t rank[CSV_CLASSES_MAX] = {0};
+    int numeric = 1;
+    for (size_t i = 0; i < n; i++) {
+        key[i] = (class_key){.name = names[i], .found = (int32_t)i};
+        if (!number_parse(s->c_locale, names[i], strlen(names[i]), &key[i].value) || !isfinite(key[i].value))
+            numeric = 0;
+    }
+    for (size_t i = 0; i < n; i++) key[i].numeric = numeric;
+    qsort(key, n, sizeof *key, by_class);
+    void *p;
+    TRY(mem_create(n, sizeof(char *), "class names", &p));
+    d->class_names = p;
+    d->classes = n;
+    for (size_t i = 0; i < n; i++) {
+        TRY(string_copy(key[i].name, strlen(key[i].name), &d->class_names[i]));
+        rank[key[i].found] = (int32_t)i;
+    }
+    for (size_t i = 0; i < d->count; i++) d->label[i] = rank[d->label[i]];
+    return ANNULUS_OK;
+}
+
+static annulus_status take_names(csv_state *s, dataset *d)
+{
+    void *p;
+    TRY(mem_create(d->features, sizeof(char *), "column names", &p));
+    d->feature_names = p;
+    size_t f = 0;
+    for (size_t i = 0; i < s->columns; i++)
+        if (i != s->label) TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->feature_names[f++]));
+    if (s->options->task != CSV_REGRESSION) return ANNULUS_OK;
+    d->targets = 1;
+    return strings_copy(&column_names(s)[s->label], 1, &d->target_names);
+}
+
+/* Moves what the parser gathered into d. */
+static annulus_status assemble(csv_state *s, dataset *d)
+{
+    d->count = s->rows;
+    d->features = s->columns - (s->label < s->columns ? 1 : 0);
+    d->x = s->x;
+    d->y = s->y;
+    d->label = s->labels;
+    s->x = s->y = s->labels = NULL;
+    TRY(take_names(s, d));
+    const csv_options *o = s->options;
+    if (o->task != CSV_CLASSIFICATION) return ANNULUS_OK;
+    if (o->class_names == NULL) return classes_sort(s, d);
+    TRY(strings_copy((char *const *)o->class_names, o->class_names_count, &d->class_names));
+    d->classes = o->class_names_count;
+    return ANNULUS_OK;
+}
+
+static void state_clear(csv_state *s)
+{
+    strings_destroy(s->names, s->columns);
+    strings_destroy(s->classes, s->classes_count);
+    mem_free(s->x);
+    mem_free(s->y);
+    mem_free(s->labels);
+    if (s->c_locale != (locale_t)0) freelocale(s->c_locale);
+}
+
+annulus_status dataset_read_csv(const char *path, const csv_options *options, dataset **out)
+{
+    csv_state s = {.options = options, .line = 1};
+    dataset *d = NULL;
+    void *p = NULL;
+    annulus_status st = mem_create(1, sizeof(dataset), "a data set", &p);
+    d = p;
+    s.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (st == ANNULUS_OK && s.c_locale == (locale_t)0) st = fail(ANNULUS_ERR_MEMORY, "no memory for the C locale");
+    if (st == ANNULUS_OK) st = parse_file(path, &s);
+    if (st == ANNULUS_OK) st = assemble(&s, d);
+    state_clear(&s);
+    if (st == ANNULUS_OK) {
+        *out = d;
+        return st;
+    }
+    dataset_destroy(d);
+    return fail_prefix(st, "%s", path);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+#include "data/dataset.h"
+#include "testing.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static char path[] = "annulus_csv_XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    const int fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static annulus_status parse_bytes(const char *text, size_t len, const csv_options *o, dataset **d)
+{
+    assert_ok(file_write(path, text, len, 0600));
+    return dataset_read_csv(path, o, d);
+}
+
+static annulus_status parse(const char *text, const csv_options *o, dataset **d)
+{
+    return parse_bytes(text, strlen(text), o, d);
+}
+
+static const csv_options classify = {.task = CSV_CLASSIFICATION};
+
+static void test_classification(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    assert_ok(parse("\xef\xbb\xbf"
+                    "a,\"b, c\",kind\r\n1,-2.5e-1,pear\r\n+3,.5,apple\r\n\r\n 4 ,1e2,pear",
+                    &classify, &d));
+    assert_int_equal(d->count, 3);
+    assert_int_equal(d->features, 2);
+    const float x[] = {1.0f, -0.25f, 3.0f, 0.5f, 4.0f, 100.0f};
+    assert_memory_equal(d->x, x, sizeof x);
+    assert_string_equal(d->feature_names[0], "a");
+    assert_string_equal(d->feature_names[1], "b, c");
+    assert_int_equal(d->classes, 2);
+    assert_string_equal(d->class_names[0], "apple");
+    assert_string_equal(d->class_names[1], "pear");
+    const int32_t label[] = {1, 0, 1};
+    assert_memory_equal(d->label, label, sizeof label);
+    assert_null(d->y);
+    assert_int_equal(d->height, 0);
+
+    dataset *s = NULL;
+    assert_ok(dataset_slice(d, 1, 2, &s));
+    dataset_destroy(d); /* the slice owns copies */
+    assert_int_equal(s->count, 2);
+    assert_memory_equal(s->x, x + 2, 4 * sizeof *x);
+    assert_memory_equal(s->label, label + 1, 2 * sizeof *label);
+    assert_string_equal(s->class_names[1], "pear");
+    dataset *bad = NULL;
+    assert_refused(dataset_slice(s, 1, 2, &bad), "the set has 2");
+    assert_refused(dataset_slice(s, 0, 0, &bad), "at least one");
+    assert_refused(dataset_slice(s, SIZE_MAX, 2, &bad), "the set has 2");
+    assert_null(bad);
+    dataset_destroy(s);
+    dataset_destroy(NULL);
+}
+
+static void test_class_order(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    assert_ok(parse("y,a\n10,0\n9,0\n-1,0\n", &(csv_options){.task = CSV_CLASSIFICATION, .label = "y"}, &d));
+    assert_string_equal(d->class_names[0], "-1"); /* by number: bytewise 10 would come before 9 */
+    assert_string_equal(d->class_names[1], "9");
+    assert_string_equal(d->class_names[2], "10");
+    assert_int_equal(d->label[0], 2);
+    assert_string_equal(d->feature_names[0], "a");
+    dataset_destroy(d);
+
+    d = NULL;
+    assert_ok(parse("a,y\n0,10\n0,9\n0,B\n0,a\n", &classify, &d));
+    const char *const bytewise[] = {"10", "9", "B", "a"};
+    for (size_t i = 0; i < 4; i++) assert_string_equal(d->class_names[i], bytewise[i]);
+    dataset_destroy(d);
+
+    const char *const fixed[] = {"no", "yes", "perhaps"};
+    const csv_options o = {.task = CSV_CLASSIFICATION, .class_names = fixed, .class_names_count = 3};
+    d = NULL;
+    assert_ok(parse("a,y\n0,yes\n0,yes\n", &o, &d));
+    assert_int_equal(d->classes, 3);
+    assert_string_equal(d->class_names[2], "perhaps");
+    assert_int_equal(d->label[1], 1);
+    dataset_destroy(d);
+    d = NULL;
+    assert_refused(parse("a,y\n0,yes\n0,maybe\n", &o, &d), "line 3, column \"y\": \"maybe\" is not one of the known");
+    assert_null(d);
+}
+
+static void test_other_tasks(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    assert_ok(parse("a,price,b\n1,2.5,3\n4,5,6\n", &(csv_options){.task = CSV_REGRESSION, .label = "price"}, &d));
+    assert_int_equal(d->features, 2);
+    assert_int_equal(d->targets, 1);
+    assert_int_equal(d->classes, 0);
+    assert_null(d->label);
+    const float y[] = {2.5f, 5.0f}, x[] = {1.0f, 3.0f, 4.0f, 6.0f};
+    assert_memory_equal(d->y, y, sizeof y);
+    assert_memory_equal(d->x, x, sizeof x);
+    assert_string_equal(d->target_names[0], "price");
+    assert_string_equal(d->feature_names[1], "b");
+    dataset *s = NULL;
+    assert_ok(dataset_slice(d, 1, 1, &s));
+    assert_true(s->y[0] == 5.0f);
+    assert_string_equal(s->target_names[0], "price");
+    dataset_destroy(s);
+    dataset_destroy(d);
+
+    d = NULL;
+    assert_ok(parse("a,b\n1,2\n", &(csv_options){.task = CSV_UNLABELED, .label = "none"}, &d));
+    assert_int_equal(d->features, 2);
+    assert_null(d->label);
+    assert_null(d->y);
+    dataset_destroy(d);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "empty"},
+        {"a,y\n", "no samples"},
+        {"a,y\n1,p\n2,p\n", "only the class \"p\""},
+        {"a,a\n1,p\n", "two columns are named \"a\""},
+        {"a,,y\n1,2,p\n", "column 2 has no name"},
+        {"y\n1\n", "no features"},
+        {"age,y\n1,p\nnan,q\n", "line 3, column \"age\": \"nan\" is not a finite number"},
+        {"age,y\n1,p\n-inf,q\n", "\"-inf\" is not a finite"},
+        {"age,y\n1e999,p\n", "\"1e999\" is not a finite"},
+        {"age,y\n1e39,p\n", "\"1e39\" is beyond"},
+        {"age,y\n0x10,p\n", "\"0x10\" is not"},
+        {"age,y\n1.5x,p\n", "\"1.5x\" is not"},
+        {"age,y\n\"1,5\",p\n", "\"1,5\" is not"},
+        {"age,y\n1 2,p\n", "\"1 2\" is not"},
+        {"age,y\n,p\n", "line 2, column \"age\": \"\" is empty"},
+        {"age,y\n1,\n", "column \"y\": \"\" is not a class name"},
+        {"a,b,y\n1,2,p\n1,2\n", "line 3 has 2 cells, the header has 3"},
+        {"a,b,y\n1,2,p\n\n\n1,2,q,4\n", "line 5 has more cells than the 3"},
+        {"a,y\n1,\"p\n", "ends inside a quoted cell"},
+        {"a,y\n1,\"p\"q\n", "quotation mark"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        dataset *d = NULL;
+        assert_refused(parse(bad[i].text, &classify, &d), bad[i].says);
+        assert_refused(parse(bad[i].text, &classify, &d), path);
+        assert_null(d);
+    }
+    dataset *d = NULL;
+    assert_refused(parse("a,b\n1,2\n", &(csv_options){.task = CSV_CLASSIFICATION, .label = "y"}, &d),
+                   "no column is named \"y\"");
+    assert_refused(parse_bytes("a,y\n1\0,p\n", 9, &classify, &d), "not a finite number");
+    assert_refused(dataset_read_csv("/nonexistent/a.csv", &classify, &d), "/nonexistent/a.csv: cannot open");
+    assert_refused(dataset_read_csv("/", &classify, &d), "/: cannot read");
+    assert_null(d);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    const size_t n = 70000;
+    char *text = malloc(n * 8);
+    assert_non_null(text);
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) len += (size_t)sprintf(text + len, "c%zu,", i);
+    len += (size_t)sprintf(text + len, "y\n");
+    assert_refused(parse_bytes(text, len, &classify, &d), "more than 65536 columns");
+
+    len = (size_t)sprintf(text, "a,y\n");
+    for (size_t i = 0; i < 1001; i++) len += (size_t)sprintf(text + len, "1,%zu\n", i);
+    assert_refused(parse_bytes(text, len, &classify, &d), "line 1002, column \"y\": \"1000\" is one class too many");
+
+    len = (size_t)sprintf(text, "a,y\n1,\"");
+    memset(text + len, '\n', 300000);
+    assert_refused(parse_bytes(text, len + 300000, &classify, &d), "is a quotation mark open");
+    assert_null(d);
+    free(text);
+}
+
+/* A gzip file reads as its content; cut anywhere it is refused. */
+static void test_gzip(void **state)
+{
+    (void)state;
+    static const char text[] = "a,b,y\n1,2,p\n3,4,q\n5,6,p\n";
+    gzFile g = gzopen(path, "wb9");
+    assert_non_null(g);
+    assert_int_equal(gzwrite(g, text, sizeof text - 1), (int)sizeof text - 1);
+    assert_int_equal(gzclose(g), Z_OK);
+    dataset *d = NULL;
+    assert_ok(dataset_read_csv(path, &classify, &d));
+    assert_int_equal(d->count, 3);
+    assert_true(d->x[5] == 6.0f);
+    dataset_destroy(d);
+
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    char bytes[256];
+    const size_t len = fread(bytes, 1, sizeof bytes, f);
+    (void)fclose(f);
+    for (size_t cut = 0; cut < len; cut++) {
+        d = NULL;
+        assert_int_not_equal(parse_bytes(bytes, cut, &classify, &d), ANNULUS_OK);
+        assert_null(d);
+    }
+    bytes[len - 6] ^= 1; /* the checksum */
+    assert_refused(parse_bytes(bytes, len, &classify, &d), "damaged");
+}
+
+static void test_locale_is_ignored(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    const int german = setlocale(LC_ALL, "de_DE.UTF-8") != NULL; /* decimal comma, where it is installed */
+    assert_ok(parse("a,y\n1.5,p\n2.5,q\n", &classify, &d));
+    assert_true(d->x[1] == 2.5f);
+    dataset_destroy(d);
+    if (german) assert_non_null(setlocale(LC_ALL, "C"));
+}
+
+/* Seeded damage: anything may be refused, nothing may crash (run under the sanitizers). */
+static void test_damage(void **state)
+{
+    (void)state;
+    static const char good[] = "a,\"b\",y\n1,2,p\n3e5,-4,\"q\"\n5.5,6,p\n";
+    static const char bytes[] = "\"\",\n\r\0ex9-";
+    uint64_t seed = 1;
+    for (int round = 0; round < 2000; round++) {
+        char text[sizeof good];
+        memcpy(text, good, sizeof good);
+        for (int k = 0; k < 3; k++)
+            text[test_random(&seed) % (sizeof good - 1)] = bytes[test_random(&seed) % (sizeof bytes - 1)];
+        dataset *d = NULL;
+        if (parse_bytes(text, test_random(&seed) % sizeof good, &classify, &d) != ANNULUS_OK) {
+            assert_null(d);
+            continue;
+        }
+        for (size_t i = 0; i < d->count; i++) assert_true((size_t)d->label[i] < d->classes);
+        dataset_destroy(d);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classification),
+        cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_other_tasks),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_locale_is_ignored),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
