@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Encrypted neural-network inference: train, compile, and the separate roles of client and server.
+ *
+ * Every function that returns annulus_status leaves its outputs untouched on failure and describes the failure in
+ * annulus_error_message(). Objects made here are owned by the caller and given back with their _destroy, which accepts
+ * NULL. Objects are immutable after they are made and may be shared between threads. `threads` 0 means all cores;
+ * `progress` may be NULL. */
+#ifndef ANNULUS_ANNULUS_H
+#define ANNULUS_ANNULUS_H
+
+#include "annulus/progress.h"
+#include "annulus/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "major.minor.patch" of the library. */
+ANNULUS_API const char *annulus_version(void);
+
+typedef struct annulus_dataset annulus_dataset;               /* samples, with labels or targets or without */
+typedef struct annulus_model annulus_model;                   /* quantized network, an ONNX file */
+typedef struct annulus_circuit annulus_circuit;               /* what runs encrypted, with its parameters */
+typedef struct annulus_client_key annulus_client_key;         /* secret: encrypts and decrypts */
+typedef struct annulus_evaluation_key annulus_evaluation_key; /* public: runs circuits */
+typedef struct annulus_input annulus_input;                   /* encrypted samples */
+typedef struct annulus_output annulus_output;                 /* encrypted answers */
+
+/* ---- data ------------------------------------------------------------------------------------------------------- */
+
+typedef enum annulus_task { ANNULUS_CLASSIFICATION = 0, ANNULUS_REGRESSION = 1, ANNULUS_UNLABELED = 2 } annulus_task;
+
+/* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled. classes:
+ * a circuit or model gives the order of the class names, NULL: sorted as found. */
+ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
+                                                    const annulus_circuit *classes,
+                                                    annulus_dataset **out) ANNULUS_MUST_USE;
+/* IDX images and labels (NULL: none) of unsigned bytes, plain or gzip. */
+ANNULUS_API annulus_status annulus_dataset_read_idx(const char *images, const char *labels,
+                                                    annulus_dataset **out) ANNULUS_MUST_USE;
+/* Samples first .. first+count-1 as a new data set. */
+ANNULUS_API annulus_status annulus_dataset_slice(const annulus_dataset *d, size_t first, size_t count,
+                                                 annulus_dataset **out) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_dataset_destroy(annulus_dataset *d);
+ANNULUS_API size_t annulus_dataset_count(const annulus_dataset *d);
+ANNULUS_API size_t annulus_dataset_features(const annulus_dataset *d);
+/* Height and width of images, 0 for tables. */
+ANNULUS_API void annulus_dataset_shape(const annulus_dataset *d, size_t *height, size_t *width);
+/* (features) raw values of one sample, borrowed. */
+ANNULUS_API const float *annulus_dataset_sample(const annulus_dataset *d, size_t index);
+/* Class index of one sample, -1 without labels. */
+ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
+
+/* ---- models ----------------------------------------------------------------------------------------------------- */
+
+#define ANNULUS_MAX_HIDDEN 16
+
+typedef struct annulus_train_options {
+    size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
+    size_t hidden_count;
+    const char *activation; /* "relu", "sigmoid", "tanh", "identity" */
+    unsigned weight_bits, activation_bits, input_bits;
+    unsigned epochs;
+    size_t batch;
+    double learning_rate, validation, phase_noise;
+    unsigned shift; /* images: random shift in pixels */
+    uint64_t seed;  /* same seed, same bytes */
+    unsigned threads;
+} annulus_train_options;
+ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
+
+typedef struct annulus_epoch {
+    unsigned epoch, epochs;
+    double loss, validation, seconds; /* validation: accuracy or R^2, NaN without a validation set */
+} annulus_epoch;
+
+/* report may be NULL. */
+ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
+                                         void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                                         const annulus_progress *progress, annulus_model **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_model_destroy(annulus_model *m);
+
+/* ---- circuits --------------------------------------------------------------------------------------------------- */
+
+typedef struct annulus_compile_options {
+    int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
+    double margin;          /* fraction of the measured width added at each side */
+    unsigned rounding_bits; /* tables of at most 2^bits cells, 1..12; 0: no rounding */
+    unsigned output_bits;   /* resolution of decrypted values that the error probability holds for */
+    int global;             /* log2_error is for a whole inference, not for one look-up */
+    double log2_error;
+    int security; /* 128 or 132 */
+} annulus_compile_options;
+ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
+
+ANNULUS_API annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
+                                           const annulus_compile_options *options,
+                                           annulus_circuit **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_circuit_read(const char *path, annulus_circuit **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_circuit_write(const annulus_circuit *c, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_circuit_destroy(annulus_circuit *c);
+ANNULUS_API size_t annulus_circuit_inputs(const annulus_circuit *c);
+ANNULUS_API size_t annulus_circuit_outputs(const annulus_circuit *c);
+ANNULUS_API annulus_task annulus_circuit_task(const annulus_circuit *c);
+/* Name of an output, borrowed. */
+ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t output);
+ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
+
+/* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
+ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_text_destroy(char *text);
+
+/* ---- evaluation without or with encryption, in one process ------------------------------------------------------ */
+
+typedef enum annulus_mode { ANNULUS_CLEAR = 0, ANNULUS_SIMULATE = 1, ANNULUS_ENCRYPTED = 2 } annulus_mode;
+
+typedef struct annulus_evaluation {
+    size_t count;
+    double score;          /* accuracy, or R^2 for regression; NaN without labels */
+    size_t mismatches;     /* answers other than the clear run's (classification) */
+    double largest_error;  /* largest difference of a value to the clear run's */
+    uint64_t out_of_range; /* look-ups and outputs outside their ranges */
+    double seconds;        /* per sample; encrypted: the server's part */
+} annulus_evaluation;
+/* seed: of the simulation. values: (count, outputs) or NULL. */
+ANNULUS_API annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode,
+                                            uint64_t seed, unsigned threads, const annulus_progress *progress,
+                                            double *values, annulus_evaluation *out) ANNULUS_MUST_USE;
+
+/* ---- the roles -------------------------------------------------------------------------------------------------- */
+
+ANNULUS_API annulus_status annulus_keygen(const annulus_circuit *c, unsigned threads, const annulus_progress *progress,
+                                          annulus_client_key **client,
+                                          annulus_evaluation_key **evaluation) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_client_key_read(const char *path, annulus_client_key **out) ANNULUS_MUST_USE;
+/* The file is readable by its owner only. */
+ANNULUS_API annulus_status annulus_client_key_write(const annulus_client_key *k, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_client_key_destroy(annulus_client_key *k);
+/* Reading expands the key for use: seconds, and memory of the unseeded key. */
+ANNULUS_API annulus_status annulus_evaluation_key_read(const char *path, unsigned threads,
+                                                       const annulus_progress *progress,
+                                                       annulus_evaluation_key **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_evaluation_key_write(const annulus_evaluation_key *k,
+                                                        const char *path) ANNULUS_MUST_USE;
+ANNULUS_API void annulus_evaluation_key_destroy(annulus_evaluation_key *k);
+
+/* Encrypts all samples. saturate 0: values outside the circuit's range are refused. */
+ANNULUS_API annulus_status annulus_encrypt(const annulus_client_key *k, const annulus_circuit *c,
+                                           const annulus_dataset *d, int saturate,
+                                           annulus_input **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_input_read(const char *path, annulus_input **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_input_write(const annulus_input *x, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API size_t annulus_input_count(const annulus_input *x);
+ANNULUS_API void annulus_input_destroy(annulus_input *x);
+
+/* The server's part: no secret. seconds: (count) of each sample, or NULL. */
+ANNULUS_API annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k,
+                                       const annulus_input *x, unsigned threads, const annulus_progress *progress,
+                                       double *seconds, annulus_output **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_output_read(const char *path, annulus_output **out) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_output_write(const annulus_output *y, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API size_t annulus_output_count(const annulus_output *y);
+ANNULUS_API void annulus_output_destroy(annulus_output *y);
+
+/* values: (count, outputs) scores or predictions. */
+ANNULUS_API annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circuit *c,
+                                           const annulus_output *y, double *values) ANNULUS_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

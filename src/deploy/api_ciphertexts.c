@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "deploy/container.h"
+#include "deploy/deploy_priv.h"
+
+#include <string.h>
+#include <time.h>
+
+void annulus_input_destroy(annulus_input *x)
+{
+    if (x == NULL) return;
+    mem_free(x->seeds);
+    mem_free(x->body);
+    mem_free(x);
+}
+
+void annulus_output_destroy(annulus_output *y)
+{
+    if (y == NULL) return;
+    mem_free(y->ct);
+    mem_free(y);
+}
+
+size_t annulus_input_count(const annulus_input *x)
+{
+    return x->count;
+}
+
+size_t annulus_output_count(const annulus_output *y)
+{
+    return y->count;
+}
+
+static annulus_status input_create(const binding *of, size_t count, size_t features, annulus_input **out)
+{
+    void *p, *seeds = NULL, *body = NULL;
+    TRY(object_create(sizeof **out, &p));
+    annulus_status st = mem_create(count, sizeof(seed256), "mask seeds", &seeds);
+    if (st == ANNULUS_OK) st = mem_create(count * features, sizeof(uint64_t), "ciphertexts", &body);
+    *(annulus_input *)p =
+        (annulus_input){.of = *of, .count = count, .features = features, .seeds = seeds, .body = body};
+    if (st == ANNULUS_OK)
+        *out = p;
+    else
+        annulus_input_destroy(p);
+    return st;
+}
+
+static annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
+{
+    void *p, *ct = NULL;
+    TRY(object_create(sizeof **out, &p));
+    const annulus_status st = mem_create(count * outputs, words * sizeof(uint64_t), "ciphertexts", &ct);
+    *(annulus_output *)p = (annulus_output){.of = *of, .count = count, .outputs = outputs, .words = words, .ct = ct};
+    if (st == ANNULUS_OK)
+        *out = p;
+    else
+        annulus_output_destroy(p);
+    return st;
+}
+
+static annulus_status encrypt_samples(const annulus_client_key *k, const circuit *c, const dataset *d, int saturate,
+                                      annulus_input *x)
+{
+    const size_t features = c->input.features;
+    void *p, *q = NULL;
+    TRY(mem_create(features, sizeof(int32_t), "sample", &p));
+    annulus_status st = mem_create(features, sizeof(uint64_t), "sample", &q);
+    for (size_t i = 0; st == ANNULUS_OK && i < d->count; i++) {
+        st = circuit_quantize(c, d->x + i * features, saturate, p);
+        if (st != ANNULUS_OK) {
+            st = fail_prefix(st, "sample %zu", i + 1);
+            break;
+        }
+        exec_encode(c, p, q);
+        st = random_seed(&x->seeds[i]);
+        if (st == ANNULUS_OK) st = lwe_encrypt_seeded(k->secret, &x->seeds[i], q, features, x->body + i * features);
+    }
+    mem_wipe_free(p, features * sizeof(int32_t));
+    mem_wipe_free(q, q == NULL ? 0 : features * sizeof(uint64_t));
+    return st;
+}
+
+annulus_status annulus_encrypt(const annulus_client_key *k, const annulus_circuit *c, const annulus_dataset *d,
+                               int saturate, annulus_input **out)
+{
+    annulus_input *x = NULL;
+    TRY(binding_check_circuit(&k->of, c->c, "the client key"));
+    if (d->d->features != c->c->input.features)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->d->features,
+                    c->c->input.features);
+    TRY(input_create(&k->of, d->d->count, d->d->features, &x));
+    const annulus_status st = encrypt_samples(k, c->c, d->d, saturate, x);
+    if (st == ANNULUS_OK)
+        *out = x;
+    else
+        annulus_input_destroy(x);
+    return st;
+}
+
+annulus_status annulus_input_write(const annulus_input *x, const char *path)
+{
+    writer w;
+    writer_init(&w, 0);
+    binding_write(&w, &x->of);
+    write_u64(&w, x->features);
+    write_u64(&w, x->count);
+    write_bytes(&w, x->seeds, x->count * sizeof *x->seeds);
+    write_u64s(&w, x->body, x->count * x->features);
+    const annulus_status st = container_write(path, CONTAINER_INPUT, &w);
+    writer_clear(&w);
+    return st;
+}
+
+static annulus_status input_body_read(reader *r, annulus_input **out)
+{
+    binding of;
+    uint64_t features = 0;
+    size_t count = 0;
+    TRY(binding_read(r, &of));
+    TRY(read_u64(r, &features));
+    if (features == 0 || features > CIRCUIT_MAX_WIDTH)
+        return read_fail(r, "%llu features a sample", (unsigned long long)features);
+    TRY(read_count(r, (size_t)features * 8 + sizeof(seed256), &count));
+    if (count == 0) return read_fail(r, "the file has no samples");
+    TRY(input_create(&of, count, (size_t)features, out));
+    TRY(read_bytes(r, (*out)->seeds, count * sizeof(seed256)));
+    TRY(read_u64s(r, (*out)->body, count * (size_t)features));
+    return read_end(r);
+}
+
+annulus_status annulus_input_read(const char *path, annulus_input **out)
+{
+    container file;
+    annulus_input *x = NULL;
+    TRY(container_read(path, CONTAINER_INPUT, &file));
+    const annulus_status st = input_body_read(&file.body, &x);
+    container_clear(&file);
+    if (st == ANNULUS_OK)
+        *out = x;
+    else
+        annulus_input_destroy(x);
+    return st;
+}
+
+annulus_status annulus_output_write(const annulus_output *y, const char *path)
+{
+    writer w;
+    writer_init(&w, 0);
+    binding_write(&w, &y->of);
+    write_u64(&w, y->outputs);
+    write_u64(&w, y->words);
+    write_u64(&w, y->count);
+    write_u64s(&w, y->ct, y->count * y->outputs * y->words);
+    const annulus_status st = container_write(path, CONTAINER_OUTPUT, &w);
+    writer_clear(&w);
+    return st;
+}
+
+static annulus_status output_body_read(reader *r, annulus_output **out)
+{
+    binding of;
+    uint64_t outputs = 0, words = 0;
+    size_t count = 0;
+    TRY(binding_read(r, &of));
+    TRY(read_u64(r, &outputs));
+    TRY(read_u64(r, &words));
+    if (outputs == 0 || outputs > CIRCUIT_MAX_WIDTH || words < 2 || words > 6 * 65536 + 1)
+        return read_fail(r, "%llu outputs of %llu words", (unsigned long long)outputs, (unsigned long long)words);
+    TRY(read_count(r, (size_t)(outputs * words * 8), &count));
+    if (count == 0) return read_fail(r, "the file has no answers");
+    TRY(output_create(&of, count, (size_t)outputs, (size_t)words, out));
+    TRY(read_u64s(r, (*out)->ct, count * (size_t)(outputs * words)));
+    return read_end(r);
+}
+
+annulus_status annulus_output_read(const char *path, annulus_output **out)
+{
+    container file;
+    annulus_output *y = NULL;
+    TRY(container_read(path, CONTAINER_OUTPUT, &file));
+    const annulus_status st = output_body_read(&file.body, &y);
+    container_clear(&file);
+    if (st == ANNULUS_OK)
+        *out = y;
+    else
+        annulus_output_destroy(y);
+    return st;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static annulus_status run_samples(const circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
+                                  unsigned threads, const annulus_progress *progress, double *seconds,
+                                  annulus_output *y)
+{
+    exec_plan *plan = NULL;
+    void *in;
+    TRY(mem_create(x->features * y->words, sizeof(uint64_t), "ciphertexts", &in));
+    annulus_status st = exec_plan_create(c, &plan);
+    for (size_t i = 0; st == ANNULUS_OK && i < x->count; i++) {
+        const double start = now();
+        st = progress_report(progress, "samples", i, x->count);
+        if (st == ANNULUS_OK)
+            st = lwe_expand(&c->choice.params, &x->seeds[i], x->body + i * x->features, x->features, threads, in);
+        if (st == ANNULUS_OK)
+            st = exec_encrypted(plan, k->expanded, in, y->ct + i * y->outputs * y->words, threads, NULL);
+        if (seconds != NULL) seconds[i] = now() - start;
+    }
+    if (st == ANNULUS_OK) st = progress_report(progress, "samples", x->count, x->count);
+    exec_plan_destroy(plan);
+    mem_free(in);
+    return st;
+}
+
+annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
+                           unsigned threads, const annulus_progress *progress, double *seconds, annulus_output **out)
+{
+    annulus_output *y = NULL;
+    TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
+    TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
+    TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
+    if (!tfhe_params_equal(eval_key_params(k->expanded), &c->c->choice.params) || x->features != c->c->input.features)
+        return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
+    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(&c->c->choice.params), &y));
+    const annulus_status st = run_samples(c->c, k, x, threads, progress, seconds, y);
+    if (st == ANNULUS_OK)
+        *out = y;
+    else
+        annulus_output_destroy(y);
+    return st;
+}
+
+annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circuit *c, const annulus_output *y,
+                               double *values)
+{
+    TRY(binding_check_circuit(&k->of, c->c, "the client key"));
+    TRY(binding_check_circuit(&y->of, c->c, "the encrypted output"));
+    TRY(binding_check_key(&k->of, "the client key", &y->of, "the encrypted output"));
+    if (!tfhe_params_equal(&k->secret->params, &c->c->choice.params) || y->words != lwe_words(&k->secret->params) ||
+        y->outputs != circuit_last(c->c)->out)
+        return fail(ANNULUS_ERR_INPUT, "the key or the output has other dimensions than the circuit: make them again");
+    void *p;
+    TRY(mem_create(2 * y->outputs, sizeof(uint64_t), "answers", &p));
+    uint64_t *phase = p;
+    double *acc = (double *)(phase + y->outputs);
+    for (size_t i = 0; i < y->count; i++) {
+        for (size_t o = 0; o < y->outputs; o++)
+            phase[o] = lwe_phase(k->secret, y->ct + (i * y->outputs + o) * y->words);
+        exec_decode(c->c, phase, acc);
+        exec_values(c->c, acc, values + i * y->outputs);
+    }
+    mem_wipe_free(p, 2 * y->outputs * sizeof(uint64_t));
+    return ANNULUS_OK;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The objects behind the public handles; for the files of this folder only. */
+#ifndef DEPLOY_DEPLOY_PRIV_H
+#define DEPLOY_DEPLOY_PRIV_H
+
+#include "annulus/annulus.h"
+#include "base/random.h"
+#include "circuit/exec.h"
+#include "data/dataset.h"
+#include "nn/network.h"
+
+#define KEY_ID_BYTES 16u
+
+/* What keys and ciphertexts repeat, so that parts that do not belong together are refused. */
+typedef struct binding {
+    uint8_t circuit[32];       /* digest */
+    uint8_t key[KEY_ID_BYTES]; /* random name of the key pair */
+} binding;
+
+struct annulus_dataset {
+    dataset *d;
+};
+struct annulus_model {
+    network *n;
+};
+struct annulus_circuit {
+    circuit *c;
+};
+struct annulus_client_key {
+    binding of;
+    secret_key *secret;
+};
+struct annulus_evaluation_key {
+    binding of;
+    seeded_eval_key *seeded;
+    eval_key *expanded;
+};
+struct annulus_input {
+    binding of;
+    size_t count, features;
+    seed256 *seeds; /* (count) one mask seed a sample */
+    uint64_t *body; /* (count, features) */
+};
+struct annulus_output {
+    binding of;
+    size_t count, outputs, words; /* words of a ciphertext */
+    uint64_t *ct;                 /* (count, outputs, words) */
+};
+
+void binding_write(writer *w, const binding *b);
+annulus_status binding_read(reader *r, binding *out) __attribute__((warn_unused_result));
+/* `what` ("the evaluation key") belongs to circuit c, else a message with the remedy. */
+annulus_status binding_check_circuit(const binding *b, const circuit *c, const char *what)
+    __attribute__((warn_unused_result));
+annulus_status binding_check_key(const binding *a, const char *what_a, const binding *b, const char *what_b)
+    __attribute__((warn_unused_result));
+
+/* A zeroed public object of `size` bytes. */
+annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
+#endif
