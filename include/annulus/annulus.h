@@ -115,6 +115,9 @@ ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);
 
+/* Index of the largest of `count` >= 1 values, the first of equals: the answer of a classifier. */
+ANNULUS_API size_t annulus_argmax(const double *values, size_t count);
+
 /* ---- evaluation without or with encryption, in one process ------------------------------------------------------ */
 
 typedef enum annulus_mode { ANNULUS_CLEAR = 0, ANNULUS_SIMULATE = 1, ANNULUS_ENCRYPTED = 2 } annulus_mode;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
+#include "base/memory.h"
+#include "deploy/container.h"
+#include "deploy/deploy_priv.h"
+#include "deploy/inspect_priv.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static unsigned bits_of(int64_t lo, int64_t hi)
+{
+    unsigned bits = 1;
+    while (bits < 62 && (INT64_C(1) << bits) < hi - lo + 1) bits++;
+    return bits;
+}
+
+static unsigned widest_bits(const int64_t *lo, const int64_t *hi, size_t n)
+{
+    unsigned most = 0;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned b = bits_of(lo[i], hi[i]);
+        most = b > most ? b : most;
+    }
+    return most;
+}
+
+static void extremes(const int64_t *lo, const int64_t *hi, size_t n, int64_t out[2])
+{
+    out[0] = lo[0], out[1] = hi[0];
+    for (size_t i = 1; i < n; i++) {
+        if (lo[i] < out[0]) out[0] = lo[i];
+        if (hi[i] > out[1]) out[1] = hi[i];
+    }
+}
+
+static json_t *digest_json(const uint8_t *p, size_t n)
+{
+    char hex[65] = {0};
+    for (size_t i = 0; i < n && i < 32; i++) (void)snprintf(hex + 2 * i, 3, "%02x", p[i]);
+    return json_string(hex);
+}
+
+static json_t *layer_json(const circuit *c, size_t i)
+{
+    const circuit_layer *l = &c->layers[i];
+    const layer_choice *choice = &c->choice.layers[i];
+    int64_t range[2];
+    extremes(l->lo, l->hi, l->out, range);
+    json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f}", "name", l->name, "activation",
+                          l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out,
+                          "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
+                          "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out),
+                          "range", (json_int_t)range[0], (json_int_t)range[1], "noise_log2_std",
+                          log2(choice->phase_std), "log2_failure", fmax(choice->log2_failure, -1000));
+    if (j == NULL || l->cells == 0) {
+        if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
+        return j;
+    }
+    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:f}", "look_ups", (json_int_t)l->out, "cells",
+                             (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step", (json_int_t)l->step,
+                             "extension_factor", (json_int_t)l->EF, "seconds_one_core", choice->seconds);
+    (void)json_object_update(j, look);
+    json_decref(look);
+    return j;
+}
+
+static json_t *params_json(const tfhe_params *p)
+{
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "n", (int)p->n, "k", (int)p->k, "N", (int)p->N, "pbs_l",
+                     (int)p->pbs_l, "pbs_log2_Bg", (int)p->pbs_bg, "ks_l", (int)p->ks_l, "ks_log2_B", (int)p->ks_b,
+                     "lwe_noise_tuniform", (int)p->lwe_noise, "glwe_noise_tuniform", (int)p->glwe_noise);
+}
+
+static json_t *sizes_json(const circuit *c)
+{
+    const tfhe_params *p = &c->choice.params;
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file",
+                     (json_int_t)(tfhe_bsk_seeded_bytes(p) + tfhe_ksk_seeded_bytes(p)), "bootstrapping_key_memory",
+                     (json_int_t)tfhe_bsk_memory_bytes(p), "keyswitching_key_memory",
+                     (json_int_t)tfhe_ksk_memory_bytes(p), "encrypted_input",
+                     (json_int_t)(c->input.features * 8 + sizeof(seed256)), "encrypted_output",
+                     (json_int_t)(circuit_last(c)->out * lwe_words(p) * 8));
+}
+
+json_t *inspect_circuit(const circuit *c)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; layers != NULL && i < c->layers_count; i++)
+        (void)json_array_append_new(layers, layer_json(c, i));
+    size_t look_ups = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) look_ups += c->layers[i].out;
+    json_t *head = json_pack(
+        "{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:i, s:f}", "schema", "annulus-circuit-1", "kind",
+        "circuit", "version", 1, "task", c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
+        (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups", (json_int_t)look_ups,
+        "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples", (json_int_t)c->calibration_count,
+        "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up", "log2_error", c->log2_error,
+        "log2_failure_inference", fmax(c->choice.log2_global_failure, -1000), "security_bits", (int)c->level,
+        "seconds_one_core", c->choice.seconds);
+    if (head == NULL) {
+        json_decref(layers);
+        return NULL;
+    }
+    (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
+    (void)json_object_set_new(head, "layers", layers);
+    (void)json_object_set_new(head, "parameters", params_json(&c->choice.params));
+    (void)json_object_set_new(head, "bytes", sizes_json(c));
+    return head;
+}
+
+static annulus_status inspect_other(container *file, json_t **out)
+{
+    binding of;
+    TRY(binding_read(&file->body, &of));
+    json_t *j = json_pack("{s:s, s:s, s:I}", "schema", "annulus-file-1", "kind", container_kind_name(file->kind),
+                          "bytes", (json_int_t)file->len);
+    if (j == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the description");
+    (void)json_object_set_new(j, "circuit", digest_json(of.circuit, sizeof of.circuit));
+    (void)json_object_set_new(j, "key", digest_json(of.key, sizeof of.key));
+    *out = j;
+    return ANNULUS_OK;
+}
+
+static annulus_status inspect_file(container *file, json_t **out)
+{
+    if (file->kind != CONTAINER_CIRCUIT) return inspect_other(file, out);
+    circuit *c = NULL;
+    TRY(circuit_read(&file->body, &c));
+    annulus_status st = read_end(&file->body);
+    if (st == ANNULUS_OK) {
+        *out = inspect_circuit(c);
+        if (*out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the description");
+    }
+    circuit_destroy(c);
+    return st;
+}
+
+annulus_status annulus_inspect(const char *path, int json, char **out)
+{
+    container file;
+    json_t *j = NULL;
+    TRY(container_open(path, &file));
+    annulus_status st = inspect_file(&file, &j);
+    container_clear(&file);
+    if (st != ANNULUS_OK) return st;
+    char *text = json ? json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : inspect_text(j);
+    json_decref(j);
+    if (text == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the description");
+    *out = text;
+    return ANNULUS_OK;
+}
+
+void annulus_text_destroy(char *text)
+{
+    mem_free(text);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deploy/inspect_priv.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static double number(const json_t *j, const char *key)
+{
+    return json_number_value(json_object_get(j, key));
+}
+
+static long long integer(const json_t *j, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(j, key));
+}
+
+static const char *text(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s == NULL ? "" : s;
+}
+
+static void megabytes(FILE *f, const char *what, const json_t *j, const char *key)
+{
+    const double bytes = number(j, key);
+    if (bytes < 1e5)
+        fprintf(f, "  %-28s %8.1f kB\n", what, bytes / 1e3);
+    else
+        fprintf(f, "  %-28s %8.1f MB\n", what, bytes / 1e6);
+}
+
+static void layer_line(FILE *f, const json_t *l)
+{
+    char shape[48], range[48];
+    const json_t *r = json_object_get(l, "range");
+    (void)snprintf(shape, sizeof shape, "%lld -> %lld", integer(l, "inputs"), integer(l, "outputs"));
+    (void)snprintf(range, sizeof range, "%lld..%lld", (long long)json_integer_value(json_array_get(r, 0)),
+                   (long long)json_integer_value(json_array_get(r, 1)));
+    fprintf(f, "%-10s %-14s %3lld/%-3lld %-16s", text(l, "name"), shape, integer(l, "accumulator_bits_proven"),
+            integer(l, "accumulator_bits_measured"), range);
+    if (json_object_get(l, "cells") != NULL)
+        fprintf(f, " %-8s %4lld x %-5lld %5.2f %8lld %3lld", text(l, "activation"), integer(l, "cells"),
+                integer(l, "rounding_step"), number(l, "bits"), integer(l, "look_ups"), integer(l, "extension_factor"));
+    else
+        fprintf(f, " %-8s %12s %5lld %8s %3s", "(scores)", "", integer(l, "output_bits"), "-", "-");
+    fprintf(f, "  2^%-7.2f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_failure"));
+    if (json_object_get(l, "cells") != NULL) fprintf(f, " %7.3f", number(l, "seconds_one_core"));
+    fputc('\n', f);
+}
+
+static void circuit_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *l, *p = json_object_get(j, "parameters"), *b = json_object_get(j, "bytes");
+    fprintf(f, "circuit %.16s  %s, %lld inputs, %lld outputs, %lld look-ups\n", text(j, "digest"), text(j, "task"),
+            integer(j, "inputs"), integer(j, "outputs"), integer(j, "look_ups"));
+    fprintf(f, "ranges %s", text(j, "ranges"));
+    if (integer(j, "calibration_samples") > 0)
+        fprintf(f, " (%lld calibration samples)", integer(j, "calibration_samples"));
+    fprintf(f, "; error probability 2^%.1f per %s, whole inference 2^%.1f\n\n", number(j, "log2_error"),
+            text(j, "error_target"), number(j, "log2_failure_inference"));
+    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s  %-9s %-10s %s\n", "layer", "shape", "bits*", "range",
+            "function", "cells x step", "bits", "look-ups", "EF", "noise", "failure", "seconds");
+    json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
+    fprintf(
+        f,
+        "* accumulator bits, proven/measured; noise and failure of one look-up, fractions of the torus; seconds on one "
+        "core\n\n");
+    fprintf(f,
+            "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld Bg=2^%lld  keyswitch l=%lld B=2^%lld  noise TUniform "
+            "%lld/%lld  "
+            "security %lld bits\n",
+            integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_log2_Bg"),
+            integer(p, "ks_l"), integer(p, "ks_log2_B"), integer(p, "lwe_noise_tuniform"),
+            integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
+    fprintf(f, "predicted   %.3f s a sample on one core (look-ups only)\n", number(j, "seconds_one_core"));
+    megabytes(f, "evaluation key, file", b, "evaluation_key_file");
+    megabytes(f, "bootstrapping key, memory", b, "bootstrapping_key_memory");
+    megabytes(f, "keyswitching key, memory", b, "keyswitching_key_memory");
+    megabytes(f, "encrypted input, a sample", b, "encrypted_input");
+    megabytes(f, "encrypted output, a sample", b, "encrypted_output");
+}
+
+char *inspect_text(const json_t *j)
+{
+    char *out = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&out, &len);
+    if (f == NULL) return NULL;
+    if (json_object_get(j, "layers") != NULL)
+        circuit_lines(f, j);
+    else
+        fprintf(f, "%s, %lld bytes\n  circuit %s\n  key     %s\n", text(j, "kind"), integer(j, "bytes"),
+                text(j, "circuit"), text(j, "key"));
+    if (fclose(f) == 0) return out;
+    free(out);
+    return NULL;
+}
