@@ -61,7 +61,9 @@ ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
     size_t hidden_count;
-    const char *activation; /* "relu", "sigmoid", "tanh", "identity" */
+    const char *activation;         /* "relu", "sigmoid", "tanh", "identity" */
+    const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
+    size_t class_names_count;
     unsigned weight_bits, activation_bits, input_bits;
     unsigned epochs;
     size_t batch;
@@ -83,6 +85,7 @@ ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus
                                          const annulus_progress *progress, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API annulus_task annulus_model_task(const annulus_model *m);
 ANNULUS_API void annulus_model_destroy(annulus_model *m);
 
 /* ---- circuits --------------------------------------------------------------------------------------------------- */

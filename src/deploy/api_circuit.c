@@ -57,7 +57,8 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
                              .target = options->global ? ERROR_GLOBAL : ERROR_PER_LOOKUP,
                              .log2_error = options->log2_error,
                              .level = (security_level)options->security};
-    return wrap(network_lower(m->n, calibration->d->x, calibration->d->count, &o, &c), c, out);
+    const annulus_status st = network_lower(m->n, calibration->d->x, calibration->d->count, &o, &c);
+    return wrap(st, c, out);
 }
 
 annulus_status annulus_circuit_read(const char *path, annulus_circuit **out)

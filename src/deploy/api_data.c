@@ -28,19 +28,22 @@ annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, con
         o.class_names = (const char *const *)classes->c->labels;
         o.class_names_count = circuit_last(classes->c)->out;
     }
-    return wrap(dataset_read_csv(path, &o, &d), d, out);
+    const annulus_status st = dataset_read_csv(path, &o, &d);
+    return wrap(st, d, out);
 }
 
 annulus_status annulus_dataset_read_idx(const char *images, const char *labels, annulus_dataset **out)
 {
     dataset *d = NULL;
-    return wrap(dataset_read_idx(images, labels, &d), d, out);
+    const annulus_status st = dataset_read_idx(images, labels, &d);
+    return wrap(st, d, out);
 }
 
 annulus_status annulus_dataset_slice(const annulus_dataset *d, size_t first, size_t count, annulus_dataset **out)
 {
     dataset *s = NULL;
-    return wrap(dataset_slice(d->d, first, count, &s), s, out);
+    const annulus_status st = dataset_slice(d->d, first, count, &s);
+    return wrap(st, s, out);
 }
 
 void annulus_dataset_destroy(annulus_dataset *d)

@@ -85,18 +85,29 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     network *n = NULL;
     reporting r = {.report = report, .context = context};
     TRY(options_convert(options, &t));
-    return wrap(train_network(d->d, &t, report == NULL ? NULL : report_epoch, &r, progress, &n), n, out);
+    annulus_status st = train_network(d->d, &t, report == NULL ? NULL : report_epoch, &r, progress, &n);
+    if (st == ANNULUS_OK && options->class_names != NULL) {
+        st = network_set_labels(n, options->class_names, options->class_names_count);
+        if (st != ANNULUS_OK) network_destroy(n);
+    }
+    return wrap(st, n, out);
 }
 
 annulus_status annulus_model_read(const char *path, annulus_model **out)
 {
     network *n = NULL;
-    return wrap(onnx_model_read(path, &n), n, out);
+    const annulus_status st = onnx_model_read(path, &n);
+    return wrap(st, n, out);
 }
 
 annulus_status annulus_model_write(const annulus_model *m, const char *path)
 {
     return onnx_model_write(path, m->n);
+}
+
+annulus_task annulus_model_task(const annulus_model *m)
+{
+    return m->n->task == NETWORK_CLASSIFICATION ? ANNULUS_CLASSIFICATION : ANNULUS_REGRESSION;
 }
 
 void annulus_model_destroy(annulus_model *m)

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks as ONNX files in the QONNX dialect. */
+/* Networks as ONNX files in the QONNX dialect: opset 13 plus the domain qonnx.custom_op.general.
+ *
+ * ONNX carries single-precision numbers: shifts, gains, scales and biases are rounded to float on writing. A network
+ * whose numbers are floats already comes back equal.
+ *
+ * Reading accepts one chain Sub/Mul/Div/Add* Quant (Gemm|MatMul (Add|Sub|Mul|Div|BatchNormalization)* [Relu|Sigmoid|
+ * Tanh] Quant)* that ends with a Gemm or MatMul; Identity, Flatten and a flattening Reshape anywhere; weights behind a
+ * constant Quant (per tensor or per output), possibly with Transpose and Constant. Quant is known in the domains
+ * qonnx.custom_op.general, onnx.brevitas and finn.custom_op.general, also as IntQuant. Rounding of activations is
+ * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only. */
 #ifndef ONNX_ONNX_MODEL_H
 #define ONNX_ONNX_MODEL_H
 
 #include "nn/network.h"
 
-/* Serialized ModelProto; *out owned by the caller (mem_free). */
+/* Serialized ModelProto; *out owned by the caller (mem_free). Refuses what float cannot hold (overflow, a scale that
+ * becomes 0) and labels that are not UTF-8. */
 annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len) __attribute__((warn_unused_result));
 /* name: for messages. Refuses unknown operators by node name and operator, lists those known. */
 annulus_status onnx_model_decode(const uint8_t *bytes, size_t len, const char *name, network **out)

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands share. A command parses, calls the library, reports: data to stdout, talk to stderr; it returns 0
+ * when done and 1 after a failure; misuse exits with 2. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "annulus/annulus.h"
+
+#include <argp.h>
+
+/* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
+typedef struct data_options {
+    const char *csv, *label, *images, *labels;
+    size_t first, count; /* count 0: all */
+    int required;
+} data_options;
+extern const struct argp data_argp;
+/* The samples asked for; labels are wanted when `task` is not ANNULUS_UNLABELED. classes: see annulus_dataset_read_csv.
+ */
+annulus_status data_read(const data_options *o, annulus_task task, const annulus_circuit *classes,
+                         annulus_dataset **out) ANNULUS_MUST_USE;
+
+/* --quiet and --threads, common to the commands that work for a while: an argp child, its input a work_options. */
+typedef struct work_options {
+    int quiet;
+    unsigned threads;
+} work_options;
+extern const struct argp work_argp;
+
+/* A progress line on stderr: after a second, and only on a terminal. */
+typedef struct progress_line {
+    annulus_progress progress;
+    double start, shown;
+    const char *what;
+    int enabled, on_screen;
+} progress_line;
+void progress_begin(progress_line *p, int quiet);
+void progress_end(progress_line *p); /* clears the line */
+double seconds_now(void);
+
+/* Prints the library's message as "annulus: message" and returns 1. */
+int report_failure(void);
+/* Numbers from the command line; a bad one is a usage error that names the option. */
+size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most);
+double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most);
+/* Probabilities as 0.01, 1e-3 or 2^-40; log2 of it. */
+double parse_log2_probability(struct argp_state *state, const char *what, const char *text);
+
+/* Class of an answer and its values as CSV to stdout, or JSON: one row a sample. */
+int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json);
+
+int cmd_train(int argc, char **argv);
+int cmd_compile(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
+int cmd_keygen(int argc, char **argv);
+int cmd_encrypt(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_decrypt(int argc, char **argv);
+int cmd_picture(int argc, char **argv);
+#endif

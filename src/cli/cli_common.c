@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int report_failure(void)
+{
+    fprintf(stderr, "annulus: %s\n", annulus_error_message());
+    return 1;
+}
+
+size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)
+{
+    char *end = NULL;
+    errno = 0;
+    const unsigned long long v = strtoull(text, &end, 10);
+    if (end == text || *end != '\0' || text[0] == '-' || errno != 0 || v < least || v > most)
+        argp_error(state, "%s %s: a whole number from %zu to %zu is needed", what, text, least, most);
+    return (size_t)v;
+}
+
+double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most)
+{
+    char *end = NULL;
+    const double v = strtod(text, &end);
+    if (end == text || *end != '\0' || !(v >= least && v <= most))
+        argp_error(state, "%s %s: a number from %g to %g is needed", what, text, least, most);
+    return v;
+}
+
+double parse_log2_probability(struct argp_state *state, const char *what, const char *text)
+{
+    char *end = NULL;
+    const int power = strncmp(text, "2^", 2) == 0;
+    const double v = strtod(power ? text + 2 : text, &end);
+    const double log2_p = power ? v : log2(v);
+    if (end == text || *end != '\0' || !(log2_p < 0) || log2_p < -512)
+        argp_error(state, "%s %s: a probability below 1 is needed, such as 0.01, 1e-3 or 2^-40", what, text);
+    return log2_p;
+}
+
+enum { CSV_KEY = 0x200, LABEL_KEY, IMAGES_KEY, LABELS_KEY, FIRST_KEY, COUNT_KEY, THREADS_KEY };
+
+static const struct argp_option data_entries[] = {
+    {"csv", CSV_KEY, "FILE", 0, "table with one header line, plain or gzip", 1},
+    {"label", LABEL_KEY, "COLUMN", 0, "column of the class or target (default: the last)", 1},
+    {"images", IMAGES_KEY, "FILE", 0, "images in IDX, plain or gzip", 1},
+    {"labels", LABELS_KEY, "FILE", 0, "labels in IDX, plain or gzip", 1},
+    {"first", FIRST_KEY, "I", 0, "first sample, from 0", 1},
+    {"count", COUNT_KEY, "N", 0, "number of samples (default: all)", 1},
+    {0}};
+
+static error_t data_parse(int key, char *arg, struct argp_state *state)
+{
+    data_options *o = state->input;
+    switch (key) {
+    case CSV_KEY:
+        o->csv = arg;
+        break;
+    case LABEL_KEY:
+        o->label = arg;
+        break;
+    case IMAGES_KEY:
+        o->images = arg;
+        break;
+    case LABELS_KEY:
+        o->labels = arg;
+        break;
+    case FIRST_KEY:
+        o->first = parse_size(state, "--first", arg, 0, (size_t)1 << 40);
+        break;
+    case COUNT_KEY:
+        o->count = parse_size(state, "--count", arg, 1, (size_t)1 << 40);
+        break;
+    case ARGP_KEY_END:
+        if (o->csv != NULL && o->images != NULL) argp_error(state, "give --csv or --images, not both");
+        if (o->required && o->csv == NULL && o->images == NULL) argp_error(state, "data are needed: --csv or --images");
+        if (o->csv == NULL && o->label != NULL) argp_error(state, "--label goes with --csv");
+        if (o->images == NULL && o->labels != NULL) argp_error(state, "--labels goes with --images");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+const struct argp data_argp = {.options = data_entries, .parser = data_parse};
+
+annulus_status data_read(const data_options *o, annulus_task task, const annulus_circuit *classes,
+                         annulus_dataset **out)
+{
+    annulus_dataset *all = NULL;
+    const annulus_status st =
+        o->csv != NULL ? annulus_dataset_read_csv(o->csv, task, o->label, classes, &all)
+                       : annulus_dataset_read_idx(o->images, task == ANNULUS_UNLABELED ? NULL : o->labels, &all);
+    if (st != ANNULUS_OK) return st;
+    if (o->first == 0 && o->count == 0) {
+        *out = all;
+        return ANNULUS_OK;
+    }
+    const size_t have = annulus_dataset_count(all);
+    const size_t count = o->count != 0 ? o->count : have > o->first ? have - o->first : 1;
+    const annulus_status sliced = annulus_dataset_slice(all, o->first, count, out);
+    annulus_dataset_destroy(all);
+    return sliced;
+}
+
+static const struct argp_option work_entries[] = {
+    {"quiet", 'q', 0, 0, "no talk on stderr but errors", 2},
+    {"threads", THREADS_KEY, "N", 0, "worker threads (default: all cores)", 2},
+    {0}};
+
+static error_t work_parse(int key, char *arg, struct argp_state *state)
+{
+    work_options *o = state->input;
+    switch (key) {
+    case 'q':
+        o->quiet = 1;
+        break;
+    case THREADS_KEY:
+        o->threads = (unsigned)parse_size(state, "--threads", arg, 1, 1024);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+const struct argp work_argp = {.options = work_entries, .parser = work_parse};
+
+static void print_csv(const annulus_circuit *c, const double *values, size_t count, size_t first)
+{
+    const size_t outputs = annulus_circuit_outputs(c);
+    const int classes = annulus_circuit_task(c) == ANNULUS_CLASSIFICATION;
+    printf(classes ? "sample,answer" : "sample");
+    for (size_t o = 0; o < outputs; o++) printf(",%s", annulus_circuit_label(c, o));
+    printf("\n");
+    for (size_t i = 0; i < count; i++) {
+        printf("%zu", first + i);
+        if (classes) printf(",%s", annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
+        for (size_t o = 0; o < outputs; o++) printf(",%.6g", values[i * outputs + o]);
+        printf("\n");
+    }
+}
+
+static json_t *answer_json(const annulus_circuit *c, const double *values, size_t sample)
+{
+    const size_t outputs = annulus_circuit_outputs(c);
+    json_t *row = json_object(), *scores = json_object();
+    for (size_t o = 0; o < outputs; o++)
+        (void)json_object_set_new(scores, annulus_circuit_label(c, o), json_real(values[o]));
+    (void)json_object_set_new(row, "sample", json_integer((json_int_t)sample));
+    if (annulus_circuit_task(c) == ANNULUS_CLASSIFICATION)
+        (void)json_object_set_new(row, "answer",
+                                  json_string(annulus_circuit_label(c, annulus_argmax(values, outputs))));
+    (void)json_object_set_new(row, "values", scores);
+    return row;
+}
+
+int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json)
+{
+    if (!json) {
+        print_csv(c, values, count, first);
+    } else {
+        json_t *rows = json_array(), *all = json_object();
+        for (size_t i = 0; i < count; i++)
+            (void)json_array_append_new(rows, answer_json(c, values + i * annulus_circuit_outputs(c), first + i));
+        (void)json_object_set_new(all, "schema", json_string("annulus-answers-1"));
+        (void)json_object_set_new(all, "answers", rows);
+        (void)json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(8) | JSON_PRESERVE_ORDER);
+        printf("\n");
+        json_decref(all);
+    }
+    return fflush(stdout) == 0 ? 0 : 1;
+}

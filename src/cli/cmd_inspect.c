@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+typedef struct inspect_command {
+    const char *path;
+    int json;
+} inspect_command;
+
+static const struct argp_option entries[] = {{"json", 'j', 0, 0, "machine-readable", 0}, {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    inspect_command *c = state->input;
+    switch (key) {
+    case 'j':
+        c->json = 1;
+        break;
+    case ARGP_KEY_ARG:
+        if (c->path != NULL) argp_error(state, "one file, not also %s", arg);
+        c->path = arg;
+        break;
+    case ARGP_KEY_END:
+        if (c->path == NULL) argp_error(state, "a file is needed");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    const struct argp argp = {entries, parse, "FILE", "Shows what a circuit, key or ciphertext file is.",
+                              NULL,    NULL,  NULL};
+    inspect_command c = {0};
+    char *text = NULL;
+    argp_parse(&argp, argc, argv, 0, NULL, &c);
+    if (annulus_inspect(c.path, c.json, &text) != ANNULUS_OK) return report_failure();
+    const int written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    annulus_text_destroy(text);
+    return written ? 0 : 1;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+enum { CLIENT_KEY = 0x300, EVALUATION_KEY };
+
+typedef struct keygen_command {
+    work_options work;
+    const char *circuit, *client, *evaluation;
+} keygen_command;
+
+static const struct argp_option entries[] = {
+    {"client", CLIENT_KEY, "FILE", 0, "secret key to write, for its owner only", 0},
+    {"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key to write, for the server", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    keygen_command *c = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &c->work;
+        break;
+    case CLIENT_KEY:
+        c->client = arg;
+        break;
+    case EVALUATION_KEY:
+        c->evaluation = arg;
+        break;
+    case ARGP_KEY_ARG:
+        if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
+        c->circuit = arg;
+        break;
+    case ARGP_KEY_END:
+        if (c->circuit == NULL) argp_error(state, "a circuit is needed");
+        if (c->client == NULL || c->evaluation == NULL) argp_error(state, "--client and --evaluation are needed");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+int cmd_keygen(int argc, char **argv)
+{
+    const struct argp_child children[] = {{&work_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {entries, parse, "CIRCUIT", "Makes the keys for a circuit.", children, NULL, NULL};
+    keygen_command c = {0};
+    annulus_circuit *circuit = NULL;
+    annulus_client_key *client = NULL;
+    annulus_evaluation_key *evaluation = NULL;
+    progress_line line;
+    argp_parse(&argp, argc, argv, 0, NULL, &c);
+    annulus_status st = annulus_circuit_read(c.circuit, &circuit);
+    progress_begin(&line, c.work.quiet);
+    if (st == ANNULUS_OK) st = annulus_keygen(circuit, c.work.threads, &line.progress, &client, &evaluation);
+    progress_end(&line);
+    if (st == ANNULUS_OK) st = annulus_evaluation_key_write(evaluation, c.evaluation);
+    if (st == ANNULUS_OK) {
+        st = annulus_client_key_write(client, c.client);
+        if (st != ANNULUS_OK) (void)remove(c.evaluation); /* of no use without its secret */
+    }
+    annulus_client_key_destroy(client);
+    annulus_evaluation_key_destroy(evaluation);
+    annulus_circuit_destroy(circuit);
+    if (st != ANNULUS_OK) return report_failure();
+    if (!c.work.quiet)
+        fprintf(stderr, "wrote %s (secret: keep it) and %s (give it to the server)\n", c.client, c.evaluation);
+    return 0;
+}

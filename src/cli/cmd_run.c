@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+enum { EVALUATION_KEY = 0x300, INPUT_KEY };
+
+typedef struct run_command {
+    work_options work;
+    const char *circuit, *evaluation, *input, *output;
+} run_command;
+
+static const struct argp_option entries[] = {{"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key", 0},
+                                             {"input", INPUT_KEY, "FILE", 0, "encrypted samples", 0},
+                                             {"output", 'o', "FILE", 0, "encrypted answers to write", 0},
+                                             {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    run_command *c = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &c->work;
+        break;
+    case EVALUATION_KEY:
+        c->evaluation = arg;
+        break;
+    case INPUT_KEY:
+        c->input = arg;
+        break;
+    case 'o':
+        c->output = arg;
+        break;
+    case ARGP_KEY_ARG:
+        if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
+        c->circuit = arg;
+        break;
+    case ARGP_KEY_END:
+        if (c->circuit == NULL) argp_error(state, "a circuit is needed");
+        if (c->evaluation == NULL || c->input == NULL || c->output == NULL)
+            argp_error(state, "--evaluation, --input and --output are needed");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    const struct argp_child children[] = {{&work_argp, 0, NULL, 0}, {0}};
+    const struct argp argp = {entries, parse, "CIRCUIT", "Runs a circuit on encrypted samples.", children, NULL, NULL};
+    run_command c = {0};
+    annulus_circuit *circuit = NULL;
+    annulus_evaluation_key *key = NULL;
+    annulus_input *x = NULL;
+    annulus_output *y = NULL;
+    progress_line line;
+    argp_parse(&argp, argc, argv, 0, NULL, &c);
+    annulus_status st = annulus_circuit_read(c.circuit, &circuit);
+    if (st == ANNULUS_OK) st = annulus_input_read(c.input, &x);
+    progress_begin(&line, c.work.quiet);
+    if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, c.work.threads, &line.progress, &key);
+    const double start = seconds_now();
+    if (st == ANNULUS_OK) st = annulus_run(circuit, key, x, c.work.threads, &line.progress, NULL, &y);
+    const double seconds = seconds_now() - start;
+    progress_end(&line);
+    if (st == ANNULUS_OK) st = annulus_output_write(y, c.output);
+    const size_t count = y == NULL ? 1 : annulus_output_count(y);
+    annulus_output_destroy(y);
+    annulus_input_destroy(x);
+    annulus_evaluation_key_destroy(key);
+    annulus_circuit_destroy(circuit);
+    if (st != ANNULUS_OK) return report_failure();
+    if (!c.work.quiet)
+        fprintf(stderr, "wrote %s: %zu samples, %.3f s each\n", c.output, count,
+                seconds / (double)(count == 0 ? 1 : count));
+    return 0;
+}

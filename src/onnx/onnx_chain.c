@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The nodes from the input to the scores, each turned into a part of the network. */
+#include "onnx/onnx_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static dense_layer *layer_at(const onnx_chain *c)
+{
+    return &c->n->layers[c->layers - 1];
+}
+
+/* Which of a node's two inputs is the constant. */
+static annulus_status other_input(onnx_chain *c, const Onnx__NodeProto *node, int ordered, const onnx_constant **out)
+{
+    const size_t chain = strcmp(node->input[0], c->value) == 0 ? 0 : 1;
+    if (ordered && chain != 0)
+        return onnx_node_fail(node, "a constant on the left is not supported: exchange the two inputs");
+    return onnx_node_constant(c->g, node, 1 - chain, out);
+}
+
+/* Values per feature or per neuron: one for all, or as many as there are. */
+static annulus_status width_check(const onnx_chain *c, const Onnx__NodeProto *node, const onnx_constant *k)
+{
+    if (k->count == 1 || k->count == c->features) return ANNULUS_OK;
+    return onnx_node_fail(node, "a constant of %zu values meets %zu features: give one, or one for each", k->count,
+                          c->features);
+}
+
+static annulus_status stage_check(const onnx_chain *c, const Onnx__NodeProto *node)
+{
+    if (c->stage == ONNX_RAW || c->stage == ONNX_LINEAR) return ANNULUS_OK;
+    return onnx_node_fail(node, "%s: it may stand before the first Quant or right behind Gemm and MatMul",
+                          c->stage == ONNX_QUANTIZED ? "arithmetic behind a Quant" : "arithmetic behind an activation");
+}
+
+/* value <- value*by, by not 0. */
+static annulus_status multiply(onnx_chain *c, const Onnx__NodeProto *node, size_t f, double by)
+{
+    if (by == 0 || !isfinite(by)) return onnx_node_fail(node, "a factor is 0 or not finite");
+    if (c->stage == ONNX_RAW) {
+        c->n->gain[f] *= by;
+        return ANNULUS_OK;
+    }
+    dense_layer *l = layer_at(c);
+    for (size_t i = 0; by < 0 && i < l->in; i++) l->W[f * l->in + i] = -l->W[f * l->in + i];
+    l->w_scale[f] *= fabs(by);
+    l->bias[f] *= by;
+    return ANNULUS_OK;
+}
+
+static void add(onnx_chain *c, size_t f, double term)
+{
+    if (c->stage == ONNX_RAW)
+        c->n->shift[f] -= term / c->n->gain[f];
+    else
+        layer_at(c)->bias[f] += term;
+}
+
+static annulus_status chain_affine(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    const char op = node->op_type[0]; /* Add, Sub, Mul or Div */
+    const onnx_constant *k;
+    TRY(stage_check(c, node));
+    TRY(other_input(c, node, op == 'S' || op == 'D', &k));
+    TRY(width_check(c, node, k));
+    for (size_t f = 0; f < c->features; f++) {
+        const double v = (double)k->f[k->count == 1 ? 0 : f];
+        if (op == 'A')
+            add(c, f, v);
+        else if (op == 'S')
+            add(c, f, -v);
+        else
+            TRY(multiply(c, node, f, op == 'M' ? v : 1 / v));
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_normalise(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    const onnx_constant *k[4]; /* scale, bias, mean, variance */
+    float epsilon;
+    if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind Gemm or MatMul");
+    TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
+    for (size_t i = 0; i < 4; i++) {
+        TRY(onnx_node_constant(c->g, node, i + 1, &k[i]));
+        if (k[i]->count != c->features)
+            return onnx_node_fail(node, "%zu values for %zu features", k[i]->count, c->features);
+    }
+    for (size_t f = 0; f < c->features; f++) {
+        const double variance = (double)k[3]->f[f] + (double)epsilon;
+        if (!(variance > 0)) return onnx_node_fail(node, "variance %zu is not positive", f);
+        add(c, f, -(double)k[2]->f[f]);
+        TRY(multiply(c, node, f, (double)k[0]->f[f] / sqrt(variance)));
+        add(c, f, (double)k[1]->f[f]);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status copy_weights(const Onnx__NodeProto *node, const onnx_constant *w, int transposed, dense_layer *l)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        const size_t first = transposed ? o * l->in : o;
+        l->w_scale[o] = (double)w->q_scale[first];
+        for (size_t i = 0; i < l->in; i++) {
+            const size_t at = transposed ? o * l->in + i : i * l->out + o;
+            if (w->q_scale[at] != w->q_scale[first])
+                return onnx_node_fail(
+                    node, "the weights of output %zu have several scales: one for each output is possible", o);
+            l->W[o * l->in + i] = w->q[at];
+        }
+    }
+    l->weight_bits = w->q_bits;
+    return ANNULUS_OK;
+}
+
+static annulus_status linear(onnx_chain *c, const Onnx__NodeProto *node, int transposed)
+{
+    const onnx_constant *w;
+    if (c->stage != ONNX_QUANTIZED)
+        return onnx_node_fail(node, "its input is not quantized: put a Quant node in front of it");
+    if (strcmp(node->input[0], c->value) != 0) return onnx_node_fail(node, "the weights must be its second input");
+    TRY(onnx_node_constant(c->g, node, 1, &w));
+    if (w->rank != 2 || w->dims[transposed ? 1 : 0] != c->features)
+        return onnx_node_fail(node, "weights of %zu dimensions do not fit %zu features", w->rank, c->features);
+    if (w->q == NULL)
+        return onnx_node_fail(node, "the weights are not quantized: put a Quant node behind \"%.60s\"", w->name);
+    dense_layer *l = &c->n->layers[c->layers];
+    TRY(dense_layer_create(c->features, w->dims[transposed ? 0 : 1], l));
+    c->layers++;
+    TRY(copy_weights(node, w, transposed, l));
+    c->features = l->out;
+    c->stage = ONNX_LINEAR;
+    c->rank = 1;
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_matmul(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    if (c->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", c->rank);
+    return linear(c, node, 0);
+}
+
+static annulus_status chain_gemm(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    float alpha, beta;
+    int64_t trans_a, trans_b;
+    TRY(onnx_node_float(node, "alpha", 1, &alpha));
+    TRY(onnx_node_float(node, "beta", 1, &beta));
+    TRY(onnx_node_int(node, "transA", 0, &trans_a));
+    TRY(onnx_node_int(node, "transB", 0, &trans_b));
+    if (alpha != 1 || beta != 1 || trans_a != 0)
+        return onnx_node_fail(node, "alpha and beta must be 1 and transA 0, not %g, %g and %lld", (double)alpha,
+                              (double)beta, (long long)trans_a);
+    if (c->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", c->rank);
+    TRY(linear(c, node, trans_b != 0));
+    if (node->n_input < 3 || node->input[2][0] == 0) return ANNULUS_OK;
+    const onnx_constant *k;
+    TRY(onnx_node_constant(c->g, node, 2, &k));
+    TRY(width_check(c, node, k));
+    for (size_t f = 0; f < c->features; f++) add(c, f, (double)k->f[k->count == 1 ? 0 : f]);
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind Gemm or MatMul");
+    layer_at(c)->act = node->op_type[0] == 'R'   ? ACTIVATION_RELU
+                       : node->op_type[0] == 'S' ? ACTIVATION_SIGMOID
+                                                 : ACTIVATION_TANH;
+    c->stage = ONNX_ACTIVATED;
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    onnx_quant q;
+    if (strcmp(node->input[0], c->value) != 0)
+        return onnx_node_fail(node, "its first input must be the value to quantize");
+    if (c->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
+    TRY(onnx_quant_parse(c->g, node, &q));
+    for (size_t i = 1; i < q.scale->count; i++)
+        if (q.scale->f[i] != q.scale->f[0])
+            return onnx_node_fail(node, "activations with a scale for each channel are not supported: use one scale");
+    const quantizer made = {
+        .scale = (double)q.scale->f[0], .zero = q.zero, .bits = q.bits, .is_signed = q.is_signed, .narrow = q.narrow};
+    if (c->stage == ONNX_RAW)
+        c->n->input = made;
+    else
+        layer_at(c)->out_q = made;
+    c->stage = ONNX_QUANTIZED;
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_identity(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    (void)c, (void)node;
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_flatten(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    int64_t axis;
+    TRY(onnx_node_int(node, "axis", 1, &axis));
+    if (axis != 1) return onnx_node_fail(node, "axis is %lld: only 1 is supported", (long long)axis);
+    c->rank = 1;
+    return ANNULUS_OK;
+}
+
+static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    const onnx_constant *shape;
+    TRY(onnx_node_constant(c->g, node, 1, &shape));
+    const int64_t *s = shape->i;
+    const int fits = s != NULL && shape->count == 2 && (s[1] == -1 || s[1] == (int64_t)c->features) &&
+                     (s[0] == -1 || s[0] == 0 || s[0] == 1) && s[0] + s[1] != -2;
+    if (!fits) return onnx_node_fail(node, "only a reshape to (batch, %zu) is supported", c->features);
+    c->rank = 1;
+    return ANNULUS_OK;
+}
+
+static const onnx_operator operators[] = {
+    {"Add", 0, 2, 2, chain_affine, NULL},
+    {"BatchNormalization", 0, 5, 5, chain_normalise, NULL},
+    {"Constant", 0, 0, 0, NULL, onnx_fold_constant},
+    {"Div", 0, 2, 2, chain_affine, NULL},
+    {"Flatten", 0, 1, 1, chain_flatten, NULL},
+    {"Gemm", 0, 2, 3, chain_gemm, NULL},
+    {"Identity", 0, 1, 1, chain_identity, onnx_fold_identity},
+    {"MatMul", 0, 2, 2, chain_matmul, NULL},
+    {"Mul", 0, 2, 2, chain_affine, NULL},
+    {"Relu", 0, 1, 1, chain_activation, NULL},
+    {"Reshape", 0, 2, 2, chain_reshape, NULL},
+    {"Sigmoid", 0, 1, 1, chain_activation, NULL},
+    {"Sub", 0, 2, 2, chain_affine, NULL},
+    {"Tanh", 0, 1, 1, chain_activation, NULL},
+    {"Transpose", 0, 1, 1, NULL, onnx_fold_transpose},
+    {"Quant", 1, 4, 4, chain_quant, onnx_fold_quant},
+    {"IntQuant", 1, 4, 4, chain_quant, onnx_fold_quant},
+};
+
+static int quant_domain(const char *domain)
+{
+    static const char *const known[] = {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(domain, known[i]) == 0) return 1;
+    return 0;
+}
+
+const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node)
+{
+    const char *domain = node->domain == NULL ? "" : node->domain;
+    const int quant = quant_domain(domain);
+    if (!quant && domain[0] != 0 && strcmp(domain, "ai.onnx") != 0) return NULL;
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (operators[i].quant_domain == quant && strcmp(operators[i].name, node->op_type) == 0) return &operators[i];
+    return NULL;
+}
+
+annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
+{
+    char known[300] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", operators[i].name);
+    return onnx_node_fail(node, "operator not supported in domain \"%.40s\". Known: %s",
+                          node->domain == NULL ? "" : node->domain, known);
+}

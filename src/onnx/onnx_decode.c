@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/onnx_model.h"
+#include "onnx/onnx_priv.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static const char *metadata(const Onnx__ModelProto *m, const char *key)
+{
+    for (size_t i = 0; i < m->n_metadata_props; i++)
+        if (m->metadata_props[i]->key != NULL && strcmp(m->metadata_props[i]->key, key) == 0)
+            return m->metadata_props[i]->value;
+    return NULL;
+}
+
+static annulus_status set_labels_json(network *n, const json_t *list, size_t outputs)
+{
+    void *p;
+    if (!json_is_array(list) || json_array_size(list) != outputs)
+        return fail(ANNULUS_ERR_INPUT, "metadata annulus.labels is not a JSON list of %zu names", outputs);
+    TRY(mem_create(outputs, sizeof(char *), "labels", &p));
+    const char **names = p;
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 0; i < outputs && st == ANNULUS_OK; i++) {
+        names[i] = json_string_value(json_array_get(list, i));
+        if (names[i] == NULL) st = fail(ANNULUS_ERR_INPUT, "metadata annulus.labels: name %zu is not a string", i);
+    }
+    if (st == ANNULUS_OK) st = network_set_labels(n, names, outputs);
+    mem_free(p);
+    return st;
+}
+
+static annulus_status read_metadata(const Onnx__ModelProto *m, network *n)
+{
+    const size_t outputs = n->layers[n->layers_count - 1].out;
+    const char *task = metadata(m, "annulus.task"), *labels = metadata(m, "annulus.labels");
+    if (task != NULL && strcmp(task, "classification") != 0 && strcmp(task, "regression") != 0)
+        return fail(ANNULUS_ERR_INPUT, "metadata annulus.task is \"%.40s\": classification or regression is needed",
+                    task);
+    n->task = task != NULL && task[0] == 'r' ? NETWORK_REGRESSION : NETWORK_CLASSIFICATION;
+    if (labels == NULL) return network_set_labels(n, NULL, outputs);
+    json_t *list = json_loads(labels, JSON_REJECT_DUPLICATES, NULL);
+    const annulus_status st = set_labels_json(n, list, outputs);
+    json_decref(list);
+    return st;
+}
+
+/* Strings that a proto2 file may leave out. */
+static annulus_status nodes_check(const Onnx__GraphProto *g)
+{
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *node = g->node[i];
+        if (node->op_type == NULL || node->n_output == 0)
+            return fail(ANNULUS_ERR_INPUT, "node %zu has no operator or no output: the model is damaged", i);
+        const onnx_operator *op = onnx_operator_find(node);
+        if (op == NULL) return onnx_operator_unknown(node);
+        if (node->n_input < op->inputs_min || node->n_input > op->inputs_max)
+            return onnx_node_fail(node, "%zu inputs, %zu to %zu are possible", node->n_input, op->inputs_min,
+                                  op->inputs_max);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status input_shape(onnx_chain *c, const Onnx__ValueInfoProto *v)
+{
+    const Onnx__TypeProto__Tensor *t =
+        v->type != NULL && v->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? v->type->tensor_type : NULL;
+    if (t == NULL || t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return fail(ANNULUS_ERR_INPUT, "input \"%.60s\" is not a tensor of floats", v->name);
+    const size_t rank = t->shape == NULL ? 0 : t->shape->n_dim;
+    if (rank < 2 || rank > ONNX_RANK_MAX)
+        return fail(ANNULUS_ERR_INPUT, "input \"%.60s\" has %zu dimensions: the batch and at least one more are needed",
+                    v->name, rank);
+    c->features = 1;
+    for (size_t d = 1; d < rank; d++) {
+        const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[d];
+        const int64_t size =
+            dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ? dim->dim_value : 0;
+        if (size <= 0 || size > 65536 || c->features * (size_t)size > 65536)
+            return fail(ANNULUS_ERR_INPUT,
+                        "input \"%.60s\": dimension %zu is %lld: the sizes must be known, 65536 features at most",
+                        v->name, d, (long long)size);
+        c->features *= (size_t)size;
+    }
+    c->rank = rank - 1;
+    c->value = v->name;
+    return ANNULUS_OK;
+}
+
+static annulus_status find_input(onnx_chain *c)
+{
+    const Onnx__ValueInfoProto *found = NULL;
+    for (size_t i = 0; i < c->g->g->n_input; i++) {
+        const Onnx__ValueInfoProto *v = c->g->g->input[i];
+        if (v->name == NULL) return fail(ANNULUS_ERR_INPUT, "input %zu has no name: the model is damaged", i);
+        if (onnx_graph_is_initializer(c->g, v->name)) continue;
+        if (found != NULL)
+            return fail(ANNULUS_ERR_INPUT, "two inputs, \"%.60s\" and \"%.60s\": one is possible", found->name,
+                        v->name);
+        found = v;
+    }
+    if (found == NULL) return fail(ANNULUS_ERR_INPUT, "the model has no input");
+    return input_shape(c, found);
+}
+
+static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    const onnx_operator *op = onnx_operator_find(node);
+    int on_chain = 0;
+    for (size_t i = 0; i < node->n_input; i++) on_chain += strcmp(node->input[i], c->value) == 0;
+    if (on_chain > 1) return onnx_node_fail(node, "the same value twice: only a constant can be the other input");
+    if (on_chain == 0) {
+        if (op->fold == NULL)
+            return onnx_node_fail(
+                node, "its inputs are not the current value \"%.60s\": only plain chains of layers are read", c->value);
+        return op->fold(c->g, node);
+    }
+    if (op->chain == NULL) return onnx_node_fail(node, "it is supported for constants only");
+    TRY(op->chain(c, node));
+    c->value = node->output[0];
+    return ANNULUS_OK;
+}
+
+static annulus_status walk(onnx_chain *c)
+{
+    const Onnx__GraphProto *g = c->g->g;
+    for (size_t i = 0; i < g->n_node; i++) TRY(visit(c, g->node[i]));
+    if (g->n_output != 1 || g->output[0]->name == NULL || strcmp(g->output[0]->name, c->value) != 0)
+        return fail(ANNULUS_ERR_INPUT, "the model's output is not its last value \"%.60s\": one output is possible",
+                    c->value);
+    if (c->stage != ONNX_LINEAR)
+        return fail(ANNULUS_ERR_INPUT,
+                    "the network does not end with Gemm or MatMul: its sums are the scores, so drop what "
+                    "follows the last layer");
+    return ANNULUS_OK;
+}
+
+static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, network **out)
+{
+    size_t layers = 0;
+    onnx_chain c = {.g = g};
+    TRY(nodes_check(g->g));
+    for (size_t i = 0; i < g->g->n_node; i++)
+        layers += strcmp(g->g->node[i]->op_type, "Gemm") == 0 || strcmp(g->g->node[i]->op_type, "MatMul") == 0;
+    if (layers == 0) return fail(ANNULUS_ERR_INPUT, "the model has no layer (Gemm or MatMul)");
+    TRY(find_input(&c));
+    network *n = NULL;
+    TRY(network_create(c.features, layers, &n));
+    c.n = n;
+    annulus_status st = walk(&c);
+    if (st == ANNULUS_OK && c.layers != layers)
+        st = fail(ANNULUS_ERR_INPUT, "some layers are not on the way to the output");
+    if (st == ANNULUS_OK) st = read_metadata(m, n);
+    if (st == ANNULUS_OK) st = network_check(n);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+annulus_status onnx_model_decode(const uint8_t *bytes, size_t len, const char *name, network **out)
+{
+    Onnx__ModelProto *m = NULL;
+    onnx_graph g = {0};
+    annulus_status st = onnx_scan(bytes, len, &m);
+    if (st == ANNULUS_OK && m->graph == NULL) st = fail(ANNULUS_ERR_INPUT, "not an ONNX model: it has no graph");
+    if (st == ANNULUS_OK) st = onnx_graph_init(&g, m->graph, len);
+    if (st == ANNULUS_OK) st = decode(m, &g, out);
+    onnx_graph_clear(&g);
+    onnx_scan_destroy(m);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
+}
+
+annulus_status onnx_model_read(const char *path, network **out)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    TRY(file_read(path, ONNX_FILE_MAX, &bytes, &len));
+    const annulus_status st = onnx_model_decode(bytes, len, path, out);
+    mem_free(bytes);
+    return st;
+}

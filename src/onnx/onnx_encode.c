@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/onnx_model.h"
+#include "onnx/onnx_priv.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUANT_DOMAIN "qonnx.custom_op.general"
+#define OPSET 13
+#define IR_VERSION 7
+#define NAME_BYTES 40
+#define NODE_BYTES ((size_t)8192) /* room for the messages and names around one layer's or input's nodes */
+
+/* The messages live in one scratch block that is given back at the end. */
+typedef struct builder {
+    scratch mem;
+    Onnx__GraphProto graph;
+    size_t nodes_max, tensors_max;
+    const char *value; /* name of the current value */
+} builder;
+
+static void *take(builder *b, size_t bytes)
+{
+    void *p = scratch_take(&b->mem, bytes);
+    memset(p, 0, bytes);
+    return p;
+}
+
+static char *name_of(builder *b, const char *what, size_t index)
+{
+    char *name = take(b, NAME_BYTES);
+    (void)snprintf(name, NAME_BYTES, "%s_%zu", what, index);
+    return name;
+}
+
+/* A new initializer (rows) or (rows,columns); columns 0: one dimension; rows 0: a scalar. Its data are to be filled. */
+static float *tensor(builder *b, char *name, size_t rows, size_t columns)
+{
+    const size_t count = (rows == 0 ? 1 : rows) * (columns == 0 ? 1 : columns);
+    Onnx__TensorProto *t = take(b, sizeof *t);
+    onnx__tensor_proto__init(t);
+    t->name = name;
+    t->has_data_type = 1;
+    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    t->n_dims = rows == 0 ? 0 : columns == 0 ? 1 : 2;
+    t->dims = take(b, 2 * sizeof *t->dims);
+    t->dims[0] = (int64_t)rows;
+    t->dims[1] = (int64_t)columns;
+    t->has_raw_data = 1;
+    t->raw_data.len = count * sizeof(float);
+    t->raw_data.data = take(b, t->raw_data.len);
+    REQUIRE(b->graph.n_initializer < b->tensors_max);
+    b->graph.initializer[b->graph.n_initializer++] = t;
+    return (float *)(void *)t->raw_data.data;
+}
+
+static char *scalar(builder *b, const char *what, size_t index, double v)
+{
+    char *name = name_of(b, what, index);
+    *tensor(b, name, 0, 0) = (float)v;
+    return name;
+}
+
+static Onnx__NodeProto *node(builder *b, const char *op, size_t index, size_t inputs, char *const *input)
+{
+    Onnx__NodeProto *n = take(b, sizeof *n);
+    onnx__node_proto__init(n);
+    n->op_type = (char *)(uintptr_t)op; /* protobuf-c has no const strings; packing does not write */
+    n->name = name_of(b, op, index);
+    n->n_input = inputs;
+    n->input = take(b, inputs * sizeof *n->input);
+    memcpy(n->input, input, inputs * sizeof *n->input);
+    n->n_output = 1;
+    n->output = take(b, sizeof *n->output);
+    n->output[0] = name_of(b, "value", b->graph.n_node);
+    n->attribute = take(b, 4 * sizeof *n->attribute);
+    REQUIRE(b->graph.n_node < b->nodes_max);
+    b->graph.node[b->graph.n_node++] = n;
+    return n;
+}
+
+static Onnx__AttributeProto *attribute(builder *b, Onnx__NodeProto *n, const char *name,
+                                       Onnx__AttributeProto__AttributeType type)
+{
+    Onnx__AttributeProto *a = take(b, sizeof *a);
+    onnx__attribute_proto__init(a);
+    a->name = (char *)(uintptr_t)name;
+    a->has_type = 1;
+    a->type = type;
+    n->attribute[n->n_attribute++] = a;
+    return a;
+}
+
+static void attribute_int(builder *b, Onnx__NodeProto *n, const char *name, int64_t v)
+{
+    Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    a->has_i = 1;
+    a->i = v;
+}
+
+/* Quant of `input` with the scale named; returns the output's name. */
+static char *quant(builder *b, size_t index, char *input, char *scale, const quantizer *q)
+{
+    static const char mode[] = "HALF_UP";
+    char *const inputs[4] = {input, scale, scalar(b, "zero_point", index, q->zero), scalar(b, "bits", index, q->bits)};
+    Onnx__NodeProto *n = node(b, "Quant", index, 4, inputs);
+    n->domain = (char *)(uintptr_t)QUANT_DOMAIN;
+    attribute_int(b, n, "signed", q->is_signed);
+    attribute_int(b, n, "narrow", q->narrow);
+    Onnx__AttributeProto *a = attribute(b, n, "rounding_mode", ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    a->has_s = 1;
+    a->s = (ProtobufCBinaryData){.len = sizeof mode - 1, .data = (uint8_t *)(uintptr_t)mode};
+    return n->output[0];
+}
+
+static annulus_status narrow_float(double v, const char *what, size_t index, float *out)
+{
+    *out = (float)v;
+    if (isfinite(*out) && (v == 0 || *out != 0.0f)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "%s %zu is %g: ONNX carries single precision", what, index, v);
+}
+
+static annulus_status encode_input(builder *b, const network *n)
+{
+    const double *side[2] = {n->shift, n->gain};
+    static const char *const op[2] = {"Sub", "Mul"}, *const what[2] = {"shift", "gain"};
+    for (size_t s = 0; s < 2; s++) {
+        char *name = name_of(b, what[s], 0);
+        float *x = tensor(b, name, n->inputs, 0);
+        for (size_t i = 0; i < n->inputs; i++) TRY(narrow_float(side[s][i], what[s], i, &x[i]));
+        char *const inputs[2] = {(char *)(uintptr_t)b->value, name};
+        b->value = node(b, op[s], 0, 2, inputs)->output[0];
+    }
+    float scale;
+    TRY(narrow_float(n->input.scale, "input scale", 0, &scale));
+    b->value = quant(b, 0, (char *)(uintptr_t)b->value, scalar(b, "scale", 0, (double)scale), &n->input);
+    return ANNULUS_OK;
+}
+
+/* The signed Quant that holds every weight, narrow where its least value is absent. */
+static quantizer weight_quantizer(const dense_layer *l)
+{
+    quantizer q = {.scale = 1, .bits = l->weight_bits < 2 ? 2 : l->weight_bits, .is_signed = 1, .narrow = 1};
+    int32_t least = 0, most = 0;
+    for (size_t i = 0; i < l->in * l->out; i++) {
+        least = l->W[i] < least ? l->W[i] : least;
+        most = l->W[i] > most ? l->W[i] : most;
+    }
+    if (most >= (int32_t)1 << (q.bits - 1)) q.bits++; /* +2^(bits-1) is allowed in a network */
+    q.narrow = least > -((int32_t)1 << (q.bits - 1));
+    return q;
+}
+
+static annulus_status encode_linear(builder *b, const dense_layer *l, size_t index)
+{
+    char *weights = name_of(b, "weights", index), *scales = name_of(b, "weight_scales", index),
+         *bias = name_of(b, "bias", index);
+    float *w = tensor(b, weights, l->out, l->in), *s = tensor(b, scales, l->out, 1), *c = tensor(b, bias, l->out, 0);
+    const quantizer q = weight_quantizer(l);
+    for (size_t o = 0; o < l->out; o++) {
+        TRY(narrow_float(l->w_scale[o], "weight scale", o, &s[o]));
+        TRY(narrow_float(l->bias[o], "bias", o, &c[o]));
+        for (size_t i = 0; i < l->in; i++) w[o * l->in + i] = s[o] * (float)l->W[o * l->in + i];
+    }
+    char *const inputs[3] = {(char *)(uintptr_t)b->value, quant(b, 1000 + index, weights, scales, &q), bias};
+    Onnx__NodeProto *gemm = node(b, "Gemm", index, 3, inputs);
+    attribute_int(b, gemm, "transB", 1);
+    b->value = gemm->output[0];
+    return ANNULUS_OK;
+}
+
+static annulus_status encode_layer(builder *b, const dense_layer *l, size_t index, int last)
+{
+    static const char *const ops[] = {
+        [ACTIVATION_RELU] = "Relu", [ACTIVATION_SIGMOID] = "Sigmoid", [ACTIVATION_TANH] = "Tanh"};
+    TRY(encode_linear(b, l, index));
+    if (last) return ANNULUS_OK;
+    if (l->act != ACTIVATION_IDENTITY) {
+        char *const inputs[1] = {(char *)(uintptr_t)b->value};
+        b->value = node(b, ops[l->act], index, 1, inputs)->output[0];
+    }
+    float scale;
+    TRY(narrow_float(l->out_q.scale, "activation scale of layer", index, &scale));
+    b->value = quant(b, index, (char *)(uintptr_t)b->value, scalar(b, "scale", index, (double)scale), &l->out_q);
+    return ANNULUS_OK;
+}
+
+/* Float tensor ("batch", width). */
+static Onnx__ValueInfoProto *value_info(builder *b, const char *name, size_t width)
+{
+    Onnx__ValueInfoProto *v = take(b, sizeof *v);
+    Onnx__TypeProto *type = take(b, sizeof *type);
+    Onnx__TypeProto__Tensor *t = take(b, sizeof *t);
+    Onnx__TensorShapeProto *shape = take(b, sizeof *shape);
+    Onnx__TensorShapeProto__Dimension *dim = take(b, 2 * sizeof *dim);
+    onnx__value_info_proto__init(v);
+    onnx__type_proto__init(type);
+    onnx__type_proto__tensor__init(t);
+    onnx__tensor_shape_proto__init(shape);
+    onnx__tensor_shape_proto__dimension__init(&dim[0]);
+    onnx__tensor_shape_proto__dimension__init(&dim[1]);
+    dim[0].value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+    dim[0].dim_param = (char *)(uintptr_t) "batch";
+    dim[1].value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+    dim[1].dim_value = (int64_t)width;
+    shape->n_dim = 2;
+    shape->dim = take(b, 2 * sizeof *shape->dim);
+    shape->dim[0] = &dim[0];
+    shape->dim[1] = &dim[1];
+    t->has_elem_type = 1;
+    t->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    t->shape = shape;
+    type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    type->tensor_type = t;
+    v->name = (char *)(uintptr_t)name;
+    v->type = type;
+    return v;
+}
+
+static Onnx__OperatorSetIdProto *opset(builder *b, const char *domain, int64_t version)
+{
+    Onnx__OperatorSetIdProto *o = take(b, sizeof *o);
+    onnx__operator_set_id_proto__init(o);
+    o->domain = (char *)(uintptr_t)domain;
+    o->has_version = 1;
+    o->version = version;
+    return o;
+}
+
+static Onnx__StringStringEntryProto *entry(builder *b, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *e = take(b, sizeof *e);
+    onnx__string_string_entry_proto__init(e);
+    e->key = (char *)(uintptr_t)key;
+    e->value = (char *)(uintptr_t)value;
+    return e;
+}
+
+static annulus_status encode_graph(builder *b, const network *n)
+{
+    onnx__graph_proto__init(&b->graph);
+    b->graph.name = (char *)(uintptr_t) "annulus";
+    b->nodes_max = 3 + 4 * n->layers_count;
+    b->tensors_max = 5 + 8 * n->layers_count;
+    b->graph.node = take(b, b->nodes_max * sizeof *b->graph.node);
+    b->graph.initializer = take(b, b->tensors_max * sizeof *b->graph.initializer);
+    b->value = "x";
+    TRY(encode_input(b, n));
+    for (size_t i = 0; i < n->layers_count; i++) TRY(encode_layer(b, &n->layers[i], i + 1, i + 1 == n->layers_count));
+    b->graph.n_input = b->graph.n_output = 1;
+    b->graph.input = take(b, sizeof *b->graph.input);
+    b->graph.output = take(b, sizeof *b->graph.output);
+    b->graph.input[0] = value_info(b, "x", n->inputs);
+    b->graph.output[0] = value_info(b, b->value, n->layers[n->layers_count - 1].out);
+    return ANNULUS_OK;
+}
+
+static annulus_status pack(builder *b, const network *n, const char *labels, uint8_t **out, size_t *len)
+{
+    Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
+    Onnx__OperatorSetIdProto *sets[2] = {opset(b, "", OPSET), opset(b, QUANT_DOMAIN, 1)};
+    Onnx__StringStringEntryProto *meta[2] = {
+        entry(b, "annulus.task", n->task == NETWORK_REGRESSION ? "regression" : "classification"),
+        entry(b, "annulus.labels", labels)};
+    m.has_ir_version = 1;
+    m.ir_version = IR_VERSION;
+    m.producer_name = (char *)(uintptr_t) "annulus";
+    m.graph = &b->graph;
+    m.n_opset_import = 2;
+    m.opset_import = sets;
+    m.n_metadata_props = 2;
+    m.metadata_props = meta;
+    void *p;
+    *len = onnx__model_proto__get_packed_size(&m);
+    TRY(mem_create(*len, 1, "ONNX file", &p));
+    (void)onnx__model_proto__pack(&m, p);
+    *out = p;
+    return ANNULUS_OK;
+}
+
+static annulus_status labels_json(const network *n, char **out)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n->layers[n->layers_count - 1].out; i++) {
+        json_t *name = json_string(n->labels[i]); /* NULL when it is not UTF-8 */
+        if (name == NULL || json_array_append_new(list, name) != 0) {
+            json_decref(list);
+            return fail(ANNULUS_ERR_INPUT, "label %zu is not valid UTF-8: an ONNX file cannot hold it", i);
+        }
+    }
+    *out = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return *out != NULL ? ANNULUS_OK : fail(ANNULUS_ERR_MEMORY, "no memory for the labels");
+}
+
+static size_t builder_bytes(const network *n)
+{
+    size_t bytes = 4 * NODE_BYTES + 4 * n->inputs * sizeof(float);
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const dense_layer *l = &n->layers[i];
+        bytes += NODE_BYTES + (l->in * l->out + 2 * l->out) * sizeof(float);
+    }
+    return bytes;
+}
+
+annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)
+{
+    builder b = {.value = NULL};
+    char *labels = NULL;
+    TRY(network_check(n));
+    TRY(labels_json(n, &labels));
+    annulus_status st = scratch_create(builder_bytes(n), &b.mem);
+    if (st == ANNULUS_OK) st = encode_graph(&b, n);
+    if (st == ANNULUS_OK) st = pack(&b, n, labels, out, len);
+    scratch_destroy(&b.mem);
+    free(labels);
+    return st;
+}
+
+annulus_status onnx_model_write(const char *path, const network *n)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    TRY(onnx_model_encode(n, &bytes, &len));
+    const annulus_status st = file_write(path, bytes, len, 0644);
+    mem_free(bytes);
+    return st;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by src/onnx: the parsed graph, its constants, and the chain of layers that is being built. */
+#ifndef ONNX_ONNX_PRIV_H
+#define ONNX_ONNX_PRIV_H
+
+#include "nn/network.h"
+#include "onnx.pb-c.h"
+
+#define ONNX_FILE_MAX ((size_t)256 << 20)
+#define ONNX_RANK_MAX 8
+#define ONNX_NODES_MAX 2000u
+#define ONNX_INITIALIZERS_MAX 10000u
+
+/* ---- onnx_scan.c ---- */
+/* A parsed model; refuses git-LFS pointers, nesting deeper than 64 and input that would take more memory than about
+ * eight times its size. Free with onnx_scan_destroy. */
+annulus_status onnx_scan(const uint8_t *bytes, size_t len, Onnx__ModelProto **out) __attribute__((warn_unused_result));
+void onnx_scan_destroy(Onnx__ModelProto *m);
+
+/* ---- onnx_constant.c ---- */
+typedef struct onnx_constant {
+    const char *name; /* borrowed from the model */
+    size_t rank, dims[ONNX_RANK_MAX], count;
+    float *f;        /* (count) values, finite */
+    int64_t *i;      /* (count) the same for integer types, else NULL */
+    int32_t *q;      /* (count) f = q*q_scale when it went through a Quant, else NULL */
+    float *q_scale;  /* (count) */
+    unsigned q_bits; /* signed bits that hold every q */
+} onnx_constant;
+
+typedef struct onnx_graph {
+    const Onnx__GraphProto *g;
+    onnx_constant *constants; /* (capacity): initializers in use and values computed from constants */
+    size_t count, capacity;
+    size_t budget; /* bytes that constants may still take */
+} onnx_graph;
+
+annulus_status onnx_graph_init(onnx_graph *g, const Onnx__GraphProto *proto, size_t file_len)
+    __attribute__((warn_unused_result));
+void onnx_graph_clear(onnx_graph *g);
+int onnx_graph_is_initializer(const onnx_graph *g, const char *name);
+/* *out = NULL when no constant has this name. */
+annulus_status onnx_graph_find(onnx_graph *g, const char *name, const onnx_constant **out)
+    __attribute__((warn_unused_result));
+/* A new constant of the shape of `like`; lives as long as g. */
+annulus_status onnx_graph_add(onnx_graph *g, const char *name, const onnx_constant *like, onnx_constant **out)
+    __attribute__((warn_unused_result));
+annulus_status onnx_graph_add_tensor(onnx_graph *g, const char *name, const Onnx__TensorProto *t)
+    __attribute__((warn_unused_result));
+annulus_status onnx_graph_add_scalar(onnx_graph *g, const char *name, float f, const int64_t *i)
+    __attribute__((warn_unused_result));
+/* Room for q and q_scale. */
+annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
+
+/* ---- onnx_fold.c: nodes whose inputs are all constant, and attributes ---- */
+annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3), warn_unused_result));
+annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int64_t missing, int64_t *out)
+    __attribute__((warn_unused_result));
+annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, float missing, float *out)
+    __attribute__((warn_unused_result));
+/* The constant that input `index` names; refused when the input is missing or not constant. */
+annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
+    __attribute__((warn_unused_result));
+
+typedef struct onnx_quant {
+    const onnx_constant *scale;
+    int32_t zero;
+    unsigned bits;
+    int is_signed, narrow, half_even;
+} onnx_quant;
+annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx_quant *out)
+    __attribute__((warn_unused_result));
+
+annulus_status onnx_fold_quant(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+annulus_status onnx_fold_transpose(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+annulus_status onnx_fold_identity(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+annulus_status onnx_fold_constant(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+
+/* ---- onnx_chain.c: nodes on the way from the input to the scores ---- */
+typedef enum onnx_stage { ONNX_RAW, ONNX_QUANTIZED, ONNX_LINEAR, ONNX_ACTIVATED } onnx_stage;
+typedef struct onnx_chain {
+    onnx_graph *g;
+    network *n;        /* has room for every layer; layers_count is set at the end */
+    size_t layers;     /* begun so far */
+    const char *value; /* name of the current value */
+    onnx_stage stage;
+    size_t rank, dims[ONNX_RANK_MAX], features; /* of one sample */
+} onnx_chain;
+
+typedef annulus_status (*onnx_chain_fn)(onnx_chain *c, const Onnx__NodeProto *node);
+typedef annulus_status (*onnx_fold_fn)(onnx_graph *g, const Onnx__NodeProto *node);
+typedef struct onnx_operator {
+    const char *name;
+    int quant_domain; /* in one of the QONNX domains instead of ONNX's own */
+    size_t inputs_min, inputs_max;
+    onnx_chain_fn chain; /* NULL: not on the chain */
+    onnx_fold_fn fold;   /* NULL: not among constants */
+} onnx_operator;
+/* NULL when the operator or its domain is unknown. */
+const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node);
+annulus_status onnx_operator_unknown(const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The training loop. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <time.h>
+
+#define LAYERS_WIDTH_MAX 8192u
+#define BATCH_MAX 65536u
+
+void train_options_init(train_options *o)
+{
+    *o = (train_options){.hidden = {92, 32},
+                         .hidden_count = 2,
+                         .act = ACTIVATION_RELU,
+                         .weight_bits = 4,
+                         .activation_bits = 4,
+                         .input_bits = 4,
+                         .epochs = 30,
+                         .batch = 128,
+                         .learning_rate = 0.003,
+                         .validation = 0.1,
+                         .phase_noise = 0.1,
+                         .weight_decay = 0.01,
+                         .outlier = 0.0,
+                         .shift = 0,
+                         .seed = 1};
+}
+
+static annulus_status range_check(const char *what, double value, double least, double most)
+{
+    if (value >= least && value <= most) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "training options: %s is %g, %g to %g are possible", what, value, least, most);
+}
+
+static annulus_status options_check(const train_options *o)
+{
+    TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
+    for (size_t i = 0; i < o->hidden_count; i++)
+        TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
+    TRY(range_check("weight_bits", o->weight_bits, 2, 8));
+    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY;
+    TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
+                    is_signed ? 2 : 1, 8));
+    TRY(range_check("input_bits", o->input_bits, 1, 8));
+    TRY(range_check("epochs", o->epochs, 1, 100000));
+    TRY(range_check("batch", (double)o->batch, 2, BATCH_MAX));
+    TRY(range_check("learning_rate", o->learning_rate, 1e-8, 10));
+    TRY(range_check("validation", o->validation, 0, 0.5));
+    TRY(range_check("phase_noise", o->phase_noise, 0, 10));
+    TRY(range_check("weight_decay", o->weight_decay, 0, 1));
+    TRY(range_check("outlier", o->outlier, 0, 100));
+    return range_check("shift", o->shift, 0, 64);
+}
+
+typedef struct loop {
+    const train_options *o;
+    const dataset *set;
+    train_data *t;
+    train_model *m;
+    train_report report;
+    void *context;
+    const annulus_progress *progress;
+    uint64_t key, step;
+    size_t steps; /* of one epoch */
+} loop;
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Rate of a step: linear warm-up over the first twentieth, then half a cosine down to a hundredth. */
+static double rate_at(const loop *l)
+{
+    const double total = (double)(l->steps * l->o->epochs), at = (double)l->step / total, warm = 0.05;
+    if (at < warm) return l->o->learning_rate * (at + 1 / total) / (warm + 1 / total);
+    return l->o->learning_rate * (0.01 + 0.99 * 0.5 * (1 + cos(M_PI * (at - warm) / (1 - warm))));
+}
+
+static void shuffle(const loop *l, unsigned epoch)
+{
+    train_random r;
+    train_random_init(&r, l->key, 3, epoch);
+    for (size_t i = l->t->train - 1; i > 0; i--) {
+        const size_t j = (size_t)train_random_below(&r, i + 1), swap = l->t->order[i];
+        l->t->order[i] = l->t->order[j];
+        l->t->order[j] = swap;
+    }
+}
+
+static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
+{
+    shuffle(l, epoch);
+    *loss = 0;
+    for (size_t s = 0; s < l->steps; s++) {
+        double part;
+        const train_source source = {
+            .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift};
+        TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
+        TRY(train_weights_quantize(l->m));
+        TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
+        if (!isfinite(part))
+            return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch + 1,
+                        l->o->learning_rate);
+        TRY(train_backward(l->m, l->m->batch));
+        const double rate = rate_at(l);
+        TRY(train_adam(l->m, rate, l->o->weight_decay, ++l->step));
+        *loss += part / (double)l->steps;
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status run_epochs(loop *l, network **out)
+{
+    for (unsigned e = 0; e < l->o->epochs; e++) {
+        const double start = now();
+        train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
+        TRY(run_epoch(l, e, &report.loss));
+        TRY(train_weights_quantize(l->m));
+        const int last = e + 1 == l->o->epochs;
+        if (!last && l->report == NULL) continue;
+        network *n = NULL;
+        TRY(train_fold(l->m, l->t, &n));
+        const annulus_status st = train_score(n, l->t, l->o->threads, &report.validation);
+        report.seconds = now() - start;
+        if (st == ANNULUS_OK && l->report != NULL) l->report(l->context, &report);
+        if (st == ANNULUS_OK && last)
+            *out = n;
+        else
+            network_destroy(n);
+        TRY(st);
+    }
+    return progress_report(l->progress, "training", 1, 1);
+}
+
+static annulus_status run(loop *l, network **out)
+{
+    network *n = NULL;
+    train_model m;
+    TRY(train_model_create(l->t, l->o, l->key, 1, &m));
+    l->m = &m;
+    l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
+    annulus_status st = run_epochs(l, &n);
+    train_model_destroy(&m);
+    const char *const *names =
+        (const char *const *)(l->set->label != NULL ? l->set->class_names : l->set->target_names);
+    if (st == ANNULUS_OK && names != NULL) st = network_set_labels(n, names, l->t->outputs);
+    if (st == ANNULUS_OK) st = network_check(n);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+annulus_status train_network(const dataset *data, const train_options *options, train_report report, void *context,
+                             const annulus_progress *progress, network **out)
+{
+    train_data t;
+    loop l = {.o = options, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
+    TRY(options_check(options));
+    TRY(train_key(options->seed, &l.key));
+    TRY(train_data_create(data, options, l.key, &t));
+    const int blas_threads = openblas_get_num_threads();
+    openblas_set_num_threads(1);
+    const annulus_status st = run(&l, out);
+    openblas_set_num_threads(blas_threads);
+    train_data_destroy(&t);
+    return st;
+}

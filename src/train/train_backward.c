@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradients of one batch. Quantizers pass the gradient straight through where they do not clip (Bengio et al. 2013);
+ * the activation scale is learnt (Esser et al., "Learned step size quantization", ICLR 2020, section 2.1, as a
+ * logarithm); batch normalisation as in Ioffe and Szegedy 2015, section 3. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#define OUTLIER_FROM 3.0f /* deviations, as in the forward pass */
+
+typedef struct pass {
+    train_model *m;
+    size_t layer, rows;
+} pass;
+
+/* One row of d: gradient at y on entry, at the normalised accumulator on return; sums are added to part. */
+static float through_row(const pass *p, const train_layer *l, size_t row, float scale, float *d, float *part)
+{
+    const size_t n = l->out;
+    const float *z = l->z + row * n, *noisy = l->noisy + row * n, *v = l->v + row * n, *y = l->y + row * n;
+    const float lo = ((float)l->lo - 0.5f) * scale, hi = ((float)l->hi + 0.5f) * scale;
+    const float pull = 2.0f * p->m->outlier / (float)p->rows;
+    float *mean_d = part, *mean_dz = part + n, *gamma = part + 2 * n, *beta = part + 3 * n, step = 0;
+    for (size_t o = 0; o < n; o++) {
+        float dv = d[o];
+        if (l->hi > 0) {
+            const int clipped = v[o] < lo || v[o] >= hi;
+            step += dv * (clipped ? y[o] : y[o] - v[o]);
+            dv = clipped ? 0.0f : dv;
+        }
+        float slope = 1.0f;
+        if (l->act == ACTIVATION_RELU)
+            slope = v[o] > 0 ? 1.0f : 0.0f;
+        else if (l->act == ACTIVATION_SIGMOID)
+            slope = v[o] * (1 - v[o]);
+        else if (l->act == ACTIVATION_TANH)
+            slope = 1 - v[o] * v[o];
+        const float du = dv * slope, beyond = fabsf(z[o]) - OUTLIER_FROM;
+        gamma[o] += du * noisy[o];
+        beta[o] += du;
+        d[o] = du * l->gamma.x[o] + (beyond > 0 ? pull * copysignf(beyond, z[o]) : 0.0f);
+        mean_d[o] += d[o];
+        mean_dz[o] += d[o] * z[o];
+    }
+    return step;
+}
+
+/* dz of this chunk: from the gradient at y to the gradient at the normalised accumulator. */
+static annulus_status through_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    const float scale = expf(l->step.x[0]);
+    float *part = l->part + chunk * (4 * l->out + 1);
+    memset(part, 0, (4 * l->out + 1) * sizeof *part);
+    if (l->last) {
+        for (size_t i = first; i < end; i++)
+            for (size_t o = 0; o < l->out; o++) part[3 * l->out + o] += l->dz[i * l->out + o];
+        return ANNULUS_OK;
+    }
+    for (size_t i = first; i < end; i++) part[4 * l->out] += through_row(p, l, i, scale, l->dz + i * l->out, part);
+    return ANNULUS_OK;
+}
+
+static float sum_parts(const train_layer *l, size_t chunks, size_t at)
+{
+    double sum = 0;
+    for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + at];
+    return (float)sum;
+}
+
+static void reduce(const pass *p, size_t chunks)
+{
+    const train_layer *l = &p->m->layer[p->layer];
+    for (size_t o = 0; o < l->out; o++) {
+        l->mean_d[o] = sum_parts(l, chunks, o) / (float)p->rows;
+        l->mean_dz[o] = sum_parts(l, chunks, l->out + o) / (float)p->rows;
+        l->gamma.g[o] = sum_parts(l, chunks, 2 * l->out + o);
+        l->beta.g[o] = sum_parts(l, chunks, 3 * l->out + o);
+    }
+    l->step.g[0] = sum_parts(l, chunks, 4 * l->out);
+}
+
+/* dz of this chunk through batch normalisation, then the gradient at the layer's input. */
+static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t first = chunk * TRAIN_ROWS, count = first + TRAIN_ROWS < p->rows ? TRAIN_ROWS : p->rows - first;
+    for (size_t i = first; !l->last && i < first + count; i++)
+        for (size_t o = 0; o < l->out; o++) {
+            float *d = l->dz + i * l->out + o;
+            *d = l->inv[o] * (*d - l->mean_d[o] - l->z[i * l->out + o] * l->mean_dz[o]);
+        }
+    if (p->layer == 0) return ANNULUS_OK;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)l->out, 1.0f,
+                l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, l[-1].dz + first * l->in,
+                (blasint)l->in);
+    return ANNULUS_OK;
+}
+
+/* Gradients of TRAIN_CHANNELS rows of the weights. */
+static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t first = chunk * TRAIN_CHANNELS,
+                 count = first + TRAIN_CHANNELS < l->out ? TRAIN_CHANNELS : l->out - first;
+    const float *x = p->layer == 0 ? p->m->x : l[-1].y;
+    float *g = l->w.g + first * l->in;
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)p->rows, 1.0f,
+                l->dz + first, (blasint)l->out, x, (blasint)l->in, 0.0f, g, (blasint)l->in);
+    for (size_t i = 0; p->layer == 0 && i < l->in; i++)
+        for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
+    return ANNULUS_OK;
+}
+
+annulus_status train_backward(train_model *m, size_t rows)
+{
+    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    pass p = {.m = m, .rows = rows};
+    for (p.layer = m->layers; p.layer-- > 0;) {
+        TRY(parallel_for(chunks, m->threads, through_chunk, &p));
+        reduce(&p, chunks);
+        TRY(parallel_for(chunks, m->threads, linear_chunk, &p));
+        const size_t blocks = (m->layer[p.layer].out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS;
+        TRY(parallel_for(blocks, m->threads, weights_chunk, &p));
+    }
+    return ANNULUS_OK;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data for training: kind of input, its quantizer, the split, standardised targets. */
+#include "train/train_priv.h"
+
+#include <math.h>
+
+static annulus_status check_values(const dataset *d)
+{
+    for (size_t i = 0; i < d->count * d->features; i++)
+        if (!isfinite(d->x[i]))
+            return fail(ANNULUS_ERR_INPUT,
+                        "training data: sample %zu, feature %zu is not a finite number; remove the sample",
+                        i / d->features, i % d->features);
+    return ANNULUS_OK;
+}
+
+static annulus_status check_classes(const dataset *d)
+{
+    if (d->classes < 2) return fail(ANNULUS_ERR_INPUT, "training data: one class only; give samples of two or more");
+    int mixed = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->label[i] < 0 || (size_t)d->label[i] >= d->classes)
+            return fail(ANNULUS_ERR_INPUT, "training data: label %d of sample %zu is outside 0..%zu", (int)d->label[i],
+                        i, d->classes - 1);
+        mixed |= d->label[i] != d->label[0];
+    }
+    if (!mixed)
+        return fail(ANNULUS_ERR_INPUT, "training data: all samples are of one class; give samples of two or more");
+    return ANNULUS_OK;
+}
+
+static annulus_status check_targets(const dataset *d)
+{
+    for (size_t i = 0; i < d->count * d->targets; i++)
+        if (!isfinite(d->y[i]))
+            return fail(ANNULUS_ERR_INPUT, "training data: target %zu of sample %zu is not a finite number",
+                        i % d->targets, i / d->targets);
+    return ANNULUS_OK;
+}
+
+static annulus_status check_data(const dataset *d)
+{
+    if (d == NULL || d->count == 0 || d->features == 0 || d->x == NULL)
+        return fail(ANNULUS_ERR_INPUT, "training data: empty; give at least 8 samples");
+    TRY(check_values(d));
+    if (d->label != NULL) return check_classes(d);
+    if (d->y != NULL && d->targets > 0) return check_targets(d);
+    return fail(ANNULUS_ERR_INPUT, "training data: neither labels nor targets; name the label column");
+}
+
+/* 1 for pixels; *top receives the largest value. */
+static int is_image(const dataset *d, float *top)
+{
+    float lo = d->x[0], hi = d->x[0];
+    int whole = 1;
+    for (size_t i = 0; i < d->count * d->features; i++) {
+        const float x = d->x[i];
+        lo = x < lo ? x : lo;
+        hi = x > hi ? x : hi;
+        whole &= x == truncf(x);
+    }
+    *top = hi;
+    if (lo < 0 || hi > 255) return 0;
+    if (d->height > 0 && d->height * d->width == d->features) return 1;
+    return whole && hi > 127 && d->features >= 64;
+}
+
+/* Mean and deviation of column f of x (count,columns). */
+static void column_moments(const float *x, size_t count, size_t columns, size_t f, double *mean, double *deviation)
+{
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)x[i * columns + f];
+    *mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++) {
+        const double e = (double)x[i * columns + f] - *mean;
+        square += e * e;
+    }
+    *deviation = sqrt(square / (double)count);
+}
+
+static int column_still(const float *x, size_t count, size_t columns, size_t f)
+{
+    for (size_t i = 1; i < count; i++)
+        if (x[i * columns + f] != x[f]) return 0;
+    return 1;
+}
+
+static void normalise_columns(const dataset *d, train_data *t)
+{
+    for (size_t f = 0; f < d->features; f++) {
+        double mean = (double)d->x[f], deviation = 1;
+        if (!column_still(d->x, d->count, d->features, f))
+            column_moments(d->x, d->count, d->features, f, &mean, &deviation);
+        const float gain = (float)(1 / deviation);
+        t->shift[f] = (double)(float)mean;
+        t->gain[f] = isnormal(gain) ? (double)gain : 1.0;
+    }
+}
+
+static void choose_input(const dataset *d, const train_options *o, train_data *t)
+{
+    float top;
+    if (is_image(d, &top)) {
+        const int32_t hi = (1 << o->input_bits) - 1;
+        t->input = (quantizer){.scale = (double)(1.0f / (float)hi), .bits = o->input_bits};
+        for (size_t f = 0; f < d->features; f++) t->gain[f] = top <= 1 ? 1.0 : (double)(1.0f / 255.0f);
+        if (d->height * d->width == d->features) {
+            t->height = d->height;
+            t->width = d->width;
+        }
+    } else {
+        const int32_t hi = (1 << (o->input_bits - 1)) - 1;
+        t->input = (quantizer){.scale = (double)(3.0f / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
+        normalise_columns(d, t);
+    }
+}
+
+static void quantize_inputs(const dataset *d, train_data *t)
+{
+    int32_t hi;
+    quantizer_range(&t->input, &t->lo, &hi);
+    for (size_t i = 0; i < d->count; i++)
+        for (size_t f = 0; f < d->features; f++) {
+            const double x = ((double)d->x[i * d->features + f] - t->shift[f]) * t->gain[f];
+            t->q[i * d->features + f] = (uint8_t)(quantizer_integer(&t->input, x) - t->lo);
+        }
+    for (size_t f = 0; f < d->features; f++) {
+        t->still[f] = 1;
+        for (size_t i = 1; i < d->count && t->still[f]; i++) t->still[f] = t->q[i * d->features + f] == t->q[f];
+    }
+}
+
+static annulus_status standardise_targets(const dataset *d, train_data *t)
+{
+    for (size_t j = 0; j < d->targets; j++) {
+        column_moments(d->y, d->count, d->targets, j, &t->t_mean[j], &t->t_gain[j]);
+        if (column_still(d->y, d->count, d->targets, j) || !(t->t_gain[j] > 0))
+            return fail(ANNULUS_ERR_INPUT, "training data: target %zu never changes; there is nothing to learn", j);
+        for (size_t i = 0; i < d->count; i++)
+            t->target[i * d->targets + j] = (float)(((double)d->y[i * d->targets + j] - t->t_mean[j]) / t->t_gain[j]);
+    }
+    return ANNULUS_OK;
+}
+
+static void split(const train_options *o, uint64_t key, train_data *t)
+{
+    train_random r;
+    train_random_init(&r, key, 1, 0);
+    for (size_t i = 0; i < t->count; i++) t->order[i] = i;
+    for (size_t i = t->count - 1; i > 0; i--) {
+        const size_t j = (size_t)train_random_below(&r, i + 1), swap = t->order[i];
+        t->order[i] = t->order[j];
+        t->order[j] = swap;
+    }
+    t->held = (size_t)(o->validation * (double)t->count + 0.5);
+    t->train = t->count - t->held;
+}
+
+static annulus_status allocate(const dataset *d, train_data *t)
+{
+    void *p;
+#define NEW(field, n, what)                                                                                            \
+    TRY(mem_create((n), sizeof *t->field, what, &p));                                                                  \
+    t->field = p
+    NEW(order, t->count, "training order");
+    NEW(shift, t->features, "input shifts");
+    NEW(gain, t->features, "input gains");
+    NEW(still, t->features, "constant columns");
+    if (t->count > SIZE_MAX / t->features) return fail(ANNULUS_ERR_INPUT, "training data: sizes overflow");
+    NEW(q, t->count * t->features, "quantized inputs");
+    NEW(t_mean, t->outputs, "target means");
+    NEW(t_gain, t->outputs, "target deviations");
+    if (d->label == NULL) {
+        NEW(target, t->count * t->outputs, "targets");
+    }
+#undef NEW
+    return ANNULUS_OK;
+}
+
+annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
+{
+    TRY(check_data(d));
+    train_data t = {.count = d->count, .features = d->features, .label = d->label};
+    t.outputs = d->label != NULL ? d->classes : d->targets;
+    annulus_status st = allocate(d, &t);
+    if (st == ANNULUS_OK) {
+        split(o, key, &t);
+        if (t.train < 8)
+            st = fail(ANNULUS_ERR_INPUT, "training data: %zu samples are left to train on; give at least 8", t.train);
+    }
+    if (st == ANNULUS_OK) {
+        choose_input(d, o, &t);
+        if (t.input.is_signed && o->input_bits < 2)
+            st = fail(ANNULUS_ERR_INPUT, "training options: input_bits is 1, but a table's signed columns need 2 to 8");
+    }
+    if (st == ANNULUS_OK) quantize_inputs(d, &t);
+    if (st == ANNULUS_OK && d->label == NULL) st = standardise_targets(d, &t);
+    if (st == ANNULUS_OK)
+        *out = t;
+    else
+        train_data_destroy(&t);
+    return st;
+}
+
+void train_data_destroy(train_data *t)
+{
+    mem_free(t->order);
+    mem_free(t->shift);
+    mem_free(t->gain);
+    mem_free(t->still);
+    mem_free(t->q);
+    mem_free(t->t_mean);
+    mem_free(t->t_gain);
+    mem_free(t->target);
+    *t = (train_data){0};
+}

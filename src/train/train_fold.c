@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the trained model to a quantized network: batch normalisation becomes scales and biases, with the mean and
+ * variance of many samples in place of one batch. Sums are of whole numbers in double precision, hence exact. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct values {
+    size_t count, width;
+    double *x; /* (count,width) whole numbers */
+} values;
+
+typedef struct product {
+    const values *in;
+    size_t out;
+    const double *W; /* (out,width) */
+    double *y;       /* (count,out) */
+} product;
+
+static annulus_status values_create(size_t count, size_t width, values *out)
+{
+    void *p;
+    if (width > SIZE_MAX / (count + 1)) return fail(ANNULUS_ERR_INPUT, "training data: sizes overflow");
+    TRY(mem_create(count * width, sizeof(double), "activations", &p));
+    *out = (values){.count = count, .width = width, .x = p};
+    return ANNULUS_OK;
+}
+
+static annulus_status values_load(const train_data *t, const size_t *order, size_t count, values *out)
+{
+    TRY(values_create(count, t->features, out));
+    for (size_t i = 0; i < count; i++)
+        for (size_t f = 0; f < t->features; f++) out->x[i * t->features + f] = t->q[order[i] * t->features + f] + t->lo;
+    return ANNULUS_OK;
+}
+
+static annulus_status product_block(void *context, size_t item, unsigned worker)
+{
+    (void)worker;
+    const product *p = context;
+    const size_t first = item * TRAIN_BLOCK, left = p->in->count - first,
+                 count = left < TRAIN_BLOCK ? left : TRAIN_BLOCK;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)p->out, (blasint)p->in->width, 1.0,
+                p->in->x + first * p->in->width, (blasint)p->in->width, p->W, (blasint)p->in->width, 0.0,
+                p->y + first * p->out, (blasint)p->out);
+    return ANNULUS_OK;
+}
+
+/* sums <- in W^T. */
+static annulus_status accumulate(const values *in, const dense_layer *d, unsigned threads, values *sums)
+{
+    void *W;
+    TRY(mem_create(d->in * d->out, sizeof(double), "weights", &W));
+    for (size_t i = 0; i < d->in * d->out; i++) ((double *)W)[i] = d->W[i];
+    annulus_status st = values_create(in->count, d->out, sums);
+    if (st == ANNULUS_OK) {
+        product p = {.in = in, .out = d->out, .W = W, .y = sums->x};
+        st = parallel_for((in->count + TRAIN_BLOCK - 1) / TRAIN_BLOCK, threads, product_block, &p);
+    }
+    mem_free(W);
+    return st;
+}
+
+/* Whole numbers behind the quantizer of a hidden layer, in place of its sums; unit: real value of one input unit. */
+static void activate(const dense_layer *d, double unit, values *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        for (size_t o = 0; o < d->out; o++) {
+            double *x = &v->x[i * d->out + o];
+            *x = quantizer_integer(&d->out_q, activation_apply(d->act, d->w_scale[o] * (*x * unit) + d->bias[o]));
+        }
+}
+
+static void moments(const values *sums, size_t o, double *mean, double *variance)
+{
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < sums->count; i++) sum += sums->x[i * sums->width + o];
+    *mean = sum / (double)sums->count;
+    for (size_t i = 0; i < sums->count; i++) {
+        const double e = sums->x[i * sums->width + o] - *mean;
+        square += e * e;
+    }
+    *variance = square / (double)sums->count;
+}
+
+/* Integer weights, and w_scale the scale of each row. */
+static void whole_weights(const train_layer *l, dense_layer *d)
+{
+    d->weight_bits = l->bits;
+    for (size_t o = 0; o < l->out; o++) {
+        const float s = train_weight_scale(l->w.x + o * l->in, l->in, l->bits);
+        d->w_scale[o] = (double)s;
+        for (size_t i = 0; i < l->in; i++) d->W[o * l->in + i] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
+    }
+}
+
+/* A negative gain turns into negated weights; one that vanishes into none. */
+static void set_affine(dense_layer *d, size_t o, double gain, double bias)
+{
+    const float scale = (float)fabs(gain);
+    if (!isnormal(scale))
+        memset(d->W + o * d->in, 0, d->in * sizeof *d->W);
+    else if (gain < 0)
+        for (size_t i = 0; i < d->in; i++) d->W[o * d->in + i] = -d->W[o * d->in + i];
+    d->w_scale[o] = isnormal(scale) ? (double)scale : 1.0;
+    d->bias[o] = (double)(float)bias;
+}
+
+static void fold_hidden(const train_layer *l, const values *sums, double unit, dense_layer *d)
+{
+    d->act = l->act;
+    d->out_q = (quantizer){.scale = (double)expf(l->step.x[0]), .is_signed = l->lo < 0, .narrow = l->lo < 0};
+    d->out_q.bits = (unsigned)lrint(log2((double)(l->hi + 1))) + (l->lo < 0 ? 1 : 0);
+    for (size_t o = 0; o < l->out; o++) {
+        double mean, variance;
+        moments(sums, o, &mean, &variance);
+        const double w = d->w_scale[o] * unit;
+        const double gain = (double)l->gamma.x[o] / sqrt(w * w * variance + (double)TRAIN_EPSILON);
+        set_affine(d, o, gain * d->w_scale[o], (double)l->beta.x[o] - gain * w * mean);
+    }
+}
+
+static void fold_last(const train_layer *l, const train_data *t, dense_layer *d)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        const double gain = t->target == NULL ? 1 : t->t_gain[o], shift = t->target == NULL ? 0 : t->t_mean[o];
+        set_affine(d, o, gain * d->w_scale[o], gain * (double)l->beta.x[o] + shift);
+    }
+}
+
+static annulus_status fold_layers(const train_model *m, const train_data *t, values *x, network *n)
+{
+    double unit = t->input.scale;
+    for (size_t i = 0; i < m->layers; i++) {
+        const train_layer *l = &m->layer[i];
+        dense_layer *d = &n->layers[i];
+        TRY(dense_layer_create(l->in, l->out, d));
+        whole_weights(l, d);
+        if (l->last) {
+            fold_last(l, t, d);
+            break;
+        }
+        values sums = {0};
+        const annulus_status st = accumulate(x, d, m->threads, &sums);
+        if (st == ANNULUS_OK) {
+            fold_hidden(l, &sums, unit, d);
+            /* signs may have changed: the sums follow */
+            for (size_t o = 0; o < l->out; o++)
+                for (size_t k = 0; l->gamma.x[o] < 0 && k < sums.count; k++) sums.x[k * l->out + o] *= -1;
+            activate(d, unit, &sums);
+        }
+        mem_free(x->x);
+        *x = sums;
+        TRY(st);
+        unit = d->out_q.scale;
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_fold(const train_model *m, const train_data *t, network **out)
+{
+    network *n = NULL;
+    values x = {0};
+    TRY(network_create(t->features, m->layers, &n));
+    memcpy(n->shift, t->shift, t->features * sizeof *n->shift);
+    memcpy(n->gain, t->gain, t->features * sizeof *n->gain);
+    n->input = t->input;
+    n->task = t->target == NULL ? NETWORK_CLASSIFICATION : NETWORK_REGRESSION;
+    annulus_status st = values_load(t, t->order, t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS, &x);
+    if (st == ANNULUS_OK) st = fold_layers(m, t, &x, n);
+    if (st == ANNULUS_OK) st = network_set_labels(n, NULL, t->outputs);
+    mem_free(x.x);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
+                             unsigned threads, double *y)
+{
+    values x = {0}, sums;
+    double unit = net->input.scale;
+    annulus_status st = values_load(t, order, count, &x);
+    for (size_t i = 0; st == ANNULUS_OK && i < net->layers_count; i++) {
+        const dense_layer *d = &net->layers[i];
+        sums = (values){0};
+        st = accumulate(&x, d, threads, &sums);
+        mem_free(x.x);
+        x = sums;
+        if (st != ANNULUS_OK) break;
+        if (i + 1 < net->layers_count) {
+            activate(d, unit, &x);
+            unit = d->out_q.scale;
+            continue;
+        }
+        for (size_t k = 0; k < count; k++)
+            for (size_t o = 0; o < d->out; o++)
+                y[k * d->out + o] = d->w_scale[o] * (x.x[k * d->out + o] * unit) + d->bias[o];
+    }
+    mem_free(x.x);
+    return st;
+}
+
+static double accuracy(const train_data *t, const size_t *order, const double *y)
+{
+    size_t right = 0;
+    for (size_t k = 0; k < t->held; k++) {
+        size_t best = 0;
+        for (size_t o = 1; o < t->outputs; o++)
+            if (y[k * t->outputs + o] > y[k * t->outputs + best]) best = o;
+        right += best == (size_t)t->label[order[k]];
+    }
+    return (double)right / (double)t->held;
+}
+
+/* Coefficient of determination over all targets, each in units of its deviation in the training data. */
+static double determination(const train_data *t, const size_t *order, const double *y)
+{
+    double off = 0, spread = 0;
+    for (size_t o = 0; o < t->outputs; o++) {
+        double mean = 0;
+        for (size_t k = 0; k < t->held; k++) mean += (double)t->target[order[k] * t->outputs + o] / (double)t->held;
+        for (size_t k = 0; k < t->held; k++) {
+            const double truth = (double)t->target[order[k] * t->outputs + o];
+            const double e = (y[k * t->outputs + o] - t->t_mean[o]) / t->t_gain[o] - truth;
+            off += e * e;
+            spread += (truth - mean) * (truth - mean);
+        }
+    }
+    return spread > 0 ? 1 - off / spread : NAN;
+}
+
+annulus_status train_score(const network *net, const train_data *t, unsigned threads, double *out)
+{
+    void *y;
+    if (t->held == 0) {
+        *out = NAN;
+        return ANNULUS_OK;
+    }
+    const size_t *order = t->order + t->train;
+    TRY(mem_create(t->held * t->outputs, sizeof(double), "validation answers", &y));
+    const annulus_status st = train_outputs(net, t, order, t->held, threads, y);
+    if (st == ANNULUS_OK) *out = t->target == NULL ? accuracy(t, order, y) : determination(t, order, y);
+    mem_free(y);
+    return st;
+}

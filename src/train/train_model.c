@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The model's memory, weight quantizer, Adam, and the trainer's random numbers. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+#include "base/random.h"
+
+#include <math.h>
+#include <string.h>
+
+annulus_status train_key(uint64_t seed, uint64_t *out)
+{
+    seed256 s = {{0}};
+    for (unsigned i = 0; i < 8; i++) s.b[i] = (uint8_t)(seed >> (8 * i));
+    stream *r = NULL;
+    TRY(stream_create(&s, RANDOM_TRAINING, 0, &r));
+    uint64_t key = 0;
+    const annulus_status st = stream_u64s(r, &key, 1);
+    stream_destroy(r);
+    if (st == ANNULUS_OK) *out = key;
+    return st;
+}
+
+static uint64_t splitmix(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+void train_random_init(train_random *r, uint64_t key, uint64_t a, uint64_t b)
+{
+    uint64_t state = key;
+    state = splitmix(&state) ^ a;
+    state = splitmix(&state) ^ b;
+    for (unsigned i = 0; i < 4; i++) r->s[i] = splitmix(&state);
+}
+
+uint64_t train_random_u64(train_random *r)
+{
+    uint64_t *s = r->s;
+    const uint64_t x = s[1] * 5, result = ((x << 7) | (x >> 57)) * 9, t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = (s[3] << 45) | (s[3] >> 19);
+    return result;
+}
+
+uint64_t train_random_below(train_random *r, uint64_t bound)
+{
+    const uint64_t reject = (0 - bound) % bound; /* 2^64 mod bound */
+    uint64_t x;
+    do x = train_random_u64(r);
+    while (x < reject);
+    return x % bound;
+}
+
+float train_random_bell(train_random *r)
+{
+    const uint64_t x = train_random_u64(r);
+    const int sum = (int)(x & 0xffff) + (int)(x >> 16 & 0xffff) + (int)(x >> 32 & 0xffff) + (int)(x >> 48);
+    return ((float)sum - 131070.0f) * 2.6429e-5f; /* sqrt(3)/65536 */
+}
+
+static annulus_status floats_create(size_t n, const char *what, float **out)
+{
+    void *p;
+    TRY(mem_create(n, sizeof(float), what, &p));
+    *out = p;
+    return ANNULUS_OK;
+}
+
+static annulus_status param_create(size_t n, param *out)
+{
+    out->n = n;
+    TRY(floats_create(n, "weights", &out->x));
+    TRY(floats_create(n, "gradients", &out->g));
+    TRY(floats_create(n, "first moments", &out->m));
+    return floats_create(n, "second moments", &out->v);
+}
+
+static void param_destroy(param *p)
+{
+    mem_free(p->x);
+    mem_free(p->g);
+    mem_free(p->m);
+    mem_free(p->v);
+}
+
+static annulus_status layer_create(size_t batch, train_layer *l)
+{
+    const size_t cells = batch * l->out, chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    if (l->in > SIZE_MAX / l->out || l->out > SIZE_MAX / batch / 8)
+        return fail(ANNULUS_ERR_INPUT, "training options: a layer of %zu by %zu does not fit", l->out, l->in);
+    TRY(param_create(l->in * l->out, &l->w));
+    TRY(param_create(l->out, &l->gamma));
+    TRY(param_create(l->out, &l->beta));
+    TRY(param_create(1, &l->step));
+    TRY(floats_create(l->in * l->out, "quantized weights", &l->wq));
+    TRY(floats_create(cells, "activations", &l->z));
+    TRY(floats_create(cells, "activations", &l->noisy));
+    TRY(floats_create(cells, "activations", &l->u));
+    TRY(floats_create(cells, "activations", &l->v));
+    TRY(floats_create(cells, "activations", &l->y));
+    TRY(floats_create(cells, "activation gradients", &l->dz));
+    TRY(floats_create(l->out, "batch means", &l->mean));
+    TRY(floats_create(l->out, "batch deviations", &l->inv));
+    TRY(floats_create(l->out, "gradient means", &l->mean_d));
+    TRY(floats_create(l->out, "gradient means", &l->mean_dz));
+    return floats_create(chunks * (4 * l->out + 1), "partial sums", &l->part);
+}
+
+static void layer_destroy(train_layer *l)
+{
+    param_destroy(&l->w);
+    param_destroy(&l->gamma);
+    param_destroy(&l->beta);
+    param_destroy(&l->step);
+    float *const all[] = {l->wq, l->z,    l->noisy, l->u,      l->v,       l->y,
+                          l->dz, l->mean, l->inv,   l->mean_d, l->mean_dz, l->part};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
+}
+
+/* Weights uniform with variance 2/in (He et al. 2015), none for columns that never change; scale such that sigmoid and
+ * tanh fill the range, and relu reaches 3 deviations. */
+static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
+{
+    const float bound = sqrtf((l->last ? 3.0f : 6.0f) / (float)l->in);
+    for (size_t o = 0; o < l->out; o++)
+        for (size_t i = 0; i < l->in; i++) {
+            const float u = (float)(train_random_u64(r) >> 40) * 0x1p-23f - 1.0f;
+            l->w.x[o * l->in + i] = still != NULL && still[i] ? 0.0f : bound * u;
+        }
+    for (size_t o = 0; o < l->out; o++) l->gamma.x[o] = 1.0f;
+    const int bounded = l->act == ACTIVATION_SIGMOID || l->act == ACTIVATION_TANH;
+    if (l->hi > 0) l->step.x[0] = logf((bounded ? 1.0f : 2.5f) / (float)l->hi);
+}
+
+static void layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
+{
+    l->last = i == o->hidden_count;
+    l->in = i == 0 ? t->features : o->hidden[i - 1];
+    l->out = l->last ? t->outputs : o->hidden[i];
+    l->act = l->last ? ACTIVATION_IDENTITY : o->act;
+    l->bits = quantized ? o->weight_bits : 0;
+    if (l->last || !quantized) return;
+    const quantizer q = {.bits = o->activation_bits,
+                         .is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY,
+                         .narrow = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY};
+    quantizer_range(&q, &l->lo, &l->hi);
+}
+
+static annulus_status model_fill(const train_data *t, const train_options *o, int quantized, train_model *m)
+{
+    const size_t chunks = (m->batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    void *p;
+    TRY(mem_create(m->layers, sizeof *m->layer, "training layers", &p));
+    m->layer = p;
+    TRY(mem_create(chunks, sizeof *m->loss, "losses", &p));
+    m->loss = p;
+    TRY(mem_create(m->batch, sizeof *m->label, "batch labels", &p));
+    m->label = p;
+    if (t->features > SIZE_MAX / m->batch) return fail(ANNULUS_ERR_INPUT, "training options: batch is too large");
+    TRY(floats_create(m->batch * t->features, "batch", &m->x));
+    TRY(floats_create(m->batch * t->outputs, "batch targets", &m->t));
+    train_random r;
+    train_random_init(&r, m->key, 2, 0);
+    for (size_t i = 0; i < m->layers; i++) {
+        layer_shape(t, o, i, quantized, &m->layer[i]);
+        TRY(layer_create(m->batch, &m->layer[i]));
+        layer_init(&m->layer[i], i == 0 ? t->still : NULL, &r);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
+                                  train_model *out)
+{
+    train_model m = {.layers = o->hidden_count + 1,
+                     .batch = o->batch < t->train ? o->batch : t->train,
+                     .classes = t->target == NULL,
+                     .still = t->still,
+                     .noise = (float)o->phase_noise,
+                     .outlier = (float)o->outlier,
+                     .threads = o->threads,
+                     .key = key};
+    const annulus_status st = model_fill(t, o, quantized, &m);
+    if (st == ANNULUS_OK)
+        *out = m;
+    else
+        train_model_destroy(&m);
+    return st;
+}
+
+void train_model_destroy(train_model *m)
+{
+    for (size_t i = 0; m->layer != NULL && i < m->layers; i++) layer_destroy(&m->layer[i]);
+    mem_free(m->layer);
+    mem_free(m->loss);
+    mem_free(m->label);
+    mem_free(m->x);
+    mem_free(m->t);
+    *m = (train_model){0};
+}
+
+float train_weight_scale(const float *w, size_t n, unsigned bits)
+{
+    /* Clip of the uniform quantizer of least error for a normal source, in deviations, half a step inside its outermost
+     * level (Max 1960, table II), for 2..8 bits narrow. */
+    static const float clip[9] = {0, 0, 1.22f, 1.95f, 2.5f, 3.0f, 3.4f, 3.8f, 4.2f};
+    float top = 0;
+    double square = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float a = fabsf(w[i]);
+        top = a > top ? a : top;
+        used += a > 0;
+        square += (double)a * (double)a;
+    }
+    const float levels = (float)((1 << (bits - 1)) - 1);
+    if (!(top > 1e-20f)) return 1.0f;
+    const float fit = clip[bits] * (float)sqrt(square / (double)used);
+    return (fit < top ? fit : top) / levels;
+}
+
+static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
+{
+    (void)worker;
+    const train_layer *l = context;
+    const size_t first = item * TRAIN_CHANNELS, end = first + TRAIN_CHANNELS < l->out ? first + TRAIN_CHANNELS : l->out;
+    const float hi = (float)((1 << (l->bits - 1)) - 1);
+    for (size_t o = first; o < end; o++) {
+        const float *w = l->w.x + o * l->in;
+        float *q = l->wq + o * l->in;
+        const float s = train_weight_scale(w, l->in, l->bits), inv = 1.0f / s;
+        for (size_t i = 0; i < l->in; i++) {
+            float x = w[i] * inv;
+            x = x > hi ? hi : x;
+            x = x < -hi ? -hi : x;
+            /* floor(x + 1/2) by truncation of a positive number: x > -128 */
+            q[i] = s * (float)((int)(x + 256.5f) - 256);
+        }
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_weights_quantize(train_model *m)
+{
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        if (l->bits == 0)
+            memcpy(l->wq, l->w.x, l->w.n * sizeof(float));
+        else
+            TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
+    }
+    return ANNULUS_OK;
+}
+
+typedef struct adam_job {
+    param *p;
+    float rate, shrink, fix1, fix2;
+} adam_job;
+#define ADAM_BLOCK ((size_t)8192)
+
+static annulus_status adam_block(void *context, size_t item, unsigned worker)
+{
+    (void)worker;
+    const adam_job *j = context;
+    const size_t first = item * ADAM_BLOCK, end = first + ADAM_BLOCK < j->p->n ? first + ADAM_BLOCK : j->p->n;
+    float *restrict x = j->p->x, *restrict m = j->p->m, *restrict v = j->p->v;
+    const float *restrict g = j->p->g;
+    for (size_t i = first; i < end; i++) {
+        m[i] += 0.1f * (g[i] - m[i]);
+        v[i] += 0.001f * (g[i] * g[i] - v[i]);
+        x[i] -= j->rate * (m[i] * j->fix1) / (sqrtf(v[i] * j->fix2) + 1e-8f) + j->shrink * x[i];
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t)
+{
+    const float fix1 = (float)(1 / (1 - pow(0.9, (double)t))), fix2 = (float)(1 / (1 - pow(0.999, (double)t)));
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
+        for (size_t k = 0; k < 4; k++) {
+            if (l->last && (k == 1 || k == 3)) continue;
+            adam_job j = {all[k], (float)rate, k == 0 ? (float)(rate * decay) : 0.0f, fix1, fix2};
+            TRY(parallel_for((all[k]->n + ADAM_BLOCK - 1) / ADAM_BLOCK, m->threads, adam_block, &j));
+        }
+    }
+    return ANNULUS_OK;
+}

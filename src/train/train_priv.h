@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the trainer: prepared data, model, one step, folding. Only train*.c and its tests include this. */
+#ifndef TRAIN_TRAIN_PRIV_H
+#define TRAIN_TRAIN_PRIV_H
+
+#include "base/memory.h"
+#include "train/train.h"
+
+/* Rows of a batch that one work item handles. Fixed, so that sums do not depend on the number of threads. */
+#define TRAIN_ROWS ((size_t)32)
+/* Weight rows of one work item. */
+#define TRAIN_CHANNELS ((size_t)16)
+/* Samples of one work item when a folded network is evaluated. */
+#define TRAIN_BLOCK ((size_t)256)
+/* Samples from which the final mean and variance of every pre-activation are taken. */
+#define TRAIN_STATISTICS ((size_t)10000)
+/* Added to a variance before the root, as everybody does (Ioffe and Szegedy 2015). */
+#define TRAIN_EPSILON 1e-5f
+
+/* xoshiro256** (Blackman and Vigna 2018), filled by SplitMix64 from a key and two counters. Not for secrets. */
+typedef struct train_random {
+    uint64_t s[4];
+} train_random;
+void train_random_init(train_random *r, uint64_t key, uint64_t a, uint64_t b);
+uint64_t train_random_u64(train_random *r);
+/* Uniform in [0, bound), bound >= 1. */
+uint64_t train_random_below(train_random *r, uint64_t bound);
+/* Sum of four 16-bit uniforms scaled to mean 0 and variance 1: near enough to a normal, within 3.47 deviations. */
+float train_random_bell(train_random *r);
+
+typedef struct train_data {
+    size_t count, features, outputs, height, width; /* height 0: no image */
+    size_t train, held;                             /* order[0..train) trains, order[train..train+held) validates */
+    size_t *order;                                  /* (count) */
+    double *shift, *gain;                           /* (features), float32 values */
+    quantizer input;
+    uint8_t *q;     /* (count,features) integer - lo */
+    int32_t lo;     /* least integer of the input quantizer */
+    uint8_t *still; /* (features) 1: the quantized column never changes */
+    const int32_t *label;
+    float *target;           /* (count,outputs) standardised, NULL for classes */
+    double *t_mean, *t_gain; /* (outputs) y = t*t_gain + t_mean */
+} train_data;
+annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
+    __attribute__((warn_unused_result));
+void train_data_destroy(train_data *t);
+
+typedef struct param { /* one tensor and Adam's state */
+    size_t n;
+    float *x, *g, *m, *v;
+} param;
+
+typedef struct train_layer {
+    size_t in, out;
+    int last;
+    param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
+    float *wq;                    /* (out,in) quantized weights as reals */
+    float *z, *noisy, *u, *v, *y; /* (batch,out) normalised; with noise; affine; activation; quantized */
+    float *dz;                    /* (batch,out) gradient at the linear output */
+    float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
+    float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
+    float *part;                  /* (chunks,4*out+1) partial sums of one chunk */
+    unsigned bits;                /* weights; 0: real weights (gradient check) */
+    activation act;
+    int32_t lo, hi; /* of the activation quantizer; lo = hi = 0: none (gradient check) */
+} train_layer;
+
+typedef struct train_model {
+    size_t layers, batch; /* most rows of a step */
+    train_layer *layer;
+    float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
+    int32_t *label;       /* (batch) */
+    int classes;          /* 1: softmax cross-entropy, 0: mean of squares */
+    double *loss;         /* (chunks) */
+    const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
+    float noise, outlier;
+    unsigned threads;
+    uint64_t key;
+} train_model;
+
+annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
+                                  train_model *out) __attribute__((warn_unused_result));
+void train_model_destroy(train_model *m);
+/* wq from w. */
+annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused_result));
+/* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
+ * normal distribution; 1 when all are 0. */
+float train_weight_scale(const float *w, size_t n, unsigned bits);
+annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t) __attribute__((warn_unused_result));
+
+/* Where the rows of a step come from: x, t and label of the model are filled per chunk. Rows order[first..first+rows).
+ */
+typedef struct train_source {
+    const train_data *data;
+    const size_t *order;
+    size_t first;
+    unsigned shift;
+} train_source;
+/* Loss of `rows` samples; source NULL: m->x and the targets are already there. `salt` seeds shift and noise. */
+annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)
+    __attribute__((warn_unused_result));
+/* Gradients of everything after train_forward. */
+annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
+
+float train_act(activation a, float x);
+/* Folds statistics and batch normalisation into a new network. */
+annulus_status train_fold(const train_model *m, const train_data *t, network **out) __attribute__((warn_unused_result));
+/* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums. */
+annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
+                             unsigned threads, double *y) __attribute__((warn_unused_result));
+/* Accuracy or R^2 on the held-out samples; NaN without any. */
+annulus_status train_score(const network *net, const train_data *t, unsigned threads, double *out)
+    __attribute__((warn_unused_result));
+/* The key that all randomness of a seed comes from. */
+annulus_status train_key(uint64_t seed, uint64_t *out) __attribute__((warn_unused_result));
+#endif

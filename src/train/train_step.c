@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forward pass of one batch. Work is cut into chunks of TRAIN_ROWS rows: partial sums of a chunk go to the layer's
+ * `part` and are added in order, so that the result is the same for any number of threads. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#define OUTLIER_FROM 3.0f /* deviations */
+
+typedef struct pass {
+    train_model *m;
+    const train_source *source; /* NULL: the batch is in place */
+    size_t layer, rows;
+    uint64_t salt;
+} pass;
+
+typedef struct span {
+    size_t first, count;
+} span;
+
+static span chunk_rows(const pass *p, size_t chunk)
+{
+    const size_t first = chunk * TRAIN_ROWS, left = p->rows - first;
+    return (span){first, left < TRAIN_ROWS ? left : TRAIN_ROWS};
+}
+
+float train_act(activation a, float x)
+{
+    switch (a) {
+    case ACTIVATION_RELU:
+        return x > 0 ? x : 0;
+    case ACTIVATION_SIGMOID:
+        return 1 / (1 + expf(-x));
+    case ACTIVATION_TANH:
+        return tanhf(x);
+    case ACTIVATION_IDENTITY:
+        break;
+    }
+    return x;
+}
+
+/* x <- the picture q moved by (dy, dx), 0 where nothing arrives. */
+static void shifted(const train_data *t, const uint8_t *q, int dy, int dx, float *x)
+{
+    const int height = (int)t->height, width = (int)t->width;
+    const float scale = (float)t->input.scale;
+    for (int r = 0; r < height; r++)
+        for (int c = 0; c < width; c++) {
+            const int from_r = r - dy, from_c = c - dx;
+            const int inside = from_r >= 0 && from_r < height && from_c >= 0 && from_c < width;
+            x[r * width + c] = inside ? scale * (float)(q[from_r * width + from_c] + t->lo) : 0.0f;
+        }
+}
+
+static void fetch(const pass *p, size_t chunk)
+{
+    const train_source *s = p->source;
+    const train_data *t = s->data;
+    const span rows = chunk_rows(p, chunk);
+    const float scale = (float)t->input.scale;
+    train_random r;
+    train_random_init(&r, p->m->key, p->salt, 0x100000000u + chunk);
+    for (size_t i = rows.first; i < rows.first + rows.count; i++) {
+        const size_t sample = s->order[s->first + i];
+        const uint8_t *q = t->q + sample * t->features;
+        float *x = p->m->x + i * t->features;
+        if (s->shift > 0 && t->height > 0) {
+            const int dy = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
+            const int dx = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
+            shifted(t, q, dy, dx, x);
+        } else {
+            for (size_t f = 0; f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
+        }
+        if (t->target == NULL)
+            p->m->label[i] = t->label[sample];
+        else
+            memcpy(p->m->t + i * t->outputs, t->target + sample * t->outputs, t->outputs * sizeof(float));
+    }
+}
+
+/* z <- x W^T, and the sums of z of this chunk. */
+static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const span rows = chunk_rows(p, chunk);
+    if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
+    const float *x = p->layer == 0 ? p->m->x : l[-1].y;
+    float *z = l->z + rows.first * l->out, *sum = l->part + chunk * (4 * l->out + 1);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows.count, (blasint)l->out, (blasint)l->in, 1.0f,
+                x + rows.first * l->in, (blasint)l->in, l->wq, (blasint)l->in, 0.0f, z, (blasint)l->out);
+    memset(sum, 0, l->out * sizeof *sum);
+    for (size_t i = 0; i < rows.count; i++)
+        for (size_t o = 0; o < l->out; o++) sum[o] += z[i * l->out + o];
+    return ANNULUS_OK;
+}
+
+/* The squares of z about the batch mean, summed over this chunk. */
+static annulus_status square_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const span rows = chunk_rows(p, chunk);
+    const float *z = l->z + rows.first * l->out;
+    float *square = l->part + chunk * (4 * l->out + 1);
+    memset(square, 0, l->out * sizeof *square);
+    for (size_t i = 0; i < rows.count; i++)
+        for (size_t o = 0; o < l->out; o++) {
+            const float e = z[i * l->out + o] - l->mean[o];
+            square[o] += e * e;
+        }
+    return ANNULUS_OK;
+}
+
+/* mean <- sum of the chunks' first parts over the rows. */
+static void reduce(const pass *p, size_t chunks, float *mean)
+{
+    const train_layer *l = &p->m->layer[p->layer];
+    for (size_t o = 0; o < l->out; o++) {
+        double sum = 0;
+        for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + o];
+        mean[o] = (float)(sum / (double)p->rows);
+    }
+}
+
+static void quantize_row(const train_layer *l, float scale, const float *v, float *y)
+{
+    const float inv = 1.0f / scale, lo = (float)l->lo, hi = (float)l->hi;
+    for (size_t o = 0; o < l->out; o++) {
+        float k = v[o] * inv;
+        k = k > hi ? hi : k;
+        k = k < lo ? lo : k;
+        y[o] = scale * (float)((int)(k + 256.5f) - 256);
+    }
+}
+
+/* z -> normalised, noisy, affine, activation, quantized. The chunk's penalty goes to loss. */
+static annulus_status activate_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const span rows = chunk_rows(p, chunk);
+    const float scale = expf(l->step.x[0]);
+    double penalty = 0;
+    train_random r;
+    train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
+    for (size_t i = rows.first; i < rows.first + rows.count; i++) {
+        float *z = l->z + i * l->out, *noisy = l->noisy + i * l->out, *u = l->u + i * l->out, *v = l->v + i * l->out;
+        for (size_t o = 0; o < l->out; o++) {
+            z[o] = (z[o] - l->mean[o]) * l->inv[o];
+            noisy[o] = z[o];
+            const float beyond = fabsf(z[o]) - OUTLIER_FROM;
+            if (beyond > 0) penalty += (double)(beyond * beyond);
+        }
+        if (p->m->noise > 0)
+            for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
+        for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
+        for (size_t o = 0; o < l->out; o++) v[o] = train_act(l->act, u[o]);
+        if (l->hi > 0)
+            quantize_row(l, scale, v, l->y + i * l->out);
+        else
+            memcpy(l->y + i * l->out, v, l->out * sizeof *v);
+    }
+    p->m->loss[chunk] += (double)p->m->outlier * penalty / (double)p->rows;
+    return ANNULUS_OK;
+}
+
+/* Cross-entropy of the scores u; its gradient per row. */
+static double softmax_loss(size_t classes, const float *u, int32_t label, float weight, float *d)
+{
+    float top = u[0], sum = 0;
+    for (size_t o = 1; o < classes; o++) top = u[o] > top ? u[o] : top;
+    for (size_t o = 0; o < classes; o++) sum += d[o] = expf(u[o] - top);
+    for (size_t o = 0; o < classes; o++) d[o] *= weight / sum;
+    d[label] -= weight;
+    return (double)(logf(sum) + top - u[label]);
+}
+
+/* Scores, loss and its gradient at the scores. */
+static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const span rows = chunk_rows(p, chunk);
+    const float weight = 1.0f / (float)p->rows;
+    double loss = 0;
+    for (size_t i = rows.first; i < rows.first + rows.count; i++) {
+        float *u = l->u + i * l->out, *d = l->dz + i * l->out;
+        for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
+        if (p->m->classes) {
+            loss += softmax_loss(l->out, u, p->m->label[i], weight, d) * (double)weight;
+            continue;
+        }
+        for (size_t o = 0; o < l->out; o++) {
+            const float e = u[o] - p->m->t[i * l->out + o];
+            d[o] = 2.0f * e * weight / (float)l->out;
+            loss += (double)(e * e) * (double)weight / (double)l->out;
+        }
+    }
+    p->m->loss[chunk] += loss;
+    return ANNULUS_OK;
+}
+
+annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)
+{
+    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    pass p = {.m = m, .source = source, .rows = rows, .salt = salt};
+    memset(m->loss, 0, chunks * sizeof *m->loss);
+    for (p.layer = 0; p.layer < m->layers; p.layer++) {
+        const train_layer *l = &m->layer[p.layer];
+        TRY(parallel_for(chunks, m->threads, linear_chunk, &p));
+        if (l->last) {
+            TRY(parallel_for(chunks, m->threads, loss_chunk, &p));
+            break;
+        }
+        reduce(&p, chunks, l->mean);
+        TRY(parallel_for(chunks, m->threads, square_chunk, &p));
+        reduce(&p, chunks, l->inv);
+        for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
+        TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
+    }
+    *loss = 0;
+    for (size_t c = 0; c < chunks; c++) *loss += m->loss[c];
+    return ANNULUS_OK;
+}
