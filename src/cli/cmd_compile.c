@@ -17,7 +17,7 @@ static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "circuit file to write", 0},
     {"ranges", RANGES_KEY, "HOW", 0, "measured on the data (default) or proven from the weights", 0},
     {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
-    {"rounding-bits", ROUNDING_KEY, "B", 0, "look-ups of at most 2^B cells, 0: no rounding (default 6)", 0},
+    {"rounding-bits", ROUNDING_KEY, "B", 0, "look-ups of at most 2^B cells, 0: no rounding (default 5)", 0},
     {"output-bits", OUTPUT_BITS_KEY, "B", 0, "resolution of the decrypted scores (default 6)", 0},
     {"p-error", ERROR_KEY, "P", 0, "error probability of one look-up (default 2^-40)", 0},
     {"global-p-error", GLOBAL_KEY, "P", 0, "error probability of a whole inference", 0},

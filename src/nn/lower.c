@@ -14,7 +14,7 @@ void lower_options_init(lower_options *o)
 {
     *o = (lower_options){.ranges_measured = 1,
                          .margin = 0.1,
-                         .rounding_bits = 6,
+                         .rounding_bits = 5,
                          .output_bits = 6,
                          .target = ERROR_PER_LOOKUP,
                          .log2_error = -40,

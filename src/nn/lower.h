@@ -14,7 +14,7 @@ typedef struct lower_options {
     double log2_error;
     security_level level;
 } lower_options;
-void lower_options_init(lower_options *o); /* measured, 0.1, 6, 6, per look-up 2^-40, 128 */
+void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128 */
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant.
  * The table entry of a cell is the quantized activation at the cell's middle value. */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* With a path as its only argument: writes the model of seed 1 there and exits, for the checker. */
+#include "nn_fixture.h"
+
+#include "base/memory.h"
+#include "onnx/onnx_model.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static network *model(uint64_t seed, activation act)
+{
+    const size_t widths[] = {5, 7, 4, 3};
+    network *n = random_network(&seed, widths, 3, act, 4);
+    for (size_t i = 0; i < n->inputs; i++)
+        n->shift[i] = (float)test_unit(&seed), n->gain[i] = (float)(1 + test_unit(&seed));
+    for (size_t l = 0; l < n->layers_count; l++) {
+        dense_layer *d = &n->layers[l];
+        d->out_q.scale = (float)d->out_q.scale;
+        for (size_t o = 0; o < d->out; o++) d->w_scale[o] = (float)d->w_scale[o], d->bias[o] = (float)d->bias[o];
+    }
+    return n;
+}
+
+static void assert_same(const network *a, const network *b)
+{
+    assert_int_equal(a->inputs, b->inputs);
+    assert_int_equal(a->layers_count, b->layers_count);
+    assert_int_equal(a->task, b->task);
+    assert_memory_equal(&a->input, &b->input, sizeof a->input);
+    assert_memory_equal(a->shift, b->shift, a->inputs * sizeof *a->shift);
+    assert_memory_equal(a->gain, b->gain, a->inputs * sizeof *a->gain);
+    for (size_t l = 0; l < a->layers_count; l++) {
+        const dense_layer *x = &a->layers[l], *y = &b->layers[l];
+        assert_int_equal(x->in, y->in);
+        assert_int_equal(x->out, y->out);
+        assert_int_equal(x->act, y->act);
+        assert_int_equal(x->weight_bits, y->weight_bits);
+        assert_memory_equal(&x->out_q, &y->out_q, sizeof x->out_q);
+        assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+        assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
+        assert_memory_equal(x->bias, y->bias, x->out * sizeof *x->bias);
+    }
+    for (size_t o = 0; o < a->layers[a->layers_count - 1].out; o++) assert_string_equal(a->labels[o], b->labels[o]);
+}
+
+static void comes_back_equal(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a b", "caf\xc3\xa9", "\"quoted\""};
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        network *a = model(seed, (activation)(seed % 4)), *b = NULL;
+        uint8_t *bytes = NULL;
+        size_t len = 0;
+        a->task = seed % 3 == 0 ? NETWORK_REGRESSION : NETWORK_CLASSIFICATION;
+        if (seed % 2) assert_ok(network_set_labels(a, names, 3));
+        assert_ok(onnx_model_encode(a, &bytes, &len));
+        assert_ok(onnx_model_decode(bytes, len, "model", &b));
+        assert_same(a, b);
+        mem_free(bytes);
+        network_destroy(a);
+        network_destroy(b);
+    }
+}
+
+/* Every truncation and 20,000 damaged copies: refused, or a network that passes its check; never anything else. */
+static void damage_is_survived(void **state)
+{
+    (void)state;
+    network *a = model(1, ACTIVATION_RELU), *b;
+    uint8_t *bytes = NULL, *copy;
+    size_t len = 0;
+    uint64_t seed = 77;
+    assert_ok(onnx_model_encode(a, &bytes, &len));
+    copy = malloc(len);
+    for (size_t cut = 0; cut < len; cut++) {
+        b = NULL;
+        memcpy(copy, bytes, len);
+        if (onnx_model_decode(copy, cut, "model", &b) == ANNULUS_OK) assert_ok(network_check(b));
+        network_destroy(b);
+    }
+    size_t refused = 0;
+    for (size_t i = 0; i < 20000; i++) {
+        memcpy(copy, bytes, len);
+        for (uint64_t k = 1 + test_random(&seed) % 3; k > 0; k--)
+            copy[test_random(&seed) % len] = (uint8_t)test_random(&seed);
+        b = NULL;
+        if (onnx_model_decode(copy, len, "model", &b) == ANNULUS_OK)
+            assert_ok(network_check(b));
+        else
+            refused++;
+        network_destroy(b);
+    }
+    assert_true(refused > 5000);
+    free(copy);
+    mem_free(bytes);
+    network_destroy(a);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    static const char lfs[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\n";
+    assert_refused(onnx_model_decode((const uint8_t *)lfs, sizeof lfs - 1, "m.onnx", &n),
+                   "m.onnx: this is a git-LFS pointer");
+    assert_refused(onnx_model_decode((const uint8_t *)"", 0, "m.onnx", &n), "empty");
+    assert_refused(onnx_model_decode((const uint8_t *)"hello, world", 12, "m.onnx", &n), "not an ONNX model");
+    uint8_t *deep = malloc(4000); /* graph in graph in ...: field 7 of the model, then node, attribute, graph */
+    size_t at = 4000;
+    for (size_t depth = 0; at > 40 && depth < 300; depth++) {
+        const size_t inner = 4000 - at;
+        deep[--at] = (uint8_t)(inner >> 7);
+        deep[--at] = (uint8_t)(inner | 0x80);
+        deep[--at] = depth % 3 == 0 ? 0x32 : depth % 3 == 1 ? 0x2a : 0x0a;
+    }
+    const size_t inner = 4000 - at;
+    deep[--at] = (uint8_t)(inner >> 7);
+    deep[--at] = (uint8_t)(inner | 0x80);
+    deep[--at] = 0x3a;
+    assert_int_not_equal(onnx_model_decode(deep + at, 4000 - at, "deep", &n), ANNULUS_OK);
+    free(deep);
+    network *a = model(2, ACTIVATION_TANH);
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    assert_ok(onnx_model_encode(a, &bytes, &len));
+    for (size_t i = 0; i + 4 < len; i++)
+        if (memcmp(bytes + i, "Tanh", 4) == 0 && bytes[i - 2] == 0x22) memcpy(bytes + i, "Tahn", 4);
+    assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n), "operator not supported");
+    assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n), "Known: Add");
+    mem_free(bytes);
+    a->layers[1].w_scale[2] = 1e-60;
+    bytes = NULL;
+    assert_refused(onnx_model_encode(a, &bytes, &len), "single precision");
+    assert_null(bytes);
+    network_destroy(a);
+    assert_null(n);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) {
+        network *n = model(1, ACTIVATION_SIGMOID);
+        const annulus_status st = onnx_model_write(argv[1], n);
+        network_destroy(n);
+        return st == ANNULUS_OK ? 0 : 1;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back_equal), cmocka_unit_test(damage_is_survived),
+                                       cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "base/memory.h"
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double unit(uint64_t *seed)
+{
+    return (double)(test_random(seed) >> 11) * 0x1p-53;
+}
+
+/* Two features decide the class: points of a ring and of its inside; feature 2 never changes. */
+static dataset *rings(uint64_t seed, size_t count)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    d->count = count, d->features = 3, d->classes = 2;
+    assert_ok(mem_create(count * 3, sizeof(float), "x", &p));
+    d->x = p;
+    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
+    d->label = p;
+    for (size_t i = 0; i < count; i++) {
+        const double angle = 6.283185307 * unit(&seed);
+        d->label[i] = (int32_t)(test_random(&seed) & 1);
+        const double radius = (d->label[i] ? 2.0 : 0.7) + 0.2 * unit(&seed);
+        d->x[3 * i] = (float)(5 + radius * cos(angle));
+        d->x[3 * i + 1] = (float)(100 * radius * sin(angle));
+        d->x[3 * i + 2] = 7;
+    }
+    return d;
+}
+
+static dataset *plane(uint64_t seed, size_t count)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    d->count = count, d->features = 2, d->targets = 1;
+    assert_ok(mem_create(count * 2, sizeof(float), "x", &p));
+    d->x = p;
+    assert_ok(mem_create(count, sizeof(float), "y", &p));
+    d->y = p;
+    for (size_t i = 0; i < count; i++) {
+        d->x[2 * i] = (float)(10 * unit(&seed));
+        d->x[2 * i + 1] = (float)unit(&seed);
+        d->y[i] = 1000 + 3 * d->x[2 * i] * d->x[2 * i + 1];
+    }
+    return d;
+}
+
+static void drop(dataset *d)
+{
+    mem_free(d->x);
+    mem_free(d->label);
+    mem_free(d->y);
+    free(d);
+}
+
+static train_options small(void)
+{
+    train_options o;
+    train_options_init(&o);
+    o.hidden[0] = 16, o.hidden[1] = 8;
+    o.epochs = 20;
+    o.batch = 64;
+    o.learning_rate = 0.01;
+    return o;
+}
+
+/* Central differences of the loss without quantizers and noise agree with the gradients. */
+static void gradients_are_differences(void **state)
+{
+    (void)state;
+    static const activation acts[] = {ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_IDENTITY, ACTIVATION_RELU};
+    for (size_t a = 0; a < 4; a++)
+        for (int regression = 0; regression < 2; regression++) {
+            dataset *d = regression ? plane(3, 70) : rings(3, 70);
+            train_options o = small();
+            train_data t;
+            train_model m;
+            double loss, up, down;
+            o.act = acts[a], o.phase_noise = 0, o.outlier = 0.1, o.validation = 0, o.batch = 70;
+            assert_ok(train_data_create(d, &o, 5, &t));
+            assert_ok(train_model_create(&t, &o, 5, 0, &m));
+            const train_source source = {.data = &t, .order = t.order};
+            assert_ok(train_weights_quantize(&m));
+            assert_ok(train_forward(&m, &source, 70, 1, &loss));
+            assert_ok(train_backward(&m, 70));
+            for (size_t l = 0; l < m.layers; l++) {
+                param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
+                for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)
+                    for (size_t i = 0; i < 6; i++) {
+                        const size_t at = i * 7 % all[k]->n;
+                        if (k == 0 && l == 0 && t.still[at % t.features]) continue;
+                        float *x;
+                        x = &all[k]->x[at];
+                        const float keep = *x, g = all[k]->g[at];
+                        *x = keep + 0.001f;
+                        assert_ok(train_weights_quantize(&m));
+                        assert_ok(train_forward(&m, NULL, 70, 1, &up));
+                        *x = keep - 0.001f;
+                        assert_ok(train_weights_quantize(&m));
+                        assert_ok(train_forward(&m, NULL, 70, 1, &down));
+                        *x = keep;
+                        const double slope = (up - down) / 0.002;
+                        /* kinks of relu and float32 sums bound the agreement */
+                        assert_true(fabs(slope - (double)g) < 0.02 * fabs(slope) + (a == 3 ? 3e-3 : 5e-4));
+                    }
+            }
+            train_model_destroy(&m);
+            train_data_destroy(&t);
+            drop(d);
+        }
+}
+
+static void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+static void learns_and_repeats(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 2000);
+    network *n[3] = {NULL, NULL, NULL};
+    double validation = 0;
+    for (size_t i = 0; i < 3; i++) {
+        train_options o = small();
+        o.threads = i == 1 ? 1 : 2;
+        o.seed = i == 2 ? 9 : 1;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
+        assert_true(validation > 0.97);
+    }
+    int differs = 0;
+    for (size_t l = 0; l < n[0]->layers_count; l++) {
+        const dense_layer *a = &n[0]->layers[l], *b = &n[1]->layers[l], *c = &n[2]->layers[l];
+        assert_memory_equal(a->W, b->W, a->in * a->out * sizeof *a->W);
+        assert_memory_equal(a->w_scale, b->w_scale, a->out * sizeof *a->w_scale);
+        assert_memory_equal(a->bias, b->bias, a->out * sizeof *a->bias);
+        differs |= memcmp(a->W, c->W, a->in * a->out * sizeof *a->W);
+    }
+    assert_true(differs);
+    for (size_t o = 0; o < 16; o++) assert_int_equal(n[0]->layers[0].W[3 * o + 2], 0);
+    size_t right = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        double y[2];
+        assert_ok(network_apply(n[0], d->x + 3 * i, y));
+        right += (y[1] > y[0]) == d->label[i];
+    }
+    assert_true((double)right > 0.97 * (double)d->count);
+    for (size_t i = 0; i < 3; i++) network_destroy(n[i]);
+    drop(d);
+}
+
+static void regression_and_prepared_outputs(void **state)
+{
+    (void)state;
+    static const activation acts[] = {ACTIVATION_TANH, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_IDENTITY};
+    for (size_t a = 0; a < 4; a++) {
+        dataset *d = plane(21, 1500);
+        train_options o = small();
+        network *n = NULL;
+        train_data t;
+        double r2 = 0, y;
+        o.act = acts[a];
+        o.input_bits = 6, o.weight_bits = 6, o.activation_bits = 6;
+        assert_ok(train_network(d, &o, last_validation, &r2, NULL, &n));
+        assert_true(r2 > (acts[a] == ACTIVATION_IDENTITY ? 0.5 : 0.93));
+        assert_ok(train_data_create(d, &o, 5, &t));
+        double *all = calloc(t.count, sizeof *all);
+        assert_ok(train_outputs(n, &t, t.order, t.count, 2, all));
+        for (size_t i = 0; i < t.count; i++) {
+            assert_ok(network_apply(n, d->x + 2 * t.order[i], &y));
+            assert_true(fabs(y - all[i]) < 1e-9 * fabs(y));
+        }
+        free(all);
+        train_data_destroy(&t);
+        network_destroy(n);
+        drop(d);
+    }
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    train_options o = small();
+    dataset *d = rings(31, 100);
+    o.weight_bits = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 1");
+    o = small(), o.epochs = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "epochs");
+    o = small(), o.learning_rate = 10, o.batch = 8;
+    d->x[17] = NAN;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "sample 5, feature 2");
+    d->x[17] = 7;
+    d->label[3] = 2;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "label 2 of sample 3");
+    for (size_t i = 0; i < d->count; i++) d->label[i] = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "one class");
+    d->count = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "empty");
+    assert_null(n);
+    drop(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(learns_and_repeats),
+                                       cmocka_unit_test(regression_and_prepared_outputs), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
