@@ -13,7 +13,8 @@ double noise_blind_rotate(const tfhe_params *p);                /* output of a b
 /* The three parts of noise_blind_rotate for one step (times n): FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
-/* Variants that take free variances and moduli: the published sets are recomputed with these. */
+/* Variants that take free variances and moduli: the published sets are recomputed with these. Blind rotation has the
+ * FFT term of tfhe-rs here; noise_blind_rotate has that of our own transform. */
 double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in,
                                unsigned logq_out);
 double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance);

@@ -1,0 +1,17 @@
+# Shared by script/demo and script/bench: the demo's network.
+fashion_dir=${ANNULUS_FASHION_DIR:-/usr/share/datasets/fashion-mnist}
+fashion_train=(--images "$fashion_dir/train-images-idx3-ubyte.gz" --labels "$fashion_dir/train-labels-idx1-ubyte.gz"
+  --class-names "T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Boot" --epochs 20)
+fashion_calibration=(--images "$fashion_dir/train-images-idx3-ubyte.gz" --count 10000)
+fashion_images=$fashion_dir/t10k-images-idx3-ubyte.gz
+fashion_labels=$fashion_dir/t10k-labels-idx1-ubyte.gz
+fashion_test=(--images "$fashion_images" --labels "$fashion_labels")
+
+# build NAME CMAKE-ARGUMENT...: release build without tests in build/NAME
+build() {
+  local name=$1
+  shift
+  mkdir -p build
+  cmake -S . -B "build/$name" -G Ninja -DCMAKE_BUILD_TYPE=Release -DANNULUS_TESTS=OFF "$@" >"build/$name.log" 2>&1 &&
+    cmake --build "build/$name" >>"build/$name.log" 2>&1 || { tail -n 40 "build/$name.log" >&2; return 1; }
+}
