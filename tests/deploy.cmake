@@ -1,0 +1,1 @@
+annulus_test(deploy deploy)

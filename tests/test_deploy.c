@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public interface: roles, files, and parts that do not belong together. Parameters hold 2^-40 per look-up, so that
+ * encrypted and clear answers differ with probability below 2^-33 in the whole test. */
+#include "testing.h"
+
+#include "annulus/annulus.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct world {
+    char folder[64];
+    annulus_dataset *d;
+    annulus_model *m;
+    annulus_circuit *c, *other;
+    annulus_client_key *client;
+    annulus_evaluation_key *evaluation;
+    annulus_input *x;
+    annulus_output *y;
+} world;
+static world w;
+
+static const char *path(const char *name)
+{
+    static char text[4][160];
+    static unsigned at;
+    at = (at + 1) % 4;
+    (void)snprintf(text[at], sizeof text[at], "%s/%s", w.folder, name);
+    return text[at];
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    strcpy(w.folder, "/tmp/annulus-deploy-XXXXXX");
+    if (mkdtemp(w.folder) == NULL) return 1;
+    FILE *f = fopen(path("d.csv"), "w");
+    fprintf(f, "a,b,kind\n");
+    for (int i = 0; i < 300; i++) {
+        const double a = (double)(test_random(&seed) % 1000) / 1000, b = (double)(test_random(&seed) % 1000) / 1000;
+        fprintf(f, "%.3f,%.3f,%s\n", a, b, a > b ? "below" : "above");
+    }
+    (void)fclose(f);
+    annulus_train_options t;
+    annulus_compile_options o;
+    annulus_train_options_init(&t);
+    annulus_compile_options_init(&o);
+    t.hidden_count = 1, t.hidden[0] = 5, t.batch = 32, t.epochs = 15;
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_CLASSIFICATION, NULL, NULL, &w.d));
+    assert_ok(annulus_train(w.d, &t, NULL, NULL, NULL, &w.m));
+    o.rounding_bits = 4;
+    assert_ok(annulus_compile(w.m, w.d, &o, &w.c));
+    o.rounding_bits = 3;
+    assert_ok(annulus_compile(w.m, w.d, &o, &w.other));
+    assert_ok(annulus_keygen(w.c, 0, NULL, &w.client, &w.evaluation));
+    annulus_dataset *few;
+    assert_ok(annulus_dataset_slice(w.d, 0, 3, &few));
+    assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.x));
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, 0, NULL, NULL, &w.y));
+    annulus_dataset_destroy(few);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"d.csv", "m", "c", "client", "evaluation", "x", "y", "cut"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) (void)unlink(path(names[i]));
+    (void)rmdir(w.folder);
+    annulus_output_destroy(w.y);
+    annulus_input_destroy(w.x);
+    annulus_evaluation_key_destroy(w.evaluation);
+    annulus_client_key_destroy(w.client);
+    annulus_circuit_destroy(w.other);
+    annulus_circuit_destroy(w.c);
+    annulus_model_destroy(w.m);
+    annulus_dataset_destroy(w.d);
+    return 0;
+}
+
+static void answers_survive_files(void **state)
+{
+    (void)state;
+    double direct[6], filed[6], clear[6];
+    annulus_evaluation e;
+    annulus_dataset *few;
+    struct stat info;
+    assert_ok(annulus_dataset_slice(w.d, 0, 3, &few));
+    assert_ok(annulus_evaluate(w.c, few, ANNULUS_CLEAR, 0, 0, NULL, clear, &e));
+    assert_ok(annulus_decrypt(w.client, w.c, w.y, direct));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(annulus_argmax(direct + 2 * i, 2), annulus_argmax(clear + 2 * i, 2));
+    assert_ok(annulus_model_write(w.m, path("m")));
+    assert_ok(annulus_circuit_write(w.c, path("c")));
+    assert_ok(annulus_client_key_write(w.client, path("client")));
+    assert_ok(annulus_evaluation_key_write(w.evaluation, path("evaluation")));
+    assert_ok(annulus_input_write(w.x, path("x")));
+    assert_int_equal(stat(path("client"), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    annulus_circuit *c;
+    annulus_client_key *client;
+    annulus_evaluation_key *evaluation;
+    annulus_input *x;
+    annulus_output *y, *y2;
+    assert_ok(annulus_circuit_read(path("c"), &c));
+    assert_ok(annulus_client_key_read(path("client"), &client));
+    assert_ok(annulus_evaluation_key_read(path("evaluation"), 1, NULL, &evaluation));
+    assert_ok(annulus_input_read(path("x"), &x));
+    assert_int_equal(annulus_input_count(x), 3);
+    assert_ok(annulus_run(c, evaluation, x, 1, NULL, NULL, &y));
+    assert_ok(annulus_output_write(y, path("y")));
+    assert_ok(annulus_output_read(path("y"), &y2));
+    assert_int_equal(annulus_output_count(y2), 3);
+    assert_ok(annulus_decrypt(client, c, y2, filed));
+    assert_memory_equal(direct, filed, sizeof direct); /* same ciphertexts and keys: the run is deterministic */
+    annulus_output_destroy(y2);
+    annulus_output_destroy(y);
+    annulus_input_destroy(x);
+    annulus_evaluation_key_destroy(evaluation);
+    annulus_client_key_destroy(client);
+    annulus_circuit_destroy(c);
+    annulus_dataset_destroy(few);
+}
+
+static void strangers_are_refused(void **state)
+{
+    (void)state;
+    annulus_client_key *client;
+    annulus_evaluation_key *evaluation;
+    annulus_input *x = NULL;
+    annulus_output *y = NULL;
+    double values[6];
+    assert_ok(annulus_keygen(w.c, 0, NULL, &client, &evaluation));
+    assert_refused(annulus_encrypt(w.client, w.other, w.d, 0, &x), "circuit");
+    assert_refused(annulus_run(w.other, w.evaluation, w.x, 0, NULL, NULL, &y), "circuit");
+    assert_refused(annulus_run(w.c, evaluation, w.x, 0, NULL, NULL, &y), "key");
+    assert_refused(annulus_decrypt(client, w.c, w.y, values), "key");
+    assert_refused(annulus_decrypt(w.client, w.other, w.y, values), "circuit");
+    assert_null(x);
+    assert_null(y);
+    annulus_client_key_destroy(client);
+    annulus_evaluation_key_destroy(evaluation);
+}
+
+/* Copies with one bit flipped or the end cut off: refused by every reader, whatever the place. */
+static void damaged_files_are_refused(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    static const char *const names[] = {"c", "client", "x"};
+    assert_ok(annulus_circuit_write(w.c, path("c")));
+    assert_ok(annulus_client_key_write(w.client, path("client")));
+    assert_ok(annulus_input_write(w.x, path("x")));
+    for (size_t k = 0; k < 3; k++) {
+        struct stat info;
+        assert_int_equal(stat(path(names[k]), &info), 0);
+        const size_t len = (size_t)info.st_size;
+        unsigned char *bytes = malloc(len);
+        FILE *f = fopen(path(names[k]), "rb");
+        assert_int_equal(fread(bytes, 1, len, f), len);
+        (void)fclose(f);
+        for (int i = 0; i < 150; i++) {
+            const size_t at = test_random(&seed) % len, keep = i % 3 == 0 ? at : len;
+            bytes[at] ^= (unsigned char)(1u << test_random(&seed) % 8);
+            f = fopen(path("cut"), "wb");
+            assert_int_equal(fwrite(bytes, 1, keep, f), keep);
+            (void)fclose(f);
+            annulus_circuit *c = NULL;
+            annulus_client_key *client = NULL;
+            annulus_input *x = NULL;
+            assert_refused(annulus_circuit_read(path("cut"), &c), "cut");
+            assert_refused(annulus_client_key_read(path("cut"), &client), "cut");
+            assert_refused(annulus_input_read(path("cut"), &x), "cut");
+            f = fopen(path(names[k]), "rb");
+            assert_int_equal(fread(bytes, 1, len, f), len);
+            (void)fclose(f);
+        }
+        free(bytes);
+    }
+}
+
+static void inputs_out_of_range(void **state)
+{
+    (void)state;
+    annulus_dataset *far;
+    annulus_input *x = NULL;
+    FILE *f = fopen(path("d.csv"), "w");
+    fprintf(f, "a,b\n1e6,0\n");
+    (void)fclose(f);
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_UNLABELED, NULL, NULL, &far));
+    assert_refused(annulus_encrypt(w.client, w.c, far, 0, &x), "range");
+    assert_null(x);
+    assert_ok(annulus_encrypt(w.client, w.c, far, 1, &x));
+    annulus_input_destroy(x);
+    annulus_dataset_destroy(far);
+}
+
+static void simulation_repeats(void **state)
+{
+    (void)state;
+    annulus_evaluation a, b;
+    double one[600], two[600];
+    assert_ok(annulus_evaluate(w.c, w.d, ANNULUS_SIMULATE, 7, 1, NULL, one, &a));
+    assert_ok(annulus_evaluate(w.c, w.d, ANNULUS_SIMULATE, 7, 2, NULL, two, &b));
+    assert_memory_equal(one, two, sizeof one);
+    assert_true(a.score > 0.85 && a.count == 300);
+    assert_ok(annulus_evaluate(w.c, w.d, ANNULUS_SIMULATE, 8, 2, NULL, two, &b));
+    assert_memory_not_equal(one, two, sizeof one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_survive_files),     cmocka_unit_test(strangers_are_refused),
+        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(simulation_repeats),
+        cmocka_unit_test(inputs_out_of_range),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
