@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 
     annulus_compile_options compile;
     annulus_compile_options_init(&compile);
-    compile.rounding_bits = 4;
+    compile.rounding_bits = 0; /* exact: a cell for every value of an accumulator */
     must(annulus_compile(model, all, &compile, &circuit));
 
     /* the client makes the keys and encrypts */

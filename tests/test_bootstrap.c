@@ -73,6 +73,19 @@ static void test_extension(void **state)
     fixture_destroy(&f);
 }
 
+/* The largest ring; the keyswitch of its 65536 words has a deviation of about 100 of the 131072 steps. */
+static void test_large_ring(void **state)
+{
+    (void)state;
+    tfhe_params p = toy(1, 65536);
+    p.n = 6;
+    fixture f;
+    fixture_create(&f, &p);
+    look_up_all(&f, 1, 32, 0, 4096);
+    look_up_all(&f, 2, 20, 1, 0);
+    fixture_destroy(&f);
+}
+
 static uint64_t sine(void *context, double u)
 {
     return torus_from_double(sin(2 * M_PI * u) * *(const double *)context);
@@ -154,8 +167,8 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_ring),        cmocka_unit_test(test_extension), cmocka_unit_test(test_antiperiodic),
-        cmocka_unit_test(test_secure_parameters), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_ring),   cmocka_unit_test(test_large_ring),        cmocka_unit_test(test_extension),
+        cmocka_unit_test(test_antiperiodic), cmocka_unit_test(test_secure_parameters), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
