@@ -67,4 +67,13 @@ static inline uint64_t *bench_encrypt(const bench_keys *k, const uint64_t *messa
     free(body);
     return ct;
 }
+
+/* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
+static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
+{
+    const tfhe_params *p = &secret->params;
+    uint32_t step = exponents[p->n];
+    for (size_t j = 0; j < p->n; j++) step -= exponents[j] * (uint32_t)secret->s[j];
+    return step & (2 * EF * p->N - 1);
+}
 #endif

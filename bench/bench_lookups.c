@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_lookups LOG2_ERROR COUNT: look-ups of 4 bits at the parameters that the search finds for this probability, each
  * on an output of a look-up before it, scaled by the two-norm of the request. Prints wrong look-ups and the rate
- * expected. */
+ * expected. A look-up is wrong if its rotation ends in another cell than its input stands for, or if its output is not
+ * that cell's entry with the noise of a bootstrap: at a small two-norm the output alone would not tell them apart. */
 #include "bench.h"
 
+#include "optimizer/noise.h"
 #include "optimizer/optimizer.h"
 
 #define CELLS 16u
@@ -27,10 +29,13 @@ static optimizer_result search(double log2_error)
     return r;
 }
 
-/* Cell of the whole torus, of 2*CELLS, that a look-up's output, a NORM-th of an encoding, stands for. */
-static uint32_t decode(uint64_t phase)
+/* Cell of the whole torus, of 2*CELLS, that the rotation of this look-up ends in. */
+static uint32_t cell_of(const bench_keys *keys, uint32_t EF, const uint64_t *in, uint32_t *small, uint32_t *exponent)
 {
-    return (uint32_t)(((unsigned __int128)(phase * NORM) * (2 * CELLS)) >> 64);
+    const tfhe_params *p = &keys->secret->params;
+    must(keyswitch_batch(keys->eval, &in, 1, small));
+    modulus_switch_centered(p, EF, small, exponent);
+    return bench_step(keys->secret, EF, exponent) * CELLS / (EF * p->N);
 }
 
 /* What a look-up gives for a cell of the whole torus: the table there, or its negation in the other half. */
@@ -40,46 +45,58 @@ static uint32_t wanted(uint32_t cell)
     return cell < CELLS ? entry : 2 * CELLS - 1 - entry;
 }
 
-int main(int argc, char **argv)
+static uint64_t encoding(uint32_t cell)
 {
-    if (argc != 3) return 2;
-    const size_t count = (size_t)strtoull(argv[2], NULL, 10);
-    const optimizer_result r = search(strtod(argv[1], NULL));
-    const tfhe_params *p = &r.params;
+    return lut_encode(CELLS, cell) / NORM;
+}
+
+/* Runs the look-ups in rounds of BATCH; the first round's inputs are fresh, with less noise than asked for, and are not
+ * counted. */
+static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *table, size_t count)
+{
+    const tfhe_params *p = &r->params;
     const size_t words = lwe_words(p);
-    const uint32_t offsets[1] = {0};
-    bench_keys keys;
-    bench_keys_create(p, &keys);
-    uint64_t entries[CELLS], message[BATCH];
-    uint32_t expected[BATCH];
-    for (uint32_t c = 0; c < CELLS; c++) entries[c] = lut_encode(CELLS, (5 * c + 3) % CELLS) / NORM;
-    lut *table;
-    must(lut_create_padded(p->N, r.layers[0].EF, entries, CELLS, 0, &table));
+    const uint32_t offsets[1] = {0}, EF = r->layers[0].EF;
+    const double allowed = NORM * noise_kappa(-40) * sqrt(noise_blind_rotate(p));
+    uint64_t message[BATCH];
+    uint32_t expected[BATCH], *small = room(bootstrap_small_words(p), 4), *exponent = room(p->n + 1, 4);
     for (uint32_t i = 0; i < BATCH; i++) {
         expected[i] = i % CELLS;
-        message[i] = lut_encode(CELLS, expected[i]) / NORM;
+        message[i] = encoding(expected[i]);
     }
-    uint64_t *now = bench_encrypt(&keys, message, BATCH), *next = room(BATCH * words, 8);
+    uint64_t *now = bench_encrypt(keys, message, BATCH), *next = room(BATCH * words, 8);
     bootstrap_job *jobs = room(BATCH, sizeof *jobs);
-    size_t done = 0, wrong = 0;
-    for (size_t round = 0; done < count; round++) {
+    size_t wrong = 0;
+    for (size_t done = 0; done < count + BATCH; done += BATCH) {
         for (size_t i = 0; i < BATCH * words; i++) now[i] *= NORM;
         for (size_t i = 0; i < BATCH; i++) jobs[i] = (bootstrap_job){now + i * words, table, next + i * words};
-        must(bootstrap_batch(keys.eval, jobs, BATCH, offsets, 1, 0));
+        must(bootstrap_batch(keys->eval, jobs, BATCH, offsets, 1, 0));
         for (size_t i = 0; i < BATCH; i++) {
-            const uint32_t got = decode(lwe_phase(keys.secret, jobs[i].out)), want = wanted(expected[i]);
-            if (round > 0) { /* the first round's inputs are fresh: less noise than asked for */
-                wrong += got != want;
-                done++;
-            }
-            expected[i] = got;
+            const uint32_t cell = cell_of(keys, EF, jobs[i].in, small, exponent), entry = wanted(cell);
+            const double error = torus_to_double(NORM * (lwe_phase(keys->secret, jobs[i].out) - encoding(entry)));
+            if (done > 0) wrong += cell != expected[i] || fabs(error) > allowed;
+            expected[i] = entry;
         }
         uint64_t *swap = now;
         now = next;
         next = swap;
     }
-    printf("%zu %zu %.6g\n", wrong, done, exp2(r.layers[0].log2_failure));
-    free(now), free(next), free(jobs);
+    free(now), free(next), free(jobs), free(small), free(exponent);
+    return wrong;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) return 2;
+    const size_t count = ((size_t)strtoull(argv[2], NULL, 10) + BATCH - 1) / BATCH * BATCH;
+    const optimizer_result r = search(strtod(argv[1], NULL));
+    bench_keys keys;
+    bench_keys_create(&r.params, &keys);
+    uint64_t entries[CELLS];
+    for (uint32_t c = 0; c < CELLS; c++) entries[c] = encoding(wanted(c));
+    lut *table;
+    must(lut_create_padded(r.params.N, r.layers[0].EF, entries, CELLS, 0, &table));
+    printf("%zu %zu %.6g\n", run(&keys, &r, table, count), count, exp2(r.layers[0].log2_failure));
     lut_destroy(table);
     bench_keys_destroy(&keys);
     return 0;

@@ -18,7 +18,9 @@ size_t keyswitch_scratch(const tfhe_params *p)
 }
 
 /* Balanced digits of coefficients first..first+rows-1, most significant level first: (rows, ks_l). Adding half of every
- * digit first makes truncation round and the digits balanced (as in fft.c). */
+ * digit first makes truncation round and the digits balanced (as in fft.c), but in [-B/2, B/2 - 1]: of mean -1/2, which
+ * for a small base is no longer small, and times a key's noises is one shift of all that this key switches. So the
+ * magnitude is decomposed, and the digits get its sign: of mean zero, and of a second moment of (B^2 + 2)/12. */
 static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, size_t rows, int32_t *digits)
 {
     const unsigned total = p->ks_b * p->ks_l;
@@ -27,9 +29,12 @@ static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, si
     uint64_t offset = UINT64_C(1) << (63 - total);
     for (unsigned j = 1; j <= p->ks_l; j++) offset += UINT64_C(1) << (63 - p->ks_b * (j - 1));
     for (size_t i = 0; i < rows; i++) {
-        const uint64_t x = ct[first + i] + offset;
-        for (unsigned j = 0; j < p->ks_l; j++)
-            digits[i * p->ks_l + j] = (int32_t)(x >> (64 - p->ks_b * (j + 1)) & mask) - half;
+        const uint64_t sign = -(ct[first + i] >> 63);
+        const uint64_t x = ((ct[first + i] ^ sign) - sign) + offset;
+        for (unsigned j = 0; j < p->ks_l; j++) {
+            const int32_t digit = (int32_t)(x >> (64 - p->ks_b * (j + 1)) & mask) - half;
+            digits[i * p->ks_l + j] = (digit ^ (int32_t)sign) - (int32_t)sign;
+        }
     }
 }
 
