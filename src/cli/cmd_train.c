@@ -74,28 +74,10 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
     c->o.class_names = c->names;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+/* The options that are one number each. */
+static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
-    train_command *c = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &c->data;
-        state->child_inputs[1] = &c->work;
-        break;
-    case 'o':
-        c->output = arg;
-        break;
-    case TASK_KEY:
-        if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
-            argp_error(state, "--task %s: classification or regression", arg);
-        c->task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
-        break;
-    case HIDDEN_KEY:
-        parse_hidden(c, arg, state);
-        break;
-    case ACTIVATION_KEY:
-        c->o.activation = arg;
-        break;
     case WEIGHT_KEY:
         c->o.weight_bits = (unsigned)parse_size(state, "--weight-bits", arg, 2, 8);
         break;
@@ -126,6 +108,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case SEED_KEY:
         c->o.seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);
         break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    train_command *c = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &c->data;
+        state->child_inputs[1] = &c->work;
+        break;
+    case 'o':
+        c->output = arg;
+        break;
+    case TASK_KEY:
+        if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
+            argp_error(state, "--task %s: classification or regression", arg);
+        c->task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
+        break;
+    case HIDDEN_KEY:
+        parse_hidden(c, arg, state);
+        break;
+    case ACTIVATION_KEY:
+        c->o.activation = arg;
+        break;
     case NAMES_KEY:
         parse_names(c, arg, state);
         break;
@@ -136,7 +146,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (c->output == NULL) argp_error(state, "--output is needed");
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_number(c, key, arg, state);
     }
     return 0;
 }
