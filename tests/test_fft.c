@@ -11,7 +11,7 @@ static const cpu_level levels[] = {CPU_REF, CPU_AVX2};
 
 static size_t levels_count(void)
 {
-    return cpu_level_get() == CPU_AVX2 ? 2 : 1;
+    return cpu_level_has(CPU_AVX2) ? 2 : 1;
 }
 
 static void *array(size_t count, size_t size)

@@ -14,7 +14,7 @@ static const matrix_kernels *const variants[] = {
 
 static size_t variants_count(void)
 {
-    return cpu_level_get() == CPU_AVX2 ? 2 : 1;
+    return cpu_level_has(CPU_AVX2) ? 2 : 1;
 }
 
 static void test_mul_add_u64(void **state)

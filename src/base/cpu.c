@@ -4,23 +4,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cpu_level detected(void)
+static const char *const names[CPU_LEVELS] = {"ref", "avx2", "avx512", "neon"};
+
+int cpu_level_has(cpu_level level)
 {
-#if defined(__x86_64__) && !defined(ANNULUS_PORTABLE)
+    if (level == CPU_REF) return 1;
+#if defined(ANNULUS_PORTABLE)
+    return 0;
+#elif defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CPU_AVX2;
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (level == CPU_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    return level == CPU_AVX2 && avx2;
+#elif defined(__aarch64__)
+    return level == CPU_NEON;
+#else
+    return 0;
 #endif
-    return CPU_REF;
 }
 
 cpu_level cpu_level_get(void)
 {
+    static const cpu_level widest_first[] = {CPU_NEON, CPU_AVX512, CPU_AVX2};
     const char *forced = getenv("ANNULUS_CPU");
-    if (forced != NULL && strcmp(forced, "ref") == 0) return CPU_REF;
-    return detected();
+    for (unsigned i = 0; forced != NULL && i < CPU_LEVELS; i++)
+        if (strcmp(forced, names[i]) == 0 && cpu_level_has((cpu_level)i)) return (cpu_level)i;
+    for (unsigned i = 0; i < sizeof widest_first / sizeof *widest_first; i++)
+        if (cpu_level_has(widest_first[i])) return widest_first[i];
+    return CPU_REF;
 }
 
 const char *cpu_level_name(cpu_level level)
 {
-    return level == CPU_AVX2 ? "avx2" : "ref";
+    return names[level];
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2 forces a lower one. */
+/* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2|avx512|neon forces one that the processor has;
+ * another name is ignored. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
-typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1 } cpu_level;
+typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512 = 2, CPU_NEON = 3 } cpu_level;
+#define CPU_LEVELS 4u
+/* avx2 includes FMA; avx512 is F, DQ, VL, BW and includes avx2; neon is that of AArch64. */
+int cpu_level_has(cpu_level level);
+/* The widest that the processor has and this build holds. */
 cpu_level cpu_level_get(void);
 const char *cpu_level_name(cpu_level level);
 #endif

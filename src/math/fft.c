@@ -11,7 +11,7 @@
 static const fft_kernels *kernels_for(cpu_level level)
 {
 #ifndef ANNULUS_PORTABLE
-    if (level == CPU_AVX2) return &fft_kernels_avx2;
+    if (level == CPU_AVX2 || level == CPU_AVX512) return &fft_kernels_avx2;
 #endif
     (void)level;
     return &fft_kernels_ref;

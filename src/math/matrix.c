@@ -29,7 +29,7 @@ const matrix_kernels matrix_kernels_ref = {.mul_add_u64 = mul_add_u64_ref, .mul_
 static const matrix_kernels *kernels(void)
 {
 #ifndef ANNULUS_PORTABLE
-    if (cpu_level_get() == CPU_AVX2) return &matrix_kernels_avx2;
+    if (cpu_level_get() != CPU_REF) return &matrix_kernels_avx2;
 #endif
     return &matrix_kernels_ref;
 }
