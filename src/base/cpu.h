@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2|avx512|neon forces one that the processor has;
- * another name is ignored. */
+/* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2|avx512|neon forces one that the processor
+ * has; another name is ignored. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512 = 2, CPU_NEON = 3 } cpu_level;

@@ -5,60 +5,24 @@
 #include <math.h>
 #include <string.h>
 
-#define STRIDE_PAD 24u /* doubles: three cache lines keep real and imaginary parts in different cache sets */
-#define LIMB_BITS 22u  /* N * 2^22 <= 2^38: exact in double precision after rounding */
+#define LIMB_BITS 22u /* N * 2^22 <= 2^38: exact in double precision after rounding */
 
-static const fft_kernels *kernels_for(cpu_level level)
+const fft_kernels *fft_kernels_for(cpu_level level)
 {
-#ifndef ANNULUS_PORTABLE
-    if (level == CPU_AVX2 || level == CPU_AVX512) return &fft_kernels_avx2;
+    switch (level) {
+#ifdef ANNULUS_KERNELS_X86
+    case CPU_AVX512:
+        return &fft_kernels_avx512;
+    case CPU_AVX2:
+        return &fft_kernels_avx2;
 #endif
-    (void)level;
-    return &fft_kernels_ref;
-}
-
-/* Angles of the roots by level: theta of a node is halved for its left child and halved plus pi for its right one. */
-static void make_roots(fft_plan *plan, double *theta, double *next)
-{
-    theta[0] = M_PI / 2;
-    size_t blocks = 1;
-    for (size_t m = plan->M; m > 1; m /= 2) {
-        double *r = plan->root + 2 * (blocks - 1);
-        for (size_t b = 0; b < blocks; b++) {
-            r[2 * b] = cos(theta[b] / 2);
-            r[2 * b + 1] = sin(theta[b] / 2);
-            next[2 * b] = theta[b] / 2;
-            next[2 * b + 1] = theta[b] / 2 + M_PI;
-        }
-        blocks *= 2;
-        double *swap = theta;
-        theta = next;
-        next = swap;
+#ifdef ANNULUS_KERNELS_NEON
+    case CPU_NEON:
+        return &fft_kernels_neon;
+#endif
+    default:
+        return &fft_kernels_ref;
     }
-}
-
-static const double *root_at(const fft_plan *plan, size_t blocks, size_t b)
-{
-    return plan->root + 2 * (blocks - 1 + b);
-}
-
-/* Radix-4 passes: block b of a level takes its own root and its left child's (the right child's is i times that). */
-static void make_roots4(fft_plan *plan)
-{
-    const unsigned levels = (unsigned)__builtin_ctzll(plan->M);
-    size_t blocks = levels % 2 == 0 ? 1 : 2; /* odd: one radix-2 pass first */
-    double *t = plan->root4;
-    for (; plan->M / blocks > 4; blocks *= 4)
-        for (size_t b = 0; b < blocks; b++, t += 4) {
-            memcpy(t, root_at(plan, blocks, b), 2 * sizeof *t);
-            memcpy(t + 2, root_at(plan, 2 * blocks, 2 * b), 2 * sizeof *t);
-        }
-    for (size_t g = 0; g < blocks / 4; g++)
-        for (size_t j = 0; j < 4; j++)
-            for (size_t part = 0; part < 2; part++) {
-                plan->last[16 * g + 4 * part + j] = root_at(plan, blocks, 4 * g + j)[part];
-                plan->last[16 * g + 8 + 4 * part + j] = root_at(plan, 2 * blocks, 2 * (4 * g + j))[part];
-            }
 }
 
 annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out)
@@ -66,26 +30,13 @@ annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out)
     if (N < FFT_MIN_N || N > FFT_MAX_N || (N & (N - 1)) != 0)
         return fail(ANNULUS_ERR_INPUT, "ring degree N = %zu: must be a power of two from %u to %u", N, FFT_MIN_N,
                     FFT_MAX_N);
-    const size_t M = N / 2;
-    void *p, *angles;
-    TRY(mem_create(1, sizeof(fft_plan) + MEM_ALIGN + 8 * M * sizeof(double), "FFT plan", &p));
-    const annulus_status st = mem_create(4 * M, sizeof(double), "FFT angles", &angles);
-    if (st != ANNULUS_OK) {
-        mem_free(p);
-        return st;
-    }
+    const fft_kernels *kernels = fft_kernels_for(level);
+    void *p;
+    TRY(mem_create(1, ROUND_UP(sizeof(fft_plan)) + kernels->tables_words(N / 2) * sizeof(double), "FFT plan", &p));
     fft_plan *plan = p;
-    double *tables = (double *)((unsigned char *)p + ROUND_UP(sizeof(fft_plan)));
-    *plan = (fft_plan){.N = N,
-                       .M = M,
-                       .stride = M + STRIDE_PAD,
-                       .kernels = kernels_for(level),
-                       .root = tables,
-                       .last = tables + 2 * M,
-                       .root4 = tables + 6 * M};
-    make_roots(plan, angles, (double *)angles + 2 * M);
-    make_roots4(plan);
-    mem_free(angles);
+    *plan = (fft_plan){.N = N, .M = N / 2, .kernels = kernels};
+    plan->forward_scalars = (double *)(void *)((unsigned char *)p + ROUND_UP(sizeof(fft_plan)));
+    kernels->tables_fill(plan);
     *out = plan;
     return ANNULUS_OK;
 }
@@ -105,24 +56,20 @@ size_t fft_plan_N(const fft_plan *plan)
     return plan->N;
 }
 
-size_t fft_stride(size_t N)
-{
-    return N / 2 + STRIDE_PAD;
-}
-
 size_t fft_words(size_t N)
 {
-    return 2 * fft_stride(N);
+    return N;
 }
 
 static void forward_scaled(const fft_plan *plan, fourier out, const int64_t *c, double scale)
 {
-    double *re = out.v, *im = out.v + plan->stride;
+    const fft_kernels *kernels = plan->kernels;
     for (size_t j = 0; j < plan->M; j++) {
-        re[j] = (double)c[j] * scale;
-        im[j] = (double)c[j + plan->M] * scale;
+        double *point = out.v + fft_at(kernels, j);
+        point[0] = (double)c[j] * scale;
+        point[kernels->lanes] = (double)c[j + plan->M] * scale;
     }
-    plan->kernels->forward(plan, re, im);
+    kernels->forward(plan, out.v);
 }
 
 void fft_forward_i64(const fft_plan *plan, fourier out, const int64_t *c)
@@ -135,21 +82,37 @@ void fft_forward_torus(const fft_plan *plan, fourier out, const uint64_t *c)
     forward_scaled(plan, out, (const int64_t *)c, 0x1p-64);
 }
 
+/* The nearest word to a torus value of any size below 2^52. */
+static uint64_t torus_word(double x)
+{
+    x -= rint(x); /* exact */
+    const double high = rint(x * 0x1p32);
+    return ((uint64_t)(int64_t)high << 32) + (uint64_t)(int64_t)rint((x * 0x1p32 - high) * 0x1p32);
+}
+
+void fft_words_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const double *v)
+{
+    for (size_t j = 0; j < plan->M; j++) {
+        const double *point = v + fft_at(plan->kernels, j);
+        out[j] = base[j] + torus_word(point[0]);
+        out[j + plan->M] = base[j + plan->M] + torus_word(point[plan->kernels->lanes]);
+    }
+}
+
 void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in)
 {
-    double *re = in.v, *im = in.v + plan->stride;
-    plan->kernels->inverse(plan, re, im);
-    plan->kernels->torus_add(plan->M, c, re, im, 1.0 / (double)plan->M);
+    plan->kernels->inverse(plan, in.v);
+    fft_words_add(plan, c, c, in.v);
 }
 
 void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b)
 {
-    plan->kernels->mul_add(plan->M, plan->stride, acc.v, a.v, b.v);
+    plan->kernels->mul_add(plan->M, acc.v, a.v, b.v);
 }
 
 void fft_zero(const fft_plan *plan, fourier acc)
 {
-    memset(acc.v, 0, 2 * plan->stride * sizeof(double));
+    memset(acc.v, 0, plan->N * sizeof(double));
 }
 
 size_t poly_mul_binary_scratch(size_t N)
@@ -163,17 +126,16 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
     const fourier x = {scratch_take(tmp, fft_words(N) * sizeof(double))};
     const fourier y = {scratch_take(tmp, fft_words(N) * sizeof(double))};
     int64_t *limb = scratch_take(tmp, N * sizeof *limb);
-    const double scale = 1.0 / (double)M;
     for (unsigned shift = 0; shift < 64; shift += LIMB_BITS) {
         for (size_t j = 0; j < N; j++) limb[j] = (int64_t)(a[j] >> shift & ((UINT64_C(1) << LIMB_BITS) - 1));
         fft_forward_i64(plan, x, limb);
         fft_zero(plan, y);
         fft_mul_add(plan, y, x, s_hat);
-        double *re = y.v, *im = y.v + plan->stride;
-        plan->kernels->inverse(plan, re, im);
+        plan->kernels->inverse(plan, y.v);
         for (size_t j = 0; j < M; j++) {
-            c[j] += (uint64_t)(int64_t)rint(re[j] * scale) << shift;
-            c[j + M] += (uint64_t)(int64_t)rint(im[j] * scale) << shift;
+            const double *point = y.v + fft_at(plan->kernels, j);
+            c[j] += (uint64_t)(int64_t)rint(point[0]) << shift;
+            c[j + M] += (uint64_t)(int64_t)rint(point[plan->kernels->lanes]) << shift;
         }
     }
     tmp->used = mark;
@@ -188,14 +150,6 @@ static uint64_t digit_offset(unsigned bg, unsigned l)
     return offset;
 }
 
-static void digits_forward(const fft_plan *plan, fourier *out, const uint64_t *y, unsigned bg, unsigned l)
-{
-    double *parts[64] = {0};
-    for (unsigned j = 0; j < l; j++) parts[j] = out[j].v;
-    plan->kernels->digits(plan->M, parts, plan->stride, y, bg, l);
-    for (unsigned j = 0; j < l; j++) plan->kernels->forward(plan, out[j].v, out[j].v + plan->stride);
-}
-
 size_t fft_rotate_decompose_scratch(size_t N)
 {
     return ROUND_UP(N * sizeof(uint64_t));
@@ -205,27 +159,44 @@ void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p,
                           unsigned bg, unsigned l, scratch *tmp)
 {
     const size_t mark = tmp->used;
+    a &= (uint32_t)(2 * plan->N - 1);
+    if (l == 1) {
+        plan->kernels->forward_rotated(plan, out[0].v, p, a, q, bg);
+        return;
+    }
     uint64_t *y = scratch_take(tmp, plan->N * sizeof *y);
-    plan->kernels->rotate_difference(plan->N, y, p, a & (uint32_t)(2 * plan->N - 1), q, digit_offset(bg, l));
-    digits_forward(plan, out, y, bg, l);
+    plan->kernels->rotate_difference(plan->N, y, p, a, q, digit_offset(bg, l));
+    for (unsigned j = 0; j < l; j++) plan->kernels->forward_digits(plan, out[j].v, y, 64 - bg * (j + 1), bg);
     tmp->used = mark;
 }
 
-size_t fft_row_words(size_t N, size_t rows, size_t cols)
+size_t fft_column_words(size_t N, size_t rows)
 {
-    return N * rows * cols;
+    return N * rows;
 }
 
-void fft_row_pack(const fft_plan *plan, double *row, size_t rows, size_t cols, size_t r, size_t c, fourier in)
+void fft_column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, fourier in)
 {
-    for (size_t j = 0; j < plan->M; j++) {
-        double *entry = row + ((j / 4 * cols + c) * rows + r) * 8 + j % 4;
-        entry[0] = in.v[j];
-        entry[4] = in.v[plan->stride + j];
-    }
+    plan->kernels->column_pack(plan, column, rows, r, in.v);
 }
 
-void fft_row_mul(const fft_plan *plan, fourier *out, const fourier *d, const double *row, size_t rows, size_t cols)
+size_t fft_column_add_scratch(size_t N)
 {
-    plan->kernels->row_mul(plan->M, plan->stride, out, d, row, rows, cols);
+    return ROUND_UP(fft_words(N) * sizeof(double));
+}
+
+void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
+                    size_t rows, unsigned exponent, scratch *tmp)
+{
+    const size_t mark = tmp->used;
+    double *sum = scratch_take(tmp, fft_words(plan->N) * sizeof *sum);
+    plan->kernels->column_add(plan, sum, out, base, d, column, rows, exponent);
+    tmp->used = mark;
+}
+
+unsigned fft_sum_exponent(size_t N, size_t rows, unsigned bg)
+{
+    unsigned e = 1;
+    while (ldexp(1.0, (int)e - 1) < 15 * sqrt((double)(rows * N)) * ldexp(1.0, (int)bg) / 12) e++;
+    return e;
 }

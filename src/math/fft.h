@@ -12,8 +12,7 @@
 
 typedef struct fft_plan fft_plan; /* immutable, shared between threads */
 
-/* One Fourier polynomial: `fft_words(N)` doubles, 64-byte aligned: M real parts, padding, M imaginary parts, padding
- * (fft_stride(N) doubles each: the padding keeps power-of-two strides from colliding in the cache). */
+/* One Fourier polynomial: N doubles, 64-byte aligned, in the plan's own layout. */
 typedef struct fourier {
     double *v;
 } fourier;
@@ -22,8 +21,7 @@ typedef struct fourier {
 annulus_status fft_plan_create(size_t N, fft_plan **out) __attribute__((warn_unused_result));
 void fft_plan_destroy(fft_plan *plan);
 size_t fft_plan_N(const fft_plan *plan);
-size_t fft_stride(size_t N); /* doubles between real and imaginary part */
-size_t fft_words(size_t N);  /* doubles of one Fourier polynomial = 2*fft_stride(N) */
+size_t fft_words(size_t N); /* doubles of one Fourier polynomial */
 
 /* out <- FFT of N signed integers (|c| <= 2^31). c need not be aligned beyond 8 bytes. */
 void fft_forward_i64(const fft_plan *plan, fourier out, const int64_t *c);
@@ -43,16 +41,24 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
 
 /* --- the hot kernels of one external product step, fused where the instruction set allows ------------------------ */
 
-/* Gadget digits of X^a*p - q (rotation by a in [0,2N]), balanced base 2^bg, l levels, most significant first, straight
+/* Gadget digits of X^a*p - q (rotation by a in [0,2N)), balanced base 2^bg, l levels, most significant first, straight
  * into the Fourier domain: out[j] for level j = 0..l-1. p, q: N words, may be equal. tmp: fft_rotate_decompose_scratch.
  * Ties go to -B/2: digits are in [-B/2, B/2). l <= 52. */
 size_t fft_rotate_decompose_scratch(size_t N);
 void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, const uint64_t *q,
                           unsigned bg, unsigned l, scratch *tmp);
 
-/* out[c] <- sum_r d[r] * row[r*cols + c], r < rows, c < cols: the multiply-accumulate with a GGSW. `row` is laid out by
- * fft_row_words doubles a (r,c) entry set: pack entries with fft_row_pack. */
-size_t fft_row_words(size_t N, size_t rows, size_t cols);
-void fft_row_pack(const fft_plan *plan, double *row, size_t rows, size_t cols, size_t r, size_t c, fourier in);
-void fft_row_mul(const fft_plan *plan, fourier *out, const fourier *d, const double *row, size_t rows, size_t cols);
+/* One column of a GGSW in Fourier form: `rows` polynomials, fft_column_words doubles, 64-byte aligned, in a layout of
+ * the plan's own: filled by fft_column_pack with transforms by fft_forward_torus. */
+size_t fft_column_words(size_t N, size_t rows);
+void fft_column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, fourier in);
+/* out <- base + IFFT(sum_r d[r]*column[r]) in torus words, N each; out may be base. exponent: fft_sum_exponent. */
+size_t fft_column_add_scratch(size_t N);
+void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
+                    size_t rows, unsigned exponent, scratch *tmp);
+/* The sum of `rows` products of N digits to base 2^bg with uniform torus words has the standard deviation
+ * S = sqrt(rows N) 2^bg/12; its words are taken from a double 1.5*2^e with 2^(e-1) >= 15 S, to multiples of 2^(e-52):
+ * an error of at most 2^-46.6 S each time (the transform's own is about 2^-46 S), and the sum lies outside with
+ * probability erfc(15/sqrt 2) < 2^-165. Returns e. */
+unsigned fft_sum_exponent(size_t N, size_t rows, unsigned bg);
 #endif

@@ -3,56 +3,71 @@
 #include "math/fft_priv.h"
 
 #include <math.h>
+#include <string.h>
 
-static void forward(const fft_plan *plan, double *re, double *im)
+/* Roots of the tree in forward_scalars: level v (blocks of m = M >> v points) has 2^v roots (cos, sin) from 2*(2^v - 1)
+ * on. The angle theta of a node is halved for its left child and halved plus pi for its right one. */
+static size_t tables_words(size_t M)
 {
-    const size_t M = plan->M;
-    const double *w = plan->root;
-    for (size_t m = M; m > 1; m /= 2) {
-        const size_t h = m / 2;
-        for (size_t b = 0; b < M; b += m, w += 2) {
-            for (size_t j = b; j < b + h; j++) {
-                const double x = w[0] * re[j + h] - w[1] * im[j + h];
-                const double y = w[0] * im[j + h] + w[1] * re[j + h];
-                re[j + h] = re[j] - x;
-                im[j + h] = im[j] - y;
-                re[j] += x;
-                im[j] += y;
-            }
-        }
-    }
+    return 2 * M;
 }
 
-static void inverse(const fft_plan *plan, double *re, double *im)
+static void tables_fill(fft_plan *plan)
+{
+    const double half_turn = 3.14159265358979323846;
+    double *w = plan->forward_scalars;
+    for (unsigned depth = 0; plan->M >> depth > 1; depth++)
+        for (size_t b = 0; b < (size_t)1 << depth; b++, w += 2) {
+            double theta = half_turn / 2;
+            for (unsigned d = depth; d > 0; d--) theta = theta / 2 + (double)(b >> (d - 1) & 1) * half_turn;
+            w[0] = cos(theta / 2);
+            w[1] = sin(theta / 2);
+        }
+}
+
+static void forward(const fft_plan *plan, double *v)
+{
+    const size_t M = plan->M;
+    const double *w = plan->forward_scalars;
+    for (size_t m = M; m > 1; m /= 2)
+        for (size_t b = 0; b < M; b += m, w += 2)
+            for (size_t j = b; j < b + m / 2; j++) {
+                double *p = v + 2 * j, *q = p + m;
+                const double x = w[0] * q[0] - w[1] * q[1], y = w[0] * q[1] + w[1] * q[0];
+                q[0] = p[0] - x;
+                q[1] = p[1] - y;
+                p[0] += x;
+                p[1] += y;
+            }
+}
+
+static void inverse(const fft_plan *plan, double *v)
 {
     const size_t M = plan->M;
     for (size_t m = 2; m <= M; m *= 2) {
-        const size_t h = m / 2;
-        const double *w = plan->root + 2 * (M / m - 1);
-        for (size_t b = 0; b < M; b += m, w += 2) {
-            for (size_t j = b; j < b + h; j++) {
-                const double x = re[j] - re[j + h], y = im[j] - im[j + h];
-                re[j] += re[j + h];
-                im[j] += im[j + h];
-                re[j + h] = w[0] * x + w[1] * y;
-                im[j + h] = w[0] * y - w[1] * x;
+        const double *w = plan->forward_scalars + 2 * (M / m - 1);
+        for (size_t b = 0; b < M; b += m, w += 2)
+            for (size_t j = b; j < b + m / 2; j++) {
+                double *p = v + 2 * j, *q = p + m;
+                const double x = p[0] - q[0], y = p[1] - q[1];
+                p[0] += q[0];
+                p[1] += q[1];
+                q[0] = w[0] * x + w[1] * y;
+                q[1] = w[0] * y - w[1] * x;
             }
-        }
     }
+    for (size_t j = 0; j < 2 * M; j++) v[j] /= (double)M;
 }
 
-static void digits(size_t M, double *const *out, size_t stride, const uint64_t *y, unsigned bg, unsigned l)
+static void forward_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
 {
     const uint64_t mask = (UINT64_C(1) << bg) - 1;
     const int64_t half = INT64_C(1) << (bg - 1);
-    for (unsigned i = 0; i < l; i++) {
-        const unsigned shift = 64 - bg * (i + 1);
-        double *re = out[i], *im = out[i] + stride;
-        for (size_t j = 0; j < M; j++) {
-            re[j] = (double)((int64_t)(y[j] >> shift & mask) - half);
-            im[j] = (double)((int64_t)(y[j + M] >> shift & mask) - half);
-        }
+    for (size_t j = 0; j < plan->M; j++) {
+        v[2 * j] = (double)((int64_t)(y[j] >> shift & mask) - half);
+        v[2 * j + 1] = (double)((int64_t)(y[j + plan->M] >> shift & mask) - half);
     }
+    forward(plan, v);
 }
 
 static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
@@ -63,55 +78,60 @@ static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t
     for (size_t j = s; j < N; j++) y[j] = ((p[j - s] ^ flip) - flip) - q[j] + offset;
 }
 
-static uint64_t torus_word(double x)
+/* Word c of X^a p. */
+static uint64_t rotated(size_t N, const uint64_t *p, uint32_t a, size_t c)
 {
-    x -= rint(x); /* exact: |x| < 2^52 */
-    const double high = rint(x * 0x1p32);
-    return ((uint64_t)(int64_t)high << 32) + (uint64_t)(int64_t)rint((x * 0x1p32 - high) * 0x1p32);
+    const size_t from = (c + 2 * N - a) & (2 * N - 1);
+    return from < N ? p[from] : -p[from - N];
 }
 
-static void torus_add(size_t M, uint64_t *c, const double *re, const double *im, double scale)
+static void forward_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
+                            unsigned bg)
 {
-    for (size_t j = 0; j < M; j++) {
-        c[j] += torus_word(re[j] * scale);
-        c[j + M] += torus_word(im[j] * scale);
+    const size_t N = plan->N, M = plan->M;
+    const uint64_t half = UINT64_C(1) << (63 - bg);
+    for (size_t c = 0; c < N; c++) {
+        const int64_t y = (int64_t)(rotated(N, p, a, c) - q[c] + half);
+        v[c < M ? 2 * c : 2 * (c - M) + 1] = (double)(y >> (64 - bg));
+    }
+    forward(plan, v);
+}
+
+static void mul_add(size_t M, double *acc, const double *a, const double *b)
+{
+    for (size_t j = 0; j < 2 * M; j += 2) {
+        acc[j] += a[j] * b[j] - a[j + 1] * b[j + 1];
+        acc[j + 1] += a[j] * b[j + 1] + a[j + 1] * b[j];
     }
 }
 
-static void mul_add(size_t M, size_t stride, double *acc, const double *a, const double *b)
+static void column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in)
 {
-    for (size_t j = 0; j < M; j++) {
-        const double ar = a[j], ai = a[j + stride], br = b[j], bi = b[j + stride];
-        acc[j] += ar * br - ai * bi;
-        acc[j + stride] += ar * bi + ai * br;
-    }
+    (void)rows;
+    memcpy(column + r * plan->N, in, plan->N * sizeof *in);
 }
 
-static void row_mul(size_t M, size_t stride, const fourier *out, const fourier *d, const double *row, size_t rows,
-                    size_t cols)
+static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
+                       const double *column, size_t rows, unsigned exponent)
 {
-    for (size_t j = 0; j < M; j++) {
-        for (size_t c = 0; c < cols; c++) {
-            const double *entry = row + (j / 4 * cols + c) * rows * 8 + j % 4;
-            double x = 0, y = 0;
-            for (size_t r = 0; r < rows; r++, entry += 8) {
-                const double dr = d[r].v[j], di = d[r].v[j + stride];
-                x += dr * entry[0] - di * entry[4];
-                y += dr * entry[4] + di * entry[0];
-            }
-            out[c].v[j] = x;
-            out[c].v[j + stride] = y;
-        }
-    }
+    (void)exponent; /* the nearest words here */
+    memset(v, 0, plan->N * sizeof *v);
+    for (size_t r = 0; r < rows; r++) mul_add(plan->M, v, d[r].v, column + r * plan->N);
+    inverse(plan, v);
+    fft_words_add(plan, out, base, v);
 }
 
 const fft_kernels fft_kernels_ref = {
     .name = "ref",
+    .lanes = 1,
+    .tables_words = tables_words,
+    .tables_fill = tables_fill,
     .forward = forward,
     .inverse = inverse,
-    .digits = digits,
+    .forward_digits = forward_digits,
+    .forward_rotated = forward_rotated,
     .rotate_difference = rotate_difference,
-    .torus_add = torus_add,
     .mul_add = mul_add,
-    .row_mul = row_mul,
+    .column_pack = column_pack,
+    .column_add = column_add,
 };

@@ -3,7 +3,8 @@
  *
  * A real polynomial c of degree < N is the complex polynomial z_j = c_j + i*c_(j+M) of degree < M = N/2 modulo x^M - i.
  * The forward transform splits x^m - e^(i t) into x^(m/2) - e^(i t/2) and x^(m/2) + e^(i t/2) down to degree 1: the
- * twist is merged into the roots and the values come out in the order of the tree. */
+ * twist is merged into the roots and the values come out in the order of the tree, or in another order of a variant's
+ * own, which its inverse takes. */
 #ifndef MATH_FFT_PRIV_H
 #define MATH_FFT_PRIV_H
 
@@ -12,39 +13,49 @@
 
 typedef struct fft_kernels {
     const char *name;
-    /* In place, unscaled. */
-    void (*forward)(const fft_plan *plan, double *re, double *im);
-    void (*inverse)(const fft_plan *plan, double *re, double *im);
-    /* out_j <- digit j (most significant first) of the N words of `y`, which already carry the rounding offset. */
-    void (*digits)(size_t M, double *const *out, size_t stride, const uint64_t *y, unsigned bg, unsigned l);
+    /* Complex numbers that lie together: point j of a polynomial has its real part at 2*(j - j mod lanes) + j mod
+     * lanes, its imaginary part `lanes` doubles behind. */
+    size_t lanes;
+    /* Doubles of the plan's tables for M points; fills them and sets the plan's pointers into them. */
+    size_t (*tables_words)(size_t M);
+    void (*tables_fill)(fft_plan *plan);
+    /* In place; the inverse is scaled by 1/M. */
+    void (*forward)(const fft_plan *plan, double *v);
+    void (*inverse)(const fft_plan *plan, double *v);
+    /* v <- transform of the digits at bits [shift, shift + bg) of the N words of y, less B/2: y carries the
+     * offset of all its digits. */
+    void (*forward_digits)(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg);
+    /* v <- transform of the one digit (l = 1) of X^a p - q, a in [0, 2N). */
+    void (*forward_rotated)(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
+                            unsigned bg);
     /* y_j <- (X^a p - q)_j + offset, a in [0, 2N). */
     void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset);
-    /* c += round(2^64 * frac(scale * (re | im))). */
-    void (*torus_add)(size_t M, uint64_t *c, const double *re, const double *im, double scale);
     /* acc += a*b over M complex values. */
-    void (*mul_add)(size_t M, size_t stride, double *acc, const double *a, const double *b);
-    /* out[c] <- sum_r d[r]*row[r,c]; layout of `row`: fft_row_pack. */
-    void (*row_mul)(size_t M, size_t stride, const fourier *out, const fourier *d, const double *row, size_t rows,
-                    size_t cols);
+    void (*mul_add)(size_t M, double *acc, const double *a, const double *b);
+    /* Entry r of a column of `rows` entries <- in. */
+    void (*column_pack)(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in);
+    /* out <- base + inverse transform of sum_r d[r]*column[r]; v is working memory. */
+    void (*column_add)(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
+                       const double *column, size_t rows, unsigned exponent);
 } fft_kernels;
 
-extern const fft_kernels fft_kernels_ref;
-#ifndef ANNULUS_PORTABLE
-extern const fft_kernels fft_kernels_avx2;
-#endif
+extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_neon;
+/* Kernels of a level; the reference ones where this build has none for it. */
+const fft_kernels *fft_kernels_for(cpu_level level);
 
 struct fft_plan {
-    size_t N, M, stride;
+    size_t N, M;
     const fft_kernels *kernels;
-    /* Roots of the radix-2 tree: level v (blocks of m = M >> v points) has 2^v roots (cos, sin) from root[2*(2^v - 1)].
-     */
-    double *root;
-    /* The same roots ordered for the radix-4 passes of the vector kernels: 4 doubles per block and pass. */
-    double *root4;
-    /* Last pass (blocks of 4 points) of the vector kernels: 16 doubles per 4 blocks. */
-    double *last;
+    double *forward_scalars, *forward_vectors, *inverse_table;
 };
 
+/* Index of the real part of point j. */
+static inline size_t fft_at(const fft_kernels *kernels, size_t j)
+{
+    return 2 * (j & ~(kernels->lanes - 1)) + (j & (kernels->lanes - 1));
+}
+/* out <- base + the words nearest to the values v (period 1). */
+void fft_words_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const double *v);
 /* A plan with the kernels of one instruction set, for tests; the level must be one that the processor has. */
 annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out) __attribute__((warn_unused_result));
 #endif

@@ -4,33 +4,36 @@
 
 #include <string.h>
 
-/* Digits of the difference and the product, one set per rotation in progress. */
+/* Digits of the difference, one set per rotation in progress. */
 typedef struct product {
-    fourier digits[6 * 52 + 52]; /* (k+1)*l used */
-    fourier sum[7];              /* k+1 used */
+    fourier digits[7 * 52]; /* (k+1)*l used */
+    unsigned exponent;
 } product;
 
 static size_t product_scratch(const tfhe_params *p)
 {
-    return (ggsw_rows(p) + p->k + 1) * ROUND_UP(fft_words(p->N) * sizeof(double)) + fft_rotate_decompose_scratch(p->N);
+    return ggsw_rows(p) * ROUND_UP(fft_words(p->N) * sizeof(double)) + fft_rotate_decompose_scratch(p->N) +
+           fft_column_add_scratch(p->N);
 }
 
 static void product_take(product *w, const tfhe_params *p, scratch *tmp)
 {
     for (size_t r = 0; r < ggsw_rows(p); r++) w->digits[r].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
-    for (size_t c = 0; c <= p->k; c++) w->sum[c].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
+    w->exponent = fft_sum_exponent(p->N, ggsw_rows(p), p->pbs_bg);
 }
 
-/* out += GGSW_i x (X^a from - minus); every pointer (k+1, N). */
+/* out <- minus + GGSW_i x (X^a from - minus); every pointer (k+1, N); out may be minus. */
 static void external_product(const eval_key *key, size_t i, uint64_t *out, const uint64_t *from, uint32_t a,
                              const uint64_t *minus, product *w, scratch *tmp)
 {
     const tfhe_params *p = &key->params;
+    const size_t rows = ggsw_rows(p);
+    const double *column = key->bsk + i * key->bsk_row;
     for (size_t r = 0; r <= p->k; r++)
         fft_rotate_decompose(key->plan, w->digits + r * p->pbs_l, from + r * p->N, a, minus + r * p->N, p->pbs_bg,
                              p->pbs_l, tmp);
-    fft_row_mul(key->plan, w->sum, w->digits, key->bsk + i * key->bsk_row, ggsw_rows(p), p->k + 1);
-    for (size_t c = 0; c <= p->k; c++) fft_inverse_add_torus(key->plan, out + c * p->N, w->sum[c]);
+    for (size_t c = 0; c <= p->k; c++, column += fft_column_words(p->N, rows))
+        fft_column_add(key->plan, out + c * p->N, minus + c * p->N, w->digits, column, rows, w->exponent, tmp);
 }
 
 /* acc <- X^-body table in extended layout; masks zero. */
@@ -71,12 +74,9 @@ static size_t sorted_order(const tfhe_params *p, uint32_t EF, const uint32_t *ex
 static void extended_step(const eval_key *key, size_t i, uint32_t a, uint64_t **part, uint64_t **spare, uint32_t EF,
                           const uint8_t *seen, product *w, scratch *tmp)
 {
-    const tfhe_params *p = &key->params;
-    const size_t bytes = (size_t)(p->k + 1) * p->N * sizeof(uint64_t);
     for (uint32_t t = 0; t < EF; t++) {
         if (!seen[t]) continue;
         const uint32_t s = (t - a) & (EF - 1);
-        memcpy(spare[t], part[t], bytes);
         external_product(key, i, spare[t], part[s], (a + s - t) / EF, part[t], w, tmp);
     }
     for (uint32_t t = 0; t < EF; t++) {

@@ -16,7 +16,7 @@ struct seeded_eval_key {
 struct eval_key {
     tfhe_params params;
     fft_plan *plan;
-    double *bsk;    /* (n, bsk_row) Fourier GGSWs, fft_row_pack layout, rows (r,j), columns c */
+    double *bsk;    /* (n, bsk_row) Fourier GGSWs: k+1 columns (fft_column_pack) of rows (r,j) */
     size_t bsk_row; /* doubles of one GGSW */
     uint32_t *ksk;  /* (k*N*ks_l, small) masks, body at [n], zeros behind */
     size_t small;   /* words of a small ciphertext's row: n+1 rounded up to 16 */

@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vector kernels of the negacyclic FFT, one source for every instruction set. The including file has defined LANES,
+ * LOG2_LANES, FFT_KERNELS (name of the table) and FFT_NAME, the wrappers of simd_f64_*.h and one set of butterflies.
+ *
+ * Forward (fft_priv.h: the tree of roots): radix-4 passes over memory, the first of them fused with the gadget
+ * decomposition, a radix-2 one before them where the number of levels is odd; then groups of LANES*LANES points in
+ * registers: a radix-LANES stage between the registers (rows), a transpose, a radix-LANES stage again (columns). The
+ * values stay transposed.
+ * Inverse: columns, transpose, rows, radix-4 passes. Every butterfly multiplies first (decimation in time over the
+ * powers of exp(-2 pi i/M)), which saves the additions of a mirrored forward transform; what that leaves, the twist
+ * exp(-i pi j/2M)/M of coefficient j, is one product in the last pass and fused with the sum into the accumulator. */
+#ifndef MATH_FFT_KERNELS_IMPL_H
+#define MATH_FFT_KERNELS_IMPL_H
+
+#include "math/fft_priv.h"
+#include <string.h>
+
+#define ALWAYS static inline __attribute__((always_inline))
+#define GROUP ((size_t)LANES * LANES)
+/* Constants of a radix-LANES stage: forward, and inverse rows. */
+#define FORWARD_WORDS (LANES == 8 ? 10u : LANES == 4 ? 6u : 2u)
+#define INVERSE_WORDS (LANES == 8 ? 14u : LANES == 4 ? 6u : 2u)
+#define TURN (2 * 3.14159265358979323846264338327950288L)
+
+/* --- tables ------------------------------------------------------------------------------------------------------ */
+
+/* Radix of the first forward and last inverse pass. */
+static size_t outer_radix(size_t M)
+{
+    return ((unsigned)__builtin_ctzll(M) - 2 * LOG2_LANES) % 2 == 0 ? 4 : 2;
+}
+
+/* Angle theta of block b of the 2^depth blocks modulo x^m - exp(i theta) (fft_priv.h). */
+static long double block_angle(unsigned depth, size_t b)
+{
+    long double theta = TURN / 4;
+    for (unsigned d = depth; d > 0; d--) theta = theta / 2 + (long double)(b >> (d - 1) & 1) * (TURN / 2);
+    return theta;
+}
+
+/* w[stride*i]: constant i of the radix-LANES stage of a block of angle theta. */
+static void forward_stage_fill(double *w, size_t stride, long double theta)
+{
+    double c[10];
+    if (LANES == 2)
+        root2_fill(c, theta / 2);
+    else
+        root4_fill(c, theta / 4);
+    if (LANES == 8) {
+        root2_fill(c + 6, theta / 8);
+        root2_fill(c + 8, theta / 8 + TURN / 8);
+    }
+    for (size_t i = 0; i < FORWARD_WORDS; i++) w[stride * i] = c[i];
+}
+
+static size_t forward_scalars(size_t M)
+{
+    size_t words = 6;
+    for (size_t m = M / outer_radix(M); m > GROUP; m /= 4) words += 6 * (M / m);
+    return (words + M / GROUP * FORWARD_WORDS + 7) / 8 * 8;
+}
+
+static void forward_fill(size_t M, double *scalars, double *vectors)
+{
+    unsigned depth = 0;
+    double *w = scalars;
+    if (outer_radix(M) == 2)
+        root2_fill(w, TURN / 8);
+    else
+        root4_fill(w, TURN / 16);
+    w += 6;
+    depth = outer_radix(M) == 4 ? 2 : 1;
+    for (size_t m = M / outer_radix(M); m > GROUP; m /= 4, depth += 2)
+        for (size_t b = 0; b < M / m; b++, w += 6) root4_fill(w, block_angle(depth, b) / 4);
+    for (size_t g = 0; g < M / GROUP; g++, w += FORWARD_WORDS) {
+        forward_stage_fill(w, 1, block_angle(depth, g));
+        for (size_t lane = 0; lane < LANES; lane++)
+            forward_stage_fill(vectors + g * FORWARD_WORDS * LANES + lane, LANES,
+                               block_angle(depth + LOG2_LANES, LANES * g + lane));
+    }
+}
+
+/* Vectors of roots of an inverse radix-4 butterfly of blocks of 4h points at positions j.. . */
+static void inverse_root4_fill(double *w, size_t h, size_t j)
+{
+    for (size_t lane = 0; lane < LANES; lane++) {
+        double c[6];
+        root4_fill(c, -TURN * (long double)(j + lane) / (4.0L * (long double)h));
+        for (size_t i = 0; i < 6; i++) w[LANES * i + lane] = c[i];
+    }
+}
+
+static void inverse_root2_fill(double *w, size_t h, size_t j)
+{
+    for (size_t lane = 0; lane < LANES; lane++) {
+        double c[2];
+        root2_fill(c, -TURN * (long double)(j + lane) / (2.0L * (long double)h));
+        for (size_t i = 0; i < 2; i++) w[LANES * i + lane] = c[i];
+    }
+}
+
+/* Roots and, for both outputs, cosine and sine of pi j/2M, over M. */
+static void last2_fill(double *w, size_t M, size_t j)
+{
+    inverse_root2_fill(w, M / 2, j);
+    for (size_t q = 0; q < 2; q++)
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const long double angle = TURN / 4 * (long double)(j + q * (M / 2) + lane) / (long double)M;
+            w[(2 + 2 * q) * LANES + lane] = (double)(cosl(angle) / (long double)M);
+            w[(3 + 2 * q) * LANES + lane] = (double)(sinl(angle) / (long double)M);
+        }
+}
+
+/* Twist exp(-i pi j/2M)/M of the position and root exp(-2 pi i j/M): fft_butterfly_*.h. */
+static void last4_fill(double *w, size_t M, size_t j)
+{
+    for (size_t lane = 0; lane < LANES; lane++) {
+        double c[LAST4_WORDS];
+        const long double angle = -TURN / 4 * (long double)(j + lane) / (long double)M;
+        twisted4_fill(c, angle, 4 * angle, 1.0L / (long double)M);
+        for (size_t i = 0; i < LAST4_WORDS; i++) w[LANES * i + lane] = c[i];
+    }
+}
+
+static size_t inverse_words(size_t M)
+{
+    size_t vectors = INVERSE_WORDS;
+    const size_t radix = outer_radix(M), h = M / radix;
+    for (size_t m = 4 * GROUP; m <= h; m *= 4) vectors += 6 * (m / 4 / LANES);
+    vectors += (radix == 4 ? LAST4_WORDS : 6) * (h / LANES);
+    return 8 + vectors * LANES;
+}
+
+static void inverse_fill(size_t M, double *w)
+{
+    root4_fill(w, -TURN / 8); /* columns of LANES = 8 */
+    w += 8;
+    if (LANES == 2) inverse_root2_fill(w, LANES, 0);
+    if (LANES == 4) inverse_root4_fill(w, LANES, 0);
+    if (LANES == 8) {
+        inverse_root2_fill(w, LANES, 0);
+        inverse_root4_fill(w + 2 * LANES, 2 * LANES, 0);
+        inverse_root4_fill(w + 8 * LANES, 2 * LANES, LANES);
+    }
+    w += INVERSE_WORDS * LANES;
+    const size_t radix = outer_radix(M), top = M / radix;
+    for (size_t h = GROUP; 4 * h <= top; h *= 4)
+        for (size_t j = 0; j < h; j += LANES, w += 6 * LANES) inverse_root4_fill(w, h, j);
+    for (size_t j = 0; j < top; j += LANES)
+        if (radix == 4) {
+            last4_fill(w, M, j);
+            w += LAST4_WORDS * LANES;
+        } else {
+            last2_fill(w, M, j);
+            w += 6 * LANES;
+        }
+}
+
+static size_t tables_words(size_t M)
+{
+    return forward_scalars(M) + M / GROUP * FORWARD_WORDS * LANES + inverse_words(M);
+}
+
+static void tables_fill(fft_plan *plan)
+{
+    const size_t M = plan->M;
+    plan->forward_vectors = plan->forward_scalars + forward_scalars(M);
+    plan->inverse_table = plan->forward_vectors + M / GROUP * FORWARD_WORDS * LANES;
+    forward_fill(M, plan->forward_scalars, plan->forward_vectors);
+    inverse_fill(M, plan->inverse_table);
+}
+
+/* --- stages ------------------------------------------------------------------------------------------------------ */
+
+ALWAYS void load_roots(vd *w, const double *t, size_t count)
+{
+#pragma GCC unroll 14
+    for (size_t i = 0; i < count; i++) w[i] = vd_load(t + LANES * i);
+}
+
+ALWAYS void spread_roots(vd *w, const double *t, size_t count)
+{
+#pragma GCC unroll 14
+    for (size_t i = 0; i < count; i++) w[i] = vd_set1(t[i]);
+}
+
+/* The points j.. of a polynomial: LANES real parts, then LANES imaginary parts. */
+ALWAYS cv cv_load(const double *v, size_t j)
+{
+    return (cv){vd_load(v + 2 * j), vd_load(v + 2 * j + LANES)};
+}
+
+ALWAYS void cv_store(double *v, size_t j, cv x)
+{
+    vd_store(v + 2 * j, x.re);
+    vd_store(v + 2 * j + LANES, x.im);
+}
+
+/* (a, b) <- (a + b, a - b) */
+ALWAYS void plain2(cv *a, cv *b)
+{
+    const cv x = *a, y = *b;
+    *a = (cv){vd_add(x.re, y.re), vd_add(x.im, y.im)};
+    *b = (cv){vd_sub(x.re, y.re), vd_sub(x.im, y.im)};
+}
+
+/* radix4 of root 1 */
+ALWAYS void plain4(cv *a, cv *b, cv *c, cv *d)
+{
+    plain2(a, c);
+    plain2(b, d);
+    const cv v = *c, y = *d;
+    plain2(a, b);
+    *c = (cv){vd_sub(v.re, y.im), vd_add(v.im, y.re)};
+    *d = (cv){vd_add(v.re, y.im), vd_sub(v.im, y.re)};
+}
+
+/* Blocks come in the order 0, 2, 1, 3 of their residues modulo 4, and the butterfly gives positions 0, 2, 3, 1. */
+ALWAYS void inverse4(cv *x0, cv *x1, cv *x2, cv *x3, const vd w[6])
+{
+    radix4(x0, x2, x1, x3, w);
+    const cv q1 = *x3, q2 = *x2, q3 = *x1;
+    *x1 = q1;
+    *x2 = q2;
+    *x3 = q3;
+}
+
+ALWAYS void inverse4_plain(cv *x0, cv *x1, cv *x2, cv *x3)
+{
+    plain4(x0, x2, x1, x3);
+    const cv q1 = *x3, q2 = *x2, q3 = *x1;
+    *x1 = q1;
+    *x2 = q2;
+    *x3 = q3;
+}
+
+/* inverse4 with its inputs turned by the twist and a factor 1/M, its outputs by exp(-i pi q/8), plus `start`. */
+ALWAYS void inverse4_twisted(cv x[4], const vd w[LAST4_WORDS], vd start)
+{
+    cv a = x[0], b = x[2], c = x[1], d = x[3];
+    twisted4(&a, &b, &c, &d, w);
+    x[0] = scaled(a, w, start);
+    x[1] = scaled_turned1(d, w, start);
+    x[2] = scaled_turned2(b, w, start);
+    x[3] = scaled_turned3(c, w, start);
+}
+
+#if LANES == 8
+ALWAYS void forward_stage(cv x[8], const vd w[10])
+{
+    radix4(&x[0], &x[2], &x[4], &x[6], w);
+    radix4(&x[1], &x[3], &x[5], &x[7], w);
+    radix2(&x[0], &x[1], w + 6);
+    radix2_i(&x[2], &x[3], w + 6);
+    radix2(&x[4], &x[5], w + 8);
+    radix2_i(&x[6], &x[7], w + 8);
+}
+ALWAYS void inverse_columns(cv x[8], const double *roots)
+{
+    vd w[6];
+    for (size_t i = 0; i < 8; i += 2) plain2(&x[i], &x[i + 1]);
+    inverse4_plain(&x[0], &x[2], &x[4], &x[6]);
+    spread_roots(w, roots, 6);
+    inverse4(&x[1], &x[3], &x[5], &x[7], w);
+}
+ALWAYS void inverse_rows(cv x[8], const double *roots)
+{
+    vd w[6];
+    load_roots(w, roots, 2);
+    for (size_t i = 0; i < 8; i += 2) radix2(&x[i], &x[i + 1], w);
+    load_roots(w, roots + 2 * LANES, 6);
+    inverse4(&x[0], &x[2], &x[4], &x[6], w);
+    load_roots(w, roots + 8 * LANES, 6);
+    inverse4(&x[1], &x[3], &x[5], &x[7], w);
+}
+#elif LANES == 4
+ALWAYS void forward_stage(cv x[4], const vd w[6])
+{
+    radix4(&x[0], &x[1], &x[2], &x[3], w);
+}
+ALWAYS void inverse_columns(cv x[4], const double *roots)
+{
+    (void)roots;
+    inverse4_plain(&x[0], &x[1], &x[2], &x[3]);
+}
+ALWAYS void inverse_rows(cv x[4], const double *roots)
+{
+    vd w[6];
+    load_roots(w, roots, 6);
+    inverse4(&x[0], &x[1], &x[2], &x[3], w);
+}
+#else
+ALWAYS void forward_stage(cv x[2], const vd w[2])
+{
+    radix2(&x[0], &x[1], w);
+}
+ALWAYS void inverse_columns(cv x[2], const double *roots)
+{
+    (void)roots;
+    plain2(&x[0], &x[1]);
+}
+ALWAYS void inverse_rows(cv x[2], const double *roots)
+{
+    vd w[2];
+    load_roots(w, roots, 2);
+    radix2(&x[0], &x[1], w);
+}
+#endif
+
+ALWAYS void transpose(cv x[LANES])
+{
+    vd t[LANES];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) t[i] = x[i].re;
+    vd_transpose(t);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) x[i].re = t[i], t[i] = x[i].im;
+    vd_transpose(t);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) x[i].im = t[i];
+}
+
+/* --- forward ----------------------------------------------------------------------------------------------------- */
+
+static void forward_pass4(double *v, size_t M, size_t m, const double *t)
+{
+    const size_t h = m / 4;
+    for (size_t b = 0; b < M; b += m, t += 6) {
+        vd w[6];
+        spread_roots(w, t, 6);
+        for (size_t j = b; j < b + h; j += LANES) {
+            cv x[4];
+#pragma GCC unroll 4
+            for (size_t q = 0; q < 4; q++) x[q] = cv_load(v, j + q * h);
+            radix4(&x[0], &x[1], &x[2], &x[3], w);
+#pragma GCC unroll 4
+            for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
+        }
+    }
+}
+
+static void forward_groups(const fft_plan *plan, double *v, const double *rows)
+{
+    const double *columns = plan->forward_vectors;
+    for (size_t g = 0; g < plan->M; g += GROUP, rows += FORWARD_WORDS, columns += FORWARD_WORDS * LANES) {
+        cv x[LANES];
+        vd w[FORWARD_WORDS];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++) x[i] = cv_load(v, g + i * LANES);
+        spread_roots(w, rows, FORWARD_WORDS);
+        forward_stage(x, w);
+        transpose(x);
+        load_roots(w, columns, FORWARD_WORDS);
+        forward_stage(x, w);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++) cv_store(v, g + i * LANES, x[i]);
+    }
+}
+
+/* All behind the first pass. */
+static void forward_rest(const fft_plan *plan, double *v)
+{
+    const size_t M = plan->M;
+    const double *t = plan->forward_scalars + 6;
+    for (size_t m = M / outer_radix(M); m > GROUP; m /= 4) {
+        forward_pass4(v, M, m, t);
+        t += 6 * (M / m);
+    }
+    forward_groups(plan, v, t);
+}
+
+ALWAYS void forward_first(cv *x, size_t radix, const vd *w)
+{
+    if (radix == 4)
+        radix4(&x[0], &x[1], &x[2], &x[3], w);
+    else
+        radix2(&x[0], &x[1], w);
+}
+
+static void forward(const fft_plan *plan, double *v)
+{
+    const size_t M = plan->M;
+    if (outer_radix(M) == 4) {
+        forward_pass4(v, M, M, plan->forward_scalars);
+    } else {
+        vd w[2];
+        spread_roots(w, plan->forward_scalars, 2);
+        for (size_t j = 0; j < M / 2; j += LANES) {
+            cv x[2] = {cv_load(v, j), cv_load(v, j + M / 2)};
+            radix2(&x[0], &x[1], w);
+            cv_store(v, j, x[0]);
+            cv_store(v, j + M / 2, x[1]);
+        }
+    }
+    forward_rest(plan, v);
+}
+
+/* The first pass on digits of N words that already carry their offset. */
+ALWAYS void digits_pass(const fft_plan *plan, double *v, const uint64_t *y, digit_form form, size_t radix)
+{
+    const size_t M = plan->M, h = M / radix;
+    vd w[6];
+    spread_roots(w, plan->forward_scalars, radix == 4 ? 6 : 2);
+    for (size_t j = 0; j < h; j += LANES) {
+        cv x[4];
+#pragma GCC unroll 4
+        for (size_t q = 0; q < radix; q++)
+            x[q] = (cv){vd_digit(vi_load(y + j + q * h), form), vd_digit(vi_load(y + M + j + q * h), form)};
+        forward_first(x, radix, w);
+#pragma GCC unroll 4
+        for (size_t q = 0; q < radix; q++) cv_store(v, j + q * h, x[q]);
+    }
+}
+
+static void forward_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
+{
+    const digit_form form = digit_form_make(shift, bg);
+    if (outer_radix(plan->M) == 4)
+        digits_pass(plan, v, y, form, 4);
+    else
+        digits_pass(plan, v, y, form, 2);
+    forward_rest(plan, v);
+}
+
+/* Where the words of X^a p lie that a first pass takes at position j: segment i is read at from[i] + (start[i] + j),
+ * all its bits flipped by flip[i], and offset[i] is added: the digit's offset, and 1 where a flip stands for a minus.
+ */
+typedef struct rotation {
+    const uint64_t *from[8];
+    size_t start[8]; /* modulo 2^64: start + j is what lies in the polynomial */
+    uint64_t flip[8], offset[8];
+} rotation;
+
+ALWAYS vd rotated_digit(const rotation *r, size_t i, size_t j, const uint64_t *q, digit_form form)
+{
+    const vi x = vi_xor(vi_load(r->from[i] + (r->start[i] + j)), vi_set1(r->flip[i]));
+    return vd_top_digit(vi_add(vi_sub(x, vi_load(q)), vi_set1(r->offset[i])), form);
+}
+
+ALWAYS void rotated_range(const fft_plan *plan, double *v, const rotation *r, const uint64_t *q, size_t first,
+                          size_t end, digit_form form, size_t radix)
+{
+    const size_t M = plan->M, h = M / radix;
+    vd w[6];
+    spread_roots(w, plan->forward_scalars, radix == 4 ? 6 : 2);
+    for (size_t j = first; j < end; j += LANES) {
+        cv x[4];
+#pragma GCC unroll 4
+        for (size_t i = 0; i < radix; i++)
+            x[i] = (cv){rotated_digit(r, i, j, q + i * h + j, form),
+                        rotated_digit(r, radix + i, j, q + M + i * h + j, form)};
+        forward_first(x, radix, w);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < radix; i++) cv_store(v, j + i * h, x[i]);
+    }
+}
+
+static void rotation_sign(rotation *r, size_t i, uint64_t flip, uint64_t offset)
+{
+    r->flip[i] = flip;
+    r->offset[i] = offset - flip;
+}
+
+/* The 2*radix segments of h words are read in order from word N - s on; in segment s/h the sign changes, and reading
+ * goes on at word 0. */
+ALWAYS void rotated_pass(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
+                         size_t radix)
+{
+    const size_t N = plan->N, h = plan->M / radix, s = a & (N - 1), turn = s / h, rest = s % h;
+    const uint64_t before = a >= N ? 0 : UINT64_MAX, behind = ~before; /* X^N = -1 */
+    const uint64_t offset = (UINT64_C(1) << (63 - bg)) + TOP_DIGIT_BIAS;
+    const digit_form form = digit_form_make(64 - bg, bg);
+    rotation r;
+    for (size_t i = 0; i < 2 * radix; i++) {
+        r.from[i] = p;
+        r.start[i] = i <= turn ? N - s + i * h : i * h - s;
+        rotation_sign(&r, i, i <= turn ? before : behind, offset);
+    }
+    size_t end = rest / LANES * LANES;
+    rotated_range(plan, v, &r, q, 0, end, form, radix);
+    r.start[turn] = (size_t)0 - rest;
+    if (end != rest) { /* the vector with the change of sign, put together word by word */
+        uint64_t edge[LANES];
+        for (size_t i = 0; i < LANES; i++)
+            edge[i] =
+                end + i < rest ? (p[N - rest + end + i] ^ before) - before : (p[end + i - rest] ^ behind) - behind;
+        rotation_sign(&r, turn, 0, offset);
+        r.from[turn] = edge;
+        r.start[turn] = (size_t)0 - end;
+        rotated_range(plan, v, &r, q, end, end + LANES, form, radix);
+        r.from[turn] = p;
+        r.start[turn] = (size_t)0 - rest;
+        end += LANES;
+    }
+    rotation_sign(&r, turn, behind, offset);
+    rotated_range(plan, v, &r, q, end, h, form, radix);
+}
+
+static void forward_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
+                            unsigned bg)
+{
+    if (outer_radix(plan->M) == 4)
+        rotated_pass(plan, v, p, a, q, bg, 4);
+    else
+        rotated_pass(plan, v, p, a, q, bg, 2);
+    forward_rest(plan, v);
+}
+
+static void difference_run(uint64_t *y, const uint64_t *shifted, const uint64_t *q, size_t n, uint64_t flip,
+                           uint64_t offset)
+{
+    const vi f = vi_set1(flip), o = vi_set1(offset - flip);
+    size_t j = 0;
+    for (; j + LANES <= n; j += LANES)
+        vi_store(y + j, vi_add(vi_sub(vi_xor(vi_load(shifted + j), f), vi_load(q + j)), o));
+    for (; j < n; j++) y[j] = ((shifted[j] ^ flip) - flip) - q[j] + offset;
+}
+
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
+{
+    const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
+    const size_t s = a & (N - 1);
+    difference_run(y, p + N - s, q, s, ~flip, offset);
+    difference_run(y + s, p, q + s, N - s, flip, offset);
+}
+
+/* --- inverse ----------------------------------------------------------------------------------------------------- */
+
+ALWAYS void inverse_group(const fft_plan *plan, cv x[LANES], double *v, size_t g)
+{
+    inverse_columns(x, plan->inverse_table);
+    transpose(x);
+    inverse_rows(x, plan->inverse_table + 8);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) cv_store(v, g + i * LANES, x[i]);
+}
+
+/* Returns the table of the last pass. */
+static const double *inverse_passes(const fft_plan *plan, double *v)
+{
+    const size_t M = plan->M, top = M / outer_radix(M);
+    const double *table = plan->inverse_table + 8 + INVERSE_WORDS * LANES;
+    for (size_t h = GROUP; 4 * h <= top; h *= 4) {
+        for (size_t b = 0; b < M; b += 4 * h) {
+            const double *t = table;
+            for (size_t j = b; j < b + h; j += LANES, t += 6 * LANES) {
+                cv x[4];
+                vd w[6];
+                load_roots(w, t, 6);
+#pragma GCC unroll 4
+                for (size_t q = 0; q < 4; q++) x[q] = cv_load(v, j + q * h);
+                inverse4(&x[0], &x[1], &x[2], &x[3], w);
+#pragma GCC unroll 4
+                for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
+            }
+        }
+        table += 6 * h;
+    }
+    return table;
+}
+
+/* All sums before all stores, whose addresses agree with the loads' in the low bits. */
+ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base, size_t j, const cv *x, size_t radix,
+                       unsigned exponent)
+{
+    const size_t h = plan->M / radix;
+    vi sum[8];
+#pragma GCC unroll 4
+    for (size_t q = 0; q < radix; q++) {
+        sum[q] = vi_add(vi_load(base + j + q * h), vi_shifted_bits(x[q].re, 12 + exponent));
+        sum[radix + q] = vi_add(vi_load(base + plan->M + j + q * h), vi_shifted_bits(x[q].im, 12 + exponent));
+    }
+#pragma GCC unroll 8
+    for (size_t q = 0; q < 2 * radix; q++) vi_store(out + j + q * h, sum[q]);
+}
+
+/* Last pass of radix 4, in place where out is NULL, else onto base (fft_sum_exponent): the twist of position j goes
+ * into the roots, that of j + qM/4 is exp(-i pi q/8) times it and done behind. */
+ALWAYS void last4(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base,
+                  unsigned exponent)
+{
+    const size_t h = plan->M / 4;
+    const vd start = vd_set1(out == NULL ? 0.0 : 1.5 * (double)(UINT64_C(1) << exponent));
+    for (size_t j = 0; j < h; j += LANES, t += LAST4_WORDS * LANES) {
+        cv x[4];
+        vd w[LAST4_WORDS];
+        load_roots(w, t, LAST4_WORDS);
+#pragma GCC unroll 4
+        for (size_t q = 0; q < 4; q++) x[q] = cv_load(v, j + q * h);
+        inverse4_twisted(x, w, start);
+        if (out == NULL) {
+#pragma GCC unroll 4
+            for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
+        } else {
+            accumulate(plan, out, base, j, x, 4, exponent);
+        }
+    }
+}
+
+/* Of radix 2: roots, then cosine and sine of the twist for both outputs. */
+ALWAYS void last2(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base,
+                  unsigned exponent)
+{
+    const size_t h = plan->M / 2;
+    const vd start = vd_set1(out == NULL ? 0.0 : 1.5 * (double)(UINT64_C(1) << exponent));
+    for (size_t j = 0; j < h; j += LANES, t += 6 * LANES) {
+        cv x[2] = {cv_load(v, j), cv_load(v, j + h)};
+        vd w[6];
+        load_roots(w, t, 6);
+        radix2(&x[0], &x[1], w);
+#pragma GCC unroll 2
+        for (size_t q = 0; q < 2; q++) {
+            const cv y = x[q];
+            const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
+            x[q] = (cv){vd_fma(y.re, c, vd_fma(y.im, s, start)), vd_fma(y.im, c, vd_fnma(y.re, s, start))};
+        }
+        if (out == NULL) {
+            cv_store(v, j, x[0]);
+            cv_store(v, j + h, x[1]);
+        } else {
+            accumulate(plan, out, base, j, x, 2, exponent);
+        }
+    }
+}
+
+static void inverse(const fft_plan *plan, double *v)
+{
+    for (size_t g = 0; g < plan->M; g += GROUP) {
+        cv x[LANES];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++) x[i] = cv_load(v, g + i * LANES);
+        inverse_group(plan, x, v, g);
+    }
+    const double *t = inverse_passes(plan, v);
+    if (outer_radix(plan->M) == 4)
+        last4(plan, v, t, NULL, NULL, 0);
+    else
+        last2(plan, v, t, NULL, NULL, 0);
+}
+
+/* x <- sum of d[r] times the rows' entries of group g; those of the next group are asked for. */
+ALWAYS void group_product(cv x[LANES], const fourier *d, const double *row, size_t rows, size_t g)
+{
+    const size_t ahead = 2 * GROUP * rows;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) {
+        const cv a = cv_load(d[0].v, g + i * LANES), e = cv_load(row, i * LANES);
+        __builtin_prefetch(row + ahead + 2 * i * LANES);
+        if (LANES == 8) __builtin_prefetch(row + ahead + 2 * i * LANES + LANES);
+        x[i] = (cv){vd_fnma(a.im, e.im, vd_mul(a.re, e.re)), vd_fma(a.im, e.re, vd_mul(a.re, e.im))};
+    }
+    for (size_t r = 1; r < rows; r++) {
+        row += 2 * GROUP;
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++) {
+            const cv a = cv_load(d[r].v, g + i * LANES), e = cv_load(row, i * LANES);
+            __builtin_prefetch(row + ahead + 2 * i * LANES);
+            if (LANES == 8) __builtin_prefetch(row + ahead + 2 * i * LANES + LANES);
+            x[i].re = vd_fnma(a.im, e.im, vd_fma(a.re, e.re, x[i].re));
+            x[i].im = vd_fma(a.im, e.re, vd_fma(a.re, e.im, x[i].im));
+        }
+    }
+}
+
+static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
+                       const double *column, size_t rows, unsigned exponent)
+{
+    for (size_t g = 0; g < plan->M; g += GROUP, column += 2 * GROUP * rows) {
+        cv x[LANES];
+        group_product(x, d, column, rows, g);
+        inverse_group(plan, x, v, g);
+    }
+    const double *t = inverse_passes(plan, v);
+    if (outer_radix(plan->M) == 4)
+        last4(plan, v, t, out, base, exponent);
+    else
+        last2(plan, v, t, out, base, exponent);
+}
+
+static void column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in)
+{
+    for (size_t g = 0; g < plan->M / GROUP; g++)
+        memcpy(column + (g * rows + r) * 2 * GROUP, in + 2 * GROUP * g, 2 * GROUP * sizeof *in);
+}
+
+static void mul_add(size_t M, double *acc, const double *a, const double *b)
+{
+    for (size_t j = 0; j < M; j += LANES) {
+        const cv x = cv_load(a, j), y = cv_load(b, j), z = cv_load(acc, j);
+        cv_store(acc, j,
+                 (cv){vd_fnma(x.im, y.im, vd_fma(x.re, y.re, z.re)), vd_fma(x.im, y.re, vd_fma(x.re, y.im, z.im))});
+    }
+}
+
+const fft_kernels FFT_KERNELS = {
+    .name = FFT_NAME,
+    .lanes = LANES,
+    .tables_words = tables_words,
+    .tables_fill = tables_fill,
+    .forward = forward,
+    .inverse = inverse,
+    .forward_digits = forward_digits,
+    .forward_rotated = forward_rotated,
+    .rotate_difference = rotate_difference,
+    .mul_add = mul_add,
+    .column_pack = column_pack,
+    .column_add = column_add,
+};
+#endif

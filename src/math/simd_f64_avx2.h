@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Thin wrappers of AVX2 and FMA for fft_kernels_impl.h: vd is LANES doubles, vi LANES 64-bit words. */
+#ifndef MATH_SIMD_F64_AVX2_H
+#define MATH_SIMD_F64_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 4u
+#define LOG2_LANES 2u
+
+typedef __m256d vd;
+typedef __m256i vi;
+
+static inline vd vd_load(const double *p)
+{
+    return _mm256_load_pd(p);
+}
+static inline void vd_store(double *p, vd a)
+{
+    _mm256_store_pd(p, a);
+}
+static inline vd vd_set1(double x)
+{
+    return _mm256_set1_pd(x);
+}
+static inline vd vd_add(vd a, vd b)
+{
+    return _mm256_add_pd(a, b);
+}
+static inline vd vd_sub(vd a, vd b)
+{
+    return _mm256_sub_pd(a, b);
+}
+static inline vd vd_mul(vd a, vd b)
+{
+    return _mm256_mul_pd(a, b);
+}
+/* c + a*b */
+static inline vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm256_fmadd_pd(a, b, c);
+}
+/* c - a*b */
+static inline vd vd_fnma(vd a, vd b, vd c)
+{
+    return _mm256_fnmadd_pd(a, b, c);
+}
+static inline vi vi_load(const uint64_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+static inline void vi_store(uint64_t *p, vi a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, a);
+}
+static inline vi vi_set1(uint64_t x)
+{
+    return _mm256_set1_epi64x((long long)x);
+}
+static inline vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi64(a, b);
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi64(a, b);
+}
+static inline vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+/* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit: in the mantissa of 2^52 a
+ * number below 2^52 is the double 2^52 + number. */
+typedef struct digit_form {
+    __m128i down;
+    vi mask;
+    vd minus;
+} digit_form;
+static inline digit_form digit_form_make(unsigned shift, unsigned bg)
+{
+    return (digit_form){_mm_cvtsi32_si128((int)shift), vi_set1((UINT64_C(1) << bg) - 1),
+                        vd_set1(0x1p52 + (double)(UINT64_C(1) << (bg - 1)))};
+}
+static inline vd in_mantissa(vi digit, vd minus)
+{
+    return vd_sub(_mm256_castsi256_pd(_mm256_or_si256(digit, _mm256_castpd_si256(vd_set1(0x1p52)))), minus);
+}
+static inline vd vd_digit(vi y, digit_form f)
+{
+    return in_mantissa(_mm256_and_si256(_mm256_srl_epi64(y, f.down), f.mask), f.minus);
+}
+/* The same for the uppermost digit, which a shift alone cuts out; its offset stays in y. */
+#define TOP_DIGIT_BIAS (UINT64_C(1) << 63)
+static inline vd vd_top_digit(vi y, digit_form f)
+{
+    return in_mantissa(_mm256_srl_epi64(y, f.down), f.minus);
+}
+static inline vi vi_shifted_bits(vd x, unsigned shift)
+{
+    return _mm256_sll_epi64(_mm256_castpd_si256(x), _mm_cvtsi32_si128((int)shift));
+}
+
+static inline void vd_transpose(vd a[4])
+{
+    const vd t0 = _mm256_unpacklo_pd(a[0], a[1]), t1 = _mm256_unpackhi_pd(a[0], a[1]);
+    const vd t2 = _mm256_unpacklo_pd(a[2], a[3]), t3 = _mm256_unpackhi_pd(a[2], a[3]);
+    a[0] = _mm256_permute2f128_pd(t0, t2, 0x20);
+    a[1] = _mm256_permute2f128_pd(t1, t3, 0x20);
+    a[2] = _mm256_permute2f128_pd(t0, t2, 0x31);
+    a[3] = _mm256_permute2f128_pd(t1, t3, 0x31);
+}
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Thin wrappers of AVX-512 (F, DQ) for fft_kernels_impl.h: vd is LANES doubles, vi LANES 64-bit words. Every vector
+ * operation of the few ports costs the same here, so products are fused wherever they can be. */
+#ifndef MATH_SIMD_F64_AVX512_H
+#define MATH_SIMD_F64_AVX512_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 8u
+#define LOG2_LANES 3u
+
+typedef __m512d vd;
+typedef __m512i vi;
+
+static inline vd vd_load(const double *p)
+{
+    return _mm512_load_pd(p);
+}
+static inline void vd_store(double *p, vd a)
+{
+    _mm512_store_pd(p, a);
+}
+static inline vd vd_set1(double x)
+{
+    return _mm512_set1_pd(x);
+}
+static inline vd vd_add(vd a, vd b)
+{
+    return _mm512_add_pd(a, b);
+}
+static inline vd vd_sub(vd a, vd b)
+{
+    return _mm512_sub_pd(a, b);
+}
+static inline vd vd_mul(vd a, vd b)
+{
+    return _mm512_mul_pd(a, b);
+}
+/* c + a*b */
+static inline vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+/* c - a*b */
+static inline vd vd_fnma(vd a, vd b, vd c)
+{
+    return _mm512_fnmadd_pd(a, b, c);
+}
+static inline vi vi_load(const uint64_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline void vi_store(uint64_t *p, vi a)
+{
+    _mm512_storeu_si512(p, a);
+}
+static inline vi vi_set1(uint64_t x)
+{
+    return _mm512_set1_epi64((long long)x);
+}
+static inline vi vi_add(vi a, vi b)
+{
+    return _mm512_add_epi64(a, b);
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    return _mm512_sub_epi64(a, b);
+}
+static inline vi vi_xor(vi a, vi b)
+{
+    return _mm512_xor_si512(a, b);
+}
+
+/* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit. */
+typedef struct digit_form {
+    __m128i up, down;
+} digit_form;
+static inline digit_form digit_form_make(unsigned shift, unsigned bg)
+{
+    return (digit_form){_mm_cvtsi32_si128((int)(64 - bg - shift)), _mm_cvtsi32_si128((int)(64 - bg))};
+}
+static inline vd vd_digit(vi y, digit_form f)
+{
+    /* flipping the upper bit of the field takes 2^(bg-1) away in two's complement */
+    const vi up = _mm512_xor_si512(_mm512_sll_epi64(y, f.up), _mm512_set1_epi64(INT64_MIN));
+    return _mm512_cvtepi64_pd(_mm512_sra_epi64(up, f.down));
+}
+/* The same for the uppermost digit, whose offset is left out of y: bits [shift, 64) as a signed number. */
+#define TOP_DIGIT_BIAS UINT64_C(0)
+static inline vd vd_top_digit(vi y, digit_form f)
+{
+    return _mm512_cvtepi64_pd(_mm512_sra_epi64(y, f.down));
+}
+static inline vi vi_shifted_bits(vd x, unsigned shift)
+{
+    return _mm512_slli_epi64(_mm512_castpd_si512(x), shift);
+}
+
+static inline void vd_transpose(vd a[8])
+{
+    vd t[8], u[8];
+    for (size_t i = 0; i < 4; i++) {
+        t[2 * i] = _mm512_unpacklo_pd(a[2 * i], a[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_pd(a[2 * i], a[2 * i + 1]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        for (size_t h = 0; h < 2; h++) {
+            u[4 * i + h] = _mm512_shuffle_f64x2(t[4 * i + h], t[4 * i + 2 + h], 0x88);
+            u[4 * i + 2 + h] = _mm512_shuffle_f64x2(t[4 * i + h], t[4 * i + 2 + h], 0xdd);
+        }
+    for (size_t i = 0; i < 4; i++) {
+        a[i] = _mm512_shuffle_f64x2(u[i], u[i + 4], 0x88);
+        a[i + 4] = _mm512_shuffle_f64x2(u[i], u[i + 4], 0xdd);
+    }
+}
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Thin wrappers of AArch64 NEON for fft_kernels_impl.h: vd is LANES doubles, vi LANES 64-bit words. */
+#ifndef MATH_SIMD_F64_NEON_H
+#define MATH_SIMD_F64_NEON_H
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 2u
+#define LOG2_LANES 1u
+
+typedef float64x2_t vd;
+typedef uint64x2_t vi;
+
+static inline vd vd_load(const double *p)
+{
+    return vld1q_f64(p);
+}
+static inline void vd_store(double *p, vd a)
+{
+    vst1q_f64(p, a);
+}
+static inline vd vd_set1(double x)
+{
+    return vdupq_n_f64(x);
+}
+static inline vd vd_add(vd a, vd b)
+{
+    return vaddq_f64(a, b);
+}
+static inline vd vd_sub(vd a, vd b)
+{
+    return vsubq_f64(a, b);
+}
+static inline vd vd_mul(vd a, vd b)
+{
+    return vmulq_f64(a, b);
+}
+/* c + a*b */
+static inline vd vd_fma(vd a, vd b, vd c)
+{
+    return vfmaq_f64(c, a, b);
+}
+/* c - a*b */
+static inline vd vd_fnma(vd a, vd b, vd c)
+{
+    return vfmsq_f64(c, a, b);
+}
+static inline vi vi_load(const uint64_t *p)
+{
+    return vld1q_u64(p);
+}
+static inline void vi_store(uint64_t *p, vi a)
+{
+    vst1q_u64(p, a);
+}
+static inline vi vi_set1(uint64_t x)
+{
+    return vdupq_n_u64(x);
+}
+static inline vi vi_add(vi a, vi b)
+{
+    return vaddq_u64(a, b);
+}
+static inline vi vi_sub(vi a, vi b)
+{
+    return vsubq_u64(a, b);
+}
+static inline vi vi_xor(vi a, vi b)
+{
+    return veorq_u64(a, b);
+}
+
+/* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit. */
+typedef struct digit_form {
+    int64x2_t up, down;
+} digit_form;
+static inline digit_form digit_form_make(unsigned shift, unsigned bg)
+{
+    return (digit_form){vdupq_n_s64((int64_t)(64 - bg - shift)), vdupq_n_s64(-(int64_t)(64 - bg))};
+}
+static inline vd vd_digit(vi y, digit_form f)
+{
+    /* flipping the upper bit of the field takes 2^(bg-1) away in two's complement */
+    const vi up = veorq_u64(vshlq_u64(y, f.up), vdupq_n_u64(UINT64_C(1) << 63));
+    return vcvtq_f64_s64(vshlq_s64(vreinterpretq_s64_u64(up), f.down));
+}
+/* The same for the uppermost digit, whose offset is left out of y: bits [shift, 64) as a signed number. */
+#define TOP_DIGIT_BIAS UINT64_C(0)
+static inline vd vd_top_digit(vi y, digit_form f)
+{
+    return vcvtq_f64_s64(vshlq_s64(vreinterpretq_s64_u64(y), f.down));
+}
+static inline vi vi_shifted_bits(vd x, unsigned shift)
+{
+    return vshlq_u64(vreinterpretq_u64_f64(x), vdupq_n_s64((int64_t)shift));
+}
+
+static inline void vd_transpose(vd a[2])
+{
+    const vd t = vzip1q_f64(a[0], a[1]);
+    a[1] = vzip2q_f64(a[0], a[1]);
+    a[0] = t;
+}
+#endif
