@@ -24,6 +24,9 @@ static void test_messages(void **state)
     assert_int_equal(fail(ANNULUS_ERR_INPUT, "%s", longer), ANNULUS_ERR_INPUT);
     assert_int_equal(fail_prefix(ANNULUS_ERR_INPUT, "%s", longer), ANNULUS_ERR_INPUT);
     assert_int_equal(strlen(annulus_error_message()), 511);
+    assert_int_equal(fail(ANNULUS_ERR_INPUT, "cell \"%s\"", "a\nb\x1b[31m\x7f\xc3\xa9"), ANNULUS_ERR_INPUT);
+    assert_int_equal(fail_prefix(ANNULUS_ERR_INPUT, "%s", "x\ty"), ANNULUS_ERR_INPUT);
+    assert_string_equal(annulus_error_message(), "x?y: cell \"a?b?[31m?\xc3\xa9\"");
     assert_string_equal(annulus_status_name(ANNULUS_ERR_INFEASIBLE), "infeasible");
 }
 
@@ -118,6 +121,20 @@ static void test_file(void **state)
     struct stat info;
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
+    const mode_t kept = umask(077); /* what the user takes away stays away */
+    assert_ok(file_write(path, "public", 6, 0644));
+    (void)umask(kept);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_ok(file_write(path, "secret", 6, 0600));
+    uint8_t head[4] = {0};
+    size_t got = 0;
+    uint64_t size = 0;
+    assert_ok(file_head(path, head, 4, &got, &size));
+    assert_int_equal(got, 4);
+    assert_int_equal(size, 6);
+    assert_memory_equal(head, "secr", 4);
+    assert_refused(file_head(folder, head, 4, &got, &size), "not a regular file");
     uint8_t *bytes = NULL;
     size_t len;
     assert_ok(file_read(path, 6, &bytes, &len));
@@ -130,6 +147,9 @@ static void test_file(void **state)
     assert_refused(file_read("no/such/file", 5, &bytes, &len), "no/such/file: cannot open");
     assert_null(bytes);
     assert_refused(file_write("no/such/folder/file", "x", 1, 0644), "cannot write");
+    assert_refused(file_write("/dev/null", "x", 1, 0644), "/dev/null: cannot write: it exists and is no regular file");
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
     assert_int_equal(mkdir("annulus-test-dir", 0700) == 0 || access("annulus-test-dir", F_OK) == 0, 1);
     assert_refused(file_write("annulus-test-dir", "x", 1, 0644), "annulus-test-dir: cannot write");
     assert_int_equal(rmdir("annulus-test-dir"), 0); /* still there, and no temporary beside the other file: */

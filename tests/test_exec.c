@@ -77,6 +77,41 @@ static void test_encrypted_is_exact(void **state)
     network_destroy(n);
 }
 
+/* Inputs far beyond the calibration data: scores leave the measured range many times over, and decrypt to what they
+ * are. */
+static void test_scores_do_not_wrap(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    const size_t widths[] = {8, 3};
+    network *n = random_network(&seed, widths, 1, ACTIVATION_IDENTITY, 4);
+    float *x = random_inputs(&seed, 200, 8);
+    for (size_t i = 0; i < 200 * 8; i++) x[i] = i % 8 == 0 && i % 16 == 0 ? 0.25f : 0; /* one feature moves by a unit */
+    n->layers[0].W[0] = 1;
+    lower_options o;
+    lower_options_init(&o);
+    o.output_bits = 8;
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    const circuit_layer *l = circuit_last(c);
+    double clear[3], got[3];
+    int32_t most[8], *q = most;
+    exec_stats stats = {0};
+    for (size_t i = 0; i < 8; i++) most[i] = l->W[i] > 0 ? c->input.hi : c->input.lo;
+    assert_ok(exec_clear(c, q, 1, 1, clear, &stats));
+    assert_true(clear[0] == (double)l->proven_hi[0]);
+    assert_true(clear[0] > 3 * (double)(l->hi[0] - l->lo[0] + 1));
+    assert_true(stats.out_of_range[0] > 0); /* counted */
+    roles r;
+    roles_create(&r, c);
+    run_encrypted(&r, c, q, got);
+    for (size_t k = 0; k < 3; k++) assert_true(rint(got[k]) == clear[k]);
+    roles_destroy(&r);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 /* Simulation with a noise that matters: of W look-ups at cell centres and all other phases, the share of index errors
  * of the first layer lies within 6 standard errors of the Gaussian law averaged over the positions met (false alarm
  * 2e-9). */
@@ -169,7 +204,8 @@ static void test_encrypted_follows_simulation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_encrypted_is_exact), cmocka_unit_test(test_simulation_law),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_encrypted_is_exact),
+                                       cmocka_unit_test(test_scores_do_not_wrap), cmocka_unit_test(test_simulation_law),
                                        cmocka_unit_test(test_encrypted_follows_simulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,11 @@ static void test_rounding_and_ranges(void **state)
             assert_true(l->measured_hi[k] <= l->hi[k] && l->hi[k] <= l->proven_hi[k]);
             assert_true(l->lo[k] + l->offset[k] >= 0 && l->hi[k] + l->offset[k] < (int64_t)l->cells * l->step);
         }
+        const circuit_layer *scores = circuit_last(c); /* no score that inputs can reach leaves half a period */
+        for (size_t k = 0; k < scores->out; k++) {
+            assert_true(2 * (scores->proven_lo[k] + scores->offset[k]) > -scores->period);
+            assert_true(2 * (scores->proven_hi[k] + scores->offset[k]) < scores->period);
+        }
         circuit_destroy(c);
     }
     free(x);

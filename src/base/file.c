@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include "base/memory.h"
+#include "base/random.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,31 +24,63 @@ static annulus_status read_all(int fd, const char *path, uint8_t *p, size_t len)
     return ANNULUS_OK;
 }
 
-static annulus_status read_open(int fd, const char *path, size_t limit, uint8_t **out, size_t *len)
+static annulus_status read_open(int fd, const char *path, uint64_t size, size_t limit, uint8_t **out, size_t *len)
 {
-    struct stat info;
-    if (fstat(fd, &info) != 0) return fail(ANNULUS_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) return fail(ANNULUS_ERR_INPUT, "%s: not a regular file; name a file", path);
-    if ((uint64_t)info.st_size > limit)
-        return fail(ANNULUS_ERR_INPUT, "%s: %lld bytes, at most %zu are accepted here", path, (long long)info.st_size,
+    if (size > limit)
+        return fail(ANNULUS_ERR_INPUT, "%s: %llu bytes, at most %zu are accepted here", path, (unsigned long long)size,
                     limit);
     void *p;
-    TRY(mem_create((size_t)info.st_size, 1, path, &p));
-    const annulus_status st = read_all(fd, path, p, (size_t)info.st_size);
+    TRY(mem_create((size_t)size, 1, path, &p));
+    const annulus_status st = read_all(fd, path, p, (size_t)size);
     if (st != ANNULUS_OK) {
-        mem_wipe_free(p, (size_t)info.st_size); /* may hold part of a key */
+        mem_wipe_free(p, (size_t)size); /* may hold part of a key */
         return st;
     }
     *out = p;
-    *len = (size_t)info.st_size;
+    *len = (size_t)size;
+    return ANNULUS_OK;
+}
+
+/* A regular file's descriptor and size. */
+static annulus_status open_regular(const char *path, int *out, uint64_t *size)
+{
+    struct stat info;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block before it is refused */
+    if (fd < 0) return fail(ANNULUS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    annulus_status st = ANNULUS_OK;
+    if (fstat(fd, &info) != 0)
+        st = fail(ANNULUS_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
+        st = fail(ANNULUS_ERR_INPUT, "%s: not a regular file; name a file", path);
+    if (st != ANNULUS_OK) {
+        (void)close(fd);
+        return st;
+    }
+    *out = fd;
+    *size = (uint64_t)info.st_size;
+    return ANNULUS_OK;
+}
+
+annulus_status file_head(const char *path, void *out, size_t n, size_t *got, uint64_t *size)
+{
+    int fd = -1;
+    uint64_t whole = 0;
+    TRY(open_regular(path, &fd, &whole));
+    const size_t want = whole < n ? (size_t)whole : n;
+    const annulus_status st = read_all(fd, path, out, want);
+    (void)close(fd);
+    if (st != ANNULUS_OK) return st;
+    *got = want;
+    *size = whole;
     return ANNULUS_OK;
 }
 
 annulus_status file_read(const char *path, size_t limit, uint8_t **out, size_t *len)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block before it is refused */
-    if (fd < 0) return fail(ANNULUS_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const annulus_status st = read_open(fd, path, limit, out, len);
+    int fd = -1;
+    uint64_t size = 0;
+    TRY(open_regular(path, &fd, &size));
+    const annulus_status st = read_open(fd, path, size, limit, out, len);
     (void)close(fd);
     return st;
 }
@@ -64,19 +97,35 @@ static int write_all(int fd, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* A new file beside the target, "target.8 hex digits". */
+static annulus_status temporary_open(const char *path, unsigned mode, char *temporary, size_t size, int *out)
+{
+    for (unsigned attempt = 0; attempt < 100; attempt++) {
+        uint32_t word = 0;
+        TRY(random_os(&word, sizeof word));
+        const int n = snprintf(temporary, size, "%s.%08x", path, word);
+        if (n < 0 || (size_t)n >= size) return fail(ANNULUS_ERR_IO, "%s: the path is too long", path);
+        *out = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+        if (*out >= 0) return ANNULUS_OK;
+        if (errno != EEXIST) break;
+    }
+    return fail(ANNULUS_ERR_IO, "%s: cannot write there: %s", path, strerror(errno));
+}
+
 annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
 {
     char temporary[4096];
-    const int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temporary) return fail(ANNULUS_ERR_IO, "%s: the path is too long", path);
-    const int fd = mkostemp(temporary, O_CLOEXEC); /* created 0600 */
-    if (fd < 0) return fail(ANNULUS_ERR_IO, "%s: cannot write there: %s", path, strerror(errno));
+    struct stat info;
+    int fd = -1;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return fail(ANNULUS_ERR_IO, "%s: cannot write: it exists and is no regular file; name a file", path);
+    TRY(temporary_open(path, mode, temporary, sizeof temporary, &fd));
 
-    int bad = write_all(fd, p, len) != 0 || fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0;
-    const int wrote = errno;
-    if (close(fd) != 0 && !bad) bad = 1;
+    int bad = write_all(fd, p, len) != 0 || fsync(fd) != 0;
+    int error = errno;
+    if (close(fd) != 0 && !bad) bad = 1, error = errno;
     if (!bad && rename(temporary, path) == 0) return ANNULUS_OK;
-    const int error = bad ? wrote : errno;
+    if (!bad) error = errno;
     (void)unlink(temporary);
     return fail(ANNULUS_ERR_IO, "%s: cannot write: %s", path, strerror(error));
 }

@@ -10,7 +10,11 @@
 /* Reads at most `limit` bytes; a larger file is an error. *out is owned by the caller (mem_free). */
 annulus_status file_read(const char *path, size_t limit, uint8_t **out, size_t *len)
     __attribute__((warn_unused_result));
-/* mode: permission bits, e.g. 0600 for secrets. Replaces the target atomically; nothing is left behind on failure. */
+/* The first bytes of a regular file: *got of at most n; *size is the whole file's. */
+annulus_status file_head(const char *path, void *out, size_t n, size_t *got, uint64_t *size)
+    __attribute__((warn_unused_result));
+/* mode: permission bits, e.g. 0600 for secrets; the process's umask takes away from them. Replaces a regular file
+ * atomically, and nothing else (no directory, no device); nothing is left behind on failure. */
 annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
     __attribute__((warn_unused_result));
 #endif

@@ -36,6 +36,14 @@ const char *annulus_status_name(annulus_status status)
     return "unknown";
 }
 
+/* Names and cells from files stand in messages: a line break or an escape sequence in them must not reach a terminal.
+ */
+static void make_printable(char *s)
+{
+    for (; *s != '\0'; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f) *s = '?';
+}
+
 annulus_status fail(annulus_status code, const char *format, ...)
 {
     char text[MESSAGE_BYTES]; /* the arguments may point into the old message */
@@ -43,6 +51,7 @@ annulus_status fail(annulus_status code, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    make_printable(text);
     memcpy(message, text, sizeof text);
     return code;
 }
@@ -61,6 +70,7 @@ annulus_status fail_prefix(annulus_status code, const char *format, ...)
     memcpy(text + head, ": ", 2);
     memcpy(text + head + 2, message, strlen(message) + 1);
     text[MESSAGE_BYTES - 1] = '\0';
+    make_printable(text);
     memcpy(message, text, MESSAGE_BYTES);
     return code;
 }

@@ -22,6 +22,7 @@
 #define CIRCUIT_MAX_LAYERS 32u
 #define CIRCUIT_MAX_WIDTH 65536u
 #define CIRCUIT_MAX_CELLS 4096u
+#define CIRCUIT_MAX_OUTPUT_BITS 32u
 
 typedef struct circuit_layer {
     char name[32];

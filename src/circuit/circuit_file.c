@@ -121,7 +121,7 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
     if (last) {
         if (l->cells != 0 || l->EF != 0 || l->step != 1 || l->period < 2 || l->period > MAX_ACCUMULATOR ||
-            l->output_bits == 0 || l->output_bits > 32)
+            l->output_bits == 0 || l->output_bits > CIRCUIT_MAX_OUTPUT_BITS)
             return read_fail(r, "the encoding of output layer %s is out of range", l->name);
     } else {
         if (l->cells < 2 || l->cells > CIRCUIT_MAX_CELLS || l->step < 1 || l->step > MAX_ACCUMULATOR / l->cells ||

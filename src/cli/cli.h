@@ -40,13 +40,15 @@ double seconds_now(void);
 
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
+/* Flushes stdout: 0, or 1 and a message when anything printed there was lost. */
+int finish_stdout(void);
 /* Numbers from the command line; a bad one is a usage error that names the option. */
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most);
 double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most);
 /* Probabilities as 0.01, 1e-3 or 2^-40; log2 of it. */
 double parse_log2_probability(struct argp_state *state, const char *what, const char *text);
 
-/* Class of an answer and its values as CSV to stdout, or JSON: one row a sample. */
+/* Class of an answer and its values as CSV to stdout, or JSON: one row a sample. What finish_stdout returns. */
 int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json);
 
 int cmd_train(int argc, char **argv);

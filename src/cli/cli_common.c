@@ -14,12 +14,19 @@ int report_failure(void)
     return 1;
 }
 
+int finish_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    fprintf(stderr, "annulus: cannot write to standard output: %s\n", strerror(errno));
+    return 1;
+}
+
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)
 {
     char *end = NULL;
     errno = 0;
     const unsigned long long v = strtoull(text, &end, 10);
-    if (end == text || *end != '\0' || text[0] == '-' || errno != 0 || v < least || v > most)
+    if (end == text || *end != '\0' || text[0] < '0' || text[0] > '9' || errno != 0 || v < least || v > most)
         argp_error(state, "%s %s: a whole number from %zu to %zu is needed", what, text, least, most);
     return (size_t)v;
 }
@@ -131,16 +138,32 @@ static error_t work_parse(int key, char *arg, struct argp_state *state)
 }
 const struct argp work_argp = {.options = work_entries, .parser = work_parse};
 
+/* A cell of CSV: quoted where it has to be. */
+static void print_cell(const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        printf("%s", text);
+        return;
+    }
+    putchar('"');
+    for (; *text != '\0'; text++) printf(*text == '"' ? "\"\"" : "%c", *text);
+    putchar('"');
+}
+
 static void print_csv(const annulus_circuit *c, const double *values, size_t count, size_t first)
 {
     const size_t outputs = annulus_circuit_outputs(c);
     const int classes = annulus_circuit_task(c) == ANNULUS_CLASSIFICATION;
     printf(classes ? "sample,answer" : "sample");
-    for (size_t o = 0; o < outputs; o++) printf(",%s", annulus_circuit_label(c, o));
+    for (size_t o = 0; o < outputs; o++) {
+        putchar(',');
+        print_cell(annulus_circuit_label(c, o));
+    }
     printf("\n");
     for (size_t i = 0; i < count; i++) {
         printf("%zu", first + i);
-        if (classes) printf(",%s", annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
+        if (classes) putchar(',');
+        if (classes) print_cell(annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
         for (size_t o = 0; o < outputs; o++) printf(",%.6g", values[i * outputs + o]);
         printf("\n");
     }
@@ -174,5 +197,5 @@ int print_answers(const annulus_circuit *c, const double *values, size_t count, 
         printf("\n");
         json_decref(all);
     }
-    return fflush(stdout) == 0 ? 0 : 1;
+    return finish_stdout();
 }

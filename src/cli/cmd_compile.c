@@ -55,7 +55,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->o.log2_error = parse_log2_probability(state, key == GLOBAL_KEY ? "--global-p-error" : "--p-error", arg);
         break;
     case SECURITY_KEY:
-        c->o.security = (int)parse_size(state, "--security", arg, 128, 132);
+        if (strcmp(arg, "128") != 0 && strcmp(arg, "132") != 0) argp_error(state, "--security %s: 128 or 132", arg);
+        c->o.security = strcmp(arg, "132") == 0 ? 132 : 128;
         break;
     case ARGP_KEY_ARG:
         if (c->model != NULL) argp_error(state, "one ONNX file, not also %s", arg);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CLIENT_KEY = 0x300, INPUT_KEY };
 
@@ -67,6 +68,8 @@ int cmd_decrypt(int argc, char **argv)
         else
             rc = print_answers(circuit, values, annulus_output_count(y), 0, c.json);
     }
+    if (values != NULL)
+        explicit_bzero(values, sizeof *values * annulus_output_count(y) * annulus_circuit_outputs(circuit));
     free(values);
     annulus_output_destroy(y);
     annulus_client_key_destroy(key);

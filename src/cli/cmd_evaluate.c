@@ -123,8 +123,10 @@ int cmd_evaluate(int argc, char **argv)
         rc = 1;
     } else if (rc == 0 && c.answers)
         rc = print_answers(circuit, values, e.count, c.data.first, c.json);
-    else if (rc == 0)
+    else if (rc == 0) {
         (c.json ? print_json : print_text)(&c, annulus_circuit_task(circuit), &e);
+        rc = finish_stdout();
+    }
     free(values);
     annulus_dataset_destroy(d);
     annulus_circuit_destroy(circuit);

@@ -38,7 +38,7 @@ int cmd_inspect(int argc, char **argv)
     char *text = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     if (annulus_inspect(c.path, c.json, &text) != ANNULUS_OK) return report_failure();
-    const int written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    printf(c.json ? "%s\n" : "%s", text);
     annulus_text_destroy(text);
-    return written ? 0 : 1;
+    return finish_stdout();
 }

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { CLIENT_KEY = 0x300, EVALUATION_KEY };
 
@@ -35,6 +36,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->circuit == NULL) argp_error(state, "a circuit is needed");
         if (c->client == NULL || c->evaluation == NULL) argp_error(state, "--client and --evaluation are needed");
+        if (c->client != NULL && c->evaluation != NULL && strcmp(c->client, c->evaluation) == 0)
+            argp_error(state, "--client and --evaluation are both %s: one key would replace the other", c->client);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -61,6 +61,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* The cell of CSV at the start of s, unquoted in place. */
+static const char *cell_take(char *s)
+{
+    if (*s != '"') {
+        s[strcspn(s, ",\r\n")] = '\0';
+        return s;
+    }
+    char *to = s;
+    for (const char *from = s + 1; *from != '\0' && (*from != '"' || from[1] == '"'); from++) {
+        from += *from == '"';
+        *to++ = *from;
+    }
+    *to = '\0';
+    return s;
+}
+
 /* Second column of a CSV of answers. */
 static int answers_read(answers *a, size_t count)
 {
@@ -74,11 +90,14 @@ static int answers_read(answers *a, size_t count)
     int rc = getline(&line, &room, f) < 0 || strncmp(line, "sample,answer", 13) != 0;
     if (rc) fprintf(stderr, "annulus: %s: not a table of answers: annulus decrypt prints one\n", a->path);
     a->name = rc ? NULL : calloc(count, sizeof *a->name);
+    if (!rc && a->name == NULL) {
+        fprintf(stderr, "annulus: no memory for the answers\n");
+        rc = 1;
+    }
     for (; a->name != NULL && a->count < count && getline(&line, &room, f) >= 0; a->count++) {
         char *rest = line;
         (void)strsep(&rest, ",");
-        const char *name = strsep(&rest, ",\n");
-        (void)snprintf(a->name[a->count], sizeof *a->name, "%s", name == NULL ? "" : name);
+        (void)snprintf(a->name[a->count], sizeof *a->name, "%s", rest == NULL ? "" : cell_take(rest));
     }
     free(line);
     (void)fclose(f);
@@ -164,6 +183,7 @@ int cmd_picture(int argc, char **argv)
         const size_t left = annulus_dataset_count(d) - i;
         print_row(&c, circuit, d, i, left < c.columns ? left : c.columns);
     }
+    if (rc == 0) rc = finish_stdout();
     for (size_t a = 0; a < c.answers_count; a++) free(c.answers[a].name);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);

@@ -134,6 +134,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         parse_hidden(c, arg, state);
         break;
     case ACTIVATION_KEY:
+        if (strcmp(arg, "relu") != 0 && strcmp(arg, "sigmoid") != 0 && strcmp(arg, "tanh") != 0 &&
+            strcmp(arg, "identity") != 0)
+            argp_error(state, "--activation %s: relu, sigmoid, tanh or identity", arg);
         c->o.activation = arg;
         break;
     case NAMES_KEY:
@@ -144,6 +147,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
+        if (c->task == ANNULUS_REGRESSION && c->data.images != NULL)
+            argp_error(state, "--task regression goes with --csv: IDX labels are classes");
         break;
     default:
         return parse_number(c, key, arg, state);

@@ -28,7 +28,7 @@ static annulus_status idx_header(gz_input *g, size_t rank_min, size_t rank_max, 
         return fail(ANNULUS_ERR_INPUT, "%zu dimensions found, %zu to %zu expected: are images and labels exchanged?",
                     f->rank, rank_min, rank_max);
     TRY(gz_input_read(g, h, 4 * f->rank, &got));
-    if (got < 4 * f->rank) return fail(ANNULUS_ERR_INPUT, "the file ends inside the IDX header");
+    if (got < 4 * f->rank) return fail(ANNULUS_ERR_INPUT, "the file ends inside the IDX header; copy it again");
     f->count = 1;
     for (size_t i = 0; i < f->rank; i++) {
         const uint8_t *d = h + 4 * i;
@@ -51,7 +51,8 @@ static annulus_status idx_body(gz_input *g, idx_file *f)
         st = array_reserve(&p, &capacity, have + want, 1, "the values");
         if (st == ANNULUS_OK) st = gz_input_read(g, (uint8_t *)p + have, want, &got);
         if (st == ANNULUS_OK && got < want)
-            st = fail(ANNULUS_ERR_INPUT, "%zu values announced, the file ends after %zu", f->count, have + got);
+            st = fail(ANNULUS_ERR_INPUT, "%zu values announced, the file ends after %zu; copy it again", f->count,
+                      have + got);
         have += got;
     }
     uint8_t extra;

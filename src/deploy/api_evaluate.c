@@ -135,6 +135,10 @@ annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset 
     void *q, *clear = NULL, *mine = NULL;
     if (d->d->features != e.features)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->d->features, e.features);
+    if (c->c->task == CIRCUIT_CLASSIFICATION && d->d->label != NULL && d->d->classes > e.outputs)
+        return fail(ANNULUS_ERR_INPUT,
+                    "the data have %zu classes, the circuit tells %zu apart: take data of its classes", d->d->classes,
+                    e.outputs);
     TRY(mem_create(e.count * e.features, sizeof(int32_t), "samples", &q));
     annulus_status st = mem_create(e.count * e.outputs, sizeof(double), "values", &clear);
     if (st == ANNULUS_OK) st = mem_create(e.count * e.outputs, sizeof(double), "values", &mine);

@@ -85,6 +85,10 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     network *n = NULL;
     reporting r = {.report = report, .context = context};
     TRY(options_convert(options, &t));
+    const size_t outputs = d->d->label != NULL ? d->d->classes : d->d->targets;
+    if (options->class_names != NULL && options->class_names_count != outputs)
+        return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
+                    outputs);
     annulus_status st = train_network(d->d, &t, report == NULL ? NULL : report_epoch, &r, progress, &n);
     if (st == ANNULUS_OK && options->class_names != NULL) {
         st = network_set_labels(n, options->class_names, options->class_names_count);

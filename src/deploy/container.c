@@ -9,17 +9,17 @@
 #define VERSION 1u
 #define HEAD_BYTES 24u /* magic 8, version 4, kind 4, length 8 */
 #define HASH_BYTES 32u
-#define LARGEST ((size_t)1 << 36)
 
 static const char magic[8] = "ANNULUS";
 
 static const struct {
     const char *name, *how;
-} kinds[] = {[CONTAINER_CIRCUIT] = {"circuit", "annulus compile makes it"},
-             [CONTAINER_CLIENT_KEY] = {"client key (secret)", "annulus keygen --client makes it"},
-             [CONTAINER_EVALUATION_KEY] = {"evaluation key", "annulus keygen --evaluation makes it"},
-             [CONTAINER_INPUT] = {"encrypted input", "annulus encrypt makes it"},
-             [CONTAINER_OUTPUT] = {"encrypted output", "annulus run makes it"}};
+    uint64_t largest; /* bytes of a file; a client key of the largest parameters has 400 kB */
+} kinds[] = {[CONTAINER_CIRCUIT] = {"circuit", "annulus compile makes it", UINT64_C(1) << 32},
+             [CONTAINER_CLIENT_KEY] = {"client key (secret)", "annulus keygen --client makes it", 1 << 20},
+             [CONTAINER_EVALUATION_KEY] = {"evaluation key", "annulus keygen --evaluation makes it", UINT64_C(1) << 36},
+             [CONTAINER_INPUT] = {"encrypted input", "annulus encrypt makes it", UINT64_C(1) << 36},
+             [CONTAINER_OUTPUT] = {"encrypted output", "annulus run makes it", UINT64_C(1) << 36}};
 
 const char *container_kind_name(container_kind kind)
 {
@@ -57,15 +57,14 @@ annulus_status container_write(const char *path, container_kind kind, const writ
     return st;
 }
 
-static annulus_status frame_check(const char *path, container *c)
+/* The first HEAD_BYTES of a file of `size` bytes. */
+static annulus_status head_check(const char *path, const uint8_t *head, size_t got, uint64_t size, container_kind *out)
 {
     uint32_t version = 0, kind = 0;
     uint64_t length = 0;
-    uint8_t digest[HASH_BYTES];
-    reader r = {.p = c->bytes, .len = c->len, .name = path};
-    if (c->len < HEAD_BYTES + HASH_BYTES || memcmp(c->bytes, magic, sizeof magic) != 0)
+    reader r = {.p = head, .len = got, .pos = sizeof magic, .name = path};
+    if (got < HEAD_BYTES || size < HEAD_BYTES + HASH_BYTES || memcmp(head, magic, sizeof magic) != 0)
         return fail(ANNULUS_ERR_INPUT, "%s: not a file of annulus (no circuit, key or ciphertext)", path);
-    r.pos = sizeof magic;
     TRY(read_u32(&r, &version));
     TRY(read_u32(&r, &kind));
     TRY(read_u64(&r, &length));
@@ -74,20 +73,36 @@ static annulus_status frame_check(const char *path, container *c)
                     version, VERSION);
     if (kind < CONTAINER_CIRCUIT || kind > CONTAINER_OUTPUT)
         return fail(ANNULUS_ERR_INPUT, "%s: kind %u is unknown; make the file again", path, kind);
-    if (length != c->len - HEAD_BYTES - HASH_BYTES)
+    if (length != size - HEAD_BYTES - HASH_BYTES)
         return fail(ANNULUS_ERR_INPUT, "%s: the file is cut off or has bytes too many; copy it again", path);
-    TRY(hash(c->bytes, c->len - HASH_BYTES, digest));
-    if (memcmp(digest, c->bytes + c->len - HASH_BYTES, HASH_BYTES) != 0)
-        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); copy it again", path);
-    c->kind = (container_kind)kind;
-    c->body = (reader){.p = c->bytes + HEAD_BYTES, .len = (size_t)length, .name = path};
+    if (size > kinds[kind].largest)
+        return fail(ANNULUS_ERR_INPUT, "%s: %llu bytes are too many for a file of kind %s; make the file again", path,
+                    (unsigned long long)size, kinds[kind].name);
+    *out = (container_kind)kind;
     return ANNULUS_OK;
 }
 
+static annulus_status frame_check(const char *path, container *c)
+{
+    uint8_t digest[HASH_BYTES];
+    TRY(head_check(path, c->bytes, c->len, c->len, &c->kind));
+    TRY(hash(c->bytes, c->len - HASH_BYTES, digest));
+    if (memcmp(digest, c->bytes + c->len - HASH_BYTES, HASH_BYTES) != 0)
+        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); copy it again", path);
+    c->body = (reader){.p = c->bytes + HEAD_BYTES, .len = c->len - HEAD_BYTES - HASH_BYTES, .name = path};
+    return ANNULUS_OK;
+}
+
+/* The head is judged before memory is taken for the rest. */
 annulus_status container_open(const char *path, container *out)
 {
     container c = {0};
-    TRY(file_read(path, LARGEST, &c.bytes, &c.len));
+    uint8_t head[HEAD_BYTES] = {0};
+    size_t got = 0;
+    uint64_t size = 0;
+    TRY(file_head(path, head, sizeof head, &got, &size));
+    TRY(head_check(path, head, got, size, &c.kind));
+    TRY(file_read(path, (size_t)size, &c.bytes, &c.len));
     const annulus_status st = frame_check(path, &c);
     if (st == ANNULUS_OK)
         *out = c;

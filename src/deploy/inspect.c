@@ -55,7 +55,7 @@ static json_t *layer_json(const circuit *c, size_t i)
                           "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
                           "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out),
                           "range", (json_int_t)range[0], (json_int_t)range[1], "noise_log2_std",
-                          log2(choice->phase_std), "log2_failure", fmax(choice->log2_failure, -1000));
+                          fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
     if (j == NULL || l->cells == 0) {
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;

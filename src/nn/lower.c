@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LEAST_CALIBRATION 32u
-#define OUTPUT_ROOM 1.25 /* of the widest score range: noise and unseen inputs must not wrap */
+#define OUTPUT_ROOM 1.25 /* of the widest score range: noise must not wrap */
 
 void lower_options_init(lower_options *o)
 {
@@ -115,17 +115,17 @@ static void choose_ranges(circuit_layer *l, const lower_options *options)
     }
 }
 
-static int64_t widest_span(const circuit_layer *l)
+static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
 {
     int64_t most = 1;
-    for (size_t o = 0; o < l->out; o++)
-        if (l->hi[o] - l->lo[o] + 1 > most) most = l->hi[o] - l->lo[o] + 1;
+    for (size_t o = 0; o < n; o++)
+        if (hi[o] - lo[o] + 1 > most) most = hi[o] - lo[o] + 1;
     return most;
 }
 
 static annulus_status choose_cells(circuit_layer *l, const lower_options *options)
 {
-    const int64_t span = widest_span(l),
+    const int64_t span = widest_span(l->lo, l->hi, l->out),
                   most = options->rounding_bits == 0 ? span : INT64_C(1) << options->rounding_bits;
     l->step = (span + most - 1) / most;
     const int64_t cells = (span + l->step - 1) / l->step;
@@ -151,12 +151,20 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
     }
 }
 
-static void encode_output(circuit_layer *l, const lower_options *options)
+/* Nothing cuts off a score as a table cuts off its input: beyond the period it would wrap and decrypt to another one.
+ * So the period spans the proven range, and as many bits are added as that is wider than the measured one. */
+static annulus_status encode_output(circuit_layer *l, const lower_options *options)
 {
+    const int64_t proven = widest_span(l->proven_lo, l->proven_hi, l->out), span = widest_span(l->lo, l->hi, l->out);
     l->step = 1;
-    l->period = (int64_t)ceil(OUTPUT_ROOM * (double)widest_span(l)) + 2;
+    l->period = (int64_t)ceil(OUTPUT_ROOM * (double)proven) + 2;
     l->output_bits = options->output_bits;
-    for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->lo[o] + l->hi[o]) / 2);
+    for (int64_t s = span; s < proven; s *= 2) l->output_bits++;
+    for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->proven_lo[o] + l->proven_hi[o]) / 2);
+    if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INFEASIBLE,
+                "scores of %u bits in a proven range %" PRId64 " times the measured one: ask for fewer output bits",
+                options->output_bits, proven / span);
 }
 
 /* s <- integers behind the look-ups of l. */
@@ -196,10 +204,7 @@ static annulus_status lower_layer(const dense_layer *d, size_t index, int last, 
     proven_ranges(l, s);
     TRY(measured_ranges(l, s));
     choose_ranges(l, s->options);
-    if (last) {
-        encode_output(l, s->options);
-        return ANNULUS_OK;
-    }
+    if (last) return encode_output(l, s->options);
     TRY(choose_cells(l, s->options));
     void *table;
     TRY(mem_create(l->out * l->cells, sizeof *l->table, "look-up tables", &table));

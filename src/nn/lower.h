@@ -9,7 +9,8 @@ typedef struct lower_options {
     int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
     double margin;          /* fraction of the measured width added at each side, default 0.1 */
     unsigned rounding_bits; /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
-    unsigned output_bits; /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error */
+    unsigned output_bits;   /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
+                               the   scores themselves never wrap: their period spans the proven range */
     error_target target;
     double log2_error;
     security_level level;

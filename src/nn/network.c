@@ -157,7 +157,9 @@ static annulus_status quantizer_check(const quantizer *q, const char *what)
     if (!(q->scale > 0) || !isfinite(q->scale)) return fail(ANNULUS_ERR_INPUT, "%s: the scale is not positive", what);
     quantizer_range(q, &lo, &hi);
     if (lo >= hi) return fail(ANNULUS_ERR_INPUT, "%s: %u narrow bits leave a single value", what, q->bits);
-    if (q->zero < -65536 || q->zero > 65536) return fail(ANNULUS_ERR_INPUT, "%s: zero point %d", what, q->zero);
+    if (lo - (int64_t)q->zero < -65536 || hi - (int64_t)q->zero > 65536) /* what a circuit holds */
+        return fail(ANNULUS_ERR_INPUT, "%s: zero point %d puts integers beyond -65536..65536; choose one nearer to 0",
+                    what, q->zero);
     return ANNULUS_OK;
 }
 

@@ -181,6 +181,6 @@ annulus_status onnx_model_read(const char *path, network **out)
     size_t len = 0;
     TRY(file_read(path, ONNX_FILE_MAX, &bytes, &len));
     const annulus_status st = onnx_model_decode(bytes, len, path, out);
-    mem_free(bytes);
+    mem_wipe_free(bytes, st == ANNULUS_OK ? 0 : len); /* what is no model may be a client key, named by mistake */
     return st;
 }

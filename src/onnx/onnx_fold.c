@@ -200,8 +200,9 @@ annulus_status onnx_fold_transpose(onnx_graph *g, const Onnx__NodeProto *node)
     const onnx_constant *x;
     TRY(onnx_node_constant(g, node, 0, &x));
     const Onnx__AttributeProto *a = attribute(node, "perm");
-    if (x->rank != 2 || (a != NULL && (a->n_ints != 2 || a->ints[0] + a->ints[1] != 1 || a->ints[0] * a->ints[1] != 0)))
-        return onnx_node_fail(node, "only matrices can be transposed");
+    const int plain =
+        a == NULL || (a->n_ints == 2 && ((a->ints[0] == 0 && a->ints[1] == 1) || (a->ints[0] == 1 && a->ints[1] == 0)));
+    if (x->rank != 2 || !plain) return onnx_node_fail(node, "only matrices can be transposed");
     return copy(g, node, x, a == NULL || a->ints[0] == 1);
 }
 

@@ -30,14 +30,16 @@ static annulus_status encrypt_with(const secret_key *key, const seed256 *mask_se
                                    uint64_t *mask, const uint64_t *message, size_t count, uint64_t *body)
 {
     const size_t dim = tfhe_big_dim(&key->params);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t error;
-        TRY(stream_restart(masks, mask_seed, RANDOM_MASK, i));
-        TRY(stream_u64s(masks, mask, dim));
-        TRY(stream_tuniform(noise, key->params.glwe_noise, &error, 1));
-        body[i] = message[i] + error + inner_product(mask, key->S, dim);
+    uint64_t error = 0; /* secret: with it a ciphertext gives an equation of the key */
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 0; st == ANNULUS_OK && i < count; i++) {
+        st = stream_restart(masks, mask_seed, RANDOM_MASK, i);
+        if (st == ANNULUS_OK) st = stream_u64s(masks, mask, dim);
+        if (st == ANNULUS_OK) st = stream_tuniform(noise, key->params.glwe_noise, &error, 1);
+        if (st == ANNULUS_OK) body[i] = message[i] + error + inner_product(mask, key->S, dim);
     }
-    return ANNULUS_OK;
+    mem_wipe(&error, sizeof error);
+    return st;
 }
 
 annulus_status lwe_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message,

@@ -169,10 +169,12 @@ annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, c
     if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, ksk_create, &g);
     if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 1, 1);
     keygen_clear(&g, workers);
-    if (st == ANNULUS_OK)
+    if (st == ANNULUS_OK) {
         *out = g.out;
-    else
-        seeded_eval_key_destroy(g.out);
+        return st;
+    }
+    mem_wipe(g.out->bsk, tfhe_bsk_seeded_bytes(p)); /* a row that failed half-way is bare noise */
+    seeded_eval_key_destroy(g.out);
     return st;
 }
 

@@ -45,7 +45,8 @@ static annulus_status check_data(const dataset *d)
     TRY(check_values(d));
     if (d->label != NULL) return check_classes(d);
     if (d->y != NULL && d->targets > 0) return check_targets(d);
-    return fail(ANNULUS_ERR_INPUT, "training data: neither labels nor targets; name the label column");
+    return fail(ANNULUS_ERR_INPUT,
+                "training data: neither labels nor targets; give the labels of the images, or name the label column");
 }
 
 /* 1 for pixels; *top receives the largest value. */
