@@ -186,17 +186,10 @@ size_t fft_column_add_scratch(size_t N)
 }
 
 void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
-                    size_t rows, unsigned exponent, scratch *tmp)
+                    size_t rows, scratch *tmp)
 {
     const size_t mark = tmp->used;
     double *sum = scratch_take(tmp, fft_words(plan->N) * sizeof *sum);
-    plan->kernels->column_add(plan, sum, out, base, d, column, rows, exponent);
+    plan->kernels->column_add(plan, sum, out, base, d, column, rows);
     tmp->used = mark;
-}
-
-unsigned fft_sum_exponent(size_t N, size_t rows, unsigned bg)
-{
-    unsigned e = 1;
-    while (ldexp(1.0, (int)e - 1) < 15 * sqrt((double)(rows * N)) * ldexp(1.0, (int)bg) / 12) e++;
-    return e;
 }

@@ -52,13 +52,8 @@ void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p,
  * the plan's own: filled by fft_column_pack with transforms by fft_forward_torus. */
 size_t fft_column_words(size_t N, size_t rows);
 void fft_column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, fourier in);
-/* out <- base + IFFT(sum_r d[r]*column[r]) in torus words, N each; out may be base. exponent: fft_sum_exponent. */
+/* out <- base + IFFT(sum_r d[r]*column[r]) in torus words (to 2^-51), N each; out may be base. */
 size_t fft_column_add_scratch(size_t N);
 void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
-                    size_t rows, unsigned exponent, scratch *tmp);
-/* The sum of `rows` products of N digits to base 2^bg with uniform torus words has the standard deviation
- * S = sqrt(rows N) 2^bg/12; its words are taken from a double 1.5*2^e with 2^(e-1) >= 15 S, to multiples of 2^(e-52):
- * an error of at most 2^-46.6 S each time (the transform's own is about 2^-46 S), and the sum lies outside with
- * probability erfc(15/sqrt 2) < 2^-165. Returns e. */
-unsigned fft_sum_exponent(size_t N, size_t rows, unsigned bg);
+                    size_t rows, scratch *tmp);
 #endif

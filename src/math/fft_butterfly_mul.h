@@ -65,6 +65,7 @@ static inline void radix4(cv *a, cv *b, cv *c, cv *d, const vd w[6])
 
 /* Roots of a radix-4 butterfly r whose inputs carry the factor `scale` exp(i twist) too: the four products. */
 #define LAST4_WORDS 8u
+#define FACTORS 0 /* outputs of the last pass lack no factor */
 static void twisted4_fill(double w[LAST4_WORDS], long double twist, long double root, long double scale)
 {
     for (int k = 0; k < 4; k++) {
@@ -82,31 +83,30 @@ static inline void twisted4(cv *a, cv *b, cv *c, cv *d, const vd w[LAST4_WORDS])
     *c = v;
     sum_difference_i(c, d, y);
 }
-/* exp(-i pi q/8) x plus `start` in both parts; q = 0..3. */
-static inline cv scaled(cv x, const vd w[LAST4_WORDS], vd start)
+/* exp(-i pi q/8) x, q = 1..3. */
+static inline cv turned_eighth(cv x, unsigned q)
+{
+    static const double cosine[4] = {1, 0.92387953251128675613, 0.70710678118654752440, 0.38268343236508977173};
+    const vd c = vd_set1(cosine[q]), s = vd_set1(cosine[4 - q]);
+    if (q == 2) return (cv){vd_mul(vd_add(x.re, x.im), c), vd_mul(vd_sub(x.im, x.re), c)};
+    return (cv){vd_fma(x.re, c, vd_mul(x.im, s)), vd_fnma(x.re, s, vd_mul(x.im, c))};
+}
+static inline vd factor_of(const vd w[LAST4_WORDS], unsigned q)
+{
+    (void)q;
+    return w[0];
+}
+/* x: the scale is in the roots. */
+static inline vd value_of(vd x, vd w)
 {
     (void)w;
-    return (cv){vd_add(x.re, start), vd_add(x.im, start)};
+    return x;
 }
-static inline cv turned_onto(cv x, double c, double s, vd start)
-{
-    const vd cc = vd_set1(c), ss = vd_set1(s);
-    return (cv){vd_fma(x.re, cc, vd_fma(x.im, ss, start)), vd_fma(x.im, cc, vd_fnma(x.re, ss, start))};
-}
-static inline cv scaled_turned1(cv x, const vd w[LAST4_WORDS], vd start)
+/* 3 + x - the integer nearest to x */
+static inline vd fraction_of(vd x, vd w)
 {
     (void)w;
-    return turned_onto(x, 0.92387953251128675613, 0.38268343236508977173, start);
-}
-static inline cv scaled_turned2(cv x, const vd w[LAST4_WORDS], vd start)
-{
-    (void)w;
-    const vd c = vd_set1(0.70710678118654752440);
-    return (cv){vd_fma(vd_add(x.re, x.im), c, start), vd_fma(vd_sub(x.im, x.re), c, start)};
-}
-static inline cv scaled_turned3(cv x, const vd w[LAST4_WORDS], vd start)
-{
-    (void)w;
-    return turned_onto(x, 0.38268343236508977173, 0.92387953251128675613, start);
+    const vd whole = vd_add(x, vd_set1(0x1.8p52));
+    return vd_sub(x, vd_sub(whole, vd_set1(0x1.8p52 + 3)));
 }
 #endif

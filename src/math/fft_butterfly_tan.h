@@ -72,6 +72,7 @@ static inline void radix4(cv *a, cv *b, cv *c, cv *d, const vd w[6])
  * of the second and fourth over those of the first and third, of the third over the first, and the first's with the
  * scale; times those of pi/8 and pi/4 for the outputs. */
 #define LAST4_WORDS 10u
+#define FACTORS 1 /* outputs of the last pass lack a factor */
 static void twisted4_fill(double w[LAST4_WORDS], long double twist, long double root, long double scale)
 {
     const long double eighth = 0.39269908169872415480783042290993786L, one = cosl(twist);
@@ -94,23 +95,27 @@ static inline void twisted4(cv *a, cv *b, cv *c, cv *d, const vd w[LAST4_WORDS])
     *c = v;
     sum_difference_i(c, d, y, w[6]);
 }
-/* exp(-i pi q/8) x with that factor, plus `start` in both parts; q = 0..3. */
-static inline cv scaled(cv x, const vd w[LAST4_WORDS], vd start)
+/* exp(-i pi q/8) x, q = 1..3, but for a factor: w[8], w[9], w[8]; of q = 0 it is w[7]. */
+static inline cv turned_eighth(cv x, unsigned q)
 {
-    return (cv){vd_fma(x.re, w[7], start), vd_fma(x.im, w[7], start)};
+    if (q == 1) return turned(x, vd_set1(-0.41421356237309504880));
+    if (q == 2) return (cv){vd_add(x.re, x.im), vd_sub(x.im, x.re)};
+    const vd t = vd_set1(0.41421356237309504880); /* exp(-3 i pi/8) = -i exp(i pi/8) */
+    return (cv){vd_fma(t, x.re, x.im), vd_fms(t, x.im, x.re)};
 }
-static inline cv scaled_turned1(cv x, const vd w[LAST4_WORDS], vd start)
+static inline vd factor_of(const vd w[LAST4_WORDS], unsigned q)
 {
-    const cv y = turned(x, vd_set1(-0.41421356237309504880));
-    return (cv){vd_fma(y.re, w[8], start), vd_fma(y.im, w[8], start)};
+    return q == 0 ? w[7] : q == 2 ? w[9] : w[8];
 }
-static inline cv scaled_turned2(cv x, const vd w[LAST4_WORDS], vd start)
+/* w x */
+static inline vd value_of(vd x, vd w)
 {
-    return (cv){vd_fma(vd_add(x.re, x.im), w[9], start), vd_fma(vd_sub(x.im, x.re), w[9], start)};
+    return vd_mul(x, w);
 }
-static inline cv scaled_turned3(cv x, const vd w[LAST4_WORDS], vd start)
+/* 3 + w x - the integer nearest to w x */
+static inline vd fraction_of(vd x, vd w)
 {
-    const cv y = turned(x, vd_set1(0.41421356237309504880)); /* exp(-3 i pi/8) = -i exp(i pi/8) */
-    return (cv){vd_fma(y.im, w[8], start), vd_fnma(y.re, w[8], start)};
+    const vd whole = vd_fma(x, w, vd_set1(0x1.8p52));
+    return vd_fms(x, w, vd_sub(whole, vd_set1(0x1.8p52 + 3)));
 }
 #endif

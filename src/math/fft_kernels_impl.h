@@ -99,15 +99,16 @@ static void inverse_root2_fill(double *w, size_t h, size_t j)
     }
 }
 
-/* Roots and, for both outputs, cosine and sine of pi j/2M, over M. */
+/* Roots and, for both outputs, cosine and sine of pi j/2M, with the scale where value_of has no factor. */
 static void last2_fill(double *w, size_t M, size_t j)
 {
     inverse_root2_fill(w, M / 2, j);
     for (size_t q = 0; q < 2; q++)
         for (size_t lane = 0; lane < LANES; lane++) {
             const long double angle = TURN / 4 * (long double)(j + q * (M / 2) + lane) / (long double)M;
-            w[(2 + 2 * q) * LANES + lane] = (double)(cosl(angle) / (long double)M);
-            w[(3 + 2 * q) * LANES + lane] = (double)(sinl(angle) / (long double)M);
+            const long double scale = FACTORS ? 1 : 1 / (long double)M;
+            w[(2 + 2 * q) * LANES + lane] = (double)(cosl(angle) * scale);
+            w[(3 + 2 * q) * LANES + lane] = (double)(sinl(angle) * scale);
         }
 }
 
@@ -234,15 +235,15 @@ ALWAYS void inverse4_plain(cv *x0, cv *x1, cv *x2, cv *x3)
     *x3 = q3;
 }
 
-/* inverse4 with its inputs turned by the twist and a factor 1/M, its outputs by exp(-i pi q/8), plus `start`. */
-ALWAYS void inverse4_twisted(cv x[4], const vd w[LAST4_WORDS], vd start)
+/* inverse4 with its inputs turned by the twist, its outputs by exp(-i pi q/8); output q lacks factor_of(w, q). */
+ALWAYS void inverse4_twisted(cv x[4], const vd w[LAST4_WORDS])
 {
     cv a = x[0], b = x[2], c = x[1], d = x[3];
     twisted4(&a, &b, &c, &d, w);
-    x[0] = scaled(a, w, start);
-    x[1] = scaled_turned1(d, w, start);
-    x[2] = scaled_turned2(b, w, start);
-    x[3] = scaled_turned3(c, w, start);
+    x[0] = a;
+    x[1] = turned_eighth(d, 1);
+    x[2] = turned_eighth(b, 2);
+    x[3] = turned_eighth(c, 3);
 }
 
 #if LANES == 8
@@ -559,50 +560,62 @@ static const double *inverse_passes(const fft_plan *plan, double *v)
     return table;
 }
 
-/* All sums before all stores, whose addresses agree with the loads' in the low bits. */
-ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base, size_t j, const cv *x, size_t radix,
-                       unsigned exponent)
+/* Words of torus values: with 3 added the fraction is the mantissa's low 51 bits, and what lies above is shifted out.
+ * All sums before all stores, whose addresses agree with the loads' in the low bits. */
+ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
+                       const vd *factor, size_t radix)
 {
     const size_t h = plan->M / radix;
     vi sum[8];
 #pragma GCC unroll 4
     for (size_t q = 0; q < radix; q++) {
-        sum[q] = vi_add(vi_load(base + j + q * h), vi_shifted_bits(x[q].re, 12 + exponent));
-        sum[radix + q] = vi_add(vi_load(base + plan->M + j + q * h), vi_shifted_bits(x[q].im, 12 + exponent));
+        const vi re = vi_shifted_bits(fraction_of(x[q].re, factor[q]), 13);
+        const vi im = vi_shifted_bits(fraction_of(x[q].im, factor[q]), 13);
+        sum[q] = vi_add(vi_load(base + j + q * h), re);
+        sum[radix + q] = vi_add(vi_load(base + plan->M + j + q * h), im);
     }
 #pragma GCC unroll 8
     for (size_t q = 0; q < 2 * radix; q++) vi_store(out + j + q * h, sum[q]);
 }
 
-/* Last pass of radix 4, in place where out is NULL, else onto base (fft_sum_exponent): the twist of position j goes
- * into the roots, that of j + qM/4 is exp(-i pi q/8) times it and done behind. */
-ALWAYS void last4(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base,
-                  unsigned exponent)
+/* In place where out is NULL, else onto base. */
+ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
+                   const vd *factor, size_t radix)
+{
+    const size_t h = plan->M / radix;
+    if (out != NULL) {
+        accumulate(plan, out, base, j, x, factor, radix);
+        return;
+    }
+#pragma GCC unroll 4
+    for (size_t q = 0; q < radix; q++)
+        cv_store(v, j + q * h, (cv){value_of(x[q].re, factor[q]), value_of(x[q].im, factor[q])});
+}
+
+/* Last pass of radix 4: the twist of position j goes into the roots, that of j + qM/4 is exp(-i pi q/8) times it and
+ * done behind. */
+ALWAYS void last4(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base)
 {
     const size_t h = plan->M / 4;
-    const vd start = vd_set1(out == NULL ? 0.0 : 1.5 * (double)(UINT64_C(1) << exponent));
     for (size_t j = 0; j < h; j += LANES, t += LAST4_WORDS * LANES) {
         cv x[4];
-        vd w[LAST4_WORDS];
+        vd w[LAST4_WORDS], factor[4];
         load_roots(w, t, LAST4_WORDS);
 #pragma GCC unroll 4
-        for (size_t q = 0; q < 4; q++) x[q] = cv_load(v, j + q * h);
-        inverse4_twisted(x, w, start);
-        if (out == NULL) {
-#pragma GCC unroll 4
-            for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
-        } else {
-            accumulate(plan, out, base, j, x, 4, exponent);
+        for (size_t q = 0; q < 4; q++) {
+            x[q] = cv_load(v, j + q * h);
+            factor[q] = factor_of(w, (unsigned)q);
         }
+        inverse4_twisted(x, w);
+        finish(plan, v, out, base, j, x, factor, 4);
     }
 }
 
-/* Of radix 2: roots, then cosine and sine of the twist for both outputs. */
-ALWAYS void last2(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base,
-                  unsigned exponent)
+/* Of radix 2: roots, then for both outputs the twist's parts (last2_fill). */
+ALWAYS void last2(const fft_plan *plan, double *v, const double *t, uint64_t *out, const uint64_t *base)
 {
     const size_t h = plan->M / 2;
-    const vd start = vd_set1(out == NULL ? 0.0 : 1.5 * (double)(UINT64_C(1) << exponent));
+    const vd scale = vd_set1(1.0 / (double)plan->M), factor[2] = {scale, scale};
     for (size_t j = 0; j < h; j += LANES, t += 6 * LANES) {
         cv x[2] = {cv_load(v, j), cv_load(v, j + h)};
         vd w[6];
@@ -612,14 +625,9 @@ ALWAYS void last2(const fft_plan *plan, double *v, const double *t, uint64_t *ou
         for (size_t q = 0; q < 2; q++) {
             const cv y = x[q];
             const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
-            x[q] = (cv){vd_fma(y.re, c, vd_fma(y.im, s, start)), vd_fma(y.im, c, vd_fnma(y.re, s, start))};
+            x[q] = (cv){vd_fma(y.re, c, vd_mul(y.im, s)), vd_fnma(y.re, s, vd_mul(y.im, c))};
         }
-        if (out == NULL) {
-            cv_store(v, j, x[0]);
-            cv_store(v, j + h, x[1]);
-        } else {
-            accumulate(plan, out, base, j, x, 2, exponent);
-        }
+        finish(plan, v, out, base, j, x, factor, 2);
     }
 }
 
@@ -633,9 +641,9 @@ static void inverse(const fft_plan *plan, double *v)
     }
     const double *t = inverse_passes(plan, v);
     if (outer_radix(plan->M) == 4)
-        last4(plan, v, t, NULL, NULL, 0);
+        last4(plan, v, t, NULL, NULL);
     else
-        last2(plan, v, t, NULL, NULL, 0);
+        last2(plan, v, t, NULL, NULL);
 }
 
 /* x <- sum of d[r] times the rows' entries of group g; those of the next group are asked for. */
@@ -663,7 +671,7 @@ ALWAYS void group_product(cv x[LANES], const fourier *d, const double *row, size
 }
 
 static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
-                       const double *column, size_t rows, unsigned exponent)
+                       const double *column, size_t rows)
 {
     for (size_t g = 0; g < plan->M; g += GROUP, column += 2 * GROUP * rows) {
         cv x[LANES];
@@ -672,9 +680,9 @@ static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uin
     }
     const double *t = inverse_passes(plan, v);
     if (outer_radix(plan->M) == 4)
-        last4(plan, v, t, out, base, exponent);
+        last4(plan, v, t, out, base);
     else
-        last2(plan, v, t, out, base, exponent);
+        last2(plan, v, t, out, base);
 }
 
 static void column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in)

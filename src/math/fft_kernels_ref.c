@@ -112,9 +112,8 @@ static void column_pack(const fft_plan *plan, double *column, size_t rows, size_
 }
 
 static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
-                       const double *column, size_t rows, unsigned exponent)
+                       const double *column, size_t rows)
 {
-    (void)exponent; /* the nearest words here */
     memset(v, 0, plan->N * sizeof *v);
     for (size_t r = 0; r < rows; r++) mul_add(plan->M, v, d[r].v, column + r * plan->N);
     inverse(plan, v);

@@ -36,7 +36,7 @@ typedef struct fft_kernels {
     void (*column_pack)(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in);
     /* out <- base + inverse transform of sum_r d[r]*column[r]; v is working memory. */
     void (*column_add)(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
-                       const double *column, size_t rows, unsigned exponent);
+                       const double *column, size_t rows);
 } fft_kernels;
 
 extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_neon;

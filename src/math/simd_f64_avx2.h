@@ -47,6 +47,11 @@ static inline vd vd_fnma(vd a, vd b, vd c)
 {
     return _mm256_fnmadd_pd(a, b, c);
 }
+/* a*b - c */
+static inline vd vd_fms(vd a, vd b, vd c)
+{
+    return _mm256_fmsub_pd(a, b, c);
+}
 static inline vi vi_load(const uint64_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);

@@ -48,6 +48,11 @@ static inline vd vd_fnma(vd a, vd b, vd c)
 {
     return _mm512_fnmadd_pd(a, b, c);
 }
+/* a*b - c */
+static inline vd vd_fms(vd a, vd b, vd c)
+{
+    return _mm512_fmsub_pd(a, b, c);
+}
 static inline vi vi_load(const uint64_t *p)
 {
     return _mm512_loadu_si512(p);

@@ -47,6 +47,11 @@ static inline vd vd_fnma(vd a, vd b, vd c)
 {
     return vfmsq_f64(c, a, b);
 }
+/* a*b - c */
+static inline vd vd_fms(vd a, vd b, vd c)
+{
+    return vfmaq_f64(vnegq_f64(c), a, b);
+}
 static inline vi vi_load(const uint64_t *p)
 {
     return vld1q_u64(p);

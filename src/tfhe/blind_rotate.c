@@ -7,7 +7,6 @@
 /* Digits of the difference, one set per rotation in progress. */
 typedef struct product {
     fourier digits[7 * 52]; /* (k+1)*l used */
-    unsigned exponent;
 } product;
 
 static size_t product_scratch(const tfhe_params *p)
@@ -19,7 +18,6 @@ static size_t product_scratch(const tfhe_params *p)
 static void product_take(product *w, const tfhe_params *p, scratch *tmp)
 {
     for (size_t r = 0; r < ggsw_rows(p); r++) w->digits[r].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
-    w->exponent = fft_sum_exponent(p->N, ggsw_rows(p), p->pbs_bg);
 }
 
 /* out <- minus + GGSW_i x (X^a from - minus); every pointer (k+1, N); out may be minus. */
@@ -33,7 +31,7 @@ static void external_product(const eval_key *key, size_t i, uint64_t *out, const
         fft_rotate_decompose(key->plan, w->digits + r * p->pbs_l, from + r * p->N, a, minus + r * p->N, p->pbs_bg,
                              p->pbs_l, tmp);
     for (size_t c = 0; c <= p->k; c++, column += fft_column_words(p->N, rows))
-        fft_column_add(key->plan, out + c * p->N, minus + c * p->N, w->digits, column, rows, w->exponent, tmp);
+        fft_column_add(key->plan, out + c * p->N, minus + c * p->N, w->digits, column, rows, tmp);
 }
 
 /* acc <- X^-body table in extended layout; masks zero. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every FFT kernel of NEON against the reference; a program of its own, so that it can be cross-compiled and run under
+ * an emulator without the libraries of the tests (tests/check_neon). */
+#include "math/fft.h"
+#include "math/fft_priv.h"
+#include "testing_random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void must(annulus_status st)
+{
+    if (st == ANNULUS_OK) return;
+    fprintf(stderr, "%s\n", annulus_error_message());
+    exit(1);
+}
+
+static void *array(size_t count)
+{
+    void *p;
+    must(mem_create(count, 8, "test", &p));
+    return p;
+}
+
+static double worst_difference(const uint64_t *a, const uint64_t *b, size_t n)
+{
+    double worst = 0;
+    for (size_t j = 0; j < n; j++) worst = fmax(worst, fabs((double)(int64_t)(a[j] - b[j]) * 0x1p-64));
+    return worst;
+}
+
+static void expect(const char *what, size_t N, double worst, double bound)
+{
+    if (worst <= bound) return;
+    fprintf(stderr, "%s at N = %zu: %g apart, %g allowed\n", what, N, worst, bound);
+    exit(1);
+}
+
+/* out <- base + column product of the digits of X^a p - q, by the kernels of one level. */
+static void step(cpu_level level, size_t N, unsigned bg, unsigned l, uint32_t a, const uint64_t *p, const uint64_t *q,
+                 const uint64_t *key, uint64_t *out)
+{
+    fft_plan *plan;
+    scratch tmp;
+    fourier d[4], entry = {array(fft_words(N))};
+    double *column = array(fft_column_words(N, l));
+    must(fft_plan_create_at(N, level, &plan));
+    must(scratch_create(fft_rotate_decompose_scratch(N) + fft_column_add_scratch(N), &tmp));
+    for (unsigned j = 0; j < l; j++) {
+        d[j].v = array(fft_words(N));
+        fft_forward_torus(plan, entry, key + j * N);
+        fft_column_pack(plan, column, l, j, entry);
+    }
+    fft_rotate_decompose(plan, d, p, a, q, bg, l, &tmp);
+    fft_column_add(plan, out, q, d, column, l, &tmp);
+    for (unsigned j = 0; j < l; j++) mem_free(d[j].v);
+    mem_free(entry.v), mem_free(column);
+    scratch_destroy(&tmp);
+    fft_plan_destroy(plan);
+}
+
+static void test_steps(size_t N, uint64_t *seed)
+{
+    uint64_t *p = array(N), *q = array(N), *key = array(4 * N), *want = array(N), *got = array(N);
+    for (unsigned l = 1; l <= 3; l++)
+        for (unsigned round = 0; round < 6; round++) {
+            const unsigned bg = l == 1 ? 23 : 12;
+            const uint32_t edges[3] = {(uint32_t)N, 1, (uint32_t)(2 * N - 1)};
+            const uint32_t a = round < 3 ? edges[round] : (uint32_t)(test_random(seed) % (2 * N));
+            for (size_t j = 0; j < N; j++) p[j] = test_random(seed), q[j] = test_random(seed);
+            for (size_t j = 0; j < l * N; j++) key[j] = test_random(seed);
+            step(CPU_REF, N, bg, l, a, p, q, key, want);
+            step(CPU_NEON, N, bg, l, a, p, q, key, got);
+            expect("step", N, worst_difference(want, got, N),
+                   sqrt((double)(l * N)) * ldexp(1.0, (int)bg - 47) / 12 + 0x1p-50);
+        }
+    mem_free(p), mem_free(q), mem_free(key), mem_free(want), mem_free(got);
+}
+
+static void test_round_trip(size_t N, uint64_t *seed)
+{
+    fft_plan *plan;
+    uint64_t *a = array(N), *b = array(N);
+    const fourier x = {array(fft_words(N))};
+    must(fft_plan_create_at(N, CPU_NEON, &plan));
+    for (size_t j = 0; j < N; j++) a[j] = test_random(seed);
+    fft_forward_torus(plan, x, a);
+    fft_inverse_add_torus(plan, b, x);
+    expect("round trip", N, worst_difference(a, b, N), 0x1p-48);
+    mem_free(a), mem_free(b), mem_free(x.v);
+    fft_plan_destroy(plan);
+}
+
+int main(void)
+{
+    uint64_t seed = 11;
+    if (fft_kernels_for(CPU_NEON) == &fft_kernels_ref) {
+        fprintf(stderr, "this build has no NEON kernels\n");
+        return 1;
+    }
+    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
+    for (size_t N = FFT_MIN_N; N <= 4096; N *= 2) test_steps(N, &seed);
+    puts("NEON kernels agree with the reference");
+    return 0;
+}
