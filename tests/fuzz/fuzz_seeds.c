@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_seeds FOLDER: writes the part of the corpus that this library's own writers make (see make_corpus). */
+#include "nn_fixture.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "deploy/deploy_priv.h"
+#include "onnx/onnx_model.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+#define HEAD_BYTES 24u
+#define HASH_BYTES 32u
+
+static const tfhe_params toy = {
+    .n = 2, .k = 1, .N = 256, .pbs_l = 1, .pbs_bg = 8, .ks_l = 2, .ks_b = 4, .lwe_noise = 10, .glwe_noise = 20};
+
+static void check(annulus_status st)
+{
+    if (st == ANNULUS_OK) return;
+    fprintf(stderr, "fuzz_seeds: %s\n", annulus_error_message());
+    exit(1);
+}
+
+static void seed_write(const char *folder, const char *name, uint8_t kind, const uint8_t *p, size_t len)
+{
+    char path[4096];
+    writer w;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    writer_init(&w, 0);
+    write_u8(&w, kind);
+    write_bytes(&w, p, len);
+    check(w.status);
+    check(file_write(path, w.p, w.len, 0644));
+    writer_clear(&w);
+}
+
+/* From a file of ours: its body as a seed of its kind, or the whole as kind 0. */
+static void seed_from_file(const char *folder, const char *name, uint8_t kind, const char *path)
+{
+    uint8_t *p = NULL;
+    size_t len = 0;
+    check(file_read(path, 1u << 20, &p, &len));
+    if (kind == 0)
+        seed_write(folder, name, 0, p, len);
+    else
+        seed_write(folder, name, kind, p + HEAD_BYTES, len - HEAD_BYTES - HASH_BYTES);
+    mem_free(p);
+}
+
+static void circuits(const char *folder, const char *path)
+{
+    uint64_t seed = 7;
+    static const size_t widths[] = {4, 3, 2};
+    for (size_t layers = 1; layers <= 2; layers++) {
+        network *n = random_network(&seed, widths, layers, ACTIVATION_SIGMOID, 3);
+        float *x = random_inputs(&seed, 50, 4);
+        lower_options o;
+        lower_options_init(&o);
+        o.rounding_bits = 3;
+        o.log2_error = -7;
+        annulus_circuit c = {0};
+        check(network_lower(n, x, 50, &o, &c.c));
+        check(annulus_circuit_write(&c, path));
+        seed_from_file(folder, layers == 1 ? "ok-circuit-1" : "ok-circuit-2", 1, path);
+        if (layers == 1) seed_from_file(folder, "ok-whole", 0, path);
+        circuit_destroy(c.c);
+        network_destroy(n);
+        free(x);
+    }
+}
+
+static void keys(const char *folder, const char *path)
+{
+    const seed256 seed = {{3}};
+    annulus_client_key client = {.of.key = "name of the key"};
+    annulus_evaluation_key evaluation = {.of.key = "name of the key"};
+    check(secret_key_create_seeded(&toy, &seed, &client.secret));
+    check(seeded_eval_key_create(client.secret, 1, NULL, &evaluation.seeded));
+    check(annulus_client_key_write(&client, path));
+    seed_from_file(folder, "ok-client-key", 2, path);
+    check(annulus_evaluation_key_write(&evaluation, path));
+    seed_from_file(folder, "ok-evaluation-key", 3, path);
+    seeded_eval_key_destroy(evaluation.seeded);
+    secret_key_destroy(client.secret);
+}
+
+static void ciphertexts(const char *folder, const char *path)
+{
+    seed256 seeds[2] = {{{1}}, {{2}}};
+    uint64_t words[257] = {5, 6, 7, 8, 9, 10};
+    annulus_input x = {.count = 2, .features = 3, .seeds = seeds, .body = words};
+    annulus_output y = {.count = 1, .outputs = 1, .words = 257, .ct = words};
+    check(annulus_input_write(&x, path));
+    seed_from_file(folder, "ok-input", 4, path);
+    check(annulus_output_write(&y, path));
+    seed_from_file(folder, "ok-output", 5, path);
+}
+
+static void models(const char *folder)
+{
+    static const size_t widths[] = {3, 4, 2};
+    uint64_t seed = 5;
+    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_TANH; act++) {
+        char path[4096];
+        uint8_t *p = NULL;
+        size_t len = 0;
+        network *n = random_network(&seed, widths, 2, (activation)act, 3);
+        check(onnx_model_encode(n, &p, &len));
+        (void)snprintf(path, sizeof path, "%s/ok-%s", folder, activation_name((activation)act));
+        check(file_write(path, p, len, 0644));
+        mem_free(p);
+        network_destroy(n);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    char files[4000], onnx[4000], path[4096];
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+        return 2;
+    }
+    (void)snprintf(files, sizeof files, "%.3900s/files", argv[1]);
+    (void)snprintf(onnx, sizeof onnx, "%.3900s/onnx", argv[1]);
+    (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
+    circuits(files, path);
+    keys(files, path);
+    ciphertexts(files, path);
+    models(onnx);
+    (void)unlink(path);
+    return 0;
+}
