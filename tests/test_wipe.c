@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Secrets are overwritten before their memory is given back: every free() of the library (linked with --wrap=free) is
+ * searched for the key, in each form that it takes in memory, over the whole life of a key. 64 bits of a random key
+ * stand in other memory with probability below 2^-40 per run. */
+#include "testing.h"
+
+#include "base/memory.h"
+#include "deploy/deploy_priv.h"
+#include "math/fft.h"
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FORMS 6
+#define PATTERN_MAX 512
+
+typedef struct pattern {
+    const char *what;
+    size_t len;
+    unsigned char bytes[PATTERN_MAX];
+} pattern;
+static pattern patterns[FORMS];
+static size_t patterns_count;
+static atomic_int watching, found[FORMS], freed;
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+void __wrap_free(void *p)
+{
+    if (p != NULL && atomic_load(&watching)) {
+        const size_t size = malloc_usable_size(p);
+        atomic_fetch_add(&freed, 1);
+        for (size_t i = 0; i < patterns_count; i++)
+            if (memmem(p, size, patterns[i].bytes, patterns[i].len) != NULL) atomic_fetch_add(&found[i], 1);
+    }
+    __real_free(p);
+}
+
+static void watch(const char *what, const void *p, size_t len)
+{
+    assert_true(patterns_count < FORMS && len <= PATTERN_MAX);
+    pattern *q = &patterns[patterns_count++];
+    q->what = what, q->len = len;
+    memcpy(q->bytes, p, len);
+}
+
+static void watch_bits(const char *words, const char *bytes, const uint64_t *bits)
+{
+    unsigned char packed[64];
+    for (size_t i = 0; i < sizeof packed; i++) packed[i] = (unsigned char)bits[i];
+    watch(words, bits, 64 * sizeof *bits);
+    watch(bytes, packed, sizeof packed);
+}
+
+static void nothing_was_left(void)
+{
+    atomic_store(&watching, 0);
+    assert_true(atomic_load(&freed) > 0);
+    for (size_t i = 0; i < patterns_count; i++) {
+        if (atomic_load(&found[i]) == 0) continue;
+        print_error("%s: in %d freed blocks\n", patterns[i].what, atomic_load(&found[i]));
+        assert_int_equal(atomic_load(&found[i]), 0);
+    }
+}
+
+static void watch_transform(const tfhe_params *p, const uint64_t *S)
+{
+    fft_plan *plan = NULL;
+    void *f = NULL;
+    assert_ok(fft_plan_create(p->N, &plan));
+    assert_ok(mem_create(fft_words(p->N), sizeof(double), "transform", &f));
+    fft_forward_i64(plan, (fourier){f}, (const int64_t *)S);
+    watch("transform of the big key", f, 64 * sizeof(double));
+    mem_free(f);
+    fft_plan_destroy(plan);
+}
+
+static const tfhe_params toy = {
+    .n = 600, .k = 1, .N = 1024, .pbs_l = 1, .pbs_bg = 8, .ks_l = 2, .ks_b = 4, .lwe_noise = 10, .glwe_noise = 20};
+
+static int stop_late(void *context, const char *what, size_t done, size_t total)
+{
+    (void)context, (void)what;
+    return total > 1 && 2 * done > total;
+}
+
+/* A file that is a client key, named where another file is wanted, or damaged. */
+static void misuse(const char *path)
+{
+    annulus_model *m = NULL;
+    annulus_circuit *c = NULL;
+    annulus_client_key *k = NULL;
+    assert_refused(annulus_model_read(path, &m), "not an ONNX model");
+    assert_refused(annulus_circuit_read(path, &c), "client key");
+    FILE *f = fopen(path, "r+b");
+    assert_int_equal(fseek(f, 1000, SEEK_SET), 0);
+    assert_int_equal(fputc(7, f), 7); /* no bit */
+    (void)fclose(f);
+    assert_refused(annulus_client_key_read(path, &k), "damaged");
+    assert_int_equal(truncate(path, 1500), 0);
+    assert_refused(annulus_client_key_read(path, &k), "cut off");
+}
+
+static void test_life_of_a_key(void **state)
+{
+    (void)state;
+    char folder[] = "annulus-wipe-XXXXXX", path[64];
+    const seed256 seed = {{41}}, mask_seed = {{42}};
+    const annulus_progress stop = {.report = stop_late};
+    annulus_client_key key = {0}, *back = NULL;
+    seeded_eval_key *evaluation = NULL;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/key", folder);
+    assert_ok(secret_key_create_seeded(&toy, &seed, &key.secret));
+    watch_bits("small key", "small key, a byte a bit", key.secret->s);
+    watch_bits("big key", "big key, a byte a bit", key.secret->S);
+    watch_transform(&toy, key.secret->S);
+    secret_key_destroy(key.secret);
+
+    atomic_store(&watching, 1);
+    assert_ok(secret_key_create_seeded(&toy, &seed, &key.secret));
+    assert_ok(annulus_client_key_write(&key, path));
+    assert_ok(annulus_client_key_read(path, &back));
+    assert_ok(seeded_eval_key_create(key.secret, 2, NULL, &evaluation));
+    seeded_eval_key_destroy(evaluation);
+    evaluation = NULL;
+    assert_int_equal(seeded_eval_key_create(key.secret, 2, &stop, &evaluation), ANNULUS_ERR_CANCELLED);
+    assert_null(evaluation);
+    uint64_t message[3] = {1, 2, 3}, body[3], *ct = calloc(3 * lwe_words(&toy), sizeof *ct);
+    assert_ok(lwe_encrypt_seeded(back->secret, &mask_seed, message, 3, body));
+    assert_ok(lwe_expand(&toy, &mask_seed, body, 3, 1, ct));
+    assert_true(lwe_phase(key.secret, ct) - message[0] + (1u << 20) <= 2u << 20);
+    __real_free(ct);
+    annulus_client_key_destroy(back);
+    secret_key_destroy(key.secret);
+    misuse(path);
+    nothing_was_left();
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The watch itself: a block with the key in it that is freed as it is. */
+static void test_watch_sees(void **state)
+{
+    (void)state;
+    const int before = atomic_load(&found[0]);
+    void *p = NULL;
+    assert_ok(mem_create(4096, 1, "block", &p));
+    memcpy((unsigned char *)p + 100, patterns[0].bytes, patterns[0].len);
+    atomic_store(&watching, 1);
+    mem_free(p);
+    atomic_store(&watching, 0);
+    assert_int_equal(atomic_load(&found[0]), before + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_a_key), cmocka_unit_test(test_watch_sees)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
