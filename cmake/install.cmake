@@ -10,6 +10,8 @@ target_link_libraries(annulus PRIVATE annulus_deploy) # for the libraries that t
 target_include_directories(annulus INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
+# Relative, so that cmake --install --prefix may put it anywhere.
+file(RELATIVE_PATH ANNULUS_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/annulus.pc.in ${CMAKE_BINARY_DIR}/annulus.pc @ONLY)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/annulusConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(TARGETS annulus EXPORT annulusTargets)

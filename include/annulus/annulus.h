@@ -94,7 +94,7 @@ typedef struct annulus_compile_options {
     int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
     double margin;          /* fraction of the measured width added at each side */
     unsigned rounding_bits; /* tables of at most 2^bits cells, 1..12; 0: no rounding */
-    unsigned output_bits;   /* resolution of decrypted values that the error probability holds for */
+    unsigned output_bits;   /* resolution of decrypted values, in their range, that the error probability holds for */
     int global;             /* log2_error is for a whole inference, not for one look-up */
     double log2_error;
     int security; /* 128 or 132 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = 2;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of writing, and leaves nothing behind */
     if (argc < 2) {
         usage(stderr);
         return 2;
