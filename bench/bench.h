@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "math/torus.h"
+#include "optimizer/security.h"
 #include "tfhe/bootstrap.h"
 #include "tfhe/lwe.h"
 
@@ -35,6 +36,19 @@ static inline double bench_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static inline int bench_ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts x. */
+static inline double bench_median(double *x, size_t count)
+{
+    qsort(x, count, sizeof *x, bench_ascending);
+    return x[count / 2];
+}
+
 typedef struct bench_keys {
     secret_key *secret;
     eval_key *eval;
@@ -53,6 +67,21 @@ static inline void bench_keys_destroy(bench_keys *k)
 {
     secret_key_destroy(k->secret);
     eval_key_destroy(k->eval);
+}
+
+/* With the least noise that is secure. */
+static inline tfhe_params bench_secure(tfhe_params p)
+{
+    p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+    p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, SECURITY_128);
+    return p;
+}
+
+/* n=918, k=1, N=2048, l=1, keyswitch 4 x 2^4: the peer's default set for 4 bits at 2^-128, by which the figures of one
+ * bootstrap are stated. */
+static inline tfhe_params bench_standard(void)
+{
+    return bench_secure((tfhe_params){.n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4});
 }
 
 /* (count, lwe_words) fresh encryptions. */
@@ -75,5 +104,13 @@ static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const u
     uint32_t step = exponents[p->n];
     for (size_t j = 0; j < p->n; j++) step -= exponents[j] * (uint32_t)secret->s[j];
     return step & (2 * EF * p->N - 1);
+}
+
+/* Floating-point operations of one external product, counted as everyone does: 5 M log2 M a complex FFT of M = N/2
+ * points, 8 a complex multiply-add; rotation, decomposition and conversion count nothing. */
+static inline double external_product_flops(const tfhe_params *p)
+{
+    const double M = p->N / 2.0, k1 = p->k + 1.0, l = p->pbs_l;
+    return k1 * (l + 1) * 5 * M * log2(M) + k1 * k1 * l * M * 8;
 }
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A step of the blind rotation at k=3, N=512, l=1 against one at k=1, N=2048, l=1, in batches on one core, interleaved;
+ * prints the ratio of the medians. */
+#include "rotation.h"
+
+#define ROUNDS 31u
+
+int main(void)
+{
+    const tfhe_params large = bench_standard();
+    const tfhe_params small =
+        bench_secure((tfhe_params){.n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_bg = 18, .ks_l = 3, .ks_b = 3});
+    rotation r, s;
+    rotation_create(&large, &r);
+    rotation_create(&small, &s);
+    double a[ROUNDS], b[ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        a[i] = rotation_seconds(&s) / small.n;
+        b[i] = rotation_seconds(&r) / large.n;
+    }
+    const double ours = bench_median(a, ROUNDS), standard = bench_median(b, ROUNDS);
+    fprintf(stderr, "a step: k=3 N=512 %.3f us, k=1 N=2048 %.3f us (medians of %u, batches of %u)\n", 1e6 * ours,
+            1e6 * standard, ROUNDS, BOOTSTRAP_BATCH);
+    printf("%.3f\n", ours / standard);
+    rotation_destroy(&r);
+    rotation_destroy(&s);
+    return 0;
+}

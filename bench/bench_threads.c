@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keyswitch and bootstrap of a batch of 64 on two threads against one, interleaved; prints the ratio of the medians.
+ * Where two processors of the system are one core's, a loop of multiply-adds gains little by the second as well: its
+ * gain is printed beside. */
+#include "peak.h"
+
+#include "bench.h"
+
+#define ROUNDS 15u
+#define COUNT 64u
+
+int main(void)
+{
+    const tfhe_params p = bench_standard();
+    const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61};
+    const uint32_t offsets[1] = {0};
+    const cpu_level level = cpu_level_get();
+    bench_keys keys;
+    lut *table;
+    uint64_t message[COUNT];
+    for (size_t i = 0; i < COUNT; i++) message[i] = UINT64_C(1) << 62;
+    bench_keys_create(&p, &keys);
+    must(lut_create_padded(p.N, 1, entry, 2, 0, &table));
+    uint64_t *in = bench_encrypt(&keys, message, COUNT), *out = room(COUNT * lwe_words(&p), 8);
+    bootstrap_job jobs[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
+    double time[3][ROUNDS], peak[3][ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++)
+        for (unsigned threads = 1; threads <= 2; threads++) {
+            const double start = bench_seconds();
+            must(bootstrap_batch(keys.eval, jobs, COUNT, offsets, 1, threads));
+            time[threads][i] = bench_seconds() - start;
+            peak[threads][i] = peak_flops(level, threads, 0.03);
+        }
+    const double one = bench_median(time[1], ROUNDS), two = bench_median(time[2], ROUNDS);
+    fprintf(stderr, "batch of %u: one thread %.1f ms, two %.1f ms; multiply-adds alone gain %.3f (medians of %u)\n",
+            COUNT, 1e3 * one, 1e3 * two, bench_median(peak[2], ROUNDS) / bench_median(peak[1], ROUNDS), ROUNDS);
+    printf("%.3f\n", one / two);
+    free(in), free(out);
+    lut_destroy(table);
+    bench_keys_destroy(&keys);
+    return 0;
+}
