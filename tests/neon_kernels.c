@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every FFT kernel of NEON against the reference; a program of its own, so that it can be cross-compiled and run under
- * an emulator without the libraries of the tests (tests/check_neon). */
+/* Every FFT and matrix kernel of NEON against the reference; a program of its own, so that it can be cross-compiled and
+ * run under an emulator without the libraries of the tests (tests/check_neon). */
 #include "math/fft.h"
 #include "math/fft_priv.h"
+#include "math/matrix_priv.h"
 #include "testing_random.h"
 
 #include <math.h>
@@ -93,15 +94,44 @@ static void test_round_trip(size_t N, uint64_t *seed)
     fft_plan_destroy(plan);
 }
 
+static void test_matrices(uint64_t *seed)
+{
+    enum { B = 5, R = 37, W = 41 };
+    const matrix_kernels *neon = matrix_kernels_for(CPU_NEON);
+    matrix_u32 *K;
+    int32_t weights[B * R];
+    int16_t digits[B][R + 1];
+    uint32_t row[W], y32[2][B * W] = {{0}};
+    uint64_t words[R * W], y64[2][B * W] = {{0}};
+    must(matrix_u32_create(R, W, R + 1, &K));
+    for (size_t r = 0; r < R; r++) {
+        for (size_t w = 0; w < W; w++) words[r * W + w] = test_random(seed), row[w] = (uint32_t)words[r * W + w];
+        matrix_u32_set(K, r, row);
+        for (size_t b = 0; b < B; b++) digits[b][r] = (int16_t)((int)(test_random(seed) % 33) - 16);
+    }
+    for (size_t b = 0; b < B; b++) digits[b][R] = 1;
+    matrix_kernels_ref.mul_sub_u32(y32[0], W, digits[0], R + 1, B, K->v, (R + 1) / 2, W);
+    neon->mul_sub_u32(y32[1], W, digits[0], R + 1, B, K->v, (R + 1) / 2, W);
+    expect("keyswitch product", R, memcmp(y32[0], y32[1], sizeof *y32) != 0, 0);
+    for (unsigned shift = 32; shift <= 56; shift += 8) {
+        for (size_t i = 0; i < B * R; i++) weights[i] = (int32_t)((int64_t)test_random(seed) >> shift);
+        matrix_kernels_ref.mul_add_u64(y64[0], W, weights, B, R, words, W, W);
+        neon->mul_add_u64(y64[1], W, weights, B, R, words, W, W);
+        expect("linear product", R, memcmp(y64[0], y64[1], sizeof *y64) != 0, 0);
+    }
+    matrix_u32_destroy(K);
+}
+
 int main(void)
 {
     uint64_t seed = 11;
-    if (fft_kernels_for(CPU_NEON) == &fft_kernels_ref) {
+    if (fft_kernels_for(CPU_NEON) == &fft_kernels_ref || matrix_kernels_for(CPU_NEON) == &matrix_kernels_ref) {
         fprintf(stderr, "this build has no NEON kernels\n");
         return 1;
     }
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
     for (size_t N = FFT_MIN_N; N <= 4096; N *= 2) test_steps(N, &seed);
+    test_matrices(&seed);
     puts("NEON kernels agree with the reference");
     return 0;
 }

@@ -5,30 +5,32 @@
 #include "math/matrix_priv.h"
 #include <stdlib.h>
 
-static const matrix_kernels *const variants[] = {
-    &matrix_kernels_ref,
-#ifndef ANNULUS_PORTABLE
-    &matrix_kernels_avx2,
-#endif
-};
+static const matrix_kernels *variants[MATRIX_VARIANTS];
 
-static size_t variants_count(void)
+/* Weights at the ends and inside of what one, two, three and four limbs hold. */
+static int32_t weight(unsigned wide, uint64_t *seed)
 {
-    return cpu_level_has(CPU_AVX2) ? 2 : 1;
+    static const int32_t most[4] = {511, 511 * 1025, 511 * 1025 * 1024 + 511, INT32_MAX};
+    const uint64_t r = test_random(seed);
+    if (r % 8 == 0) return most[wide];
+    if (r % 8 == 1) return -most[wide];
+    return (int32_t)((int64_t)(r >> 20) % most[wide]) * (r % 8 < 5 ? 1 : -1);
 }
 
 static void test_mul_add_u64(void **state)
 {
     (void)state;
     uint64_t seed = 1;
-    const size_t shapes[][3] = {{1, 1, 1}, {2, 3, 8}, {3, 5, 17}, {7, 20, 130}, {8, 64, 257}, {1, 9, 64}};
-    for (size_t v = 0; v < variants_count(); v++)
-        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-            const size_t O = shapes[s][0], C = shapes[s][1], D = shapes[s][2], ldx = D + 3, ldy = D + 1;
+    const size_t shapes[][3] = {{1, 1, 1},    {2, 3, 8},  {3, 5, 17},    {7, 20, 130},
+                                {8, 64, 257}, {1, 9, 64}, {17, 300, 70}, {9, 127, 5}};
+    for (size_t v = 0; v < matrix_kernels_all(variants); v++)
+        for (size_t s = 0; s < 4 * (sizeof shapes / sizeof *shapes); s++) {
+            const unsigned wide = (unsigned)(s % 4);
+            const size_t O = shapes[s / 4][0], C = shapes[s / 4][1], D = shapes[s / 4][2], ldx = D + 3, ldy = D + 1;
             int32_t *W = calloc(O * C, sizeof *W);
             uint64_t *X = calloc(C * ldx, 8), *Y = calloc(O * ldy, 8), *want = calloc(O * ldy, 8);
-            for (size_t i = 0; i < O * C; i++) W[i] = (int32_t)(test_random(&seed) >> (i % 3 == 0 ? 32 : 58));
-            if (O * C > 1) W[0] = INT32_MIN, W[1] = INT32_MAX;
+            for (size_t i = 0; i < O * C; i++) W[i] = weight(wide, &seed);
+            if (wide == 3 && O * C > 1) W[0] = INT32_MIN, W[1] = INT32_MAX;
             for (size_t i = 0; i < C * ldx; i++) X[i] = test_random(&seed);
             for (size_t i = 0; i < O * ldy; i++) Y[i] = want[i] = test_random(&seed);
             for (size_t o = 0; o < O; o++)
@@ -41,30 +43,68 @@ static void test_mul_add_u64(void **state)
         }
 }
 
+/* Y -= digits K by every variant on a matrix of one block, digits at both ends among them. */
+static void product_case(size_t B, size_t R, size_t W, uint64_t *seed)
+{
+    const size_t ldd = (R + 1) / 2 * 2, ldy = W + 2;
+    int16_t *digits = calloc(B * ldd, sizeof *digits);
+    uint32_t *rows = calloc(R * W, 4), *start = calloc(B * ldy, 4), *Y = calloc(B * ldy, 4), *want = calloc(B * ldy, 4);
+    matrix_u32 *K = NULL;
+    assert_ok(matrix_u32_create(R, W, ldd, &K));
+    for (size_t i = 0; i < B * ldd; i++)
+        digits[i] = (int16_t)(i % 5 == 0 ? 1 << 14 : i % 5 == 1 ? -(1 << 14) : (int)(test_random(seed) % 33) - 16);
+    for (size_t i = 0; i < R * W; i++) rows[i] = i % 7 == 0 ? UINT32_C(0x7fff8000) : (uint32_t)test_random(seed);
+    for (size_t r = 0; r < R; r++) matrix_u32_set(K, r, rows + r * W);
+    for (size_t i = 0; i < B * ldy; i++) start[i] = want[i] = (uint32_t)test_random(seed);
+    for (size_t b = 0; b < B; b++)
+        for (size_t r = 0; r < R; r++)
+            for (size_t w = 0; w < W; w++) want[b * ldy + w] -= (uint32_t)digits[b * ldd + r] * rows[r * W + w];
+    for (size_t v = 0; v < matrix_kernels_all(variants); v++) {
+        memcpy(Y, start, B * ldy * 4);
+        variants[v]->mul_sub_u32(Y, ldy, digits, ldd, B, K->v, ldd / 2, W);
+        assert_memory_equal(want, Y, B * ldy * 4); /* the words behind each row are untouched */
+    }
+    matrix_u32_destroy(K);
+    free(digits), free(rows), free(start), free(Y), free(want);
+}
+
 static void test_mul_sub_u32(void **state)
 {
     (void)state;
     uint64_t seed = 2;
-    const size_t shapes[][3] = {{1, 1, 1}, {2, 3, 16}, {5, 9, 37}, {8, 128, 600}, {4, 7, 48}};
-    for (size_t v = 0; v < variants_count(); v++)
-        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-            const size_t B = shapes[s][0], R = shapes[s][1], W = shapes[s][2], ldk = W + 5, ldy = W + 2;
-            int32_t *digits = calloc(B * R, sizeof *digits);
-            uint32_t *K = calloc(R * ldk, 4), *Y = calloc(B * ldy, 4), *want = calloc(B * ldy, 4);
-            for (size_t i = 0; i < B * R; i++) digits[i] = (int32_t)(test_random(&seed) % 33) - 16;
-            for (size_t i = 0; i < R * ldk; i++) K[i] = (uint32_t)test_random(&seed);
-            for (size_t i = 0; i < B * ldy; i++) Y[i] = want[i] = (uint32_t)test_random(&seed);
-            for (size_t b = 0; b < B; b++)
-                for (size_t r = 0; r < R; r++)
-                    for (size_t w = 0; w < W; w++) want[b * ldy + w] -= (uint32_t)digits[b * R + r] * K[r * ldk + w];
-            variants[v]->mul_sub_u32(Y, ldy, digits, B, R, K, ldk, W);
-            assert_memory_equal(want, Y, B * ldy * 4);
-            free(digits), free(K), free(Y), free(want);
+    for (size_t B = 1; B <= 33; B++) product_case(B, 1 + 3 * B % 11, 1 + 7 * B % 67, &seed);
+    product_case(8, 128, 600, &seed);
+    product_case(32, 511, 49, &seed);
+}
+
+/* Blocks one after another, the last one short and odd. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    enum { R = 21, W = 40, BLOCK = 8, B = 3 };
+    uint64_t seed = 3;
+    uint32_t row[W], Y[B][W] = {{0}}, want[B][W] = {{0}};
+    matrix_u32 *K = NULL;
+    assert_ok(matrix_u32_create(R, W, BLOCK, &K));
+    assert_int_equal(matrix_u32_blocks(K), 3);
+    int16_t digits[3][B][BLOCK] = {{{0}}};
+    for (size_t r = 0; r < R; r++) {
+        for (size_t w = 0; w < W; w++) row[w] = (uint32_t)test_random(&seed);
+        matrix_u32_set(K, r, row);
+        for (size_t b = 0; b < B; b++) {
+            const int16_t digit = (int16_t)((int)(test_random(&seed) % 17) - 8);
+            digits[r / BLOCK][b][r % BLOCK] = digit;
+            for (size_t w = 0; w < W; w++) want[b][w] -= (uint32_t)digit * row[w];
         }
+    }
+    for (size_t m = 0; m < 3; m++) matrix_u32_mul_sub(Y[0], W, digits[m][0], B, K, m);
+    assert_memory_equal(want, Y, sizeof Y);
+    matrix_u32_destroy(K);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_mul_sub_u32)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_mul_sub_u32),
+                                       cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

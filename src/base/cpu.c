@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 static const char *const names[CPU_LEVELS] = {"ref", "avx2", "avx512", "neon"};
 
@@ -23,6 +26,17 @@ int cpu_level_has(cpu_level level)
 #else
     return 0;
 #endif
+}
+
+int cpu_has_vnni(cpu_level level)
+{
+    if (!cpu_level_has(level)) return 0;
+#if defined(__x86_64__)
+    unsigned a, b, c, d; /* AVX-VNNI: leaf 7, subleaf 1, EAX bit 4 (Intel SDM, CPUID); clang 14 has no name for it */
+    if (level == CPU_AVX512) return __builtin_cpu_supports("avx512vnni") != 0;
+    if (level == CPU_AVX2) return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1) != 0;
+#endif
+    return 0;
 }
 
 cpu_level cpu_level_get(void)

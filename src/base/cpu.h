@@ -7,6 +7,8 @@ typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512 = 2, CPU_NEON = 3
 #define CPU_LEVELS 4u
 /* avx2 includes FMA; avx512 is F, DQ, VL, BW and includes avx2; neon is that of AArch64. */
 int cpu_level_has(cpu_level level);
+/* Sums of products of 16-bit pairs in one instruction at the width of avx512 (AVX512_VNNI) or avx2 (AVX-VNNI). */
+int cpu_has_vnni(cpu_level level);
 /* The widest that the processor has and this build holds. */
 cpu_level cpu_level_get(void);
 const char *cpu_level_name(cpu_level level);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "math/matrix.h"
 
-#include "base/cpu.h"
+#include "base/memory.h"
 #include "math/matrix_priv.h"
+
+#include <stdatomic.h>
 
 static void mul_add_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X,
                             size_t ldx, size_t D)
@@ -14,24 +16,65 @@ static void mul_add_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t O,
         }
 }
 
-static void mul_sub_u32_ref(uint32_t *Y, size_t ldy, const int32_t *digits, size_t B, size_t R, const uint32_t *K,
-                            size_t ldk, size_t W)
+/* The word of row `odd` (0 or 1) of a pair, column `i` of the panel. */
+static uint32_t panel_word(const int16_t *pair, size_t odd, size_t i)
 {
-    for (size_t b = 0; b < B; b++)
-        for (size_t r = 0; r < R; r++) {
-            const uint32_t digit = (uint32_t)digits[b * R + r];
-            for (size_t w = 0; w < W; w++) Y[b * ldy + w] -= digit * K[r * ldk + w];
-        }
+    const int16_t *lo = pair + 2 * i + odd;
+    return ((uint32_t)lo[2 * PANEL_COLUMNS] << 16) + (uint32_t)*lo;
 }
 
-const matrix_kernels matrix_kernels_ref = {.mul_add_u64 = mul_add_u64_ref, .mul_sub_u32 = mul_sub_u32_ref};
+static void mul_sub_u32_ref(uint32_t *Y, size_t ldy, const int16_t *digits, size_t ldd, size_t B, const int16_t *panels,
+                            size_t pairs, size_t W)
+{
+    for (size_t w = 0; w < W; w++) {
+        const int16_t *panel = panels + w / PANEL_COLUMNS * pairs * PANEL_STEP;
+        for (size_t r = 0; r < 2 * pairs; r++) {
+            const uint32_t word = panel_word(panel + r / 2 * PANEL_STEP, r % 2, w % PANEL_COLUMNS);
+            for (size_t b = 0; b < B; b++) Y[b * ldy + w] -= (uint32_t)digits[b * ldd + r] * word;
+        }
+    }
+}
 
+const matrix_kernels matrix_kernels_ref = {
+    .name = "ref", .mul_add_u64 = mul_add_u64_ref, .mul_sub_u32 = mul_sub_u32_ref};
+
+const matrix_kernels *matrix_kernels_for(cpu_level level)
+{
+#if !defined(ANNULUS_PORTABLE) && defined(__x86_64__)
+    if (level == CPU_AVX512) return cpu_has_vnni(level) ? &matrix_kernels_avx512vnni : &matrix_kernels_avx512;
+    if (level == CPU_AVX2) return cpu_has_vnni(level) ? &matrix_kernels_avxvnni : &matrix_kernels_avx2;
+#elif !defined(ANNULUS_PORTABLE) && defined(__aarch64__)
+    if (level == CPU_NEON) return &matrix_kernels_neon;
+#endif
+    (void)level;
+    return &matrix_kernels_ref;
+}
+
+size_t matrix_kernels_all(const matrix_kernels *out[MATRIX_VARIANTS])
+{
+    size_t count = 0;
+    out[count++] = &matrix_kernels_ref;
+#if !defined(ANNULUS_PORTABLE) && defined(__x86_64__)
+    if (cpu_level_has(CPU_AVX2)) out[count++] = &matrix_kernels_avx2;
+    if (cpu_has_vnni(CPU_AVX2)) out[count++] = &matrix_kernels_avxvnni;
+    if (cpu_level_has(CPU_AVX512)) out[count++] = &matrix_kernels_avx512;
+    if (cpu_has_vnni(CPU_AVX512)) out[count++] = &matrix_kernels_avx512vnni;
+#elif !defined(ANNULUS_PORTABLE) && defined(__aarch64__)
+    out[count++] = &matrix_kernels_neon;
+#endif
+    return count;
+}
+
+/* Chosen at the first call; threads that come at once choose the same. */
 static const matrix_kernels *kernels(void)
 {
-#ifndef ANNULUS_PORTABLE
-    if (cpu_level_get() != CPU_REF) return &matrix_kernels_avx2;
-#endif
-    return &matrix_kernels_ref;
+    static _Atomic(const matrix_kernels *) chosen;
+    const matrix_kernels *k = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (k == NULL) {
+        k = matrix_kernels_for(cpu_level_get());
+        atomic_store_explicit(&chosen, k, memory_order_relaxed);
+    }
+    return k;
 }
 
 void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
@@ -40,8 +83,63 @@ void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, siz
     kernels()->mul_add_u64(Y, ldy, W, O, C, X, ldx, D);
 }
 
-void matrix_mul_sub_u32(uint32_t *Y, size_t ldy, const int32_t *digits, size_t B, size_t R, const uint32_t *K,
-                        size_t ldk, size_t W)
+static size_t panels_of(const matrix_u32 *K)
 {
-    kernels()->mul_sub_u32(Y, ldy, digits, B, R, K, ldk, W);
+    return (K->W + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+}
+
+/* Pairs of rows in block m. */
+static size_t pairs_of(const matrix_u32 *K, size_t m)
+{
+    const size_t left = K->R - m * K->block;
+    return left < K->block ? (left + 1) / 2 : K->block / 2;
+}
+
+static int16_t *block_at(const matrix_u32 *K, size_t m)
+{
+    return K->v + m * (K->block / 2) * panels_of(K) * PANEL_STEP;
+}
+
+annulus_status matrix_u32_create(size_t R, size_t W, size_t block, matrix_u32 **out)
+{
+    void *p, *v;
+    TRY(mem_create(1, sizeof(matrix_u32), "matrix", &p));
+    matrix_u32 *K = p;
+    *K = (matrix_u32){.R = R, .W = W, .block = block};
+    const annulus_status st =
+        mem_create((R + 1) / 2 * panels_of(K), PANEL_STEP * sizeof(int16_t), "matrix of words modulo 2^32", &v);
+    K->v = v;
+    if (st == ANNULUS_OK)
+        *out = K;
+    else
+        matrix_u32_destroy(K);
+    return st;
+}
+
+void matrix_u32_destroy(matrix_u32 *K)
+{
+    if (K != NULL) mem_free(K->v);
+    mem_free(K);
+}
+
+size_t matrix_u32_blocks(const matrix_u32 *K)
+{
+    return (K->R + K->block - 1) / K->block;
+}
+
+void matrix_u32_set(matrix_u32 *K, size_t r, const uint32_t *row)
+{
+    const size_t m = r / K->block, pairs = pairs_of(K, m), at = r % K->block;
+    int16_t *block = block_at(K, m) + at / 2 * PANEL_STEP + at % 2;
+    for (size_t w = 0; w < K->W; w++) {
+        int16_t *lo = block + w / PANEL_COLUMNS * pairs * PANEL_STEP + 2 * (w % PANEL_COLUMNS);
+        const uint32_t balanced = (row[w] + UINT32_C(0x8000)) ^ UINT32_C(0x8000); /* lo + 2^15 carries into hi */
+        lo[0] = (int16_t)(uint16_t)balanced;
+        lo[2 * PANEL_COLUMNS] = (int16_t)(uint16_t)(balanced >> 16);
+    }
+}
+
+void matrix_u32_mul_sub(uint32_t *Y, size_t ldy, const int16_t *digits, size_t B, const matrix_u32 *K, size_t m)
+{
+    kernels()->mul_sub_u32(Y, ldy, digits, K->block, B, block_at(K, m), pairs_of(K, m), K->W);
 }

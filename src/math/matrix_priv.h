@@ -3,16 +3,40 @@
 #ifndef MATH_MATRIX_PRIV_H
 #define MATH_MATRIX_PRIV_H
 
+#include "base/cpu.h"
 #include "math/matrix.h"
 
+/* A word is hi * 2^16 + lo modulo 2^32 with lo and hi in [-2^15, 2^15). A panel holds 16 columns of one block, for each
+ * pair of rows (2i, 2i+1): the 16 lo pairs, then the 16 hi pairs. An odd last row is paired with zeros. */
+#define PANEL_COLUMNS 16u
+#define PANEL_STEP (4 * PANEL_COLUMNS) /* int16_t of one pair of rows: two rows, two halves */
+
+struct matrix_u32 {
+    size_t R, W, block;
+    int16_t *v; /* (blocks, panels, pairs of the block, PANEL_STEP) */
+};
+
 typedef struct matrix_kernels {
+    const char *name;
     void (*mul_add_u64)(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D);
-    void (*mul_sub_u32)(uint32_t *Y, size_t ldy, const int32_t *digits, size_t B, size_t R, const uint32_t *K,
-                        size_t ldk, size_t W);
+    /* One block of matrix_u32_mul_sub: panels (ceil(W/16), pairs, PANEL_STEP), digits (B, ldd), ldd >= 2 pairs. */
+    void (*mul_sub_u32)(uint32_t *Y, size_t ldy, const int16_t *digits, size_t ldd, size_t B, const int16_t *panels,
+                        size_t pairs, size_t W);
 } matrix_kernels;
 extern const matrix_kernels matrix_kernels_ref;
 #ifndef ANNULUS_PORTABLE
-extern const matrix_kernels matrix_kernels_avx2;
+#if defined(__x86_64__)
+extern const matrix_kernels matrix_kernels_avx2, matrix_kernels_avxvnni;
+extern const matrix_kernels matrix_kernels_avx512, matrix_kernels_avx512vnni;
+#elif defined(__aarch64__)
+extern const matrix_kernels matrix_kernels_neon;
 #endif
+#endif
+
+/* The best that the processor has of that level, which it must have. */
+const matrix_kernels *matrix_kernels_for(cpu_level level);
+/* All that the processor has; returns how many. */
+#define MATRIX_VARIANTS 5u
+size_t matrix_kernels_all(const matrix_kernels *out[MATRIX_VARIANTS]);
 #endif

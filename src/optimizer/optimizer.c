@@ -48,7 +48,7 @@ static size_t keyswitch_gadgets(tfhe_params p, gadget *out)
     size_t count = 0;
     for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
         gadget g = {.l = p.ks_l, .variance = INFINITY};
-        for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 16; p.ks_b++) {
+        for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) {
             const double v = noise_keyswitch(&p);
             if (v < g.variance) g.variance = v, g.b = p.ks_b;
         }

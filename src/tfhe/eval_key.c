@@ -18,7 +18,7 @@ typedef struct expansion {
 
 static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
 {
-    void *key, *bsk = NULL, *ksk = NULL;
+    void *key, *bsk = NULL;
     TRY(mem_create(1, sizeof(eval_key), "evaluation key", &key));
     eval_key *k = key;
     k->params = *p;
@@ -28,8 +28,7 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
     k->bsk = bsk;
     if (st == ANNULUS_OK)
-        st = mem_create(tfhe_big_dim(p) * p->ks_l * k->small, sizeof(uint32_t), "keyswitching key", &ksk);
-    k->ksk = ksk;
+        st = matrix_u32_create(tfhe_big_dim(p) * p->ks_l, p->n + 1, (size_t)KEYSWITCH_BLOCK * p->ks_l, &k->ksk);
     if (st == ANNULUS_OK)
         *out = k;
     else
@@ -42,7 +41,7 @@ void eval_key_destroy(eval_key *key)
     if (key == NULL) return;
     fft_plan_destroy(key->plan);
     mem_free(key->bsk);
-    mem_free(key->ksk);
+    matrix_u32_destroy(key->ksk);
     mem_free(key);
 }
 
@@ -82,11 +81,14 @@ static annulus_status ksk_expand(void *context, size_t i, unsigned worker)
 {
     const expansion *e = context;
     const tfhe_params *p = &e->in->params;
-    TRY(stream_restart(e->workers[worker].mask, &e->in->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
+    expand_worker *w = &e->workers[worker];
+    w->tmp.used = 0;
+    uint32_t *row = scratch_take(&w->tmp, (p->n + 1) * sizeof *row);
+    TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
     for (size_t j = 0; j < p->ks_l; j++) {
-        uint32_t *row = e->out->ksk + (i * p->ks_l + j) * e->out->small;
-        TRY(stream_u32s(e->workers[worker].mask, row, p->n));
+        TRY(stream_u32s(w->mask, row, p->n));
         row[p->n] = e->in->ksk[i * p->ks_l + j];
+        matrix_u32_set(e->out->ksk, i * p->ks_l + j, row);
     }
     return ANNULUS_OK;
 }
@@ -94,7 +96,8 @@ static annulus_status ksk_expand(void *context, size_t i, unsigned worker)
 static annulus_status workers_init(expansion *e, unsigned workers)
 {
     const size_t N = e->in->params.N;
-    const size_t bytes = ROUND_UP(N * sizeof(uint64_t)) + ROUND_UP(fft_words(N) * sizeof(double));
+    const size_t bytes = ROUND_UP(N * sizeof(uint64_t)) + ROUND_UP(fft_words(N) * sizeof(double)) +
+                         ROUND_UP((e->in->params.n + 1) * sizeof(uint32_t));
     void *q;
     TRY(mem_create(workers, sizeof(expand_worker), "key expansion", &q));
     e->workers = q;

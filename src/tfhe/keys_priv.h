@@ -4,7 +4,10 @@
 #define TFHE_KEYS_PRIV_H
 
 #include "math/fft.h"
+#include "math/matrix.h"
 #include "tfhe/keys.h"
+
+#define KEYSWITCH_BLOCK 128u /* big coefficients whose key rows are taken at a time; divides k*N */
 
 struct seeded_eval_key {
     tfhe_params params;
@@ -16,10 +19,10 @@ struct seeded_eval_key {
 struct eval_key {
     tfhe_params params;
     fft_plan *plan;
-    double *bsk;    /* (n, bsk_row) Fourier GGSWs: k+1 columns (fft_column_pack) of rows (r,j) */
-    size_t bsk_row; /* doubles of one GGSW */
-    uint32_t *ksk;  /* (k*N*ks_l, small) masks, body at [n], zeros behind */
-    size_t small;   /* words of a small ciphertext's row: n+1 rounded up to 16 */
+    double *bsk;     /* (n, bsk_row) Fourier GGSWs: k+1 columns (fft_column_pack) of rows (r,j) */
+    size_t bsk_row;  /* doubles of one GGSW */
+    matrix_u32 *ksk; /* (k*N*ks_l, n+1) masks, body at [n]; blocks of KEYSWITCH_BLOCK coefficients */
+    size_t small;    /* words of a small ciphertext's row: n+1 rounded up to 16 */
 };
 
 /* Mask stream of GGSW row (r,j) of key bit i, and of all levels of keyswitch row i. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define BLOCK 128u /* big coefficients whose key rows are taken at a time */
+#define GROUP 32u /* ciphertexts that share one pass over the key */
 
 size_t bootstrap_small_words(const tfhe_params *p)
 {
@@ -14,14 +14,14 @@ size_t bootstrap_small_words(const tfhe_params *p)
 
 size_t keyswitch_scratch(const tfhe_params *p)
 {
-    return ROUND_UP((size_t)BOOTSTRAP_BATCH * BLOCK * p->ks_l * sizeof(int32_t));
+    return ROUND_UP((size_t)GROUP * KEYSWITCH_BLOCK * p->ks_l * sizeof(int16_t));
 }
 
 /* Balanced digits of coefficients first..first+rows-1, most significant level first: (rows, ks_l). Adding half of every
  * digit first makes truncation round and the digits balanced (as in fft.c), but in [-B/2, B/2 - 1]: of mean -1/2, which
  * for a small base is no longer small, and times a key's noises is one shift of all that this key switches. So the
  * magnitude is decomposed, and the digits get its sign: of mean zero, and of a second moment of (B^2 + 2)/12. */
-static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, size_t rows, int32_t *digits)
+static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, size_t rows, int16_t *digits)
 {
     const unsigned total = p->ks_b * p->ks_l;
     const uint64_t mask = (UINT64_C(1) << p->ks_b) - 1;
@@ -33,7 +33,7 @@ static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, si
         const uint64_t x = ((ct[first + i] ^ sign) - sign) + offset;
         for (unsigned j = 0; j < p->ks_l; j++) {
             const int32_t digit = (int32_t)(x >> (64 - p->ks_b * (j + 1)) & mask) - half;
-            digits[i * p->ks_l + j] = (digit ^ (int32_t)sign) - (int32_t)sign;
+            digits[i * p->ks_l + j] = (int16_t)((digit ^ (int32_t)sign) - (int32_t)sign);
         }
     }
 }
@@ -41,25 +41,23 @@ static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, si
 static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
 {
     const tfhe_params *p = &key->params;
-    const size_t dim = tfhe_big_dim(p), mark = tmp->used;
-    int32_t *digits = scratch_take(tmp, (size_t)BOOTSTRAP_BATCH * BLOCK * p->ks_l * sizeof *digits);
+    const size_t dim = tfhe_big_dim(p), mark = tmp->used, block = (size_t)KEYSWITCH_BLOCK * p->ks_l;
+    int16_t *digits = scratch_take(tmp, GROUP * block * sizeof *digits);
     memset(out, 0, count * key->small * sizeof *out);
     for (size_t q = 0; q < count; q++)
         out[q * key->small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
-    for (size_t i = 0; i < dim; i += BLOCK) {
-        const size_t rows = dim - i < BLOCK ? dim - i : BLOCK;
-        for (size_t q = 0; q < count; q++) digits_of(p, in[q], i, rows, digits + q * rows * p->ks_l);
-        matrix_mul_sub_u32(out, key->small, digits, count, rows * p->ks_l, key->ksk + i * p->ks_l * key->small,
-                           key->small, key->small);
+    for (size_t m = 0; m < dim / KEYSWITCH_BLOCK; m++) {
+        for (size_t q = 0; q < count; q++)
+            digits_of(p, in[q], m * KEYSWITCH_BLOCK, KEYSWITCH_BLOCK, digits + q * block);
+        matrix_u32_mul_sub(out, key->small, digits, count, key->ksk, m);
     }
     tmp->used = mark;
 }
 
 void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
 {
-    for (size_t q = 0; q < count; q += BOOTSTRAP_BATCH)
-        keyswitch_group(key, in + q, count - q < BOOTSTRAP_BATCH ? count - q : BOOTSTRAP_BATCH, out + q * key->small,
-                        tmp);
+    for (size_t q = 0; q < count; q += GROUP)
+        keyswitch_group(key, in + q, count - q < GROUP ? count - q : GROUP, out + q * key->small, tmp);
 }
 
 annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)

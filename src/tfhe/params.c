@@ -17,7 +17,7 @@ annulus_status tfhe_params_check(const tfhe_params *p)
     if ((p->N & (p->N - 1)) != 0) return fail(ANNULUS_ERR_INPUT, "parameter N = %u is not a power of two", p->N);
     TRY(in_range("pbs_bg", p->pbs_bg, 1, 30));
     TRY(in_range("pbs_l", p->pbs_l, 1, 52 / p->pbs_bg));
-    TRY(in_range("ks_b", p->ks_b, 1, 16));
+    TRY(in_range("ks_b", p->ks_b, 1, 15)); /* digits in 16 bits */
     TRY(in_range("ks_l", p->ks_l, 1, 32 / p->ks_b));
     TRY(in_range("lwe_noise", p->lwe_noise, 0, 30));
     return in_range("glwe_noise", p->glwe_noise, 0, 62);

@@ -15,7 +15,7 @@ typedef struct tfhe_params {
     uint32_t pbs_l;      /* levels of the bootstrapping gadget */
     uint32_t pbs_bg;     /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
     uint32_t ks_l;       /* levels of the keyswitch gadget */
-    uint32_t ks_b;       /* log2 of its base; ks_l*ks_b <= 32 */
+    uint32_t ks_b;       /* log2 of its base, [1, 15]; ks_l*ks_b <= 32 */
     uint32_t lwe_noise;  /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
     uint32_t glwe_noise; /* B of TUniform(B) for GLWE and big-key encryptions at q = 2^64, [0, 62] */
 } tfhe_params;

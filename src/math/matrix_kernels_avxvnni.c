@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define SIMD_DOT(sum, x, m) _mm256_dpwssd_avx_epi32(sum, x, m)
+#include "math/simd_int_avx2.h"
+
+#include "math/matrix_kernels_impl.h"
+
+const matrix_kernels matrix_kernels_avxvnni = {
+    .name = "avxvnni", .mul_add_u64 = mul_add_u64, .mul_sub_u32 = mul_sub_u32};
