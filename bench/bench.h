@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "math/torus.h"
 #include "optimizer/security.h"
-#include "tfhe/bootstrap.h"
+#include "tfhe/bootstrap_priv.h"
 #include "tfhe/lwe.h"
 
 #include <math.h>
@@ -29,11 +29,22 @@ static inline void *room(size_t count, size_t size)
     return p;
 }
 
-static inline double bench_seconds(void)
+static inline double bench_clock(clockid_t clock)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static inline double bench_seconds(void)
+{
+    return bench_clock(CLOCK_MONOTONIC);
+}
+
+/* What the calling thread computed: for one-core figures, which other work on the machine then disturbs less. */
+static inline double bench_cpu_seconds(void)
+{
+    return bench_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static inline int bench_ascending(const void *a, const void *b)
@@ -97,6 +108,17 @@ static inline uint64_t *bench_encrypt(const bench_keys *k, const uint64_t *messa
     return ct;
 }
 
+/* Runs jobs that extract coefficient 0, all of them together; returns seconds: of computing with one thread, else of
+ * the clock. */
+static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *jobs, size_t count, unsigned threads)
+{
+    const uint32_t offsets[1] = {0};
+    const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    const double start = bench_clock(clock);
+    must(bootstrap_batch(key, jobs, count, offsets, 1, threads));
+    return bench_clock(clock) - start;
+}
+
 /* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
 static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
 {
@@ -112,5 +134,23 @@ static inline double external_product_flops(const tfhe_params *p)
 {
     const double M = p->N / 2.0, k1 = p->k + 1.0, l = p->pbs_l;
     return k1 * (l + 1) * 5 * M * log2(M) + k1 * k1 * l * M * 8;
+}
+
+/* External products that one rotation with factor EF is expected to take for coefficient 0 alone: half of the exponents
+ * are odd, a quarter twice an odd number, ...; sorted, those of valuation v move EF/2^v parts. */
+static inline double external_products(const tfhe_params *p, uint32_t EF)
+{
+    double parts = 0, share = 0.5, EF_left = EF;
+    for (; EF_left > 1; EF_left /= 2, share /= 2) parts += share * EF_left;
+    return p->n * (parts + 2 * share);
+}
+
+/* Bytes of the keys that are read for each of `count` look-ups run together: a chunk of a batch reads them once.
+ * Rotations with EF > 1 read the bootstrapping key once each. */
+static inline double bench_key_bytes(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)
+{
+    const size_t even = (count + threads - 1) / threads, chunk = even < BOOTSTRAP_BATCH ? even : BOOTSTRAP_BATCH;
+    const double rotate = (double)tfhe_bsk_memory_bytes(p), keyswitch = (double)tfhe_ksk_memory_bytes(p);
+    return (EF == 1 ? rotate / (double)chunk : rotate) + keyswitch / (double)chunk;
 }
 #endif

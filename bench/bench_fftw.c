@@ -18,9 +18,9 @@ int main(void)
     double ours[ROUNDS], theirs[ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++) {
         ours[i] = rotation_seconds(&r);
-        const double start = bench_seconds();
+        const double start = bench_cpu_seconds();
         for (size_t t = 0; t < (size_t)4 * p.n; t++) fftw_execute(plan);
-        theirs[i] = bench_seconds() - start;
+        theirs[i] = bench_cpu_seconds() - start;
     }
     const double a = bench_median(ours, ROUNDS), b = bench_median(theirs, ROUNDS);
     fprintf(stderr, "one blind rotation in batches of %u %.2f ms, %u transforms by FFTW %.2f ms (medians of %u)\n",

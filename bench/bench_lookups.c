@@ -3,31 +3,12 @@
  * on an output of a look-up before it, scaled by the two-norm of the request. Prints wrong look-ups and the rate
  * expected. A look-up is wrong if its rotation ends in another cell than its input stands for, or if its output is not
  * that cell's entry with the noise of a bootstrap: at a small two-norm the output alone would not tell them apart. */
-#include "bench.h"
+#include "lookups.h"
 
-#include "optimizer/noise.h"
-#include "optimizer/optimizer.h"
-
-#define CELLS 16u
+#define BITS 4u
+#define CELLS (1u << BITS)
 #define NORM 8u
 #define BATCH 400u
-
-static optimizer_result search(double log2_error)
-{
-    const lookup_layer layer = {
-        .name = "look-up", .half_window = 1.0 / (4 * CELLS), .two_norm = NORM, .cells = CELLS, .count = 1};
-    const optimizer_request request = {.layers = &layer,
-                                       .layers_count = 1,
-                                       .target = ERROR_PER_LOOKUP,
-                                       .log2_error = log2_error,
-                                       .level = SECURITY_128};
-    optimizer_result r;
-    must(optimizer_search(&request, &r));
-    fprintf(stderr, "n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u failure 2^%.2f\n", r.params.n, r.params.k,
-            r.params.N, r.params.pbs_l, r.params.pbs_bg, r.params.ks_l, r.params.ks_b, r.layers[0].EF,
-            r.layers[0].log2_failure);
-    return r;
-}
 
 /* Cell of the whole torus, of 2*CELLS, that the rotation of this look-up ends in. */
 static uint32_t cell_of(const bench_keys *keys, uint32_t EF, const uint64_t *in, uint32_t *small, uint32_t *exponent)
@@ -56,7 +37,7 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
 {
     const tfhe_params *p = &r->params;
     const size_t words = lwe_words(p);
-    const uint32_t offsets[1] = {0}, EF = r->layers[0].EF;
+    const uint32_t EF = r->layers[0].EF;
     const double allowed = NORM * noise_kappa(-40) * sqrt(noise_blind_rotate(p));
     uint64_t message[BATCH];
     uint32_t expected[BATCH], *small = room(bootstrap_small_words(p), 4), *exponent = room(p->n + 1, 4);
@@ -70,7 +51,7 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
     for (size_t done = 0; done < count + BATCH; done += BATCH) {
         for (size_t i = 0; i < BATCH * words; i++) now[i] *= NORM;
         for (size_t i = 0; i < BATCH; i++) jobs[i] = (bootstrap_job){now + i * words, table, next + i * words};
-        must(bootstrap_batch(keys->eval, jobs, BATCH, offsets, 1, 0));
+        (void)bench_bootstrap(keys->eval, jobs, BATCH, 0);
         for (size_t i = 0; i < BATCH; i++) {
             const uint32_t cell = cell_of(keys, EF, jobs[i].in, small, exponent), entry = wanted(cell);
             const double error = torus_to_double(NORM * (lwe_phase(keys->secret, jobs[i].out) - encoding(entry)));
@@ -89,7 +70,8 @@ int main(int argc, char **argv)
 {
     if (argc != 3) return 2;
     const size_t count = ((size_t)strtoull(argv[2], NULL, 10) + BATCH - 1) / BATCH * BATCH;
-    const optimizer_result r = search(strtod(argv[1], NULL));
+    const optimizer_result r = lookups_search(BITS, NORM, strtod(argv[1], NULL));
+    lookups_print(&r, "look-ups");
     bench_keys keys;
     bench_keys_create(&r.params, &keys);
     uint64_t entries[CELLS];

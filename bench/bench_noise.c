@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard deviations after keyswitch, modulus switch and bootstrap against the formulas, over ten parameter sets.
- * Prints the largest difference of log2 standard deviation. A deviation from m samples has itself a relative deviation
- * of 1/sqrt(2m): with the 400 samples of a bootstrap 0.3 bit is 6 of them, a false alarm in 10^8 for each of 30
- * figures. */
+/* bench_noise [--json FILE]: standard deviations after keyswitch, modulus switch and bootstrap against the formulas,
+ * over ten parameter sets. Prints the largest difference of log2 standard deviation. A deviation from m samples has
+ * itself a relative deviation of 1/sqrt(2m): with the 400 samples of a bootstrap 0.3 bit is 6 of them, a false alarm in
+ * 10^8 for each of 30 figures. */
 #include "bench.h"
 
 #include "optimizer/noise.h"
-#include "optimizer/security.h"
+#include "table.h"
 
 #define BOOTSTRAPS 400u
 #define KEYSWITCHES 1500u
@@ -30,16 +30,29 @@ static double log2_deviation(const double *x, size_t count)
     return log2(square) / 2;
 }
 
-static double compare(const char *what, double measured, double variance)
+static const table_column columns[] = {
+    {"parameters", "n, k x N, l x log2 Bg, keyswitch, EF", 36, TABLE_TEXT},
+    {"step", "after", 14, TABLE_TEXT},
+    {"measured_log2", "measured", 8, 3},
+    {"predicted_log2", "formula", 8, 3},
+    {"difference_bits", "bit", 7, 3},
+};
+
+typedef struct report {
+    bench_table out;
+    char name[96]; /* of the set at hand */
+    double worst;
+} report;
+
+static void compare(report *r, const char *what, double measured, double variance)
 {
     const double predicted = log2(variance) / 2;
-    fprintf(stderr, "  %-14s measured 2^%.3f predicted 2^%.3f difference %+.3f bit\n", what, measured, predicted,
-            measured - predicted);
-    return fabs(measured - predicted);
+    table_row(&r->out, r->name, what, measured, predicted, measured - predicted);
+    r->worst = fmax(r->worst, fabs(measured - predicted));
 }
 
 /* Errors of the keyswitch and of the modulus switch. */
-static double small_errors(const bench_keys *keys, const tfhe_params *p, uint32_t EF)
+static void small_errors(report *r, const bench_keys *keys, const tfhe_params *p, uint32_t EF)
 {
     const size_t words = bootstrap_small_words(p);
     uint64_t *message = room(KEYSWITCHES, 8);
@@ -59,16 +72,14 @@ static double small_errors(const bench_keys *keys, const tfhe_params *p, uint32_
         const double at = ((double)bench_step(keys->secret, EF, exponent) + 0.5) / steps;
         rounded[i] = remainder(at - (double)small * 0x1p-64, 1.0);
     }
-    double worst = compare("keyswitch", log2_deviation(switched, KEYSWITCHES), noise_keyswitch(p));
-    worst = fmax(worst, compare("modulus switch", log2_deviation(rounded, KEYSWITCHES), noise_modulus_switch(p, EF)));
+    compare(r, "keyswitch", log2_deviation(switched, KEYSWITCHES), noise_keyswitch(p));
+    compare(r, "modulus switch", log2_deviation(rounded, KEYSWITCHES), noise_modulus_switch(p, EF));
     free(message), free(in), free(list), free(out), free(exponent), free(switched), free(rounded);
-    return worst;
 }
 
-static double bootstrap_errors(const bench_keys *keys, const tfhe_params *p, uint32_t EF)
+static void bootstrap_errors(report *r, const bench_keys *keys, const tfhe_params *p, uint32_t EF)
 {
     const uint64_t entries[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61}, message[1] = {UINT64_C(1) << 62};
-    const uint32_t offsets[1] = {0};
     lut *table;
     must(lut_create_padded(p->N, EF, entries, 2, 0, &table));
     uint64_t *messages = room(BOOTSTRAPS, 8), *out = room(BOOTSTRAPS * lwe_words(p), 8);
@@ -78,32 +89,32 @@ static double bootstrap_errors(const bench_keys *keys, const tfhe_params *p, uin
     double *error = room(BOOTSTRAPS, 8);
     for (size_t i = 0; i < BOOTSTRAPS; i++)
         jobs[i] = (bootstrap_job){in + i * lwe_words(p), table, out + i * lwe_words(p)};
-    must(bootstrap_batch(keys->eval, jobs, BOOTSTRAPS, offsets, 1, 0));
+    (void)bench_bootstrap(keys->eval, jobs, BOOTSTRAPS, 0);
     for (size_t i = 0; i < BOOTSTRAPS; i++)
         error[i] = torus_to_double(lwe_phase(keys->secret, jobs[i].out) - entries[0]);
-    const double worst = compare("bootstrap", log2_deviation(error, BOOTSTRAPS), noise_blind_rotate(p));
+    compare(r, "bootstrap", log2_deviation(error, BOOTSTRAPS), noise_blind_rotate(p));
     free(messages), free(out), free(in), free(jobs), free(error);
     lut_destroy(table);
-    return worst;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    double worst = 0;
+    const char *path = table_path(argc, argv);
+    report r = {.worst = 0};
+    table_begin(&r.out, stderr, "Noise: log2 of standard deviations", columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         const set *s = &sets[i];
-        tfhe_params p = {
-            .n = s->n, .k = s->k, .N = s->N, .pbs_l = s->l, .pbs_bg = s->bg, .ks_l = s->ks_l, .ks_b = s->ks_b};
-        p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
-        p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, SECURITY_128);
-        fprintf(stderr, "n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u\n", s->n, s->k, s->N, s->l, s->bg,
-                s->ks_l, s->ks_b, s->EF);
+        const tfhe_params p = bench_secure((tfhe_params){
+            .n = s->n, .k = s->k, .N = s->N, .pbs_l = s->l, .pbs_bg = s->bg, .ks_l = s->ks_l, .ks_b = s->ks_b});
+        (void)snprintf(r.name, sizeof r.name, "%u, %ux%u, %ux%u, %ux%u, %u", s->n, s->k, s->N, s->l, s->bg, s->ks_l,
+                       s->ks_b, s->EF);
         bench_keys keys;
         bench_keys_create(&p, &keys);
-        worst = fmax(worst, small_errors(&keys, &p, s->EF));
-        worst = fmax(worst, bootstrap_errors(&keys, &p, s->EF));
+        small_errors(&r, &keys, &p, s->EF);
+        bootstrap_errors(&r, &keys, &p, s->EF);
         bench_keys_destroy(&keys);
     }
-    printf("%.3f\n", worst);
+    table_end(&r.out, path);
+    printf("%.3f\n", r.worst);
     return 0;
 }

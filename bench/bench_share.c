@@ -17,7 +17,7 @@ int main(void)
     double rate[ROUNDS], peak[ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++) {
         rate[i] = flops / rotation_seconds(&r);
-        peak[i] = peak_flops(level, 1, 0.03);
+        peak[i] = peak_flops(level, 1, CLOCK_THREAD_CPUTIME_ID, 0.03);
     }
     const double a = bench_median(rate, ROUNDS), b = bench_median(peak, ROUNDS);
     fprintf(stderr, "blind rotation %.1f Gflop/s of %.1f (%s multiply-adds; medians of %u)\n", 1e-9 * a, 1e-9 * b,

@@ -4,7 +4,6 @@
 #define BENCH_ROTATION_H
 
 #include "bench.h"
-#include "tfhe/bootstrap_priv.h"
 
 /* One value on half the torus and inputs in its middle: right at the phase noise of the smallest rings too. */
 #define ROTATION_VALUE (UINT64_C(1) << 61)
@@ -24,10 +23,10 @@ typedef struct rotation {
 /* Seconds of one batch, per ciphertext. */
 static inline double rotation_seconds(rotation *r)
 {
-    const double start = bench_seconds();
+    const double start = bench_cpu_seconds();
     blind_rotate_batch(r->keys.eval, r->acc, r->tables, (const uint32_t *const *)r->exponents, BOOTSTRAP_BATCH,
                        &r->tmp);
-    return (bench_seconds() - start) / BOOTSTRAP_BATCH;
+    return (bench_cpu_seconds() - start) / BOOTSTRAP_BATCH;
 }
 
 /* Stops unless every rotation gave the value of the table. */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_transforms [--json FILE]: the negacyclic transforms of N coefficients as a step of the blind rotation takes
+ * them, on one core, beside FFTW's complex FFT of size N/2 (double, out of place, FFTW_PATIENT for at most 5 s);
+ * interleaved medians. Forward: with rotation, difference and digit. Inverse: with the product by one polynomial of the
+ * key and the addition to an accumulator. */
+#include "bench.h"
+#include "math/fft.h"
+#include "table.h"
+
+#include <fftw3.h>
+
+#define ROUNDS 15u
+#define EACH 2e-3 /* seconds of one measurement */
+
+static const table_column columns[] = {
+    {"N", "N", 6, 0},
+    {"forward_us", "forward us", 11, 3},
+    {"inverse_us", "inverse us", 11, 3},
+    {"fftw_us", "FFTW us", 10, 3},
+    {"forward_ratio", "forward/FFTW", 13, 2},
+    {"inverse_ratio", "inverse/FFTW", 13, 2},
+    {"forward_gflops", "fwd Gflop/s", 12, 1},
+    {"inverse_gflops", "inv Gflop/s", 12, 1},
+};
+
+typedef struct transform {
+    size_t N;
+    fft_plan *plan;
+    uint64_t *from, *to; /* accumulators */
+    fourier spectrum;
+    double *column; /* of a key: one polynomial */
+    scratch tmp;
+    fftw_complex *x, *y;
+    fftw_plan theirs;
+} transform;
+
+static void *aligned(size_t count)
+{
+    void *p;
+    must(mem_create(count, 8, "vector", &p));
+    return p;
+}
+
+static void transform_create(size_t N, transform *t)
+{
+    *t = (transform){.N = N,
+                     .from = aligned(N),
+                     .to = aligned(N),
+                     .spectrum = {aligned(fft_words(N))},
+                     .column = aligned(fft_column_words(N, 1))};
+    must(fft_plan_create(N, &t->plan));
+    must(scratch_create(fft_rotate_decompose_scratch(N) + fft_column_add_scratch(N), &t->tmp));
+    for (size_t i = 0; i < N; i++) t->from[i] = i * UINT64_C(0x9e3779b97f4a7c15);
+    fft_forward_torus(t->plan, t->spectrum, t->from);
+    fft_column_pack(t->plan, t->column, 1, 0, t->spectrum);
+    t->x = fftw_alloc_complex(N / 2), t->y = fftw_alloc_complex(N / 2);
+    t->theirs = fftw_plan_dft_1d((int)(N / 2), t->x, t->y, FFTW_FORWARD, FFTW_PATIENT);
+    for (size_t i = 0; i < N / 2; i++) t->x[i][0] = (double)i, t->x[i][1] = 1;
+}
+
+static void transform_destroy(transform *t)
+{
+    fft_plan_destroy(t->plan);
+    fftw_destroy_plan(t->theirs);
+    fftw_free(t->x), fftw_free(t->y);
+    scratch_destroy(&t->tmp);
+    mem_free(t->from), mem_free(t->to), mem_free(t->spectrum.v), mem_free(t->column);
+}
+
+enum { FORWARD, INVERSE, THEIRS, KINDS };
+
+static double seconds_each(transform *t, int kind, size_t count)
+{
+    const double start = bench_cpu_seconds();
+    for (size_t i = 0; i < count; i++)
+        if (kind == FORWARD)
+            fft_rotate_decompose(t->plan, &t->spectrum, t->from, (uint32_t)(97 * i % (2 * t->N)), t->from, 23, 1,
+                                 &t->tmp);
+        else if (kind == INVERSE)
+            fft_column_add(t->plan, t->to, t->from, &t->spectrum, t->column, 1, &t->tmp);
+        else
+            fftw_execute(t->theirs);
+    return (bench_cpu_seconds() - start) / (double)count;
+}
+
+static void row(const bench_table *out, size_t N)
+{
+    transform t;
+    double time[KINDS][ROUNDS], us[KINDS];
+    size_t count[KINDS];
+    transform_create(N, &t);
+    for (int kind = 0; kind < KINDS; kind++) {
+        (void)seconds_each(&t, kind, 10);
+        count[kind] = (size_t)(EACH / seconds_each(&t, kind, 20)) + 1;
+    }
+    for (size_t i = 0; i < ROUNDS; i++)
+        for (int kind = 0; kind < KINDS; kind++) time[kind][i] = seconds_each(&t, kind, count[kind]);
+    for (int kind = 0; kind < KINDS; kind++) us[kind] = 1e6 * bench_median(time[kind], ROUNDS);
+    const double M = (double)N / 2;
+    table_row(out, (double)N, us[FORWARD], us[INVERSE], us[THEIRS], us[FORWARD] / us[THEIRS], us[INVERSE] / us[THEIRS],
+              5e-3 * M * log2(M) / us[FORWARD], (5 * M * log2(M) + 8 * M) * 1e-3 / us[INVERSE]);
+    transform_destroy(&t);
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = table_path(argc, argv);
+    bench_table t;
+    fftw_set_timelimit(5);
+    table_begin(&t, stdout, "Transforms of N coefficients, one core", columns, sizeof columns / sizeof *columns);
+    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) row(&t, N);
+    table_end(&t, path);
+    return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Padded look-ups of some bits at the parameters that the search finds, timed through bootstrap_batch. */
+#ifndef BENCH_LOOKUPS_H
+#define BENCH_LOOKUPS_H
+
+#include "bench.h"
+#include "optimizer/noise.h"
+#include "optimizer/optimizer.h"
+
+typedef struct lookups {
+    optimizer_result chosen;
+    uint32_t EF, cells;
+    bench_keys keys;
+    lut *table;
+    size_t room; /* look-ups that fit */
+    uint64_t *in, *out;
+    bootstrap_job *jobs;
+} lookups;
+
+/* Parameters for p-bit look-ups (2^bits cells and a padding bit) whose inputs are sums of this two-norm over outputs of
+ * look-ups. */
+static inline optimizer_result lookups_search(unsigned bits, double two_norm, double log2_error)
+{
+    const double cells = exp2(bits);
+    const lookup_layer layer = {
+        .name = "look-up", .half_window = 1 / (4 * cells), .two_norm = two_norm, .cells = cells, .count = 1};
+    const optimizer_request request = {.layers = &layer,
+                                       .layers_count = 1,
+                                       .target = ERROR_PER_LOOKUP,
+                                       .log2_error = log2_error,
+                                       .level = SECURITY_128};
+    optimizer_result r;
+    must(optimizer_search(&request, &r));
+    return r;
+}
+
+static inline uint32_t lookups_entry(uint32_t cells, uint32_t cell)
+{
+    return (5 * cell + 3) % cells;
+}
+
+/* Keys, table and `room` jobs on fresh encryptions. */
+static inline void lookups_create(const optimizer_result *chosen, unsigned bits, size_t count, lookups *l)
+{
+    const tfhe_params *p = &chosen->params;
+    const size_t words = lwe_words(p);
+    *l = (lookups){.chosen = *chosen, .EF = chosen->layers[0].EF, .cells = UINT32_C(1) << bits, .room = count};
+    bench_keys_create(p, &l->keys);
+    uint64_t *entries = room(l->cells, 8), *messages = room(count, 8);
+    for (uint32_t c = 0; c < l->cells; c++) entries[c] = lut_encode(l->cells, lookups_entry(l->cells, c));
+    for (size_t i = 0; i < count; i++) messages[i] = lut_encode(l->cells, (uint32_t)i % l->cells);
+    must(lut_create_padded(p->N, l->EF, entries, l->cells, 0, &l->table));
+    l->in = bench_encrypt(&l->keys, messages, count);
+    l->out = room(count * words, 8);
+    l->jobs = room(count, sizeof *l->jobs);
+    for (size_t i = 0; i < count; i++) l->jobs[i] = (bootstrap_job){l->in + i * words, l->table, l->out + i * words};
+    free(entries), free(messages);
+}
+
+static inline void lookups_destroy(lookups *l)
+{
+    lut_destroy(l->table);
+    free(l->in), free(l->out), free(l->jobs);
+    bench_keys_destroy(&l->keys);
+}
+
+/* Seconds of keyswitch and bootstrap of the first `count` jobs together. */
+static inline double lookups_seconds(lookups *l, size_t count, unsigned threads)
+{
+    return bench_bootstrap(l->keys.eval, l->jobs, count, threads);
+}
+
+/* Standard deviation about zero of the errors of the first `count` outputs that are right. Stops if more are wrong than
+ * a quarter (at any p_error measured here a chance below 2^-40 for 16 look-ups and more, and one look-up may be wrong),
+ * so that no time of wrong answers is taken. */
+static inline double lookups_check(const lookups *l, size_t count)
+{
+    double square = 0;
+    size_t right = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t wanted = lut_encode(l->cells, lookups_entry(l->cells, (uint32_t)i % l->cells));
+        const double error = torus_to_double(lwe_phase(l->keys.secret, l->jobs[i].out) - wanted);
+        if (fabs(error) < 0.25 / l->cells) square += error * error, right++;
+    }
+    if (count - right > 1 + count / 4) {
+        fprintf(stderr, "bench: %zu of %zu look-ups are wrong\n", count - right, count);
+        exit(1);
+    }
+    return sqrt(square / (double)right);
+}
+
+static inline void lookups_print(const optimizer_result *r, const char *what)
+{
+    const tfhe_params *p = &r->params;
+    fprintf(stderr, "%s: n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u failure 2^%.2f\n", what, p->n, p->k,
+            p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, r->layers[0].EF, r->layers[0].log2_failure);
+}
+
+/* Look-ups of a round on one core: a full batch, but about `seconds` at most. Runs one look-up. */
+static inline size_t lookups_batch(lookups *l, double seconds)
+{
+    const double one = lookups_seconds(l, 1, 1);
+    size_t count = l->room;
+    while (count > 1 && one * (double)count > seconds) count--;
+    return count;
+}
+#endif
