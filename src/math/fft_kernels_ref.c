@@ -14,14 +14,14 @@ static size_t tables_words(size_t M)
 
 static void tables_fill(fft_plan *plan)
 {
-    const double half_turn = 3.14159265358979323846;
+    const long double half_turn = 3.14159265358979323846264338327950288L;
     double *w = plan->forward_scalars;
     for (unsigned depth = 0; plan->M >> depth > 1; depth++)
         for (size_t b = 0; b < (size_t)1 << depth; b++, w += 2) {
-            double theta = half_turn / 2;
-            for (unsigned d = depth; d > 0; d--) theta = theta / 2 + (double)(b >> (d - 1) & 1) * half_turn;
-            w[0] = cos(theta / 2);
-            w[1] = sin(theta / 2);
+            long double theta = half_turn / 2;
+            for (unsigned d = depth; d > 0; d--) theta = theta / 2 + (long double)(b >> (d - 1) & 1) * half_turn;
+            w[0] = (double)cosl(theta / 2);
+            w[1] = (double)sinl(theta / 2);
         }
 }
 
