@@ -10,13 +10,13 @@
 const fft_kernels *fft_kernels_for(cpu_level level)
 {
     switch (level) {
-#ifdef ANNULUS_KERNELS_X86
+#if !defined(ANNULUS_PORTABLE) && defined(__x86_64__)
     case CPU_AVX512:
         return &fft_kernels_avx512;
     case CPU_AVX2:
         return &fft_kernels_avx2;
 #endif
-#ifdef ANNULUS_KERNELS_NEON
+#if !defined(ANNULUS_PORTABLE) && defined(__aarch64__)
     case CPU_NEON:
         return &fft_kernels_neon;
 #endif

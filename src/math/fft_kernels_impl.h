@@ -2,174 +2,19 @@
 /* The vector kernels of the negacyclic FFT, one source for every instruction set. The including file has defined LANES,
  * LOG2_LANES, FFT_KERNELS (name of the table) and FFT_NAME, the wrappers of simd_f64_*.h and one set of butterflies.
  *
- * Forward (fft_priv.h: the tree of roots): radix-4 passes over memory, the first of them fused with the gadget
- * decomposition, a radix-2 one before them where the number of levels is odd; then groups of LANES*LANES points in
- * registers: a radix-LANES stage between the registers (rows), a transpose, a radix-LANES stage again (columns). The
- * values stay transposed.
+ * Forward (fft_priv.h: the tree of roots): radix-4 passes over memory, the first of them, of radix 2 where the number
+ * of levels is odd, fused with the gadget decomposition; then groups of LANES*LANES points in registers: a radix-LANES
+ * stage between the registers (rows), a transpose, a radix-LANES stage again (columns). The values stay transposed.
  * Inverse: columns, transpose, rows, radix-4 passes. Every butterfly multiplies first (decimation in time over the
  * powers of exp(-2 pi i/M)), which saves the additions of a mirrored forward transform; what that leaves, the twist
  * exp(-i pi j/2M)/M of coefficient j, is one product in the last pass and fused with the sum into the accumulator. */
 #ifndef MATH_FFT_KERNELS_IMPL_H
 #define MATH_FFT_KERNELS_IMPL_H
 
-#include "math/fft_priv.h"
+#include "math/fft_tables_impl.h"
 #include <string.h>
 
 #define ALWAYS static inline __attribute__((always_inline))
-#define GROUP ((size_t)LANES * LANES)
-/* Constants of a radix-LANES stage: forward, and inverse rows. */
-#define FORWARD_WORDS (LANES == 8 ? 10u : LANES == 4 ? 6u : 2u)
-#define INVERSE_WORDS (LANES == 8 ? 14u : LANES == 4 ? 6u : 2u)
-#define TURN (2 * 3.14159265358979323846264338327950288L)
-
-/* --- tables ------------------------------------------------------------------------------------------------------ */
-
-/* Radix of the first forward and last inverse pass. */
-static size_t outer_radix(size_t M)
-{
-    return ((unsigned)__builtin_ctzll(M) - 2 * LOG2_LANES) % 2 == 0 ? 4 : 2;
-}
-
-/* Angle theta of block b of the 2^depth blocks modulo x^m - exp(i theta) (fft_priv.h). */
-static long double block_angle(unsigned depth, size_t b)
-{
-    long double theta = TURN / 4;
-    for (unsigned d = depth; d > 0; d--) theta = theta / 2 + (long double)(b >> (d - 1) & 1) * (TURN / 2);
-    return theta;
-}
-
-/* w[stride*i]: constant i of the radix-LANES stage of a block of angle theta. */
-static void forward_stage_fill(double *w, size_t stride, long double theta)
-{
-    double c[10];
-    if (LANES == 2)
-        root2_fill(c, theta / 2);
-    else
-        root4_fill(c, theta / 4);
-    if (LANES == 8) {
-        root2_fill(c + 6, theta / 8);
-        root2_fill(c + 8, theta / 8 + TURN / 8);
-    }
-    for (size_t i = 0; i < FORWARD_WORDS; i++) w[stride * i] = c[i];
-}
-
-static size_t forward_scalars(size_t M)
-{
-    size_t words = 6;
-    for (size_t m = M / outer_radix(M); m > GROUP; m /= 4) words += 6 * (M / m);
-    return (words + M / GROUP * FORWARD_WORDS + 7) / 8 * 8;
-}
-
-static void forward_fill(size_t M, double *scalars, double *vectors)
-{
-    unsigned depth = 0;
-    double *w = scalars;
-    if (outer_radix(M) == 2)
-        root2_fill(w, TURN / 8);
-    else
-        root4_fill(w, TURN / 16);
-    w += 6;
-    depth = outer_radix(M) == 4 ? 2 : 1;
-    for (size_t m = M / outer_radix(M); m > GROUP; m /= 4, depth += 2)
-        for (size_t b = 0; b < M / m; b++, w += 6) root4_fill(w, block_angle(depth, b) / 4);
-    for (size_t g = 0; g < M / GROUP; g++, w += FORWARD_WORDS) {
-        forward_stage_fill(w, 1, block_angle(depth, g));
-        for (size_t lane = 0; lane < LANES; lane++)
-            forward_stage_fill(vectors + g * FORWARD_WORDS * LANES + lane, LANES,
-                               block_angle(depth + LOG2_LANES, LANES * g + lane));
-    }
-}
-
-/* Vectors of roots of an inverse radix-4 butterfly of blocks of 4h points at positions j.. . */
-static void inverse_root4_fill(double *w, size_t h, size_t j)
-{
-    for (size_t lane = 0; lane < LANES; lane++) {
-        double c[6];
-        root4_fill(c, -TURN * (long double)(j + lane) / (4.0L * (long double)h));
-        for (size_t i = 0; i < 6; i++) w[LANES * i + lane] = c[i];
-    }
-}
-
-static void inverse_root2_fill(double *w, size_t h, size_t j)
-{
-    for (size_t lane = 0; lane < LANES; lane++) {
-        double c[2];
-        root2_fill(c, -TURN * (long double)(j + lane) / (2.0L * (long double)h));
-        for (size_t i = 0; i < 2; i++) w[LANES * i + lane] = c[i];
-    }
-}
-
-/* Roots and, for both outputs, cosine and sine of pi j/2M, with the scale where value_of has no factor. */
-static void last2_fill(double *w, size_t M, size_t j)
-{
-    inverse_root2_fill(w, M / 2, j);
-    for (size_t q = 0; q < 2; q++)
-        for (size_t lane = 0; lane < LANES; lane++) {
-            const long double angle = TURN / 4 * (long double)(j + q * (M / 2) + lane) / (long double)M;
-            const long double scale = FACTORS ? 1 : 1 / (long double)M;
-            w[(2 + 2 * q) * LANES + lane] = (double)(cosl(angle) * scale);
-            w[(3 + 2 * q) * LANES + lane] = (double)(sinl(angle) * scale);
-        }
-}
-
-/* Twist exp(-i pi j/2M)/M of the position and root exp(-2 pi i j/M): fft_butterfly_*.h. */
-static void last4_fill(double *w, size_t M, size_t j)
-{
-    for (size_t lane = 0; lane < LANES; lane++) {
-        double c[LAST4_WORDS];
-        const long double angle = -TURN / 4 * (long double)(j + lane) / (long double)M;
-        twisted4_fill(c, angle, 4 * angle, 1.0L / (long double)M);
-        for (size_t i = 0; i < LAST4_WORDS; i++) w[LANES * i + lane] = c[i];
-    }
-}
-
-static size_t inverse_words(size_t M)
-{
-    size_t vectors = INVERSE_WORDS;
-    const size_t radix = outer_radix(M), h = M / radix;
-    for (size_t m = 4 * GROUP; m <= h; m *= 4) vectors += 6 * (m / 4 / LANES);
-    vectors += (radix == 4 ? LAST4_WORDS : 6) * (h / LANES);
-    return 8 + vectors * LANES;
-}
-
-static void inverse_fill(size_t M, double *w)
-{
-    root4_fill(w, -TURN / 8); /* columns of LANES = 8 */
-    w += 8;
-    if (LANES == 2) inverse_root2_fill(w, LANES, 0);
-    if (LANES == 4) inverse_root4_fill(w, LANES, 0);
-    if (LANES == 8) {
-        inverse_root2_fill(w, LANES, 0);
-        inverse_root4_fill(w + 2 * LANES, 2 * LANES, 0);
-        inverse_root4_fill(w + 8 * LANES, 2 * LANES, LANES);
-    }
-    w += INVERSE_WORDS * LANES;
-    const size_t radix = outer_radix(M), top = M / radix;
-    for (size_t h = GROUP; 4 * h <= top; h *= 4)
-        for (size_t j = 0; j < h; j += LANES, w += 6 * LANES) inverse_root4_fill(w, h, j);
-    for (size_t j = 0; j < top; j += LANES)
-        if (radix == 4) {
-            last4_fill(w, M, j);
-            w += LAST4_WORDS * LANES;
-        } else {
-            last2_fill(w, M, j);
-            w += 6 * LANES;
-        }
-}
-
-static size_t tables_words(size_t M)
-{
-    return forward_scalars(M) + M / GROUP * FORWARD_WORDS * LANES + inverse_words(M);
-}
-
-static void tables_fill(fft_plan *plan)
-{
-    const size_t M = plan->M;
-    plan->forward_vectors = plan->forward_scalars + forward_scalars(M);
-    plan->inverse_table = plan->forward_vectors + M / GROUP * FORWARD_WORDS * LANES;
-    forward_fill(M, plan->forward_scalars, plan->forward_vectors);
-    inverse_fill(M, plan->inverse_table);
-}
 
 /* --- stages ------------------------------------------------------------------------------------------------------ */
 
@@ -216,23 +61,25 @@ ALWAYS void plain4(cv *a, cv *b, cv *c, cv *d)
     *d = (cv){vd_add(v.re, y.im), vd_sub(v.im, y.re)};
 }
 
-/* Blocks come in the order 0, 2, 1, 3 of their residues modulo 4, and the butterfly gives positions 0, 2, 3, 1. */
+/* Blocks come in the order 0, 2, 1, 3 of their residues modulo 4, and the butterfly gives positions 0, 2, 3, 1: x0, x2,
+ * x1, x3 go in, and (x1, x2, x3) <- (x3, x2, x1) puts what comes out in order. */
+ALWAYS void positions(cv *x1, cv *x3)
+{
+    const cv last = *x1;
+    *x1 = *x3;
+    *x3 = last;
+}
+
 ALWAYS void inverse4(cv *x0, cv *x1, cv *x2, cv *x3, const vd w[6])
 {
     radix4(x0, x2, x1, x3, w);
-    const cv q1 = *x3, q2 = *x2, q3 = *x1;
-    *x1 = q1;
-    *x2 = q2;
-    *x3 = q3;
+    positions(x1, x3);
 }
 
 ALWAYS void inverse4_plain(cv *x0, cv *x1, cv *x2, cv *x3)
 {
     plain4(x0, x2, x1, x3);
-    const cv q1 = *x3, q2 = *x2, q3 = *x1;
-    *x1 = q1;
-    *x2 = q2;
-    *x3 = q3;
+    positions(x1, x3);
 }
 
 /* inverse4 with its inputs turned by the twist, its outputs by exp(-i pi q/8); output q lacks factor_of(w, q). */
@@ -631,6 +478,16 @@ ALWAYS void last2(const fft_plan *plan, double *v, const double *t, uint64_t *ou
     }
 }
 
+/* All behind the groups. */
+ALWAYS void inverse_rest(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
+    const double *t = inverse_passes(plan, v);
+    if (outer_radix(plan->M) == 4)
+        last4(plan, v, t, out, base);
+    else
+        last2(plan, v, t, out, base);
+}
+
 static void inverse(const fft_plan *plan, double *v)
 {
     for (size_t g = 0; g < plan->M; g += GROUP) {
@@ -639,34 +496,38 @@ static void inverse(const fft_plan *plan, double *v)
         for (size_t i = 0; i < LANES; i++) x[i] = cv_load(v, g + i * LANES);
         inverse_group(plan, x, v, g);
     }
-    const double *t = inverse_passes(plan, v);
-    if (outer_radix(plan->M) == 4)
-        last4(plan, v, t, NULL, NULL);
-    else
-        last2(plan, v, t, NULL, NULL);
+    inverse_rest(plan, v, NULL, NULL);
 }
 
-/* x <- sum of d[r] times the rows' entries of group g; those of the next group are asked for. */
+/* sum + x y */
+ALWAYS cv cv_mul_add(cv x, cv y, cv sum)
+{
+    return (cv){vd_fnma(x.im, y.im, vd_fma(x.re, y.re, sum.re)), vd_fma(x.im, y.re, vd_fma(x.re, y.im, sum.im))};
+}
+
+/* Entry i of a row of a column; the next group's, `ahead` doubles behind it, is asked for. */
+ALWAYS cv entry_load(const double *row, size_t i, size_t ahead)
+{
+    const double *entry = row + 2 * i * LANES;
+    __builtin_prefetch(entry + ahead);
+    if (LANES == 8) __builtin_prefetch(entry + ahead + LANES);
+    return cv_load(entry, 0);
+}
+
+/* x <- sum of d[r] times the rows' entries of group g. */
 ALWAYS void group_product(cv x[LANES], const fourier *d, const double *row, size_t rows, size_t g)
 {
     const size_t ahead = 2 * GROUP * rows;
 #pragma GCC unroll 8
     for (size_t i = 0; i < LANES; i++) {
-        const cv a = cv_load(d[0].v, g + i * LANES), e = cv_load(row, i * LANES);
-        __builtin_prefetch(row + ahead + 2 * i * LANES);
-        if (LANES == 8) __builtin_prefetch(row + ahead + 2 * i * LANES + LANES);
+        const cv a = cv_load(d[0].v, g + i * LANES), e = entry_load(row, i, ahead);
         x[i] = (cv){vd_fnma(a.im, e.im, vd_mul(a.re, e.re)), vd_fma(a.im, e.re, vd_mul(a.re, e.im))};
     }
     for (size_t r = 1; r < rows; r++) {
         row += 2 * GROUP;
 #pragma GCC unroll 8
-        for (size_t i = 0; i < LANES; i++) {
-            const cv a = cv_load(d[r].v, g + i * LANES), e = cv_load(row, i * LANES);
-            __builtin_prefetch(row + ahead + 2 * i * LANES);
-            if (LANES == 8) __builtin_prefetch(row + ahead + 2 * i * LANES + LANES);
-            x[i].re = vd_fnma(a.im, e.im, vd_fma(a.re, e.re, x[i].re));
-            x[i].im = vd_fma(a.im, e.re, vd_fma(a.re, e.im, x[i].im));
-        }
+        for (size_t i = 0; i < LANES; i++)
+            x[i] = cv_mul_add(cv_load(d[r].v, g + i * LANES), entry_load(row, i, ahead), x[i]);
     }
 }
 
@@ -678,11 +539,7 @@ static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uin
         group_product(x, d, column, rows, g);
         inverse_group(plan, x, v, g);
     }
-    const double *t = inverse_passes(plan, v);
-    if (outer_radix(plan->M) == 4)
-        last4(plan, v, t, out, base);
-    else
-        last2(plan, v, t, out, base);
+    inverse_rest(plan, v, out, base);
 }
 
 static void column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in)
@@ -693,11 +550,7 @@ static void column_pack(const fft_plan *plan, double *column, size_t rows, size_
 
 static void mul_add(size_t M, double *acc, const double *a, const double *b)
 {
-    for (size_t j = 0; j < M; j += LANES) {
-        const cv x = cv_load(a, j), y = cv_load(b, j), z = cv_load(acc, j);
-        cv_store(acc, j,
-                 (cv){vd_fnma(x.im, y.im, vd_fma(x.re, y.re, z.re)), vd_fma(x.im, y.re, vd_fma(x.re, y.im, z.im))});
-    }
+    for (size_t j = 0; j < M; j += LANES) cv_store(acc, j, cv_mul_add(cv_load(a, j), cv_load(b, j), cv_load(acc, j)));
 }
 
 const fft_kernels FFT_KERNELS = {

@@ -70,19 +70,16 @@ static void forward_digits(const fft_plan *plan, double *v, const uint64_t *y, u
     forward(plan, v);
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
-{
-    const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
-    const size_t s = a & (N - 1);
-    for (size_t j = 0; j < s; j++) y[j] = ((p[N - s + j] ^ ~flip) - ~flip) - q[j] + offset;
-    for (size_t j = s; j < N; j++) y[j] = ((p[j - s] ^ flip) - flip) - q[j] + offset;
-}
-
 /* Word c of X^a p. */
 static uint64_t rotated(size_t N, const uint64_t *p, uint32_t a, size_t c)
 {
     const size_t from = (c + 2 * N - a) & (2 * N - 1);
     return from < N ? p[from] : -p[from - N];
+}
+
+static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
+{
+    for (size_t c = 0; c < N; c++) y[c] = rotated(N, p, a, c) - q[c] + offset;
 }
 
 static void forward_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,

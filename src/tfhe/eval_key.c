@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "tfhe/bootstrap.h"
 #include "tfhe/keys_priv.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     eval_key *k = key;
     k->params = *p;
     k->bsk_row = (p->k + 1) * fft_column_words(p->N, ggsw_rows(p));
-    k->small = ((size_t)p->n + 16) / 16 * 16;
+    k->small = bootstrap_small_words(p);
     annulus_status st = fft_plan_create(p->N, &k->plan);
     if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
     k->bsk = bsk;

@@ -46,7 +46,7 @@ static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size
     memset(out, 0, count * key->small * sizeof *out);
     for (size_t q = 0; q < count; q++)
         out[q * key->small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
-    for (size_t m = 0; m < dim / KEYSWITCH_BLOCK; m++) {
+    for (size_t m = 0; m < matrix_u32_blocks(key->ksk); m++) {
         for (size_t q = 0; q < count; q++)
             digits_of(p, in[q], m * KEYSWITCH_BLOCK, KEYSWITCH_BLOCK, digits + q * block);
         matrix_u32_mul_sub(out, key->small, digits, count, key->ksk, m);
