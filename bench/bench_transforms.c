@@ -2,7 +2,7 @@
 /* bench_transforms [--json FILE]: the negacyclic transforms of N coefficients as a step of the blind rotation takes
  * them, on one core, beside FFTW's complex FFT of size N/2 (double, out of place, FFTW_PATIENT for at most 5 s);
  * interleaved medians. Forward: with rotation, difference and digit. Inverse: with the product by one polynomial of the
- * key and the addition to an accumulator. */
+ * key and the addition to an accumulator, as the difference of a whole step of one polynomial and its forward part. */
 #include "bench.h"
 #include "math/fft.h"
 #include "table.h"
@@ -23,12 +23,13 @@ static const table_column columns[] = {
     {"inverse_gflops", "inv Gflop/s", 12, 1},
 };
 
+static const fft_gadget gadget = {.columns = 1, .bg = 23, .l = 1};
+
 typedef struct transform {
     size_t N;
     fft_plan *plan;
-    uint64_t *from, *to; /* accumulators */
-    fourier spectrum;
-    double *column; /* of a key: one polynomial */
+    uint64_t *from, *to;       /* accumulators */
+    double *spectrum, *matrix; /* matrix: of a key, one polynomial */
     scratch tmp;
     fftw_complex *x, *y;
     fftw_plan theirs;
@@ -46,13 +47,13 @@ static void transform_create(size_t N, transform *t)
     *t = (transform){.N = N,
                      .from = aligned(N),
                      .to = aligned(N),
-                     .spectrum = {aligned(fft_words(N))},
-                     .column = aligned(fft_column_words(N, 1))};
+                     .spectrum = aligned(fft_words(N)),
+                     .matrix = aligned(fft_matrix_words(N, 1, 1))};
     must(fft_plan_create(N, &t->plan));
-    must(scratch_create(fft_rotate_decompose_scratch(N) + fft_column_add_scratch(N), &t->tmp));
+    must(scratch_create(fft_external_products_scratch(N, &gadget, 1), &t->tmp));
     for (size_t i = 0; i < N; i++) t->from[i] = i * UINT64_C(0x9e3779b97f4a7c15);
-    fft_forward_torus(t->plan, t->spectrum, t->from);
-    fft_column_pack(t->plan, t->column, 1, 0, t->spectrum);
+    fft_forward_torus(t->plan, (fourier){t->spectrum}, t->from);
+    fft_matrix_pack(t->plan, t->matrix, 1, 1, 0, 0, (fourier){t->spectrum});
     t->x = fftw_alloc_complex(N / 2), t->y = fftw_alloc_complex(N / 2);
     t->theirs = fftw_plan_dft_1d((int)(N / 2), t->x, t->y, FFTW_FORWARD, FFTW_PATIENT);
     for (size_t i = 0; i < N / 2; i++) t->x[i][0] = (double)i, t->x[i][1] = 1;
@@ -64,22 +65,24 @@ static void transform_destroy(transform *t)
     fftw_destroy_plan(t->theirs);
     fftw_free(t->x), fftw_free(t->y);
     scratch_destroy(&t->tmp);
-    mem_free(t->from), mem_free(t->to), mem_free(t->spectrum.v), mem_free(t->column);
+    mem_free(t->from), mem_free(t->to), mem_free(t->spectrum), mem_free(t->matrix);
 }
 
-enum { FORWARD, INVERSE, THEIRS, KINDS };
+enum { FORWARD, STEP, THEIRS, KINDS };
 
 static double seconds_each(transform *t, int kind, size_t count)
 {
     const double start = bench_cpu_seconds();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t a = (uint32_t)(97 * i % (2 * t->N));
+        const fft_product product = {.out = t->to, .from = t->from, .base = t->from, .a = a};
         if (kind == FORWARD)
-            fft_rotate_decompose(t->plan, &t->spectrum, t->from, (uint32_t)(97 * i % (2 * t->N)), t->from, 23, 1,
-                                 &t->tmp);
-        else if (kind == INVERSE)
-            fft_column_add(t->plan, t->to, t->from, &t->spectrum, t->column, 1, &t->tmp);
+            fft_decompose(t->plan, t->spectrum, t->from, a, t->from, gadget.bg, 1, &t->tmp);
+        else if (kind == STEP)
+            fft_external_products(t->plan, &gadget, &product, 1, t->matrix, t->matrix, &t->tmp);
         else
             fftw_execute(t->theirs);
+    }
     return (bench_cpu_seconds() - start) / (double)count;
 }
 
@@ -96,9 +99,9 @@ static void row(const bench_table *out, size_t N)
     for (size_t i = 0; i < ROUNDS; i++)
         for (int kind = 0; kind < KINDS; kind++) time[kind][i] = seconds_each(&t, kind, count[kind]);
     for (int kind = 0; kind < KINDS; kind++) us[kind] = 1e6 * bench_median(time[kind], ROUNDS);
-    const double M = (double)N / 2;
-    table_row(out, (double)N, us[FORWARD], us[INVERSE], us[THEIRS], us[FORWARD] / us[THEIRS], us[INVERSE] / us[THEIRS],
-              5e-3 * M * log2(M) / us[FORWARD], (5 * M * log2(M) + 8 * M) * 1e-3 / us[INVERSE]);
+    const double M = (double)N / 2, inverse = us[STEP] - us[FORWARD];
+    table_row(out, (double)N, us[FORWARD], inverse, us[THEIRS], us[FORWARD] / us[THEIRS], inverse / us[THEIRS],
+              5e-3 * M * log2(M) / us[FORWARD], (5 * M * log2(M) + 8 * M) * 1e-3 / inverse);
     transform_destroy(&t);
 }
 

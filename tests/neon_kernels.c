@@ -39,25 +39,25 @@ static void expect(const char *what, size_t N, double worst, double bound)
     exit(1);
 }
 
-/* out <- base + column product of the digits of X^a p - q, by the kernels of one level. */
-static void step(cpu_level level, size_t N, unsigned bg, unsigned l, uint32_t a, const uint64_t *p, const uint64_t *q,
-                 const uint64_t *key, uint64_t *out)
+/* out <- q + the digits of X^a p - q times the matrix of `key`, by the kernels of one variant; l rows and one column.
+ */
+static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, uint32_t a, const uint64_t *p,
+                 const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
+    const fft_gadget g = {.columns = 1, .bg = bg, .l = l};
+    const fft_product product = {.out = out, .from = p, .base = q, .a = a};
     fft_plan *plan;
     scratch tmp;
-    fourier d[4], entry = {array(fft_words(N))};
-    double *column = array(fft_column_words(N, l));
-    must(fft_plan_create_at(N, level, &plan));
-    must(scratch_create(fft_rotate_decompose_scratch(N) + fft_column_add_scratch(N), &tmp));
+    fourier entry = {array(fft_words(N))};
+    double *matrix = array(fft_matrix_words(N, l, 1));
+    must(fft_plan_create_with(N, kernels, &plan));
+    must(scratch_create(fft_external_products_scratch(N, &g, 1), &tmp));
     for (unsigned j = 0; j < l; j++) {
-        d[j].v = array(fft_words(N));
         fft_forward_torus(plan, entry, key + j * N);
-        fft_column_pack(plan, column, l, j, entry);
+        fft_matrix_pack(plan, matrix, l, 1, j, 0, entry);
     }
-    fft_rotate_decompose(plan, d, p, a, q, bg, l, &tmp);
-    fft_column_add(plan, out, q, d, column, l, &tmp);
-    for (unsigned j = 0; j < l; j++) mem_free(d[j].v);
-    mem_free(entry.v), mem_free(column);
+    fft_external_products(plan, &g, &product, 1, matrix, matrix, &tmp);
+    mem_free(entry.v), mem_free(matrix);
     scratch_destroy(&tmp);
     fft_plan_destroy(plan);
 }
@@ -72,8 +72,8 @@ static void test_steps(size_t N, uint64_t *seed)
             const uint32_t a = round < 3 ? edges[round] : (uint32_t)(test_random(seed) % (2 * N));
             for (size_t j = 0; j < N; j++) p[j] = test_random(seed), q[j] = test_random(seed);
             for (size_t j = 0; j < l * N; j++) key[j] = test_random(seed);
-            step(CPU_REF, N, bg, l, a, p, q, key, want);
-            step(CPU_NEON, N, bg, l, a, p, q, key, got);
+            step(&fft_kernels_ref, N, bg, l, a, p, q, key, want);
+            step(&fft_kernels_neon, N, bg, l, a, p, q, key, got);
             expect("step", N, worst_difference(want, got, N),
                    sqrt((double)(l * N)) * ldexp(1.0, (int)bg - 47) / 12 + 0x1p-50);
         }
@@ -85,7 +85,7 @@ static void test_round_trip(size_t N, uint64_t *seed)
     fft_plan *plan;
     uint64_t *a = array(N), *b = array(N);
     const fourier x = {array(fft_words(N))};
-    must(fft_plan_create_at(N, CPU_NEON, &plan));
+    must(fft_plan_create_with(N, &fft_kernels_neon, &plan));
     for (size_t j = 0; j < N; j++) a[j] = test_random(seed);
     fft_forward_torus(plan, x, a);
     fft_inverse_add_torus(plan, b, x);

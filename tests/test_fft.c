@@ -7,16 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Levels that the processor has: the reference first. */
-static cpu_level levels[CPU_LEVELS];
-
-static size_t levels_count(void)
-{
-    size_t count = 0;
-    for (unsigned i = 0; i < CPU_LEVELS; i++)
-        if (cpu_level_has((cpu_level)i)) levels[count++] = (cpu_level)i;
-    return count;
-}
+/* Variants that the processor can run: the reference first. */
+static const fft_kernels *variants[FFT_VARIANTS];
 
 static void *array(size_t count, size_t size)
 {
@@ -49,10 +41,10 @@ static void test_product(void **state)
 {
     (void)state;
     uint64_t seed = 1;
-    for (size_t v = 0; v < levels_count(); v++)
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t N = 256; N <= 2048; N *= 2) {
             fft_plan *plan;
-            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
             int64_t *a = array(N, 8);
             uint64_t *b = array(N, 8), *want = array(N, 8), *got = array(N, 8);
             for (size_t j = 0; j < N; j++) {
@@ -79,10 +71,10 @@ static void test_round_trip(void **state)
 {
     (void)state;
     uint64_t seed = 2;
-    for (size_t v = 0; v < levels_count(); v++)
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {
             fft_plan *plan;
-            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
             uint64_t *a = array(N, 8), *b = array(N, 8);
             for (size_t j = 0; j < N; j++) a[j] = test_random(&seed);
             fourier x = {array(fft_words(N), 8)};
@@ -98,11 +90,11 @@ static void test_binary_product_is_exact(void **state)
 {
     (void)state;
     uint64_t seed = 3;
-    for (size_t v = 0; v < levels_count(); v++)
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t N = 256; N <= 2048; N *= 2) {
             fft_plan *plan;
             scratch tmp;
-            assert_ok(fft_plan_create_at(N, levels[v], &plan));
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
             assert_ok(scratch_create(poly_mul_binary_scratch(N), &tmp));
             uint64_t *a = array(N, 8), *s = array(N, 8), *want = array(N, 8), *got = array(N, 8);
             for (size_t j = 0; j < N; j++) {
@@ -144,14 +136,14 @@ static void test_rotate_decompose(void **state)
     const struct {
         unsigned bg, l;
     } gadgets[] = {{23, 1}, {16, 2}, {12, 3}, {8, 6}};
-    for (size_t v = 0; v < levels_count(); v++)
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t g = 0; g < 4; g++)
             for (unsigned round = 0; round < 24; round++) {
                 const size_t N = (size_t)256 << round % 3;
                 fft_plan *plan;
                 scratch tmp;
-                assert_ok(fft_plan_create_at(N, levels[v], &plan));
-                assert_ok(scratch_create(fft_rotate_decompose_scratch(N), &tmp));
+                assert_ok(fft_plan_create_with(N, variants[v], &plan));
+                assert_ok(scratch_create(fft_decompose_scratch(N), &tmp));
                 uint64_t *p = array(N, 8), *other = array(N, 8), *q = round % 2 == 0 ? p : other;
                 for (size_t j = 0; j < N; j++) {
                     p[j] = test_random(&seed);
@@ -160,68 +152,102 @@ static void test_rotate_decompose(void **state)
                 const uint32_t edges[6] = {
                     0, (uint32_t)N, 1, (uint32_t)(2 * N - 1), (uint32_t)(N - 8), (uint32_t)N / 8};
                 const uint32_t a = round < 6 ? edges[round] : (uint32_t)(test_random(&seed) % (2 * N));
-                fourier out[6] = {{0}};
-                for (unsigned j = 0; j < gadgets[g].l; j++) out[j].v = array(fft_words(N), 8);
-                fft_rotate_decompose(plan, out, p, a, q, gadgets[g].bg, gadgets[g].l, &tmp);
+                double *out = array(gadgets[g].l * fft_words(N), 8);
+                fft_decompose(plan, out, p, a, q, gadgets[g].bg, gadgets[g].l, &tmp);
                 for (unsigned j = 0; j < gadgets[g].l; j++) {
-                    plan->kernels->inverse(plan, out[j].v);
+                    double *level = out + j * fft_words(N);
+                    plan->kernels->inverse(plan, level);
                     for (size_t i = 0; i < N; i++) {
                         const size_t from = (i + 2 * N - a) % (2 * N);
                         const uint64_t rotated = from < N ? p[from] : -p[from - N];
                         const int64_t want = digit_slow(rotated - q[i], gadgets[g].bg, gadgets[g].l, j + 1);
-                        const double *point = out[j].v + fft_at(plan->kernels, i % (N / 2));
+                        const double *point = level + fft_at(plan->kernels, i % (N / 2));
                         assert_true(llrint(point[i < N / 2 ? 0 : plan->kernels->lanes]) == want);
                     }
-                    mem_free(out[j].v);
                 }
-                mem_free(p), mem_free(other);
+                mem_free(out), mem_free(p), mem_free(other);
                 scratch_destroy(&tmp);
                 fft_plan_destroy(plan);
             }
 }
 
-/* One column against products and an inverse transform of their own: rounding of some 2^-51 of the sum's standard
- * deviation sqrt(rows N) 2^bg/12, 16 times that allowed, and the words' 2^-51. */
-static void column_case(fft_plan *plan, size_t rows, unsigned bg, int in_place, uint64_t *seed)
+typedef struct product_case {
+    size_t columns, count;
+    unsigned bg, l;
+    int in_place;
+} product_case;
+
+/* base + the digits of X^a from - base times column c of the matrix, each product and the inverse transform on its own.
+ */
+static void slow_column(const fft_plan *plan, const product_case *t, const fft_product *x, const uint64_t *matrix,
+                        size_t c, uint64_t *out)
 {
-    const size_t N = fft_plan_N(plan);
-    const double bound = sqrt((double)(rows * N)) * ldexp(1.0, (int)bg - 47) / 12 + 0x1p-50;
-    double *column = array(fft_column_words(N, rows), 8);
-    uint64_t *word = array(N, 8), *base = array(N, 8), *out = in_place ? base : array(N, 8), *want = array(N, 8);
-    fourier d[14], entry = {array(fft_words(N), 8)}, sum = {array(fft_words(N), 8)};
-    for (size_t r = 0; r < rows; r++) {
-        d[r].v = array(fft_words(N), 8);
-        for (size_t j = 0; j < N; j++) word[j] = (uint64_t)((int64_t)test_random(seed) >> (64 - bg));
-        fft_forward_i64(plan, d[r], (const int64_t *)word);
-        for (size_t j = 0; j < N; j++) word[j] = test_random(seed);
-        fft_forward_torus(plan, entry, word);
-        fft_column_pack(plan, column, rows, r, entry);
-        fft_mul_add(plan, sum, d[r], entry);
-    }
-    for (size_t j = 0; j < N; j++) want[j] = base[j] = test_random(seed);
-    fft_inverse_add_torus(plan, want, sum);
+    const size_t N = fft_plan_N(plan), rows = t->columns * t->l;
+    const fourier entry = {array(fft_words(N), 8)}, sum = {array(fft_words(N), 8)};
+    double *digits = array(t->l * fft_words(N), 8);
     scratch tmp;
-    assert_ok(scratch_create(fft_column_add_scratch(N), &tmp));
-    fft_column_add(plan, out, base, d, column, rows, &tmp);
-    assert_true(worst_difference(out, want, N) < bound);
+    assert_ok(scratch_create(fft_decompose_scratch(N), &tmp));
+    for (size_t r = 0; r < rows; r++) {
+        const size_t poly = r / t->l * N;
+        if (r % t->l == 0) fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg, t->l, &tmp);
+        fft_forward_torus(plan, entry, matrix + (r * t->columns + c) * N);
+        fft_mul_add(plan, sum, (fourier){digits + r % t->l * fft_words(N)}, entry);
+    }
+    memcpy(out, x->base + c * N, N * sizeof *out);
+    fft_inverse_add_torus(plan, out, sum);
+    mem_free(entry.v), mem_free(sum.v), mem_free(digits);
     scratch_destroy(&tmp);
-    for (size_t r = 0; r < rows; r++) mem_free(d[r].v);
-    if (!in_place) mem_free(out);
-    mem_free(column), mem_free(word), mem_free(base), mem_free(want), mem_free(entry.v), mem_free(sum.v);
 }
 
-static void test_column(void **state)
+/* External products against slow ones: rounding of some 2^-51 of the sum's standard deviation sqrt(rows N) 2^bg/12, 16
+ * times that allowed, and the words' 2^-51. */
+static void external_case(fft_plan *plan, const product_case *t, uint64_t *seed)
+{
+    const fft_gadget g = {.columns = t->columns, .bg = t->bg, .l = t->l};
+    const size_t N = fft_plan_N(plan), rows = t->columns * t->l, words = t->columns * N;
+    const double bound = sqrt((double)(rows * N)) * ldexp(1.0, (int)t->bg - 47) / 12 + 0x1p-50;
+    double *packed = array(fft_matrix_words(N, rows, t->columns), 8);
+    uint64_t *matrix = array(rows * words, 8), *from = array(t->count * words, 8), *base = array(t->count * words, 8),
+             *out = array(t->count * words, 8), *want = array(t->count * words, 8);
+    for (size_t i = 0; i < rows * words; i++) matrix[i] = test_random(seed);
+    for (size_t i = 0; i < t->count * words; i++) from[i] = test_random(seed), base[i] = test_random(seed);
+    const fourier entry = {array(fft_words(N), 8)};
+    for (size_t i = 0; i < rows * t->columns; i++) {
+        fft_forward_torus(plan, entry, matrix + i * N);
+        fft_matrix_pack(plan, packed, rows, t->columns, i / t->columns, i % t->columns, entry);
+    }
+    fft_product x[FFT_PRODUCTS];
+    for (size_t q = 0; q < t->count; q++) {
+        uint64_t *mine = base + q * words;
+        x[q] = (fft_product){.out = t->in_place ? mine : out + q * words,
+                             .from = t->in_place ? mine : from + q * words,
+                             .base = mine,
+                             .a = (uint32_t)(test_random(seed) % (2 * N))};
+        for (size_t c = 0; c < t->columns; c++) slow_column(plan, t, &x[q], matrix, c, want + q * words + c * N);
+    }
+    scratch tmp;
+    assert_ok(scratch_create(fft_external_products_scratch(N, &g, t->count), &tmp));
+    fft_external_products(plan, &g, x, t->count, packed, packed, &tmp);
+    for (size_t q = 0; q < t->count; q++) assert_true(worst_difference(x[q].out, want + q * words, words) < bound);
+    assert_int_equal(tmp.used, 0);
+    scratch_destroy(&tmp);
+    mem_free(packed), mem_free(matrix), mem_free(from), mem_free(base), mem_free(out), mem_free(want);
+    mem_free(entry.v);
+}
+
+static void test_external_products(void **state)
 {
     (void)state;
+    static const product_case cases[] = {
+        {2, 1, 23, 1, 1}, {2, 3, 16, 2, 0}, {4, 8, 18, 1, 1}, {3, 2, 12, 3, 0}, {7, 1, 8, 2, 1},
+    };
     uint64_t seed = 5;
-    for (size_t v = 0; v < levels_count(); v++)
-        for (size_t N = 256; N <= 4096; N *= 2) {
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
+        for (size_t N = 256; N <= 8192; N *= 2) {
             fft_plan *plan;
-            assert_ok(fft_plan_create_at(N, levels[v], &plan));
-            for (size_t rows = 1; rows <= 14; rows += rows < 4 ? 1 : 5) {
-                column_case(plan, rows, 23, 1, &seed);
-                column_case(plan, rows, 8, 0, &seed);
-            }
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
+            for (size_t i = 0; i < (N <= 2048 ? sizeof cases / sizeof *cases : 2); i++)
+                external_case(plan, &cases[i], &seed);
             fft_plan_destroy(plan);
         }
 }
@@ -243,7 +269,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_binary_product_is_exact),
         cmocka_unit_test(test_rotate_decompose),
-        cmocka_unit_test(test_column),
+        cmocka_unit_test(test_external_products),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

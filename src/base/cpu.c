@@ -39,6 +39,18 @@ int cpu_has_vnni(cpu_level level)
     return 0;
 }
 
+int cpu_adds_beside_products(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d; /* CPUID leaf 0: the vendor's name in EBX, EDX, ECX */
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return 0;
+    const unsigned vendor[3] = {b, d, c};
+    return memcmp(vendor, "AuthenticAMD", sizeof vendor) == 0 || memcmp(vendor, "HygonGenuine", sizeof vendor) == 0;
+#else
+    return 0;
+#endif
+}
+
 cpu_level cpu_level_get(void)
 {
     static const cpu_level widest_first[] = {CPU_NEON, CPU_AVX512, CPU_AVX2};

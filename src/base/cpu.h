@@ -9,6 +9,9 @@ typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512 = 2, CPU_NEON = 3
 int cpu_level_has(cpu_level level);
 /* Sums of products of 16-bit pairs in one instruction at the width of avx512 (AVX512_VNNI) or avx2 (AVX-VNNI). */
 int cpu_has_vnni(cpu_level level);
+/* Whether additions have ports of their own, so that products and sums run side by side (AMD from Zen on) rather than
+ * every operation costing the same. */
+int cpu_adds_beside_products(void);
 /* The widest that the processor has and this build holds. */
 cpu_level cpu_level_get(void);
 const char *cpu_level_name(cpu_level level);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_LEAD 128u
 #define LIMB_BITS 22u /* N * 2^22 <= 2^38: exact in double precision after rounding */
 
 const fft_kernels *fft_kernels_for(cpu_level level)
@@ -12,7 +13,7 @@ const fft_kernels *fft_kernels_for(cpu_level level)
     switch (level) {
 #if !defined(ANNULUS_PORTABLE) && defined(__x86_64__)
     case CPU_AVX512:
-        return &fft_kernels_avx512;
+        return cpu_adds_beside_products() ? &fft_kernels_avx512add : &fft_kernels_avx512;
     case CPU_AVX2:
         return &fft_kernels_avx2;
 #endif
@@ -25,12 +26,25 @@ const fft_kernels *fft_kernels_for(cpu_level level)
     }
 }
 
-annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out)
+size_t fft_kernels_all(const fft_kernels *out[FFT_VARIANTS])
+{
+    size_t count = 0;
+    out[count++] = &fft_kernels_ref;
+#if !defined(ANNULUS_PORTABLE) && defined(__x86_64__)
+    if (cpu_level_has(CPU_AVX2)) out[count++] = &fft_kernels_avx2;
+    if (cpu_level_has(CPU_AVX512)) out[count++] = &fft_kernels_avx512;
+    if (cpu_level_has(CPU_AVX512)) out[count++] = &fft_kernels_avx512add;
+#elif !defined(ANNULUS_PORTABLE) && defined(__aarch64__)
+    out[count++] = &fft_kernels_neon;
+#endif
+    return count;
+}
+
+annulus_status fft_plan_create_with(size_t N, const fft_kernels *kernels, fft_plan **out)
 {
     if (N < FFT_MIN_N || N > FFT_MAX_N || (N & (N - 1)) != 0)
         return fail(ANNULUS_ERR_INPUT, "ring degree N = %zu: must be a power of two from %u to %u", N, FFT_MIN_N,
                     FFT_MAX_N);
-    const fft_kernels *kernels = fft_kernels_for(level);
     void *p;
     TRY(mem_create(1, ROUND_UP(sizeof(fft_plan)) + kernels->tables_words(N / 2) * sizeof(double), "FFT plan", &p));
     fft_plan *plan = p;
@@ -43,7 +57,7 @@ annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out)
 
 annulus_status fft_plan_create(size_t N, fft_plan **out)
 {
-    return fft_plan_create_at(N, cpu_level_get(), out);
+    return fft_plan_create_with(N, fft_kernels_for(cpu_level_get()), out);
 }
 
 void fft_plan_destroy(fft_plan *plan)
@@ -150,46 +164,74 @@ static uint64_t digit_offset(unsigned bg, unsigned l)
     return offset;
 }
 
-size_t fft_rotate_decompose_scratch(size_t N)
+/* First passes of the digits of X^a p - q into l rows of v; y: N words. */
+static void digits_first(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a,
+                         const uint64_t *q, unsigned bg, unsigned l, uint64_t *y)
+{
+    const fft_kernels *kernels = plan->kernels;
+    a &= (uint32_t)(2 * plan->N - 1);
+    if (l == 1) {
+        kernels->first_rotated(plan, v, p, a, q, bg);
+        return;
+    }
+    kernels->rotate_difference(plan->N, y, p, a, q, digit_offset(bg, l));
+    for (unsigned j = 0; j < l; j++) kernels->first_digits(plan, v + j * stride, y, 64 - bg * (j + 1), bg);
+}
+
+size_t fft_decompose_scratch(size_t N)
 {
     return ROUND_UP(N * sizeof(uint64_t));
 }
 
-void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, const uint64_t *q,
-                          unsigned bg, unsigned l, scratch *tmp)
+void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
+                   unsigned l, scratch *tmp)
 {
-    const size_t mark = tmp->used;
-    a &= (uint32_t)(2 * plan->N - 1);
-    if (l == 1) {
-        plan->kernels->forward_rotated(plan, out[0].v, p, a, q, bg);
-        return;
-    }
-    uint64_t *y = scratch_take(tmp, plan->N * sizeof *y);
-    plan->kernels->rotate_difference(plan->N, y, p, a, q, digit_offset(bg, l));
-    for (unsigned j = 0; j < l; j++) plan->kernels->forward_digits(plan, out[j].v, y, 64 - bg * (j + 1), bg);
+    const size_t N = plan->N, mark = tmp->used;
+    digits_first(plan, out, fft_words(N), p, a, q, bg, l, scratch_take(tmp, N * sizeof *p));
+    for (unsigned j = 0; j < l; j++) plan->kernels->forward_rest(plan, out + j * fft_words(N));
     tmp->used = mark;
 }
 
-size_t fft_column_words(size_t N, size_t rows)
+size_t fft_matrix_words(size_t N, size_t rows, size_t columns)
 {
-    return N * rows;
+    return fft_words(N) * rows * columns;
 }
 
-void fft_column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, fourier in)
+void fft_matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c, fourier in)
 {
-    plan->kernels->column_pack(plan, column, rows, r, in.v);
+    plan->kernels->matrix_pack(plan, matrix, rows, columns, r, c, in.v);
 }
 
-size_t fft_column_add_scratch(size_t N)
+/* Doubles from one row of digits to the next, beginning with room for the lead. Not a multiple of a page: the rows'
+ * groups, read together, would fall into one set of the cache. */
+static size_t row_words(size_t N)
 {
-    return ROUND_UP(fft_words(N) * sizeof(double));
+    return fft_words(N) + MOST_LEAD;
 }
 
-void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
-                    size_t rows, scratch *tmp)
+size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count)
 {
-    const size_t mark = tmp->used;
-    double *sum = scratch_take(tmp, fft_words(plan->N) * sizeof *sum);
-    plan->kernels->column_add(plan, sum, out, base, d, column, rows);
+    return ROUND_UP(count * g->columns * g->l * row_words(N) * sizeof(double)) + fft_decompose_scratch(N);
+}
+
+void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
+                           const double *matrix, const double *next, scratch *tmp)
+{
+    const fft_kernels *kernels = plan->kernels;
+    const size_t N = plan->N, rows = g->columns * g->l, stride = row_words(N), mark = tmp->used;
+    double *v = scratch_take(tmp, count * rows * stride * sizeof *v);
+    v += MOST_LEAD;
+    uint64_t *y = scratch_take(tmp, N * sizeof *y);
+    const fft_middle m = {
+        .count = count, .rows = rows, .columns = g->columns, .stride = stride, .matrix = matrix, .next = next};
+    for (size_t q = 0; q < count; q++)
+        for (size_t c = 0; c < g->columns; c++)
+            digits_first(plan, v + (q * rows + c * g->l) * stride, stride, products[q].from + c * N, products[q].a,
+                         products[q].base + c * N, g->bg, g->l, y);
+    kernels->middle(plan, v, &m);
+    for (size_t q = 0; q < count; q++)
+        for (size_t c = 0; c < g->columns; c++)
+            kernels->last_add(plan, v + (q * rows + c) * stride - kernels->lead, products[q].out + c * N,
+                              products[q].base + c * N);
     tmp->used = mark;
 }

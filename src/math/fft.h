@@ -39,21 +39,40 @@ void fft_zero(const fft_plan *plan, fourier acc);
 size_t poly_mul_binary_scratch(size_t N);
 void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, fourier s_hat, scratch *tmp);
 
-/* --- the hot kernels of one external product step, fused where the instruction set allows ------------------------ */
+/* --- one external product, fused where the instruction set allows ------------------------------------------------ */
 
-/* Gadget digits of X^a*p - q (rotation by a in [0,2N)), balanced base 2^bg, l levels, most significant first, straight
- * into the Fourier domain: out[j] for level j = 0..l-1. p, q: N words, may be equal. tmp: fft_rotate_decompose_scratch.
- * Ties go to -B/2: digits are in [-B/2, B/2). l <= 52. */
-size_t fft_rotate_decompose_scratch(size_t N);
-void fft_rotate_decompose(const fft_plan *plan, fourier *out, const uint64_t *p, uint32_t a, const uint64_t *q,
-                          unsigned bg, unsigned l, scratch *tmp);
+#define FFT_MAX_ROWS 364u /* 7 * 52 */
 
-/* One column of a GGSW in Fourier form: `rows` polynomials, fft_column_words doubles, 64-byte aligned, in a layout of
- * the plan's own: filled by fft_column_pack with transforms by fft_forward_torus. */
-size_t fft_column_words(size_t N, size_t rows);
-void fft_column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, fourier in);
-/* out <- base + IFFT(sum_r d[r]*column[r]) in torus words (to 2^-51), N each; out may be base. */
-size_t fft_column_add_scratch(size_t N);
-void fft_column_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const fourier *d, const double *column,
-                    size_t rows, scratch *tmp);
+/* A GGSW in Fourier form: rows x columns polynomials, fft_matrix_words doubles, 64-byte aligned, in a layout of the
+ * plan's own: filled by fft_matrix_pack with transforms by fft_forward_torus. */
+size_t fft_matrix_words(size_t N, size_t rows, size_t columns);
+void fft_matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c, fourier in);
+
+/* Gadget of an external product: columns = k+1 polynomials in and out, l levels of base 2^bg each (l*bg <= 52):
+ * columns*l <= FFT_MAX_ROWS rows of the matrix. */
+typedef struct fft_gadget {
+    size_t columns;
+    unsigned bg, l;
+} fft_gadget;
+
+/* One external product, out <- base + IFFT(d x matrix) in torus words (to 2^-51): d are the digits of X^a*from - base
+ * (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first) of polynomial r; ties go to -B/2:
+ * digits are in [-B/2, B/2). out, from, base: (columns, N) each. */
+typedef struct fft_product {
+    uint64_t *out;
+    const uint64_t *from, *base;
+    uint32_t a;
+} fft_product;
+
+#define FFT_PRODUCTS 8u
+/* count <= FFT_PRODUCTS products with one matrix, which is fetched once; all inputs are read before any output is
+ * written. `next`: the matrix of the products to come, fetched meanwhile; only addresses of it are taken. */
+size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count);
+void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
+                           const double *matrix, const double *next, scratch *tmp);
+
+/* The digits of X^a*p - q alone, in the Fourier domain: out (l, N), level by level; p, q: N words. */
+size_t fft_decompose_scratch(size_t N);
+void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
+                   unsigned l, scratch *tmp);
 #endif

@@ -59,7 +59,7 @@ static void inverse(const fft_plan *plan, double *v)
     for (size_t j = 0; j < 2 * M; j++) v[j] /= (double)M;
 }
 
-static void forward_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
+static void first_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
 {
     const uint64_t mask = (UINT64_C(1) << bg) - 1;
     const int64_t half = INT64_C(1) << (bg - 1);
@@ -67,7 +67,6 @@ static void forward_digits(const fft_plan *plan, double *v, const uint64_t *y, u
         v[2 * j] = (double)((int64_t)(y[j] >> shift & mask) - half);
         v[2 * j + 1] = (double)((int64_t)(y[j + plan->M] >> shift & mask) - half);
     }
-    forward(plan, v);
 }
 
 /* Word c of X^a p. */
@@ -82,8 +81,8 @@ static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t
     for (size_t c = 0; c < N; c++) y[c] = rotated(N, p, a, c) - q[c] + offset;
 }
 
-static void forward_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
-                            unsigned bg)
+static void first_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
+                          unsigned bg)
 {
     const size_t N = plan->N, M = plan->M;
     const uint64_t half = UINT64_C(1) << (63 - bg);
@@ -91,7 +90,6 @@ static void forward_rotated(const fft_plan *plan, double *v, const uint64_t *p, 
         const int64_t y = (int64_t)(rotated(N, p, a, c) - q[c] + half);
         v[c < M ? 2 * c : 2 * (c - M) + 1] = (double)(y >> (64 - bg));
     }
-    forward(plan, v);
 }
 
 static void mul_add(size_t M, double *acc, const double *a, const double *b)
@@ -102,18 +100,36 @@ static void mul_add(size_t M, double *acc, const double *a, const double *b)
     }
 }
 
-static void column_pack(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in)
+static void matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c,
+                        const double *in)
 {
     (void)rows;
-    memcpy(column + r * plan->N, in, plan->N * sizeof *in);
+    memcpy(matrix + (r * columns + c) * plan->N, in, plan->N * sizeof *in);
 }
 
-static void column_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
-                       const double *column, size_t rows)
+/* Point by point, as the rows are overwritten. */
+static void vector_product(const fft_plan *plan, double *v, const fft_middle *m)
 {
-    memset(v, 0, plan->N * sizeof *v);
-    for (size_t r = 0; r < rows; r++) mul_add(plan->M, v, d[r].v, column + r * plan->N);
-    inverse(plan, v);
+    for (size_t r = 0; r < m->rows; r++) forward(plan, v + r * m->stride);
+    for (size_t j = 0; j < plan->N; j += 2) {
+        double x[FFT_MAX_ROWS][2];
+        for (size_t r = 0; r < m->rows; r++) memcpy(x[r], v + r * m->stride + j, sizeof x[r]);
+        for (size_t c = 0; c < m->columns; c++) {
+            double sum[2] = {0, 0};
+            for (size_t r = 0; r < m->rows; r++) mul_add(1, sum, x[r], m->matrix + (r * m->columns + c) * plan->N + j);
+            memcpy(v + c * m->stride + j, sum, sizeof sum);
+        }
+    }
+    for (size_t c = 0; c < m->columns; c++) inverse(plan, v + c * m->stride);
+}
+
+static void middle(const fft_plan *plan, double *v, const fft_middle *m)
+{
+    for (size_t q = 0; q < m->count; q++) vector_product(plan, v + q * m->rows * m->stride, m);
+}
+
+static void last_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
     fft_words_add(plan, out, base, v);
 }
 
@@ -124,10 +140,13 @@ const fft_kernels fft_kernels_ref = {
     .tables_fill = tables_fill,
     .forward = forward,
     .inverse = inverse,
-    .forward_digits = forward_digits,
-    .forward_rotated = forward_rotated,
+    .forward_rest = forward,
+    .first_digits = first_digits,
+    .first_rotated = first_rotated,
     .rotate_difference = rotate_difference,
     .mul_add = mul_add,
-    .column_pack = column_pack,
-    .column_add = column_add,
+    .lead = 0,
+    .matrix_pack = matrix_pack,
+    .middle = middle,
+    .last_add = last_add,
 };

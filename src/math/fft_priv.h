@@ -11,6 +11,13 @@
 #include "base/cpu.h"
 #include "math/fft.h"
 
+/* A product of `count` vectors of rows with one matrix (fft_matrix_pack), columns <= rows; `next` is fetched meanwhile.
+ */
+typedef struct fft_middle {
+    size_t count, rows, columns, stride;
+    const double *matrix, *next;
+} fft_middle;
+
 typedef struct fft_kernels {
     const char *name;
     /* Complex numbers that lie together: point j of a polynomial has its real part at 2*(j - j mod lanes) + j mod
@@ -22,31 +29,40 @@ typedef struct fft_kernels {
     /* In place; the inverse is scaled by 1/M. */
     void (*forward)(const fft_plan *plan, double *v);
     void (*inverse)(const fft_plan *plan, double *v);
-    /* v <- transform of the digits at bits [shift, shift + bg) of the N words of y, less B/2: y carries the
+    /* The forward transform in two parts: a first pass, which takes digits, and the rest, in place. */
+    /* v <- first pass of the digits at bits [shift, shift + bg) of the N words of y, less B/2: y carries the
      * offset of all its digits. */
-    void (*forward_digits)(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg);
-    /* v <- transform of the one digit (l = 1) of X^a p - q, a in [0, 2N). */
-    void (*forward_rotated)(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
-                            unsigned bg);
+    void (*first_digits)(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg);
+    /* v <- first pass of the one digit (l = 1) of X^a p - q, a in [0, 2N). */
+    void (*first_rotated)(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
+                          unsigned bg);
+    void (*forward_rest)(const fft_plan *plan, double *v);
     /* y_j <- (X^a p - q)_j + offset, a in [0, 2N). */
     void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset);
     /* acc += a*b over M complex values. */
     void (*mul_add)(size_t M, double *acc, const double *a, const double *b);
-    /* Entry r of a column of `rows` entries <- in. */
-    void (*column_pack)(const fft_plan *plan, double *column, size_t rows, size_t r, const double *in);
-    /* out <- base + inverse transform of sum_r d[r]*column[r]; v is working memory. */
-    void (*column_add)(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, const fourier *d,
-                       const double *column, size_t rows);
+    /* Entry (r, c) of a matrix of rows x columns <- in. */
+    void (*matrix_pack)(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c,
+                        const double *in);
+    /* Of every vector q: the rest of the forward transforms of its rows, at v + (q*rows + r)*stride, the product with
+     * the matrix, and the inverse transforms but for their last pass: column c ends at `lead` doubles before row c. */
+    size_t lead;
+    void (*middle)(const fft_plan *plan, double *v, const fft_middle *m);
+    /* out <- base + last pass of v. */
+    void (*last_add)(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base);
 } fft_kernels;
 
-extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_neon;
+extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_avx512add, fft_kernels_neon;
 /* Kernels of a level; the reference ones where this build has none for it. */
 const fft_kernels *fft_kernels_for(cpu_level level);
+#define FFT_VARIANTS 4u
+/* All that this build holds and the processor can run, the reference first; returns their number. */
+size_t fft_kernels_all(const fft_kernels *out[FFT_VARIANTS]);
 
 struct fft_plan {
     size_t N, M;
     const fft_kernels *kernels;
-    double *forward_scalars, *forward_vectors, *inverse_table;
+    double *forward_scalars, *forward_rows, *forward_vectors, *inverse_table, *inverse_last;
 };
 
 /* Index of the real part of point j. */
@@ -56,6 +72,7 @@ static inline size_t fft_at(const fft_kernels *kernels, size_t j)
 }
 /* out <- base + the words nearest to the values v (period 1). */
 void fft_words_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const double *v);
-/* A plan with the kernels of one instruction set, for tests; the level must be one that the processor has. */
-annulus_status fft_plan_create_at(size_t N, cpu_level level, fft_plan **out) __attribute__((warn_unused_result));
+/* A plan with given kernels, which the processor can run. */
+annulus_status fft_plan_create_with(size_t N, const fft_kernels *kernels, fft_plan **out)
+    __attribute__((warn_unused_result));
 #endif

@@ -41,11 +41,17 @@ static void forward_stage_fill(double *w, size_t stride, long double theta)
     for (size_t i = 0; i < FORWARD_WORDS; i++) w[stride * i] = c[i];
 }
 
-static size_t forward_scalars(size_t M)
+/* Doubles before the constants of the groups' rows; of all scalars. */
+static size_t forward_rows_offset(size_t M)
 {
     size_t words = 6;
     for (size_t m = M / outer_radix(M); m > GROUP; m /= 4) words += 6 * (M / m);
-    return (words + M / GROUP * FORWARD_WORDS + 7) / 8 * 8;
+    return words;
+}
+
+static size_t forward_scalars(size_t M)
+{
+    return (forward_rows_offset(M) + M / GROUP * FORWARD_WORDS + 7) / 8 * 8;
 }
 
 static void forward_fill(size_t M, double *scalars, double *vectors)
@@ -110,13 +116,18 @@ static void last4_fill(double *w, size_t M, size_t j)
     }
 }
 
-static size_t inverse_words(size_t M)
+/* Doubles before the table of the last pass; of all. */
+static size_t inverse_last_offset(size_t M)
 {
     size_t vectors = INVERSE_WORDS;
-    const size_t radix = outer_radix(M), h = M / radix;
-    for (size_t m = 4 * GROUP; m <= h; m *= 4) vectors += 6 * (m / 4 / LANES);
-    vectors += (radix == 4 ? LAST4_WORDS : 6) * (h / LANES);
+    for (size_t m = 4 * GROUP; m <= M / outer_radix(M); m *= 4) vectors += 6 * (m / 4 / LANES);
     return 8 + vectors * LANES;
+}
+
+static size_t inverse_words(size_t M)
+{
+    const size_t radix = outer_radix(M);
+    return inverse_last_offset(M) + (radix == 4 ? LAST4_WORDS : 6) * (M / radix);
 }
 
 static void inverse_fill(size_t M, double *w)
@@ -153,7 +164,9 @@ static void tables_fill(fft_plan *plan)
 {
     const size_t M = plan->M;
     plan->forward_vectors = plan->forward_scalars + forward_scalars(M);
+    plan->forward_rows = plan->forward_scalars + forward_rows_offset(M);
     plan->inverse_table = plan->forward_vectors + M / GROUP * FORWARD_WORDS * LANES;
+    plan->inverse_last = plan->inverse_table + inverse_last_offset(M);
     forward_fill(M, plan->forward_scalars, plan->forward_vectors);
     inverse_fill(M, plan->inverse_table);
 }

@@ -77,6 +77,18 @@ static inline vi vi_xor(vi a, vi b)
     return _mm256_xor_si256(a, b);
 }
 
+/* The words q[0..count) before p[0..LANES-count), the sign of the former changed where before is all ones, of the
+ * latter where it is zero; count in [1, LANES). Nothing else is read. */
+static inline vi vi_join_signed(const uint64_t *q, const uint64_t *p, size_t count, uint64_t before)
+{
+    const vi k = _mm256_cmpgt_epi64(vi_set1(count), _mm256_set_epi64x(3, 2, 1, 0));
+    const vi rest = _mm256_xor_si256(k, vi_set1(UINT64_MAX));
+    const vi x = _mm256_or_si256(_mm256_maskload_epi64((const long long *)q, k),
+                                 _mm256_maskload_epi64((const long long *)p - count, rest));
+    const vi flip = _mm256_blendv_epi8(vi_set1(~before), vi_set1(before), k);
+    return vi_sub(vi_xor(x, flip), flip);
+}
+
 /* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit: in the mantissa of 2^52 a
  * number below 2^52 is the double 2^52 + number. */
 typedef struct digit_form {

@@ -78,6 +78,16 @@ static inline vi vi_xor(vi a, vi b)
     return _mm512_xor_si512(a, b);
 }
 
+/* The words q[0..count) before p[0..LANES-count), the sign of the former changed where before is all ones, of the
+ * latter where it is zero; count in [1, LANES). Nothing else is read. */
+static inline vi vi_join_signed(const uint64_t *q, const uint64_t *p, size_t count, uint64_t before)
+{
+    const __mmask8 k = (__mmask8)((1u << count) - 1), rest = (__mmask8)~k;
+    const vi x = _mm512_mask_loadu_epi64(_mm512_maskz_loadu_epi64(k, q), rest, p - count);
+    const vi flip = _mm512_mask_blend_epi64(k, vi_set1(~before), vi_set1(before));
+    return vi_sub(vi_xor(x, flip), flip);
+}
+
 /* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit. */
 typedef struct digit_form {
     __m128i up, down;

@@ -77,6 +77,16 @@ static inline vi vi_xor(vi a, vi b)
     return veorq_u64(a, b);
 }
 
+/* The word q[0] before p[0], the sign of the former changed where before is all ones, of the latter where it is zero;
+ * count is 1. */
+static inline vi vi_join_signed(const uint64_t *q, const uint64_t *p, size_t count, uint64_t before)
+{
+    (void)count;
+    const vi x = vcombine_u64(vld1_u64(q), vld1_u64(p));
+    const vi flip = vcombine_u64(vdup_n_u64(before), vdup_n_u64(~before));
+    return vi_sub(vi_xor(x, flip), flip);
+}
+
 /* Bits [shift, shift + bg) of y, a balanced digit plus 2^(bg-1), as the double of the digit. */
 typedef struct digit_form {
     int64x2_t up, down;

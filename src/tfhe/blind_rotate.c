@@ -4,34 +4,19 @@
 
 #include <string.h>
 
-/* Digits of the difference, one set per rotation in progress. */
-typedef struct product {
-    fourier digits[7 * 52]; /* (k+1)*l used */
-} product;
-
-static size_t product_scratch(const tfhe_params *p)
+static fft_gadget gadget_of(const tfhe_params *p)
 {
-    return ggsw_rows(p) * ROUND_UP(fft_words(p->N) * sizeof(double)) + fft_rotate_decompose_scratch(p->N) +
-           fft_column_add_scratch(p->N);
-}
-
-static void product_take(product *w, const tfhe_params *p, scratch *tmp)
-{
-    for (size_t r = 0; r < ggsw_rows(p); r++) w->digits[r].v = scratch_take(tmp, fft_words(p->N) * sizeof(double));
+    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l};
 }
 
 /* out <- minus + GGSW_i x (X^a from - minus); every pointer (k+1, N); out may be minus. */
 static void external_product(const eval_key *key, size_t i, uint64_t *out, const uint64_t *from, uint32_t a,
-                             const uint64_t *minus, product *w, scratch *tmp)
+                             const uint64_t *minus, scratch *tmp)
 {
-    const tfhe_params *p = &key->params;
-    const size_t rows = ggsw_rows(p);
-    const double *column = key->bsk + i * key->bsk_row;
-    for (size_t r = 0; r <= p->k; r++)
-        fft_rotate_decompose(key->plan, w->digits + r * p->pbs_l, from + r * p->N, a, minus + r * p->N, p->pbs_bg,
-                             p->pbs_l, tmp);
-    for (size_t c = 0; c <= p->k; c++, column += fft_column_words(p->N, rows))
-        fft_column_add(key->plan, out + c * p->N, minus + c * p->N, w->digits, column, rows, tmp);
+    const fft_gadget g = gadget_of(&key->params);
+    const fft_product product = {.out = out, .from = from, .base = minus, .a = a};
+    fft_external_products(key->plan, &g, &product, 1, key->bsk + i * key->bsk_row, key->bsk + (i + 1) * key->bsk_row,
+                          tmp);
 }
 
 /* acc <- X^-body table in extended layout; masks zero. */
@@ -70,12 +55,12 @@ static size_t sorted_order(const tfhe_params *p, uint32_t EF, const uint32_t *ex
  * that a needed coefficient can no longer see are left as they are. `spare` takes the new parts, then they are swapped
  * in. */
 static void extended_step(const eval_key *key, size_t i, uint32_t a, uint64_t **part, uint64_t **spare, uint32_t EF,
-                          const uint8_t *seen, product *w, scratch *tmp)
+                          const uint8_t *seen, scratch *tmp)
 {
     for (uint32_t t = 0; t < EF; t++) {
         if (!seen[t]) continue;
         const uint32_t s = (t - a) & (EF - 1);
-        external_product(key, i, spare[t], part[s], (a + s - t) / EF, part[t], w, tmp);
+        external_product(key, i, spare[t], part[s], (a + s - t) / EF, part[t], tmp);
     }
     for (uint32_t t = 0; t < EF; t++) {
         if (!seen[t]) continue;
@@ -96,8 +81,9 @@ static void mark_seen(uint8_t *seen, uint32_t EF, unsigned v, const uint32_t *ne
 
 size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF)
 {
+    const fft_gadget g = gadget_of(p);
     return ROUND_UP(EF * (size_t)(p->k + 1) * p->N * sizeof(uint64_t)) + ROUND_UP(p->n * sizeof(uint32_t)) +
-           product_scratch(p);
+           fft_external_products_scratch(p->N, &g, BOOTSTRAP_BATCH);
 }
 
 void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
@@ -108,8 +94,6 @@ void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const ui
     const size_t words = (size_t)(p->k + 1) * p->N, mark = tmp->used;
     uint64_t *extra = scratch_take(tmp, EF * words * sizeof *extra);
     uint32_t *order = scratch_take(tmp, p->n * sizeof *order);
-    product w;
-    product_take(&w, p, tmp);
     uint64_t *part[TFHE_MAX_EF], *spare[TFHE_MAX_EF];
     for (uint32_t t = 0; t < EF; t++) {
         part[t] = acc + t * words;
@@ -123,7 +107,7 @@ void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const ui
     for (size_t i = 0; i < count; i++) {
         const uint32_t a = exponents[order[i]];
         mark_seen(seen, EF, valuation(a, most), needed, needed_count);
-        extended_step(key, order[i], a, part, spare, EF, seen, &w, tmp);
+        extended_step(key, order[i], a, part, spare, EF, seen, tmp);
     }
     for (uint32_t t = 0; t < EF; t++)
         if (part[t] != acc + t * words) memcpy(acc + t * words, part[t], words * sizeof *acc);
@@ -135,12 +119,18 @@ void blind_rotate_batch(const eval_key *key, uint64_t *const *acc, const lut *co
 {
     const tfhe_params *p = &key->params;
     const size_t mark = tmp->used;
-    product w;
-    product_take(&w, p, tmp);
     for (size_t q = 0; q < count; q++) accumulator_init(p, acc[q], tables[q], exponents[q][p->n]);
-    for (size_t i = 0; i < p->n; i++)
+    const fft_gadget g = gadget_of(p);
+    for (size_t i = 0; i < p->n; i++) {
+        const double *row = key->bsk + i * key->bsk_row;
+        fft_product products[BOOTSTRAP_BATCH];
+        size_t together = 0;
         for (size_t q = 0; q < count; q++)
-            if (exponents[q][i] != 0) external_product(key, i, acc[q], acc[q], exponents[q][i], acc[q], &w, tmp);
+            if (exponents[q][i] != 0)
+                products[together++] =
+                    (fft_product){.out = acc[q], .from = acc[q], .base = acc[q], .a = exponents[q][i]};
+        if (together != 0) fft_external_products(key->plan, &g, products, together, row, row + key->bsk_row, tmp);
+    }
     tmp->used = mark;
 }
 

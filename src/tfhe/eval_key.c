@@ -23,7 +23,7 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     TRY(mem_create(1, sizeof(eval_key), "evaluation key", &key));
     eval_key *k = key;
     k->params = *p;
-    k->bsk_row = (p->k + 1) * fft_column_words(p->N, ggsw_rows(p));
+    k->bsk_row = fft_matrix_words(p->N, ggsw_rows(p), p->k + 1);
     k->small = bootstrap_small_words(p);
     annulus_status st = fft_plan_create(p->N, &k->plan);
     if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
@@ -71,8 +71,7 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
                     poly = mask;
                 }
                 fft_forward_torus(e->out->plan, f, poly);
-                fft_column_pack(e->out->plan, row + c * fft_column_words(p->N, ggsw_rows(p)), ggsw_rows(p),
-                                r * p->pbs_l + j, f);
+                fft_matrix_pack(e->out->plan, row, ggsw_rows(p), p->k + 1, r * p->pbs_l + j, c, f);
             }
         }
     return ANNULUS_OK;

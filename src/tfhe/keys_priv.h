@@ -19,7 +19,7 @@ struct seeded_eval_key {
 struct eval_key {
     tfhe_params params;
     fft_plan *plan;
-    double *bsk;     /* (n, bsk_row) Fourier GGSWs: k+1 columns (fft_column_pack) of rows (r,j) */
+    double *bsk;     /* (n, bsk_row) Fourier GGSWs: matrices (fft_matrix_pack) of rows (r,j), columns c */
     size_t bsk_row;  /* doubles of one GGSW */
     matrix_u32 *ksk; /* (k*N*ks_l, n+1) masks, body at [n]; blocks of KEYSWITCH_BLOCK coefficients */
     size_t small;    /* words of a small ciphertext's row: n+1 rounded up to 16 */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inverse transform of the vector kernels (fft_kernels_impl.h): groups in registers, passes over blocks, and the last
+ * pass with the twist and the sum into the accumulator; included by fft_kernels_impl.h alone. */
+#ifndef MATH_FFT_INVERSE_IMPL_H
+#define MATH_FFT_INVERSE_IMPL_H
+
+#include "math/fft_stages_impl.h"
+
+ALWAYS void inverse_group(const fft_plan *plan, cv x[LANES], double *v, size_t g)
+{
+    inverse_columns(x, plan->inverse_table);
+    transpose(x);
+    inverse_rows(x, plan->inverse_table + 8);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < LANES; i++) cv_store(v, g + i * LANES, x[i]);
+}
+
+/* All passes that make blocks of most >= 4h > least points in first..end. */
+static void inverse_passes(const fft_plan *plan, double *v, size_t first, size_t end, size_t most, size_t least)
+{
+    const double *table = plan->inverse_table + 8 + INVERSE_WORDS * LANES;
+    for (size_t h = GROUP; 4 * h <= most; table += 6 * h, h *= 4)
+        for (size_t b = first; 4 * h > least && b < end; b += 4 * h) {
+            const double *t = table;
+            for (size_t j = b; j < b + h; j += LANES, t += 6 * LANES) {
+                cv x[4];
+                vd w[6];
+                load_roots(w, t, 6);
+#pragma GCC unroll 4
+                for (size_t q = 0; q < 4; q++) x[q] = cv_load(v, j + q * h);
+                inverse4(&x[0], &x[1], &x[2], &x[3], w);
+#pragma GCC unroll 4
+                for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
+            }
+        }
+}
+
+/* Words of torus values: with 3 added the fraction is the mantissa's low 51 bits, and what lies above is shifted out.
+ * All sums before all stores, whose addresses agree with the loads' in the low bits. */
+ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
+                       const vd *factor, size_t radix)
+{
+    const size_t h = plan->M / radix;
+    vi sum[8];
+#pragma GCC unroll 4
+    for (size_t q = 0; q < radix; q++) {
+        const vi re = vi_shifted_bits(fraction_of(x[q].re, factor[q]), 13);
+        const vi im = vi_shifted_bits(fraction_of(x[q].im, factor[q]), 13);
+        sum[q] = vi_add(vi_load(base + j + q * h), re);
+        sum[radix + q] = vi_add(vi_load(base + plan->M + j + q * h), im);
+    }
+#pragma GCC unroll 8
+    for (size_t q = 0; q < 2 * radix; q++) vi_store(out + j + q * h, sum[q]);
+}
+
+/* In place where out is NULL, else onto base. */
+ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
+                   const vd *factor, size_t radix)
+{
+    const size_t h = plan->M / radix;
+    if (out != NULL) {
+        accumulate(plan, out, base, j, x, factor, radix);
+        return;
+    }
+#pragma GCC unroll 4
+    for (size_t q = 0; q < radix; q++)
+        cv_store(v, j + q * h, (cv){value_of(x[q].re, factor[q]), value_of(x[q].im, factor[q])});
+}
+
+/* Last pass of radix 4: the twist of position j goes into the roots, that of j + qM/4 is exp(-i pi q/8) times it and
+ * done behind. */
+ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
+    const size_t h = plan->M / 4;
+    const double *t = plan->inverse_last;
+    for (size_t j = 0; j < h; j += LANES, t += LAST4_WORDS * LANES) {
+        cv x[4];
+        vd w[LAST4_WORDS], factor[4];
+        load_roots(w, t, LAST4_WORDS);
+#pragma GCC unroll 4
+        for (size_t q = 0; q < 4; q++) {
+            x[q] = cv_load(v, j + q * h);
+            factor[q] = factor_of(w, (unsigned)q);
+        }
+        inverse4_twisted(x, w);
+        finish(plan, v, out, base, j, x, factor, 4);
+    }
+}
+
+/* Of radix 2: roots, then for both outputs the twist's parts (last2_fill). */
+ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
+    const size_t h = plan->M / 2;
+    const double *t = plan->inverse_last;
+    const vd scale = vd_set1(1.0 / (double)plan->M), factor[2] = {scale, scale};
+    for (size_t j = 0; j < h; j += LANES, t += 6 * LANES) {
+        cv x[2] = {cv_load(v, j), cv_load(v, j + h)};
+        vd w[6];
+        load_roots(w, t, 6);
+        radix2(&x[0], &x[1], w);
+#pragma GCC unroll 2
+        for (size_t q = 0; q < 2; q++) {
+            const cv y = x[q];
+            const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
+            x[q] = (cv){vd_fma(y.re, c, vd_mul(y.im, s)), vd_fnma(y.re, s, vd_mul(y.im, c))};
+        }
+        finish(plan, v, out, base, j, x, factor, 2);
+    }
+}
+
+ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
+    if (outer_radix(plan->M) == 4)
+        last4(plan, v, out, base);
+    else
+        last2(plan, v, out, base);
+}
+
+static void inverse(const fft_plan *plan, double *v)
+{
+    const size_t M = plan->M;
+    for (size_t g = 0; g < M; g += GROUP) {
+        cv x[LANES];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < LANES; i++) x[i] = cv_load(v, g + i * LANES);
+        inverse_group(plan, x, v, g);
+    }
+    inverse_passes(plan, v, 0, M, M / outer_radix(M), 0);
+    inverse_last(plan, v, NULL, NULL);
+}
+
+static void last_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+{
+    inverse_last(plan, v, out, base);
+}
+#endif
