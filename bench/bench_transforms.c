@@ -77,7 +77,7 @@ static double seconds_each(transform *t, int kind, size_t count)
         const uint32_t a = (uint32_t)(97 * i % (2 * t->N));
         const fft_product product = {.out = t->to, .from = t->from, .base = t->from, .a = a};
         if (kind == FORWARD)
-            fft_decompose(t->plan, t->spectrum, t->from, a, t->from, gadget.bg, 1, &t->tmp);
+            fft_decompose(t->plan, t->spectrum, t->from, a, t->from, gadget.bg, 1);
         else if (kind == STEP)
             fft_external_products(t->plan, &gadget, &product, 1, t->matrix, t->matrix, &t->tmp);
         else

@@ -141,9 +141,7 @@ static void test_rotate_decompose(void **state)
             for (unsigned round = 0; round < 24; round++) {
                 const size_t N = (size_t)256 << round % 3;
                 fft_plan *plan;
-                scratch tmp;
                 assert_ok(fft_plan_create_with(N, variants[v], &plan));
-                assert_ok(scratch_create(fft_decompose_scratch(N), &tmp));
                 uint64_t *p = array(N, 8), *other = array(N, 8), *q = round % 2 == 0 ? p : other;
                 for (size_t j = 0; j < N; j++) {
                     p[j] = test_random(&seed);
@@ -153,7 +151,7 @@ static void test_rotate_decompose(void **state)
                     0, (uint32_t)N, 1, (uint32_t)(2 * N - 1), (uint32_t)(N - 8), (uint32_t)N / 8};
                 const uint32_t a = round < 6 ? edges[round] : (uint32_t)(test_random(&seed) % (2 * N));
                 double *out = array(gadgets[g].l * fft_words(N), 8);
-                fft_decompose(plan, out, p, a, q, gadgets[g].bg, gadgets[g].l, &tmp);
+                fft_decompose(plan, out, p, a, q, gadgets[g].bg, gadgets[g].l);
                 for (unsigned j = 0; j < gadgets[g].l; j++) {
                     double *level = out + j * fft_words(N);
                     plan->kernels->inverse(plan, level);
@@ -166,7 +164,6 @@ static void test_rotate_decompose(void **state)
                     }
                 }
                 mem_free(out), mem_free(p), mem_free(other);
-                scratch_destroy(&tmp);
                 fft_plan_destroy(plan);
             }
 }
@@ -185,18 +182,15 @@ static void slow_column(const fft_plan *plan, const product_case *t, const fft_p
     const size_t N = fft_plan_N(plan), rows = t->columns * t->l;
     const fourier entry = {array(fft_words(N), 8)}, sum = {array(fft_words(N), 8)};
     double *digits = array(t->l * fft_words(N), 8);
-    scratch tmp;
-    assert_ok(scratch_create(fft_decompose_scratch(N), &tmp));
     for (size_t r = 0; r < rows; r++) {
         const size_t poly = r / t->l * N;
-        if (r % t->l == 0) fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg, t->l, &tmp);
+        if (r % t->l == 0) fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg, t->l);
         fft_forward_torus(plan, entry, matrix + (r * t->columns + c) * N);
         fft_mul_add(plan, sum, (fourier){digits + r % t->l * fft_words(N)}, entry);
     }
     memcpy(out, x->base + c * N, N * sizeof *out);
     fft_inverse_add_torus(plan, out, sum);
     mem_free(entry.v), mem_free(sum.v), mem_free(digits);
-    scratch_destroy(&tmp);
 }
 
 /* External products against slow ones: rounding of some 2^-51 of the sum's standard deviation sqrt(rows N) 2^bg/12, 16

@@ -164,32 +164,13 @@ static uint64_t digit_offset(unsigned bg, unsigned l)
     return offset;
 }
 
-/* First passes of the digits of X^a p - q into l rows of v; y: N words. */
-static void digits_first(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a,
-                         const uint64_t *q, unsigned bg, unsigned l, uint64_t *y)
-{
-    const fft_kernels *kernels = plan->kernels;
-    a &= (uint32_t)(2 * plan->N - 1);
-    if (l == 1) {
-        kernels->first_rotated(plan, v, p, a, q, bg);
-        return;
-    }
-    kernels->rotate_difference(plan->N, y, p, a, q, digit_offset(bg, l));
-    for (unsigned j = 0; j < l; j++) kernels->first_digits(plan, v + j * stride, y, 64 - bg * (j + 1), bg);
-}
-
-size_t fft_decompose_scratch(size_t N)
-{
-    return ROUND_UP(N * sizeof(uint64_t));
-}
-
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
-                   unsigned l, scratch *tmp)
+                   unsigned l)
 {
-    const size_t N = plan->N, mark = tmp->used;
-    digits_first(plan, out, fft_words(N), p, a, q, bg, l, scratch_take(tmp, N * sizeof *p));
-    for (unsigned j = 0; j < l; j++) plan->kernels->forward_rest(plan, out + j * fft_words(N));
-    tmp->used = mark;
+    const size_t words = fft_words(plan->N);
+    a &= (uint32_t)(2 * plan->N - 1);
+    plan->kernels->first_pass(plan, out, words, p, a, q, bg, l, digit_offset(bg, l));
+    for (unsigned j = 0; j < l; j++) plan->kernels->forward_rest(plan, out + j * words);
 }
 
 size_t fft_matrix_words(size_t N, size_t rows, size_t columns)
@@ -211,7 +192,7 @@ static size_t row_words(size_t N)
 
 size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count)
 {
-    return ROUND_UP(count * g->columns * g->l * row_words(N) * sizeof(double)) + fft_decompose_scratch(N);
+    return ROUND_UP(count * g->columns * g->l * row_words(N) * sizeof(double));
 }
 
 void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
@@ -221,13 +202,13 @@ void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_
     const size_t N = plan->N, rows = g->columns * g->l, stride = row_words(N), mark = tmp->used;
     double *v = scratch_take(tmp, count * rows * stride * sizeof *v);
     v += MOST_LEAD;
-    uint64_t *y = scratch_take(tmp, N * sizeof *y);
+    const uint64_t offset = digit_offset(g->bg, g->l);
     const fft_middle m = {
         .count = count, .rows = rows, .columns = g->columns, .stride = stride, .matrix = matrix, .next = next};
     for (size_t q = 0; q < count; q++)
         for (size_t c = 0; c < g->columns; c++)
-            digits_first(plan, v + (q * rows + c * g->l) * stride, stride, products[q].from + c * N, products[q].a,
-                         products[q].base + c * N, g->bg, g->l, y);
+            kernels->first_pass(plan, v + (q * rows + c * g->l) * stride, stride, products[q].from + c * N,
+                                products[q].a & (uint32_t)(2 * N - 1), products[q].base + c * N, g->bg, g->l, offset);
     kernels->middle(plan, v, &m);
     for (size_t q = 0; q < count; q++)
         for (size_t c = 0; c < g->columns; c++)

@@ -72,7 +72,6 @@ void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_
                            const double *matrix, const double *next, scratch *tmp);
 
 /* The digits of X^a*p - q alone, in the Fourier domain: out (l, N), level by level; p, q: N words. */
-size_t fft_decompose_scratch(size_t N);
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
-                   unsigned l, scratch *tmp);
+                   unsigned l);
 #endif

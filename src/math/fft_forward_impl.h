@@ -84,32 +84,6 @@ static void forward(const fft_plan *plan, double *v)
     forward_rest(plan, v);
 }
 
-/* The first pass on digits of N words that already carry their offset. */
-ALWAYS void digits_pass(const fft_plan *plan, double *v, const uint64_t *y, digit_form form, size_t radix)
-{
-    const size_t M = plan->M, h = M / radix;
-    vd w[6];
-    spread_roots(w, plan->forward_scalars, radix == 4 ? 6 : 2);
-    for (size_t j = 0; j < h; j += LANES) {
-        cv x[4];
-#pragma GCC unroll 4
-        for (size_t q = 0; q < radix; q++)
-            x[q] = (cv){vd_digit(vi_load(y + j + q * h), form), vd_digit(vi_load(y + M + j + q * h), form)};
-        forward_first(x, radix, w);
-#pragma GCC unroll 4
-        for (size_t q = 0; q < radix; q++) cv_store(v, j + q * h, x[q]);
-    }
-}
-
-static void first_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
-{
-    const digit_form form = digit_form_make(shift, bg);
-    if (outer_radix(plan->M) == 4)
-        digits_pass(plan, v, y, form, 4);
-    else
-        digits_pass(plan, v, y, form, 2);
-}
-
 /* Where the words of X^a p lie that a first pass takes at position j: segment i is read at from[i] + (start[i] + j),
  * all its bits flipped by flip[i], and offset[i] is added: the digit's offset, and 1 where a flip stands for a minus.
  */
@@ -119,27 +93,42 @@ typedef struct rotation {
     uint64_t flip[8], offset[8];
 } rotation;
 
-ALWAYS vd rotated_digit(const rotation *r, size_t i, size_t j, const uint64_t *q, digit_form form)
+ALWAYS vi rotated_difference(const rotation *r, size_t i, size_t j, const uint64_t *q)
 {
     const vi x = vi_xor(vi_load(r->from[i] + (r->start[i] + j)), vi_set1(r->flip[i]));
-    return vd_top_digit(vi_add(vi_sub(x, vi_load(q)), vi_set1(r->offset[i])), form);
+    return vi_add(vi_sub(x, vi_load(q)), vi_set1(r->offset[i]));
 }
 
-ALWAYS void rotated_range(const fft_plan *plan, double *v, const rotation *r, const uint64_t *q, size_t first,
-                          size_t end, digit_form form, size_t radix)
+ALWAYS void first_store(double *v, cv *x, size_t j, size_t h, const vd *w, size_t radix)
+{
+    forward_first(x, radix, w);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < radix; i++) cv_store(v, j + i * h, x[i]);
+}
+
+/* Positions first..end of the l digits' Fourier polynomials, `stride` doubles apart; form: of every level. */
+ALWAYS void rotated_range(const fft_plan *plan, double *v, size_t stride, const rotation *r, const uint64_t *q,
+                          size_t first, size_t end, const digit_form *form, unsigned l, size_t radix)
 {
     const size_t M = plan->M, h = M / radix;
     vd w[6];
     spread_roots(w, plan->forward_scalars, radix == 4 ? 6 : 2);
     for (size_t j = first; j < end; j += LANES) {
         cv x[4];
+        vi y[8];
 #pragma GCC unroll 4
-        for (size_t i = 0; i < radix; i++)
-            x[i] = (cv){rotated_digit(r, i, j, q + i * h + j, form),
-                        rotated_digit(r, radix + i, j, q + M + i * h + j, form)};
-        forward_first(x, radix, w);
+        for (size_t i = 0; i < radix; i++) {
+            y[i] = rotated_difference(r, i, j, q + i * h + j);
+            y[radix + i] = rotated_difference(r, radix + i, j, q + M + i * h + j);
+            x[i] = (cv){vd_top_digit(y[i], form[0]), vd_top_digit(y[radix + i], form[0])};
+        }
+        first_store(v, x, j, h, w, radix);
+        for (unsigned level = 1; level < l; level++) {
 #pragma GCC unroll 4
-        for (size_t i = 0; i < radix; i++) cv_store(v, j + i * h, x[i]);
+            for (size_t i = 0; i < radix; i++)
+                x[i] = (cv){vd_digit(y[i], form[level]), vd_digit(y[radix + i], form[level])};
+            first_store(v + level * stride, x, j, h, w, radix);
+        }
     }
 }
 
@@ -151,13 +140,11 @@ static void rotation_sign(rotation *r, size_t i, uint64_t flip, uint64_t offset)
 
 /* The 2*radix segments of h words are read in order from word N - s on; in segment s/h the sign changes, and reading
  * goes on at word 0. */
-ALWAYS void rotated_pass(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
-                         size_t radix)
+ALWAYS void rotated_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a,
+                         const uint64_t *q, uint64_t offset, const digit_form *form, unsigned l, size_t radix)
 {
     const size_t N = plan->N, h = plan->M / radix, s = a & (N - 1), turn = s / h, rest = s % h;
     const uint64_t before = a >= N ? 0 : UINT64_MAX, behind = ~before; /* X^N = -1 */
-    const uint64_t offset = (UINT64_C(1) << (63 - bg)) + TOP_DIGIT_BIAS;
-    const digit_form form = digit_form_make(64 - bg, bg);
     rotation r;
     for (size_t i = 0; i < 2 * radix; i++) {
         r.from[i] = p;
@@ -165,46 +152,43 @@ ALWAYS void rotated_pass(const fft_plan *plan, double *v, const uint64_t *p, uin
         rotation_sign(&r, i, i <= turn ? before : behind, offset);
     }
     size_t end = rest / LANES * LANES;
-    rotated_range(plan, v, &r, q, 0, end, form, radix);
+    rotated_range(plan, v, stride, &r, q, 0, end, form, l, radix);
     if (end != rest) { /* the vector with the change of sign */
         uint64_t edge[LANES] __attribute__((aligned(64)));
         vi_store(edge, vi_join_signed(p + N - (rest - end), p, rest - end, before));
         rotation_sign(&r, turn, 0, offset);
         r.from[turn] = edge;
         r.start[turn] = (size_t)0 - end;
-        rotated_range(plan, v, &r, q, end, end + LANES, form, radix);
+        rotated_range(plan, v, stride, &r, q, end, end + LANES, form, l, radix);
         r.from[turn] = p;
         end += LANES;
     }
     r.start[turn] = (size_t)0 - rest;
     rotation_sign(&r, turn, behind, offset);
-    rotated_range(plan, v, &r, q, end, h, form, radix);
+    rotated_range(plan, v, stride, &r, q, end, h, form, l, radix);
 }
 
-static void first_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
-                          unsigned bg)
+static void first_levels(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a,
+                         const uint64_t *q, unsigned bg, unsigned l, uint64_t offset)
 {
+    digit_form form[52];
+    for (unsigned level = 0; level < l; level++) form[level] = digit_form_make(64 - bg * (level + 1), bg);
     if (outer_radix(plan->M) == 4)
-        rotated_pass(plan, v, p, a, q, bg, 4);
+        rotated_pass(plan, v, stride, p, a, q, offset, form, l, 4);
     else
-        rotated_pass(plan, v, p, a, q, bg, 2);
+        rotated_pass(plan, v, stride, p, a, q, offset, form, l, 2);
 }
 
-static void difference_run(uint64_t *y, const uint64_t *shifted, const uint64_t *q, size_t n, uint64_t flip,
-                           uint64_t offset)
+static void first_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
+                       unsigned bg, unsigned l, uint64_t offset)
 {
-    const vi f = vi_set1(flip), o = vi_set1(offset - flip);
-    size_t j = 0;
-    for (; j + LANES <= n; j += LANES)
-        vi_store(y + j, vi_add(vi_sub(vi_xor(vi_load(shifted + j), f), vi_load(q + j)), o));
-    for (; j < n; j++) y[j] = ((shifted[j] ^ flip) - flip) - q[j] + offset;
-}
-
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
-{
-    const uint64_t flip = a >= N ? UINT64_MAX : 0; /* X^N = -1 */
-    const size_t s = a & (N - 1);
-    difference_run(y, p + N - s, q, s, ~flip, offset);
-    difference_run(y + s, p, q + s, N - s, flip, offset);
+    const digit_form form = digit_form_make(64 - bg, bg);
+    offset += TOP_DIGIT_BIAS - (UINT64_C(1) << 63);
+    if (l > 1)
+        first_levels(plan, v, stride, p, a, q, bg, l, offset);
+    else if (outer_radix(plan->M) == 4)
+        rotated_pass(plan, v, stride, p, a, q, offset, &form, 1, 4);
+    else
+        rotated_pass(plan, v, stride, p, a, q, offset, &form, 1, 2);
 }
 #endif

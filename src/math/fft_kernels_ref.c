@@ -59,16 +59,6 @@ static void inverse(const fft_plan *plan, double *v)
     for (size_t j = 0; j < 2 * M; j++) v[j] /= (double)M;
 }
 
-static void first_digits(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg)
-{
-    const uint64_t mask = (UINT64_C(1) << bg) - 1;
-    const int64_t half = INT64_C(1) << (bg - 1);
-    for (size_t j = 0; j < plan->M; j++) {
-        v[2 * j] = (double)((int64_t)(y[j] >> shift & mask) - half);
-        v[2 * j + 1] = (double)((int64_t)(y[j + plan->M] >> shift & mask) - half);
-    }
-}
-
 /* Word c of X^a p. */
 static uint64_t rotated(size_t N, const uint64_t *p, uint32_t a, size_t c)
 {
@@ -76,19 +66,17 @@ static uint64_t rotated(size_t N, const uint64_t *p, uint32_t a, size_t c)
     return from < N ? p[from] : -p[from - N];
 }
 
-static void rotate_difference(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset)
-{
-    for (size_t c = 0; c < N; c++) y[c] = rotated(N, p, a, c) - q[c] + offset;
-}
-
-static void first_rotated(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
-                          unsigned bg)
+static void first_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
+                       unsigned bg, unsigned l, uint64_t offset)
 {
     const size_t N = plan->N, M = plan->M;
-    const uint64_t half = UINT64_C(1) << (63 - bg);
+    const uint64_t mask = (UINT64_C(1) << bg) - 1;
+    const int64_t half = INT64_C(1) << (bg - 1);
     for (size_t c = 0; c < N; c++) {
-        const int64_t y = (int64_t)(rotated(N, p, a, c) - q[c] + half);
-        v[c < M ? 2 * c : 2 * (c - M) + 1] = (double)(y >> (64 - bg));
+        const uint64_t y = rotated(N, p, a, c) - q[c] + offset;
+        for (unsigned j = 0; j < l; j++)
+            v[j * stride + (c < M ? 2 * c : 2 * (c - M) + 1)] =
+                (double)((int64_t)(y >> (64 - bg * (j + 1)) & mask) - half);
     }
 }
 
@@ -141,9 +129,7 @@ const fft_kernels fft_kernels_ref = {
     .forward = forward,
     .inverse = inverse,
     .forward_rest = forward,
-    .first_digits = first_digits,
-    .first_rotated = first_rotated,
-    .rotate_difference = rotate_difference,
+    .first_pass = first_pass,
     .mul_add = mul_add,
     .lead = 0,
     .matrix_pack = matrix_pack,

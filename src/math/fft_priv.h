@@ -29,16 +29,12 @@ typedef struct fft_kernels {
     /* In place; the inverse is scaled by 1/M. */
     void (*forward)(const fft_plan *plan, double *v);
     void (*inverse)(const fft_plan *plan, double *v);
-    /* The forward transform in two parts: a first pass, which takes digits, and the rest, in place. */
-    /* v <- first pass of the digits at bits [shift, shift + bg) of the N words of y, less B/2: y carries the
-     * offset of all its digits. */
-    void (*first_digits)(const fft_plan *plan, double *v, const uint64_t *y, unsigned shift, unsigned bg);
-    /* v <- first pass of the one digit (l = 1) of X^a p - q, a in [0, 2N). */
-    void (*first_rotated)(const fft_plan *plan, double *v, const uint64_t *p, uint32_t a, const uint64_t *q,
-                          unsigned bg);
+    /* The forward transform in two parts: the first pass of the l digits of X^a p - q (a in [0, 2N)), most significant
+     * first, each into N doubles, `stride` apart, and the rest, in place. `offset` makes bits [64 - bg (j+1), 64 - bg
+     * j) of the difference digit j plus B/2. */
+    void (*first_pass)(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
+                       unsigned bg, unsigned l, uint64_t offset);
     void (*forward_rest)(const fft_plan *plan, double *v);
-    /* y_j <- (X^a p - q)_j + offset, a in [0, 2N). */
-    void (*rotate_difference)(size_t N, uint64_t *y, const uint64_t *p, uint32_t a, const uint64_t *q, uint64_t offset);
     /* acc += a*b over M complex values. */
     void (*mul_add)(size_t M, double *acc, const double *a, const double *b);
     /* Entry (r, c) of a matrix of rows x columns <- in. */
