@@ -31,10 +31,11 @@ typedef struct search {
 static size_t bootstrap_gadgets(tfhe_params p, gadget *out)
 {
     size_t count = 0;
+    p.n = 1;
     for (p.pbs_l = 1; p.pbs_l <= 6; p.pbs_l++) {
         gadget g = {.l = p.pbs_l, .variance = INFINITY};
         for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++) {
-            const double v = noise_blind_rotate_general(1, p.k, p.N, p.pbs_bg, p.pbs_l, noise_fresh(&p));
+            const double v = noise_blind_rotate(&p);
             if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
         }
         if (count > 0 && g.variance >= out[count - 1].variance) continue;
