@@ -15,7 +15,7 @@ static uint32_t cell_of(const bench_keys *keys, uint32_t EF, const uint64_t *in,
 {
     const tfhe_params *p = &keys->secret->params;
     must(keyswitch_batch(keys->eval, &in, 1, small));
-    modulus_switch_centered(p, EF, small, exponent);
+    modulus_switch_centered(p, EF, 0, small, exponent);
     return bench_step(keys->secret, EF, exponent) * CELLS / (EF * p->N);
 }
 

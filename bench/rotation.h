@@ -62,7 +62,7 @@ static inline void rotation_create(const tfhe_params *p, rotation *r)
         r->acc[q] = acc;
         r->tables[q] = r->table;
         r->exponents[q] = room(p->n + 1, 4);
-        modulus_switch_centered(p, 1, switched + q * small, r->exponents[q]);
+        modulus_switch_centered(p, 1, 0, switched + q * small, r->exponents[q]);
     }
     must(scratch_create(blind_rotate_scratch(p, 1), &r->tmp));
     free(switched);

@@ -9,7 +9,7 @@ typedef struct batch {
     const eval_key *key;
     const bootstrap_job *jobs;
     size_t count, chunk; /* chunk <= BOOTSTRAP_BATCH jobs an item */
-    uint32_t EF;
+    uint32_t EF, price;
     const uint32_t *offsets;
     size_t offsets_count;
     scratch *workers;
@@ -72,7 +72,7 @@ static annulus_status chunk_apply(void *context, size_t item, unsigned worker)
     uint32_t *exponents = scratch_take(tmp, b->chunk * b->key->small * sizeof *exponents);
     keyswitch_apply(b->key, in, count, small, tmp);
     for (size_t q = 0; q < count; q++)
-        modulus_switch_centered(p, b->EF, small + q * b->key->small, exponents + q * b->key->small);
+        modulus_switch_centered(p, b->EF, b->price, small + q * b->key->small, exponents + q * b->key->small);
     if (b->EF == 1)
         rotate_together(b, jobs, count, exponents, tmp);
     else
@@ -85,9 +85,10 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
 {
     if (count == 0) return ANNULUS_OK;
     const tfhe_params *p = &key->params;
-    const uint32_t EF = jobs[0].table->EF;
+    const uint32_t EF = jobs[0].table->EF, price = jobs[0].table->price;
     REQUIRE(offsets_count >= 1);
-    for (size_t i = 0; i < count; i++) REQUIRE(jobs[i].table->EF == EF && jobs[i].table->N == p->N);
+    for (size_t i = 0; i < count; i++)
+        REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->N == p->N);
     for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);
 
     const unsigned workers = parallel_threads(threads);
@@ -100,6 +101,7 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
                .count = count,
                .chunk = chunk,
                .EF = EF,
+               .price = price,
                .offsets = offsets,
                .offsets_count = offsets_count,
                .workers = q};

@@ -10,7 +10,8 @@
 /* A table over the whole torus with T(u+1/2) = -T(u) in 2*EF*N steps: v[j] is the value on [j, j+1)/(2*EF*N), j < EF*N,
  * a noiseless torus word. The modulus switch truncates, so that steps and cells have the same boundaries. */
 typedef struct lut {
-    uint32_t EF; /* extension factor, power of two in [1, 32] */
+    uint32_t EF;    /* extension factor, power of two in [1, 32] */
+    uint32_t price; /* of its modulus switch, lut_set_price; 0 if never set */
     uint32_t N;
     uint64_t *v; /* (EF*N), index j of the extended ring */
 } lut;
@@ -25,13 +26,19 @@ annulus_status lut_create_antiperiodic(uint32_t N, uint32_t EF, uint64_t (*f)(vo
  * two's complement order, the input still encoded as lut_encode(cells, m + cells/2). */
 annulus_status lut_create_padded(uint32_t N, uint32_t EF, const uint64_t *entries, uint32_t cells, int is_signed,
                                  lut **out) __attribute__((warn_unused_result));
+/* The table's modulus switch rounds each mask element to a multiple of 2^v steps of 1/(2*EF*N), v in [0, log2 EF], such
+ * that price/16 * 2^-v + e^2 is least, e the error in steps: the rotation then pays EF/2^v external products for it, so
+ * that a higher price makes look-ups cheaper and their phases noisier (optimizer/extension.h). price in
+ * [0, TFHE_MAX_PRICE], and 0 with EF = 1; 0 rounds to the nearest step, and from 32 on no odd step would be left, which
+ * EF/2 does as well. */
+annulus_status lut_set_price(lut *t, uint32_t price) __attribute__((warn_unused_result));
 void lut_destroy(lut *t);
 /* Torus word of the centre of cell c: (c + 1/2)/(2*cells). */
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 
 typedef struct bootstrap_job {
     const uint64_t *in; /* big-key ciphertext, lwe_words */
-    const lut *table;   /* all jobs of one batch have tables of one EF */
+    const lut *table;   /* all jobs of one batch have tables of one EF and price */
     uint64_t *out;      /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
 } bootstrap_job;
 
@@ -46,8 +53,9 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
 size_t bootstrap_small_words(const tfhe_params *p);
 annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
     __attribute__((warn_unused_result));
-/* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. */
-void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out);
+/* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. EF and price
+ * as in lut; of two grids that lose as much the finer is taken, of two of its multiples the larger. */
+void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out);
 /* acc (EF parts, k+1, N): extended accumulator, part j holds coefficients i*EF + j. Initialised from the table rotated
  * by the body, then rotated by the exponents a (n). needed/needed_count: coefficients that will be extracted. */
 size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF);

@@ -68,20 +68,3 @@ annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, s
     scratch_destroy(&tmp);
     return ANNULUS_OK;
 }
-
-/* tfhe.md 2.6, from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, which goes into the body;
- * twice the body keeps its half bit. The body is truncated, as the tables expect (bootstrap.h). */
-void modulus_switch_centered(const tfhe_params *p, uint32_t EF, const uint32_t *in, uint32_t *out)
-{
-    const unsigned log2_w = 1 + (unsigned)__builtin_ctz(p->N) + (unsigned)__builtin_ctz(EF);
-    const unsigned shift = 32 - log2_w;
-    const uint32_t mask = (UINT32_C(1) << log2_w) - 1, half = UINT32_C(1) << (shift - 1);
-    int64_t drift = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        const uint32_t r = (in[i] + half) >> shift & mask;
-        drift += (int32_t)((r << shift) - in[i]);
-        out[i] = r;
-    }
-    const uint64_t twice = 2 * (uint64_t)in[p->n] + (uint64_t)drift;
-    out[p->n] = (uint32_t)(twice >> (shift + 1)) & mask;
-}

@@ -43,6 +43,15 @@ annulus_status lut_create_padded(uint32_t N, uint32_t EF, const uint64_t *entrie
     return ANNULUS_OK;
 }
 
+annulus_status lut_set_price(lut *t, uint32_t price)
+{
+    if (price > TFHE_MAX_PRICE || (price != 0 && t->EF == 1))
+        return fail(ANNULUS_ERR_INPUT, "price %u at extension factor %u: must be 0 to %u, and 0 at factor 1", price,
+                    t->EF, TFHE_MAX_PRICE);
+    t->price = price;
+    return ANNULUS_OK;
+}
+
 void lut_destroy(lut *t)
 {
     mem_free(t);

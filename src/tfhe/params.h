@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define TFHE_MAX_EF 32u
+#define TFHE_MAX_PRICE 31u
 
 typedef struct tfhe_params {
     uint32_t n;          /* small LWE dimension, [1, 4096] */
