@@ -136,15 +136,6 @@ static inline double external_product_flops(const tfhe_params *p)
     return k1 * (l + 1) * 5 * M * log2(M) + k1 * k1 * l * M * 8;
 }
 
-/* External products that one rotation with factor EF is expected to take for coefficient 0 alone: half of the exponents
- * are odd, a quarter twice an odd number, ...; sorted, those of valuation v move EF/2^v parts. */
-static inline double external_products(const tfhe_params *p, uint32_t EF)
-{
-    double parts = 0, share = 0.5, EF_left = EF;
-    for (; EF_left > 1; EF_left /= 2, share /= 2) parts += share * EF_left;
-    return p->n * (parts + 2 * share);
-}
-
 /* Bytes of the keys that are read for each of `count` look-ups run together: a chunk of a batch reads them once.
  * Rotations with EF > 1 read the bootstrapping key once each. */
 static inline double bench_key_bytes(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)

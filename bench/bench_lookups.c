@@ -11,12 +11,13 @@
 #define BATCH 400u
 
 /* Cell of the whole torus, of 2*CELLS, that the rotation of this look-up ends in. */
-static uint32_t cell_of(const bench_keys *keys, uint32_t EF, const uint64_t *in, uint32_t *small, uint32_t *exponent)
+static uint32_t cell_of(const bench_keys *keys, const layer_choice *c, const uint64_t *in, uint32_t *small,
+                        uint32_t *exponent)
 {
     const tfhe_params *p = &keys->secret->params;
     must(keyswitch_batch(keys->eval, &in, 1, small));
-    modulus_switch_centered(p, EF, 0, small, exponent);
-    return bench_step(keys->secret, EF, exponent) * CELLS / (EF * p->N);
+    modulus_switch_centered(p, c->EF, c->price, small, exponent);
+    return bench_step(keys->secret, c->EF, exponent) * CELLS / (c->EF * p->N);
 }
 
 /* What a look-up gives for a cell of the whole torus: the table there, or its negation in the other half. */
@@ -37,7 +38,6 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
 {
     const tfhe_params *p = &r->params;
     const size_t words = lwe_words(p);
-    const uint32_t EF = r->layers[0].EF;
     const double allowed = NORM * noise_kappa(-40) * sqrt(noise_blind_rotate(p));
     uint64_t message[BATCH];
     uint32_t expected[BATCH], *small = room(bootstrap_small_words(p), 4), *exponent = room(p->n + 1, 4);
@@ -53,7 +53,7 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
         for (size_t i = 0; i < BATCH; i++) jobs[i] = (bootstrap_job){now + i * words, table, next + i * words};
         (void)bench_bootstrap(keys->eval, jobs, BATCH, 0);
         for (size_t i = 0; i < BATCH; i++) {
-            const uint32_t cell = cell_of(keys, EF, jobs[i].in, small, exponent), entry = wanted(cell);
+            const uint32_t cell = cell_of(keys, &r->layers[0], jobs[i].in, small, exponent), entry = wanted(cell);
             const double error = torus_to_double(NORM * (lwe_phase(keys->secret, jobs[i].out) - encoding(entry)));
             if (done > 0) wrong += cell != expected[i] || fabs(error) > allowed;
             expected[i] = entry;
@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     for (uint32_t c = 0; c < CELLS; c++) entries[c] = encoding(wanted(c));
     lut *table;
     must(lut_create_padded(r.params.N, r.layers[0].EF, entries, CELLS, 0, &table));
+    must(lut_set_price(table, r.layers[0].price));
     printf("%zu %zu %.6g\n", run(&keys, &r, table, count), count, exp2(r.layers[0].log2_failure));
     lut_destroy(table);
     bench_keys_destroy(&keys);

@@ -16,7 +16,7 @@ static const table_column columns[] = {
     {"bits", "bits", 4, 0},
     {"log2_p_error", "log2 p", 7, 2},
     {"two_norm", "norm", 4, 0},
-    {"parameters", "n, k x N, l x log2 Bg, keyswitch, EF", 36, TABLE_TEXT},
+    {"parameters", "n, k x N, l x log2 Bg, keyswitch, EF (price)", 41, TABLE_TEXT},
     {"alone_ms", "alone ms", 8, 2},
     {"model_ms", "model ms", 8, 2},
     {"all_cores_per_second", "all/s", 7, 1},
@@ -49,7 +49,7 @@ static double together(lookups *l, size_t count, unsigned threads, double *share
         total += time[rounds++] * (double)count;
     } while (rounds < MOST_ROUNDS && total < BATCH);
     const double seconds = bench_median(time, rounds);
-    *share = external_products(p, l->EF) * external_product_flops(p) / seconds / bench_median(peak, rounds);
+    *share = p->n * l->e.products * external_product_flops(p) / seconds / bench_median(peak, rounds);
     return seconds;
 }
 
@@ -67,11 +67,11 @@ static void row(const bench_table *t, unsigned bits, double log2_error, double t
     if (count < threads) count = threads;
     if (count > l.room) count = l.room;
     const double each = together(&l, count, threads, &share);
-    (void)snprintf(parameters, sizeof parameters, "%u, %ux%u, %ux%u, %ux%u, %u", p->n, p->k, p->N, p->pbs_l, p->pbs_bg,
-                   p->ks_l, p->ks_b, l.EF);
+    (void)snprintf(parameters, sizeof parameters, "%u, %ux%u, %ux%u, %ux%u, %u (%u)", p->n, p->k, p->N, p->pbs_l,
+                   p->pbs_bg, p->ks_l, p->ks_b, l.e.EF, l.e.price);
     const double keys = 1e-6 * (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
     table_row(t, (double)bits, log2_error, two_norm, parameters, 1e3 * one, 1e3 * chosen.seconds, 1 / each, share, keys,
-              1e-6 * bench_key_bytes(p, l.EF, count, threads), log2(lookups_check(&l, count)),
+              1e-6 * bench_key_bytes(p, l.e.EF, count, threads), log2(lookups_check(&l, count)),
               log2(noise_blind_rotate(p)) / 2, (double)count);
     lookups_destroy(&l);
 }

@@ -98,7 +98,7 @@ static void row(const bench_table *t, const set *s, unsigned threads)
     const times m = measure(keys.eval, jobs, threads);
     (void)snprintf(name, sizeof name, "%u, %ux%u, %ux%u, %ux%u", p.n, p.k, p.N, p.pbs_l, p.pbs_bg, p.ks_l, p.ks_b);
     const double phase =
-        s->two_norm * s->two_norm * noise_blind_rotate(&p) + noise_keyswitch(&p) + noise_modulus_switch(&p, 1);
+        s->two_norm * s->two_norm * noise_blind_rotate(&p) + noise_keyswitch(&p) + noise_modulus_switch(&p, 1, 0);
     table_row(t, name, 1e3 * m.alone, 1e3 * m.batch, 1e6 * m.batch / p.n, 1 / m.all,
               p.n * external_product_flops(&p) / m.batch / m.peak,
               1e-6 * (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p)),

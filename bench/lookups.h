@@ -9,7 +9,8 @@
 
 typedef struct lookups {
     optimizer_result chosen;
-    uint32_t EF, cells;
+    uint32_t cells;
+    extension e;
     bench_keys keys;
     lut *table;
     size_t room; /* look-ups that fit */
@@ -44,12 +45,14 @@ static inline void lookups_create(const optimizer_result *chosen, unsigned bits,
 {
     const tfhe_params *p = &chosen->params;
     const size_t words = lwe_words(p);
-    *l = (lookups){.chosen = *chosen, .EF = chosen->layers[0].EF, .cells = UINT32_C(1) << bits, .room = count};
+    *l = (lookups){.chosen = *chosen, .cells = UINT32_C(1) << bits, .room = count};
+    l->e = extension_expected(chosen->layers[0].EF, chosen->layers[0].price);
     bench_keys_create(p, &l->keys);
     uint64_t *entries = room(l->cells, 8), *messages = room(count, 8);
     for (uint32_t c = 0; c < l->cells; c++) entries[c] = lut_encode(l->cells, lookups_entry(l->cells, c));
     for (size_t i = 0; i < count; i++) messages[i] = lut_encode(l->cells, (uint32_t)i % l->cells);
-    must(lut_create_padded(p->N, l->EF, entries, l->cells, 0, &l->table));
+    must(lut_create_padded(p->N, l->e.EF, entries, l->cells, 0, &l->table));
+    must(lut_set_price(l->table, l->e.price));
     l->in = bench_encrypt(&l->keys, messages, count);
     l->out = room(count * words, 8);
     l->jobs = room(count, sizeof *l->jobs);
@@ -92,8 +95,12 @@ static inline double lookups_check(const lookups *l, size_t count)
 static inline void lookups_print(const optimizer_result *r, const char *what)
 {
     const tfhe_params *p = &r->params;
-    fprintf(stderr, "%s: n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u failure 2^%.2f\n", what, p->n, p->k,
-            p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, r->layers[0].EF, r->layers[0].log2_failure);
+    const layer_choice *c = &r->layers[0];
+    fprintf(stderr,
+            "%s: n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "
+            "2^%.2f predicted %.2f ms\n",
+            what, p->n, p->k, p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, c->EF, c->price,
+            extension_expected(c->EF, c->price).products, c->log2_failure, 1e3 * c->seconds);
 }
 
 /* Look-ups of a round on one core: a full batch, but about `seconds` at most. Runs one look-up. */

@@ -88,6 +88,50 @@ static void test_insecure_parameters(void **state)
     circuit_destroy(c);
 }
 
+/* Writes the circuit with this encoding of layer 0 and expects it refused with the text, or read if that is NULL. */
+static void read_as(circuit *c, uint32_t EF, uint32_t price, const char *text)
+{
+    circuit *back = NULL;
+    writer w;
+    c->layers[0].EF = EF;
+    c->layers[0].price = price;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    if (text != NULL) {
+        assert_refused(circuit_read(&r, &back), text);
+        assert_null(back);
+    } else {
+        assert_ok(circuit_read(&r, &back));
+        assert_int_equal(back->layers[0].EF, EF);
+        assert_int_equal(back->layers[0].price, price);
+        assert_int_equal(back->choice.layers[0].price, price);
+    }
+    circuit_destroy(back);
+    writer_clear(&w);
+}
+
+static void test_extension(void **state)
+{
+    (void)state;
+    const char *const refused = "the encoding of layer layer 1 is out of range";
+    circuit *c = small_circuit();
+    read_as(c, 1, 0, NULL);
+    read_as(c, 2, 0, NULL);
+    read_as(c, 32, 31, NULL);
+    read_as(c, 1, 1, refused);
+    read_as(c, 2, 32, refused);
+    read_as(c, 4, UINT32_MAX, refused);
+    read_as(c, 3, 0, refused);
+    read_as(c, 64, 0, refused);
+    read_as(c, 0, 0, refused);
+    c->layers[0].EF = 1;
+    c->layers[0].price = 0;
+    c->layers[1].price = 1;
+    read_as(c, 1, 0, "the encoding of output layer");
+    circuit_destroy(c);
+}
+
 static void test_quantize(void **state)
 {
     (void)state;
@@ -109,6 +153,7 @@ static void test_quantize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_insecure_parameters), cmocka_unit_test(test_quantize)};
+                                       cmocka_unit_test(test_insecure_parameters), cmocka_unit_test(test_extension),
+                                       cmocka_unit_test(test_quantize)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

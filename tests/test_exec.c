@@ -112,6 +112,31 @@ static void test_scores_do_not_wrap(void **state)
     network_destroy(n);
 }
 
+/* The price of a layer reaches its tables. */
+static void test_price_reaches_tables(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    const size_t widths[] = {8, 6, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 2);
+    float *x = random_inputs(&seed, 200, 8);
+    lower_options o;
+    lower_options_init(&o);
+    circuit *c = NULL;
+    exec_plan *plan = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    c->layers[0].EF = 2;
+    c->layers[0].price = TFHE_MAX_PRICE + 1;
+    assert_refused(exec_plan_create(c, &plan), "price 32 at extension factor 2");
+    assert_null(plan);
+    c->layers[0].price = TFHE_MAX_PRICE;
+    assert_ok(exec_plan_create(c, &plan));
+    exec_plan_destroy(plan);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 /* Simulation with a noise that matters: of W look-ups at cell centres and all other phases, the share of index errors
  * of the first layer lies within 6 standard errors of the Gaussian law averaged over the positions met (false alarm
  * 2e-9). */
@@ -128,6 +153,8 @@ static void test_simulation_law(void **state)
     o.log2_error = log2(0.05);
     circuit *c = NULL;
     assert_ok(network_lower(n, x, 2000, &o, &c));
+    c->layers[0].EF = 2; /* nearly the noise of EF = 1; at price 0 a quarter of it */
+    c->layers[0].price = TFHE_MAX_PRICE;
     int32_t *q = quantize_all(c, x, 2000);
     double *a = malloc(2000 * 5 * 8), *b = malloc(2000 * 5 * 8);
     exec_stats stats = {0}, again = {0};
@@ -150,7 +177,8 @@ static void test_simulation_law(void **state)
                 norm2 += l->W[k * 24 + f] * l->W[k * 24 + f];
             }
             const double sigma =
-                2 * l->cells * sqrt(norm2 * noise_fresh(p) + noise_keyswitch(p) + noise_modulus_switch(p, l->EF));
+                2 * l->cells *
+                sqrt(norm2 * noise_fresh(p) + noise_keyswitch(p) + noise_modulus_switch(p, l->EF, l->price));
             const double at = (acc + (double)l->offset[k] + 0.5) / (double)l->step, f = at - floor(at);
             const double wrong = 0.5 * erfc(f / sigma / M_SQRT2) + 0.5 * erfc((1 - f) / sigma / M_SQRT2);
             mean += wrong;
@@ -204,8 +232,9 @@ static void test_encrypted_follows_simulation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_encrypted_is_exact),
-                                       cmocka_unit_test(test_scores_do_not_wrap), cmocka_unit_test(test_simulation_law),
-                                       cmocka_unit_test(test_encrypted_follows_simulation)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_encrypted_is_exact), cmocka_unit_test(test_scores_do_not_wrap),
+        cmocka_unit_test(test_price_reaches_tables), cmocka_unit_test(test_simulation_law),
+        cmocka_unit_test(test_encrypted_follows_simulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,11 +70,52 @@ static void test_beats_random_sets(void **state)
         p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
         p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, SECURITY_128);
         const uint32_t EF[3] = {1u << test_random(&seed) % 3, 1u << test_random(&seed) % 3, 0};
-        optimizer_predict(&q, &p, EF, &other);
+        const uint32_t price[3] = {EF[0] == 1 ? 0 : test_random(&seed) % 32, EF[1] == 1 ? 0 : test_random(&seed) % 32,
+                                   0};
+        optimizer_predict(&q, &p, EF, price, &other);
         int valid = EF[0] * p.N >= 64 && EF[1] * p.N >= 16;
         for (size_t l = 0; l < 3; l++) valid &= other.layers[l].log2_failure <= q.log2_error;
         if (valid) assert_true(other.seconds >= r.seconds * 0.9999);
     }
+}
+
+/* The cheapest set of this ring at price 0 for one layer: gadgets of least noise for each level, every n. */
+static double best_unpriced(const lookup_layer *layer, double log2_error, uint32_t k, uint32_t N)
+{
+    const double most = layer->half_window / noise_kappa(log2_error);
+    double best = INFINITY;
+    tfhe_params p = {.k = k, .N = N, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128)};
+    for (p.n = 450; p.n <= 1300; p.n += 2)
+        for (p.pbs_l = 1; p.pbs_l <= 3; p.pbs_l++) {
+            double rotated = INFINITY;
+            for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
+                rotated = fmin(rotated, noise_blind_rotate(&p));
+            p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+            for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
+                double v = INFINITY;
+                for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
+                v += layer->two_norm * layer->two_norm * rotated;
+                for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2)
+                    if (EF * N >= 2 * layer->cells && v + noise_modulus_switch(&p, EF, 0) <= most * most)
+                        best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
+            }
+        }
+    return best;
+}
+
+/* A price fills the room that powers of two leave. */
+static void test_price(void **state)
+{
+    (void)state;
+    const lookup_layer layer = hidden(8, 1, 1);
+    const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result r;
+    assert_ok(optimizer_search(&q, &r));
+    meets(&q, &r);
+    assert_true(r.layers[0].price > 0 && r.layers[0].log2_failure <= -40);
+    const double unpriced = fmin(best_unpriced(&layer, -40, 1, 2048),
+                                 fmin(best_unpriced(&layer, -40, 2, 1024), best_unpriced(&layer, -40, 1, 4096)));
+    assert_true(isfinite(unpriced) && r.seconds < 0.7 * unpriced);
 }
 
 static void test_global(void **state)
@@ -109,6 +150,7 @@ static void test_infeasible(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_monotone), cmocka_unit_test(test_beats_random_sets),
-                                       cmocka_unit_test(test_global), cmocka_unit_test(test_infeasible)};
+                                       cmocka_unit_test(test_price), cmocka_unit_test(test_global),
+                                       cmocka_unit_test(test_infeasible)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

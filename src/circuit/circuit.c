@@ -116,7 +116,10 @@ annulus_status circuit_choose_parameters(circuit *c)
                                        .log2_error = c->log2_error,
                                        .level = c->level};
     TRY(optimizer_search(&request, &c->choice));
-    for (size_t i = 0; i < c->layers_count; i++) c->layers[i].EF = c->choice.layers[i].EF;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        c->layers[i].EF = c->choice.layers[i].EF;
+        c->layers[i].price = c->choice.layers[i].price;
+    }
     return ANNULUS_OK;
 }
 

@@ -33,11 +33,11 @@ typedef struct circuit_layer {
     int64_t *measured_lo, *measured_hi; /* (out) on the calibration data */
     int64_t *lo, *hi;                   /* (out) range that the encoding was made for */
     /* hidden layers */
-    uint32_t cells;  /* table entries; 0 for the output layer */
-    int64_t step;    /* accumulator units of a cell */
-    int64_t *offset; /* (out) */
-    int32_t *table;  /* (out,cells) integer inputs of the next layer */
-    uint32_t EF;
+    uint32_t cells;     /* table entries; 0 for the output layer */
+    int64_t step;       /* accumulator units of a cell */
+    int64_t *offset;    /* (out) */
+    int32_t *table;     /* (out,cells) integer inputs of the next layer */
+    uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     /* output layer */
     int64_t period;       /* accumulator units of the whole torus */
     uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
@@ -78,7 +78,7 @@ annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused
 annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
 /* The layers as the optimizer sees them; out has layers_count entries. */
 void circuit_lookup_layers(const circuit *c, lookup_layer *out);
-/* Runs the search on circuit_lookup_layers and stores choice and EF of each layer. */
+/* Runs the search on circuit_lookup_layers and stores choice, and EF and price of each layer. */
 annulus_status circuit_choose_parameters(circuit *c) __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */

@@ -21,6 +21,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u64(w, l->out);
     write_u32(w, l->cells);
     write_u32(w, l->EF);
+    write_u32(w, l->price);
     write_i64(w, l->step);
     write_i64(w, l->period);
     write_u32(w, l->output_bits);
@@ -112,6 +113,7 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     TRY(read_u64(r, &out));
     TRY(read_u32(r, &l->cells));
     TRY(read_u32(r, &l->EF));
+    TRY(read_u32(r, &l->price));
     TRY(read_i64(r, &l->step));
     TRY(read_i64(r, &l->period));
     TRY(read_u32(r, &l->output_bits));
@@ -120,12 +122,13 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     const size_t room = r->len - r->pos;
     if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
     if (last) {
-        if (l->cells != 0 || l->EF != 0 || l->step != 1 || l->period < 2 || l->period > MAX_ACCUMULATOR ||
-            l->output_bits == 0 || l->output_bits > CIRCUIT_MAX_OUTPUT_BITS)
+        if (l->cells != 0 || l->EF != 0 || l->price != 0 || l->step != 1 || l->period < 2 ||
+            l->period > MAX_ACCUMULATOR || l->output_bits == 0 || l->output_bits > CIRCUIT_MAX_OUTPUT_BITS)
             return read_fail(r, "the encoding of output layer %s is out of range", l->name);
     } else {
         if (l->cells < 2 || l->cells > CIRCUIT_MAX_CELLS || l->step < 1 || l->step > MAX_ACCUMULATOR / l->cells ||
-            l->EF == 0 || l->EF > TFHE_MAX_EF || (l->EF & (l->EF - 1)) != 0 || l->period != 0 || l->output_bits != 0)
+            l->EF == 0 || l->EF > TFHE_MAX_EF || (l->EF & (l->EF - 1)) != 0 || l->price > TFHE_MAX_PRICE ||
+            (l->EF == 1 && l->price != 0) || l->period != 0 || l->output_bits != 0)
             return read_fail(r, "the encoding of layer %s is out of range", l->name);
         if (out * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
     }
@@ -207,16 +210,19 @@ static annulus_status labels_read(reader *r, circuit *c)
 static void predict(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
-    uint32_t EF[CIRCUIT_MAX_LAYERS];
+    uint32_t EF[CIRCUIT_MAX_LAYERS], price[CIRCUIT_MAX_LAYERS];
     circuit_lookup_layers(c, layers);
-    for (size_t i = 0; i < c->layers_count; i++) EF[i] = c->layers[i].EF;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        EF[i] = c->layers[i].EF;
+        price[i] = c->layers[i].price;
+    }
     const optimizer_request request = {.layers = layers,
                                        .layers_count = c->layers_count,
                                        .target = c->target,
                                        .log2_error = c->log2_error,
                                        .level = c->level};
     const tfhe_params p = c->choice.params;
-    optimizer_predict(&request, &p, EF, &c->choice);
+    optimizer_predict(&request, &p, EF, price, &c->choice);
 }
 
 static annulus_status body_read(reader *r, circuit *c)

@@ -58,6 +58,7 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
         for (size_t x = 0; x < l->cells; x++)
             entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - mid2(l, o)) * half;
         TRY(lut_create_padded(c->choice.params.N, l->EF, entries, l->cells, 0, &out->tables[o]));
+        TRY(lut_set_price(out->tables[o], l->price));
     }
     return ANNULUS_OK;
 }

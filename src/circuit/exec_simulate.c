@@ -92,7 +92,7 @@ static annulus_status simulation_init(simulation *s, unsigned workers)
     s->rotate_std = sqrt(noise_blind_rotate(p));
     for (size_t i = 0; i < c->layers_count; i++)
         if (c->layers[i].cells != 0)
-            s->phase_std[i] = sqrt(noise_keyswitch(p) + noise_modulus_switch(p, c->layers[i].EF));
+            s->phase_std[i] = sqrt(noise_keyswitch(p) + noise_modulus_switch(p, c->layers[i].EF, c->layers[i].price));
     TRY(mem_create(first->out, sizeof(double), "simulation", &q));
     s->fresh_std = q;
     for (size_t o = 0; o < first->out; o++) {

@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define VERSION 1u
 #define HEAD_BYTES 24u /* magic 8, version 4, kind 4, length 8 */
 #define HASH_BYTES 32u
 
@@ -42,7 +41,7 @@ annulus_status container_write(const char *path, container_kind kind, const writ
     TRY(body->status);
     writer_init(&w, secret);
     write_bytes(&w, magic, sizeof magic);
-    write_u32(&w, VERSION);
+    write_u32(&w, CONTAINER_VERSION);
     write_u32(&w, (uint32_t)kind);
     write_u64(&w, body->len);
     write_bytes(&w, body->p, body->len);
@@ -68,9 +67,9 @@ static annulus_status head_check(const char *path, const uint8_t *head, size_t g
     TRY(read_u32(&r, &version));
     TRY(read_u32(&r, &kind));
     TRY(read_u64(&r, &length));
-    if (version != VERSION)
+    if (version != CONTAINER_VERSION)
         return fail(ANNULUS_ERR_INPUT, "%s: format version %u, this program reads %u; make the file again", path,
-                    version, VERSION);
+                    version, CONTAINER_VERSION);
     if (kind < CONTAINER_CIRCUIT || kind > CONTAINER_OUTPUT)
         return fail(ANNULUS_ERR_INPUT, "%s: kind %u is unknown; make the file again", path, kind);
     if (length != size - HEAD_BYTES - HASH_BYTES)

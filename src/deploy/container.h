@@ -5,6 +5,8 @@
 
 #include "base/bytes.h"
 
+#define CONTAINER_VERSION 2u /* the format; of all kinds together, and of what their bodies hold */
+
 typedef enum container_kind {
     CONTAINER_CIRCUIT = 1,
     CONTAINER_CLIENT_KEY = 2,

@@ -60,9 +60,11 @@ static json_t *layer_json(const circuit *c, size_t i)
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
     }
-    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:f}", "look_ups", (json_int_t)l->out, "cells",
+    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f}", "look_ups", (json_int_t)l->out, "cells",
                              (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step", (json_int_t)l->step,
-                             "extension_factor", (json_int_t)l->EF, "seconds_one_core", choice->seconds);
+                             "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
+                             "products_per_mask_element", extension_expected(l->EF, l->price).products,
+                             "seconds_one_core", choice->seconds);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;
@@ -93,14 +95,15 @@ json_t *inspect_circuit(const circuit *c)
         (void)json_array_append_new(layers, layer_json(c, i));
     size_t look_ups = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) look_ups += c->layers[i].out;
-    json_t *head = json_pack(
-        "{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:i, s:f}", "schema", "annulus-circuit-1", "kind",
-        "circuit", "version", 1, "task", c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
-        (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups", (json_int_t)look_ups,
-        "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples", (json_int_t)c->calibration_count,
-        "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up", "log2_error", c->log2_error,
-        "log2_failure_inference", fmax(c->choice.log2_global_failure, -1000), "security_bits", (int)c->level,
-        "seconds_one_core", c->choice.seconds);
+    json_t *head =
+        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:i, s:f}", "schema",
+                  "annulus-circuit-1", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
+                  c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
+                  (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups",
+                  (json_int_t)look_ups, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
+                  (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
+                  "log2_error", c->log2_error, "log2_failure_inference", fmax(c->choice.log2_global_failure, -1000),
+                  "security_bits", (int)c->level, "seconds_one_core", c->choice.seconds);
     if (head == NULL) {
         json_decref(layers);
         return NULL;

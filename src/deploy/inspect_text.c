@@ -41,10 +41,11 @@ static void layer_line(FILE *f, const json_t *l)
     fprintf(f, "%-10s %-14s %3lld/%-3lld %-16s", text(l, "name"), shape, integer(l, "accumulator_bits_proven"),
             integer(l, "accumulator_bits_measured"), range);
     if (json_object_get(l, "cells") != NULL)
-        fprintf(f, " %-8s %4lld x %-5lld %5.2f %8lld %3lld", text(l, "activation"), integer(l, "cells"),
-                integer(l, "rounding_step"), number(l, "bits"), integer(l, "look_ups"), integer(l, "extension_factor"));
+        fprintf(f, " %-8s %4lld x %-5lld %5.2f %8lld %3lld %8.2f", text(l, "activation"), integer(l, "cells"),
+                integer(l, "rounding_step"), number(l, "bits"), integer(l, "look_ups"), integer(l, "extension_factor"),
+                number(l, "products_per_mask_element"));
     else
-        fprintf(f, " %-8s %12s %5lld %8s %3s", "(scores)", "", integer(l, "output_bits"), "-", "-");
+        fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
     fprintf(f, "  2^%-7.2f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_failure"));
     if (json_object_get(l, "cells") != NULL) fprintf(f, " %7.3f", number(l, "seconds_one_core"));
     fputc('\n', f);
@@ -61,13 +62,11 @@ static void circuit_lines(FILE *f, const json_t *j)
         fprintf(f, " (%lld calibration samples)", integer(j, "calibration_samples"));
     fprintf(f, "; error probability 2^%.1f per %s, whole inference 2^%.1f\n\n", number(j, "log2_error"),
             text(j, "error_target"), number(j, "log2_failure_inference"));
-    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s  %-9s %-10s %s\n", "layer", "shape", "bits*", "range",
-            "function", "cells x step", "bits", "look-ups", "EF", "noise", "failure", "seconds");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s  %-9s %-10s %s\n", "layer", "shape", "bits*", "range",
+            "function", "cells x step", "bits", "look-ups", "EF", "products", "noise", "failure", "seconds");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
-    fprintf(
-        f,
-        "* accumulator bits, proven/measured; noise and failure of one look-up, fractions of the torus; seconds on one "
-        "core\n\n");
+    fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; noise and "
+               "failure of one look-up, fractions of the torus; seconds on one core\n\n");
     fprintf(f,
             "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld Bg=2^%lld  keyswitch l=%lld B=2^%lld  noise TUniform "
             "%lld/%lld  "

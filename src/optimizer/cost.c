@@ -9,19 +9,28 @@ static const struct {
     double fft;       /* ns per (k+1)(l+1) N log2 N: the transforms of a step */
     double multiply;  /* ns per (k+1)^2 l N: the product with a GGSW */
     double linear;    /* ns per (k+1) N: rotation, digits, accumulation */
-    double extended;  /* sorted rotation of EF > 1 against EF single ones: 2/3 of the products, copies and misses */
+    double extended;  /* an external product at EF > 1 against one at EF = 1: EF parts leave the cache, no batch */
     double keyswitch; /* ns per kN l (n+1) */
-} model = {.fft = 0.0649, .multiply = 0.186, .linear = 0.454, .extended = 0.85, .keyswitch = 0.053};
+} model = {.fft = 0.0649, .multiply = 0.186, .linear = 0.454, .extended = 1.066, .keyswitch = 0.053};
 
 double cost_keyswitch(const tfhe_params *p)
 {
     return 1e-9 * model.keyswitch * (double)tfhe_big_dim(p) * p->ks_l * (p->n + 1);
 }
 
-double cost_blind_rotate(const tfhe_params *p, uint32_t EF)
+double cost_step(const tfhe_params *p)
 {
     const double k1 = p->k + 1, N = p->N, l = p->pbs_l;
-    const double step =
-        model.fft * k1 * (l + 1) * N * log2(N) + model.multiply * k1 * k1 * l * N + model.linear * k1 * N;
-    return 1e-9 * p->n * step * (EF == 1 ? 1.0 : model.extended * EF);
+    return 1e-9 * (model.fft * k1 * (l + 1) * N * log2(N) + model.multiply * k1 * k1 * l * N + model.linear * k1 * N);
+}
+
+double cost_extension(const extension *e)
+{
+    return e->EF == 1 ? e->products : model.extended * e->products;
+}
+
+double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price)
+{
+    const extension e = extension_expected(EF, price);
+    return p->n * cost_step(p) * cost_extension(&e);
 }

@@ -65,10 +65,17 @@ double noise_keyswitch(const tfhe_params *p)
     return noise_keyswitch_general((double)tfhe_big_dim(p), p->ks_b, p->ks_l, noise_tuniform(p->lwe_noise, 32), 64, 32);
 }
 
-double noise_modulus_switch(const tfhe_params *p, uint32_t EF)
+/* Of a mask element s - 1/2 is left, of variance 1/4; the body's own truncation is uniform. */
+double noise_extension(const tfhe_params *p, const extension *e)
 {
-    const double w = 2.0 * EF * p->N;
-    return noise_modulus_switch_centered(p->n, w, 32) + 1 / (12 * w * w); /* the body's own truncation is uniform */
+    const double w = 2.0 * e->EF * p->N;
+    return (p->n * e->square / 4 + 1 / 12.0) / (w * w) + p->n * 0x1p-64 / 24;
+}
+
+double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
+{
+    const extension e = extension_expected(EF, price);
+    return noise_extension(p, &e);
 }
 
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)

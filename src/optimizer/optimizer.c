@@ -17,11 +17,13 @@ typedef struct gadget {
 
 typedef struct search {
     const optimizer_request *request;
+    double look_ups;
     double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase */
     int found;
     tfhe_params best;
-    uint32_t best_EF[OPTIMIZER_MAX_LAYERS];
+    uint32_t best_EF[OPTIMIZER_MAX_LAYERS], best_price[OPTIMIZER_MAX_LAYERS];
     double best_seconds;
+    extension_front front; /* at the n being tried */
     /* When nothing is found: the set whose worst layer comes nearest. */
     double nearest_ratio, nearest_variance;
     size_t nearest_layer;
@@ -61,18 +63,6 @@ static size_t keyswitch_gadgets(tfhe_params p, gadget *out)
     return count;
 }
 
-/* Smallest extension factor that leaves modulus-switch noise within `room` and gives every cell a step or more; 0:
- * none. */
-static uint32_t extension_for(const tfhe_params *p, double room, double cells)
-{
-    if (room <= 0) return 0;
-    const double steps = sqrt((p->n / 48.0 + 1 / 12.0) / room); /* 2*EF*N, leading term */
-    for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2)
-        if (2.0 * EF * p->N >= steps && (double)EF * p->N >= 2 * cells && noise_modulus_switch(p, EF) <= room)
-            return EF;
-    return 0;
-}
-
 static void note_nearest(search *s, size_t layer, double variance)
 {
     const double ratio = variance / s->bound[layer];
@@ -82,36 +72,40 @@ static void note_nearest(search *s, size_t layer, double variance)
     s->nearest_layer = layer;
 }
 
-/* Tries one complete parameter set; rotate: seconds of a rotation by log2 EF. */
-static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch, const double *rotate,
+/* Tries one complete parameter set; rotate: seconds of a rotation by the cost of its extension. */
+static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch, double rotate,
                     double keyswitch)
 {
-    uint32_t EF[OPTIMIZER_MAX_LAYERS] = {0};
-    double seconds = 0, worst = 0, worst_variance = 0;
+    const extension_front *f = &s->front;
+    size_t choice[OPTIMIZER_MAX_LAYERS];
+    double seconds = s->look_ups * (keyswitch + rotate * f->cost[0]); /* at least; raised layer by layer */
+    double worst = 0, worst_variance = 0;
     size_t worst_layer = 0;
     int feasible = 1;
     for (size_t i = 0; i < s->request->layers_count; i++) {
+        if (s->found && (!feasible || seconds >= s->best_seconds)) return;
         const lookup_layer *layer = &s->request->layers[i];
         double v = layer->two_norm * layer->two_norm * v_rotate +
                    layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
         if (!layer->is_output) {
             v += v_keyswitch;
-            EF[i] = extension_for(p, s->bound[i] - v, layer->cells);
-            v += noise_modulus_switch(p, EF[i] == 0 ? TFHE_MAX_EF : EF[i]);
-            if (EF[i] != 0) seconds += (double)layer->count * (keyswitch + rotate[__builtin_ctz(EF[i])]);
+            choice[i] = extension_front_find(f, p, s->bound[i] - v, 2 * layer->cells);
+            v += f->variance[choice[i] == f->count ? f->count - 1 : choice[i]];
+            if (choice[i] != f->count) seconds += (double)layer->count * rotate * (f->cost[choice[i]] - f->cost[0]);
         }
-        if (layer->is_output ? v > s->bound[i] : EF[i] == 0) feasible = 0;
+        if (layer->is_output ? v > s->bound[i] : choice[i] == f->count) feasible = 0;
         if (v / s->bound[i] > worst) worst = v / s->bound[i], worst_layer = i, worst_variance = v;
-        if (feasible && s->found && seconds >= s->best_seconds) return;
     }
-    if (!feasible) {
-        note_nearest(s, worst_layer, worst_variance);
-        return;
-    }
+    if (!feasible) note_nearest(s, worst_layer, worst_variance);
+    if (!feasible || (s->found && seconds >= s->best_seconds)) return;
     s->found = 1;
     s->best = *p;
     s->best_seconds = seconds;
-    memcpy(s->best_EF, EF, sizeof EF);
+    for (size_t i = 0; i < s->request->layers_count; i++) {
+        if (s->request->layers[i].is_output) continue;
+        s->best_EF[i] = f->at[choice[i]].EF;
+        s->best_price[i] = f->at[choice[i]].price;
+    }
 }
 
 static void try_ring(search *s, tfhe_params p)
@@ -122,11 +116,11 @@ static void try_ring(search *s, tfhe_params p)
     for (p.n = N_FIRST; p.n <= N_LAST; p.n += 2) {
         p.lwe_noise = security_tuniform_bound(p.n, 32, s->request->level);
         const size_t switches_count = keyswitch_gadgets(p, switches);
+        extension_front_vary(&s->front, &p);
         for (size_t r = 0; r < rotations_count; r++) {
             p.pbs_l = rotations[r].l;
             p.pbs_bg = rotations[r].b;
-            double rotate[6];
-            for (unsigned e = 0; e < 6; e++) rotate[e] = cost_blind_rotate(&p, 1u << e);
+            const double rotate = p.n * cost_step(&p);
             for (size_t k = 0; k < switches_count; k++) {
                 p.ks_l = switches[k].l;
                 p.ks_b = switches[k].b;
@@ -151,7 +145,7 @@ static void search_all(search *s, double log2_p)
 }
 
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
-                       optimizer_result *out)
+                       const uint32_t *price, optimizer_result *out)
 {
     double log_right = 0; /* natural log of P(no failure) */
     memset(out, 0, sizeof *out);
@@ -163,8 +157,9 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
                    layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
         if (!layer->is_output) {
             c->EF = EF[i];
-            v += noise_keyswitch(p) + noise_modulus_switch(p, EF[i]);
-            c->seconds = (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i]));
+            c->price = price[i];
+            v += noise_keyswitch(p) + noise_modulus_switch(p, EF[i], price[i]);
+            c->seconds = (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i], price[i]));
         }
         c->phase_std = sqrt(v);
         c->log2_failure = noise_failure_log2(v, layer->half_window);
@@ -203,7 +198,7 @@ static annulus_status search_global(search *s, optimizer_result *out)
         optimizer_result r;
         search_all(s, log2_p);
         if (!s->found) break;
-        optimizer_predict(request, &s->best, s->best_EF, &r);
+        optimizer_predict(request, &s->best, s->best_EF, s->best_price, &r);
         if (r.log2_global_failure > request->log2_error) break;
         if (have && r.seconds >= out->seconds) break;
         *out = r;
@@ -219,9 +214,12 @@ annulus_status optimizer_search(const optimizer_request *request, optimizer_resu
     if (!(request->log2_error < 0) || request->log2_error < -512)
         return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", request->log2_error);
     search s = {.request = request};
+    for (size_t i = 0; i < request->layers_count; i++)
+        if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
+    extension_front_init(&s.front);
     if (request->target == ERROR_GLOBAL) return search_global(&s, out);
     search_all(&s, request->log2_error);
     if (!s.found) return infeasible(&s, request->log2_error);
-    optimizer_predict(request, &s.best, s.best_EF, out);
+    optimizer_predict(request, &s.best, s.best_EF, s.best_price, out);
     return ANNULUS_OK;
 }

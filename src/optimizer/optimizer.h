@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameter search: the cheapest secure key family and one extension factor per look-up layer. */
+/* Parameter search: the cheapest secure key family, and an extension factor and price per look-up layer. */
 #ifndef OPTIMIZER_OPTIMIZER_H
 #define OPTIMIZER_OPTIMIZER_H
 
@@ -31,7 +31,7 @@ typedef struct optimizer_request {
 } optimizer_request;
 
 typedef struct layer_choice {
-    uint32_t EF;         /* 0 for outputs */
+    uint32_t EF, price;  /* 0 for outputs */
     double phase_std;    /* predicted standard deviation of the deciding phase */
     double log2_failure; /* predicted failure probability of one look-up */
     double seconds;      /* predicted, one core, whole layer */
@@ -48,11 +48,14 @@ typedef struct optimizer_result {
  * probability and what would help. */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
-/* The same prediction for given parameters and extension factors (EF[i] ignored for outputs). */
+/* The same prediction for given parameters, extension factors and prices (EF[i], price[i] ignored for outputs). */
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
-                       optimizer_result *out);
+                       const uint32_t *price, optimizer_result *out);
 
-/* Predicted seconds on one core: one keyswitch, and one blind rotation at EF (shipped model; docs/performance.md). */
+/* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one external product at EF = 1,
+ * and one blind rotation, which takes n*cost_extension times that. */
 double cost_keyswitch(const tfhe_params *p);
-double cost_blind_rotate(const tfhe_params *p, uint32_t EF);
+double cost_step(const tfhe_params *p);
+double cost_extension(const extension *e); /* a mask element, in external products at EF = 1 */
+double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price);
 #endif

@@ -100,7 +100,7 @@ static const char *framed(uint32_t kind, const uint8_t *body, size_t len)
     unsigned n = 0;
     writer_init(&w, 0);
     write_bytes(&w, "ANNULUS", 8);
-    write_u32(&w, 1);
+    write_u32(&w, CONTAINER_VERSION);
     write_u32(&w, kind);
     write_u64(&w, len);
     write_bytes(&w, body, len);
