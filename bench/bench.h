@@ -92,7 +92,8 @@ static inline tfhe_params bench_secure(tfhe_params p)
  * bootstrap are stated. */
 static inline tfhe_params bench_standard(void)
 {
-    return bench_secure((tfhe_params){.n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4});
+    return bench_secure(
+        (tfhe_params){.n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4});
 }
 
 /* (count, lwe_words) fresh encryptions. */
@@ -128,12 +129,19 @@ static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const u
     return step & (2 * EF * p->N - 1);
 }
 
+/* "n, k x N, levels of masks and body x log2 Bg, keyswitch levels x log2 base" in short. */
+static inline void bench_params_text(const tfhe_params *p, char text[64])
+{
+    (void)snprintf(text, 64, "%u, %ux%u, %u/%ux%u, %ux%u", p->n, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg, p->ks_l,
+                   p->ks_b);
+}
+
 /* Floating-point operations of one external product, counted as everyone does: 5 M log2 M a complex FFT of M = N/2
  * points, 8 a complex multiply-add; rotation, decomposition and conversion count nothing. */
 static inline double external_product_flops(const tfhe_params *p)
 {
-    const double M = p->N / 2.0, k1 = p->k + 1.0, l = p->pbs_l;
-    return k1 * (l + 1) * 5 * M * log2(M) + k1 * k1 * l * M * 8;
+    const double M = p->N / 2.0, k1 = p->k + 1.0, rows = (double)tfhe_ggsw_rows(p);
+    return (rows + k1) * 5 * M * log2(M) + rows * k1 * M * 8;
 }
 
 /* Bytes of the keys that are read for each of `count` look-ups run together: a chunk of a batch reads them once.

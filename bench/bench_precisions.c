@@ -58,7 +58,7 @@ static void row(const bench_table *t, unsigned bits, double log2_error, double t
     const optimizer_result chosen = lookups_search(bits, two_norm, log2_error);
     const tfhe_params *p = &chosen.params;
     lookups l;
-    char parameters[96];
+    char set[64], parameters[96];
     double share;
     lookups_create(&chosen, bits, 64, &l);
     (void)lookups_seconds(&l, 1, 1);
@@ -67,8 +67,8 @@ static void row(const bench_table *t, unsigned bits, double log2_error, double t
     if (count < threads) count = threads;
     if (count > l.room) count = l.room;
     const double each = together(&l, count, threads, &share);
-    (void)snprintf(parameters, sizeof parameters, "%u, %ux%u, %ux%u, %ux%u, %u (%u)", p->n, p->k, p->N, p->pbs_l,
-                   p->pbs_bg, p->ks_l, p->ks_b, l.e.EF, l.e.price);
+    bench_params_text(p, set);
+    (void)snprintf(parameters, sizeof parameters, "%s, %u (%u)", set, l.e.EF, l.e.price);
     const double keys = 1e-6 * (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
     table_row(t, (double)bits, log2_error, two_norm, parameters, 1e3 * one, 1e3 * chosen.seconds, 1 / each, share, keys,
               1e-6 * bench_key_bytes(p, l.e.EF, count, threads), log2(lookups_check(&l, count)),

@@ -81,8 +81,14 @@ static times measure(const eval_key *key, const bootstrap_job *jobs, unsigned th
 
 static void row(const bench_table *t, const set *s, unsigned threads)
 {
-    const tfhe_params p = bench_secure((tfhe_params){
-        .n = s->n, .k = s->k, .N = s->N, .pbs_l = s->l, .pbs_bg = s->bg, .ks_l = s->ks_l, .ks_b = s->ks_b});
+    const tfhe_params p = bench_secure((tfhe_params){.n = s->n,
+                                                     .k = s->k,
+                                                     .N = s->N,
+                                                     .pbs_l = s->l,
+                                                     .pbs_lb = s->l,
+                                                     .pbs_bg = s->bg,
+                                                     .ks_l = s->ks_l,
+                                                     .ks_b = s->ks_b});
     const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61};
     uint64_t message[COUNT];
     bootstrap_job jobs[COUNT];
@@ -96,7 +102,7 @@ static void row(const bench_table *t, const set *s, unsigned threads)
     for (size_t i = 0; i < COUNT; i++)
         jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
     const times m = measure(keys.eval, jobs, threads);
-    (void)snprintf(name, sizeof name, "%u, %ux%u, %ux%u, %ux%u", p.n, p.k, p.N, p.pbs_l, p.pbs_bg, p.ks_l, p.ks_b);
+    bench_params_text(&p, name);
     const double phase =
         s->two_norm * s->two_norm * noise_blind_rotate(&p) + noise_keyswitch(&p) + noise_modulus_switch(&p, 1, 0);
     table_row(t, name, 1e3 * m.alone, 1e3 * m.batch, 1e6 * m.batch / p.n, 1 / m.all,

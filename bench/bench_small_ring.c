@@ -8,8 +8,8 @@
 int main(void)
 {
     const tfhe_params large = bench_standard();
-    const tfhe_params small =
-        bench_secure((tfhe_params){.n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_bg = 18, .ks_l = 3, .ks_b = 3});
+    const tfhe_params small = bench_secure(
+        (tfhe_params){.n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .ks_l = 3, .ks_b = 3});
     rotation r, s;
     rotation_create(&large, &r);
     rotation_create(&small, &s);

@@ -23,7 +23,7 @@ static const table_column columns[] = {
     {"inverse_gflops", "inv Gflop/s", 12, 1},
 };
 
-static const fft_gadget gadget = {.columns = 1, .bg = 23, .l = 1};
+static const fft_gadget gadget = {.columns = 1, .bg = 23, .l = 1, .lb = 1};
 
 typedef struct transform {
     size_t N;

@@ -97,9 +97,9 @@ static inline void lookups_print(const optimizer_result *r, const char *what)
     const tfhe_params *p = &r->params;
     const layer_choice *c = &r->layers[0];
     fprintf(stderr,
-            "%s: n=%u k=%u N=%u l=%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "
+            "%s: n=%u k=%u N=%u l=%u/%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "
             "2^%.2f predicted %.2f ms\n",
-            what, p->n, p->k, p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, c->EF, c->price,
+            what, p->n, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg, p->ks_l, p->ks_b, c->EF, c->price,
             extension_expected(c->EF, c->price).products, c->log2_failure, 1e3 * c->seconds);
 }
 

@@ -44,7 +44,7 @@ static void expect(const char *what, size_t N, double worst, double bound)
 static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, uint32_t a, const uint64_t *p,
                  const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
-    const fft_gadget g = {.columns = 1, .bg = bg, .l = l};
+    const fft_gadget g = {.columns = 1, .bg = bg, .l = l, .lb = l};
     const fft_product product = {.out = out, .from = p, .base = q, .a = a};
     fft_plan *plan;
     scratch tmp;

@@ -8,8 +8,16 @@
 
 static tfhe_params toy(uint32_t k, uint32_t N)
 {
-    return (tfhe_params){
-        .n = 20, .k = k, .N = N, .pbs_l = 2, .pbs_bg = 16, .ks_l = 4, .ks_b = 4, .lwe_noise = 2, .glwe_noise = 8};
+    return (tfhe_params){.n = 20,
+                         .k = k,
+                         .N = N,
+                         .pbs_l = 2,
+                         .pbs_lb = 2,
+                         .pbs_bg = 16,
+                         .ks_l = 4,
+                         .ks_b = 4,
+                         .lwe_noise = 2,
+                         .glwe_noise = 8};
 }
 
 /* Looks `cells` messages up and expects entries[m]; EF as given. */
@@ -125,8 +133,16 @@ static void test_antiperiodic(void **state)
 static void test_secure_parameters(void **state)
 {
     (void)state;
-    const tfhe_params p = {
-        .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4, .lwe_noise = 13, .glwe_noise = 17};
+    const tfhe_params p = {.n = 918,
+                           .k = 1,
+                           .N = 2048,
+                           .pbs_l = 1,
+                           .pbs_lb = 1,
+                           .pbs_bg = 23,
+                           .ks_l = 4,
+                           .ks_b = 4,
+                           .lwe_noise = 13,
+                           .glwe_noise = 17};
     fixture f;
     fixture_create(&f, &p);
     const uint32_t cells = 16, offsets[1] = {0};

@@ -117,8 +117,16 @@ static void follows(const moments *m, double variance)
     assert_true(fabs(m->beyond / n - tail) < 6 * sqrt(tail * (1 - tail) / n) + 0.01); /* a sum of 150 terms */
 }
 
-static const tfhe_params toy = {
-    .n = 150, .k = 1, .N = 256, .pbs_l = 2, .pbs_bg = 16, .ks_l = 4, .ks_b = 6, .lwe_noise = 4, .glwe_noise = 8};
+static const tfhe_params toy = {.n = 150,
+                                .k = 1,
+                                .N = 256,
+                                .pbs_l = 2,
+                                .pbs_lb = 2,
+                                .pbs_bg = 16,
+                                .ks_l = 4,
+                                .ks_b = 6,
+                                .lwe_noise = 4,
+                                .glwe_noise = 8};
 
 /* Phases of real small ciphertexts before and after the switch. */
 static void test_switched_phase(void **state)

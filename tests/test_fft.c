@@ -170,7 +170,7 @@ static void test_rotate_decompose(void **state)
 
 typedef struct product_case {
     size_t columns, count;
-    unsigned bg, l;
+    unsigned bg, l, lb;
     int in_place;
 } product_case;
 
@@ -179,12 +179,14 @@ typedef struct product_case {
 static void slow_column(const fft_plan *plan, const product_case *t, const fft_product *x, const uint64_t *matrix,
                         size_t c, uint64_t *out)
 {
-    const size_t N = fft_plan_N(plan), rows = t->columns * t->l;
+    const size_t N = fft_plan_N(plan), rows = (t->columns - 1) * t->l + t->lb;
     const fourier entry = {array(fft_words(N), 8)}, sum = {array(fft_words(N), 8)};
     double *digits = array(t->l * fft_words(N), 8);
     for (size_t r = 0; r < rows; r++) {
         const size_t poly = r / t->l * N;
-        if (r % t->l == 0) fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg, t->l);
+        if (r % t->l == 0)
+            fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg,
+                          r < (t->columns - 1) * t->l ? t->l : t->lb);
         fft_forward_torus(plan, entry, matrix + (r * t->columns + c) * N);
         fft_mul_add(plan, sum, (fourier){digits + r % t->l * fft_words(N)}, entry);
     }
@@ -197,8 +199,8 @@ static void slow_column(const fft_plan *plan, const product_case *t, const fft_p
  * times that allowed, and the words' 2^-51. */
 static void external_case(fft_plan *plan, const product_case *t, uint64_t *seed)
 {
-    const fft_gadget g = {.columns = t->columns, .bg = t->bg, .l = t->l};
-    const size_t N = fft_plan_N(plan), rows = t->columns * t->l, words = t->columns * N;
+    const fft_gadget g = {.columns = t->columns, .bg = t->bg, .l = t->l, .lb = t->lb};
+    const size_t N = fft_plan_N(plan), rows = (t->columns - 1) * t->l + t->lb, words = t->columns * N;
     const double bound = sqrt((double)(rows * N)) * ldexp(1.0, (int)t->bg - 47) / 12 + 0x1p-50;
     double *packed = array(fft_matrix_words(N, rows, t->columns), 8);
     uint64_t *matrix = array(rows * words, 8), *from = array(t->count * words, 8), *base = array(t->count * words, 8),
@@ -233,7 +235,7 @@ static void test_external_products(void **state)
 {
     (void)state;
     static const product_case cases[] = {
-        {2, 1, 23, 1, 1}, {2, 3, 16, 2, 0}, {4, 8, 18, 1, 1}, {3, 2, 12, 3, 0}, {7, 1, 8, 2, 1},
+        {2, 1, 23, 1, 1, 1}, {2, 3, 16, 2, 1, 0}, {4, 8, 18, 1, 1, 1}, {3, 2, 12, 3, 3, 0}, {7, 1, 8, 4, 2, 1},
     };
     uint64_t seed = 5;
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)

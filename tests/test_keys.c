@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe_fixture.h"
 
-static const tfhe_params tiny = {
-    .n = 12, .k = 2, .N = 256, .pbs_l = 2, .pbs_bg = 8, .ks_l = 3, .ks_b = 4, .lwe_noise = 3, .glwe_noise = 20};
+static const tfhe_params tiny = {.n = 12,
+                                 .k = 2,
+                                 .N = 256,
+                                 .pbs_l = 2,
+                                 .pbs_lb = 1,
+                                 .pbs_bg = 8,
+                                 .ks_l = 3,
+                                 .ks_b = 4,
+                                 .lwe_noise = 3,
+                                 .glwe_noise = 20};
 
 static void test_secret_key(void **state)
 {
@@ -57,7 +65,7 @@ static void test_eval_key_file(void **state)
     writer_init(&w, 0), writer_init(&again, 0);
     seeded_eval_key_write(&w, a);
     assert_ok(w.status);
-    assert_int_equal(w.len, 36 + 32 + tfhe_bsk_seeded_bytes(&tiny) + tfhe_ksk_seeded_bytes(&tiny));
+    assert_int_equal(w.len, TFHE_PARAMS_BYTES + 32 + tfhe_bsk_seeded_bytes(&tiny) + tfhe_ksk_seeded_bytes(&tiny));
     for (size_t len = 0; len < w.len; len += 4097) {
         reader cut = {.p = w.p, .len = len, .name = "server.eval"};
         assert_refused(seeded_eval_key_read(&cut, &b), "server.eval");

@@ -24,8 +24,16 @@ static void test_failure(void **state)
 static void test_default_set(void **state)
 {
     (void)state;
-    const tfhe_params p = {
-        .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4, .lwe_noise = 13, .glwe_noise = 17};
+    const tfhe_params p = {.n = 918,
+                           .k = 1,
+                           .N = 2048,
+                           .pbs_l = 1,
+                           .pbs_lb = 1,
+                           .pbs_bg = 23,
+                           .ks_l = 4,
+                           .ks_b = 4,
+                           .lwe_noise = 13,
+                           .glwe_noise = 17};
     const double published = noise_blind_rotate_general(p.n, p.k, p.N, p.pbs_bg, p.pbs_l, noise_fresh(&p));
     assert_true(fabs(log2(published) / 2 + 14.83) < 0.006);
     assert_true(fabs(log2(noise_keyswitch(&p)) / 2 + 11.02) < 0.006);

@@ -64,6 +64,7 @@ static void test_beats_random_sets(void **state)
         p.N = 512u << test_random(&seed) % 3;
         if (p.k * p.N > 4096 || p.k * p.N < 512) continue;
         p.pbs_l = 1 + (uint32_t)(test_random(&seed) % 2);
+        p.pbs_lb = 1 + (uint32_t)(test_random(&seed) % p.pbs_l);
         p.pbs_bg = p.pbs_l == 1 ? 14 + (uint32_t)(test_random(&seed) % 11) : 8 + (uint32_t)(test_random(&seed) % 10);
         p.ks_l = 2 + (uint32_t)(test_random(&seed) % 6);
         p.ks_b = 2 + (uint32_t)(test_random(&seed) % 3);
@@ -86,7 +87,7 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
     double best = INFINITY;
     tfhe_params p = {.k = k, .N = N, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128)};
     for (p.n = 450; p.n <= 1300; p.n += 2)
-        for (p.pbs_l = 1; p.pbs_l <= 3; p.pbs_l++) {
+        for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l) {
             double rotated = INFINITY;
             for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
                 rotated = fmin(rotated, noise_blind_rotate(&p));

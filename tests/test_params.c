@@ -3,8 +3,16 @@
 
 #include "tfhe/params.h"
 
-static const tfhe_params good = {
-    .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4, .lwe_noise = 13, .glwe_noise = 17};
+static const tfhe_params good = {.n = 918,
+                                 .k = 1,
+                                 .N = 2048,
+                                 .pbs_l = 1,
+                                 .pbs_lb = 1,
+                                 .pbs_bg = 23,
+                                 .ks_l = 4,
+                                 .ks_b = 4,
+                                 .lwe_noise = 13,
+                                 .glwe_noise = 17};
 
 static void test_round_trip(void **state)
 {
@@ -33,8 +41,9 @@ static void test_refusals(void **state)
         uint32_t value;
         const char *says;
     } cases[] = {{0, 0, "parameter n"},   {0, 5000, "parameter n"}, {1, 7, "parameter k"}, {2, 1000, "power of two"},
-                 {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 31, "pbs_bg"},     {5, 9, "ks_l"},
-                 {6, 17, "ks_b"},         {7, 31, "lwe_noise"},     {8, 63, "glwe_noise"}};
+                 {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 2, "pbs_lb"},      {4, 0, "pbs_lb"},
+                 {5, 31, "pbs_bg"},       {6, 9, "ks_l"},           {7, 17, "ks_b"},       {8, 31, "lwe_noise"},
+                 {9, 63, "glwe_noise"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tfhe_params p = good;
         memcpy((uint32_t *)&p + cases[i].field, &cases[i].value, 4);

@@ -76,8 +76,16 @@ static void watch_transform(const tfhe_params *p, const uint64_t *S)
     fft_plan_destroy(plan);
 }
 
-static const tfhe_params toy = {
-    .n = 600, .k = 1, .N = 1024, .pbs_l = 1, .pbs_bg = 8, .ks_l = 2, .ks_b = 4, .lwe_noise = 10, .glwe_noise = 20};
+static const tfhe_params toy = {.n = 600,
+                                .k = 1,
+                                .N = 1024,
+                                .pbs_l = 1,
+                                .pbs_lb = 1,
+                                .pbs_bg = 8,
+                                .ks_l = 2,
+                                .ks_b = 4,
+                                .lwe_noise = 10,
+                                .glwe_noise = 20};
 
 static int stop_late(void *context, const char *what, size_t done, size_t total)
 {

@@ -250,7 +250,7 @@ static annulus_status layers_ahead(reader r, uint64_t *layers)
 {
     size_t features;
     TRY(read_count(&r, 2 * sizeof(double), &features));
-    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 8 + 4 + 9 * 4;
+    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 8 + 4 + TFHE_PARAMS_BYTES;
     if (skip > r.len - r.pos) return read_fail(&r, "the file ends early; copy it again");
     r.pos += skip;
     return read_u64(&r, layers);

@@ -190,25 +190,32 @@ static size_t row_words(size_t N)
     return fft_words(N) + MOST_LEAD;
 }
 
+size_t fft_gadget_rows(const fft_gadget *g)
+{
+    return (g->columns - 1) * g->l + g->lb;
+}
+
 size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count)
 {
-    return ROUND_UP(count * g->columns * g->l * row_words(N) * sizeof(double));
+    return ROUND_UP(count * fft_gadget_rows(g) * row_words(N) * sizeof(double));
 }
 
 void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
                            const double *matrix, const double *next, scratch *tmp)
 {
     const fft_kernels *kernels = plan->kernels;
-    const size_t N = plan->N, rows = g->columns * g->l, stride = row_words(N), mark = tmp->used;
+    const size_t N = plan->N, rows = fft_gadget_rows(g), stride = row_words(N), mark = tmp->used;
     double *v = scratch_take(tmp, count * rows * stride * sizeof *v);
     v += MOST_LEAD;
-    const uint64_t offset = digit_offset(g->bg, g->l);
     const fft_middle m = {
         .count = count, .rows = rows, .columns = g->columns, .stride = stride, .matrix = matrix, .next = next};
     for (size_t q = 0; q < count; q++)
-        for (size_t c = 0; c < g->columns; c++)
-            kernels->first_pass(plan, v + (q * rows + c * g->l) * stride, stride, products[q].from + c * N,
-                                products[q].a & (uint32_t)(2 * N - 1), products[q].base + c * N, g->bg, g->l, offset);
+        for (size_t c = 0; c < g->columns; c++) {
+            const fft_product *x = &products[q];
+            const unsigned l = c + 1 == g->columns ? g->lb : g->l;
+            kernels->first_pass(plan, v + (q * rows + c * g->l) * stride, stride, x->from + c * N,
+                                x->a & (uint32_t)(2 * N - 1), x->base + c * N, g->bg, l, digit_offset(g->bg, l));
+        }
     kernels->middle(plan, v, &m);
     for (size_t q = 0; q < count; q++)
         for (size_t c = 0; c < g->columns; c++)

@@ -48,12 +48,13 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
 size_t fft_matrix_words(size_t N, size_t rows, size_t columns);
 void fft_matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c, fourier in);
 
-/* Gadget of an external product: columns = k+1 polynomials in and out, l levels of base 2^bg each (l*bg <= 52):
- * columns*l <= FFT_MAX_ROWS rows of the matrix. */
+/* Gadget of an external product: columns = k+1 polynomials in and out, l levels of base 2^bg each (l*bg <= 52), but
+ * lb <= l of the last one (its body); columns <= rows of the matrix <= FFT_MAX_ROWS. */
 typedef struct fft_gadget {
     size_t columns;
-    unsigned bg, l;
+    unsigned bg, l, lb;
 } fft_gadget;
+size_t fft_gadget_rows(const fft_gadget *g);
 
 /* One external product, out <- base + IFFT(d x matrix) in torus words (to 2^-51): d are the digits of X^a*from - base
  * (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first) of polynomial r; ties go to -B/2:

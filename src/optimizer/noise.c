@@ -27,20 +27,23 @@ double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double ke
            (logq_out < logq_in ? out2 / 12 : in2 / 12);
 }
 
-static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance,
-                               double parts[3])
+/* As published, where lb = l; the body's digits add to the products as one more mask's do, but their rounding is not
+ * multiplied by a key. */
+static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsigned l, unsigned lb,
+                               double key_variance, double parts[3])
 {
-    const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2l = exp2(-2.0 * bg * l);
-    parts[0] = n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(l, FFT_POWER_L) * pow(k, FFT_POWER_K) *
-               pow(N, FFT_POWER_N) * pow(k + 1, FFT_POWER_L);
-    parts[1] = n * l * (k + 1) * N * key_variance * (B2 + 2) / 12;
-    parts[2] = n * (B2l / 24 - q2 / 24 + 0.5 * k * N * (q2 / 48 + B2l / 24));
+    const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2l = exp2(-2.0 * bg * l), B2lb = exp2(-2.0 * bg * lb);
+    const double rows = k * l + lb;
+    parts[0] = n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(rows, FFT_POWER_L) * pow(k, FFT_POWER_K) *
+               pow(N, FFT_POWER_N);
+    parts[1] = n * rows * N * key_variance * (B2 + 2) / 12;
+    parts[2] = n * (B2lb / 24 - q2 / 24 + 0.5 * k * N * (q2 / 48 + B2l / 24));
 }
 
 double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance)
 {
     double parts[3];
-    blind_rotate_parts(n, k, N, bg, l, key_variance, parts);
+    blind_rotate_parts(n, k, N, bg, l, l, key_variance, parts);
     return parts[0] + parts[1] + parts[2];
 }
 
@@ -81,7 +84,7 @@ double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
 {
     double parts[3];
-    blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, noise_fresh(p), parts);
+    blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, p->pbs_lb, noise_fresh(p), parts);
     *fft = FFT_OURS * parts[0];
     *key = parts[1];
     *decomposition = parts[2];

@@ -9,9 +9,9 @@
 #define MAX_GADGETS 32
 #define GLOBAL_ROUNDS 12
 
-/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch). */
+/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */
 typedef struct gadget {
-    unsigned l, b;
+    unsigned l, lb, b;
     double variance, seconds;
 } gadget;
 
@@ -29,20 +29,22 @@ typedef struct search {
     size_t nearest_layer;
 } search;
 
-/* For each level the base of least noise; only those that lower the noise are kept (cost grows with the level). */
+/* For each number of levels of masks and body the base of least noise; only those that lower the noise are kept, in the
+ * order of their cost: it grows with the rows. */
 static size_t bootstrap_gadgets(tfhe_params p, gadget *out)
 {
     size_t count = 0;
     p.n = 1;
-    for (p.pbs_l = 1; p.pbs_l <= 6; p.pbs_l++) {
-        gadget g = {.l = p.pbs_l, .variance = INFINITY};
-        for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++) {
-            const double v = noise_blind_rotate(&p);
-            if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
+    for (p.pbs_l = 1; p.pbs_l <= 6; p.pbs_l++)
+        for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
+            gadget g = {.l = p.pbs_l, .lb = p.pbs_lb, .variance = INFINITY};
+            for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++) {
+                const double v = noise_blind_rotate(&p);
+                if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
+            }
+            if (count > 0 && g.variance >= out[count - 1].variance) continue;
+            out[count++] = g;
         }
-        if (count > 0 && g.variance >= out[count - 1].variance) continue;
-        out[count++] = g;
-    }
     return count;
 }
 
@@ -119,6 +121,7 @@ static void try_ring(search *s, tfhe_params p)
         extension_front_vary(&s->front, &p);
         for (size_t r = 0; r < rotations_count; r++) {
             p.pbs_l = rotations[r].l;
+            p.pbs_lb = rotations[r].lb;
             p.pbs_bg = rotations[r].b;
             const double rotate = p.n * cost_step(&p);
             for (size_t k = 0; k < switches_count; k++) {

@@ -6,7 +6,7 @@
 
 static fft_gadget gadget_of(const tfhe_params *p)
 {
-    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l};
+    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
 }
 
 /* out <- minus + GGSW_i x (X^a from - minus); every pointer (k+1, N); out may be minus. */

@@ -23,7 +23,7 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     TRY(mem_create(1, sizeof(eval_key), "evaluation key", &key));
     eval_key *k = key;
     k->params = *p;
-    k->bsk_row = fft_matrix_words(p->N, ggsw_rows(p), p->k + 1);
+    k->bsk_row = fft_matrix_words(p->N, tfhe_ggsw_rows(p), p->k + 1);
     k->small = bootstrap_small_words(p);
     annulus_status st = fft_plan_create(p->N, &k->plan);
     if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
@@ -61,7 +61,7 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
     const fourier f = {scratch_take(&w->tmp, fft_words(p->N) * sizeof(double))};
     double *row = e->out->bsk + i * e->out->bsk_row;
     for (size_t r = 0; r <= p->k; r++)
-        for (size_t j = 0; j < p->pbs_l; j++) {
+        for (size_t j = 0; j < ggsw_levels(p, r); j++) {
             const uint64_t index = bsk_stream_index(p, i, r, j);
             TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, index));
             for (size_t c = 0; c <= p->k; c++) {
@@ -71,7 +71,7 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
                     poly = mask;
                 }
                 fft_forward_torus(e->out->plan, f, poly);
-                fft_matrix_pack(e->out->plan, row, ggsw_rows(p), p->k + 1, r * p->pbs_l + j, c, f);
+                fft_matrix_pack(e->out->plan, row, tfhe_ggsw_rows(p), p->k + 1, r * p->pbs_l + j, c, f);
             }
         }
     return ANNULUS_OK;

@@ -12,7 +12,7 @@
 struct seeded_eval_key {
     tfhe_params params;
     seed256 mask_seed;
-    uint64_t *bsk; /* (n, k+1, l, N) bodies: GGSW i, component r, level j */
+    uint64_t *bsk; /* (n, tfhe_ggsw_rows, N) bodies: GGSW i, component r, level j */
     uint32_t *ksk; /* (k*N, ks_l) bodies modulo 2^32 */
 };
 
@@ -25,18 +25,19 @@ struct eval_key {
     size_t small;    /* words of a small ciphertext's row: n+1 rounded up to 16 */
 };
 
+/* Levels of row r of a GGSW: of a mask, or of the body, the last one. */
+static inline size_t ggsw_levels(const tfhe_params *p, size_t r)
+{
+    return r == p->k ? p->pbs_lb : p->pbs_l;
+}
 /* Mask stream of GGSW row (r,j) of key bit i, and of all levels of keyswitch row i. */
 static inline uint64_t bsk_stream_index(const tfhe_params *p, size_t i, size_t r, size_t j)
 {
-    return (i * (p->k + 1) + r) * p->pbs_l + j;
+    return i * tfhe_ggsw_rows(p) + r * p->pbs_l + j;
 }
 static inline uint64_t ksk_stream_index(size_t i)
 {
     return UINT64_C(1) << 63 | i;
-}
-static inline size_t ggsw_rows(const tfhe_params *p)
-{
-    return (size_t)(p->k + 1) * p->pbs_l;
 }
 /* Noiseless zero-filled key for `p`, arrays allocated. */
 annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PARAMETERS (TFHE_PARAMS_BYTES / 4)
+
 static annulus_status in_range(const char *name, uint32_t value, uint32_t least, uint32_t most)
 {
     if (value >= least && value <= most) return ANNULUS_OK;
@@ -17,6 +19,7 @@ annulus_status tfhe_params_check(const tfhe_params *p)
     if ((p->N & (p->N - 1)) != 0) return fail(ANNULUS_ERR_INPUT, "parameter N = %u is not a power of two", p->N);
     TRY(in_range("pbs_bg", p->pbs_bg, 1, 30));
     TRY(in_range("pbs_l", p->pbs_l, 1, 52 / p->pbs_bg));
+    TRY(in_range("pbs_lb", p->pbs_lb, 1, p->pbs_l));
     TRY(in_range("ks_b", p->ks_b, 1, 15)); /* digits in 16 bits */
     TRY(in_range("ks_l", p->ks_l, 1, 32 / p->ks_b));
     TRY(in_range("lwe_noise", p->lwe_noise, 0, 30));
@@ -25,23 +28,25 @@ annulus_status tfhe_params_check(const tfhe_params *p)
 
 void tfhe_params_write(writer *w, const tfhe_params *p)
 {
-    const uint32_t v[] = {p->n, p->k, p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, p->lwe_noise, p->glwe_noise};
-    write_u32s(w, v, sizeof v / sizeof *v);
+    const uint32_t v[PARAMETERS] = {p->n,      p->k,    p->N,    p->pbs_l,     p->pbs_lb,
+                                    p->pbs_bg, p->ks_l, p->ks_b, p->lwe_noise, p->glwe_noise};
+    write_u32s(w, v, PARAMETERS);
 }
 
 annulus_status tfhe_params_read(reader *r, tfhe_params *out)
 {
-    uint32_t v[9] = {0};
-    TRY(read_u32s(r, v, 9));
+    uint32_t v[PARAMETERS] = {0};
+    TRY(read_u32s(r, v, PARAMETERS));
     const tfhe_params p = {.n = v[0],
                            .k = v[1],
                            .N = v[2],
                            .pbs_l = v[3],
-                           .pbs_bg = v[4],
-                           .ks_l = v[5],
-                           .ks_b = v[6],
-                           .lwe_noise = v[7],
-                           .glwe_noise = v[8]};
+                           .pbs_lb = v[4],
+                           .pbs_bg = v[5],
+                           .ks_l = v[6],
+                           .ks_b = v[7],
+                           .lwe_noise = v[8],
+                           .glwe_noise = v[9]};
     const annulus_status st = tfhe_params_check(&p);
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
     *out = p;
@@ -50,13 +55,14 @@ annulus_status tfhe_params_read(reader *r, tfhe_params *out)
 
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b)
 {
-    return a->n == b->n && a->k == b->k && a->N == b->N && a->pbs_l == b->pbs_l && a->pbs_bg == b->pbs_bg &&
-           a->ks_l == b->ks_l && a->ks_b == b->ks_b && a->lwe_noise == b->lwe_noise && a->glwe_noise == b->glwe_noise;
+    return a->n == b->n && a->k == b->k && a->N == b->N && a->pbs_l == b->pbs_l && a->pbs_lb == b->pbs_lb &&
+           a->pbs_bg == b->pbs_bg && a->ks_l == b->ks_l && a->ks_b == b->ks_b && a->lwe_noise == b->lwe_noise &&
+           a->glwe_noise == b->glwe_noise;
 }
 
 size_t tfhe_bsk_seeded_bytes(const tfhe_params *p)
 {
-    return (size_t)p->n * p->pbs_l * (p->k + 1) * p->N * sizeof(uint64_t);
+    return (size_t)p->n * tfhe_ggsw_rows(p) * p->N * sizeof(uint64_t);
 }
 
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p)

@@ -13,7 +13,8 @@ typedef struct tfhe_params {
     uint32_t n;          /* small LWE dimension, [1, 4096] */
     uint32_t k;          /* GLWE dimension, [1, 6] */
     uint32_t N;          /* ring degree, power of two in [256, 65536] */
-    uint32_t pbs_l;      /* levels of the bootstrapping gadget */
+    uint32_t pbs_l;      /* levels of the bootstrapping gadget for masks */
+    uint32_t pbs_lb;     /* levels of it for bodies, whose rounding no key multiplies: [1, pbs_l] */
     uint32_t pbs_bg;     /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
     uint32_t ks_l;       /* levels of the keyswitch gadget */
     uint32_t ks_b;       /* log2 of its base, [1, 15]; ks_l*ks_b <= 32 */
@@ -25,8 +26,13 @@ static inline size_t tfhe_big_dim(const tfhe_params *p) /* k*N */
 {
     return (size_t)p->k * p->N;
 }
+static inline size_t tfhe_ggsw_rows(const tfhe_params *p)
+{
+    return (size_t)p->k * p->pbs_l + p->pbs_lb;
+}
 /* Structural ranges only (security is optimizer/security.h). The message names the field. */
 annulus_status tfhe_params_check(const tfhe_params *p) __attribute__((warn_unused_result));
+#define TFHE_PARAMS_BYTES 40u /* as written */
 void tfhe_params_write(writer *w, const tfhe_params *p);
 annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn_unused_result)); /* checks */
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);

@@ -82,7 +82,7 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
     w->tmp.used = 0;
     const uint64_t bit = -g->key->s[i]; /* 0 or all ones */
     for (size_t r = 0; r <= p->k; r++)
-        for (size_t j = 0; j < p->pbs_l; j++) {
+        for (size_t j = 0; j < ggsw_levels(p, r); j++) {
             const uint64_t index = bsk_stream_index(p, i, r, j);
             uint64_t *body = g->out->bsk + index * p->N;
             TRY(glwe_zero_body(g, w, index, body));

@@ -12,8 +12,16 @@
 #define HEAD_BYTES 24u
 #define HASH_BYTES 32u
 
-static const tfhe_params toy = {
-    .n = 2, .k = 1, .N = 256, .pbs_l = 1, .pbs_bg = 8, .ks_l = 2, .ks_b = 4, .lwe_noise = 10, .glwe_noise = 20};
+static const tfhe_params toy = {.n = 2,
+                                .k = 1,
+                                .N = 256,
+                                .pbs_l = 1,
+                                .pbs_lb = 1,
+                                .pbs_bg = 8,
+                                .ks_l = 2,
+                                .ks_b = 4,
+                                .lwe_noise = 10,
+                                .glwe_noise = 20};
 
 static void check(annulus_status st)
 {
