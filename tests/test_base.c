@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include "base/bytes.h"
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -257,6 +258,60 @@ static void test_parallel(void **state)
     assert_int_equal(parallel_for(100, 3, mark, other), ANNULUS_ERR_INPUT);
     assert_true(strstr(annulus_error_message(), "item ") != NULL);
     assert_in_range(parallel_threads(0), 1, 4096);
+    assert_in_range(cpu_cache_bytes(), 64u << 10, 64u << 20);
+}
+
+#define ROUNDS 300u
+
+typedef struct relay {
+    unsigned members;
+    size_t turn[5], wrong; /* turn: of each member */
+} relay;
+
+/* In every round each member moves its own counter on, and then looks at all of them. */
+static void relay_run(void *context, const parallel_member *me)
+{
+    relay *r = context;
+    if (me->member == 0) r->members = me->members;
+    for (size_t round = 1; round <= ROUNDS; round++) {
+        r->turn[me->member]++;
+        parallel_wait(me);
+        size_t behind = 0;
+        for (unsigned m = 0; m < me->members; m++) behind += r->turn[m] != round;
+        if (round % 100 == 0 && me->member == 0) (void)usleep(2000); /* longer than the others spin */
+        parallel_wait(me);
+        if (me->member == round % me->members) r->wrong += behind;
+        parallel_wait(me);
+    }
+}
+
+/* Inside a worker of parallel_for OpenMP gives no more threads than it allows there: one unless told otherwise. */
+static annulus_status relay_nested(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    parallel_team(3, relay_run, (relay *)context + i);
+    return ANNULUS_OK;
+}
+
+static void test_team(void **state)
+{
+    (void)state;
+    relay r[6] = {0};
+    for (unsigned members = 1; members <= 5; members++) parallel_team(members, relay_run, &r[members]);
+    for (unsigned members = 1; members <= 5; members++) {
+        assert_in_range(r[members].members, 1, parallel_threads(members));
+        for (unsigned m = 0; m < 5; m++) assert_int_equal(r[members].turn[m], m < r[members].members ? ROUNDS : 0);
+        assert_int_equal(r[members].wrong, 0);
+    }
+    memset(r, 0, sizeof r);
+    assert_ok(parallel_for(4, 2, relay_nested, r));
+    for (size_t i = 0; i < 4; i++) {
+        assert_in_range(r[i].members, 1, 3);
+        assert_true(r[i].turn[0] == ROUNDS && r[i].wrong == 0);
+    }
+    relay alone = {0};
+    relay_run(&alone, &parallel_alone);
+    assert_true(alone.members == 1 && alone.turn[0] == ROUNDS);
 }
 
 static int stop_at_three(void *context, const char *what, size_t done, size_t total)
@@ -288,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_stream_known_answer),
         cmocka_unit_test(test_distributions),
         cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_team),
         cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

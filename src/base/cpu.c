@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -65,4 +66,13 @@ cpu_level cpu_level_get(void)
 const char *cpu_level_name(cpu_level level)
 {
     return names[level];
+}
+
+size_t cpu_cache_bytes(void)
+{
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (bytes >= 64L << 10 && bytes <= 64L << 20) return (size_t)bytes;
+#endif
+    return (size_t)1 << 20;
 }

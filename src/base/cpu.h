@@ -3,6 +3,9 @@
  * has; another name is ignored. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
+
+#include <stddef.h>
+
 typedef enum cpu_level { CPU_REF = 0, CPU_AVX2 = 1, CPU_AVX512 = 2, CPU_NEON = 3 } cpu_level;
 #define CPU_LEVELS 4u
 /* avx2 includes FMA; avx512 is F, DQ, VL, BW and includes avx2; neon is that of AArch64. */
@@ -15,4 +18,15 @@ int cpu_adds_beside_products(void);
 /* The widest that the processor has and this build holds. */
 cpu_level cpu_level_get(void);
 const char *cpu_level_name(cpu_level level);
+/* Bytes of a core's second-level cache; 1 MiB if the system does not say or says what no processor has. */
+size_t cpu_cache_bytes(void);
+/* Lets a core that waits for another do so quietly. */
+static inline void cpu_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 #endif
