@@ -144,12 +144,16 @@ static inline double external_product_flops(const tfhe_params *p)
     return (rows + k1) * 5 * M * log2(M) + rows * k1 * M * 8;
 }
 
-/* Bytes of the keys that are read for each of `count` look-ups run together: a chunk of a batch reads them once.
- * Rotations with EF > 1 read the bootstrapping key once each. */
+/* Bytes of the keys that are expected to be read for each of `count` look-ups run together: an item of a batch reads
+ * the keyswitching key once; those rotated together read, for each valuation v, the rows at which one of them has it.
+ */
 static inline double bench_key_bytes(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)
 {
-    const size_t even = (count + threads - 1) / threads, chunk = even < BOOTSTRAP_BATCH ? even : BOOTSTRAP_BATCH;
-    const double rotate = (double)tfhe_bsk_memory_bytes(p), keyswitch = (double)tfhe_ksk_memory_bytes(p);
-    return (EF == 1 ? rotate / (double)chunk : rotate) + keyswitch / (double)chunk;
+    const double each = ceil((double)count / threads), group = fmin(each, KEYSWITCH_GROUP);
+    const double batch = fmin(group, (double)rotation_batch(p, EF));
+    double rows = 0, share = 0.5;
+    for (uint32_t left = EF; left > 1; left /= 2, share /= 2) rows += 1 - pow(1 - share, batch);
+    rows += 1 - pow(1 - 2 * share, batch);
+    return rows * (double)tfhe_bsk_memory_bytes(p) / batch + (double)tfhe_ksk_memory_bytes(p) / group;
 }
 #endif

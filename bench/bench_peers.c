@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     peer_start(argv[1], &theirs);
     (void)peer_seconds(&theirs, bits, 1); /* makes its keys */
-    lookups_create(&chosen, bits, BOOTSTRAP_BATCH, &ours);
+    lookups_create(&chosen, bits, KEYSWITCH_GROUP, &ours);
     lookups_print(&chosen, "ours");
     const size_t count = lookups_batch(&ours, MOST);
     const double start = bench_seconds();

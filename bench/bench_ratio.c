@@ -16,7 +16,7 @@ int main(int argc, char **argv)
     for (unsigned s = 0; s < 2; s++) {
         const unsigned bits = (unsigned)strtoul(argv[1 + 2 * s], NULL, 10);
         const optimizer_result chosen = lookups_search(bits, 1, strtod(argv[2 + 2 * s], NULL));
-        lookups_create(&chosen, bits, BOOTSTRAP_BATCH, &side[s]);
+        lookups_create(&chosen, bits, KEYSWITCH_GROUP, &side[s]);
         lookups_print(&chosen, s == 0 ? "first" : "second");
         count[s] = lookups_batch(&side[s], MOST);
     }

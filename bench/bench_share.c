@@ -12,8 +12,8 @@ int main(void)
     const tfhe_params p = bench_standard();
     const cpu_level level = cpu_level_get();
     const double flops = p.n * external_product_flops(&p);
-    rotation r;
-    rotation_create(&p, &r);
+    rotations r;
+    rotation_create(&p, 1, rotation_batch(&p, 1), &r);
     double rate[ROUNDS], peak[ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++) {
         rate[i] = flops / rotation_seconds(&r);

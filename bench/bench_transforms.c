@@ -28,9 +28,8 @@ static const fft_gadget gadget = {.columns = 1, .bg = 23, .l = 1, .lb = 1};
 typedef struct transform {
     size_t N;
     fft_plan *plan;
-    uint64_t *from, *to;       /* accumulators */
-    double *spectrum, *matrix; /* matrix: of a key, one polynomial */
-    scratch tmp;
+    uint64_t *from, *to;                /* accumulators */
+    double *spectrum, *digits, *matrix; /* matrix: of a key, one polynomial */
     fftw_complex *x, *y;
     fftw_plan theirs;
 } transform;
@@ -48,9 +47,9 @@ static void transform_create(size_t N, transform *t)
                      .from = aligned(N),
                      .to = aligned(N),
                      .spectrum = aligned(fft_words(N)),
+                     .digits = aligned(fft_digits_words(N, &gadget)),
                      .matrix = aligned(fft_matrix_words(N, 1, 1))};
     must(fft_plan_create(N, &t->plan));
-    must(scratch_create(fft_external_products_scratch(N, &gadget, 1), &t->tmp));
     for (size_t i = 0; i < N; i++) t->from[i] = i * UINT64_C(0x9e3779b97f4a7c15);
     fft_forward_torus(t->plan, (fourier){t->spectrum}, t->from);
     fft_matrix_pack(t->plan, t->matrix, 1, 1, 0, 0, (fourier){t->spectrum});
@@ -64,8 +63,7 @@ static void transform_destroy(transform *t)
     fft_plan_destroy(t->plan);
     fftw_destroy_plan(t->theirs);
     fftw_free(t->x), fftw_free(t->y);
-    scratch_destroy(&t->tmp);
-    mem_free(t->from), mem_free(t->to), mem_free(t->spectrum), mem_free(t->matrix);
+    mem_free(t->from), mem_free(t->to), mem_free(t->spectrum), mem_free(t->digits), mem_free(t->matrix);
 }
 
 enum { FORWARD, STEP, THEIRS, KINDS };
@@ -75,13 +73,14 @@ static double seconds_each(transform *t, int kind, size_t count)
     const double start = bench_cpu_seconds();
     for (size_t i = 0; i < count; i++) {
         const uint32_t a = (uint32_t)(97 * i % (2 * t->N));
-        const fft_product product = {.out = t->to, .from = t->from, .base = t->from, .a = a};
         if (kind == FORWARD)
             fft_decompose(t->plan, t->spectrum, t->from, a, t->from, gadget.bg, 1);
-        else if (kind == STEP)
-            fft_external_products(t->plan, &gadget, &product, 1, t->matrix, t->matrix, &t->tmp);
-        else
+        else if (kind == THEIRS)
             fftw_execute(t->theirs);
+        else {
+            fft_digits_take(t->plan, &gadget, t->digits, t->from, a, t->to);
+            fft_digits_apply(t->plan, &gadget, t->digits, 1, &t->to, t->matrix, NULL);
+        }
     }
     return (bench_cpu_seconds() - start) / (double)count;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blind rotations of one full batch on one core, EF = 1: what the figures of one bootstrap are measured on. */
+/* Blind rotations of a batch on one core: what the figures of one bootstrap are measured on. */
 #ifndef BENCH_ROTATION_H
 #define BENCH_ROTATION_H
 
@@ -9,73 +9,73 @@
 #define ROTATION_VALUE (UINT64_C(1) << 61)
 #define ROTATION_INPUT (UINT64_C(1) << 62)
 
-typedef struct rotation {
+typedef struct rotations {
     tfhe_params params;
     bench_keys keys;
     lut *table;
-    uint64_t *in; /* (BOOTSTRAP_BATCH, lwe_words) */
-    uint64_t *acc[BOOTSTRAP_BATCH];
-    const lut *tables[BOOTSTRAP_BATCH];
-    uint32_t *exponents[BOOTSTRAP_BATCH];
+    size_t count;
+    uint64_t *in;        /* (count, lwe_words) */
+    uint32_t *exponents; /* (count, bootstrap_small_words) */
+    rotation r[ROTATION_MOST];
     scratch tmp;
-} rotation;
+} rotations;
 
 /* Seconds of one batch, per ciphertext. */
-static inline double rotation_seconds(rotation *r)
+static inline double rotation_seconds(rotations *r)
 {
+    const uint32_t needed[1] = {0};
     const double start = bench_cpu_seconds();
-    blind_rotate_batch(r->keys.eval, r->acc, r->tables, (const uint32_t *const *)r->exponents, BOOTSTRAP_BATCH,
-                       &r->tmp);
-    return (bench_cpu_seconds() - start) / BOOTSTRAP_BATCH;
+    blind_rotate(r->keys.eval, r->r, r->count, needed, 1, &parallel_alone, &r->tmp);
+    return (bench_cpu_seconds() - start) / (double)r->count;
 }
 
 /* Stops unless every rotation gave the value of the table. */
-static inline void rotation_check(const rotation *r)
+static inline void rotation_check(const rotations *r)
 {
     uint64_t *out = room(lwe_words(&r->params), 8);
-    for (uint32_t q = 0; q < BOOTSTRAP_BATCH; q++) {
-        sample_extract(&r->params, 1, r->acc[q], 0, out);
+    for (size_t q = 0; q < r->count; q++) {
+        sample_extract(&r->params, r->table->EF, r->r[q].acc, 0, out);
         if (fabs(torus_to_double(lwe_phase(r->keys.secret, out) - ROTATION_VALUE)) < 1.0 / 16) continue;
-        fprintf(stderr, "bench: rotation %u of a batch is wrong\n", q);
+        fprintf(stderr, "bench: rotation %zu of a batch is wrong\n", q);
         exit(1);
     }
     free(out);
 }
 
-static inline void rotation_create(const tfhe_params *p, rotation *r)
+static inline void rotation_create(const tfhe_params *p, uint32_t EF, size_t count, rotations *r)
 {
-    const size_t small = bootstrap_small_words(p), words = (size_t)(p->k + 1) * p->N;
+    const size_t small = bootstrap_small_words(p), words = (size_t)EF * (p->k + 1) * p->N;
     const uint64_t entry[2] = {ROTATION_VALUE, ROTATION_VALUE};
-    uint64_t message[BOOTSTRAP_BATCH];
-    const uint64_t *in[BOOTSTRAP_BATCH];
-    uint32_t *switched = room(BOOTSTRAP_BATCH * small, 4);
-    *r = (rotation){.params = *p};
+    uint64_t message[ROTATION_MOST];
+    const uint64_t *in[ROTATION_MOST];
+    uint32_t *switched = room(count * small, 4);
+    *r = (rotations){.params = *p, .count = count};
     bench_keys_create(p, &r->keys);
-    must(lut_create_padded(p->N, 1, entry, 2, 0, &r->table));
-    for (size_t q = 0; q < BOOTSTRAP_BATCH; q++) message[q] = ROTATION_INPUT;
-    r->in = bench_encrypt(&r->keys, message, BOOTSTRAP_BATCH);
-    for (size_t q = 0; q < BOOTSTRAP_BATCH; q++) in[q] = r->in + q * lwe_words(p);
-    must(keyswitch_batch(r->keys.eval, in, BOOTSTRAP_BATCH, switched));
-    for (size_t q = 0; q < BOOTSTRAP_BATCH; q++) {
+    must(lut_create_padded(p->N, EF, entry, 2, 0, &r->table));
+    for (size_t q = 0; q < count; q++) message[q] = ROTATION_INPUT;
+    r->in = bench_encrypt(&r->keys, message, count);
+    for (size_t q = 0; q < count; q++) in[q] = r->in + q * lwe_words(p);
+    r->exponents = room(count * small, 4);
+    must(keyswitch_batch(r->keys.eval, in, count, switched));
+    for (size_t q = 0; q < count; q++) {
         void *acc;
+        uint32_t *exponents = r->exponents + q * small;
         must(mem_create(words, sizeof(uint64_t), "accumulator", &acc));
-        r->acc[q] = acc;
-        r->tables[q] = r->table;
-        r->exponents[q] = room(p->n + 1, 4);
-        modulus_switch_centered(p, 1, 0, switched + q * small, r->exponents[q]);
+        modulus_switch_centered(p, EF, 0, switched + q * small, exponents);
+        r->r[q] = (rotation){.table = r->table, .exponents = exponents, .acc = acc};
     }
-    must(scratch_create(blind_rotate_scratch(p, 1), &r->tmp));
+    must(scratch_create(blind_rotate_scratch(p), &r->tmp));
     free(switched);
     (void)rotation_seconds(r);
     rotation_check(r);
 }
 
-static inline void rotation_destroy(rotation *r)
+static inline void rotation_destroy(rotations *r)
 {
-    for (size_t q = 0; q < BOOTSTRAP_BATCH; q++) mem_free(r->acc[q]), free(r->exponents[q]);
+    for (size_t q = 0; q < r->count; q++) mem_free(r->r[q].acc);
     scratch_destroy(&r->tmp);
     lut_destroy(r->table);
-    free(r->in);
+    free(r->in), free(r->exponents);
     bench_keys_destroy(&r->keys);
 }
 #endif

@@ -45,20 +45,19 @@ static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, 
                  const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
     const fft_gadget g = {.columns = 1, .bg = bg, .l = l, .lb = l};
-    const fft_product product = {.out = out, .from = p, .base = q, .a = a};
     fft_plan *plan;
-    scratch tmp;
+    double *digits = array(fft_digits_words(N, &g));
     fourier entry = {array(fft_words(N))};
     double *matrix = array(fft_matrix_words(N, l, 1));
     must(fft_plan_create_with(N, kernels, &plan));
-    must(scratch_create(fft_external_products_scratch(N, &g, 1), &tmp));
     for (unsigned j = 0; j < l; j++) {
         fft_forward_torus(plan, entry, key + j * N);
         fft_matrix_pack(plan, matrix, l, 1, j, 0, entry);
     }
-    fft_external_products(plan, &g, &product, 1, matrix, matrix, &tmp);
-    mem_free(entry.v), mem_free(matrix);
-    scratch_destroy(&tmp);
+    memcpy(out, q, N * sizeof *out);
+    fft_digits_take(plan, &g, digits, p, a, q);
+    fft_digits_apply(plan, &g, digits, 1, &out, matrix, NULL);
+    mem_free(entry.v), mem_free(matrix), mem_free(digits);
     fft_plan_destroy(plan);
 }
 

@@ -169,28 +169,25 @@ static void test_rotate_decompose(void **state)
 }
 
 typedef struct product_case {
-    size_t columns, count;
-    unsigned bg, l, lb;
+    fft_gadget g;
+    size_t count;
     int in_place;
 } product_case;
 
-/* base + the digits of X^a from - base times column c of the matrix, each product and the inverse transform on its own.
- */
-static void slow_column(const fft_plan *plan, const product_case *t, const fft_product *x, const uint64_t *matrix,
-                        size_t c, uint64_t *out)
+/* Column c of the digits of X^a from - base times the matrix, each product and the inverse transform on its own, added
+ * to out. */
+static void slow_column(const fft_plan *plan, const fft_gadget *g, const uint64_t *from, uint32_t a,
+                        const uint64_t *base, const uint64_t *matrix, size_t c, uint64_t *out)
 {
-    const size_t N = fft_plan_N(plan), rows = (t->columns - 1) * t->l + t->lb;
+    const size_t N = fft_plan_N(plan), masks = (g->columns - 1) * g->l;
     const fourier entry = {array(fft_words(N), 8)}, sum = {array(fft_words(N), 8)};
-    double *digits = array(t->l * fft_words(N), 8);
-    for (size_t r = 0; r < rows; r++) {
-        const size_t poly = r / t->l * N;
-        if (r % t->l == 0)
-            fft_decompose(plan, digits, x->from + poly, x->a, x->base + poly, t->bg,
-                          r < (t->columns - 1) * t->l ? t->l : t->lb);
-        fft_forward_torus(plan, entry, matrix + (r * t->columns + c) * N);
-        fft_mul_add(plan, sum, (fourier){digits + r % t->l * fft_words(N)}, entry);
+    double *digits = array(g->l * fft_words(N), 8);
+    for (size_t r = 0; r < fft_gadget_rows(g); r++) {
+        const size_t poly = r / g->l * N;
+        if (r % g->l == 0) fft_decompose(plan, digits, from + poly, a, base + poly, g->bg, r < masks ? g->l : g->lb);
+        fft_forward_torus(plan, entry, matrix + (r * g->columns + c) * N);
+        fft_mul_add(plan, sum, (fourier){digits + r % g->l * fft_words(N)}, entry);
     }
-    memcpy(out, x->base + c * N, N * sizeof *out);
     fft_inverse_add_torus(plan, out, sum);
     mem_free(entry.v), mem_free(sum.v), mem_free(digits);
 }
@@ -199,35 +196,31 @@ static void slow_column(const fft_plan *plan, const product_case *t, const fft_p
  * times that allowed, and the words' 2^-51. */
 static void external_case(fft_plan *plan, const product_case *t, uint64_t *seed)
 {
-    const fft_gadget g = {.columns = t->columns, .bg = t->bg, .l = t->l, .lb = t->lb};
-    const size_t N = fft_plan_N(plan), rows = (t->columns - 1) * t->l + t->lb, words = t->columns * N;
-    const double bound = sqrt((double)(rows * N)) * ldexp(1.0, (int)t->bg - 47) / 12 + 0x1p-50;
-    double *packed = array(fft_matrix_words(N, rows, t->columns), 8);
-    uint64_t *matrix = array(rows * words, 8), *from = array(t->count * words, 8), *base = array(t->count * words, 8),
-             *out = array(t->count * words, 8), *want = array(t->count * words, 8);
+    const fft_gadget *g = &t->g;
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), words = g->columns * N;
+    const double bound = sqrt((double)(rows * N)) * ldexp(1.0, (int)g->bg - 47) / 12 + 0x1p-50;
+    double *packed = array(fft_matrix_words(N, rows, g->columns), 8),
+           *digits = array(t->count * fft_digits_words(N, g), 8);
+    uint64_t *matrix = array(rows * words, 8), *from = array(t->count * words, 8), *acc = array(t->count * words, 8),
+             *want = array(t->count * words, 8), *part[8];
     for (size_t i = 0; i < rows * words; i++) matrix[i] = test_random(seed);
-    for (size_t i = 0; i < t->count * words; i++) from[i] = test_random(seed), base[i] = test_random(seed);
+    for (size_t i = 0; i < t->count * words; i++) from[i] = test_random(seed), want[i] = acc[i] = test_random(seed);
     const fourier entry = {array(fft_words(N), 8)};
-    for (size_t i = 0; i < rows * t->columns; i++) {
+    for (size_t i = 0; i < rows * g->columns; i++) {
         fft_forward_torus(plan, entry, matrix + i * N);
-        fft_matrix_pack(plan, packed, rows, t->columns, i / t->columns, i % t->columns, entry);
+        fft_matrix_pack(plan, packed, rows, g->columns, i / g->columns, i % g->columns, entry);
     }
-    fft_product x[FFT_PRODUCTS];
     for (size_t q = 0; q < t->count; q++) {
-        uint64_t *mine = base + q * words;
-        x[q] = (fft_product){.out = t->in_place ? mine : out + q * words,
-                             .from = t->in_place ? mine : from + q * words,
-                             .base = mine,
-                             .a = (uint32_t)(test_random(seed) % (2 * N))};
-        for (size_t c = 0; c < t->columns; c++) slow_column(plan, t, &x[q], matrix, c, want + q * words + c * N);
+        part[q] = acc + q * words;
+        const uint64_t *source = t->in_place ? part[q] : from + q * words;
+        const uint32_t a = (uint32_t)(test_random(seed) % (2 * N));
+        fft_digits_take(plan, g, digits + q * fft_digits_words(N, g), source, a, part[q]);
+        for (size_t c = 0; c < g->columns; c++)
+            slow_column(plan, g, source, a, part[q], matrix, c, want + q * words + c * N);
     }
-    scratch tmp;
-    assert_ok(scratch_create(fft_external_products_scratch(N, &g, t->count), &tmp));
-    fft_external_products(plan, &g, x, t->count, packed, packed, &tmp);
-    for (size_t q = 0; q < t->count; q++) assert_true(worst_difference(x[q].out, want + q * words, words) < bound);
-    assert_int_equal(tmp.used, 0);
-    scratch_destroy(&tmp);
-    mem_free(packed), mem_free(matrix), mem_free(from), mem_free(base), mem_free(out), mem_free(want);
+    fft_digits_apply(plan, g, digits, t->count, part, packed, t->in_place ? NULL : packed);
+    assert_true(worst_difference(acc, want, t->count * words) < bound);
+    mem_free(packed), mem_free(digits), mem_free(matrix), mem_free(from), mem_free(acc), mem_free(want);
     mem_free(entry.v);
 }
 
@@ -235,7 +228,8 @@ static void test_external_products(void **state)
 {
     (void)state;
     static const product_case cases[] = {
-        {2, 1, 23, 1, 1, 1}, {2, 3, 16, 2, 1, 0}, {4, 8, 18, 1, 1, 1}, {3, 2, 12, 3, 3, 0}, {7, 1, 8, 4, 2, 1},
+        {{2, 23, 1, 1}, 1, 1}, {{2, 16, 2, 1}, 3, 0}, {{4, 18, 1, 1}, 8, 1},
+        {{3, 12, 3, 3}, 2, 0}, {{7, 8, 4, 2}, 1, 1},
     };
     uint64_t seed = 5;
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)

@@ -104,19 +104,19 @@ static uint64_t torus_word(double x)
     return ((uint64_t)(int64_t)high << 32) + (uint64_t)(int64_t)rint((x * 0x1p32 - high) * 0x1p32);
 }
 
-void fft_words_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const double *v)
+void fft_words_add(const fft_plan *plan, uint64_t *c, const double *v)
 {
     for (size_t j = 0; j < plan->M; j++) {
         const double *point = v + fft_at(plan->kernels, j);
-        out[j] = base[j] + torus_word(point[0]);
-        out[j + plan->M] = base[j + plan->M] + torus_word(point[plan->kernels->lanes]);
+        c[j] += torus_word(point[0]);
+        c[j + plan->M] += torus_word(point[plan->kernels->lanes]);
     }
 }
 
 void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in)
 {
     plan->kernels->inverse(plan, in.v);
-    fft_words_add(plan, c, c, in.v);
+    fft_words_add(plan, c, in.v);
 }
 
 void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b)
@@ -195,31 +195,36 @@ size_t fft_gadget_rows(const fft_gadget *g)
     return (g->columns - 1) * g->l + g->lb;
 }
 
-size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count)
+size_t fft_digits_words(size_t N, const fft_gadget *g)
 {
-    return ROUND_UP(count * fft_gadget_rows(g) * row_words(N) * sizeof(double));
+    return fft_gadget_rows(g) * row_words(N);
 }
 
-void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
-                           const double *matrix, const double *next, scratch *tmp)
+void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
+                     const uint64_t *base)
+{
+    const size_t N = plan->N, stride = row_words(N);
+    double *v = digits + MOST_LEAD;
+    a &= (uint32_t)(2 * N - 1);
+    for (size_t c = 0; c < g->columns; c++, v += g->l * stride) {
+        const unsigned l = c + 1 == g->columns ? g->lb : g->l;
+        plan->kernels->first_pass(plan, v, stride, from + c * N, a, base + c * N, g->bg, l, digit_offset(g->bg, l));
+    }
+}
+
+void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
+                      const double *matrix, const double *next)
 {
     const fft_kernels *kernels = plan->kernels;
-    const size_t N = plan->N, rows = fft_gadget_rows(g), stride = row_words(N), mark = tmp->used;
-    double *v = scratch_take(tmp, count * rows * stride * sizeof *v);
-    v += MOST_LEAD;
-    const fft_middle m = {
-        .count = count, .rows = rows, .columns = g->columns, .stride = stride, .matrix = matrix, .next = next};
-    for (size_t q = 0; q < count; q++)
-        for (size_t c = 0; c < g->columns; c++) {
-            const fft_product *x = &products[q];
-            const unsigned l = c + 1 == g->columns ? g->lb : g->l;
-            kernels->first_pass(plan, v + (q * rows + c * g->l) * stride, stride, x->from + c * N,
-                                x->a & (uint32_t)(2 * N - 1), x->base + c * N, g->bg, l, digit_offset(g->bg, l));
-        }
-    kernels->middle(plan, v, &m);
+    const fft_middle m = {.count = count,
+                          .rows = fft_gadget_rows(g),
+                          .columns = g->columns,
+                          .stride = row_words(plan->N),
+                          .matrix = matrix,
+                          .next = next};
+    kernels->middle(plan, digits + MOST_LEAD, &m);
     for (size_t q = 0; q < count; q++)
         for (size_t c = 0; c < g->columns; c++)
-            kernels->last_add(plan, v + (q * rows + c) * stride - kernels->lead, products[q].out + c * N,
-                              products[q].base + c * N);
-    tmp->used = mark;
+            kernels->last_add(plan, digits + MOST_LEAD + (q * m.rows + c) * m.stride - kernels->lead,
+                              acc[q] + c * plan->N);
 }

@@ -56,21 +56,18 @@ typedef struct fft_gadget {
 } fft_gadget;
 size_t fft_gadget_rows(const fft_gadget *g);
 
-/* One external product, out <- base + IFFT(d x matrix) in torus words (to 2^-51): d are the digits of X^a*from - base
- * (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first) of polynomial r; ties go to -B/2:
- * digits are in [-B/2, B/2). out, from, base: (columns, N) each. */
-typedef struct fft_product {
-    uint64_t *out;
-    const uint64_t *from, *base;
-    uint32_t a;
-} fft_product;
-
-#define FFT_PRODUCTS 8u
-/* count <= FFT_PRODUCTS products with one matrix, which is fetched once; all inputs are read before any output is
- * written. `next`: the matrix of the products to come, fetched meanwhile; only addresses of it are taken. */
-size_t fft_external_products_scratch(size_t N, const fft_gadget *g, size_t count);
-void fft_external_products(const fft_plan *plan, const fft_gadget *g, const fft_product *products, size_t count,
-                           const double *matrix, const double *next, scratch *tmp);
+/* External products in two steps, so that all that is read of an accumulator may be read before any of it is written.
+ * First the digits of X^a*from - base (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first)
+ * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). from, base: (columns, N). digits: fft_digits_words
+ * doubles, 64-byte aligned. */
+size_t fft_digits_words(size_t N, const fft_gadget *g);
+void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
+                     const uint64_t *base);
+/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51), (columns, N) each, for `count` sets of
+ * digits, one after another, which are destroyed; blocks of the matrix are fetched once for all. `next`: the matrix
+ * needed after this one, fetched meanwhile (only addresses of it are taken), or NULL. */
+void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
+                      const double *matrix, const double *next);
 
 /* The digits of X^a*p - q alone, in the Fourier domain: out (l, N), level by level; p, q: N words. */
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,

@@ -37,8 +37,7 @@ static void inverse_passes(const fft_plan *plan, double *v, size_t first, size_t
 
 /* Words of torus values: with 3 added the fraction is the mantissa's low 51 bits, and what lies above is shifted out.
  * All sums before all stores, whose addresses agree with the loads' in the low bits. */
-ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
-                       const vd *factor, size_t radix)
+ALWAYS void accumulate(const fft_plan *plan, uint64_t *acc, size_t j, const cv *x, const vd *factor, size_t radix)
 {
     const size_t h = plan->M / radix;
     vi sum[8];
@@ -46,20 +45,20 @@ ALWAYS void accumulate(const fft_plan *plan, uint64_t *out, const uint64_t *base
     for (size_t q = 0; q < radix; q++) {
         const vi re = vi_shifted_bits(fraction_of(x[q].re, factor[q]), 13);
         const vi im = vi_shifted_bits(fraction_of(x[q].im, factor[q]), 13);
-        sum[q] = vi_add(vi_load(base + j + q * h), re);
-        sum[radix + q] = vi_add(vi_load(base + plan->M + j + q * h), im);
+        sum[q] = vi_add(vi_load(acc + j + q * h), re);
+        sum[radix + q] = vi_add(vi_load(acc + plan->M + j + q * h), im);
     }
 #pragma GCC unroll 8
-    for (size_t q = 0; q < 2 * radix; q++) vi_store(out + j + q * h, sum[q]);
+    for (size_t q = 0; q < 2 * radix; q++) vi_store(acc + j + q * h, sum[q]);
 }
 
-/* In place where out is NULL, else onto base. */
-ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base, size_t j, const cv *x,
-                   const vd *factor, size_t radix)
+/* In place where acc is NULL, else onto it. */
+ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *acc, size_t j, const cv *x, const vd *factor,
+                   size_t radix)
 {
     const size_t h = plan->M / radix;
-    if (out != NULL) {
-        accumulate(plan, out, base, j, x, factor, radix);
+    if (acc != NULL) {
+        accumulate(plan, acc, j, x, factor, radix);
         return;
     }
 #pragma GCC unroll 4
@@ -69,7 +68,7 @@ ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *out, const uint64_
 
 /* Last pass of radix 4: the twist of position j goes into the roots, that of j + qM/4 is exp(-i pi q/8) times it and
  * done behind. */
-ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc)
 {
     const size_t h = plan->M / 4;
     const double *t = plan->inverse_last;
@@ -83,12 +82,12 @@ ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *out, const uint64_t
             factor[q] = factor_of(w, (unsigned)q);
         }
         inverse4_twisted(x, w);
-        finish(plan, v, out, base, j, x, factor, 4);
+        finish(plan, v, acc, j, x, factor, 4);
     }
 }
 
 /* Of radix 2: roots, then for both outputs the twist's parts (last2_fill). */
-ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc)
 {
     const size_t h = plan->M / 2;
     const double *t = plan->inverse_last;
@@ -104,16 +103,16 @@ ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *out, const uint64_t
             const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
             x[q] = (cv){vd_fma(y.re, c, vd_mul(y.im, s)), vd_fnma(y.re, s, vd_mul(y.im, c))};
         }
-        finish(plan, v, out, base, j, x, factor, 2);
+        finish(plan, v, acc, j, x, factor, 2);
     }
 }
 
-ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *acc)
 {
     if (outer_radix(plan->M) == 4)
-        last4(plan, v, out, base);
+        last4(plan, v, acc);
     else
-        last2(plan, v, out, base);
+        last2(plan, v, acc);
 }
 
 static void inverse(const fft_plan *plan, double *v)
@@ -126,11 +125,11 @@ static void inverse(const fft_plan *plan, double *v)
         inverse_group(plan, x, v, g);
     }
     inverse_passes(plan, v, 0, M, M / outer_radix(M), 0);
-    inverse_last(plan, v, NULL, NULL);
+    inverse_last(plan, v, NULL);
 }
 
-static void last_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
 {
-    inverse_last(plan, v, out, base);
+    inverse_last(plan, v, acc);
 }
 #endif

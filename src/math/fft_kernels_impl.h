@@ -72,8 +72,8 @@ ALWAYS void block_products(const fft_plan *plan, double *v, const fft_middle *m,
 static void middle(const fft_plan *plan, double *v, const fft_middle *m)
 {
     const size_t M = plan->M, top = M / outer_radix(M), block = block_points(M), whole = m->rows * m->stride;
-    const size_t lines = (GROUP / 4 * m->rows + m->count - 1) / m->count;
-    const char *next = (const char *)m->next;
+    const size_t lines = m->next == NULL ? 0 : (GROUP / 4 * m->rows + m->count - 1) / m->count;
+    const char *next = (const char *)(m->next == NULL ? m->matrix : m->next);
     for (size_t r = 0; block < top && r < m->count * m->rows; r++)
         forward_passes(plan, v + r * m->stride, 0, M, top, block);
     for (size_t b = 0; b < M; b += block)

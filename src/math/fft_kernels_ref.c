@@ -116,9 +116,9 @@ static void middle(const fft_plan *plan, double *v, const fft_middle *m)
     for (size_t q = 0; q < m->count; q++) vector_product(plan, v + q * m->rows * m->stride, m);
 }
 
-static void last_add(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base)
+static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
 {
-    fft_words_add(plan, out, base, v);
+    fft_words_add(plan, acc, v);
 }
 
 const fft_kernels fft_kernels_ref = {

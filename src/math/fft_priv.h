@@ -44,8 +44,8 @@ typedef struct fft_kernels {
      * the matrix, and the inverse transforms but for their last pass: column c ends at `lead` doubles before row c. */
     size_t lead;
     void (*middle)(const fft_plan *plan, double *v, const fft_middle *m);
-    /* out <- base + last pass of v. */
-    void (*last_add)(const fft_plan *plan, double *v, uint64_t *out, const uint64_t *base);
+    /* acc <- acc + last pass of v. */
+    void (*last_add)(const fft_plan *plan, double *v, uint64_t *acc);
 } fft_kernels;
 
 extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_avx512add, fft_kernels_neon;
@@ -66,8 +66,8 @@ static inline size_t fft_at(const fft_kernels *kernels, size_t j)
 {
     return 2 * (j & ~(kernels->lanes - 1)) + (j & (kernels->lanes - 1));
 }
-/* out <- base + the words nearest to the values v (period 1). */
-void fft_words_add(const fft_plan *plan, uint64_t *out, const uint64_t *base, const double *v);
+/* c <- c + the words nearest to the values v (period 1). */
+void fft_words_add(const fft_plan *plan, uint64_t *c, const double *v);
 /* A plan with given kernels, which the processor can run. */
 annulus_status fft_plan_create_with(size_t N, const fft_kernels *kernels, fft_plan **out)
     __attribute__((warn_unused_result));

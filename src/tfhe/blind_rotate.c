@@ -4,132 +4,261 @@
 
 #include <string.h>
 
+#define TOGETHER 8u                        /* products that share a fetch of the key row, at most */
+#define DIGITS_BYTES ((size_t)128u * 1024) /* of such products */
+
+/* Parts t, t - a, t - 2a, ... (modulo EF) are a cycle of a step by X^a: each takes in the next one, the last the first.
+ * An exponent of 2-adic valuation v (at most log2 EF) makes 2^v cycles of EF/2^v parts. In units of 2^v it is u or -u
+ * with 2u < length: cycles of one u visit the same parts side by side, in one direction or the other. */
+typedef struct phase {
+    unsigned v, most;
+    uint32_t length;             /* of a cycle */
+    uint32_t u;                  /* of the exponents of this phase; 0 for any */
+    size_t cycles;               /* that a needed coefficient can still see */
+    uint32_t first[TFHE_MAX_EF]; /* (cycles) the part below 2^v of each */
+} phase;
+
+/* A key row and the ciphertexts of the batch that it moves: count*cycles*length parts, those of a cycle in its order.
+ */
+typedef struct step {
+    size_t i, count, parts;
+    int forward; /* direction of the first */
+    const rotation *moved[ROTATION_MOST];
+} step;
+
+/* Parts whose digits have been taken, to be multiplied together. */
+typedef struct pending {
+    double *digits; /* (most, set) */
+    size_t count, most;
+    uint64_t *part[TOGETHER];
+} pending;
+
+enum { WHOLE, RUN, EARLY = RUN + 2 }; /* digits taken early: of the last part of a whole cycle, of two runs */
+
+typedef struct walk {
+    const eval_key *key;
+    uint32_t EF;
+    size_t words; /* of a part */
+    const parallel_member *me;
+    fft_gadget gadget;
+    size_t set; /* doubles of a part's digits */
+    double *early;
+    pending waiting;
+    const double *row, *next; /* of the step, and of the one behind it if it has not been asked for */
+    phase at;
+} walk;
+
+typedef struct place {
+    uint64_t *part;       /* (k+1, N) */
+    const uint64_t *from; /* the part that it takes in, times X^a */
+    uint32_t a;
+} place;
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static int is_forward(const phase *at, uint32_t a)
+{
+    return 2 * (a >> at->v & (at->length - 1)) < at->length;
+}
+
+/* Part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Forward cycles end where backward ones
+ * start. */
+static place place_of(const walk *w, const step *s, size_t x)
+{
+    const phase *at = &w->at;
+    const size_t all = s->count * at->cycles, cycle = s->forward ? all - 1 - x / at->length : x / at->length;
+    const rotation *r = s->moved[cycle / at->cycles];
+    const uint32_t a = r->exponents[s->i], wrap = w->EF - 1;
+    const uint32_t j = (uint32_t)(x & (at->length - 1)) + (is_forward(at, a) ? 1 : 0);
+    const uint32_t t = (at->first[cycle % at->cycles] - j * a) & wrap, from = (t - a) & wrap;
+    return (place){.part = r->acc + t * w->words, .from = r->acc + from * w->words, .a = (a + from - t) / w->EF};
+}
+
+static uint64_t *digits_take(const walk *w, const step *s, size_t x, double *digits)
+{
+    const place at = place_of(w, s, x);
+    fft_digits_take(w->key->plan, &w->gadget, digits, at.from, at.a, at.part);
+    return at.part;
+}
+
+static void digits_apply(walk *w, double *digits, size_t count, uint64_t *const *part)
+{
+    fft_digits_apply(w->key->plan, &w->gadget, digits, count, part, w->row, w->next);
+    w->next = NULL;
+}
+
+static void waiting_apply(walk *w)
+{
+    pending *p = &w->waiting;
+    if (p->count > 0) digits_apply(w, p->digits, p->count, p->part);
+    p->count = 0;
+}
+
+static void waiting_add(walk *w, const step *s, size_t x)
+{
+    pending *p = &w->waiting;
+    if (p->count == p->most) waiting_apply(w);
+    p->part[p->count] = digits_take(w, s, x, p->digits + p->count * w->set);
+    p->count++;
+}
+
+/* Parts [x, end) of one cycle in place, in its order: each is overwritten after the part before has taken it in, and
+ * the last one's digits, which take in the first of the cycle or of the next run, were taken early. */
+static void run_apply(walk *w, const step *s, size_t x, size_t end, double *last)
+{
+    for (; x + 1 < end; x++) waiting_add(w, s, x);
+    waiting_apply(w);
+    uint64_t *part = place_of(w, s, x).part;
+    digits_apply(w, last, 1, &part);
+}
+
+/* A whole cycle: where all its parts wait together, all are read before one is written. */
+static void cycle_apply(walk *w, const step *s, size_t x, size_t end)
+{
+    if (end - x > w->waiting.most) {
+        waiting_apply(w);
+        (void)digits_take(w, s, end - 1, w->early + WHOLE * w->set);
+        run_apply(w, s, x, end, w->early + WHOLE * w->set);
+        return;
+    }
+    if (w->waiting.count + (end - x) > w->waiting.most) waiting_apply(w);
+    for (; x < end; x++) waiting_add(w, s, x);
+}
+
+/* Each member takes a run of the parts, in which at most two cycles are not whole. What goes forward in one step and
+ * backward in the next keeps its members, and its place in their caches. */
+static void step_apply(walk *w, const step *s)
+{
+    const size_t members = w->me->members, length = w->at.length;
+    const size_t turn = s->forward ? w->me->member : members - 1 - w->me->member;
+    const size_t first = s->parts * turn / members, past = s->parts * (turn + 1) / members;
+    double *run = w->early + RUN * w->set;
+    int cut = 0; /* by any member */
+    for (size_t m = 1; m < members; m++) cut |= s->parts * m / members % length != 0;
+    for (size_t x = first, end; cut && x < past; x = end) {
+        end = least((x / length + 1) * length, past);
+        if (end - x == length) continue;
+        (void)digits_take(w, s, end - 1, run);
+        run += w->set;
+    }
+    if (cut) parallel_wait(w->me);
+    run = w->early + RUN * w->set;
+    for (size_t x = first, end; x < past; x = end) {
+        end = least((x / length + 1) * length, past);
+        if (end - x == length) {
+            cycle_apply(w, s, x, end);
+        } else {
+            run_apply(w, s, x, end, run);
+            run += w->set;
+        }
+    }
+    waiting_apply(w);
+    parallel_wait(w->me);
+}
+
+/* Part j of the accumulator <- that of X^-body table; masks zero. */
+static void part_init(const tfhe_params *p, const rotation *r, size_t j)
+{
+    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[p->n];
+    uint64_t *a = r->acc + j * (p->k + 1) * p->N;
+    memset(a, 0, p->k * p->N * sizeof *a);
+    for (size_t i = 0; i < p->N; i++) {
+        const size_t at = (i * EF + j + body) & (2 * steps - 1);
+        a[p->k * p->N + i] = at < steps ? r->table->v[at] : -r->table->v[at - steps];
+    }
+}
+
+static phase phase_of(uint32_t EF, unsigned v, const uint32_t *needed, size_t needed_count)
+{
+    const uint32_t all = UINT32_C(1) << v;
+    phase at = {.v = v, .most = (unsigned)__builtin_ctz(EF), .length = EF >> v};
+    for (uint32_t t = 0; t < all; t++) {
+        int seen = 0; /* parts of its residue modulo 2^v */
+        for (size_t i = 0; i < needed_count; i++) seen |= (needed[i] & (all - 1)) == t;
+        if (seen) at.first[at.cycles++] = t;
+    }
+    return at;
+}
+
+static int is_moved(const phase *at, uint32_t exponent)
+{
+    if (exponent == 0) return 0;
+    const unsigned own = (unsigned)__builtin_ctz(exponent);
+    if ((own < at->most ? own : at->most) != at->v) return 0;
+    const uint32_t a = exponent >> at->v & (at->length - 1);
+    return at->u == 0 || at->u == a || at->u == at->length - a;
+}
+
+/* The first step of the phase from key row i on; 0 parts: none. */
+static step step_from(const walk *w, const rotation *r, size_t count, size_t i)
+{
+    step s = {.i = i};
+    for (; s.i < w->key->params.n; s.i++) {
+        for (size_t q = 0; q < count; q++)
+            if (is_moved(&w->at, r[q].exponents[s.i])) s.moved[s.count++] = &r[q];
+        if (s.count == 0) continue;
+        s.parts = s.count * w->at.cycles * w->at.length;
+        s.forward = is_forward(&w->at, s.moved[0]->exponents[s.i]);
+        break;
+    }
+    return s;
+}
+
+static void phase_apply(walk *w, const rotation *r, size_t count)
+{
+    const eval_key *key = w->key;
+    step now = step_from(w, r, count, 0);
+    while (now.parts > 0) {
+        const step then = step_from(w, r, count, now.i + 1);
+        w->row = key->bsk + now.i * key->bsk_row;
+        w->next = then.parts > 0 ? key->bsk + then.i * key->bsk_row : NULL;
+        step_apply(w, &now);
+        now = then;
+    }
+}
+
 static fft_gadget gadget_of(const tfhe_params *p)
 {
     return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
 }
 
-/* out <- minus + GGSW_i x (X^a from - minus); every pointer (k+1, N); out may be minus. */
-static void external_product(const eval_key *key, size_t i, uint64_t *out, const uint64_t *from, uint32_t a,
-                             const uint64_t *minus, scratch *tmp)
-{
-    const fft_gadget g = gadget_of(&key->params);
-    const fft_product product = {.out = out, .from = from, .base = minus, .a = a};
-    fft_external_products(key->plan, &g, &product, 1, key->bsk + i * key->bsk_row, key->bsk + (i + 1) * key->bsk_row,
-                          tmp);
-}
-
-/* acc <- X^-body table in extended layout; masks zero. */
-static void accumulator_init(const tfhe_params *p, uint64_t *acc, const lut *table, uint32_t body)
-{
-    const size_t EF = table->EF, steps = EF * p->N, part = (size_t)(p->k + 1) * p->N;
-    for (size_t j = 0; j < EF; j++) {
-        uint64_t *a = acc + j * part;
-        memset(a, 0, p->k * p->N * sizeof *a);
-        for (size_t i = 0; i < p->N; i++) {
-            const size_t at = (i * EF + j + body) & (2 * steps - 1);
-            a[p->k * p->N + i] = at < steps ? table->v[at] : -table->v[at - steps];
-        }
-    }
-}
-
-static unsigned valuation(uint32_t exponent, unsigned most)
-{
-    const unsigned v = exponent == 0 ? 32 : (unsigned)__builtin_ctz(exponent);
-    return v < most ? v : most;
-}
-
-/* Key positions of non-zero exponents by increasing 2-adic valuation (capped at log2 EF); returns their number. CMUXes
- * commute, and once all that is left is divisible by 2^v, parts of different residue modulo 2^v no longer mix. */
-static size_t sorted_order(const tfhe_params *p, uint32_t EF, const uint32_t *exponents, uint32_t *order)
-{
-    const unsigned most = (unsigned)__builtin_ctz(EF);
-    size_t count = 0;
-    for (unsigned v = 0; v <= most; v++)
-        for (uint32_t i = 0; i < p->n; i++)
-            if (exponents[i] != 0 && valuation(exponents[i], most) == v) order[count++] = i;
-    return count;
-}
-
-/* One step of the extended rotation: part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Parts
- * that a needed coefficient can no longer see are left as they are. `spare` takes the new parts, then they are swapped
- * in. */
-static void extended_step(const eval_key *key, size_t i, uint32_t a, uint64_t **part, uint64_t **spare, uint32_t EF,
-                          const uint8_t *seen, scratch *tmp)
-{
-    for (uint32_t t = 0; t < EF; t++) {
-        if (!seen[t]) continue;
-        const uint32_t s = (t - a) & (EF - 1);
-        external_product(key, i, spare[t], part[s], (a + s - t) / EF, part[t], tmp);
-    }
-    for (uint32_t t = 0; t < EF; t++) {
-        if (!seen[t]) continue;
-        uint64_t *swap = part[t];
-        part[t] = spare[t];
-        spare[t] = swap;
-    }
-}
-
-/* Parts whose residue modulo 2^v is that of a needed coefficient. */
-static void mark_seen(uint8_t *seen, uint32_t EF, unsigned v, const uint32_t *needed, size_t needed_count)
-{
-    const uint32_t mask = (UINT32_C(1) << v) - 1;
-    memset(seen, 0, EF);
-    for (size_t i = 0; i < needed_count; i++)
-        for (uint32_t t = needed[i] & mask; t < EF; t += mask + 1) seen[t] = 1;
-}
-
-size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF)
+/* Sets of digits that wait together: more share a fetch of the key, but leave the cache. */
+static size_t sets_together(const tfhe_params *p)
 {
     const fft_gadget g = gadget_of(p);
-    return ROUND_UP(EF * (size_t)(p->k + 1) * p->N * sizeof(uint64_t)) + ROUND_UP(p->n * sizeof(uint32_t)) +
-           fft_external_products_scratch(p->N, &g, BOOTSTRAP_BATCH);
+    const size_t fit = DIGITS_BYTES / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
+    return fit == 0 ? 1 : least(fit, TOGETHER);
 }
 
-void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
-                  const uint32_t *needed, size_t needed_count, scratch *tmp)
+size_t blind_rotate_scratch(const tfhe_params *p)
 {
-    const tfhe_params *p = &key->params;
-    const uint32_t EF = table->EF;
-    const size_t words = (size_t)(p->k + 1) * p->N, mark = tmp->used;
-    uint64_t *extra = scratch_take(tmp, EF * words * sizeof *extra);
-    uint32_t *order = scratch_take(tmp, p->n * sizeof *order);
-    uint64_t *part[TFHE_MAX_EF], *spare[TFHE_MAX_EF];
-    for (uint32_t t = 0; t < EF; t++) {
-        part[t] = acc + t * words;
-        spare[t] = extra + t * words;
-    }
-    accumulator_init(p, acc, table, exponents[p->n]);
-
-    const unsigned most = (unsigned)__builtin_ctz(EF);
-    const size_t count = sorted_order(p, EF, exponents, order);
-    uint8_t seen[TFHE_MAX_EF];
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t a = exponents[order[i]];
-        mark_seen(seen, EF, valuation(a, most), needed, needed_count);
-        extended_step(key, order[i], a, part, spare, EF, seen, tmp);
-    }
-    for (uint32_t t = 0; t < EF; t++)
-        if (part[t] != acc + t * words) memcpy(acc + t * words, part[t], words * sizeof *acc);
-    tmp->used = mark;
+    const fft_gadget g = gadget_of(p);
+    return ROUND_UP((sets_together(p) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
-void blind_rotate_batch(const eval_key *key, uint64_t *const *acc, const lut *const *tables,
-                        const uint32_t *const *exponents, size_t count, scratch *tmp)
+void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
+                  const parallel_member *me, scratch *tmp)
 {
+    REQUIRE(count >= 1 && count <= ROTATION_MOST);
     const tfhe_params *p = &key->params;
+    const uint32_t EF = r[0].table->EF;
     const size_t mark = tmp->used;
-    for (size_t q = 0; q < count; q++) accumulator_init(p, acc[q], tables[q], exponents[q][p->n]);
-    const fft_gadget g = gadget_of(p);
-    for (size_t i = 0; i < p->n; i++) {
-        const double *row = key->bsk + i * key->bsk_row;
-        fft_product products[BOOTSTRAP_BATCH];
-        size_t together = 0;
-        for (size_t q = 0; q < count; q++)
-            if (exponents[q][i] != 0)
-                products[together++] =
-                    (fft_product){.out = acc[q], .from = acc[q], .base = acc[q], .a = exponents[q][i]};
-        if (together != 0) fft_external_products(key->plan, &g, products, together, row, row + key->bsk_row, tmp);
+    walk w = {.key = key, .EF = EF, .words = (size_t)(p->k + 1) * p->N, .me = me, .gadget = gadget_of(p)};
+    w.set = fft_digits_words(p->N, &w.gadget);
+    w.waiting.most = sets_together(p);
+    w.waiting.digits = scratch_take(tmp, (w.waiting.most + EARLY) * w.set * sizeof(double));
+    w.early = w.waiting.digits + w.waiting.most * w.set;
+    for (size_t x = me->member; x < count * EF; x += me->members) part_init(p, &r[x / EF], x % EF);
+    parallel_wait(me);
+    for (unsigned v = 0; EF >> v != 0; v++) {
+        w.at = phase_of(EF, v, needed, needed_count);
+        if (w.at.length < ROTATION_LONG)
+            phase_apply(&w, r, count);
+        else
+            for (w.at.u = 1; 2 * w.at.u < w.at.length; w.at.u += 2) phase_apply(&w, r, count);
     }
     tmp->used = mark;
 }

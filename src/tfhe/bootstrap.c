@@ -1,25 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe/bootstrap.h"
 
+#include "base/cpu.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "tfhe/bootstrap_priv.h"
+
+#define TEAM_EF 4u /* a team shares rotations from here on */
 
 typedef struct batch {
     const eval_key *key;
     const bootstrap_job *jobs;
-    size_t count, chunk; /* chunk <= BOOTSTRAP_BATCH jobs an item */
+    size_t count, items; /* jobs that the workers take in items of at most KEYSWITCH_GROUP */
+    size_t shared;       /* jobs behind those: for a team */
+    size_t together;     /* ciphertexts of an item that are rotated together */
     uint32_t EF, price;
     const uint32_t *offsets;
     size_t offsets_count;
     scratch *workers;
+    rotation *rotations; /* (shared) */
+    uint32_t *exponents; /* (shared, key->small) */
 } batch;
 
-static size_t chunk_scratch(const tfhe_params *p, uint32_t EF, size_t chunk)
+static size_t least(size_t a, size_t b)
 {
-    const size_t acc = ROUND_UP((size_t)EF * (p->k + 1) * p->N * sizeof(uint64_t));
-    const size_t small = ROUND_UP(chunk * bootstrap_small_words(p) * sizeof(uint32_t));
-    return (EF == 1 ? chunk : 1) * acc + 2 * small + keyswitch_scratch(p) + blind_rotate_scratch(p, EF);
+    return a < b ? a : b;
+}
+
+static size_t up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static size_t accumulator_bytes(const tfhe_params *p, uint32_t EF)
+{
+    return (size_t)EF * (p->k + 1) * p->N * sizeof(uint64_t);
+}
+
+size_t rotation_batch(const tfhe_params *p, uint32_t EF)
+{
+    if (EF >= ROTATION_LONG) return 1;
+    const size_t fit = 3 * cpu_cache_bytes() / 2 / accumulator_bytes(p, EF);
+    return fit == 0 ? 1 : least(fit, ROTATION_MOST);
+}
+
+static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count, uint32_t *small, uint32_t *exponents,
+                         scratch *tmp)
+{
+    const uint64_t *in[KEYSWITCH_GROUP];
+    for (size_t q = 0; q < count; q++) in[q] = jobs[q].in;
+    keyswitch_apply(b->key, in, count, small, tmp);
+    for (size_t q = 0; q < count; q++)
+        modulus_switch_centered(&b->key->params, b->EF, b->price, small + q * b->key->small,
+                                exponents + q * b->key->small);
 }
 
 static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t *acc)
@@ -29,55 +61,80 @@ static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t
         sample_extract(p, b->EF, acc, b->offsets[i], job->out + i * (tfhe_big_dim(p) + 1));
 }
 
-static void rotate_together(const batch *b, const bootstrap_job *jobs, size_t count, const uint32_t *exponents,
-                            scratch *tmp)
+/* Bytes of one worker for items of `group` jobs. */
+static size_t worker_scratch(const batch *b, size_t group)
 {
     const tfhe_params *p = &b->key->params;
-    uint64_t *acc[BOOTSTRAP_BATCH];
-    const uint32_t *a[BOOTSTRAP_BATCH];
-    const lut *tables[BOOTSTRAP_BATCH];
-    for (size_t q = 0; q < count; q++) {
-        acc[q] = scratch_take(tmp, (size_t)(p->k + 1) * p->N * sizeof *acc[q]);
-        a[q] = exponents + q * b->key->small;
-        tables[q] = jobs[q].table;
-    }
-    blind_rotate_batch(b->key, acc, tables, a, count, tmp);
-    for (size_t q = 0; q < count; q++) extract_all(b, &jobs[q], acc[q]);
+    return 2 * ROUND_UP(group * b->key->small * sizeof(uint32_t)) +
+           b->together * ROUND_UP(accumulator_bytes(p, b->EF)) + keyswitch_scratch(p) + blind_rotate_scratch(p);
 }
 
-static void rotate_extended(const batch *b, const bootstrap_job *jobs, size_t count, const uint32_t *exponents,
-                            scratch *tmp)
-{
-    const tfhe_params *p = &b->key->params;
-    uint64_t *acc = scratch_take(tmp, (size_t)b->EF * (p->k + 1) * p->N * sizeof *acc);
-    for (size_t q = 0; q < count; q++) {
-        blind_rotate(b->key, acc, jobs[q].table, exponents + q * b->key->small, b->offsets, b->offsets_count, tmp);
-        extract_all(b, &jobs[q], acc);
-    }
-}
-
-static annulus_status chunk_apply(void *context, size_t item, unsigned worker)
+static annulus_status item_apply(void *context, size_t item, unsigned worker)
 {
     const batch *b = context;
     const tfhe_params *p = &b->key->params;
+    const size_t first = b->count * item / b->items, count = b->count * (item + 1) / b->items - first;
+    const bootstrap_job *jobs = b->jobs + first;
     scratch *tmp = &b->workers[worker];
     tmp->used = 0;
-    const size_t first = item * b->chunk, left = b->count - first;
-    const size_t count = left < b->chunk ? left : b->chunk;
-    const bootstrap_job *jobs = b->jobs + first;
-    const uint64_t *in[BOOTSTRAP_BATCH];
-    for (size_t q = 0; q < count; q++) in[q] = jobs[q].in;
+    uint32_t *small = scratch_take(tmp, count * b->key->small * sizeof *small);
+    uint32_t *exponents = scratch_take(tmp, count * b->key->small * sizeof *exponents);
+    exponents_of(b, jobs, count, small, exponents, tmp);
 
-    uint32_t *small = scratch_take(tmp, b->chunk * b->key->small * sizeof *small);
-    uint32_t *exponents = scratch_take(tmp, b->chunk * b->key->small * sizeof *exponents);
-    keyswitch_apply(b->key, in, count, small, tmp);
-    for (size_t q = 0; q < count; q++)
-        modulus_switch_centered(p, b->EF, b->price, small + q * b->key->small, exponents + q * b->key->small);
-    if (b->EF == 1)
-        rotate_together(b, jobs, count, exponents, tmp);
-    else
-        rotate_extended(b, jobs, count, exponents, tmp);
+    rotation r[ROTATION_MOST];
+    for (size_t q = 0; q < b->together; q++) r[q].acc = scratch_take(tmp, accumulator_bytes(p, b->EF));
+    const size_t turns = up(count, b->together);
+    for (size_t i = 0; i < turns; i++) {
+        const size_t from = count * i / turns, n = count * (i + 1) / turns - from;
+        for (size_t q = 0; q < n; q++) {
+            r[q].table = jobs[from + q].table;
+            r[q].exponents = exponents + (from + q) * b->key->small;
+        }
+        blind_rotate(b->key, r, n, b->offsets, b->offsets_count, &parallel_alone, tmp);
+        for (size_t q = 0; q < n; q++) extract_all(b, &jobs[from + q], r[q].acc);
+    }
     return ANNULUS_OK;
+}
+
+static void team_apply(void *context, const parallel_member *me)
+{
+    const batch *b = context;
+    const bootstrap_job *jobs = b->jobs + b->count;
+    scratch *tmp = &b->workers[me->member];
+    uint32_t *small = scratch_take(tmp, b->key->small * sizeof *small);
+    for (size_t q = me->member; q < b->shared; q += me->members)
+        exponents_of(b, &jobs[q], 1, small, b->exponents + q * b->key->small, tmp);
+    parallel_wait(me);
+    for (size_t q = 0; q < b->shared; q += ROTATION_MOST)
+        blind_rotate(b->key, b->rotations + q, least(b->shared - q, ROTATION_MOST), b->offsets, b->offsets_count, me,
+                     tmp);
+    for (size_t q = me->member; q < b->shared; q += me->members) extract_all(b, &jobs[q], b->rotations[q].acc);
+}
+
+static annulus_status team_run(batch *b, unsigned workers)
+{
+    const tfhe_params *p = &b->key->params;
+    const size_t exponents = b->shared * b->key->small * sizeof(uint32_t);
+    scratch own;
+    TRY(scratch_create(ROUND_UP(b->shared * sizeof(rotation)) + ROUND_UP(exponents), &own));
+    b->rotations = scratch_take(&own, b->shared * sizeof *b->rotations);
+    b->exponents = scratch_take(&own, exponents);
+    for (unsigned i = 0; i < workers; i++) b->workers[i].used = 0;
+    for (size_t q = 0; q < b->shared; q++)
+        b->rotations[q] = (rotation){.table = b->jobs[b->count + q].table,
+                                     .exponents = b->exponents + q * b->key->small,
+                                     .acc = scratch_take(&b->workers[q], accumulator_bytes(p, b->EF))};
+    parallel_team((unsigned)least(workers, b->shared * b->EF), team_apply, b);
+    scratch_destroy(&own);
+    return ANNULUS_OK;
+}
+
+/* Jobs left for a team when every worker has as many as the others: those that would make some wait for the time of a
+ * rotation, if a team whose members work three quarters of theirs is done sooner. */
+static size_t shared_jobs(size_t count, uint32_t EF, unsigned workers)
+{
+    const size_t rest = count % workers;
+    return EF >= TEAM_EF && 4 * rest <= 3 * (size_t)workers ? rest : 0;
 }
 
 annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, size_t count, const uint32_t *offsets,
@@ -92,23 +149,29 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
     for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);
 
     const unsigned workers = parallel_threads(threads);
-    const size_t even = (count + workers - 1) / workers; /* small layers still use every worker */
-    const size_t chunk = even < BOOTSTRAP_BATCH ? even : BOOTSTRAP_BATCH;
-    void *q;
-    TRY(mem_create(workers, sizeof(scratch), "bootstrap workers", &q));
+    const size_t shared = shared_jobs(count, EF, workers);
     batch b = {.key = key,
                .jobs = jobs,
-               .count = count,
-               .chunk = chunk,
+               .count = count - shared,
+               .shared = shared,
                .EF = EF,
                .price = price,
                .offsets = offsets,
-               .offsets_count = offsets_count,
-               .workers = q};
+               .offsets_count = offsets_count};
+    /* as many items for every worker */
+    const size_t active = least(b.count, workers);
+    if (active > 0) b.items = up(up(b.count, KEYSWITCH_GROUP), active) * active;
+    const size_t group = b.items == 0 ? 1 : up(b.count, b.items);
+    b.together = least(rotation_batch(p, EF), group);
+
+    void *q;
+    TRY(mem_create(workers, sizeof(scratch), "bootstrap workers", &q));
+    b.workers = q;
     annulus_status st = ANNULUS_OK;
     for (unsigned i = 0; st == ANNULUS_OK && i < workers; i++)
-        st = scratch_create(chunk_scratch(p, EF, chunk), &b.workers[i]);
-    if (st == ANNULUS_OK) st = parallel_for((count + chunk - 1) / chunk, threads, chunk_apply, &b);
+        st = scratch_create(worker_scratch(&b, group), &b.workers[i]);
+    if (st == ANNULUS_OK) st = parallel_for(b.items, workers, item_apply, &b);
+    if (st == ANNULUS_OK && shared > 0) st = team_run(&b, workers);
     for (unsigned i = 0; i < workers; i++) scratch_destroy(&b.workers[i]);
     mem_free(b.workers);
     return st;

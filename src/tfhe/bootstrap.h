@@ -43,7 +43,10 @@ typedef struct bootstrap_job {
 } bootstrap_job;
 
 /* Runs `count` jobs on `threads` workers (0: all). offsets (offsets_count >= 1, each < EF*N): extracted coefficients:
- * output i of a job is T(u + offsets[i]/(2*EF*N)), all from one rotation. Peak memory is bounded by the worker count.
+ * output i of a job is T(u + offsets[i]/(2*EF*N)), all from one rotation. With EF >= 4, jobs that would leave workers
+ * idle are shared by all workers instead; the outputs are the same words for any number of threads.
+ * Memory: a worker holds 32 keyswitched ciphertexts and, in about its second-level cache or as much as one of them
+ * needs, the accumulators (EF*(k+1)*N*8 bytes each) of those that it rotates together.
  * Timing depends on ciphertexts (public), never on secrets. */
 annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, size_t count, const uint32_t *offsets,
                                size_t offsets_count, unsigned threads) __attribute__((warn_unused_result));
@@ -56,11 +59,6 @@ annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, s
 /* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. EF and price
  * as in lut; of two grids that lose as much the finer is taken, of two of its multiples the larger. */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out);
-/* acc (EF parts, k+1, N): extended accumulator, part j holds coefficients i*EF + j. Initialised from the table rotated
- * by the body, then rotated by the exponents a (n). needed/needed_count: coefficients that will be extracted. */
-size_t blind_rotate_scratch(const tfhe_params *p, uint32_t EF);
-void blind_rotate(const eval_key *key, uint64_t *acc, const lut *table, const uint32_t *exponents,
-                  const uint32_t *needed, size_t needed_count, scratch *tmp);
-/* out: lwe_words; coefficient c in [0, EF*N). */
+/* acc (EF, k+1, N): extended accumulator, part j holds coefficients i*EF + j. out: lwe_words; c in [0, EF*N). */
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out);
 #endif

@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch steps of bootstrapping; for the files of this folder and their tests. */
+/* Batch steps of bootstrapping; for the files of this folder, their tests and benchmarks. */
 #ifndef TFHE_BOOTSTRAP_PRIV_H
 #define TFHE_BOOTSTRAP_PRIV_H
 
+#include "base/parallel.h"
 #include "tfhe/bootstrap.h"
 #include "tfhe/keys_priv.h"
 
-#define BOOTSTRAP_BATCH 8u /* ciphertexts that share one pass over the keys */
+#define KEYSWITCH_GROUP 32u /* ciphertexts that share one pass over the keyswitching key */
+#define ROTATION_MOST 32u   /* ciphertexts that can share a walk over the bootstrapping key */
+/* EF/2^v from which on exponents of valuation v are sorted further, by their distance from a multiple of EF: a step is
+ * then so long that sharing its key row gains nothing, and a team finds the parts in the caches that it left them in.
+ */
+#define ROTATION_LONG 16u
 
 size_t keyswitch_scratch(const tfhe_params *p);
 void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp);
 
-/* EF = 1, `count` <= BOOTSTRAP_BATCH ciphertexts, each key row read once: acc[q] (k+1, N), exponents[q] (n+1). */
-void blind_rotate_batch(const eval_key *key, uint64_t *const *acc, const lut *const *tables,
-                        const uint32_t *const *exponents, size_t count, scratch *tmp);
+/* acc: extended accumulator, part j holds coefficients i*EF + j. exponents in [0, 2*EF*N), of any valuations. */
+typedef struct rotation {
+    const lut *table;
+    const uint32_t *exponents; /* (n+1), body last */
+    uint64_t *acc;             /* (EF, k+1, N) */
+} rotation;
+
+/* Ciphertexts to rotate together, in [1, ROTATION_MOST]: one from EF = ROTATION_LONG on, else as many as have their
+ * accumulators in one and a half times the second-level cache, and one at least. A key row read once for all is worth
+ * some reads from the cache behind: within 1 % of the best batch for EF = 1 to 16 (docs/performance.md). */
+size_t rotation_batch(const tfhe_params *p, uint32_t EF);
+
+/* Blind rotation of `count` in [1, ROTATION_MOST] ciphertexts by tables of one EF: acc <- the table rotated by the body
+ * and by <exponents, s>, homomorphically. CMUXes commute: key rows are walked once for each 2-adic valuation v of the
+ * exponents (capped at log2 EF), lowest first, each row for all ciphertexts that it moves (ROTATION_LONG); once all
+ * that is left is divisible by 2^v, parts of different residue modulo 2^v no longer mix, and those that `needed`
+ * (needed_count >= 1 coefficients that will be extracted) cannot see are left alone, of no further meaning. Every
+ * member of the team calls it with the same arguments but its own tmp (blind_rotate_scratch bytes, rewound on return);
+ * the results are the same words for any number of members and any batch. On return all members are done. */
+size_t blind_rotate_scratch(const tfhe_params *p);
+void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
+                  const parallel_member *me, scratch *tmp);
 #endif

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define GROUP 32u /* ciphertexts that share one pass over the key */
-
 size_t bootstrap_small_words(const tfhe_params *p)
 {
     return ((size_t)p->n + 16) / 16 * 16;
@@ -14,7 +12,7 @@ size_t bootstrap_small_words(const tfhe_params *p)
 
 size_t keyswitch_scratch(const tfhe_params *p)
 {
-    return ROUND_UP((size_t)GROUP * KEYSWITCH_BLOCK * p->ks_l * sizeof(int16_t));
+    return ROUND_UP((size_t)KEYSWITCH_GROUP * KEYSWITCH_BLOCK * p->ks_l * sizeof(int16_t));
 }
 
 /* Balanced digits of coefficients first..first+rows-1, most significant level first: (rows, ks_l). Adding half of every
@@ -42,7 +40,7 @@ static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size
 {
     const tfhe_params *p = &key->params;
     const size_t dim = tfhe_big_dim(p), mark = tmp->used, block = (size_t)KEYSWITCH_BLOCK * p->ks_l;
-    int16_t *digits = scratch_take(tmp, GROUP * block * sizeof *digits);
+    int16_t *digits = scratch_take(tmp, KEYSWITCH_GROUP * block * sizeof *digits);
     memset(out, 0, count * key->small * sizeof *out);
     for (size_t q = 0; q < count; q++)
         out[q * key->small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
@@ -56,8 +54,9 @@ static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size
 
 void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
 {
-    for (size_t q = 0; q < count; q += GROUP)
-        keyswitch_group(key, in + q, count - q < GROUP ? count - q : GROUP, out + q * key->small, tmp);
+    for (size_t q = 0; q < count; q += KEYSWITCH_GROUP)
+        keyswitch_group(key, in + q, count - q < KEYSWITCH_GROUP ? count - q : KEYSWITCH_GROUP, out + q * key->small,
+                        tmp);
 }
 
 annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)

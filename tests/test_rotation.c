@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blind rotations of batches and by teams against one written out of place, word for word, at toy dimensions and for
+ * random exponents of every valuation; batches of look-ups against single ones. */
+#include "tfhe_fixture.h"
+
+#include "tfhe/bootstrap_priv.h"
+
+#define BATCH 9u
+
+static uint64_t seed = 5;
+
+static tfhe_params toy(uint32_t k, uint32_t l)
+{
+    return (tfhe_params){.n = 40,
+                         .k = k,
+                         .N = 256,
+                         .pbs_l = l,
+                         .pbs_lb = (l + 1) / 2,
+                         .pbs_bg = 16,
+                         .ks_l = 4,
+                         .ks_b = 4,
+                         .lwe_noise = 2,
+                         .glwe_noise = 8};
+}
+
+typedef struct inputs {
+    uint32_t EF;
+    lut *table[BATCH];
+    uint32_t *exponents; /* (BATCH, n+1) */
+} inputs;
+
+/* Exponents zero, or of a valuation from 0 to beyond log2 EF, each as likely; bodies any. */
+static void inputs_create(const tfhe_params *p, uint32_t EF, inputs *in)
+{
+    const unsigned log2_w = 1 + (unsigned)__builtin_ctz(EF * p->N), kinds = (unsigned)__builtin_ctz(EF) + 3;
+    uint64_t *entries = calloc(p->N, 8);
+    *in = (inputs){.EF = EF, .exponents = calloc(BATCH * (p->n + 1), 4)};
+    for (size_t q = 0; q < BATCH; q++) {
+        for (size_t i = 0; i < p->N; i++) entries[i] = test_random(&seed);
+        assert_ok(lut_create_padded(p->N, EF, entries, p->N, 0, &in->table[q]));
+        for (size_t i = 0; i <= p->n; i++) {
+            const unsigned kind = (unsigned)(test_random(&seed) % kinds);
+            const uint32_t any = (uint32_t)test_random(&seed) & ((UINT32_C(1) << log2_w) - 1);
+            const uint32_t odd = (any | 1) << kind & ((UINT32_C(1) << log2_w) - 1);
+            in->exponents[q * (p->n + 1) + i] = i == p->n ? any : kind + 1 == kinds ? 0 : odd;
+        }
+    }
+    free(entries);
+}
+
+static void inputs_destroy(inputs *in)
+{
+    for (size_t q = 0; q < BATCH; q++) lut_destroy(in->table[q]);
+    free(in->exponents);
+}
+
+/* One step on all parts, new ones beside the old. */
+static void plain_step(const eval_key *key, uint32_t EF, size_t i, uint32_t a, uint64_t *acc, uint64_t *next,
+                       double *digits)
+{
+    const tfhe_params *p = &key->params;
+    const fft_gadget g = {.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
+    const size_t words = (p->k + 1) * p->N;
+    for (uint32_t t = 0; t < EF; t++) {
+        const uint32_t s = (t - a) & (EF - 1);
+        uint64_t *part = next + t * words;
+        memcpy(part, acc + t * words, words * sizeof *part);
+        fft_digits_take(key->plan, &g, digits, acc + s * words, (a + s - t) / EF, part);
+        fft_digits_apply(key->plan, &g, digits, 1, &part, key->bsk + i * key->bsk_row, NULL);
+    }
+    memcpy(acc, next, EF * words * sizeof *acc);
+}
+
+/* Where an exponent stands in the order of bootstrap_priv.h; 0 if it moves nothing. */
+static uint32_t rank_of(uint32_t EF, uint32_t a)
+{
+    if (a == 0) return 0;
+    uint32_t v = 0;
+    while (a % 2 == 0 && (EF >> v) > 1) a /= 2, v++;
+    const uint32_t length = EF >> v, rest = a % length;
+    return 1 + v * EF + (length < ROTATION_LONG ? 0 : rest < length - rest ? rest : length - rest);
+}
+
+/* acc (EF, k+1, N): all parts kept up. */
+static void plain_rotate(const eval_key *key, const inputs *in, size_t q, uint64_t *acc)
+{
+    const tfhe_params *p = &key->params;
+    const size_t words = (p->k + 1) * p->N, steps = in->EF * p->N;
+    const uint32_t *a = in->exponents + q * (p->n + 1);
+    uint64_t *next = calloc(in->EF * words, 8);
+    scratch tmp;
+    assert_ok(scratch_create(blind_rotate_scratch(p), &tmp));
+    double *digits = scratch_take(&tmp, blind_rotate_scratch(p));
+    memset(acc, 0, in->EF * words * sizeof *acc);
+    for (size_t x = 0; x < steps; x++) {
+        const size_t at = (x + a[p->n]) % (2 * steps);
+        const uint64_t value = in->table[q]->v[at % steps];
+        acc[x % in->EF * words + p->k * p->N + x / in->EF] = at < steps ? value : -value;
+    }
+    for (uint32_t rank = 1; rank <= 7 * in->EF; rank++)
+        for (size_t i = 0; i < p->n; i++)
+            if (rank_of(in->EF, a[i]) == rank) plain_step(key, in->EF, i, a[i], acc, next, digits);
+    scratch_destroy(&tmp);
+    free(next);
+}
+
+typedef struct team {
+    const eval_key *key;
+    const rotation *r;
+    size_t count;
+    const uint32_t *needed;
+    size_t needed_count;
+    scratch tmp[5];
+    unsigned members; /* that came */
+} team;
+
+static void rotate_member(void *context, const parallel_member *me)
+{
+    team *t = context;
+    if (me->member == 0) t->members = me->members;
+    blind_rotate(t->key, t->r, t->count, t->needed, t->needed_count, me, &t->tmp[me->member]);
+}
+
+/* The first `count` inputs, by this many members: every part that a needed coefficient lies in is the plain one. */
+static void check_rotation(const eval_key *key, const inputs *in, const uint64_t *plain, size_t count, unsigned members,
+                           const uint32_t *needed, size_t needed_count)
+{
+    const tfhe_params *p = &key->params;
+    const size_t part = (p->k + 1) * p->N, words = in->EF * part;
+    uint64_t *acc = calloc(count * words, 8);
+    rotation r[BATCH];
+    for (size_t q = 0; q < count; q++) r[q] = (rotation){in->table[q], in->exponents + q * (p->n + 1), acc + q * words};
+    team t = {.key = key, .r = r, .count = count, .needed = needed, .needed_count = needed_count};
+    for (unsigned m = 0; m < members; m++) {
+        assert_ok(scratch_create(blind_rotate_scratch(p), &t.tmp[m]));
+    }
+    parallel_team(members, rotate_member, &t);
+    assert_in_range(t.members, 1, members);
+    for (size_t q = 0; q < count; q++)
+        for (size_t i = 0; i < needed_count; i++) {
+            const size_t at = q * words + needed[i] % in->EF * part;
+            assert_memory_equal(acc + at, plain + at, part * sizeof *acc);
+        }
+    for (unsigned m = 0; m < members; m++) scratch_destroy(&t.tmp[m]);
+    free(acc);
+}
+
+static void check_factor(const eval_key *key, uint32_t EF)
+{
+    const tfhe_params *p = &key->params;
+    const size_t words = (size_t)EF * (p->k + 1) * p->N;
+    const uint32_t offset[3] = {0, EF * p->N / 3, EF * p->N - 1};
+    uint64_t *plain = calloc(BATCH * words, 8);
+    inputs in;
+    inputs_create(p, EF, &in);
+    for (size_t q = 0; q < BATCH; q++) plain_rotate(key, &in, q, plain + q * words);
+    for (size_t count = 1; count <= BATCH; count++) check_rotation(key, &in, plain, count, 1, offset, 1 + count % 3);
+    for (unsigned members = 2; members <= 5; members++) {
+        check_rotation(key, &in, plain, 1, members, offset, 1);
+        check_rotation(key, &in, plain, 1, members, offset, 3);
+        check_rotation(key, &in, plain, members, members, offset, 2);
+    }
+    inputs_destroy(&in);
+    free(plain);
+}
+
+static void test_batches_and_teams(void **state)
+{
+    (void)state;
+    for (uint32_t k = 1; k <= 3; k++) {
+        const tfhe_params p = toy(k, k % 2 + 1);
+        fixture f;
+        fixture_create(&f, &p);
+        for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2) check_factor(f.eval, EF);
+        fixture_destroy(&f);
+    }
+}
+
+/* Batches of many sizes on many threads give the words of single look-ups on one. */
+static void check_lookups(const fixture *f, uint32_t EF)
+{
+    enum { MOST = 70 };
+    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33, MOST};
+    const tfhe_params *p = &f->secret->params;
+    const size_t words = lwe_words(p);
+    const uint32_t offsets[2] = {EF * p->N / 4 + EF / 2, 0};
+    uint64_t message[MOST], entries[16];
+    for (size_t i = 0; i < 16; i++) entries[i] = test_random(&seed);
+    for (size_t i = 0; i < MOST; i++) message[i] = test_random(&seed);
+    lut *table;
+    assert_ok(lut_create_padded(p->N, EF, entries, 16, 0, &table));
+    uint64_t *in = fixture_encrypt(f, message, MOST), *single = calloc(2 * MOST * words, 8),
+             *out = calloc(2 * MOST * words, 8);
+    bootstrap_job jobs[MOST];
+    for (size_t i = 0; i < MOST; i++) {
+        jobs[i] = (bootstrap_job){in + i * words, table, single + 2 * i * words};
+        assert_ok(bootstrap_batch(f->eval, &jobs[i], 1, offsets, 2, 1));
+        jobs[i].out = out + 2 * i * words;
+    }
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        for (unsigned threads = 1; threads <= 5; threads++) {
+            memset(out, 0, 2 * MOST * words * sizeof *out);
+            assert_ok(bootstrap_batch(f->eval, jobs, counts[c], offsets, 2, threads));
+            assert_memory_equal(out, single, 2 * counts[c] * words * sizeof *out);
+        }
+    free(in), free(single), free(out);
+    lut_destroy(table);
+}
+
+static void test_lookups(void **state)
+{
+    (void)state;
+    const tfhe_params p = toy(1, 1);
+    fixture f;
+    fixture_create(&f, &p);
+    for (uint32_t EF = 1; EF <= 16; EF *= 4) check_lookups(&f, EF);
+    fixture_destroy(&f);
+}
+
+static void test_batch_rule(void **state)
+{
+    (void)state;
+    for (uint32_t N = 256; N <= 65536; N *= 2) {
+        const tfhe_params p = {.k = 1, .N = N};
+        for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2) {
+            const size_t batch = rotation_batch(&p, EF);
+            assert_in_range(batch, 1, EF < ROTATION_LONG ? ROTATION_MOST : 1);
+            if (EF > 1) assert_true(batch <= rotation_batch(&p, EF / 2));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches_and_teams),
+        cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_batch_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
