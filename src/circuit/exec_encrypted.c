@@ -141,17 +141,19 @@ static annulus_status linear(const circuit_layer *l, const uint64_t *constant, c
     return ANNULUS_OK;
 }
 
-/* Look-ups between two reports of progress: many enough to keep every worker busy. */
-static size_t slice_of(unsigned threads)
+/* Look-ups between two reports of progress, at most: enough for every worker to share the passes over the keys, and of
+ * the largest tables so few that a report comes every few seconds. */
+static size_t slice_of(uint32_t EF, unsigned threads)
 {
-    return 16 * (size_t)parallel_threads(threads);
+    return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
 static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key *key, const uint64_t *in, uint64_t *out,
                                unsigned threads, const annulus_progress *progress)
 {
     const circuit_layer *l = &plan->c->layers[i];
-    const size_t words = lwe_words(eval_key_params(key)), slice = slice_of(threads);
+    const size_t words = lwe_words(eval_key_params(key)), slice = slice_of(l->EF, threads);
+    const size_t slices = (l->out + slice - 1) / slice;
     const uint32_t offset = 0;
     void *p;
     TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
@@ -159,10 +161,10 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key *
     for (size_t o = 0; o < l->out; o++)
         jobs[o] = (bootstrap_job){.in = in + o * words, .table = plan->layers[i].tables[o], .out = out + o * words};
     annulus_status st = ANNULUS_OK;
-    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o += slice) {
+    for (size_t s = 0; st == ANNULUS_OK && s < slices; s++) {
+        const size_t o = l->out * s / slices, next = l->out * (s + 1) / slices;
         st = progress_report(progress, l->name, o, l->out);
-        if (st == ANNULUS_OK)
-            st = bootstrap_batch(key, jobs + o, l->out - o < slice ? l->out - o : slice, &offset, 1, threads);
+        if (st == ANNULUS_OK) st = bootstrap_batch(key, jobs + o, next - o, &offset, 1, threads);
     }
     if (st == ANNULUS_OK) st = progress_report(progress, l->name, l->out, l->out);
     mem_free(jobs);
