@@ -76,7 +76,7 @@ static void test_front(void **state)
     (void)state;
     static extension_front f;
     extension_front_init(&f);
-    assert_true(f.count > 80 && f.at[0].EF == 1 && f.cost[0] == 1);
+    assert_true(f.count > 80 && f.at[0].EF == 1 && f.at[0].products == 1);
     assert_true(f.at[f.count - 1].EF == TFHE_MAX_EF && f.at[f.count - 1].price == 0);
     for (uint32_t n = 450; n <= 1300; n += 425) {
         const tfhe_params p = {.n = n, .k = 1, .N = 1024};
@@ -84,7 +84,7 @@ static void test_front(void **state)
         for (size_t i = 0; i < f.count; i++) {
             const double v = noise_modulus_switch(&p, f.at[i].EF, f.at[i].price);
             assert_true(f.variance[i] == v);
-            assert_true(i == 0 || (f.cost[i] > f.cost[i - 1] && v < f.variance[i - 1]));
+            assert_true(i == 0 || (f.at[i].products > f.at[i - 1].products && v < f.variance[i - 1]));
             assert_int_equal(extension_front_find(&f, &p, v, 1), i);
             assert_int_equal(extension_front_find(&f, &p, v * 0.999999, 1), i + 1);
             const size_t at = extension_front_find(&f, &p, v, 8192);

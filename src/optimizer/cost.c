@@ -3,17 +3,15 @@
 
 #include <math.h>
 
-/* Least-squares fit to five rings measured on one Zen 4 core with the AVX2 kernels in batches of 8
- * (docs/performance.md); within 4 % of each. `extended` by eight pairs of EF and price from 2 to 32 at k=1, N=2048,
- * l=1.
- */
+/* Least-squares fit of relative errors to 22 rings and gadgets measured on one Zen 4 core with the AVX-512 kernels in
+ * batches (docs/performance.md): within 3.5 % of each. A rotation with EF > 1 took its expected products times such a
+ * step, within 3 % up to EF = 16 and 7 % at 32. */
 static const struct {
     double fft;       /* ns per (rows + k+1) N log2 N: the transforms of a step */
     double multiply;  /* ns per rows (k+1) N: the product with a GGSW */
     double linear;    /* ns per (k+1) N: rotation, digits, accumulation */
-    double extended;  /* steps a mask element beyond its products at EF > 1, where each rotation reads the key itself */
-    double keyswitch; /* ns per kN l (n+1) */
-} model = {.fft = 0.0649, .multiply = 0.186, .linear = 0.454, .extended = 0.5, .keyswitch = 0.053};
+    double keyswitch; /* ns per kN l (n+1), with VNNI */
+} model = {.fft = 0.0538, .multiply = 0.125, .linear = 0.0936, .keyswitch = 0.0212};
 
 double cost_keyswitch(const tfhe_params *p)
 {
@@ -26,13 +24,7 @@ double cost_step(const tfhe_params *p)
     return 1e-9 * N * (model.fft * (rows + k1) * log2(N) + model.multiply * rows * k1 + model.linear * k1);
 }
 
-double cost_extension(const extension *e)
-{
-    return e->EF == 1 ? e->products : e->products + model.extended;
-}
-
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price)
 {
-    const extension e = extension_expected(EF, price);
-    return p->n * cost_step(p) * cost_extension(&e);
+    return p->n * cost_step(p) * extension_expected(EF, price).products;
 }

@@ -44,7 +44,7 @@ static uint32_t last_price(uint32_t EF)
 
 static int cheaper_first(const void *a, const void *b)
 {
-    const double x = cost_extension(a), y = cost_extension(b);
+    const double x = ((const extension *)a)->products, y = ((const extension *)b)->products;
     return (x > y) - (x < y);
 }
 
@@ -61,8 +61,7 @@ void extension_front_init(extension_front *f)
         const double square = all[i].square / ((double)all[i].EF * all[i].EF);
         if (square >= least) continue;
         least = square;
-        f->at[f->count] = all[i];
-        f->cost[f->count++] = cost_extension(&all[i]);
+        f->at[f->count++] = all[i];
     }
 }
 

@@ -22,7 +22,6 @@ extension extension_expected(uint32_t EF, uint32_t price);
 typedef struct extension_front {
     size_t count;
     extension at[EXTENSION_MAX_FRONT];
-    double cost[EXTENSION_MAX_FRONT];     /* cost_extension */
     double variance[EXTENSION_MAX_FRONT]; /* noise_extension, falling; for the parameters of extension_front_vary */
 } extension_front;
 

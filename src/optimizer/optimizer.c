@@ -80,7 +80,7 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
 {
     const extension_front *f = &s->front;
     size_t choice[OPTIMIZER_MAX_LAYERS];
-    double seconds = s->look_ups * (keyswitch + rotate * f->cost[0]); /* at least; raised layer by layer */
+    double seconds = s->look_ups * (keyswitch + rotate * f->at[0].products); /* at least; raised layer by layer */
     double worst = 0, worst_variance = 0;
     size_t worst_layer = 0;
     int feasible = 1;
@@ -93,7 +93,8 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
             v += v_keyswitch;
             choice[i] = extension_front_find(f, p, s->bound[i] - v, 2 * layer->cells);
             v += f->variance[choice[i] == f->count ? f->count - 1 : choice[i]];
-            if (choice[i] != f->count) seconds += (double)layer->count * rotate * (f->cost[choice[i]] - f->cost[0]);
+            if (choice[i] != f->count)
+                seconds += (double)layer->count * rotate * (f->at[choice[i]].products - f->at[0].products);
         }
         if (layer->is_output ? v > s->bound[i] : choice[i] == f->count) feasible = 0;
         if (v / s->bound[i] > worst) worst = v / s->bound[i], worst_layer = i, worst_variance = v;

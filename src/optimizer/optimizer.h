@@ -53,9 +53,8 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
                        const uint32_t *price, optimizer_result *out);
 
 /* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one external product at EF = 1,
- * and one blind rotation, which takes n*cost_extension times that. */
+ * and one blind rotation, which takes the expected number of them (extension.h). */
 double cost_keyswitch(const tfhe_params *p);
 double cost_step(const tfhe_params *p);
-double cost_extension(const extension *e); /* a mask element, in external products at EF = 1 */
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price);
 #endif
