@@ -11,7 +11,7 @@ static uint64_t seed = 5;
 
 static tfhe_params toy(uint32_t k, uint32_t l)
 {
-    return (tfhe_params){.n = 40,
+    return (tfhe_params){.n = 16,
                          .k = k,
                          .N = 256,
                          .pbs_l = l,
@@ -167,8 +167,8 @@ static void check_factor(const eval_key *key, uint32_t EF)
 static void test_batches_and_teams(void **state)
 {
     (void)state;
-    for (uint32_t k = 1; k <= 3; k++) {
-        const tfhe_params p = toy(k, k % 2 + 1);
+    for (uint32_t k = 1; k <= 3; k += 2) {
+        const tfhe_params p = toy(k, k == 1 ? 2 : 1);
         fixture f;
         fixture_create(&f, &p);
         for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2) check_factor(f.eval, EF);
@@ -179,8 +179,8 @@ static void test_batches_and_teams(void **state)
 /* Batches of many sizes on many threads give the words of single look-ups on one. */
 static void check_lookups(const fixture *f, uint32_t EF)
 {
-    enum { MOST = 70 };
-    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33, MOST};
+    enum { MOST = 33 };
+    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, MOST};
     const tfhe_params *p = &f->secret->params;
     const size_t words = lwe_words(p);
     const uint32_t offsets[2] = {EF * p->N / 4 + EF / 2, 0};
@@ -224,10 +224,23 @@ static void test_batch_rule(void **state)
         const tfhe_params p = {.k = 1, .N = N};
         for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2) {
             const size_t batch = rotation_batch(&p, EF);
-            assert_in_range(batch, 1, EF < ROTATION_LONG ? ROTATION_MOST : 1);
+            assert_in_range(batch, 1, ROTATION_MOST);
             if (EF > 1) assert_true(batch <= rotation_batch(&p, EF / 2));
         }
     }
+}
+
+static void nothing(void *context, const parallel_member *me)
+{
+    (void)context, (void)me;
+}
+
+/* OpenMP of LLVM 14 leaks where a team outgrows those before. */
+static int start_largest_team(void **state)
+{
+    (void)state;
+    parallel_team(5, nothing, NULL);
+    return 0;
 }
 
 int main(void)
@@ -237,5 +250,5 @@ int main(void)
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_batch_rule),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start_largest_team, NULL);
 }

@@ -38,7 +38,6 @@ static size_t accumulator_bytes(const tfhe_params *p, uint32_t EF)
 
 size_t rotation_batch(const tfhe_params *p, uint32_t EF)
 {
-    if (EF >= ROTATION_LONG) return 1;
     const size_t fit = 3 * cpu_cache_bytes() / 2 / accumulator_bytes(p, EF);
     return fit == 0 ? 1 : least(fit, ROTATION_MOST);
 }

@@ -10,9 +10,8 @@
 #define KEYSWITCH_GROUP 32u /* ciphertexts that share one pass over the keyswitching key */
 #define ROTATION_MOST 32u   /* ciphertexts that can share a walk over the bootstrapping key */
 /* EF/2^v from which on exponents of valuation v are sorted further, by their distance from a multiple of EF: a step is
- * then so long that sharing its key row gains nothing, and a team finds the parts in the caches that it left them in.
- */
-#define ROTATION_LONG 16u
+ * then so long that sharing its key row gains little, and a team finds the parts in the caches that it left them in. */
+#define ROTATION_LONG 8u
 
 size_t keyswitch_scratch(const tfhe_params *p);
 void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp);
@@ -24,9 +23,9 @@ typedef struct rotation {
     uint64_t *acc;             /* (EF, k+1, N) */
 } rotation;
 
-/* Ciphertexts to rotate together, in [1, ROTATION_MOST]: one from EF = ROTATION_LONG on, else as many as have their
- * accumulators in one and a half times the second-level cache, and one at least. A key row read once for all is worth
- * some reads from the cache behind: within 1 % of the best batch for EF = 1 to 16 (docs/performance.md). */
+/* Ciphertexts to rotate together, in [1, ROTATION_MOST]: as many as have their accumulators in one and a half times the
+ * second-level cache, and one at least. A key row read once for all is worth some reads from the cache behind
+ * (docs/performance.md). */
 size_t rotation_batch(const tfhe_params *p, uint32_t EF);
 
 /* Blind rotation of `count` in [1, ROTATION_MOST] ciphertexts by tables of one EF: acc <- the table rotated by the body
