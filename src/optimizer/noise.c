@@ -9,9 +9,9 @@
 #define FFT_POWER_K 1.22003
 #define FFT_POWER_N 2.22003
 #define LOST_BITS 11.0
-/* Our transform against that fit, between what its variants measure: 0.80 to 1.02 (AVX-512), 1.02 to 1.16 (AVX2), 1.34
- * to 1.62 (reference) over four sets with l = 2, 3 and N = 1024..4096 (docs/performance.md): 0.3 bit of the whole or
- * less. */
+/* Our transform against that fit, between what its variants measure: 0.80 to 1.02 (AVX-512, fused), 1.06 to 1.17
+ * (AVX-512, additions apart), 1.02 to 1.16 (AVX2), 1.34 to 1.62 (reference) over four sets with l = 2, 3 and
+ * N = 1024..4096 (docs/performance.md): 0.3 bit of the whole or less. */
 #define FFT_OURS 1.25
 
 double noise_tuniform(unsigned bound, unsigned logq)
