@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "optimizer/optimizer.h"
+#include "optimizer/optimizer_priv.h"
 
 #include <math.h>
 #include <string.h>
 
-#define N_FIRST 450u
-#define N_LAST 1300u
-#define MAX_GADGETS 32
+#define MAX_GADGETS 64 /* as many levels as a 64-bit word has bits */
 #define GLOBAL_ROUNDS 12
+
+static const search_model shipped = {
+    .n = {450, 1300, 2},
+    .k_last = 6,
+    .N = {256, 4096},
+    .kN = {512, 4096},
+    .pbs = {.l_last = 6, .b_first = 2, .b_last = 30, .bits = 52},
+    .ks = {.l_last = 24, .b_first = 1, .b_last = 15, .bits = 32},
+    .front_init = extension_front_init,
+    .front_vary = extension_front_vary,
+    .blind_rotate = noise_blind_rotate,
+    .keyswitch = noise_keyswitch,
+    .cost_keyswitch = cost_keyswitch,
+    .cost_step = cost_step,
+};
 
 /* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */
 typedef struct gadget {
@@ -17,6 +30,7 @@ typedef struct gadget {
 
 typedef struct search {
     const optimizer_request *request;
+    const search_model *model;
     double look_ups;
     double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase */
     int found;
@@ -31,15 +45,16 @@ typedef struct search {
 
 /* For each number of levels of masks and body the base of least noise; only those that lower the noise are kept, in the
  * order of their cost: it grows with the rows. */
-static size_t bootstrap_gadgets(tfhe_params p, gadget *out)
+static size_t bootstrap_gadgets(const search_model *m, tfhe_params p, gadget *out)
 {
     size_t count = 0;
     p.n = 1;
-    for (p.pbs_l = 1; p.pbs_l <= 6; p.pbs_l++)
+    for (p.pbs_l = 1; p.pbs_l <= m->pbs.l_last; p.pbs_l++)
         for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
             gadget g = {.l = p.pbs_l, .lb = p.pbs_lb, .variance = INFINITY};
-            for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++) {
-                const double v = noise_blind_rotate(&p);
+            for (p.pbs_bg = m->pbs.b_first; p.pbs_bg * p.pbs_l <= m->pbs.bits && p.pbs_bg <= m->pbs.b_last;
+                 p.pbs_bg++) {
+                const double v = m->blind_rotate(&p);
                 if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
             }
             if (count > 0 && g.variance >= out[count - 1].variance) continue;
@@ -48,18 +63,18 @@ static size_t bootstrap_gadgets(tfhe_params p, gadget *out)
     return count;
 }
 
-static size_t keyswitch_gadgets(tfhe_params p, gadget *out)
+static size_t keyswitch_gadgets(const search_model *m, tfhe_params p, gadget *out)
 {
     size_t count = 0;
-    for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
+    for (p.ks_l = 1; p.ks_l <= m->ks.l_last; p.ks_l++) {
         gadget g = {.l = p.ks_l, .variance = INFINITY};
-        for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) {
-            const double v = noise_keyswitch(&p);
+        for (p.ks_b = m->ks.b_first; p.ks_b * p.ks_l <= m->ks.bits && p.ks_b <= m->ks.b_last; p.ks_b++) {
+            const double v = m->keyswitch(&p);
             if (v < g.variance) g.variance = v, g.b = p.ks_b;
         }
         if (count > 0 && g.variance >= out[count - 1].variance) continue;
         p.ks_b = g.b;
-        g.seconds = cost_keyswitch(&p);
+        g.seconds = m->cost_keyswitch(&p);
         out[count++] = g;
     }
     return count;
@@ -113,18 +128,19 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
 
 static void try_ring(search *s, tfhe_params p)
 {
+    const search_model *m = s->model;
     gadget rotations[MAX_GADGETS], switches[MAX_GADGETS];
     p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, s->request->level);
-    const size_t rotations_count = bootstrap_gadgets(p, rotations);
-    for (p.n = N_FIRST; p.n <= N_LAST; p.n += 2) {
+    const size_t rotations_count = bootstrap_gadgets(m, p, rotations);
+    for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step) {
         p.lwe_noise = security_tuniform_bound(p.n, 32, s->request->level);
-        const size_t switches_count = keyswitch_gadgets(p, switches);
-        extension_front_vary(&s->front, &p);
+        const size_t switches_count = keyswitch_gadgets(m, p, switches);
+        m->front_vary(&s->front, &p);
         for (size_t r = 0; r < rotations_count; r++) {
             p.pbs_l = rotations[r].l;
             p.pbs_lb = rotations[r].lb;
             p.pbs_bg = rotations[r].b;
-            const double rotate = p.n * cost_step(&p);
+            const double rotate = p.n * m->cost_step(&p);
             for (size_t k = 0; k < switches_count; k++) {
                 p.ks_l = switches[k].l;
                 p.ks_b = switches[k].b;
@@ -143,9 +159,10 @@ static void search_all(search *s, double log2_p)
     }
     s->found = 0;
     s->nearest_ratio = INFINITY;
-    for (uint32_t k = 1; k <= 6; k++)
-        for (uint32_t N = 256; N <= 4096; N *= 2)
-            if (k * N >= 512 && k * N <= 4096) try_ring(s, (tfhe_params){.k = k, .N = N});
+    const search_model *m = s->model;
+    for (uint32_t k = 1; k <= m->k_last; k++)
+        for (uint32_t N = m->N.first; N <= m->N.last; N *= 2)
+            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N});
 }
 
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
@@ -212,15 +229,31 @@ static annulus_status search_global(search *s, optimizer_result *out)
     return have ? ANNULUS_OK : infeasible(s, log2_p);
 }
 
+static search search_of(const optimizer_request *request, const search_model *model)
+{
+    search s = {.request = request, .model = model};
+    for (size_t i = 0; i < request->layers_count; i++)
+        if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
+    model->front_init(&s.front);
+    return s;
+}
+
+int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,
+                           double *seconds)
+{
+    search s = search_of(request, model);
+    search_all(&s, request->log2_error);
+    *best = s.best;
+    *seconds = s.best_seconds;
+    return s.found;
+}
+
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
 {
     REQUIRE(request->layers_count >= 1 && request->layers_count <= OPTIMIZER_MAX_LAYERS);
     if (!(request->log2_error < 0) || request->log2_error < -512)
         return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", request->log2_error);
-    search s = {.request = request};
-    for (size_t i = 0; i < request->layers_count; i++)
-        if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
-    extension_front_init(&s.front);
+    search s = search_of(request, &shipped);
     if (request->target == ERROR_GLOBAL) return search_global(&s, out);
     search_all(&s, request->log2_error);
     if (!s.found) return infeasible(&s, request->log2_error);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the search minimizes and over which sets: the shipped model (optimizer.c), and that of published sets, which the
+ * tests search with the same code. */
+#ifndef OPTIMIZER_OPTIMIZER_PRIV_H
+#define OPTIMIZER_OPTIMIZER_PRIV_H
+
+#include "optimizer/optimizer.h"
+
+typedef struct gadget_grid { /* l in [1, l_last], b in [b_first, b_last], b*l <= bits */
+    uint32_t l_last, b_first, b_last, bits;
+} gadget_grid;
+
+typedef struct search_model {
+    struct {
+        uint32_t first, last, step;
+    } n;
+    uint32_t k_last; /* from 1 */
+    struct {
+        uint32_t first, last;
+    } N, kN;             /* N: powers of two */
+    gadget_grid pbs, ks; /* l_last <= 64 */
+    void (*front_init)(extension_front *f);
+    void (*front_vary)(extension_front *f, const tfhe_params *p);
+    /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n. Key noise is
+     * TUniform on the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
+    double (*blind_rotate)(const tfhe_params *p);
+    double (*keyswitch)(const tfhe_params *p);
+    /* Seconds, or another unit; cost_step times n is the blind rotation at EF = 1. Both must grow with the levels. */
+    double (*cost_keyswitch)(const tfhe_params *p);
+    double (*cost_step)(const tfhe_params *p);
+} search_model;
+
+/* The cheapest set of the model for the request, whose error is per look-up, and its cost; 0: there is none, *best and
+ * *seconds are unspecified. */
+int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,
+                           double *seconds);
+#endif
