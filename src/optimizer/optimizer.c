@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_GADGETS 64 /* as many levels as a 64-bit word has bits */
+#define MAX_GADGETS 128 /* 64 levels, bodies of as many or one less */
 #define GLOBAL_ROUNDS 12
 
 static const search_model shipped = {
@@ -44,7 +44,8 @@ typedef struct search {
 } search;
 
 /* For each number of levels of masks and body the base of least noise; only those that lower the noise are kept, in the
- * order of their cost: it grows with the rows. */
+ * order of their cost: it grows with the rows. The noise of a number of levels is convex in the base: a term grows with
+ * it, the other falls. */
 static size_t bootstrap_gadgets(const search_model *m, tfhe_params p, gadget *out)
 {
     size_t count = 0;
@@ -55,6 +56,7 @@ static size_t bootstrap_gadgets(const search_model *m, tfhe_params p, gadget *ou
             for (p.pbs_bg = m->pbs.b_first; p.pbs_bg * p.pbs_l <= m->pbs.bits && p.pbs_bg <= m->pbs.b_last;
                  p.pbs_bg++) {
                 const double v = m->blind_rotate(&p);
+                if (v > g.variance) break;
                 if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
             }
             if (count > 0 && g.variance >= out[count - 1].variance) continue;
@@ -70,6 +72,7 @@ static size_t keyswitch_gadgets(const search_model *m, tfhe_params p, gadget *ou
         gadget g = {.l = p.ks_l, .variance = INFINITY};
         for (p.ks_b = m->ks.b_first; p.ks_b * p.ks_l <= m->ks.bits && p.ks_b <= m->ks.b_last; p.ks_b++) {
             const double v = m->keyswitch(&p);
+            if (v > g.variance) break;
             if (v < g.variance) g.variance = v, g.b = p.ks_b;
         }
         if (count > 0 && g.variance >= out[count - 1].variance) continue;
@@ -126,16 +129,30 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
     }
 }
 
+/* The modulus switch to the finest exponents errs too much for a set to be found, or to come nearer. */
+static int hopeless(const search *s)
+{
+    const double least = s->front.variance[s->front.count - 1];
+    double ratio = 0;
+    for (size_t i = 0; i < s->request->layers_count; i++)
+        if (!s->request->layers[i].is_output) ratio = fmax(ratio, least / s->bound[i]);
+    return ratio > 1 && (s->found || ratio >= s->nearest_ratio);
+}
+
 static void try_ring(search *s, tfhe_params p)
 {
     const search_model *m = s->model;
     gadget rotations[MAX_GADGETS], switches[MAX_GADGETS];
     p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, s->request->level);
     const size_t rotations_count = bootstrap_gadgets(m, p, rotations);
+    p.pbs_l = p.pbs_lb = 1;
+    const double least = s->look_ups * s->front.at[0].products * m->cost_step(&p); /* a key bit; in all */
     for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step) {
+        if (s->found && p.n * least >= s->best_seconds) break;
+        m->front_vary(&s->front, &p);
+        if (hopeless(s)) continue;
         p.lwe_noise = security_tuniform_bound(p.n, 32, s->request->level);
         const size_t switches_count = keyswitch_gadgets(m, p, switches);
-        m->front_vary(&s->front, &p);
         for (size_t r = 0; r < rotations_count; r++) {
             p.pbs_l = rotations[r].l;
             p.pbs_lb = rotations[r].lb;
