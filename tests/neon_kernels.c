@@ -79,6 +79,43 @@ static void test_steps(size_t N, uint64_t *seed)
     mem_free(p), mem_free(q), mem_free(key), mem_free(want), mem_free(got);
 }
 
+/* out <- q + the digits of q times the combination of the bundle of `key`; l rows and one column. */
+static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, size_t members, const uint32_t *e,
+                        const uint64_t *q, const uint64_t *key, uint64_t *out)
+{
+    const fft_gadget g = {.columns = 1, .bg = 12, .l = l, .lb = l};
+    fft_plan *plan;
+    double *digits = array(fft_digits_words(N, &g)), *bundle = array(members * fft_matrix_words(N, l, 1));
+    fourier entry = {array(fft_words(N))};
+    must(fft_plan_create_with(N, kernels, &plan));
+    for (size_t i = 0; i < members * l; i++) {
+        fft_forward_torus(plan, entry, key + i * N);
+        fft_bundle_pack(plan, bundle, members, l, 1, i / l, i % l, 0, entry);
+    }
+    memcpy(out, q, N * sizeof *out);
+    fft_digits_take(plan, &g, digits, out, 0, NULL);
+    fft_bundle_apply(plan, &g, digits, 1, &out, bundle, members, &e, NULL);
+    mem_free(entry.v), mem_free(bundle), mem_free(digits);
+    fft_plan_destroy(plan);
+}
+
+static void test_bundles(size_t N, uint64_t *seed)
+{
+    uint64_t *q = array(N), *key = array(14 * N), *want = array(N), *got = array(N);
+    for (size_t members = 3; members <= 7; members += 4)
+        for (unsigned l = 1; l <= 2; l++) {
+            uint32_t e[FFT_BUNDLE_MOST];
+            for (size_t j = 0; j < members; j++) e[j] = (uint32_t)(test_random(seed) % (2 * N));
+            for (size_t j = 0; j < N; j++) q[j] = test_random(seed);
+            for (size_t j = 0; j < members * l * N; j++) key[j] = test_random(seed);
+            bundle_step(&fft_kernels_ref, N, l, members, e, q, key, want);
+            bundle_step(&fft_kernels_neon, N, l, members, e, q, key, got);
+            expect("bundle", N, worst_difference(want, got, N),
+                   sqrt((double)(2 * members * l * N)) * 0x1p-35 / 12 + 0x1p-50);
+        }
+    mem_free(q), mem_free(key), mem_free(want), mem_free(got);
+}
+
 static void test_round_trip(size_t N, uint64_t *seed)
 {
     fft_plan *plan;
@@ -129,7 +166,7 @@ int main(void)
         return 1;
     }
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
-    for (size_t N = FFT_MIN_N; N <= 4096; N *= 2) test_steps(N, &seed);
+    for (size_t N = FFT_MIN_N; N <= 4096; N *= 2) test_steps(N, &seed), test_bundles(N, &seed);
     test_matrices(&seed);
     puts("NEON kernels agree with the reference");
     return 0;

@@ -242,6 +242,80 @@ static void test_external_products(void **state)
         }
 }
 
+typedef struct bundle_case {
+    fft_gadget g;
+    size_t members, count;
+} bundle_case;
+
+/* sum += (X^e - 1) p */
+static void add_difference(size_t N, uint64_t *sum, const uint64_t *p, uint32_t e)
+{
+    for (size_t i = 0; i < N; i++) {
+        const size_t to = (i + e) % (2 * N);
+        sum[to % N] += to < N ? p[i] : -p[i];
+        sum[i] -= p[i];
+    }
+}
+
+/* Products with combinations against slow ones with matrices combined in the coefficients: as external_case, of sums of
+ * 2*members entries. The first vector's exponents are 0, the second's edges. */
+static void bundle_products(fft_plan *plan, const bundle_case *t, uint64_t *seed)
+{
+    const fft_gadget *g = &t->g;
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), words = g->columns * N, entries = rows * g->columns;
+    const double bound = sqrt((double)(2 * t->members * rows * N)) * ldexp(1.0, (int)g->bg - 47) / 12 + 0x1p-50;
+    double *packed = array(t->members * fft_matrix_words(N, rows, g->columns), 8),
+           *digits = array(t->count * fft_digits_words(N, g), 8);
+    uint64_t *matrices = array(t->members * entries * N, 8), *combined = array(entries * N, 8),
+             *acc = array(t->count * words, 8), *want = array(t->count * words, 8), *zero = array(words, 8), *part[8];
+    uint32_t e[8][FFT_BUNDLE_MOST];
+    const uint32_t *exponents[8];
+    const fourier entry = {array(fft_words(N), 8)};
+    for (size_t i = 0; i < t->members * entries; i++) {
+        for (size_t x = 0; x < N; x++) matrices[i * N + x] = test_random(seed);
+        fft_forward_torus(plan, entry, matrices + i * N);
+        fft_bundle_pack(plan, packed, t->members, rows, g->columns, i / entries, i % entries / g->columns,
+                        i % g->columns, entry);
+    }
+    for (size_t i = 0; i < t->count * words; i++) want[i] = acc[i] = test_random(seed);
+    for (size_t q = 0; q < t->count; q++) {
+        const uint32_t edges[FFT_BUNDLE_MOST] = {1, (uint32_t)N, (uint32_t)(2 * N - 1), 2, 0, (uint32_t)N - 1, 4};
+        for (size_t j = 0; j < t->members; j++)
+            e[q][j] = q == 0 ? 0 : q == 1 ? edges[j] : (uint32_t)(test_random(seed) % (2 * N));
+        part[q] = acc + q * words;
+        exponents[q] = e[q];
+        fft_digits_take(plan, g, digits + q * fft_digits_words(N, g), part[q], 0, NULL);
+        memset(combined, 0, entries * N * sizeof *combined);
+        for (size_t i = 0; i < t->members * entries; i++)
+            add_difference(N, combined + i % entries * N, matrices + i * N, e[q][i / entries]);
+        for (size_t c = 0; c < g->columns; c++)
+            slow_column(plan, g, part[q], 0, zero, combined, c, want + q * words + c * N);
+    }
+    fft_bundle_apply(plan, g, digits, t->count, part, packed, t->members, exponents, t->count > 1 ? packed : NULL);
+    assert_true(worst_difference(acc, want, t->count * words) < bound);
+    assert_memory_equal(acc, want, words * sizeof *acc); /* nothing was added */
+    mem_free(packed), mem_free(digits), mem_free(matrices), mem_free(combined), mem_free(acc), mem_free(want);
+    mem_free(zero), mem_free(entry.v);
+}
+
+static void test_bundles(void **state)
+{
+    (void)state;
+    static const bundle_case cases[] = {
+        {{2, 23, 1, 1}, 3, 3}, {{2, 16, 2, 1}, 7, 8}, {{4, 18, 1, 1}, 3, 8},
+        {{3, 12, 3, 3}, 7, 2}, {{7, 8, 2, 1}, 7, 3},
+    };
+    uint64_t seed = 6;
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
+        for (size_t N = 256; N <= 8192; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
+            for (size_t i = 0; i < (N <= 1024 ? sizeof cases / sizeof *cases : 2); i++)
+                bundle_products(plan, &cases[i], &seed);
+            fft_plan_destroy(plan);
+        }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -260,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_binary_product_is_exact),
         cmocka_unit_test(test_rotate_decompose),
         cmocka_unit_test(test_external_products),
+        cmocka_unit_test(test_bundles),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

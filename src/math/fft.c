@@ -40,16 +40,29 @@ size_t fft_kernels_all(const fft_kernels *out[FFT_VARIANTS])
     return count;
 }
 
+static void roots_fill(fft_plan *plan)
+{
+    const long double half_turn = 3.14159265358979323846264338327950288L;
+    for (size_t x = 0; x < 2 * plan->N; x++) {
+        double *root = plan->roots + 2 * ((x & 3) * plan->M + x / 4);
+        root[0] = (double)cosl(half_turn * (long double)x / (long double)plan->N);
+        root[1] = (double)sinl(half_turn * (long double)x / (long double)plan->N);
+    }
+}
+
 annulus_status fft_plan_create_with(size_t N, const fft_kernels *kernels, fft_plan **out)
 {
     if (N < FFT_MIN_N || N > FFT_MAX_N || (N & (N - 1)) != 0)
         return fail(ANNULUS_ERR_INPUT, "ring degree N = %zu: must be a power of two from %u to %u", N, FFT_MIN_N,
                     FFT_MAX_N);
     void *p;
-    TRY(mem_create(1, ROUND_UP(sizeof(fft_plan)) + kernels->tables_words(N / 2) * sizeof(double), "FFT plan", &p));
+    TRY(mem_create(1, ROUND_UP(sizeof(fft_plan)) + (4 * N + kernels->tables_words(N / 2)) * sizeof(double), "FFT plan",
+                   &p));
     fft_plan *plan = p;
     *plan = (fft_plan){.N = N, .M = N / 2, .kernels = kernels};
-    plan->forward_scalars = (double *)(void *)((unsigned char *)p + ROUND_UP(sizeof(fft_plan)));
+    plan->roots = (double *)(void *)((unsigned char *)p + ROUND_UP(sizeof(fft_plan)));
+    roots_fill(plan);
+    plan->forward_scalars = plan->roots + 4 * N;
     kernels->tables_fill(plan);
     *out = plan;
     return ANNULUS_OK;
@@ -208,23 +221,51 @@ void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, 
     a &= (uint32_t)(2 * N - 1);
     for (size_t c = 0; c < g->columns; c++, v += g->l * stride) {
         const unsigned l = c + 1 == g->columns ? g->lb : g->l;
-        plan->kernels->first_pass(plan, v, stride, from + c * N, a, base + c * N, g->bg, l, digit_offset(g->bg, l));
+        plan->kernels->first_pass(plan, v, stride, from + c * N, a, base == NULL ? NULL : base + c * N, g->bg, l,
+                                  digit_offset(g->bg, l));
     }
+}
+
+static fft_middle middle_of(const fft_plan *plan, const fft_gadget *g, size_t count, const double *matrix,
+                            const double *next)
+{
+    return (fft_middle){.count = count,
+                        .rows = fft_gadget_rows(g),
+                        .columns = g->columns,
+                        .stride = row_words(plan->N),
+                        .matrix = matrix,
+                        .next = next};
+}
+
+static void products_add(const fft_plan *plan, const fft_middle *m, double *digits, uint64_t *const *acc)
+{
+    const fft_kernels *kernels = plan->kernels;
+    for (size_t q = 0; q < m->count; q++)
+        for (size_t c = 0; c < m->columns; c++)
+            kernels->last_add(plan, digits + MOST_LEAD + (q * m->rows + c) * m->stride - kernels->lead,
+                              acc[q] + c * plan->N);
 }
 
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next)
 {
-    const fft_kernels *kernels = plan->kernels;
-    const fft_middle m = {.count = count,
-                          .rows = fft_gadget_rows(g),
-                          .columns = g->columns,
-                          .stride = row_words(plan->N),
-                          .matrix = matrix,
-                          .next = next};
-    kernels->middle(plan, digits + MOST_LEAD, &m);
-    for (size_t q = 0; q < count; q++)
-        for (size_t c = 0; c < g->columns; c++)
-            kernels->last_add(plan, digits + MOST_LEAD + (q * m.rows + c) * m.stride - kernels->lead,
-                              acc[q] + c * plan->N);
+    const fft_middle m = middle_of(plan, g, count, matrix, next);
+    plan->kernels->middle(plan, digits + MOST_LEAD, &m);
+    products_add(plan, &m, digits, acc);
+}
+
+void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_t rows, size_t columns, size_t j,
+                     size_t r, size_t c, fourier in)
+{
+    plan->kernels->bundle_pack(plan, bundle, members, rows, columns, j, r, c, in.v);
+}
+
+void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
+                      const double *bundle, size_t members, const uint32_t *const *exponents, const double *next)
+{
+    fft_middle m = middle_of(plan, g, count, bundle, next);
+    m.members = members;
+    m.exponents = exponents;
+    plan->kernels->bundle(plan, digits + MOST_LEAD, &m);
+    products_add(plan, &m, digits, acc);
 }

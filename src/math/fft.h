@@ -58,7 +58,8 @@ size_t fft_gadget_rows(const fft_gadget *g);
 
 /* External products in two steps, so that all that is read of an accumulator may be read before any of it is written.
  * First the digits of X^a*from - base (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first)
- * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). from, base: (columns, N). digits: fft_digits_words
+ * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). from, base: (columns, N); base NULL: nothing is
+ * subtracted, and a is 0. digits: fft_digits_words
  * doubles, 64-byte aligned. */
 size_t fft_digits_words(size_t N, const fft_gadget *g);
 void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
@@ -68,6 +69,20 @@ void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, 
  * needed after this one, fetched meanwhile (only addresses of it are taken), or NULL. */
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next);
+
+/* --- one external product by a combination of matrices ----------------------------------------------------------- */
+
+#define FFT_BUNDLE_MOST 7u
+#define FFT_BUNDLE_SETS 8u /* of digits at a time */
+
+/* A bundle is `members` = 3 or 7 matrices of one shape, members*fft_matrix_words doubles, 64-byte aligned. */
+void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_t rows, size_t columns, size_t j,
+                     size_t r, size_t c, fourier in);
+/* acc[q] <- acc[q] + IFFT(digits x sum over j of (X^exponents[q][j] - 1) matrix_j), exponents in [0, 2N): otherwise as
+ * fft_digits_apply, count <= FFT_BUNDLE_SETS. The digits are those of acc itself (fft_digits_take with base NULL) for a
+ * step of several key bits. Exponents of 0 add exactly nothing. */
+void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
+                      const double *bundle, size_t members, const uint32_t *const *exponents, const double *next);
 
 /* The digits of X^a*p - q alone, in the Fourier domain: out (l, N), level by level; p, q: N words. */
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,

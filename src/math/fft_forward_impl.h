@@ -33,6 +33,14 @@ static void forward_passes(const fft_plan *plan, double *v, size_t first, size_t
         if (m <= most) forward_pass4(v, first, end, m, t + 6 * (first >> __builtin_ctzll(m)));
 }
 
+/* The passes that no block holds, of all rows of digits. */
+static void forward_outer(const fft_plan *plan, double *v, const fft_middle *m)
+{
+    const size_t top = plan->M / outer_radix(plan->M), block = block_points(plan->M);
+    for (size_t r = 0; block < top && r < m->count * m->rows; r++)
+        forward_passes(plan, v + r * m->stride, 0, plan->M, top, block);
+}
+
 /* Group g in place; its constants at rows and columns. */
 ALWAYS void forward_group(double *v, size_t g, const double *rows, const double *columns)
 {
@@ -93,10 +101,12 @@ typedef struct rotation {
     uint64_t flip[8], offset[8];
 } rotation;
 
-ALWAYS vi rotated_difference(const rotation *r, size_t i, size_t j, const uint64_t *q)
+/* Word j of segment i less q[j], or, with q NULL, the word alone, not flipped. */
+ALWAYS vi rotated_difference(const rotation *r, size_t i, size_t j, const uint64_t *q, size_t at)
 {
-    const vi x = vi_xor(vi_load(r->from[i] + (r->start[i] + j)), vi_set1(r->flip[i]));
-    return vi_add(vi_sub(x, vi_load(q)), vi_set1(r->offset[i]));
+    const vi x = vi_load(r->from[i] + (r->start[i] + j));
+    if (q == NULL) return vi_add(x, vi_set1(r->offset[i]));
+    return vi_add(vi_sub(vi_xor(x, vi_set1(r->flip[i])), vi_load(q + at)), vi_set1(r->offset[i]));
 }
 
 ALWAYS void first_store(double *v, cv *x, size_t j, size_t h, const vd *w, size_t radix)
@@ -118,8 +128,8 @@ ALWAYS void rotated_range(const fft_plan *plan, double *v, size_t stride, const 
         vi y[8];
 #pragma GCC unroll 4
         for (size_t i = 0; i < radix; i++) {
-            y[i] = rotated_difference(r, i, j, q + i * h + j);
-            y[radix + i] = rotated_difference(r, radix + i, j, q + M + i * h + j);
+            y[i] = rotated_difference(r, i, j, q, i * h + j);
+            y[radix + i] = rotated_difference(r, radix + i, j, q, M + i * h + j);
             x[i] = (cv){vd_top_digit(y[i], form[0]), vd_top_digit(y[radix + i], form[0])};
         }
         first_store(v, x, j, h, w, radix);
@@ -168,15 +178,38 @@ ALWAYS void rotated_pass(const fft_plan *plan, double *v, size_t stride, const u
     rotated_range(plan, v, stride, &r, q, end, h, form, l, radix);
 }
 
+/* The words as they are. */
+ALWAYS void plain_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint64_t offset,
+                       const digit_form *form, unsigned l, size_t radix)
+{
+    const size_t h = plan->M / radix;
+    rotation r;
+    for (size_t i = 0; i < 2 * radix; i++) {
+        r.from[i] = p;
+        r.start[i] = i * h;
+        rotation_sign(&r, i, 0, offset);
+    }
+    rotated_range(plan, v, stride, &r, NULL, 0, h, form, l, radix);
+}
+
+ALWAYS void any_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
+                     uint64_t offset, const digit_form *form, unsigned l, size_t radix)
+{
+    if (q == NULL)
+        plain_pass(plan, v, stride, p, offset, form, l, radix);
+    else
+        rotated_pass(plan, v, stride, p, a, q, offset, form, l, radix);
+}
+
 static void first_levels(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a,
                          const uint64_t *q, unsigned bg, unsigned l, uint64_t offset)
 {
     digit_form form[52];
     for (unsigned level = 0; level < l; level++) form[level] = digit_form_make(64 - bg * (level + 1), bg);
     if (outer_radix(plan->M) == 4)
-        rotated_pass(plan, v, stride, p, a, q, offset, form, l, 4);
+        any_pass(plan, v, stride, p, a, q, offset, form, l, 4);
     else
-        rotated_pass(plan, v, stride, p, a, q, offset, form, l, 2);
+        any_pass(plan, v, stride, p, a, q, offset, form, l, 2);
 }
 
 static void first_pass(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
@@ -187,8 +220,8 @@ static void first_pass(const fft_plan *plan, double *v, size_t stride, const uin
     if (l > 1)
         first_levels(plan, v, stride, p, a, q, bg, l, offset);
     else if (outer_radix(plan->M) == 4)
-        rotated_pass(plan, v, stride, p, a, q, offset, &form, 1, 4);
+        any_pass(plan, v, stride, p, a, q, offset, &form, 1, 4);
     else
-        rotated_pass(plan, v, stride, p, a, q, offset, &form, 1, 2);
+        any_pass(plan, v, stride, p, a, q, offset, &form, 1, 2);
 }
 #endif

@@ -6,6 +6,8 @@
 
 #include "math/fft_stages_impl.h"
 
+#define LEAD (2 * GROUP) /* the products of a group are stored over the group of digits before, which has been read */
+
 ALWAYS void inverse_group(const fft_plan *plan, cv x[LANES], double *v, size_t g)
 {
     inverse_columns(x, plan->inverse_table);
@@ -33,6 +35,15 @@ static void inverse_passes(const fft_plan *plan, double *v, size_t first, size_t
                 for (size_t q = 0; q < 4; q++) cv_store(v, j + q * h, x[q]);
             }
         }
+}
+
+/* The passes back that no block holds, of all columns of products. */
+static void inverse_outer(const fft_plan *plan, double *v, const fft_middle *m)
+{
+    const size_t M = plan->M, top = M / outer_radix(M), block = block_points(M);
+    for (size_t q = 0; block < top && q < m->count; q++)
+        for (size_t c = 0; c < m->columns; c++)
+            inverse_passes(plan, v + (q * m->rows + c) * m->stride - LEAD, 0, M, top, block);
 }
 
 /* Words of torus values: with 3 added the fraction is the mantissa's low 51 bits, and what lies above is shifted out.

@@ -11,17 +11,10 @@
 #ifndef MATH_FFT_KERNELS_IMPL_H
 #define MATH_FFT_KERNELS_IMPL_H
 
+#include "math/fft_combine_impl.h"
 #include "math/fft_forward_impl.h"
 #include "math/fft_inverse_impl.h"
 #include <string.h>
-
-#define LEAD (2 * GROUP) /* the products of a group are stored over the group of digits before, which has been read */
-
-/* sum + x y */
-ALWAYS cv cv_mul_add(cv x, cv y, cv sum)
-{
-    return (cv){vd_fnma(x.im, y.im, vd_fma(x.re, y.re, sum.re)), vd_fma(x.im, y.re, vd_fma(x.re, y.im, sum.im))};
-}
 
 /* x <- sum of the rows of digits, `stride` doubles apart, times the rows' entries of group g. */
 ALWAYS void group_product(cv x[LANES], const double *d, size_t stride, const double *row, size_t rows, size_t g)
@@ -37,14 +30,6 @@ ALWAYS void group_product(cv x[LANES], const double *d, size_t stride, const dou
 #pragma GCC unroll 8
         for (size_t i = 0; i < LANES; i++) x[i] = cv_mul_add(cv_load(d, g + i * LANES), cv_load(row, i * LANES), x[i]);
     }
-}
-
-/* Points of a block whose passes, products and passes back stay in the innermost cache. */
-ALWAYS size_t block_points(size_t M)
-{
-    size_t points = M / outer_radix(M);
-    while (points > 256) points /= 4;
-    return points;
 }
 
 /* Points b..b+block of the rows v: what is left of their forward transforms, the products, and the inverse transforms
@@ -71,17 +56,14 @@ ALWAYS void block_products(const fft_plan *plan, double *v, const fft_middle *m,
 /* Block by block, for one vector after the other, so that a block of the matrix is fetched once. */
 static void middle(const fft_plan *plan, double *v, const fft_middle *m)
 {
-    const size_t M = plan->M, top = M / outer_radix(M), block = block_points(M), whole = m->rows * m->stride;
+    const size_t M = plan->M, block = block_points(M), whole = m->rows * m->stride;
     const size_t lines = m->next == NULL ? 0 : (GROUP / 4 * m->rows + m->count - 1) / m->count;
     const char *next = (const char *)(m->next == NULL ? m->matrix : m->next);
-    for (size_t r = 0; block < top && r < m->count * m->rows; r++)
-        forward_passes(plan, v + r * m->stride, 0, M, top, block);
+    forward_outer(plan, v, m);
     for (size_t b = 0; b < M; b += block)
         for (size_t q = 0; q < m->count; q++, next += 64 * lines * m->columns * (block / GROUP))
             block_products(plan, v + q * whole, m, m->matrix + 2 * b * m->rows * m->columns, b, block, next, lines);
-    for (size_t q = 0; block < top && q < m->count; q++)
-        for (size_t c = 0; c < m->columns; c++)
-            inverse_passes(plan, v + q * whole + c * m->stride - LEAD, 0, M, top, block);
+    inverse_outer(plan, v, m);
 }
 
 static void matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c,
@@ -109,6 +91,8 @@ const fft_kernels FFT_KERNELS = {
     .lead = LEAD,
     .matrix_pack = matrix_pack,
     .middle = middle,
+    .bundle_pack = bundle_pack,
+    .bundle = bundle,
     .last_add = last_add,
 };
 #endif

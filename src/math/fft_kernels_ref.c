@@ -73,7 +73,7 @@ static void first_pass(const fft_plan *plan, double *v, size_t stride, const uin
     const uint64_t mask = (UINT64_C(1) << bg) - 1;
     const int64_t half = INT64_C(1) << (bg - 1);
     for (size_t c = 0; c < N; c++) {
-        const uint64_t y = rotated(N, p, a, c) - q[c] + offset;
+        const uint64_t y = rotated(N, p, a, c) - (q == NULL ? 0 : q[c]) + offset;
         for (unsigned j = 0; j < l; j++)
             v[j * stride + (c < M ? 2 * c : 2 * (c - M) + 1)] =
                 (double)((int64_t)(y >> (64 - bg * (j + 1)) & mask) - half);
@@ -116,6 +116,49 @@ static void middle(const fft_plan *plan, double *v, const fft_middle *m)
     for (size_t q = 0; q < m->count; q++) vector_product(plan, v + q * m->rows * m->stride, m);
 }
 
+static void bundle_pack(const fft_plan *plan, double *matrices, size_t members, size_t rows, size_t columns, size_t j,
+                        size_t r, size_t c, const double *in)
+{
+    (void)members;
+    memcpy(matrices + ((j * rows + r) * columns + c) * plan->N, in, plan->N * sizeof *in);
+}
+
+/* sum <- the sum over the members of (X^e_j - 1) times their entries at point t, which lie `words` apart. Point t has
+ * the root of t in reverse, fft_priv.h. */
+static void combine(const fft_plan *plan, double sum[2], const fft_middle *m, const uint32_t *e, const double *entry,
+                    size_t t)
+{
+    size_t x = 0;
+    for (size_t bit = 1; bit < plan->M; bit *= 2) x = 2 * x + (t & bit ? 1 : 0);
+    sum[0] = sum[1] = 0;
+    for (size_t j = 0; j < m->members; j++) {
+        const double *root = fft_root(plan, e[j] * (1 + 4 * x) & (2 * plan->N - 1));
+        const double factor[2] = {root[0] - 1, root[1]};
+        mul_add(1, sum, factor, entry + j * m->rows * m->columns * plan->N);
+    }
+}
+
+/* The combination, then the product with it. */
+static void bundle(const fft_plan *plan, double *v, const fft_middle *m)
+{
+    for (size_t q = 0; q < m->count; q++, v += m->rows * m->stride) {
+        for (size_t r = 0; r < m->rows; r++) forward(plan, v + r * m->stride);
+        for (size_t t = 0; t < plan->M; t++) {
+            double x[FFT_MAX_ROWS][2];
+            for (size_t r = 0; r < m->rows; r++) memcpy(x[r], v + r * m->stride + 2 * t, sizeof x[r]);
+            for (size_t c = 0; c < m->columns; c++) {
+                double sum[2] = {0, 0}, entry[2];
+                for (size_t r = 0; r < m->rows; r++) {
+                    combine(plan, entry, m, m->exponents[q], m->matrix + (r * m->columns + c) * plan->N + 2 * t, t);
+                    mul_add(1, sum, x[r], entry);
+                }
+                memcpy(v + c * m->stride + 2 * t, sum, sizeof sum);
+            }
+        }
+        for (size_t c = 0; c < m->columns; c++) inverse(plan, v + c * m->stride);
+    }
+}
+
 static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
 {
     fft_words_add(plan, acc, v);
@@ -134,5 +177,7 @@ const fft_kernels fft_kernels_ref = {
     .lead = 0,
     .matrix_pack = matrix_pack,
     .middle = middle,
+    .bundle_pack = bundle_pack,
+    .bundle = bundle,
     .last_add = last_add,
 };

@@ -12,10 +12,13 @@
 #include "math/fft.h"
 
 /* A product of `count` vectors of rows with one matrix (fft_matrix_pack), columns <= rows; `next` is fetched meanwhile.
- */
+ * Or of vector q with the sum of (X^exponents[q][j] - 1) times matrix j of a bundle (fft_bundle_pack) of 3 or 7
+ * members, count <= FFT_BUNDLE_SETS. */
 typedef struct fft_middle {
     size_t count, rows, columns, stride;
     const double *matrix, *next;
+    size_t members;
+    const uint32_t *const *exponents;
 } fft_middle;
 
 typedef struct fft_kernels {
@@ -29,9 +32,9 @@ typedef struct fft_kernels {
     /* In place; the inverse is scaled by 1/M. */
     void (*forward)(const fft_plan *plan, double *v);
     void (*inverse)(const fft_plan *plan, double *v);
-    /* The forward transform in two parts: the first pass of the l digits of X^a p - q (a in [0, 2N)), most significant
-     * first, each into N doubles, `stride` apart, and the rest, in place. `offset` makes bits [64 - bg (j+1), 64 - bg
-     * j) of the difference digit j plus B/2. */
+    /* The forward transform in two parts: the first pass of the l digits of X^a p - q (a in [0, 2N)), or of p where q
+     * is NULL and a 0, most significant first, each into N doubles, `stride` apart, and the rest, in place. `offset`
+     * makes bits [64 - bg (j+1), 64 - bg j) of the difference digit j plus B/2. */
     void (*first_pass)(const fft_plan *plan, double *v, size_t stride, const uint64_t *p, uint32_t a, const uint64_t *q,
                        unsigned bg, unsigned l, uint64_t offset);
     void (*forward_rest)(const fft_plan *plan, double *v);
@@ -44,6 +47,10 @@ typedef struct fft_kernels {
      * the matrix, and the inverse transforms but for their last pass: column c ends at `lead` doubles before row c. */
     size_t lead;
     void (*middle)(const fft_plan *plan, double *v, const fft_middle *m);
+    /* Entry (r, c) of matrix j of a bundle <- in. As middle, by a bundle. */
+    void (*bundle_pack)(const fft_plan *plan, double *matrices, size_t members, size_t rows, size_t columns, size_t j,
+                        size_t r, size_t c, const double *in);
+    void (*bundle)(const fft_plan *plan, double *v, const fft_middle *m);
     /* acc <- acc + last pass of v. */
     void (*last_add)(const fft_plan *plan, double *v, uint64_t *acc);
 } fft_kernels;
@@ -58,8 +65,15 @@ size_t fft_kernels_all(const fft_kernels *out[FFT_VARIANTS]);
 struct fft_plan {
     size_t N, M;
     const fft_kernels *kernels;
+    double *roots; /* (4, N/2, 2): exp(i pi x/N) at [x mod 4, x div 4], x < 2N */
     double *forward_scalars, *forward_rows, *forward_vectors, *inverse_table, *inverse_last;
 };
+
+/* exp(i pi x/N), x < 2N. Point j of the tree is that of x = 1 + 4 (j with the bits of M in reverse). */
+static inline const double *fft_root(const fft_plan *plan, size_t x)
+{
+    return plan->roots + 2 * ((x & 3) * plan->M + x / 4);
+}
 
 /* Index of the real part of point j. */
 static inline size_t fft_at(const fft_kernels *kernels, size_t j)

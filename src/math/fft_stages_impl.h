@@ -32,6 +32,12 @@ ALWAYS void cv_store(double *v, size_t j, cv x)
     vd_store(v + 2 * j + LANES, x.im);
 }
 
+/* sum + x y */
+ALWAYS cv cv_mul_add(cv x, cv y, cv sum)
+{
+    return (cv){vd_fnma(x.im, y.im, vd_fma(x.re, y.re, sum.re)), vd_fma(x.im, y.re, vd_fma(x.re, y.im, sum.im))};
+}
+
 /* (a, b) <- (a + b, a - b) */
 ALWAYS void plain2(cv *a, cv *b)
 {

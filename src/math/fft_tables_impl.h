@@ -18,6 +18,14 @@ static size_t outer_radix(size_t M)
     return ((unsigned)__builtin_ctzll(M) - 2 * LOG2_LANES) % 2 == 0 ? 4 : 2;
 }
 
+/* Points of a block whose passes, products and passes back stay in the innermost cache. */
+static size_t block_points(size_t M)
+{
+    size_t points = M / outer_radix(M);
+    while (points > 256) points /= 4;
+    return points;
+}
+
 /* Angle theta of block b of the 2^depth blocks modulo x^m - exp(i theta) (fft_priv.h). */
 static long double block_angle(unsigned depth, size_t b)
 {
