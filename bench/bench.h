@@ -92,8 +92,8 @@ static inline tfhe_params bench_secure(tfhe_params p)
  * bootstrap are stated. */
 static inline tfhe_params bench_standard(void)
 {
-    return bench_secure(
-        (tfhe_params){.n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .ks_l = 4, .ks_b = 4});
+    return bench_secure((tfhe_params){
+        .n = 918, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 1, .ks_l = 4, .ks_b = 4});
 }
 
 /* (count, lwe_words) fresh encryptions. */
@@ -120,12 +120,16 @@ static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *j
     return bench_clock(clock) - start;
 }
 
-/* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
+/* Step in [0, 2*EF*N) at which the rotation by these exponents (tfhe_exponents) ends. */
 static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
 {
     const tfhe_params *p = &secret->params;
-    uint32_t step = exponents[p->n];
-    for (size_t j = 0; j < p->n; j++) step -= exponents[j] * (uint32_t)secret->s[j];
+    uint32_t step = exponents[tfhe_exponents(p) - 1];
+    for (size_t i = 0; i < tfhe_steps(p); i++) {
+        size_t pattern = 0;
+        for (size_t b = 0; b < p->pbs_group; b++) pattern |= (size_t)secret->s[i * p->pbs_group + b] << b;
+        if (pattern != 0) step -= exponents[i * tfhe_step_patterns(p) + pattern - 1];
+    }
     return step & (2 * EF * p->N - 1);
 }
 

@@ -40,7 +40,7 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
     const size_t words = lwe_words(p);
     const double allowed = NORM * noise_kappa(-40) * sqrt(noise_blind_rotate(p));
     uint64_t message[BATCH];
-    uint32_t expected[BATCH], *small = room(bootstrap_small_words(p), 4), *exponent = room(p->n + 1, 4);
+    uint32_t expected[BATCH], *small = room(bootstrap_small_words(p), 4), *exponent = room(tfhe_exponents(p), 4);
     for (uint32_t i = 0; i < BATCH; i++) {
         expected[i] = i % CELLS;
         message[i] = encoding(expected[i]);

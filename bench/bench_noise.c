@@ -59,7 +59,7 @@ static void small_errors(report *r, const bench_keys *keys, const tfhe_params *p
     for (size_t i = 0; i < KEYSWITCHES; i++) message[i] = i * UINT64_C(0x9e3779b97f4a7c15);
     uint64_t *in = bench_encrypt(keys, message, KEYSWITCHES);
     const uint64_t **list = room(KEYSWITCHES, sizeof *list);
-    uint32_t *out = room(KEYSWITCHES * words, 4), *exponent = room(p->n + 1, 4);
+    uint32_t *out = room(KEYSWITCHES * words, 4), *exponent = room(tfhe_exponents(p), 4);
     double *switched = room(KEYSWITCHES, 8), *rounded = room(KEYSWITCHES, 8);
     for (size_t i = 0; i < KEYSWITCHES; i++) list[i] = in + i * lwe_words(p);
     must(keyswitch_batch(keys->eval, list, KEYSWITCHES, out));
@@ -111,6 +111,7 @@ int main(int argc, char **argv)
                                                          .pbs_l = s->l,
                                                          .pbs_lb = s->lb,
                                                          .pbs_bg = s->bg,
+                                                         .pbs_group = 1,
                                                          .ks_l = s->ks_l,
                                                          .ks_b = s->ks_b});
         char set_text[64];

@@ -87,6 +87,7 @@ static void row(const bench_table *t, const set *s, unsigned threads)
                                                      .pbs_l = s->l,
                                                      .pbs_lb = s->l,
                                                      .pbs_bg = s->bg,
+                                                     .pbs_group = 1,
                                                      .ks_l = s->ks_l,
                                                      .ks_b = s->ks_b});
     const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61};

@@ -8,8 +8,8 @@
 int main(void)
 {
     const tfhe_params large = bench_standard();
-    const tfhe_params small = bench_secure(
-        (tfhe_params){.n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .ks_l = 3, .ks_b = 3});
+    const tfhe_params small = bench_secure((tfhe_params){
+        .n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .pbs_group = 1, .ks_l = 3, .ks_b = 3});
     rotations r, s;
     rotation_create(&large, 1, rotation_batch(&large, 1), &r);
     rotation_create(&small, 1, rotation_batch(&small, 1), &s);

@@ -15,7 +15,7 @@ typedef struct rotations {
     lut *table;
     size_t count;
     uint64_t *in;        /* (count, lwe_words) */
-    uint32_t *exponents; /* (count, bootstrap_small_words) */
+    uint32_t *exponents; /* (count, tfhe_exponents) */
     rotation r[ROTATION_MOST];
     scratch tmp;
 } rotations;
@@ -55,11 +55,11 @@ static inline void rotation_create(const tfhe_params *p, uint32_t EF, size_t cou
     for (size_t q = 0; q < count; q++) message[q] = ROTATION_INPUT;
     r->in = bench_encrypt(&r->keys, message, count);
     for (size_t q = 0; q < count; q++) in[q] = r->in + q * lwe_words(p);
-    r->exponents = room(count * small, 4);
+    r->exponents = room(count * tfhe_exponents(p), 4);
     must(keyswitch_batch(r->keys.eval, in, count, switched));
     for (size_t q = 0; q < count; q++) {
         void *acc;
-        uint32_t *exponents = r->exponents + q * small;
+        uint32_t *exponents = r->exponents + q * tfhe_exponents(p);
         must(mem_create(words, sizeof(uint64_t), "accumulator", &acc));
         modulus_switch_centered(p, EF, 0, switched + q * small, exponents);
         r->r[q] = (rotation){.table = r->table, .exponents = exponents, .acc = acc};

@@ -8,12 +8,13 @@
 
 static tfhe_params toy(uint32_t k, uint32_t N)
 {
-    return (tfhe_params){.n = 20,
+    return (tfhe_params){.n = 18,
                          .k = k,
                          .N = N,
                          .pbs_l = 2,
                          .pbs_lb = 2,
                          .pbs_bg = 16,
+                         .pbs_group = 1,
                          .ks_l = 4,
                          .ks_b = 4,
                          .lwe_noise = 2,
@@ -56,8 +57,10 @@ static void look_up_all(const fixture *f, uint32_t EF, uint32_t cells, int is_si
 static void test_every_ring(void **state)
 {
     (void)state;
-    for (uint32_t k = 1; k <= 6; k++) {
-        const tfhe_params p = toy(k, k % 2 == 0 ? 256 : 512);
+    for (uint32_t i = 0; i < 6 * TFHE_MAX_GROUP; i++) {
+        const uint32_t k = 1 + i % 6;
+        tfhe_params p = toy(k, k % 2 == 0 ? 256 : 512);
+        p.pbs_group = 1 + i / 6;
         fixture f;
         fixture_create(&f, &p);
         look_up_all(&f, 1, 16, 0, 0);
@@ -91,6 +94,10 @@ static void test_large_ring(void **state)
     fixture_create(&f, &p);
     look_up_all(&f, 1, 32, 0, 4096);
     look_up_all(&f, 2, 20, 1, 0);
+    fixture_destroy(&f);
+    p.pbs_group = 3;
+    fixture_create(&f, &p);
+    look_up_all(&f, 1, 32, 0, 4096);
     fixture_destroy(&f);
 }
 
@@ -139,6 +146,7 @@ static void test_secure_parameters(void **state)
                            .pbs_l = 1,
                            .pbs_lb = 1,
                            .pbs_bg = 23,
+                           .pbs_group = 1,
                            .ks_l = 4,
                            .ks_b = 4,
                            .lwe_noise = 13,

@@ -116,6 +116,12 @@ static void test_extension(void **state)
     (void)state;
     const char *const refused = "the encoding of layer layer 1 is out of range";
     circuit *c = small_circuit();
+    c->choice.params.pbs_group = 2;
+    read_as(c, 1, 0, NULL);
+    read_as(c, 2, 0, "layer layer 1 is extended, with 2 key bits a step");
+    c->choice.params.pbs_group = 4;
+    read_as(c, 1, 0, "parameter pbs_group = 4");
+    c->choice.params.pbs_group = 1;
     read_as(c, 1, 0, NULL);
     read_as(c, 2, 0, NULL);
     read_as(c, 32, 31, NULL);

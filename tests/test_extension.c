@@ -44,7 +44,7 @@ static void test_closed_forms(void **state)
 static void test_expectations(void **state)
 {
     (void)state;
-    const tfhe_params p = {.n = 4000, .N = 65536};
+    const tfhe_params p = {.n = 4000, .N = 65536, .pbs_group = 1};
     uint32_t *in = calloc(p.n + 1, 4), *out = calloc(p.n + 1, 4);
     uint64_t seed = 2;
     for (uint32_t EF = 2; EF <= TFHE_MAX_EF; EF *= 2)
@@ -79,7 +79,7 @@ static void test_front(void **state)
     assert_true(f.count > 80 && f.at[0].EF == 1 && f.at[0].products == 1);
     assert_true(f.at[f.count - 1].EF == TFHE_MAX_EF && f.at[f.count - 1].price == 0);
     for (uint32_t n = 450; n <= 1300; n += 425) {
-        const tfhe_params p = {.n = n, .k = 1, .N = 1024};
+        const tfhe_params p = {.n = n, .k = 1, .N = 1024, .pbs_group = 1};
         extension_front_vary(&f, &p);
         for (size_t i = 0; i < f.count; i++) {
             const double v = noise_modulus_switch(&p, f.at[i].EF, f.at[i].price);
@@ -123,6 +123,7 @@ static const tfhe_params toy = {.n = 150,
                                 .pbs_l = 2,
                                 .pbs_lb = 2,
                                 .pbs_bg = 16,
+                                .pbs_group = 1,
                                 .ks_l = 4,
                                 .ks_b = 6,
                                 .lwe_noise = 4,

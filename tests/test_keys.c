@@ -7,6 +7,7 @@ static const tfhe_params tiny = {.n = 12,
                                  .pbs_l = 2,
                                  .pbs_lb = 1,
                                  .pbs_bg = 8,
+                                 .pbs_group = 1,
                                  .ks_l = 3,
                                  .ks_b = 4,
                                  .lwe_noise = 3,
@@ -53,19 +54,20 @@ static void test_secret_key(void **state)
     secret_key_destroy(NULL);
 }
 
-static void test_eval_key_file(void **state)
+static void check_eval_key_file(uint32_t g)
 {
-    (void)state;
     const seed256 seed = {{3}};
+    tfhe_params p = tiny;
+    p.pbs_group = g;
     secret_key *secret;
     seeded_eval_key *a, *b = NULL;
-    assert_ok(secret_key_create_seeded(&tiny, &seed, &secret));
+    assert_ok(secret_key_create_seeded(&p, &seed, &secret));
     assert_ok(seeded_eval_key_create(secret, 1, NULL, &a));
     writer w, again;
     writer_init(&w, 0), writer_init(&again, 0);
     seeded_eval_key_write(&w, a);
     assert_ok(w.status);
-    assert_int_equal(w.len, TFHE_PARAMS_BYTES + 32 + tfhe_bsk_seeded_bytes(&tiny) + tfhe_ksk_seeded_bytes(&tiny));
+    assert_int_equal(w.len, TFHE_PARAMS_BYTES + 32 + tfhe_bsk_seeded_bytes(&p) + tfhe_ksk_seeded_bytes(&p));
     for (size_t len = 0; len < w.len; len += 4097) {
         reader cut = {.p = w.p, .len = len, .name = "server.eval"};
         assert_refused(seeded_eval_key_read(&cut, &b), "server.eval");
@@ -78,6 +80,12 @@ static void test_eval_key_file(void **state)
     assert_memory_equal(w.p, again.p, w.len);
     writer_clear(&w), writer_clear(&again);
     seeded_eval_key_destroy(a), seeded_eval_key_destroy(b), secret_key_destroy(secret);
+}
+
+static void test_eval_key_file(void **state)
+{
+    (void)state;
+    for (uint32_t g = 1; g <= TFHE_MAX_GROUP; g++) check_eval_key_file(g);
 }
 
 /* Fresh encryptions: noise of TUniform(20) over 4,096 draws. The mean square of x^2 has relative standard deviation

@@ -9,7 +9,8 @@
 
 static tfhe_params small(uint32_t n, uint32_t N)
 {
-    return (tfhe_params){.n = n, .k = 1, .N = N, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 8, .ks_l = 2, .ks_b = 4};
+    return (tfhe_params){
+        .n = n, .k = 1, .N = N, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 8, .pbs_group = 1, .ks_l = 2, .ks_b = 4};
 }
 
 /* What exponent m loses for an element at x steps; doubles hold it exactly: for the m

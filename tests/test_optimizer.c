@@ -60,7 +60,8 @@ static void test_beats_random_sets(void **state)
     uint64_t seed = 9;
     for (size_t i = 0; i < 20000; i++) {
         tfhe_params p = {.n = 450 + 2 * (uint32_t)(test_random(&seed) % 300),
-                         .k = 1 + (uint32_t)(test_random(&seed) % 4)};
+                         .k = 1 + (uint32_t)(test_random(&seed) % 4),
+                         .pbs_group = 1};
         p.N = 512u << test_random(&seed) % 3;
         if (p.k * p.N > 4096 || p.k * p.N < 512) continue;
         p.pbs_l = 1 + (uint32_t)(test_random(&seed) % 2);
@@ -85,7 +86,7 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
 {
     const double most = layer->half_window / noise_kappa(log2_error);
     double best = INFINITY;
-    tfhe_params p = {.k = k, .N = N, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128)};
+    tfhe_params p = {.k = k, .N = N, .pbs_group = 1, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128)};
     for (p.n = 450; p.n <= 1300; p.n += 2)
         for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l) {
             double rotated = INFINITY;

@@ -9,6 +9,7 @@ static const tfhe_params good = {.n = 918,
                                  .pbs_l = 1,
                                  .pbs_lb = 1,
                                  .pbs_bg = 23,
+                                 .pbs_group = 1,
                                  .ks_l = 4,
                                  .ks_b = 4,
                                  .lwe_noise = 13,
@@ -43,7 +44,7 @@ static void test_refusals(void **state)
     } cases[] = {{0, 0, "parameter n"},   {0, 5000, "parameter n"}, {1, 7, "parameter k"}, {2, 1000, "power of two"},
                  {2, 128, "parameter N"}, {3, 3, "pbs_l"},          {4, 2, "pbs_lb"},      {4, 0, "pbs_lb"},
                  {5, 31, "pbs_bg"},       {6, 9, "ks_l"},           {7, 17, "ks_b"},       {8, 31, "lwe_noise"},
-                 {9, 63, "glwe_noise"}};
+                 {9, 63, "glwe_noise"},   {10, 0, "pbs_group"},     {10, 4, "pbs_group"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tfhe_params p = good;
         memcpy((uint32_t *)&p + cases[i].field, &cases[i].value, 4);
@@ -51,6 +52,14 @@ static void test_refusals(void **state)
         assert_false(tfhe_params_equal(&p, &good));
     }
     assert_ok(tfhe_params_check(&good));
+    tfhe_params grouped = good;
+    for (grouped.pbs_group = 2; grouped.pbs_group <= 3; grouped.pbs_group++) {
+        grouped.n = good.n;
+        assert_ok(tfhe_params_check(&grouped));
+        assert_false(tfhe_params_equal(&grouped, &good));
+        grouped.n++;
+        assert_refused(tfhe_params_check(&grouped), "does not divide n = 919");
+    }
 }
 
 /* Sizes of the published set 2_2 (tfhe.md 6.1): 60 MB and 30 MB seeded; keyswitch half of 60 MB at 2^32. */
@@ -61,6 +70,14 @@ static void test_sizes(void **state)
     assert_int_equal(tfhe_bsk_seeded_bytes(&good), 30081024);
     assert_int_equal(tfhe_ksk_seeded_bytes(&good), 2048 * 4 * 4);
     assert_int_equal(tfhe_ksk_memory_bytes(&good), 2048 * 4 * 4 * 928);
+    assert_int_equal(tfhe_exponents(&good), 919);
+    tfhe_params grouped = good;
+    grouped.pbs_group = 2; /* 3 GGSWs for 2 bits */
+    assert_int_equal(tfhe_bsk_memory_bytes(&grouped), 60162048 / 2 * 3);
+    assert_int_equal(tfhe_exponents(&grouped), 459 * 3 + 1);
+    grouped.pbs_group = 3; /* 7 for 3 */
+    assert_int_equal(tfhe_bsk_seeded_bytes(&grouped), 30081024 / 3 * 7);
+    assert_int_equal(tfhe_ksk_memory_bytes(&grouped), 2048 * 4 * 4 * 928);
 }
 
 int main(void)

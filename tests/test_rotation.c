@@ -17,6 +17,7 @@ static tfhe_params toy(uint32_t k, uint32_t l)
                          .pbs_l = l,
                          .pbs_lb = (l + 1) / 2,
                          .pbs_bg = 16,
+                         .pbs_group = 1,
                          .ks_l = 4,
                          .ks_b = 4,
                          .lwe_noise = 2,

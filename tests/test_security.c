@@ -42,6 +42,7 @@ static void test_check(void **state)
                      .pbs_l = 1,
                      .pbs_lb = 1,
                      .pbs_bg = 23,
+                     .pbs_group = 1,
                      .ks_l = 4,
                      .ks_b = 4,
                      .lwe_noise = 13,

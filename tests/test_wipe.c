@@ -82,6 +82,7 @@ static const tfhe_params toy = {.n = 600,
                                 .pbs_l = 1,
                                 .pbs_lb = 1,
                                 .pbs_bg = 8,
+                                .pbs_group = 1,
                                 .ks_l = 2,
                                 .ks_b = 4,
                                 .lwe_noise = 10,
@@ -135,6 +136,10 @@ static void test_life_of_a_key(void **state)
     evaluation = NULL;
     assert_int_equal(seeded_eval_key_create(key.secret, 2, &stop, &evaluation), ANNULUS_ERR_CANCELLED);
     assert_null(evaluation);
+    key.secret->params.pbs_group = 3;
+    assert_ok(seeded_eval_key_create(key.secret, 2, NULL, &evaluation));
+    seeded_eval_key_destroy(evaluation);
+    key.secret->params.pbs_group = 1;
     uint64_t message[3] = {1, 2, 3}, body[3], *ct = calloc(3 * lwe_words(&toy), sizeof *ct);
     assert_ok(lwe_encrypt_seeded(back->secret, &mask_seed, message, 3, body));
     assert_ok(lwe_expand(&toy, &mask_seed, body, 3, 1, ct));

@@ -238,6 +238,8 @@ static annulus_status body_read(reader *r, circuit *c)
         TRY(layer_read(r, l, width, i + 1 == c->layers_count));
         if (l->cells > (uint64_t)l->EF * c->choice.params.N)
             return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
+        if (l->EF > 1 && c->choice.params.pbs_group > 1)
+            return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, c->choice.params.pbs_group);
         width = l->out;
     }
     TRY(labels_read(r, c));

@@ -72,10 +72,10 @@ static json_t *layer_json(const circuit *c, size_t i)
 
 static json_t *params_json(const tfhe_params *p)
 {
-    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "n", (int)p->n, "k", (int)p->k, "N", (int)p->N,
-                     "pbs_l", (int)p->pbs_l, "pbs_l_body", (int)p->pbs_lb, "pbs_log2_Bg", (int)p->pbs_bg, "ks_l",
-                     (int)p->ks_l, "ks_log2_B", (int)p->ks_b, "lwe_noise_tuniform", (int)p->lwe_noise,
-                     "glwe_noise_tuniform", (int)p->glwe_noise);
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "n", (int)p->n, "k", (int)p->k, "N", (int)p->N,
+                     "pbs_l", (int)p->pbs_l, "pbs_l_body", (int)p->pbs_lb, "pbs_log2_Bg", (int)p->pbs_bg,
+                     "key_bits_a_step", (int)p->pbs_group, "ks_l", (int)p->ks_l, "ks_log2_B", (int)p->ks_b,
+                     "lwe_noise_tuniform", (int)p->lwe_noise, "glwe_noise_tuniform", (int)p->glwe_noise);
 }
 
 static json_t *sizes_json(const circuit *c)

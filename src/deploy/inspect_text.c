@@ -67,14 +67,14 @@ static void circuit_lines(FILE *f, const json_t *j)
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
     fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; noise and "
                "failure of one look-up, fractions of the torus; seconds on one core\n\n");
-    fprintf(
-        f,
-        "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld/%lld Bg=2^%lld  keyswitch l=%lld B=2^%lld  noise TUniform "
-        "%lld/%lld  "
-        "security %lld bits\n",
-        integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_l_body"),
-        integer(p, "pbs_log2_Bg"), integer(p, "ks_l"), integer(p, "ks_log2_B"), integer(p, "lwe_noise_tuniform"),
-        integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
+    fprintf(f,
+            "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld/%lld Bg=2^%lld, key bits a step %lld  keyswitch l=%lld "
+            "B=2^%lld  noise TUniform "
+            "%lld/%lld  "
+            "security %lld bits\n",
+            integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_l_body"),
+            integer(p, "pbs_log2_Bg"), integer(p, "key_bits_a_step"), integer(p, "ks_l"), integer(p, "ks_log2_B"),
+            integer(p, "lwe_noise_tuniform"), integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
     fprintf(f, "predicted   %.3f s a sample on one core (look-ups only)\n", number(j, "seconds_one_core"));
     megabytes(f, "evaluation key, file", b, "evaluation_key_file");
     megabytes(f, "bootstrapping key, memory", b, "bootstrapping_key_memory");

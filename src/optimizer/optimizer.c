@@ -179,7 +179,7 @@ static void search_all(search *s, double log2_p)
     const search_model *m = s->model;
     for (uint32_t k = 1; k <= m->k_last; k++)
         for (uint32_t N = m->N.first; N <= m->N.last; N *= 2)
-            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N});
+            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N, .pbs_group = 1});
 }
 
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,

@@ -159,10 +159,9 @@ static void step_apply(walk *w, const step *s)
     parallel_wait(w->me);
 }
 
-/* Part j of the accumulator <- that of X^-body table; masks zero. */
-static void part_init(const tfhe_params *p, const rotation *r, size_t j)
+void rotation_init(const tfhe_params *p, const rotation *r, size_t j)
 {
-    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[p->n];
+    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[tfhe_exponents(p) - 1];
     uint64_t *a = r->acc + j * (p->k + 1) * p->N;
     memset(a, 0, p->k * p->N * sizeof *a);
     for (size_t i = 0; i < p->N; i++) {
@@ -220,22 +219,18 @@ static void phase_apply(walk *w, const rotation *r, size_t count)
     }
 }
 
-static fft_gadget gadget_of(const tfhe_params *p)
-{
-    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
-}
-
 /* Sets of digits that wait together: more share a fetch of the key, but leave the cache. */
 static size_t sets_together(const tfhe_params *p)
 {
-    const fft_gadget g = gadget_of(p);
+    const fft_gadget g = pbs_gadget(p);
     const size_t fit = DIGITS_BYTES / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
     return fit == 0 ? 1 : least(fit, TOGETHER);
 }
 
 size_t blind_rotate_scratch(const tfhe_params *p)
 {
-    const fft_gadget g = gadget_of(p);
+    if (p->pbs_group > 1) return blind_rotate_grouped_scratch(p);
+    const fft_gadget g = pbs_gadget(p);
     return ROUND_UP((sets_together(p) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
@@ -245,13 +240,17 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
     REQUIRE(count >= 1 && count <= ROTATION_MOST);
     const tfhe_params *p = &key->params;
     const uint32_t EF = r[0].table->EF;
+    if (p->pbs_group > 1) {
+        blind_rotate_grouped(key, r, count, me, tmp);
+        return;
+    }
     const size_t mark = tmp->used;
-    walk w = {.key = key, .EF = EF, .words = (size_t)(p->k + 1) * p->N, .me = me, .gadget = gadget_of(p)};
+    walk w = {.key = key, .EF = EF, .words = (size_t)(p->k + 1) * p->N, .me = me, .gadget = pbs_gadget(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
     w.waiting.most = sets_together(p);
     w.waiting.digits = scratch_take(tmp, (w.waiting.most + EARLY) * w.set * sizeof(double));
     w.early = w.waiting.digits + w.waiting.most * w.set;
-    for (size_t x = me->member; x < count * EF; x += me->members) part_init(p, &r[x / EF], x % EF);
+    for (size_t x = me->member; x < count * EF; x += me->members) rotation_init(p, &r[x / EF], x % EF);
     parallel_wait(me);
     for (unsigned v = 0; EF >> v != 0; v++) {
         w.at = phase_of(EF, v, needed, needed_count);

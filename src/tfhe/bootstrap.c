@@ -18,7 +18,7 @@ typedef struct batch {
     size_t offsets_count;
     scratch *workers;
     rotation *rotations; /* (shared) */
-    uint32_t *exponents; /* (shared, key->small) */
+    uint32_t *exponents; /* (shared, key->exponents) */
 } batch;
 
 static size_t least(size_t a, size_t b)
@@ -50,7 +50,7 @@ static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count
     keyswitch_apply(b->key, in, count, small, tmp);
     for (size_t q = 0; q < count; q++)
         modulus_switch_centered(&b->key->params, b->EF, b->price, small + q * b->key->small,
-                                exponents + q * b->key->small);
+                                exponents + q * b->key->exponents);
 }
 
 static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t *acc)
@@ -64,7 +64,7 @@ static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t
 static size_t worker_scratch(const batch *b, size_t group)
 {
     const tfhe_params *p = &b->key->params;
-    return 2 * ROUND_UP(group * b->key->small * sizeof(uint32_t)) +
+    return ROUND_UP(group * b->key->small * sizeof(uint32_t)) + ROUND_UP(group * b->key->exponents * sizeof(uint32_t)) +
            b->together * ROUND_UP(accumulator_bytes(p, b->EF)) + keyswitch_scratch(p) + blind_rotate_scratch(p);
 }
 
@@ -77,7 +77,7 @@ static annulus_status item_apply(void *context, size_t item, unsigned worker)
     scratch *tmp = &b->workers[worker];
     tmp->used = 0;
     uint32_t *small = scratch_take(tmp, count * b->key->small * sizeof *small);
-    uint32_t *exponents = scratch_take(tmp, count * b->key->small * sizeof *exponents);
+    uint32_t *exponents = scratch_take(tmp, count * b->key->exponents * sizeof *exponents);
     exponents_of(b, jobs, count, small, exponents, tmp);
 
     rotation r[ROTATION_MOST];
@@ -87,7 +87,7 @@ static annulus_status item_apply(void *context, size_t item, unsigned worker)
         const size_t from = count * i / turns, n = count * (i + 1) / turns - from;
         for (size_t q = 0; q < n; q++) {
             r[q].table = jobs[from + q].table;
-            r[q].exponents = exponents + (from + q) * b->key->small;
+            r[q].exponents = exponents + (from + q) * b->key->exponents;
         }
         blind_rotate(b->key, r, n, b->offsets, b->offsets_count, &parallel_alone, tmp);
         for (size_t q = 0; q < n; q++) extract_all(b, &jobs[from + q], r[q].acc);
@@ -102,7 +102,7 @@ static void team_apply(void *context, const parallel_member *me)
     scratch *tmp = &b->workers[me->member];
     uint32_t *small = scratch_take(tmp, b->key->small * sizeof *small);
     for (size_t q = me->member; q < b->shared; q += me->members)
-        exponents_of(b, &jobs[q], 1, small, b->exponents + q * b->key->small, tmp);
+        exponents_of(b, &jobs[q], 1, small, b->exponents + q * b->key->exponents, tmp);
     parallel_wait(me);
     for (size_t q = 0; q < b->shared; q += ROTATION_MOST)
         blind_rotate(b->key, b->rotations + q, least(b->shared - q, ROTATION_MOST), b->offsets, b->offsets_count, me,
@@ -113,7 +113,7 @@ static void team_apply(void *context, const parallel_member *me)
 static annulus_status team_run(batch *b, unsigned workers)
 {
     const tfhe_params *p = &b->key->params;
-    const size_t exponents = b->shared * b->key->small * sizeof(uint32_t);
+    const size_t exponents = b->shared * b->key->exponents * sizeof(uint32_t);
     scratch own;
     TRY(scratch_create(ROUND_UP(b->shared * sizeof(rotation)) + ROUND_UP(exponents), &own));
     b->rotations = scratch_take(&own, b->shared * sizeof *b->rotations);
@@ -121,7 +121,7 @@ static annulus_status team_run(batch *b, unsigned workers)
     for (unsigned i = 0; i < workers; i++) b->workers[i].used = 0;
     for (size_t q = 0; q < b->shared; q++)
         b->rotations[q] = (rotation){.table = b->jobs[b->count + q].table,
-                                     .exponents = b->exponents + q * b->key->small,
+                                     .exponents = b->exponents + q * b->key->exponents,
                                      .acc = scratch_take(&b->workers[q], accumulator_bytes(p, b->EF))};
     parallel_team((unsigned)least(workers, b->shared * b->EF), team_apply, b);
     scratch_destroy(&own);
@@ -142,7 +142,7 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
     if (count == 0) return ANNULUS_OK;
     const tfhe_params *p = &key->params;
     const uint32_t EF = jobs[0].table->EF, price = jobs[0].table->price;
-    REQUIRE(offsets_count >= 1);
+    REQUIRE(offsets_count >= 1 && (EF == 1 || p->pbs_group == 1));
     for (size_t i = 0; i < count; i++)
         REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->N == p->N);
     for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);

@@ -38,7 +38,7 @@ uint64_t lut_encode(uint32_t cells, uint32_t c);
 
 typedef struct bootstrap_job {
     const uint64_t *in; /* big-key ciphertext, lwe_words */
-    const lut *table;   /* all jobs of one batch have tables of one EF and price */
+    const lut *table;   /* all jobs of one batch have tables of one EF and price; EF = 1 if pbs_group > 1 */
     uint64_t *out;      /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
 } bootstrap_job;
 
@@ -56,8 +56,10 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
 size_t bootstrap_small_words(const tfhe_params *p);
 annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
     __attribute__((warn_unused_result));
-/* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (n+1), body last. EF and price
- * as in lut; of two grids that lose as much the finer is taken, of two of its multiples the larger. */
+/* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (tfhe_exponents), body last.
+ * EF and price as in lut; of two grids that lose as much the finer is taken, of two of its multiples the larger. With
+ * g = pbs_group > 1 (EF = 1 and price 0, else REQUIRE fails) out is (n/g, 2^g-1) and the body: the sums of the mask
+ * elements of every pattern of a step. */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out);
 /* acc (EF, k+1, N): extended accumulator, part j holds coefficients i*EF + j. out: lwe_words; c in [0, EF*N). */
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out);

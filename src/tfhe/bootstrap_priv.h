@@ -19,7 +19,7 @@ void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t coun
 /* acc: extended accumulator, part j holds coefficients i*EF + j. exponents in [0, 2*EF*N), of any valuations. */
 typedef struct rotation {
     const lut *table;
-    const uint32_t *exponents; /* (n+1), body last */
+    const uint32_t *exponents; /* (tfhe_exponents), body last */
     uint64_t *acc;             /* (EF, k+1, N) */
 } rotation;
 
@@ -38,4 +38,17 @@ size_t rotation_batch(const tfhe_params *p, uint32_t EF);
 size_t blind_rotate_scratch(const tfhe_params *p);
 void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
                   const parallel_member *me, scratch *tmp);
+/* The same with pbs_group > 1, EF = 1: a step adds the product of the accumulator with the sum over the patterns of
+ * (X^exponent - 1) times their GGSWs. Each member has ciphertexts of its own. */
+size_t blind_rotate_grouped_scratch(const tfhe_params *p);
+void blind_rotate_grouped(const eval_key *key, const rotation *r, size_t count, const parallel_member *me,
+                          scratch *tmp);
+
+/* Part j of the accumulator <- that of X^-body table; masks zero. */
+void rotation_init(const tfhe_params *p, const rotation *r, size_t j);
+
+static inline fft_gadget pbs_gadget(const tfhe_params *p)
+{
+    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
+}
 #endif

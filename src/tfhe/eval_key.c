@@ -23,10 +23,11 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     TRY(mem_create(1, sizeof(eval_key), "evaluation key", &key));
     eval_key *k = key;
     k->params = *p;
-    k->bsk_row = fft_matrix_words(p->N, tfhe_ggsw_rows(p), p->k + 1);
+    k->bsk_row = tfhe_step_patterns(p) * fft_matrix_words(p->N, tfhe_ggsw_rows(p), p->k + 1);
     k->small = bootstrap_small_words(p);
+    k->exponents = (tfhe_exponents(p) + 15) / 16 * 16;
     annulus_status st = fft_plan_create(p->N, &k->plan);
-    if (st == ANNULUS_OK) st = mem_create(p->n * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
+    if (st == ANNULUS_OK) st = mem_create(tfhe_steps(p) * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
     k->bsk = bsk;
     if (st == ANNULUS_OK)
         st = matrix_u32_create(tfhe_big_dim(p) * p->ks_l, p->n + 1, (size_t)KEYSWITCH_BLOCK * p->ks_l, &k->ksk);
@@ -51,6 +52,18 @@ const tfhe_params *eval_key_params(const eval_key *key)
     return &key->params;
 }
 
+/* Entry (row, c) of GGSW i <- f. */
+static void ggsw_pack(eval_key *key, size_t i, size_t row, size_t c, fourier f)
+{
+    const tfhe_params *p = &key->params;
+    const size_t rows = tfhe_ggsw_rows(p), patterns = tfhe_step_patterns(p);
+    double *step = key->bsk + i / patterns * key->bsk_row;
+    if (patterns == 1)
+        fft_matrix_pack(key->plan, step, rows, p->k + 1, row, c, f);
+    else
+        fft_bundle_pack(key->plan, step, patterns, rows, p->k + 1, i % patterns, row, c, f);
+}
+
 static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
 {
     const expansion *e = context;
@@ -59,7 +72,6 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
     w->tmp.used = 0;
     uint64_t *mask = scratch_take(&w->tmp, p->N * sizeof *mask);
     const fourier f = {scratch_take(&w->tmp, fft_words(p->N) * sizeof(double))};
-    double *row = e->out->bsk + i * e->out->bsk_row;
     for (size_t r = 0; r <= p->k; r++)
         for (size_t j = 0; j < ggsw_levels(p, r); j++) {
             const uint64_t index = bsk_stream_index(p, i, r, j);
@@ -71,7 +83,7 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
                     poly = mask;
                 }
                 fft_forward_torus(e->out->plan, f, poly);
-                fft_matrix_pack(e->out->plan, row, tfhe_ggsw_rows(p), p->k + 1, r * p->pbs_l + j, c, f);
+                ggsw_pack(e->out, i, r * p->pbs_l + j, c, f);
             }
         }
     return ANNULUS_OK;
@@ -116,7 +128,8 @@ annulus_status eval_key_create(const seeded_eval_key *seeded, unsigned threads, 
     TRY(eval_key_allocate(&seeded->params, &e.out));
     annulus_status st = workers_init(&e, workers);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 0, 2);
-    if (st == ANNULUS_OK) st = parallel_for(seeded->params.n, threads, ggsw_expand, &e);
+    if (st == ANNULUS_OK)
+        st = parallel_for(tfhe_steps(&seeded->params) * tfhe_step_patterns(&seeded->params), threads, ggsw_expand, &e);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 1, 2);
     if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(&seeded->params), threads, ksk_expand, &e);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 2, 2);

@@ -12,17 +12,19 @@
 struct seeded_eval_key {
     tfhe_params params;
     seed256 mask_seed;
-    uint64_t *bsk; /* (n, tfhe_ggsw_rows, N) bodies: GGSW i, component r, level j */
+    uint64_t *bsk; /* (n/g, 2^g-1, tfhe_ggsw_rows, N) bodies: GGSW i, component r, level j */
     uint32_t *ksk; /* (k*N, ks_l) bodies modulo 2^32 */
 };
 
 struct eval_key {
     tfhe_params params;
     fft_plan *plan;
-    double *bsk;     /* (n, bsk_row) Fourier GGSWs: matrices (fft_matrix_pack) of rows (r,j), columns c */
-    size_t bsk_row;  /* doubles of one GGSW */
-    matrix_u32 *ksk; /* (k*N*ks_l, n+1) masks, body at [n]; blocks of KEYSWITCH_BLOCK coefficients */
-    size_t small;    /* words of a small ciphertext's row: n+1 rounded up to 16 */
+    double *bsk;      /* (n/g, bsk_row) Fourier GGSWs, a matrix each of rows (r,j), columns c (fft_matrix_pack), or a
+                         bundle of a step's (fft_bundle_pack) if g > 1 */
+    size_t bsk_row;   /* doubles of one step */
+    matrix_u32 *ksk;  /* (k*N*ks_l, n+1) masks, body at [n]; blocks of KEYSWITCH_BLOCK coefficients */
+    size_t small;     /* words of a small ciphertext's row: n+1 rounded up to 16 */
+    size_t exponents; /* words of a row of exponents: tfhe_exponents rounded up to 16 */
 };
 
 /* Levels of row r of a GGSW: of a mask, or of the body, the last one. */
@@ -30,7 +32,7 @@ static inline size_t ggsw_levels(const tfhe_params *p, size_t r)
 {
     return r == p->k ? p->pbs_lb : p->pbs_l;
 }
-/* Mask stream of GGSW row (r,j) of key bit i, and of all levels of keyswitch row i. */
+/* Mask stream of row (r,j) of GGSW i, and of all levels of keyswitch row i. */
 static inline uint64_t bsk_stream_index(const tfhe_params *p, size_t i, size_t r, size_t j)
 {
     return i * tfhe_ggsw_rows(p) + r * p->pbs_l + j;

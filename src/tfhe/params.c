@@ -23,13 +23,16 @@ annulus_status tfhe_params_check(const tfhe_params *p)
     TRY(in_range("ks_b", p->ks_b, 1, 15)); /* digits in 16 bits */
     TRY(in_range("ks_l", p->ks_l, 1, 32 / p->ks_b));
     TRY(in_range("lwe_noise", p->lwe_noise, 0, 30));
-    return in_range("glwe_noise", p->glwe_noise, 0, 62);
+    TRY(in_range("glwe_noise", p->glwe_noise, 0, 62));
+    TRY(in_range("pbs_group", p->pbs_group, 1, TFHE_MAX_GROUP));
+    if (p->n % p->pbs_group == 0) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "parameter pbs_group = %u does not divide n = %u", p->pbs_group, p->n);
 }
 
 void tfhe_params_write(writer *w, const tfhe_params *p)
 {
-    const uint32_t v[PARAMETERS] = {p->n,      p->k,    p->N,    p->pbs_l,     p->pbs_lb,
-                                    p->pbs_bg, p->ks_l, p->ks_b, p->lwe_noise, p->glwe_noise};
+    const uint32_t v[PARAMETERS] = {p->n,    p->k,    p->N,         p->pbs_l,      p->pbs_lb,   p->pbs_bg,
+                                    p->ks_l, p->ks_b, p->lwe_noise, p->glwe_noise, p->pbs_group};
     write_u32s(w, v, PARAMETERS);
 }
 
@@ -46,7 +49,8 @@ annulus_status tfhe_params_read(reader *r, tfhe_params *out)
                            .ks_l = v[6],
                            .ks_b = v[7],
                            .lwe_noise = v[8],
-                           .glwe_noise = v[9]};
+                           .glwe_noise = v[9],
+                           .pbs_group = v[10]};
     const annulus_status st = tfhe_params_check(&p);
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
     *out = p;
@@ -57,12 +61,12 @@ int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b)
 {
     return a->n == b->n && a->k == b->k && a->N == b->N && a->pbs_l == b->pbs_l && a->pbs_lb == b->pbs_lb &&
            a->pbs_bg == b->pbs_bg && a->ks_l == b->ks_l && a->ks_b == b->ks_b && a->lwe_noise == b->lwe_noise &&
-           a->glwe_noise == b->glwe_noise;
+           a->glwe_noise == b->glwe_noise && a->pbs_group == b->pbs_group;
 }
 
 size_t tfhe_bsk_seeded_bytes(const tfhe_params *p)
 {
-    return (size_t)p->n * tfhe_ggsw_rows(p) * p->N * sizeof(uint64_t);
+    return tfhe_steps(p) * tfhe_step_patterns(p) * tfhe_ggsw_rows(p) * p->N * sizeof(uint64_t);
 }
 
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p)

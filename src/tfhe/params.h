@@ -8,6 +8,7 @@
 
 #define TFHE_MAX_EF 32u
 #define TFHE_MAX_PRICE 31u
+#define TFHE_MAX_GROUP 3u
 
 typedef struct tfhe_params {
     uint32_t n;          /* small LWE dimension, [1, 4096] */
@@ -20,6 +21,7 @@ typedef struct tfhe_params {
     uint32_t ks_b;       /* log2 of its base, [1, 15]; ks_l*ks_b <= 32 */
     uint32_t lwe_noise;  /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
     uint32_t glwe_noise; /* B of TUniform(B) for GLWE and big-key encryptions at q = 2^64, [0, 62] */
+    uint32_t pbs_group;  /* g: key bits a step of the blind rotation takes, [1, 3]; divides n; EF = 1 alone if > 1 */
 } tfhe_params;
 
 static inline size_t tfhe_big_dim(const tfhe_params *p) /* k*N */
@@ -30,9 +32,24 @@ static inline size_t tfhe_ggsw_rows(const tfhe_params *p)
 {
     return (size_t)p->k * p->pbs_l + p->pbs_lb;
 }
+/* GGSWs of one step, of the patterns 1..2^g-1 of its g key bits (bit b: that of key bit b): each encrypts whether the
+ * bits are that pattern. */
+static inline size_t tfhe_step_patterns(const tfhe_params *p)
+{
+    return ((size_t)1 << p->pbs_group) - 1;
+}
+static inline size_t tfhe_steps(const tfhe_params *p)
+{
+    return p->n / p->pbs_group;
+}
+/* Words of the exponents of a rotation, EF >= 1: one a GGSW, and the body's. */
+static inline size_t tfhe_exponents(const tfhe_params *p)
+{
+    return tfhe_steps(p) * tfhe_step_patterns(p) + 1;
+}
 /* Structural ranges only (security is optimizer/security.h). The message names the field. */
 annulus_status tfhe_params_check(const tfhe_params *p) __attribute__((warn_unused_result));
-#define TFHE_PARAMS_BYTES 40u /* as written */
+#define TFHE_PARAMS_BYTES 44u /* as written */
 void tfhe_params_write(writer *w, const tfhe_params *p);
 annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn_unused_result)); /* checks */
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);

@@ -3,7 +3,7 @@
 #include "base/parallel.h"
 #include "tfhe/keys_priv.h"
 
-#define SLICE 64u /* key bits between two progress reports */
+#define SLICE 64u /* GGSWs between two progress reports */
 
 /* What one worker of key generation owns. */
 typedef struct keygen_worker {
@@ -18,7 +18,7 @@ typedef struct keygen {
     fft_plan *plan;
     double *s_hat; /* (k, fft_words) transforms of the key polynomials: secret */
     keygen_worker *workers;
-    size_t first; /* key bit of item 0 */
+    size_t first; /* GGSW of item 0 */
 } keygen;
 
 annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)
@@ -71,8 +71,18 @@ static annulus_status glwe_zero_body(const keygen *g, keygen_worker *w, uint64_t
     return ANNULUS_OK;
 }
 
-/* GGSW of key bit i: row (r,j) encrypts -s_i g_j S_r in the body (the same phase as adding s_i g_j to mask r, and it
- * keeps the masks seeded), row (k,j) encrypts s_i g_j. No branch on the bit. */
+/* All ones if the key bits of the step of GGSW i are the pattern that it stands for, else 0. */
+static uint64_t selector(const secret_key *key, size_t i)
+{
+    const tfhe_params *p = &key->params;
+    const size_t step = i / tfhe_step_patterns(p), pattern = i % tfhe_step_patterns(p) + 1;
+    uint64_t differ = 0;
+    for (size_t b = 0; b < p->pbs_group; b++) differ |= key->s[step * p->pbs_group + b] ^ (pattern >> b & 1);
+    return differ - 1;
+}
+
+/* GGSW of selector t: row (r,j) encrypts -t g_j S_r in the body (the same phase as adding t g_j to mask r, and it keeps
+ * the masks seeded), row (k,j) encrypts t g_j. No branch on the key bits. */
 static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
 {
     const keygen *g = context;
@@ -80,13 +90,13 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
     const tfhe_params *p = &g->key->params;
     keygen_worker *w = &g->workers[worker];
     w->tmp.used = 0;
-    const uint64_t bit = -g->key->s[i]; /* 0 or all ones */
+    const uint64_t selected = selector(g->key, i);
     for (size_t r = 0; r <= p->k; r++)
         for (size_t j = 0; j < ggsw_levels(p, r); j++) {
             const uint64_t index = bsk_stream_index(p, i, r, j);
             uint64_t *body = g->out->bsk + index * p->N;
             TRY(glwe_zero_body(g, w, index, body));
-            const uint64_t step = (UINT64_C(1) << (64 - p->pbs_bg * (j + 1))) & bit;
+            const uint64_t step = (UINT64_C(1) << (64 - p->pbs_bg * (j + 1))) & selected;
             if (r == p->k)
                 body[0] += step;
             else
@@ -160,9 +170,10 @@ annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, c
     keygen g = {.key = key};
     TRY(seeded_eval_key_allocate(p, &g.out));
     annulus_status st = keygen_init(&g, workers);
-    for (g.first = 0; st == ANNULUS_OK && g.first < p->n; g.first += SLICE) {
-        const size_t left = p->n - g.first;
-        st = progress_report(progress, "bootstrapping key", g.first, p->n);
+    const size_t ggsws = tfhe_steps(p) * tfhe_step_patterns(p);
+    for (g.first = 0; st == ANNULUS_OK && g.first < ggsws; g.first += SLICE) {
+        const size_t left = ggsws - g.first;
+        st = progress_report(progress, "bootstrapping key", g.first, ggsws);
         if (st == ANNULUS_OK) st = parallel_for(left < SLICE ? left : SLICE, threads, ggsw_create, &g);
     }
     if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 0, 1);
