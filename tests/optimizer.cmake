@@ -1,5 +1,6 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
+annulus_test(grouped optimizer)
 annulus_test(extension optimizer)
 annulus_test(optimizer optimizer)
 annulus_test(published optimizer)

@@ -54,6 +54,7 @@ static inline double published_cost_keyswitch(const tfhe_params *p)
 static const search_model published_model = {
     .n = {450, 2047, 1},
     .k_last = 6,
+    .group_last = 1,
     .N = {256, 131072},
     .kN = {256, 6 * 131072},
     .pbs = {.l_last = 64, .b_first = 1, .b_last = 64, .bits = 64},

@@ -17,7 +17,9 @@ static void meets(const optimizer_request *q, const optimizer_result *r)
     for (size_t i = 0; i < q->layers_count; i++) {
         assert_true(r->layers[i].log2_failure < 0);
         if (q->target == ERROR_PER_LOOKUP) assert_true(r->layers[i].log2_failure <= q->log2_error + 1e-6);
-        if (!q->layers[i].is_output) assert_true(r->layers[i].EF * r->params.N >= 2 * q->layers[i].cells);
+        if (q->layers[i].is_output) continue;
+        assert_true(r->layers[i].EF * r->params.N >= 2 * q->layers[i].cells);
+        assert_true(r->layers[i].EF == 1 || r->params.pbs_group == 1);
     }
 }
 
@@ -60,8 +62,7 @@ static void test_beats_random_sets(void **state)
     uint64_t seed = 9;
     for (size_t i = 0; i < 20000; i++) {
         tfhe_params p = {.n = 450 + 2 * (uint32_t)(test_random(&seed) % 300),
-                         .k = 1 + (uint32_t)(test_random(&seed) % 4),
-                         .pbs_group = 1};
+                         .k = 1 + (uint32_t)(test_random(&seed) % 4)};
         p.N = 512u << test_random(&seed) % 3;
         if (p.k * p.N > 4096 || p.k * p.N < 512) continue;
         p.pbs_l = 1 + (uint32_t)(test_random(&seed) % 2);
@@ -72,6 +73,8 @@ static void test_beats_random_sets(void **state)
         p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
         p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, SECURITY_128);
         const uint32_t EF[3] = {1u << test_random(&seed) % 3, 1u << test_random(&seed) % 3, 0};
+        p.pbs_group = EF[0] * EF[1] > 1 ? 1 : 1 + (uint32_t)(test_random(&seed) % 3);
+        if (p.n % p.pbs_group != 0) p.pbs_group = 2;
         const uint32_t price[3] = {EF[0] == 1 ? 0 : test_random(&seed) % 32, EF[1] == 1 ? 0 : test_random(&seed) % 32,
                                    0};
         optimizer_predict(&q, &p, EF, price, &other);
@@ -81,13 +84,13 @@ static void test_beats_random_sets(void **state)
     }
 }
 
-/* The cheapest set of this ring at price 0 for one layer: gadgets of least noise for each level, every n. */
-static double best_unpriced(const lookup_layer *layer, double log2_error, uint32_t k, uint32_t N)
+/* The cheapest set of this ring and g at price 0 for one layer: gadgets of least noise for each level, every n. */
+static double best_unpriced(const lookup_layer *layer, double log2_error, uint32_t k, uint32_t N, uint32_t g)
 {
     const double most = layer->half_window / noise_kappa(log2_error);
     double best = INFINITY;
-    tfhe_params p = {.k = k, .N = N, .pbs_group = 1, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128)};
-    for (p.n = 450; p.n <= 1300; p.n += 2)
+    tfhe_params p = {.k = k, .N = N, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128), .pbs_group = g};
+    for (p.n = 450; p.n <= 1300; p.n += g == 3 ? 6 : 2)
         for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l) {
             double rotated = INFINITY;
             for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
@@ -97,7 +100,7 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
                 double v = INFINITY;
                 for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
                 v += layer->two_norm * layer->two_norm * rotated;
-                for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2)
+                for (uint32_t EF = 1; EF <= (g == 1 ? TFHE_MAX_EF : 1); EF *= 2)
                     if (EF * N >= 2 * layer->cells && v + noise_modulus_switch(&p, EF, 0) <= most * most)
                         best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
             }
@@ -115,9 +118,43 @@ static void test_price(void **state)
     assert_ok(optimizer_search(&q, &r));
     meets(&q, &r);
     assert_true(r.layers[0].price > 0 && r.layers[0].log2_failure <= -40);
-    const double unpriced = fmin(best_unpriced(&layer, -40, 1, 2048),
-                                 fmin(best_unpriced(&layer, -40, 2, 1024), best_unpriced(&layer, -40, 1, 4096)));
+    const double unpriced = fmin(best_unpriced(&layer, -40, 1, 2048, 1),
+                                 fmin(best_unpriced(&layer, -40, 2, 1024, 1), best_unpriced(&layer, -40, 1, 4096, 1)));
     assert_true(isfinite(unpriced) && r.seconds < 0.7 * unpriced);
+}
+
+/* Steps of several key bits, where every look-up is of EF = 1: cheaper than all of one bit, the best of all g, and for
+ * each g the best of a search through the rings that matter. */
+static void test_groups(void **state)
+{
+    (void)state;
+    static const uint32_t rings[][2] = {{1, 1024}, {2, 512}, {3, 512}, {2, 1024}, {1, 2048}, {6, 256}};
+    const lookup_layer layers[] = {hidden(4, 1, 3), hidden(4, 5, 2), hidden(8, 1, 2)};
+    for (size_t i = 0; i < 2; i++) {
+        optimizer_request q = {
+            .layers = &layers[i], .layers_count = 1, .log2_error = i == 0 ? -40 : -128, .level = SECURITY_128};
+        optimizer_result best, of[TFHE_MAX_GROUP + 1];
+        assert_ok(optimizer_search(&q, &best));
+        meets(&q, &best);
+        assert_true(best.params.pbs_group > 1);
+        for (q.group = 1; q.group <= TFHE_MAX_GROUP; q.group++) {
+            double slow = INFINITY;
+            assert_ok(optimizer_search(&q, &of[q.group]));
+            meets(&q, &of[q.group]);
+            assert_int_equal(of[q.group].params.pbs_group, q.group);
+            for (size_t k = 0; k < sizeof rings / sizeof *rings; k++)
+                slow = fmin(slow, best_unpriced(&layers[i], q.log2_error, rings[k][0], rings[k][1], q.group));
+            slow *= (double)layers[i].count;
+            assert_true(of[q.group].seconds <= slow * (1 + 1e-9) &&
+                        of[q.group].seconds > slow * 0.97); /* body levels */
+        }
+        assert_true(best.seconds == fmin(of[2].seconds, of[3].seconds) && best.seconds < 0.9 * of[1].seconds);
+    }
+    const optimizer_request mixed = {.layers = layers, .layers_count = 3, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result r;
+    assert_ok(optimizer_search(&mixed, &r));
+    meets(&mixed, &r);
+    assert_true(r.layers[2].EF > 1 && r.params.pbs_group == 1);
 }
 
 static void test_global(void **state)
@@ -152,7 +189,7 @@ static void test_infeasible(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_monotone), cmocka_unit_test(test_beats_random_sets),
-                                       cmocka_unit_test(test_price), cmocka_unit_test(test_global),
-                                       cmocka_unit_test(test_infeasible)};
+                                       cmocka_unit_test(test_price),    cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_global),   cmocka_unit_test(test_infeasible)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,13 +5,15 @@
 
 /* Least-squares fit of relative errors to 22 rings and gadgets measured on one Zen 4 core with the AVX-512 kernels in
  * batches (docs/performance.md): within 3.5 % of each. A rotation with EF > 1 took its expected products times such a
- * step, within 3 % up to EF = 16 and 7 % at 32. */
+ * step, within 3 % up to EF = 16 and 7 % at 32. `combine`: what a step of g bits takes beyond one of a single bit on
+ * the rings of the table unrolling, 0.092 to 0.105 ns (g = 2) and 0.112 to 0.121 ns (g = 3). */
 static const struct {
-    double fft;       /* ns per (rows + k+1) N log2 N: the transforms of a step */
-    double multiply;  /* ns per rows (k+1) N: the product with a GGSW */
-    double linear;    /* ns per (k+1) N: rotation, digits, accumulation */
-    double keyswitch; /* ns per kN l (n+1), with VNNI */
-} model = {.fft = 0.0538, .multiply = 0.125, .linear = 0.0936, .keyswitch = 0.0212};
+    double fft;                         /* ns per (rows + k+1) N log2 N: the transforms of a step */
+    double multiply;                    /* ns per rows (k+1) N: the product with a GGSW */
+    double linear;                      /* ns per (k+1) N: rotation, digits, accumulation */
+    double combine[TFHE_MAX_GROUP + 1]; /* ns per (rows (k+1) + 1) N and pattern: of GGSWs with their monomials */
+    double keyswitch;                   /* ns per kN l (n+1), with VNNI */
+} model = {.fft = 0.0538, .multiply = 0.125, .linear = 0.0936, .combine = {0, 0, 0.1, 0.117}, .keyswitch = 0.0212};
 
 double cost_keyswitch(const tfhe_params *p)
 {
@@ -21,10 +23,13 @@ double cost_keyswitch(const tfhe_params *p)
 double cost_step(const tfhe_params *p)
 {
     const double k1 = p->k + 1, N = p->N, rows = (double)tfhe_ggsw_rows(p);
-    return 1e-9 * N * (model.fft * (rows + k1) * log2(N) + model.multiply * rows * k1 + model.linear * k1);
+    const double combined = (double)tfhe_step_patterns(p) * (rows * k1 + 1);
+    return 1e-9 * N *
+           (model.fft * (rows + k1) * log2(N) + model.multiply * rows * k1 + model.linear * k1 +
+            model.combine[p->pbs_group] * combined);
 }
 
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price)
 {
-    return p->n * cost_step(p) * extension_expected(EF, price).products;
+    return (double)tfhe_steps(p) * cost_step(p) * extension_expected(EF, price).products;
 }

@@ -14,6 +14,13 @@
  * N = 1024..4096 (docs/performance.md): 0.3 bit of the whole or less. */
 #define FFT_OURS 1.25
 
+/* The transform's part of a step of several key bits against that of the products it stands for, between what rings of
+ * k = 1..3 measure (docs/performance.md). */
+#define FFT_GROUPED 1.3
+/* Variance about their mean of the errors of a group's patterns, in squared steps, when their sums are rounded as
+ * modulus_switch.c does: mean over uniform mask elements, 5/128 and an integral over 300^3 midpoints. */
+static const double group_square[TFHE_MAX_GROUP + 1] = {0, 1 / 48.0, 5 / 128.0, 0.053426};
+
 double noise_tuniform(unsigned bound, unsigned logq)
 {
     return (ldexp(1.0, (int)(2 * bound + 1)) + 1.0) / 6.0 * exp2(-2.0 * logq);
@@ -68,11 +75,13 @@ double noise_keyswitch(const tfhe_params *p)
     return noise_keyswitch_general((double)tfhe_big_dim(p), p->ks_b, p->ks_l, noise_tuniform(p->lwe_noise, 32), 64, 32);
 }
 
-/* Of a mask element s - 1/2 is left, of variance 1/4; the body's own truncation is uniform. */
+/* Of a mask element s - 1/2 is left, of variance 1/4, of a group the error of its pattern less their mean; the body's
+ * own truncation is uniform. */
 double noise_extension(const tfhe_params *p, const extension *e)
 {
-    const double w = 2.0 * e->EF * p->N;
-    return (p->n * e->square / 4 + 1 / 12.0) / (w * w) + p->n * 0x1p-64 / 24;
+    const double w = 2.0 * e->EF * p->N, g = p->pbs_group;
+    const double square = g == 1 ? p->n * e->square / 4 : p->n / g * group_square[p->pbs_group];
+    return (square + 1 / 12.0) / (w * w) + p->n * 0x1p-64 / 24;
 }
 
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
@@ -81,13 +90,20 @@ double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
     return noise_extension(p, &e);
 }
 
+/* A step of g bits multiplies by 2^g - 1 GGSWs times X^e - 1: twice the noise of key and transform of each. The
+ * rounding of its digits stays, twice, unless all bits are 0; that of a single bit stays where it is 1. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
 {
+    const double g = p->pbs_group, patterns = exp2(g) - 1;
     double parts[3];
     blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, p->pbs_lb, noise_fresh(p), parts);
     *fft = FFT_OURS * parts[0];
     *key = parts[1];
     *decomposition = parts[2];
+    if (p->pbs_group == 1) return;
+    *fft *= FFT_GROUPED * 2 * patterns / g;
+    *key *= 2 * patterns / g;
+    *decomposition *= 4 * patterns / (patterns + 1) / g;
 }
 
 double noise_blind_rotate(const tfhe_params *p)

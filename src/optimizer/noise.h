@@ -10,10 +10,10 @@ double noise_tuniform(unsigned bound, unsigned logq); /* (2^(2B+1)+1)/6 / q^2 */
 double noise_fresh(const tfhe_params *p);             /* big-key encryption */
 double noise_keyswitch(const tfhe_params *p);         /* additive part, kN -> n at 2^32 */
 double noise_blind_rotate(const tfhe_params *p);      /* output of a bootstrap, independent of EF */
-/* Centered modulus switch to 2*EF*N, body rounding included. */
+/* Centered modulus switch to 2*EF*N, body rounding included; EF = 1 if pbs_group > 1. */
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price);
 double noise_extension(const tfhe_params *p, const extension *e); /* the same of an extension_expected at hand */
-/* The three parts of noise_blind_rotate for one step (times n): FFT, key, decomposition. */
+/* The three parts of noise_blind_rotate: FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
 /* Variants that take free variances and moduli: the published sets are recomputed with these. Blind rotation has the

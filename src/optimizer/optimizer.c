@@ -10,6 +10,7 @@
 static const search_model shipped = {
     .n = {450, 1300, 2},
     .k_last = 6,
+    .group_last = TFHE_MAX_GROUP,
     .N = {256, 4096},
     .kN = {512, 4096},
     .pbs = {.l_last = 6, .b_first = 2, .b_last = 30, .bits = 52},
@@ -37,7 +38,7 @@ typedef struct search {
     tfhe_params best;
     uint32_t best_EF[OPTIMIZER_MAX_LAYERS], best_price[OPTIMIZER_MAX_LAYERS];
     double best_seconds;
-    extension_front front; /* at the n being tried */
+    extension_front fronts[2]; /* at the n being tried: for single key bits; for groups, of EF = 1 alone */
     /* When nothing is found: the set whose worst layer comes nearest. */
     double nearest_ratio, nearest_variance;
     size_t nearest_layer;
@@ -96,7 +97,7 @@ static void note_nearest(search *s, size_t layer, double variance)
 static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_keyswitch, double rotate,
                     double keyswitch)
 {
-    const extension_front *f = &s->front;
+    const extension_front *f = &s->fronts[p->pbs_group > 1];
     size_t choice[OPTIMIZER_MAX_LAYERS];
     double seconds = s->look_ups * (keyswitch + rotate * f->at[0].products); /* at least; raised layer by layer */
     double worst = 0, worst_variance = 0;
@@ -117,7 +118,7 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
         if (layer->is_output ? v > s->bound[i] : choice[i] == f->count) feasible = 0;
         if (v / s->bound[i] > worst) worst = v / s->bound[i], worst_layer = i, worst_variance = v;
     }
-    if (!feasible) note_nearest(s, worst_layer, worst_variance);
+    if (!feasible && p->pbs_group == 1) note_nearest(s, worst_layer, worst_variance);
     if (!feasible || (s->found && seconds >= s->best_seconds)) return;
     s->found = 1;
     s->best = *p;
@@ -132,37 +133,66 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
 /* The modulus switch to the finest exponents errs too much for a set to be found, or to come nearer. */
 static int hopeless(const search *s)
 {
-    const double least = s->front.variance[s->front.count - 1];
+    const double least = s->fronts[0].variance[s->fronts[0].count - 1];
     double ratio = 0;
     for (size_t i = 0; i < s->request->layers_count; i++)
         if (!s->request->layers[i].is_output) ratio = fmax(ratio, least / s->bound[i]);
     return ratio > 1 && (s->found || ratio >= s->nearest_ratio);
 }
 
+typedef struct gadgets {
+    size_t count;
+    gadget at[MAX_GADGETS];
+} gadgets;
+
+/* All sets of this ring, n and g. */
+static void try_gadgets(search *s, tfhe_params p, const gadgets *rotations, const gadgets *switches)
+{
+    for (size_t r = 0; r < rotations->count; r++) {
+        const gadget *rotation = &rotations->at[r];
+        p.pbs_l = rotation->l;
+        p.pbs_lb = rotation->lb;
+        p.pbs_bg = rotation->b;
+        const double rotate = (double)tfhe_steps(&p) * s->model->cost_step(&p);
+        for (size_t k = 0; k < switches->count; k++) {
+            p.ks_l = switches->at[k].l;
+            p.ks_b = switches->at[k].b;
+            try_set(s, &p, p.n * rotation->variance, switches->at[k].variance, rotate, switches->at[k].seconds);
+        }
+    }
+}
+
+/* Seconds of a key bit in all look-ups, at least. */
+static double least_seconds(const search *s, tfhe_params p)
+{
+    double least = INFINITY;
+    p.pbs_l = p.pbs_lb = 1;
+    for (p.pbs_group = 1; p.pbs_group <= s->model->group_last; p.pbs_group++)
+        least = fmin(least, s->model->cost_step(&p) / p.pbs_group);
+    return s->look_ups * s->fronts[0].at[0].products * least;
+}
+
+/* Of sets that cost the same the first one stays: that of the smaller n, then g. */
 static void try_ring(search *s, tfhe_params p)
 {
     const search_model *m = s->model;
-    gadget rotations[MAX_GADGETS], switches[MAX_GADGETS];
+    const uint32_t only = s->request->group;
+    gadgets rotations[TFHE_MAX_GROUP + 1], switches;
     p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, s->request->level);
-    const size_t rotations_count = bootstrap_gadgets(m, p, rotations);
-    p.pbs_l = p.pbs_lb = 1;
-    const double least = s->look_ups * s->front.at[0].products * m->cost_step(&p); /* a key bit; in all */
+    for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
+        rotations[p.pbs_group].count = bootstrap_gadgets(m, p, rotations[p.pbs_group].at);
+    const double least = least_seconds(s, p);
     for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step) {
         if (s->found && p.n * least >= s->best_seconds) break;
-        m->front_vary(&s->front, &p);
+        p.pbs_group = 1;
+        m->front_vary(&s->fronts[0], &p);
         if (hopeless(s)) continue;
         p.lwe_noise = security_tuniform_bound(p.n, 32, s->request->level);
-        const size_t switches_count = keyswitch_gadgets(m, p, switches);
-        for (size_t r = 0; r < rotations_count; r++) {
-            p.pbs_l = rotations[r].l;
-            p.pbs_lb = rotations[r].lb;
-            p.pbs_bg = rotations[r].b;
-            const double rotate = p.n * m->cost_step(&p);
-            for (size_t k = 0; k < switches_count; k++) {
-                p.ks_l = switches[k].l;
-                p.ks_b = switches[k].b;
-                try_set(s, &p, p.n * rotations[r].variance, switches[k].variance, rotate, switches[k].seconds);
-            }
+        switches.count = keyswitch_gadgets(m, p, switches.at);
+        for (; p.pbs_group <= m->group_last; p.pbs_group++) {
+            if (p.n % p.pbs_group != 0 || (only != 0 && only != p.pbs_group)) continue;
+            if (p.pbs_group > 1) m->front_vary(&s->fronts[1], &p);
+            try_gadgets(s, p, &rotations[p.pbs_group], &switches);
         }
     }
 }
@@ -179,7 +209,7 @@ static void search_all(search *s, double log2_p)
     const search_model *m = s->model;
     for (uint32_t k = 1; k <= m->k_last; k++)
         for (uint32_t N = m->N.first; N <= m->N.last; N *= 2)
-            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N, .pbs_group = 1});
+            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N});
 }
 
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
@@ -251,7 +281,8 @@ static search search_of(const optimizer_request *request, const search_model *mo
     search s = {.request = request, .model = model};
     for (size_t i = 0; i < request->layers_count; i++)
         if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
-    model->front_init(&s.front);
+    model->front_init(&s.fronts[0]);
+    s.fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};
     return s;
 }
 
@@ -268,6 +299,7 @@ int optimizer_search_model(const optimizer_request *request, const search_model 
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
 {
     REQUIRE(request->layers_count >= 1 && request->layers_count <= OPTIMIZER_MAX_LAYERS);
+    REQUIRE(request->group <= TFHE_MAX_GROUP);
     if (!(request->log2_error < 0) || request->log2_error < -512)
         return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", request->log2_error);
     search s = search_of(request, &shipped);

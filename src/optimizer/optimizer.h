@@ -28,6 +28,7 @@ typedef struct optimizer_request {
     error_target target;
     double log2_error; /* log2 of p_error (per look-up) or of global_p_error (whole inference) */
     security_level level;
+    uint32_t group; /* key bits a step of the rotation; 0: the best of 1 to 3, more than 1 if every EF is 1 */
 } optimizer_request;
 
 typedef struct layer_choice {
@@ -48,12 +49,14 @@ typedef struct optimizer_result {
  * probability and what would help. */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
-/* The same prediction for given parameters, extension factors and prices (EF[i], price[i] ignored for outputs). */
+/* The same prediction for given parameters, extension factors and prices (EF[i], price[i] ignored for outputs; EF = 1
+ * if pbs_group > 1). */
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
                        const uint32_t *price, optimizer_result *out);
 
-/* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one external product at EF = 1,
- * and one blind rotation, which takes the expected number of them (extension.h). */
+/* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one step of g key bits at
+ * EF = 1 (an external product, for g > 1 by a combination of GGSWs), and one blind rotation, which takes n/g times the
+ * expected number of them (extension.h). */
 double cost_keyswitch(const tfhe_params *p);
 double cost_step(const tfhe_params *p);
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price);

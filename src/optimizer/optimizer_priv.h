@@ -14,7 +14,8 @@ typedef struct search_model {
     struct {
         uint32_t first, last, step;
     } n;
-    uint32_t k_last; /* from 1 */
+    uint32_t k_last;     /* from 1 */
+    uint32_t group_last; /* key bits a step, from 1; at most TFHE_MAX_GROUP */
     struct {
         uint32_t first, last;
     } N, kN;             /* N: powers of two */
@@ -25,7 +26,7 @@ typedef struct search_model {
      * TUniform on the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
     double (*blind_rotate)(const tfhe_params *p);
     double (*keyswitch)(const tfhe_params *p);
-    /* Seconds, or another unit; cost_step times n is the blind rotation at EF = 1. Both must grow with the levels. */
+    /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels. */
     double (*cost_keyswitch)(const tfhe_params *p);
     double (*cost_step)(const tfhe_params *p);
 } search_model;
