@@ -90,21 +90,24 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
     const double most = layer->half_window / noise_kappa(log2_error);
     double best = INFINITY;
     tfhe_params p = {.k = k, .N = N, .glwe_noise = security_tuniform_bound(k * N, 64, SECURITY_128), .pbs_group = g};
-    for (p.n = 450; p.n <= 1300; p.n += g == 3 ? 6 : 2)
-        for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l) {
-            double rotated = INFINITY;
-            for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
-                rotated = fmin(rotated, noise_blind_rotate(&p));
-            p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
-            for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
-                double v = INFINITY;
-                for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
-                v += layer->two_norm * layer->two_norm * rotated;
-                for (uint32_t EF = 1; EF <= (g == 1 ? TFHE_MAX_EF : 1); EF *= 2)
-                    if (EF * N >= 2 * layer->cells && v + noise_modulus_switch(&p, EF, 0) <= most * most)
+    double rotated[4] = {INFINITY, INFINITY, INFINITY, INFINITY}; /* (levels) a key bit */
+    p.n = 1;
+    for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
+        for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
+            rotated[p.pbs_l] = fmin(rotated[p.pbs_l], noise_blind_rotate(&p));
+    for (p.n = 450; p.n <= 1300; p.n += g == 3 ? 6 : 2) {
+        p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+        for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
+            double v = INFINITY;
+            for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
+            for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
+                for (uint32_t EF = 1; EF <= (g == 1 ? TFHE_MAX_EF : 1); EF *= 2) {
+                    const double w = v + layer->two_norm * layer->two_norm * p.n * rotated[p.pbs_l];
+                    if (EF * N >= 2 * layer->cells && w + noise_modulus_switch(&p, EF, 0) <= most * most)
                         best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
-            }
+                }
         }
+    }
     return best;
 }
 
