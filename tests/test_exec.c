@@ -163,6 +163,8 @@ static void test_simulation_law(void **state)
     assert_ok(exec_simulate(c, q, 2000, &s, 2, b, &again));
     assert_memory_equal(a, b, 2000 * 5 * 8); /* any number of threads */
     assert_int_equal(stats.index_errors[0], again.index_errors[0]);
+    assert_ok(exec_simulate(c, q, 77, &s, 3, b, NULL));
+    assert_memory_equal(a, b, 77 * 5 * 8); /* and of samples behind */
     assert_ok(exec_simulate(c, q, 2000, &other, 2, b, NULL));
     assert_memory_not_equal(a, b, 2000 * 5 * 8);
 
@@ -230,11 +232,51 @@ static void test_encrypted_follows_simulation(void **state)
     network_destroy(n);
 }
 
+/* Batches of every fill against sums and tables worked out one by one. */
+static void test_clear_is_its_meaning(void **state)
+{
+    (void)state;
+    uint64_t seed = 8;
+    const size_t widths[] = {9, 7, 5, 3};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_TANH, 4);
+    float *x = random_inputs(&seed, 200, 9);
+    lower_options o;
+    lower_options_init(&o);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    int32_t *q = quantize_all(c, x, 200);
+    double *got = malloc(200 * 3 * 8);
+    const size_t counts[] = {1, 63, 64, 65, 200};
+    for (size_t i = 0; i < 5; i++) {
+        assert_ok(exec_clear(c, q, counts[i], 2, got, NULL));
+        for (size_t s = 0; s < counts[i]; s++) {
+            int64_t v[9], acc[9];
+            for (size_t k = 0; k < 9; k++) v[k] = q[9 * s + k];
+            for (size_t m = 0; m < 3; m++) {
+                const circuit_layer *l = &c->layers[m];
+                for (size_t k = 0; k < l->out; k++) {
+                    acc[k] = 0;
+                    for (size_t f = 0; f < l->in; f++) acc[k] += l->W[k * l->in + f] * v[f];
+                }
+                for (size_t k = 0; k < l->out && l->cells != 0; k++) {
+                    const double cell = floor((double)(acc[k] + l->offset[k]) / (double)l->step);
+                    assert_true(cell >= 0 && cell < l->cells);
+                    v[k] = l->table[k * l->cells + (size_t)cell];
+                }
+            }
+            for (size_t k = 0; k < 3; k++) assert_true(got[3 * s + k] == (double)acc[k]);
+        }
+    }
+    free(got), free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_encrypted_is_exact), cmocka_unit_test(test_scores_do_not_wrap),
-        cmocka_unit_test(test_price_reaches_tables), cmocka_unit_test(test_simulation_law),
-        cmocka_unit_test(test_encrypted_follows_simulation)};
+        cmocka_unit_test(test_clear_is_its_meaning), cmocka_unit_test(test_encrypted_is_exact),
+        cmocka_unit_test(test_scores_do_not_wrap),   cmocka_unit_test(test_price_reaches_tables),
+        cmocka_unit_test(test_simulation_law),       cmocka_unit_test(test_encrypted_follows_simulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 
 #define BLOCK_BYTES 4096u /* zeros that are encrypted into the key stream at a time */
 
+#define NORMAL_PAIRS 64u /* normal numbers made together, by two */
+
 struct stream {
     EVP_CIPHER_CTX *ctx;
     uint8_t block[BLOCK_BYTES];
@@ -163,14 +165,17 @@ annulus_status stream_tuniform(stream *s, unsigned bound, uint64_t *out, size_t 
 /* Marsaglia's polar method needs rejection; Box-Muller does not, so that every draw costs the same words. */
 annulus_status stream_normal_vartime(stream *s, double *out, size_t n)
 {
-    for (size_t i = 0; i < n; i += 2) {
-        uint64_t w[2];
-        TRY(stream_u64s(s, w, 2));
-        const double u = ((double)(w[0] >> 11) + 1.0) * 0x1p-53; /* (0, 1] */
-        const double v = (double)(w[1] >> 11) * 0x1p-53;
-        const double radius = sqrt(-2.0 * log(u)), angle = 2.0 * M_PI * v;
-        out[i] = radius * cos(angle);
-        if (i + 1 < n) out[i + 1] = radius * sin(angle);
+    uint64_t w[2 * NORMAL_PAIRS];
+    for (size_t i = 0; i < n; i += 2 * NORMAL_PAIRS) {
+        const size_t left = (n - i + 1) / 2, pairs = left < NORMAL_PAIRS ? left : NORMAL_PAIRS;
+        TRY(stream_u64s(s, w, 2 * pairs));
+        for (size_t j = 0; j < pairs; j++) {
+            const double u = ((double)(w[2 * j] >> 11) + 1.0) * 0x1p-53; /* (0, 1] */
+            const double v = (double)(w[2 * j + 1] >> 11) * 0x1p-53;
+            const double radius = sqrt(-2.0 * log(u)), angle = 2.0 * M_PI * v;
+            out[i + 2 * j] = radius * cos(angle);
+            if (i + 2 * j + 1 < n) out[i + 2 * j + 1] = radius * sin(angle);
+        }
     }
     return ANNULUS_OK;
 }

@@ -41,6 +41,7 @@ annulus_status stream_bits(stream *s, uint64_t *out, size_t n) __attribute__((wa
 /* TUniform(bound): integers in [-2^bound, 2^bound], constant time (tfhe-rs noise distribution): bound+2 random bits x
  * give (x>>1) + (x&1) - 2^bound. bound <= 62. As two's complement words. */
 annulus_status stream_tuniform(stream *s, unsigned bound, uint64_t *out, size_t n) __attribute__((warn_unused_result));
-/* n standard normal doubles (not for secrets: variable time). */
+/* n standard normal doubles (not for secrets: variable time): exact in law up to rounding, but for what lies beyond
+ * sqrt(2 ln 2^53) = 8.57 deviations, probability 1e-17, which is left out. */
 annulus_status stream_normal_vartime(stream *s, double *out, size_t n) __attribute__((warn_unused_result));
 #endif

@@ -17,10 +17,30 @@ typedef struct exec_stats {
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
- * every look-up's phase gets keyswitch and modulus-switch noise. Sample i draws from stream (seed, RANDOM_SIMULATION,
- * i): results do not depend on threads. */
+ * every look-up's phase gets keyswitch and modulus-switch noise. Sample s draws for layer i from stream (seed,
+ * RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers
+ * follow their law up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen.
+ */
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats) __attribute__((warn_unused_result));
+
+/* What the simulated or encrypted run saw at one neuron. */
+typedef struct exec_seen {
+    size_t layer, neuron, sample;
+    int64_t acc;      /* clear sum of the run's own inputs of this layer */
+    double sum_noise; /* torus: of the encrypted sum */
+    double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch; of an output the
+                         same as sum_noise */
+    int64_t cell;     /* of the table, as exec_clear counts them; 0 for an output */
+} exec_seen;
+typedef struct exec_observer {
+    void (*seen)(void *context, const exec_seen *seen);
+    void *context;
+} exec_observer;
+/* The observer (NULL: none) sees every neuron; threads must be 1 with it. Else as exec_simulate. */
+annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t count, const seed256 *seed,
+                                      unsigned threads, const exec_observer *observer, double *out, exec_stats *stats)
+    __attribute__((warn_unused_result));
 
 /* Tables in torus words and the constants of each layer, made once per circuit and shared. */
 typedef struct exec_plan exec_plan;

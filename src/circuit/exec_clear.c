@@ -2,15 +2,31 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
+#include "math/matrix.h"
+
+#include <string.h>
 
 typedef struct clear_run {
     const circuit *c;
     const int32_t *x;
     double *out;
     exec_stats *stats; /* per worker */
-    unsigned char *memory;
-    size_t worker_bytes, widest;
+    uint64_t *memory;  /* per worker: values and sums, (widest, EXEC_BATCH) each */
+    size_t count, widest;
 } clear_run;
+
+void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64_t *acc)
+{
+    memset(acc, 0, l->out * EXEC_BATCH * sizeof *acc);
+    matrix_mul_add_u64(acc, EXEC_BATCH, l->W, l->out, l->in, x, EXEC_BATCH, count);
+}
+
+void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x)
+{
+    const size_t features = c->input.features;
+    for (size_t i = 0; i < features; i++)
+        for (size_t b = 0; b < count; b++) x[i * EXEC_BATCH + b] = (uint64_t)(int64_t)samples[b * features + i];
+}
 
 annulus_status exec_stats_create(unsigned workers, exec_stats **out)
 {
@@ -30,24 +46,32 @@ void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count)
     mem_free(workers);
 }
 
-static annulus_status clear_one(void *context, size_t sample, unsigned worker)
+/* The answers to sums of layer i, as the next layer's values or the run's output. */
+static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t count, const uint64_t *acc, uint64_t *x,
+                           uint64_t *out_of_range)
+{
+    const circuit_layer *l = &run->c->layers[i];
+    for (size_t o = 0; o < l->out; o++)
+        for (size_t b = 0; b < count; b++) {
+            const int64_t sum = (int64_t)acc[o * EXEC_BATCH + b];
+            *out_of_range += sum < l->lo[o] || sum > l->hi[o];
+            if (l->cells != 0)
+                x[o * EXEC_BATCH + b] =
+                    (uint64_t)(int64_t)exec_look_up(l, o, exec_floor_div(sum + l->offset[o], l->step));
+            else
+                run->out[(first + b) * l->out + o] = (double)sum;
+        }
+}
+
+static annulus_status clear_batch(void *context, size_t batch, unsigned worker)
 {
     const clear_run *run = context;
-    const circuit *c = run->c;
-    int64_t *acc = (int64_t *)(void *)(run->memory + worker * run->worker_bytes);
-    int32_t *next = (int32_t *)(void *)(acc + run->widest);
-    const int32_t *x = run->x + sample * c->input.features;
-    for (size_t i = 0; i < c->layers_count; i++) {
-        const circuit_layer *l = &c->layers[i];
-        exec_linear(l, x, acc);
-        for (size_t o = 0; o < l->out; o++) {
-            run->stats[worker].out_of_range[i] += acc[o] < l->lo[o] || acc[o] > l->hi[o];
-            if (l->cells != 0)
-                next[o] = exec_look_up(l, o, exec_floor_div(acc[o] + l->offset[o], l->step));
-            else
-                run->out[sample * l->out + o] = (double)acc[o];
-        }
-        x = next;
+    const size_t first = batch * EXEC_BATCH, left = run->count - first, count = left < EXEC_BATCH ? left : EXEC_BATCH;
+    uint64_t *x = run->memory + worker * 2 * run->widest * EXEC_BATCH, *acc = x + run->widest * EXEC_BATCH;
+    exec_columns(run->c, run->x + first * run->c->input.features, count, x);
+    for (size_t i = 0; i < run->c->layers_count; i++) {
+        exec_linear(&run->c->layers[i], x, count, acc);
+        clear_look_ups(run, i, first, count, acc, x, &run->stats[worker].out_of_range[i]);
     }
     return ANNULUS_OK;
 }
@@ -56,14 +80,13 @@ annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsi
                           exec_stats *stats)
 {
     const unsigned workers = parallel_threads(threads);
-    clear_run run = {.c = c, .x = x, .out = out, .widest = exec_widest(c)};
-    run.worker_bytes = ROUND_UP(run.widest * (sizeof(int64_t) + sizeof(int32_t)));
+    clear_run run = {.c = c, .x = x, .out = out, .count = count, .widest = exec_widest(c)};
     void *memory;
-    TRY(mem_create(workers, run.worker_bytes, "activations", &memory));
+    TRY(mem_create(workers, 2 * run.widest * EXEC_BATCH * sizeof(uint64_t), "activations", &memory));
     run.memory = memory;
     annulus_status st = exec_stats_create(workers, &run.stats);
     if (st == ANNULUS_OK) {
-        st = parallel_for(count, threads, clear_one, &run);
+        st = parallel_for((count + EXEC_BATCH - 1) / EXEC_BATCH, threads, clear_batch, &run);
         exec_stats_merge(st == ANNULUS_OK ? stats : NULL, run.stats, workers);
     }
     mem_free(memory);

@@ -20,16 +20,13 @@ static inline int64_t exec_floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* acc (out) <- W x, exact. */
-static inline void exec_linear(const circuit_layer *l, const int32_t *x, int64_t *acc)
-{
-    for (size_t o = 0; o < l->out; o++) {
-        const int32_t *w = l->W + o * l->in;
-        int64_t sum = 0;
-        for (size_t i = 0; i < l->in; i++) sum += (int64_t)w[i] * x[i];
-        acc[o] = sum;
-    }
-}
+/* Samples that clear and simulated runs take through a layer together, one a column. */
+#define EXEC_BATCH 64u
+
+/* acc (out, EXEC_BATCH) <- W x for the first `count` columns of x (in, EXEC_BATCH): signed words, exact. */
+void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64_t *acc);
+/* x (features, EXEC_BATCH) <- `count` samples (count, features). */
+void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x);
 
 static inline size_t exec_widest(const circuit *c)
 {

@@ -3,82 +3,91 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "circuit/exec_priv.h"
+#include "math/torus.h"
 
 #include <math.h>
-#include <string.h>
 
 typedef struct simulation {
     const circuit *c;
     const int32_t *x;
     double *out;
     const seed256 *seed;
+    const exec_observer *observer;
     exec_stats *stats; /* per worker */
     stream **streams;
     unsigned char *memory;
-    size_t worker_bytes, widest;
+    size_t worker_bytes, count, widest;
     double rotate_std;                    /* noise of a look-up's output, torus */
     double phase_std[CIRCUIT_MAX_LAYERS]; /* keyswitch and modulus switch of a layer's look-ups, torus */
     double *fresh_std;                    /* (first layer's outputs) fresh noise in its sums, torus */
 } simulation;
 
-/* What one worker works in: integer and noise part of the values at hand. */
-typedef struct values {
-    int64_t *acc;
-    double *noise, *next_noise, *normal;
-    int32_t *next;
-} values;
+/* What one worker works in: values and sums, and the noise of both in torus words, (widest, EXEC_BATCH) each; normal
+ * numbers of one sample. */
+typedef struct batch {
+    uint64_t *x, *acc, *noise, *sum;
+    double *normal; /* (3, widest) */
+    size_t first, count;
+    unsigned worker;
+} batch;
 
-static values worker_values(const simulation *s, unsigned worker)
+static batch worker_batch(const simulation *s, size_t index, unsigned worker)
 {
-    const size_t n = s->widest;
-    int64_t *acc = (int64_t *)(void *)(s->memory + worker * s->worker_bytes);
-    double *d = (double *)(acc + n);
-    return (values){
-        .acc = acc, .noise = d, .next_noise = d + n, .normal = d + 2 * n, .next = (int32_t *)(void *)(d + 3 * n)};
+    const size_t n = s->widest * EXEC_BATCH, left = s->count - index * EXEC_BATCH;
+    uint64_t *p = (uint64_t *)(void *)(s->memory + worker * s->worker_bytes);
+    return (batch){.x = p,
+                   .acc = p + n,
+                   .noise = p + 2 * n,
+                   .sum = p + 3 * n,
+                   .normal = (double *)(p + 4 * n),
+                   .first = index * EXEC_BATCH,
+                   .count = left < EXEC_BATCH ? left : EXEC_BATCH,
+                   .worker = worker};
 }
 
-/* Torus noise of sum o: fresh noise in the first layer, the common noise of the look-ups before it in the others. */
-static double sum_noise(const simulation *s, size_t layer, size_t o, const values *v)
+/* One look-up, or output value, of column b. normal (up to 3, out): of the switches, of the look-up's output, and in
+ * the first layer of the fresh ciphertexts. */
+static void simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
-    const circuit_layer *l = &s->c->layers[layer];
-    if (layer == 0) return 0; /* added with the independent part */
-    const int32_t *w = l->W + o * l->in;
-    double sum = 0;
-    for (size_t i = 0; i < l->in; i++) sum += w[i] * v->noise[i];
-    return sum;
+    const circuit_layer *l = &s->c->layers[i];
+    const size_t at = o * EXEC_BATCH + b;
+    const int64_t acc = (int64_t)v->acc[at];
+    exec_stats *stats = &s->stats[v->worker];
+    const double sum =
+        i == 0 ? s->fresh_std[o] * normal[l->cells == 0 ? o : 2 * l->out + o] : (double)(int64_t)v->sum[at] * 0x1p-64;
+    exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
+    stats->out_of_range[i] += acc < l->lo[o] || acc > l->hi[o];
+    if (l->cells != 0) {
+        const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step;
+        seen.noise = sum + s->phase_std[i] * normal[o];
+        seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
+        stats->index_errors[i] += seen.cell != (int64_t)floor(place);
+        v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
+        v->noise[at] = torus_from_double(s->rotate_std * normal[l->out + o]);
+    } else
+        s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l);
+    if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
 }
 
-static annulus_status simulate_one(void *context, size_t sample, unsigned worker)
+static annulus_status simulate_batch(void *context, size_t index, unsigned worker)
 {
     const simulation *s = context;
     const circuit *c = s->c;
     stream *random = s->streams[worker];
-    values v = worker_values(s, worker);
-    const int32_t *x = s->x + sample * c->input.features;
-    TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, sample));
+    const batch v = worker_batch(s, index, worker);
+    exec_columns(c, s->x + v.first * c->input.features, v.count, v.x);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const double unit = exec_unit(l);
-        exec_linear(l, x, v.acc);
-        TRY(stream_normal_vartime(random, v.normal, l->out));
-        for (size_t o = 0; o < l->out; o++) {
-            const double extra = i == 0 ? hypot(s->phase_std[0], s->fresh_std[o]) : s->phase_std[i];
-            const double e = sum_noise(s, i, o, &v) + extra * v.normal[o];
-            s->stats[worker].out_of_range[i] += v.acc[o] < l->lo[o] || v.acc[o] > l->hi[o];
-            if (l->cells == 0) {
-                s->out[sample * l->out + o] = (double)v.acc[o] + e / unit;
-                continue;
+        const size_t normals = (i == 0 ? 1u : 0u) + (l->cells != 0 ? 2u : 0u);
+        exec_linear(l, v.x, v.count, v.acc);
+        if (i > 0) exec_linear(l, v.noise, v.count, v.sum);
+        for (size_t b = 0; b < v.count; b++) {
+            if (normals > 0) {
+                TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
+                TRY(stream_normal_vartime(random, v.normal, normals * l->out));
             }
-            const double at = ((double)(v.acc[o] + l->offset[o]) + 0.5) / (double)l->step;
-            const int64_t cell = (int64_t)floor(at + e * 2.0 * l->cells);
-            s->stats[worker].index_errors[i] += cell != (int64_t)floor(at);
-            v.next[o] = exec_look_up(l, o, cell);
+            for (size_t o = 0; o < l->out; o++) simulate_neuron(s, i, o, b, v.normal, &v);
         }
-        if (l->cells != 0) {
-            TRY(stream_normal_vartime(random, v.next_noise, l->out));
-            for (size_t o = 0; o < l->out; o++) v.noise[o] = s->rotate_std * v.next_noise[o];
-        }
-        x = v.next;
     }
     return ANNULUS_OK;
 }
@@ -109,18 +118,25 @@ static annulus_status simulation_init(simulation *s, unsigned workers)
     return exec_stats_create(workers, &s->stats);
 }
 
-annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
-                             double *out, exec_stats *stats)
+annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t count, const seed256 *seed,
+                                      unsigned threads, const exec_observer *observer, double *out, exec_stats *stats)
 {
     const unsigned workers = parallel_threads(threads);
-    simulation s = {.c = c, .x = x, .out = out, .seed = seed, .widest = exec_widest(c)};
-    s.worker_bytes = ROUND_UP(s.widest * (sizeof(int64_t) + 3 * sizeof(double) + sizeof(int32_t)));
+    simulation s = {
+        .c = c, .x = x, .out = out, .seed = seed, .observer = observer, .count = count, .widest = exec_widest(c)};
+    s.worker_bytes = ROUND_UP(s.widest * (4 * EXEC_BATCH * sizeof(uint64_t) + 3 * sizeof(double)));
     annulus_status st = simulation_init(&s, workers);
-    if (st == ANNULUS_OK) st = parallel_for(count, threads, simulate_one, &s);
+    if (st == ANNULUS_OK) st = parallel_for((count + EXEC_BATCH - 1) / EXEC_BATCH, threads, simulate_batch, &s);
     if (s.stats != NULL) exec_stats_merge(st == ANNULUS_OK ? stats : NULL, s.stats, workers);
     for (unsigned w = 0; s.streams != NULL && w < workers; w++) stream_destroy(s.streams[w]);
     mem_free(s.streams);
     mem_free(s.memory);
     mem_free(s.fresh_std);
     return st;
+}
+
+annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
+                             double *out, exec_stats *stats)
+{
+    return exec_simulate_observed(c, x, count, seed, threads, NULL, out, stats);
 }
