@@ -20,12 +20,6 @@ struct exec_plan {
     plan_layer *layers;
 };
 
-/* Torus word of one accumulator unit, even so that half units are words too. */
-static uint64_t unit_word(const circuit_layer *l)
-{
-    return torus_from_double(exec_unit(l) / 2) * 2;
-}
-
 static int64_t mid2(const circuit_layer *l, size_t o)
 {
     return (int64_t)l->table[o * l->cells] + l->table[(o + 1) * l->cells - 1];
@@ -34,7 +28,7 @@ static int64_t mid2(const circuit_layer *l, size_t o)
 static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
-    const uint64_t unit = unit_word(l);
+    const uint64_t unit = exec_unit_word(l);
     void *p;
     TRY(mem_create(l->out, sizeof(uint64_t), "circuit constants", &p));
     out->constant = p;
@@ -49,7 +43,7 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
 static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
-    const uint64_t half = unit_word(l + 1) / 2;
+    const uint64_t half = exec_unit_word(l + 1) / 2;
     void *p;
     TRY(mem_create(l->out, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
@@ -97,7 +91,7 @@ void exec_plan_destroy(exec_plan *plan)
 
 void exec_encode(const circuit *c, const int32_t *q, uint64_t *out)
 {
-    const uint64_t unit = unit_word(&c->layers[0]);
+    const uint64_t unit = exec_unit_word(&c->layers[0]);
     for (size_t i = 0; i < c->input.features; i++) out[i] = (uint64_t)(int64_t)q[i] * unit;
 }
 
@@ -171,8 +165,8 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key *
     return st;
 }
 
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
-                              unsigned threads, const annulus_progress *progress)
+annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+                                     unsigned threads, const exec_tap *tap, const annulus_progress *progress)
 {
     const circuit *c = plan->c;
     REQUIRE(tfhe_params_equal(eval_key_params(key), &c->choice.params));
@@ -184,10 +178,17 @@ annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const 
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
         const int last = i + 1 == c->layers_count;
         st = linear(&c->layers[i], plan->layers[i].constant, x, last ? out : sums, words, threads);
+        if (st == ANNULUS_OK && tap != NULL) st = tap->sums(tap->context, i, last ? out : sums, threads);
         if (st == ANNULUS_OK && !last) st = look_ups(plan, i, key, sums, values, threads, progress);
         x = values;
     }
     mem_free(sums);
     mem_free(values);
     return st;
+}
+
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+                              unsigned threads, const annulus_progress *progress)
+{
+    return exec_encrypted_tapped(plan, key, in, out, threads, NULL, progress);
 }

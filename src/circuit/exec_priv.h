@@ -4,6 +4,7 @@
 #define CIRCUIT_EXEC_PRIV_H
 
 #include "circuit/exec.h"
+#include "math/torus.h"
 
 /* The table's answer for any cell number, antiperiodic outside [0, cells) (circuit.h). */
 static inline int32_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
@@ -28,6 +29,15 @@ void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64
 /* x (features, EXEC_BATCH) <- `count` samples (count, features). */
 void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x);
 
+/* Whether the ciphertext of sum o has noise, from which of the layer's inputs (in) have: one without a mask has none,
+ * and its look-up adds none. */
+static inline unsigned char exec_noisy(const circuit_layer *l, size_t o, const unsigned char *noisy)
+{
+    unsigned char any = 0;
+    for (size_t i = 0; i < l->in; i++) any |= noisy[i] && l->W[o * l->in + i] != 0;
+    return any;
+}
+
 static inline size_t exec_widest(const circuit *c)
 {
     size_t widest = c->input.features;
@@ -39,6 +49,12 @@ static inline size_t exec_widest(const circuit *c)
 static inline double exec_unit(const circuit_layer *l)
 {
     return l->cells == 0 ? 1.0 / (double)l->period : 1.0 / (2.0 * l->cells * (double)l->step);
+}
+
+/* Torus word of one accumulator unit, even so that half units are words too. */
+static inline uint64_t exec_unit_word(const circuit_layer *l)
+{
+    return torus_from_double(exec_unit(l) / 2) * 2;
 }
 
 /* Per-worker sums of events, added to the caller's at the end. */

@@ -6,6 +6,7 @@
 #include "math/torus.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct simulation {
     const circuit *c;
@@ -20,6 +21,7 @@ typedef struct simulation {
     double rotate_std;                    /* noise of a look-up's output, torus */
     double phase_std[CIRCUIT_MAX_LAYERS]; /* keyswitch and modulus switch of a layer's look-ups, torus */
     double *fresh_std;                    /* (first layer's outputs) fresh noise in its sums, torus */
+    unsigned char *noisy;                 /* (layers + 1, widest) 1: has noise; inputs first */
 } simulation;
 
 /* What one worker works in: values and sums, and the noise of both in torus words, (widest, EXEC_BATCH) each; normal
@@ -58,12 +60,13 @@ static void simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, c
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
     stats->out_of_range[i] += acc < l->lo[o] || acc > l->hi[o];
     if (l->cells != 0) {
+        const double noisy = s->noisy[(i + 1) * s->widest + o];
         const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step;
-        seen.noise = sum + s->phase_std[i] * normal[o];
+        seen.noise = sum + noisy * s->phase_std[i] * normal[o];
         seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
         stats->index_errors[i] += seen.cell != (int64_t)floor(place);
         v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
-        v->noise[at] = torus_from_double(s->rotate_std * normal[l->out + o]);
+        v->noise[at] = torus_from_double(noisy * s->rotate_std * normal[l->out + o]);
     } else
         s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l);
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
@@ -110,6 +113,13 @@ static annulus_status simulation_init(simulation *s, unsigned workers)
             norm2 += (double)first->W[o * first->in + i] * first->W[o * first->in + i];
         s->fresh_std[o] = sqrt(norm2 * noise_fresh(p));
     }
+    TRY(mem_create((c->layers_count + 1) * s->widest, 1, "simulation", &q));
+    unsigned char *noisy = q;
+    s->noisy = noisy;
+    memset(noisy, 1, c->input.features);
+    for (size_t i = 0; i < c->layers_count; i++)
+        for (size_t o = 0; o < c->layers[i].out; o++)
+            noisy[(i + 1) * s->widest + o] = exec_noisy(&c->layers[i], o, noisy + i * s->widest);
     TRY(mem_create(workers, s->worker_bytes, "simulation", &q));
     s->memory = q;
     TRY(mem_create(workers, sizeof(stream *), "simulation", &q));
@@ -132,6 +142,7 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     mem_free(s.streams);
     mem_free(s.memory);
     mem_free(s.fresh_std);
+    mem_free(s.noisy);
     return st;
 }
 

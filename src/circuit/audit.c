@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/audit.h"
+
+#include "base/memory.h"
+#include "circuit/audit_priv.h"
+#include "circuit/exec_priv.h"
+
+#include <math.h>
+
+/* Sums of one layer of one run. */
+typedef struct tally {
+    double sum2, phase2;   /* of squared noise, torus */
+    double sum_z, phase_z; /* of squared noise over variance */
+    double sum_v, phase_v; /* of predicted variances */
+    double least, most;    /* errors expected at the ends of the tolerance */
+    uint64_t count;
+} tally;
+
+typedef struct watch {
+    const circuit *c;
+    const audit_expected *expected;
+    audit_run *run;
+    tally layers[CIRCUIT_MAX_LAYERS];
+} watch;
+
+static int earlier(const exec_seen *s, const audit_divergence *d)
+{
+    if (!d->found || s->sample != d->sample) return !d->found || s->sample < d->sample;
+    if (s->layer != d->layer) return s->layer < d->layer;
+    return s->neuron < d->neuron;
+}
+
+static void see_errors(watch *v, const exec_seen *s, tally *t, int counts, double deviation)
+{
+    const circuit_layer *l = &v->c->layers[s->layer];
+    audit_errors *e = &v->run->layers[s->layer].errors;
+    const int64_t clear = exec_floor_div(s->acc + l->offset[s->neuron], l->step);
+    const double most = exp2(AUDIT_TOLERANCE);
+    e->look_ups++;
+    e->errors += s->cell != clear;
+    if (s->cell != clear && earlier(s, &v->run->first))
+        v->run->first = (audit_divergence){.found = 1,
+                                           .sample = s->sample,
+                                           .layer = s->layer,
+                                           .neuron = s->neuron,
+                                           .expected = s->acc,
+                                           .got = (double)s->acc + s->noise / exec_unit(l),
+                                           .expected_cell = clear,
+                                           .cell = s->cell};
+    if (!counts) return;
+    e->count++;
+    e->counted += s->cell != clear;
+    e->predicted += audit_error_probability(l, s->neuron, s->acc, deviation);
+    t->least += audit_error_probability(l, s->neuron, s->acc, deviation / most);
+    t->most += audit_error_probability(l, s->neuron, s->acc, deviation * most);
+}
+
+static void see(void *context, const exec_seen *s)
+{
+    watch *v = context;
+    const audit_expected *x = &v->expected[s->layer];
+    tally *t = &v->layers[s->layer];
+    const double sum = x->sum[s->neuron], phase = x->phase[s->neuron];
+    const int counts = x->counts[s->neuron];
+    if (v->c->layers[s->layer].cells != 0) see_errors(v, s, t, counts, sqrt(phase));
+    if (!counts) return;
+    t->count++;
+    t->sum_v += sum, t->sum2 += s->sum_noise * s->sum_noise, t->sum_z += s->sum_noise * s->sum_noise / sum;
+    t->phase_v += phase, t->phase2 += s->noise * s->noise, t->phase_z += s->noise * s->noise / phase;
+}
+
+static audit_noise noise_of(uint64_t count, double square, double variance, double log_p)
+{
+    return (audit_noise){.count = count,
+                         .measured = sqrt(square / (double)count), /* NaN without values */
+                         .predicted = sqrt(variance / (double)count),
+                         .log_p = count == 0 ? 0 : log_p};
+}
+
+/* Fills in the layers of a run from its tallies; counts the tests. */
+static void conclude(const watch *v, size_t samples, audit *a)
+{
+    for (size_t i = 0; i < v->c->layers_count; i++) {
+        const tally *t = &v->layers[i];
+        const audit_expected *x = &v->expected[i];
+        audit_layer *l = &v->run->layers[i];
+        const double counted = (double)x->counted, runs = (double)samples;
+        l->sum = noise_of(t->count, t->sum2, t->sum_v, audit_variance_log_p(t->sum_z, counted, runs, &x->sums));
+        a->tests += t->count > 0 ? 2 : 0;
+        if (v->c->layers[i].cells == 0) continue;
+        l->phase =
+            noise_of(t->count, t->phase2, t->phase_v, audit_variance_log_p(t->phase_z, counted, runs, &x->phases));
+        l->errors.log_p = audit_errors_log_p((double)l->errors.count, (double)l->errors.counted, t->least, t->most,
+                                             x->phases.largest);
+        a->tests += t->count > 0 ? 4 : 0;
+    }
+}
+
+static int rejects(const audit_run *run, size_t layers, double log_alarm)
+{
+    double least = 0;
+    for (size_t i = 0; i < layers; i++) {
+        const audit_layer *l = &run->layers[i];
+        least = fmin(least, fmin(l->sum.log_p, fmin(l->phase.log_p, l->errors.log_p)));
+    }
+    return least < log_alarm;
+}
+
+typedef struct runs {
+    const circuit *c;
+    const eval_key *key;
+    const secret_key *secret;
+    const int32_t *q;
+    size_t samples;
+    const seed256 *seed;
+    unsigned threads;
+    const annulus_progress *progress;
+} runs;
+
+static annulus_status run_encrypted(const runs *r, const exec_observer *observer, double *out)
+{
+    const size_t features = r->c->input.features, outputs = circuit_last(r->c)->out;
+    exec_plan *plan = NULL;
+    TRY(exec_plan_create(r->c, &plan));
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 0; st == ANNULUS_OK && i < r->samples; i++) {
+        st = progress_report(r->progress, "encrypted samples", i, r->samples);
+        if (st == ANNULUS_OK)
+            st = exec_encrypted_observed(r->c, plan, r->key, r->secret, r->q + i * features, i, r->threads, observer,
+                                         out + i * outputs);
+    }
+    if (st == ANNULUS_OK) st = progress_report(r->progress, "encrypted samples", r->samples, r->samples);
+    exec_plan_destroy(plan);
+    return st;
+}
+
+static annulus_status run_all(const runs *r, const audit_expected *expected, double *clear, double *simulated,
+                              double *encrypted, audit *a)
+{
+    watch simulation = {.c = r->c, .expected = expected, .run = &a->simulated};
+    watch encryption = {.c = r->c, .expected = expected, .run = &a->encrypted};
+    const exec_observer of_simulation = {.seen = see, .context = &simulation};
+    const exec_observer of_encryption = {.seen = see, .context = &encryption};
+    a->samples = r->samples;
+    TRY(exec_clear(r->c, r->q, r->samples, r->threads, clear, NULL));
+    TRY(exec_simulate_observed(r->c, r->q, r->samples, r->seed, 1, &of_simulation, simulated, NULL));
+    TRY(run_encrypted(r, &of_encryption, encrypted));
+    conclude(&simulation, r->samples, a);
+    conclude(&encryption, r->samples, a);
+    if (a->tests > 0) a->log_alarm = log(AUDIT_FALSE_ALARM / (double)a->tests) + M_LN2;
+    a->rejected = rejects(&a->simulated, r->c->layers_count, a->log_alarm) ||
+                  rejects(&a->encrypted, r->c->layers_count, a->log_alarm);
+    return ANNULUS_OK;
+}
+
+annulus_status audit_create(const circuit *c, const audit_model *model, const eval_key *key, const secret_key *secret,
+                            const int32_t *q, size_t samples, const seed256 *seed, unsigned threads,
+                            const annulus_progress *progress, double *clear, double *simulated, double *encrypted,
+                            audit **out)
+{
+    const runs r = {.c = c,
+                    .key = key,
+                    .secret = secret,
+                    .q = q,
+                    .samples = samples,
+                    .seed = seed,
+                    .threads = threads,
+                    .progress = progress};
+    audit_expected *expected = NULL;
+    void *a;
+    TRY(mem_create(1, sizeof(audit), "audit", &a));
+    annulus_status st = audit_expect(c, model, &expected);
+    if (st == ANNULUS_OK) st = run_all(&r, expected, clear, simulated, encrypted, a);
+    audit_expected_destroy(expected, c->layers_count);
+    if (st == ANNULUS_OK)
+        *out = a;
+    else
+        audit_destroy(a);
+    return st;
+}
+
+void audit_destroy(audit *a)
+{
+    mem_free(a);
+}

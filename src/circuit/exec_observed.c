@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The encrypted run under the eyes of who holds the secret key. */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "circuit/exec_priv.h"
+#include "tfhe/bootstrap.h"
+
+#include <math.h>
+
+#define GROUP 32u /* ciphertexts that one work item switches */
+
+typedef struct observation {
+    const circuit *c;
+    const eval_key *key;
+    const secret_key *secret;
+    const exec_observer *observer;
+    size_t sample;
+    int64_t *x;      /* (widest) integer inputs of the layer at hand */
+    int64_t *looked; /* (widest) its answers */
+    uint64_t *phase; /* (widest) of its sums */
+    uint32_t *at;    /* (widest) step that its look-ups read */
+    size_t layer;
+    const uint64_t *sums; /* (out, lwe_words) */
+} observation;
+
+/* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
+static uint32_t step_of(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
+{
+    const tfhe_params *p = &secret->params;
+    uint32_t step = exponents[p->n];
+    for (size_t j = 0; j < p->n; j++) step -= exponents[j] & -(uint32_t)secret->s[j];
+    return step & (2 * EF * p->N - 1);
+}
+
+static annulus_status switch_group(const observation *v, size_t first, size_t count)
+{
+    const circuit_layer *l = &v->c->layers[v->layer];
+    const tfhe_params *p = &v->secret->params;
+    const size_t words = lwe_words(p), small = bootstrap_small_words(p);
+    const uint64_t *in[GROUP];
+    void *memory;
+    TRY(mem_create((count + 1) * small, sizeof(uint32_t), "switched ciphertexts", &memory));
+    uint32_t *switched = memory, *exponents = switched + count * small;
+    for (size_t q = 0; q < count; q++) in[q] = v->sums + (first + q) * words;
+    const annulus_status st = keyswitch_batch(v->key, in, count, switched);
+    for (size_t q = 0; st == ANNULUS_OK && q < count; q++) {
+        modulus_switch_centered(p, l->EF, l->price, switched + q * small, exponents);
+        v->at[first + q] = step_of(v->secret, l->EF, exponents);
+    }
+    mem_free(memory);
+    return st;
+}
+
+static annulus_status decrypt_group(void *context, size_t group, unsigned worker)
+{
+    (void)worker;
+    const observation *v = context;
+    const circuit_layer *l = &v->c->layers[v->layer];
+    const size_t first = group * GROUP, left = l->out - first, count = left < GROUP ? left : GROUP;
+    const size_t words = lwe_words(&v->secret->params);
+    for (size_t o = first; o < first + count; o++) v->phase[o] = lwe_phase(v->secret, v->sums + o * words);
+    return l->cells == 0 ? ANNULUS_OK : switch_group(v, first, count);
+}
+
+/* Cell that a look-up at this step reads, as the one of its kind (they repeat every 2*cells) that is nearest to
+ * `clear`. */
+static int64_t cell_of(const circuit_layer *l, uint64_t steps, uint64_t at, int64_t clear)
+{
+    const int64_t period = 2 * (int64_t)l->cells, cell = (int64_t)((2 * at + 1) * l->cells / steps);
+    int64_t away = (cell - clear) % period;
+    if (away < -(int64_t)l->cells) away += period;
+    if (away >= (int64_t)l->cells) away -= period;
+    return clear + away;
+}
+
+static void observe(observation *v, size_t o)
+{
+    const circuit_layer *l = &v->c->layers[v->layer];
+    const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secret->params.N;
+    const int32_t *w = l->W + o * l->in;
+    exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample};
+    for (size_t i = 0; i < l->in; i++) seen.acc += w[i] * v->x[i];
+    const int64_t halves = 2 * (seen.acc + l->offset[o]) + (l->cells != 0);
+    const uint64_t expected = (uint64_t)halves * (unit / 2);
+    seen.sum_noise = seen.noise = torus_to_double(v->phase[o] - expected);
+    if (l->cells != 0) {
+        const double middle = ((double)v->at[o] + 0.5) / (double)steps;
+        seen.noise = torus_to_double(torus_from_double(middle) - expected);
+        seen.cell = cell_of(l, steps, v->at[o], exec_floor_div(seen.acc + l->offset[o], l->step));
+        v->looked[o] = exec_look_up(l, o, seen.cell);
+    }
+    v->observer->seen(v->observer->context, &seen);
+}
+
+static annulus_status observe_layer(void *context, size_t layer, const uint64_t *sums, unsigned threads)
+{
+    observation *v = context;
+    const size_t out = v->c->layers[layer].out;
+    v->layer = layer;
+    v->sums = sums;
+    TRY(parallel_for((out + GROUP - 1) / GROUP, threads, decrypt_group, v));
+    for (size_t o = 0; o < out; o++) observe(v, o);
+    int64_t *x = v->x;
+    v->x = v->looked;
+    v->looked = x;
+    return ANNULUS_OK;
+}
+
+static annulus_status encrypt(const observation *v, const int32_t *q, unsigned threads, uint64_t *in)
+{
+    const size_t features = v->c->input.features;
+    const tfhe_params *p = &v->secret->params;
+    seed256 seed;
+    void *memory;
+    TRY(mem_create(2 * features, sizeof(uint64_t), "sample", &memory));
+    uint64_t *message = memory, *body = message + features;
+    exec_encode(v->c, q, message);
+    annulus_status st = random_seed(&seed);
+    if (st == ANNULUS_OK) st = lwe_encrypt_seeded(v->secret, &seed, message, features, body);
+    if (st == ANNULUS_OK) st = lwe_expand(p, &seed, body, features, threads, in);
+    mem_wipe_free(memory, 2 * features * sizeof(uint64_t));
+    return st;
+}
+
+annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key *key,
+                                       const secret_key *secret, const int32_t *q, size_t sample, unsigned threads,
+                                       const exec_observer *observer, double *out)
+{
+    const size_t words = lwe_words(&c->choice.params), widest = exec_widest(c), features = c->input.features;
+    void *values, *ciphertexts = NULL;
+    TRY(mem_create(4 * widest, sizeof(uint64_t), "observed values", &values));
+    int64_t *x = values;
+    observation v = {.c = c,
+                     .key = key,
+                     .secret = secret,
+                     .observer = observer,
+                     .sample = sample,
+                     .x = x,
+                     .looked = x + widest,
+                     .phase = (uint64_t *)(x + 2 * widest),
+                     .at = (uint32_t *)(void *)(x + 3 * widest)};
+    const exec_tap tap = {.sums = observe_layer, .context = &v};
+    annulus_status st =
+        mem_create((features + circuit_last(c)->out) * words, sizeof(uint64_t), "ciphertexts", &ciphertexts);
+    uint64_t *in = ciphertexts;
+    for (size_t i = 0; i < features; i++) x[i] = q[i];
+    if (st == ANNULUS_OK) st = encrypt(&v, q, threads, in);
+    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, key, in, in + features * words, threads, &tap, NULL);
+    if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
+    mem_wipe_free(values, 4 * widest * sizeof(uint64_t));
+    mem_free(ciphertexts);
+    return st;
+}
