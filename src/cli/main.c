@@ -14,6 +14,7 @@ static const struct {
     {"compile", cmd_compile, "turn an ONNX file into a circuit: ranges, tables, secure parameters"},
     {"inspect", cmd_inspect, "show what a circuit, key or ciphertext file is"},
     {"evaluate", cmd_evaluate, "accuracy of a circuit in clear, simulated or encrypted"},
+    {"audit", cmd_audit, "an encrypted run against the clear one and the noise model, layer by layer"},
     {"keygen", cmd_keygen, "make a client key (secret) and an evaluation key for a circuit"},
     {"encrypt", cmd_encrypt, "client: encrypt samples"},
     {"run", cmd_run, "server: run a circuit on encrypted samples, without any secret"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "deploy/deploy_priv.h"
 
 #include <math.h>
@@ -63,13 +64,38 @@ static void compare(const evaluation *e, annulus_evaluation *r)
     }
 }
 
-static annulus_status quantize(evaluation *e)
+annulus_status samples_check(const circuit *c, const dataset *d)
 {
-    for (size_t i = 0; i < e->count; i++) {
-        const annulus_status st = circuit_quantize(e->c->c, e->d->d->x + i * e->features, 1, e->q + i * e->features);
-        if (st != ANNULUS_OK) return fail_prefix(st, "sample %zu", i + 1);
-    }
+    const size_t outputs = circuit_last(c)->out;
+    if (d->features != c->input.features)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->features,
+                    c->input.features);
+    if (c->task == CIRCUIT_CLASSIFICATION && d->label != NULL && d->classes > outputs)
+        return fail(ANNULUS_ERR_INPUT,
+                    "the data have %zu classes, the circuit tells %zu apart: take data of its classes", d->classes,
+                    outputs);
     return ANNULUS_OK;
+}
+
+typedef struct quantization {
+    const circuit *c;
+    const dataset *d;
+    int32_t *q;
+} quantization;
+
+static annulus_status quantize_one(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    const quantization *z = context;
+    const size_t features = z->c->input.features;
+    const annulus_status st = circuit_quantize(z->c, z->d->x + i * features, 1, z->q + i * features);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "sample %zu", i + 1);
+}
+
+annulus_status samples_quantize(const circuit *c, const dataset *d, unsigned threads, int32_t *q)
+{
+    quantization z = {.c = c, .d = d, .q = q};
+    return parallel_for(d->count, threads, quantize_one, &z);
 }
 
 static void to_values(const evaluation *e, double *acc)
@@ -106,7 +132,7 @@ static annulus_status evaluate(evaluation *e, annulus_mode mode, uint64_t seed, 
     double seconds = 0;
     seed256 s = {{0}};
     memcpy(s.b, &seed, sizeof seed);
-    TRY(quantize(e));
+    TRY(samples_quantize(e->c->c, e->d->d, threads, e->q));
     double start = now();
     TRY(exec_clear(e->c->c, e->q, e->count, threads, e->clear, &stats));
     if (mode == ANNULUS_CLEAR) seconds = now() - start;
@@ -133,12 +159,7 @@ annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset 
     evaluation e = {
         .c = c, .d = d, .count = d->d->count, .features = c->c->input.features, .outputs = circuit_last(c->c)->out};
     void *q, *clear = NULL, *mine = NULL;
-    if (d->d->features != e.features)
-        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->d->features, e.features);
-    if (c->c->task == CIRCUIT_CLASSIFICATION && d->d->label != NULL && d->d->classes > e.outputs)
-        return fail(ANNULUS_ERR_INPUT,
-                    "the data have %zu classes, the circuit tells %zu apart: take data of its classes", d->d->classes,
-                    e.outputs);
+    TRY(samples_check(c->c, d->d));
     TRY(mem_create(e.count * e.features, sizeof(int32_t), "samples", &q));
     annulus_status st = mem_create(e.count * e.outputs, sizeof(double), "values", &clear);
     if (st == ANNULUS_OK) st = mem_create(e.count * e.outputs, sizeof(double), "values", &mine);

@@ -55,6 +55,12 @@ annulus_status binding_check_circuit(const binding *b, const circuit *c, const c
 annulus_status binding_check_key(const binding *a, const char *what_a, const binding *b, const char *what_b)
     __attribute__((warn_unused_result));
 
+/* The data fit the circuit, else a message with the remedy. */
+annulus_status samples_check(const circuit *c, const dataset *d) __attribute__((warn_unused_result));
+/* q (count, features): the samples as integers, those outside the circuit's range moved to its ends. */
+annulus_status samples_quantize(const circuit *c, const dataset *d, unsigned threads, int32_t *q)
+    __attribute__((warn_unused_result));
+
 /* A zeroed public object of `size` bytes. */
 annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
 #endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An audit as one JSON object; the table for people is written from it, so that both always agree. */
+#include "deploy/audit_report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static json_t *noise_json(const audit_noise *n)
+{
+    if (n->count == 0) return json_pack("{s:i}", "values", 0);
+    return json_pack("{s:I, s:f, s:f, s:f}", "values", (json_int_t)n->count, "std", n->measured, "std_predicted",
+                     n->predicted, "p_value", exp(n->log_p));
+}
+
+static json_t *errors_json(const audit_errors *e)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}", "look_ups", (json_int_t)e->look_ups, "errors",
+                     (json_int_t)e->errors, "tested", (json_int_t)e->count, "tested_errors", (json_int_t)e->counted,
+                     "tested_errors_predicted", e->predicted, "p_value", exp(e->log_p));
+}
+
+static json_t *run_json(const circuit *c, const audit_run *r, size_t layer)
+{
+    const audit_layer *l = &r->layers[layer];
+    json_t *j = json_object();
+    (void)json_object_set_new(j, "sums", noise_json(&l->sum));
+    if (c->layers[layer].cells == 0) return j;
+    (void)json_object_set_new(j, "phases", noise_json(&l->phase));
+    (void)json_object_set_new(j, "indices", errors_json(&l->errors));
+    return j;
+}
+
+static json_t *divergence_json(const circuit *c, const audit_divergence *d)
+{
+    if (!d->found) return json_null();
+    return json_pack("{s:I, s:s, s:I, s:I, s:f, s:I, s:I}", "sample", (json_int_t)d->sample, "layer",
+                     c->layers[d->layer].name, "output", (json_int_t)d->neuron, "expected_accumulator",
+                     (json_int_t)d->expected, "found_accumulator", d->got, "expected_cell",
+                     (json_int_t)d->expected_cell, "found_cell", (json_int_t)d->cell);
+}
+
+static json_t *layers_json(const circuit *c, const audit *a)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < c->layers_count; i++) {
+        json_t *l = json_object();
+        (void)json_object_set_new(l, "name", json_string(c->layers[i].name));
+        (void)json_object_set_new(l, "neurons", json_integer((json_int_t)c->layers[i].out));
+        (void)json_object_set_new(l, "simulated", run_json(c, &a->simulated, i));
+        (void)json_object_set_new(l, "encrypted", run_json(c, &a->encrypted, i));
+        (void)json_array_append_new(layers, l);
+    }
+    return layers;
+}
+
+json_t *audit_json(const circuit *c, const audit *a, const audit_answers *answers)
+{
+    json_t *j = json_object();
+    (void)json_object_set_new(j, "schema", json_string("annulus-audit-1"));
+    (void)json_object_set_new(j, "samples", json_integer((json_int_t)a->samples));
+    (void)json_object_set_new(j, "layers", layers_json(c, a));
+    (void)json_object_set_new(j, "first_divergence_simulated", divergence_json(c, &a->simulated.first));
+    (void)json_object_set_new(j, "first_divergence_encrypted", divergence_json(c, &a->encrypted.first));
+    if (answers->simulated >= 0) {
+        (void)json_object_set_new(j, "mismatches_simulated", json_integer(answers->simulated));
+        (void)json_object_set_new(j, "mismatches_encrypted", json_integer(answers->encrypted));
+    }
+    (void)json_object_set_new(j, "tests", json_integer((json_int_t)a->tests));
+    (void)json_object_set_new(j, "false_alarm", json_real(AUDIT_FALSE_ALARM));
+    (void)json_object_set_new(j, "tolerance_bits", json_real(AUDIT_TOLERANCE));
+    (void)json_object_set_new(j, "p_value_bound", json_real(exp(a->log_alarm)));
+    (void)json_object_set_new(j, "accepted", json_boolean(!a->rejected));
+    return j;
+}
+
+static double number(const json_t *j, const char *key)
+{
+    return json_number_value(json_object_get(j, key));
+}
+
+static long long integer(const json_t *j, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(j, key));
+}
+
+static const char *name(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s == NULL ? "" : s;
+}
+
+/* Deviation measured and predicted, as powers of two, and the p-value. */
+static void noise_columns(FILE *f, const json_t *n)
+{
+    if (integer(n, "values") == 0)
+        fprintf(f, "  %8s %8s %8s", "-", "-", "-");
+    else
+        fprintf(f, "  %8.2f %8.2f %8.2g", log2(number(n, "std")), log2(number(n, "std_predicted")),
+                number(n, "p_value"));
+}
+
+static void run_line(FILE *f, const char *layer, const char *kind, const json_t *r)
+{
+    const json_t *e = json_object_get(r, "indices");
+    fprintf(f, "%-10.10s %-9s", layer, kind);
+    noise_columns(f, json_object_get(r, "sums"));
+    noise_columns(f, json_object_get(r, "phases"));
+    if (e != NULL)
+        fprintf(f, "  %8lld %7lld %9.3g %8.2g", integer(e, "tested"), integer(e, "tested_errors"),
+                number(e, "tested_errors_predicted"), number(e, "p_value"));
+    fputc('\n', f);
+}
+
+static void divergence_line(FILE *f, const char *kind, const json_t *d)
+{
+    if (json_is_null(d))
+        fprintf(f, "%s: every look-up read the cell of its clear accumulator\n", kind);
+    else
+        fprintf(f,
+                "%s: first diverges in %s, output %lld, sample %lld: accumulator %lld (cell %lld) was read as %.1f "
+                "(cell %lld)\n",
+                kind, name(d, "layer"), integer(d, "output"), integer(d, "sample"), integer(d, "expected_accumulator"),
+                integer(d, "expected_cell"), number(d, "found_accumulator"), integer(d, "found_cell"));
+}
+
+static void report_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *l;
+    fprintf(f, "%-10s %-9s  %-26s  %-26s  %s\n", "", "", "sums, log2 deviation", "phases read, log2 deviation",
+            "look-ups of another cell");
+    fprintf(f, "%-10s %-9s  %8s %8s %8s  %8s %8s %8s  %8s %7s %9s %8s\n", "layer", "run", "measured", "model", "p",
+            "measured", "model", "p", "tested", "found", "predicted", "p");
+    json_array_foreach(json_object_get(j, "layers"), i, l)
+    {
+        run_line(f, name(l, "name"), "simulated", json_object_get(l, "simulated"));
+        run_line(f, "", "encrypted", json_object_get(l, "encrypted"));
+    }
+    fprintf(f,
+            "\n%lld samples; deviations are fractions of the torus; p: bound on the probability of a difference as "
+            "large, %.1f bit of the deviation allowed\n",
+            integer(j, "samples"), number(j, "tolerance_bits"));
+    divergence_line(f, "simulated", json_object_get(j, "first_divergence_simulated"));
+    divergence_line(f, "encrypted", json_object_get(j, "first_divergence_encrypted"));
+    if (json_object_get(j, "mismatches_encrypted") != NULL)
+        fprintf(f, "answers other than the clear ones: %lld simulated, %lld encrypted\n",
+                integer(j, "mismatches_simulated"), integer(j, "mismatches_encrypted"));
+    fprintf(f, "the noise model is %s (a p below %.1e rejects it; false alarm %.0e of all %lld tests)\n",
+            json_is_true(json_object_get(j, "accepted")) ? "accepted" : "REJECTED", number(j, "p_value_bound"),
+            number(j, "false_alarm"), integer(j, "tests"));
+}
+
+char *audit_text(const json_t *j)
+{
+    char *out = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&out, &len);
+    if (f == NULL) return NULL;
+    report_lines(f, j);
+    if (fclose(f) == 0) return out;
+    free(out);
+    return NULL;
+}
