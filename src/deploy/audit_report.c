@@ -146,6 +146,10 @@ static void report_lines(FILE *f, const json_t *j)
     if (json_object_get(j, "mismatches_encrypted") != NULL)
         fprintf(f, "answers other than the clear ones: %lld simulated, %lld encrypted\n",
                 integer(j, "mismatches_simulated"), integer(j, "mismatches_encrypted"));
+    if (integer(j, "tests") == 0) {
+        fprintf(f, "no neuron has noise of its own: nothing to test\n");
+        return;
+    }
     fprintf(f, "the noise model is %s (a p below %.1e rejects it; false alarm %.0e of all %lld tests)\n",
             json_is_true(json_object_get(j, "accepted")) ? "accepted" : "REJECTED", number(j, "p_value_bound"),
             number(j, "false_alarm"), integer(j, "tests"));
