@@ -120,19 +120,6 @@ static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *j
     return bench_clock(clock) - start;
 }
 
-/* Step in [0, 2*EF*N) at which the rotation by these exponents (tfhe_exponents) ends. */
-static inline uint32_t bench_step(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
-{
-    const tfhe_params *p = &secret->params;
-    uint32_t step = exponents[tfhe_exponents(p) - 1];
-    for (size_t i = 0; i < tfhe_steps(p); i++) {
-        size_t pattern = 0;
-        for (size_t b = 0; b < p->pbs_group; b++) pattern |= (size_t)secret->s[i * p->pbs_group + b] << b;
-        if (pattern != 0) step -= exponents[i * tfhe_step_patterns(p) + pattern - 1];
-    }
-    return step & (2 * EF * p->N - 1);
-}
-
 /* "n, k x N, levels of masks and body x log2 Bg, keyswitch levels x log2 base" in short. */
 static inline void bench_params_text(const tfhe_params *p, char text[64])
 {

@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
 #include "tfhe/bootstrap.h"
+#include "tfhe/lwe.h"
 
 #include <math.h>
 
@@ -23,15 +24,6 @@ typedef struct observation {
     const uint64_t *sums; /* (out, lwe_words) */
 } observation;
 
-/* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
-static uint32_t step_of(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
-{
-    const tfhe_params *p = &secret->params;
-    uint32_t step = exponents[p->n];
-    for (size_t j = 0; j < p->n; j++) step -= exponents[j] & -(uint32_t)secret->s[j];
-    return step & (2 * EF * p->N - 1);
-}
-
 static annulus_status switch_group(const observation *v, size_t first, size_t count)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
@@ -39,13 +31,13 @@ static annulus_status switch_group(const observation *v, size_t first, size_t co
     const size_t words = lwe_words(p), small = bootstrap_small_words(p);
     const uint64_t *in[GROUP];
     void *memory;
-    TRY(mem_create((count + 1) * small, sizeof(uint32_t), "switched ciphertexts", &memory));
+    TRY(mem_create(count * small + tfhe_exponents(p), sizeof(uint32_t), "switched ciphertexts", &memory));
     uint32_t *switched = memory, *exponents = switched + count * small;
     for (size_t q = 0; q < count; q++) in[q] = v->sums + (first + q) * words;
     const annulus_status st = keyswitch_batch(v->key, in, count, switched);
     for (size_t q = 0; st == ANNULUS_OK && q < count; q++) {
         modulus_switch_centered(p, l->EF, l->price, switched + q * small, exponents);
-        v->at[first + q] = step_of(v->secret, l->EF, exponents);
+        v->at[first + q] = lwe_rotation_step(v->secret, l->EF, exponents);
     }
     mem_free(memory);
     return st;

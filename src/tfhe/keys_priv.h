@@ -41,6 +41,8 @@ static inline uint64_t ksk_stream_index(size_t i)
 {
     return UINT64_C(1) << 63 | i;
 }
+/* All ones if the key bits of the step of GGSW i are the pattern that it stands for, else 0; constant time. */
+uint64_t secret_key_selector(const secret_key *key, size_t i);
 /* Noiseless zero-filled key for `p`, arrays allocated. */
 annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)
     __attribute__((warn_unused_result));

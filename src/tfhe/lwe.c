@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "tfhe/keys_priv.h"
 #include <string.h>
 
 /* <a, s> for binary s in words 0/1: masks instead of products or branches. */
@@ -93,4 +94,13 @@ annulus_status lwe_expand(const tfhe_params *p, const seed256 *mask_seed, const 
     for (unsigned i = 0; i < workers; i++) stream_destroy(e.streams[i]);
     mem_free(streams);
     return st;
+}
+
+uint32_t lwe_rotation_step(const secret_key *key, uint32_t EF, const uint32_t *exponents)
+{
+    const tfhe_params *p = &key->params;
+    uint32_t step = exponents[tfhe_exponents(p) - 1];
+    for (size_t i = 0; i < tfhe_steps(p) * tfhe_step_patterns(p); i++)
+        step -= exponents[i] & (uint32_t)secret_key_selector(key, i);
+    return step & (2 * EF * p->N - 1);
 }

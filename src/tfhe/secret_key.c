@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
-#include "tfhe/keys.h"
+#include "tfhe/keys_priv.h"
 
 static annulus_status allocate(const tfhe_params *p, secret_key **out)
 {
@@ -89,4 +89,13 @@ annulus_status secret_key_read(reader *r, secret_key **out)
     else
         secret_key_destroy(key);
     return st;
+}
+
+uint64_t secret_key_selector(const secret_key *key, size_t i)
+{
+    const tfhe_params *p = &key->params;
+    const size_t step = i / tfhe_step_patterns(p), pattern = i % tfhe_step_patterns(p) + 1;
+    uint64_t differ = 0;
+    for (size_t b = 0; b < p->pbs_group; b++) differ |= key->s[step * p->pbs_group + b] ^ (pattern >> b & 1);
+    return differ - 1;
 }

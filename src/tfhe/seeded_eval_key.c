@@ -71,16 +71,6 @@ static annulus_status glwe_zero_body(const keygen *g, keygen_worker *w, uint64_t
     return ANNULUS_OK;
 }
 
-/* All ones if the key bits of the step of GGSW i are the pattern that it stands for, else 0. */
-static uint64_t selector(const secret_key *key, size_t i)
-{
-    const tfhe_params *p = &key->params;
-    const size_t step = i / tfhe_step_patterns(p), pattern = i % tfhe_step_patterns(p) + 1;
-    uint64_t differ = 0;
-    for (size_t b = 0; b < p->pbs_group; b++) differ |= key->s[step * p->pbs_group + b] ^ (pattern >> b & 1);
-    return differ - 1;
-}
-
 /* GGSW of selector t: row (r,j) encrypts -t g_j S_r in the body (the same phase as adding t g_j to mask r, and it keeps
  * the masks seeded), row (k,j) encrypts t g_j. No branch on the key bits. */
 static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
@@ -90,7 +80,7 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
     const tfhe_params *p = &g->key->params;
     keygen_worker *w = &g->workers[worker];
     w->tmp.used = 0;
-    const uint64_t selected = selector(g->key, i);
+    const uint64_t selected = secret_key_selector(g->key, i);
     for (size_t r = 0; r <= p->k; r++)
         for (size_t j = 0; j < ggsw_levels(p, r); j++) {
             const uint64_t index = bsk_stream_index(p, i, r, j);
