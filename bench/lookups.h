@@ -19,8 +19,8 @@ typedef struct lookups {
 } lookups;
 
 /* Parameters for p-bit look-ups (2^bits cells and a padding bit) whose inputs are sums of this two-norm over outputs of
- * look-ups. */
-static inline optimizer_result lookups_search(unsigned bits, double two_norm, double log2_error)
+ * look-ups; group: as in optimizer_request. */
+static inline optimizer_result lookups_search_group(unsigned bits, double two_norm, double log2_error, uint32_t group)
 {
     const double cells = exp2(bits);
     const lookup_layer layer = {
@@ -29,10 +29,16 @@ static inline optimizer_result lookups_search(unsigned bits, double two_norm, do
                                        .layers_count = 1,
                                        .target = ERROR_PER_LOOKUP,
                                        .log2_error = log2_error,
-                                       .level = SECURITY_128};
+                                       .level = SECURITY_128,
+                                       .group = group};
     optimizer_result r;
     must(optimizer_search(&request, &r));
     return r;
+}
+
+static inline optimizer_result lookups_search(unsigned bits, double two_norm, double log2_error)
+{
+    return lookups_search_group(bits, two_norm, log2_error, 0);
 }
 
 static inline uint32_t lookups_entry(uint32_t cells, uint32_t cell)
@@ -97,9 +103,9 @@ static inline void lookups_print(const optimizer_result *r, const char *what)
     const tfhe_params *p = &r->params;
     const layer_choice *c = &r->layers[0];
     fprintf(stderr,
-            "%s: n=%u k=%u N=%u l=%u/%u Bg=2^%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "
+            "%s: n=%u k=%u N=%u l=%u/%u Bg=2^%u g=%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "
             "2^%.2f predicted %.2f ms\n",
-            what, p->n, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg, p->ks_l, p->ks_b, c->EF, c->price,
+            what, p->n, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg, p->pbs_group, p->ks_l, p->ks_b, c->EF, c->price,
             extension_expected(c->EF, c->price).products, c->log2_failure, 1e3 * c->seconds);
 }
 
