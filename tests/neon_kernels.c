@@ -94,7 +94,7 @@ static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, size_t
     }
     memcpy(out, q, N * sizeof *out);
     fft_digits_take(plan, &g, digits, out, 0, NULL);
-    fft_bundle_apply(plan, &g, digits, 1, &out, bundle, members, &e, NULL);
+    fft_bundle_apply(plan, &g, digits, 1, &out, bundle, members, &e, 0);
     mem_free(entry.v), mem_free(bundle), mem_free(digits);
     fft_plan_destroy(plan);
 }

@@ -126,7 +126,7 @@ static void plain_rotate(const eval_key *key, const inputs *in, size_t q, uint64
     }
     for (size_t i = 0; i < tfhe_steps(p); i++, e += patterns) {
         fft_digits_take(key->plan, &g, digits, acc, 0, NULL);
-        fft_bundle_apply(key->plan, &g, digits, 1, &acc, key->bsk + i * key->bsk_row, patterns, &e, NULL);
+        fft_bundle_apply(key->plan, &g, digits, 1, &acc, key->bsk + i * key->bsk_row, patterns, &e, 0);
     }
 }
 

@@ -261,9 +261,9 @@ void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_
 }
 
 void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
-                      const double *bundle, size_t members, const uint32_t *const *exponents, const double *next)
+                      const double *bundle, size_t members, const uint32_t *const *exponents, int ahead)
 {
-    fft_middle m = middle_of(plan, g, count, bundle, next);
+    fft_middle m = middle_of(plan, g, count, bundle, ahead ? bundle : NULL);
     m.members = members;
     m.exponents = exponents;
     plan->kernels->bundle(plan, digits + MOST_LEAD, &m);

@@ -80,9 +80,10 @@ void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_
                      size_t r, size_t c, fourier in);
 /* acc[q] <- acc[q] + IFFT(digits x sum over j of (X^exponents[q][j] - 1) matrix_j), exponents in [0, 2N): otherwise as
  * fft_digits_apply, count <= FFT_BUNDLE_SETS. The digits are those of acc itself (fft_digits_take with base NULL) for a
- * step of several key bits. Exponents of 0 add exactly nothing. */
+ * step of several key bits. Exponents of 0 add exactly nothing. ahead: what lies a little behind in memory, the next
+ * bundle at the end, is fetched meanwhile. */
 void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
-                      const double *bundle, size_t members, const uint32_t *const *exponents, const double *next);
+                      const double *bundle, size_t members, const uint32_t *const *exponents, int ahead);
 
 /* The digits of X^a*p - q alone, in the Fourier domain: out (l, N), level by level; p, q: N words. */
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,

@@ -14,6 +14,11 @@
 #include "math/fft_inverse_impl.h"
 #include <string.h>
 
+#define AHEAD 16384u /* bytes from what is read of a bundle to what is fetched */
+/* One vector alone waits for the memory; where what it reads for LANES points is longer than this, the processor
+ * fetches it sooner by itself. */
+#define ALONE_MOST 2048u
+
 /* The low `bits` bits of x in reverse. */
 ALWAYS size_t reversed(size_t x, unsigned bits)
 {
@@ -27,8 +32,8 @@ typedef struct bundle_work {
     double lane[FFT_BUNDLE_SETS][FFT_BUNDLE_MOST][2 * LANES] __attribute__((aligned(64)));
     size_t vector[LANES]; /* x/4 of the part of vector i, less that of the group */
     unsigned group_bits;
-    const char *next;
-    size_t lines; /* fetched before every column of a vector of points */
+    const char *ahead;
+    size_t lines; /* fetched from there before every column of a vector of points */
 } bundle_work;
 
 static void bundle_work_init(const fft_plan *plan, const fft_middle *m, bundle_work *work)
@@ -45,8 +50,9 @@ static void bundle_work_init(const fft_plan *plan, const fft_middle *m, bundle_w
                 work->lane[q][j][LANES + l] = root[1];
             }
     const size_t column = 2 * LANES * sizeof(double) * m->rows * m->members;
-    work->next = (const char *)(m->next == NULL ? m->matrix : m->next);
+    work->ahead = (const char *)m->matrix + AHEAD;
     work->lines = m->next == NULL ? 0 : (column / 64 + m->count - 1) / m->count;
+    if (m->count == 1 && column * m->columns > ALONE_MOST) work->lines = 0;
 }
 
 /* f[j] <- X^e_j - 1 at a vector of points whose part is x/4. */
@@ -77,11 +83,11 @@ ALWAYS cv combined(const cv *f, const double *matrix, size_t members)
 
 /* The points at `at` of all columns of set q, over what the group before has read. */
 ALWAYS void vector_product(double *v, const fft_middle *m, const double *matrix, const cv *f, size_t at, size_t members,
-                           const char *next, size_t lines)
+                           const char *ahead, size_t lines)
 {
     double *sum = v - LEAD;
     for (size_t c = 0; c < m->columns; c++) {
-        for (size_t i = 0; i < lines; i++, next += 64) __builtin_prefetch(next, 0, 2);
+        for (size_t i = 0; i < lines; i++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
         cv x = cv_mul(combined(f, matrix, members), cv_load(v, at));
         matrix += 2 * LANES * members;
         for (size_t r = 1; r < m->rows; r++, matrix += 2 * LANES * members)
@@ -104,8 +110,8 @@ ALWAYS void bundle_group(const fft_plan *plan, double *v, const fft_middle *m, b
             cv f[FFT_BUNDLE_MOST];
             monomials(plan, f, work->lane[q], m->exponents[q], order + work->vector[i], members);
             vector_product(v + q * whole, m, m->matrix + (g * LANES + i) * entries, f, g * GROUP + i * LANES, members,
-                           work->next, work->lines);
-            work->next += 64 * work->lines * m->columns;
+                           work->ahead, work->lines);
+            work->ahead += 64 * work->lines * m->columns;
         }
     for (size_t q = 0; q < m->count; q++)
         for (size_t c = 0; c < m->columns; c++) {

@@ -13,7 +13,7 @@
 
 /* A product of `count` vectors of rows with one matrix (fft_matrix_pack), columns <= rows; `next` is fetched meanwhile.
  * Or of vector q with the sum of (X^exponents[q][j] - 1) times matrix j of a bundle (fft_bundle_pack) of 3 or 7
- * members, count <= FFT_BUNDLE_SETS. */
+ * members, count <= FFT_BUNDLE_SETS; what follows the matrices is fetched unless `next` is NULL. */
 typedef struct fft_middle {
     size_t count, rows, columns, stride;
     const double *matrix, *next;

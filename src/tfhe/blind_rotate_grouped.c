@@ -32,7 +32,7 @@ typedef struct walk {
 } walk;
 
 /* Products of step i for `count` <= most ciphertexts. */
-static void products_add(const walk *w, const rotation *const *moved, size_t count, size_t i, const double *next)
+static void products_add(const walk *w, const rotation *const *moved, size_t count, size_t i, int ahead)
 {
     const tfhe_params *p = &w->key->params;
     const size_t patterns = tfhe_step_patterns(p);
@@ -44,7 +44,7 @@ static void products_add(const walk *w, const rotation *const *moved, size_t cou
         fft_digits_take(w->key->plan, &w->gadget, w->digits + q * w->set, acc[q], 0, NULL);
     }
     fft_bundle_apply(w->key->plan, &w->gadget, w->digits, count, acc, w->key->bsk + i * w->key->bsk_row, patterns,
-                     exponents, next);
+                     exponents, ahead);
 }
 
 /* The ciphertexts of r that step i moves, in turns of about one size. */
@@ -53,7 +53,6 @@ static void step_apply(const walk *w, const rotation *r, size_t count, size_t i)
     static const uint32_t zero[FFT_BUNDLE_MOST];
     const tfhe_params *p = &w->key->params;
     const size_t patterns = tfhe_step_patterns(p);
-    const double *next = i + 1 < tfhe_steps(p) ? w->key->bsk + (i + 1) * w->key->bsk_row : NULL;
     const rotation *moved[ROTATION_MOST];
     size_t moves = 0;
     for (size_t q = 0; q < count; q++)
@@ -61,7 +60,7 @@ static void step_apply(const walk *w, const rotation *r, size_t count, size_t i)
     const size_t turns = (moves + w->most - 1) / w->most;
     for (size_t t = 0; t < turns; t++) {
         const size_t from = moves * t / turns, past = moves * (t + 1) / turns;
-        products_add(w, moved + from, past - from, i, t == 0 ? next : NULL);
+        products_add(w, moved + from, past - from, i, t == 0);
     }
 }
 
