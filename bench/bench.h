@@ -120,11 +120,13 @@ static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *j
     return bench_clock(clock) - start;
 }
 
-/* "n, k x N, levels of masks and body x log2 Bg, keyswitch levels x log2 base" in short. */
+/* "n, k x N, levels of masks and body x log2 Bg, keyswitch levels x log2 base" in short; n/g if g > 1. */
 static inline void bench_params_text(const tfhe_params *p, char text[64])
 {
-    (void)snprintf(text, 64, "%u, %ux%u, %u/%ux%u, %ux%u", p->n, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg, p->ks_l,
-                   p->ks_b);
+    char group[8] = "";
+    if (p->pbs_group > 1) (void)snprintf(group, sizeof group, "/%u", p->pbs_group % 10);
+    (void)snprintf(text, 64, "%u%s, %ux%u, %u/%ux%u, %ux%u", p->n, group, p->k, p->N, p->pbs_l, p->pbs_lb, p->pbs_bg,
+                   p->ks_l, p->ks_b);
 }
 
 /* Floating-point operations of one external product, counted as everyone does: 5 M log2 M a complex FFT of M = N/2

@@ -34,7 +34,7 @@ static double log2_deviation(const double *x, size_t count)
 }
 
 static const table_column columns[] = {
-    {"parameters", "n, k x N, l x log2 Bg, keyswitch, EF (price), g", 44, TABLE_TEXT},
+    {"parameters", "n/g, k x N, l x log2 Bg, keyswitch, EF (price)", 43, TABLE_TEXT},
     {"step", "after", 14, TABLE_TEXT},
     {"measured_log2", "measured", 8, 3},
     {"predicted_log2", "formula", 8, 3},
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
                                                          .ks_b = s->ks_b});
         char set_text[64];
         bench_params_text(&p, set_text);
-        (void)snprintf(r.name, sizeof r.name, "%s, %u (%u), %u", set_text, s->EF, s->price, p.pbs_group);
+        (void)snprintf(r.name, sizeof r.name, "%s, %u (%u)", set_text, s->EF, s->price);
         bench_keys keys;
         bench_keys_create(&p, &keys);
         small_errors(&r, &keys, &p, s->EF, s->price);

@@ -49,7 +49,7 @@ static double together(lookups *l, size_t count, unsigned threads, double *share
         total += time[rounds++] * (double)count;
     } while (rounds < MOST_ROUNDS && total < BATCH);
     const double seconds = bench_median(time, rounds);
-    *share = p->n * l->e.products * external_product_flops(p) / seconds / bench_median(peak, rounds);
+    *share = (double)tfhe_steps(p) * l->e.products * external_product_flops(p) / seconds / bench_median(peak, rounds);
     return seconds;
 }
 

@@ -18,7 +18,7 @@ static const struct {
 static const table_column columns[] = {
     {"request", "p_error, two-norm", 17, TABLE_TEXT},
     {"bits_a_step", "g", 2, 0},
-    {"set", "n, k x N, l x log2 Bg, keyswitch", 33, TABLE_TEXT},
+    {"set", "n/g, k x N, l x log2 Bg, keyswitch", 35, TABLE_TEXT},
     {"log2_failure", "failure", 7, 1},
     {"key_mb", "key MB", 6, 0},
     {"model_ms", "model ms", 8, 3},

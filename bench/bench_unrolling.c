@@ -14,7 +14,7 @@ static const struct {
 } sets[] = {{918, 1, 2048, 23}, {786, 2, 1024, 23}, {750, 3, 512, 18}};
 
 static const table_column columns[] = {
-    {"set", "n, k x N, l x log2 Bg, keyswitch", 33, TABLE_TEXT},
+    {"set", "n/g, k x N, l x log2 Bg, keyswitch", 35, TABLE_TEXT},
     {"bits_a_step", "g", 2, 0},
     {"us", "us a bit", 8, 3},
     {"ratio", "ratio", 6, 3},
