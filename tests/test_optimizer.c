@@ -175,6 +175,158 @@ static void test_global(void **state)
     assert_true(fabs(exp2(r.log2_global_failure) / exact - 1) < 1e-6);
 }
 
+/* The bound is the largest: in steps of 1 % to begin with, then coarsely, every larger one breaks the global one.
+ */
+static void test_global_bound(void **state)
+{
+    (void)state;
+    const lookup_layer layers[] = {hidden(4, 10, 100), hidden(3, 10, 50)};
+    for (size_t e = 0; e < 2; e++) {
+        const double asked = e == 0 ? log2(0.01) : -40;
+        optimizer_request q = {
+            .layers = layers, .layers_count = 2, .target = ERROR_GLOBAL, .log2_error = asked, .level = SECURITY_128};
+        optimizer_result solved, r;
+        assert_ok(optimizer_search(&q, &solved));
+        assert_true(solved.log2_global_failure <= asked);
+        assert_true(solved.log2_error >= lookup_from_global_log2(asked, 150) - 1e-6 && solved.log2_error <= asked);
+        q.target = ERROR_PER_LOOKUP;
+        q.log2_error = solved.log2_error;
+        assert_ok(optimizer_search(&q, &r));
+        assert_true(tfhe_params_equal(&r.params, &solved.params) && r.seconds == solved.seconds);
+        for (double more = log2(1.01); solved.log2_error + more < asked; more += more < 0.3 ? log2(1.01) : 0.5) {
+            q.log2_error = solved.log2_error + more;
+            assert_ok(optimizer_search(&q, &r));
+            assert_true(r.log2_global_failure > asked);
+        }
+    }
+}
+
+static void test_lookups_and_global(void **state)
+{
+    (void)state;
+    assert_true(fabs(exp2(global_from_lookup_log2(log2(0.01), 60)) - (1 - pow(0.99, 60))) < 1e-12);
+    assert_true(fabs(global_from_lookup_log2(-400, 1024) + 390) < 1e-9);
+    for (double p = -300; p < 0; p += 7.3)
+        assert_true(fabs(lookup_from_global_log2(global_from_lookup_log2(p, 20), 20) - p) < 1e-6 || p > -3);
+}
+
+/* A layer's own bound holds for it alone. */
+static void test_own_bound(void **state)
+{
+    (void)state;
+    lookup_layer layers[] = {hidden(3, 10, 100), hidden(4, 10, 50)};
+    optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -7, .level = SECURITY_128};
+    optimizer_result loose, own, strict;
+    assert_ok(optimizer_search(&q, &loose));
+    layers[0].log2_error = -100;
+    assert_ok(optimizer_search(&q, &own));
+    assert_true(own.layers[0].log2_failure <= -100 && own.layers[1].log2_failure <= -7);
+    assert_true(own.layers[1].log2_failure > -100 && own.log2_error == -7);
+    q.log2_error = -100;
+    assert_ok(optimizer_search(&q, &strict));
+    assert_true(loose.seconds < own.seconds && own.seconds < strict.seconds);
+    q.target = ERROR_GLOBAL, q.log2_error = -20;
+    assert_ok(optimizer_search(&q, &own));
+    assert_true(own.layers[0].log2_failure <= -100 && own.layers[1].log2_failure <= own.log2_error);
+    assert_true(own.log2_global_failure <= -20);
+    layers[0].log2_error = layers[1].log2_error = -40; /* nothing is left to choose, or nothing is left */
+    assert_ok(optimizer_search(&q, &own));
+    assert_true(own.layers[0].log2_failure <= -40 && own.log2_global_failure <= -20);
+    q.log2_error = -35;
+    assert_refused(optimizer_search(&q, &own), "by themselves exceed 2^-35.0");
+    layers[1].log2_error = 0.5;
+    assert_refused(optimizer_search(&q, &own), "error probability 2^0.5 of hidden");
+}
+
+/* Searches for the layer after a change: its seconds, NaN if infeasible. */
+static double seconds_of(lookup_layer layer, double log2_error)
+{
+    const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = log2_error, .level = SECURITY_128};
+    optimizer_result r;
+    return optimizer_search(&q, &r) == ANNULUS_OK ? r.seconds : NAN;
+}
+
+/* The number after `what` in the message, and the seconds of that remedy. */
+static double remedy(const char *message, const char *what, double *seconds)
+{
+    double value = NAN;
+    const char *at = strstr(message, what);
+    assert_non_null(at);
+    assert_int_equal(sscanf(at + strlen(what), "%lf", &value), 1);
+    const char *end = strstr(at, " s)");
+    assert_non_null(end);
+    while (end[-1] != '(') end--;
+    assert_int_equal(sscanf(end, "%lf", seconds), 1);
+    return value;
+}
+
+static void near(double said, double is)
+{
+    assert_true(fabs(said - is) <= 0.006 * is);
+}
+
+/* Every remedy is feasible by itself, costs what is said, and a smaller one is not enough. */
+static void test_remedies(void **state)
+{
+    (void)state;
+    const lookup_layer wide = hidden(5, exp2(22), 10);
+    lookup_layer less = wide;
+    char message[512];
+    double seconds;
+    assert_true(isnan(seconds_of(wide, -40)));
+    (void)snprintf(message, sizeof message, "%s", annulus_error_message());
+    assert_non_null(strstr(message, "hidden asks for 5.0 bits at two-norm 4194304.0 with error probability 2^-40.0"));
+    const double bits = remedy(message, "rounding to ", &seconds), fastest = seconds;
+    near(seconds, seconds_of(hidden(bits, exp2(22), 10), -40));
+    assert_true(isnan(seconds_of(hidden(bits + 1, exp2(22), 10), -40)));
+    const double log2_p = remedy(message, "or p-error 2^", &seconds), second = seconds;
+    near(seconds, seconds_of(wide, log2_p));
+    assert_true(isnan(seconds_of(wide, log2_p - 1)));
+    less.two_norm = remedy(message, "(two-norm ", &seconds) * (1 - 1e-6); /* as printed */
+    near(seconds, seconds_of(less, -40));
+    less.two_norm *= 1.011;
+    assert_true(isnan(seconds_of(less, -40)));
+    assert_true(fastest <= second && second <= seconds);
+}
+
+static void test_remedies_by_cause(void **state)
+{
+    (void)state;
+    const lookup_layer out = {.name = "scores", .half_window = 0x1p-30, .two_norm = 1024, .count = 10, .is_output = 1};
+    lookup_layer layers[] = {hidden(11, 16, 10), hidden(2, 1, 10)}, changed = out;
+    double seconds;
+    assert_true(isnan(seconds_of(out, -40)));
+    changed.half_window *= exp2(remedy(annulus_error_message(), "what helps: ", &seconds));
+    assert_non_null(strstr(annulus_error_message(), " output bits fewer (0 s)"));
+    assert_true(isfinite(seconds_of(changed, -40)));
+    changed.half_window /= 2;
+    assert_true(isnan(seconds_of(changed, -40)));
+
+    layers[0].log2_error = -200; /* a layer's own bound is what is too much */
+    optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -5, .level = SECURITY_128};
+    optimizer_result r;
+    assert_refused(optimizer_search(&q, &r), "with error probability 2^-200.0");
+    layers[0].log2_error = remedy(annulus_error_message(), "p-error 2^", &seconds);
+    assert_ok(optimizer_search(&q, &r));
+    near(seconds, r.seconds);
+    layers[0].log2_error -= 1;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+
+    layers[0] = hidden(11, 4096, 10); /* a whole inference */
+    q.target = ERROR_GLOBAL, q.log2_error = -40;
+    assert_refused(optimizer_search(&q, &r), "rounding to 10 bits");
+    q.log2_error = remedy(annulus_error_message(), "global-p-error 2^", &seconds);
+    assert_ok(optimizer_search(&q, &r));
+    near(seconds, r.seconds);
+    q.log2_error -= 1;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+
+    changed = out;
+    changed.half_window = 0x1p-12, changed.two_norm = exp2(60), changed.count = 1;
+    layers[0] = changed, layers[1] = hidden(12, exp2(40), 10), q.target = ERROR_PER_LOOKUP;
+    assert_refused(optimizer_search(&q, &r), "no change of bits, p-error or weights by itself is enough");
+}
+
 static void test_infeasible(void **state)
 {
     (void)state;
@@ -183,7 +335,6 @@ static void test_infeasible(void **state)
     optimizer_result r;
     assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
     assert_refused(optimizer_search(&q, &r), "hidden asks for 11.0 bits at two-norm 4096.0");
-    assert_refused(optimizer_search(&q, &r), "round to fewer bits");
     optimizer_request bad = q;
     bad.log2_error = 0;
     assert_refused(optimizer_search(&bad, &r), "error probability");
@@ -191,8 +342,16 @@ static void test_infeasible(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_monotone), cmocka_unit_test(test_beats_random_sets),
-                                       cmocka_unit_test(test_price),    cmocka_unit_test(test_groups),
-                                       cmocka_unit_test(test_global),   cmocka_unit_test(test_infeasible)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_monotone),
+                                       cmocka_unit_test(test_beats_random_sets),
+                                       cmocka_unit_test(test_price),
+                                       cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_global),
+                                       cmocka_unit_test(test_global_bound),
+                                       cmocka_unit_test(test_lookups_and_global),
+                                       cmocka_unit_test(test_own_bound),
+                                       cmocka_unit_test(test_remedies),
+                                       cmocka_unit_test(test_remedies_by_cause),
+                                       cmocka_unit_test(test_infeasible)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MAX_GADGETS 128 /* 64 levels, bodies of as many or one less */
-#define GLOBAL_ROUNDS 12
+#define LOG2_ONE_PERCENT 0.014355
 
 static const search_model shipped = {
     .n = {450, 1300, 2},
@@ -38,6 +38,7 @@ typedef struct search {
     tfhe_params best;
     uint32_t best_EF[OPTIMIZER_MAX_LAYERS], best_price[OPTIMIZER_MAX_LAYERS];
     double best_seconds;
+    int any;                   /* stop at the first set */
     extension_front fronts[2]; /* at the n being tried: for single key bits; for groups, of EF = 1 alone */
     /* When nothing is found: the set whose worst layer comes nearest. */
     double nearest_ratio, nearest_variance;
@@ -183,7 +184,7 @@ static void try_ring(search *s, tfhe_params p)
         rotations[p.pbs_group].count = bootstrap_gadgets(m, p, rotations[p.pbs_group].at);
     const double least = least_seconds(s, p);
     for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step) {
-        if (s->found && p.n * least >= s->best_seconds) break;
+        if (s->found && (s->any || p.n * least >= s->best_seconds)) break;
         p.pbs_group = 1;
         m->front_vary(&s->fronts[0], &p);
         if (hopeless(s)) continue;
@@ -197,11 +198,16 @@ static void try_ring(search *s, tfhe_params p)
     }
 }
 
+static double lookup_bound(const optimizer_request *q, size_t layer, double log2_p)
+{
+    return q->layers[layer].log2_error < 0 ? q->layers[layer].log2_error : log2_p;
+}
+
+/* log2_p: of the layers without their own. */
 static void search_all(search *s, double log2_p)
 {
-    const double kappa = noise_kappa(log2_p);
     for (size_t i = 0; i < s->request->layers_count; i++) {
-        const double most = s->request->layers[i].half_window / kappa;
+        const double most = s->request->layers[i].half_window / noise_kappa(lookup_bound(s->request, i, log2_p));
         s->bound[i] = most * most;
     }
     s->found = 0;
@@ -209,7 +215,8 @@ static void search_all(search *s, double log2_p)
     const search_model *m = s->model;
     for (uint32_t k = 1; k <= m->k_last; k++)
         for (uint32_t N = m->N.first; N <= m->N.last; N *= 2)
-            if (k * N >= m->kN.first && k * N <= m->kN.last) try_ring(s, (tfhe_params){.k = k, .N = N});
+            if (k * N >= m->kN.first && k * N <= m->kN.last && !(s->any && s->found))
+                try_ring(s, (tfhe_params){.k = k, .N = N});
 }
 
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
@@ -218,6 +225,7 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
     double log_right = 0; /* natural log of P(no failure) */
     memset(out, 0, sizeof *out);
     out->params = *p;
+    out->log2_error = request->log2_error;
     for (size_t i = 0; i < request->layers_count; i++) {
         const lookup_layer *layer = &request->layers[i];
         layer_choice *c = &out->layers[i];
@@ -242,38 +250,50 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
     out->log2_global_failure = most + log2(sum) > -40 ? log2(-expm1(log_right)) : most + log2(sum);
 }
 
-static annulus_status infeasible(const search *s, double log2_p)
+double global_from_lookup_log2(double log2_p, double count)
 {
-    const lookup_layer *layer = &s->request->layers[s->nearest_layer];
-    const double reach = noise_failure_log2(s->nearest_variance, layer->half_window);
-    return fail(ANNULUS_ERR_INFEASIBLE,
-                "no secure parameters exist: %s asks for %.1f bits at two-norm %.1f with error probability 2^%.1f, the "
-                "best reachable is 2^%.1f; round to fewer bits, allow a larger p-error or train narrower weights",
-                layer->name, log2(1 / (4 * layer->half_window)), fmax(layer->two_norm, layer->fresh_two_norm), log2_p,
-                reach);
+    return log2(-expm1(count * log1p(-exp2(log2_p))));
 }
 
-/* The largest probability per look-up whose inference stays within the global one: a union bound to begin with, then
- * raised by what the search leaves unused (most look-ups sit below their bound), tfhe.md 3.2. */
-static annulus_status search_global(search *s, optimizer_result *out)
+double lookup_from_global_log2(double log2_global, double count)
 {
-    const optimizer_request *request = s->request;
-    double total = 0;
-    for (size_t i = 0; i < request->layers_count; i++) total += (double)request->layers[i].count;
-    double log2_p = request->log2_error - log2(total);
-    int have = 0;
-    for (int round = 0; round < GLOBAL_ROUNDS; round++) {
-        optimizer_result r;
-        search_all(s, log2_p);
-        if (!s->found) break;
-        optimizer_predict(request, &s->best, s->best_EF, s->best_price, &r);
-        if (r.log2_global_failure > request->log2_error) break;
-        if (have && r.seconds >= out->seconds) break;
-        *out = r;
-        have = 1;
-        log2_p = fmin(log2_p + (request->log2_error - r.log2_global_failure), -1e-9);
+    return log2(-expm1(log1p(-exp2(log2_global)) / count));
+}
+
+/* The bound at which any set stays within the global probability: what the layers of their own bounds leave, shared out
+ * among the look-ups of the others. NaN: they leave nothing; 0: there are no others. */
+static double safe_bound(const optimizer_request *q)
+{
+    const double all = log1p(-exp2(q->log2_error)); /* natural log of P(no failure) */
+    double own = 0, others = 0;
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const lookup_layer *layer = &q->layers[i];
+        if (layer->log2_error < 0)
+            own += (double)layer->count * log1p(-exp2(layer->log2_error));
+        else
+            others += (double)layer->count;
     }
-    return have ? ANNULUS_OK : infeasible(s, log2_p);
+    if (others == 0) return own < all ? NAN : 0;
+    return own <= all ? NAN : log2(-expm1((all - own) / others)) - 1e-9; /* rounding of these sums */
+}
+
+/* Downward from the global bound itself, which no look-up may exceed: between a set's largest failure and the bound it
+ * was found at the search finds that set again, so the next bound to try is 1 % below it. */
+static void search_global(search *s, double least, optimizer_result *out)
+{
+    const optimizer_request *q = s->request;
+    double log2_p = q->log2_error;
+    for (;;) {
+        search_all(s, log2_p);
+        if (!s->found) return;
+        optimizer_predict(q, &s->best, s->best_EF, s->best_price, out);
+        out->log2_error = log2_p;
+        if (out->log2_global_failure <= q->log2_error || log2_p <= least) return;
+        double most = -INFINITY;
+        for (size_t i = 0; i < q->layers_count; i++)
+            if (!(q->layers[i].log2_error < 0)) most = fmax(most, out->layers[i].log2_failure);
+        log2_p = fmax(least, fmin(most, log2_p) - LOG2_ONE_PERCENT);
+    }
 }
 
 static search search_of(const optimizer_request *request, const search_model *model)
@@ -284,6 +304,55 @@ static search search_of(const optimizer_request *request, const search_model *mo
     model->front_init(&s.fronts[0]);
     s.fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};
     return s;
+}
+
+int optimizer_find(const optimizer_request *q, optimizer_result *out)
+{
+    search s = search_of(q, &shipped);
+    if (q->target == ERROR_GLOBAL) {
+        optimizer_result r;
+        search_global(&s, safe_bound(q), &r);
+        if (s.found) *out = r;
+        return s.found;
+    }
+    search_all(&s, q->log2_error);
+    if (s.found) optimizer_predict(q, &s.best, s.best_EF, s.best_price, out);
+    return s.found;
+}
+
+/* Whether there is a set at this bound of the layers without their own. */
+static int any_set(search *s, const optimizer_request *q, double log2_p)
+{
+    *s = search_of(q, &shipped);
+    s->any = 1;
+    search_all(s, log2_p);
+    return s->found;
+}
+
+int optimizer_feasible(const optimizer_request *q)
+{
+    search s;
+    optimizer_result r;
+    if (q->target == ERROR_PER_LOOKUP) return any_set(&s, q, q->log2_error);
+    const double safe = safe_bound(q);
+    if (isnan(safe) || !any_set(&s, q, q->log2_error)) return 0;
+    return any_set(&s, q, safe) || optimizer_find(q, &r);
+}
+
+shortfall optimizer_shortfall(const optimizer_request *q)
+{
+    search s;
+    const double log2_p = q->target == ERROR_GLOBAL ? safe_bound(q) : q->log2_error;
+    (void)any_set(&s, q, log2_p);
+    return (shortfall){s.nearest_layer, lookup_bound(q, s.nearest_layer, log2_p),
+                       noise_failure_log2(s.nearest_variance, q->layers[s.nearest_layer].half_window)};
+}
+
+static annulus_status check_error(const char *name, double log2_error)
+{
+    if (log2_error < 0 && log2_error >= -512) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "error probability 2^%g%s%s: must be in [2^-512, 1)", log2_error,
+                name[0] == '\0' ? "" : " of ", name);
 }
 
 int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,
@@ -300,12 +369,14 @@ annulus_status optimizer_search(const optimizer_request *request, optimizer_resu
 {
     REQUIRE(request->layers_count >= 1 && request->layers_count <= OPTIMIZER_MAX_LAYERS);
     REQUIRE(request->group <= TFHE_MAX_GROUP);
-    if (!(request->log2_error < 0) || request->log2_error < -512)
-        return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", request->log2_error);
-    search s = search_of(request, &shipped);
-    if (request->target == ERROR_GLOBAL) return search_global(&s, out);
-    search_all(&s, request->log2_error);
-    if (!s.found) return infeasible(&s, request->log2_error);
-    optimizer_predict(request, &s.best, s.best_EF, s.best_price, out);
-    return ANNULUS_OK;
+    TRY(check_error("", request->log2_error));
+    for (size_t i = 0; i < request->layers_count; i++)
+        if (request->layers[i].log2_error != 0)
+            TRY(check_error(request->layers[i].name, request->layers[i].log2_error));
+    if (request->target == ERROR_GLOBAL && isnan(safe_bound(request)))
+        return fail(ANNULUS_ERR_INPUT,
+                    "the error probabilities of the layers by themselves exceed 2^%.1f for an inference: lower theirs",
+                    request->log2_error);
+    if (optimizer_find(request, out)) return ANNULUS_OK;
+    return remedies_fail(request);
 }

@@ -18,6 +18,7 @@ typedef struct lookup_layer {
     double cells;          /* number of cells of the table: EF*N must be >= 2*cells */
     size_t count;          /* look-ups (1 per neuron), or decrypted values */
     int is_output;         /* decrypted, not bootstrapped: no keyswitch and modulus-switch noise */
+    double log2_error;     /* log2 of the layer's own bound on the failure of one look-up; 0: the request's */
 } lookup_layer;
 
 typedef enum error_target { ERROR_PER_LOOKUP, ERROR_GLOBAL } error_target;
@@ -41,18 +42,26 @@ typedef struct layer_choice {
 typedef struct optimizer_result {
     tfhe_params params;
     layer_choice layers[OPTIMIZER_MAX_LAYERS];
+    double log2_error;          /* bound held for one look-up of the layers without their own */
     double log2_global_failure; /* of one inference */
     double seconds;             /* predicted, one core, one inference, look-ups only */
 } optimizer_result;
 
-/* ANNULUS_ERR_INFEASIBLE names the layer, what it asks for (cells, two-norm, probability), the best reachable
- * probability and what would help. */
+/* The cheapest set whose every look-up fails at most as often as its bound. With ERROR_GLOBAL the bound of the layers
+ * without their own is the largest (to 1 %) at which that set's failures, 1 - prod(1 - p) over all look-ups and
+ * outputs, stay within log2_error. ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), or own bounds that alone
+ * exceed the global one. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for (bits, two-norm, probability), the
+ * best reachable probability and what would help (remedies.c). */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
 /* The same prediction for given parameters, extension factors and prices (EF[i], price[i] ignored for outputs; EF = 1
  * if pbs_group > 1). */
 void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
                        const uint32_t *price, optimizer_result *out);
+
+/* log2 of the failure of `count` look-ups, 1 - (1 - p)^count, and of the p that makes it. */
+double global_from_lookup_log2(double log2_p, double count);
+double lookup_from_global_log2(double log2_global, double count);
 
 /* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one step of g key bits at
  * EF = 1 (an external product, for g > 1 by a combination of GGSWs), and one blind rotation, which takes n/g times the

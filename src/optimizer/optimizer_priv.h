@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the search minimizes and over which sets: the shipped model (optimizer.c), and that of published sets, which the
- * tests search with the same code. */
+ * tests search with the same code; and what remedies.c asks of it. */
 #ifndef OPTIMIZER_OPTIMIZER_PRIV_H
 #define OPTIMIZER_OPTIMIZER_PRIV_H
 
@@ -35,4 +35,19 @@ typedef struct search_model {
  * *seconds are unspecified. */
 int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,
                            double *seconds);
+
+/* Of the set that comes nearest: the layer that keeps it from being one, its bound, and what it reaches there. */
+typedef struct shortfall {
+    size_t layer;
+    double log2_error, log2_reach;
+} shortfall;
+
+/* optimizer_search of a request that was checked: 1 if there is a set. out is untouched otherwise. */
+int optimizer_find(const optimizer_request *q, optimizer_result *out);
+/* Whether it finds one, sooner. */
+int optimizer_feasible(const optimizer_request *q);
+/* Of a request without a set. */
+shortfall optimizer_shortfall(const optimizer_request *q);
+/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that optimizer_find confirms, fastest first. */
+annulus_status remedies_fail(const optimizer_request *q) __attribute__((warn_unused_result));
 #endif
