@@ -3,21 +3,123 @@
 
 #include <math.h>
 
-static circuit *small_circuit(void)
+static circuit *circuit_of(const lower_options *o)
 {
     uint64_t seed = 7;
     const size_t widths[] = {6, 5, 3};
     network *n = random_network(&seed, widths, 2, ACTIVATION_SIGMOID, 3);
     float *x = random_inputs(&seed, 100, 6);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 100, o, &c));
+    free(x);
+    network_destroy(n);
+    return c;
+}
+
+static circuit *small_circuit(void)
+{
     lower_options o;
     lower_options_init(&o);
     o.rounding_bits = 3;
     o.log2_error = -7;
-    circuit *c = NULL;
-    assert_ok(network_lower(n, x, 100, &o, &c));
-    free(x);
-    network_destroy(n);
-    return c;
+    return circuit_of(&o);
+}
+
+/* The circuit as the file of it says. */
+static circuit *reread(const circuit *c)
+{
+    circuit *back = NULL;
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_ok(circuit_read(&r, &back));
+    assert_ok(read_end(&r));
+    writer_clear(&w);
+    return back;
+}
+
+/* What was asked for, what was held and what is predicted are the same again. */
+static void test_errors_round_trip(void **state)
+{
+    (void)state;
+    const layer_error own = {"layer 1", -33};
+    for (int global = 0; global < 2; global++) {
+        lower_options o;
+        lower_options_init(&o);
+        o.rounding_bits = 3;
+        o.target = global ? ERROR_GLOBAL : ERROR_PER_LOOKUP;
+        o.log2_error = -9;
+        o.layer_errors = &own;
+        o.layer_errors_count = 1;
+        circuit *c = circuit_of(&o), *back = reread(c);
+        assert_true(back->target == o.target && back->log2_error == -9);
+        assert_true(back->layers[0].log2_error == -33 && back->layers[1].log2_error == 0);
+        assert_true(back->choice.log2_error == c->choice.log2_error);
+        assert_true(global ? back->choice.log2_error <= -9 : back->choice.log2_error == -9);
+        assert_true(circuit_bound(back, &back->layers[0]) == -33 && circuit_largest_bound(back) >= -33);
+        assert_true(fabs(back->choice.log2_global_failure - c->choice.log2_global_failure) < 1e-9);
+        for (size_t i = 0; i < 2; i++)
+            assert_true(back->choice.layers[i].log2_failure <= circuit_bound(back, &back->layers[i]) + 1e-9);
+        circuit_destroy(back);
+        circuit_destroy(c);
+    }
+}
+
+/* Writes the circuit and expects it refused with the text. */
+static void refused_as(const circuit *c, const char *text)
+{
+    circuit *back = NULL;
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_refused(circuit_read(&r, &back), text);
+    assert_null(back);
+    writer_clear(&w);
+}
+
+static void test_bad_errors(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit();
+    c->layers[1].log2_error = 3;
+    refused_as(c, "error probability 2^3 of layer output");
+    c->layers[1].log2_error = -513;
+    refused_as(c, "error probability 2^-513 of layer output");
+    c->layers[1].log2_error = NAN;
+    refused_as(c, "model.circuit");
+    c->layers[1].log2_error = 0;
+    c->choice.log2_error = -8;
+    refused_as(c, "error probability 2^-8 of a look-up, 2^-7 asked for");
+    c->target = ERROR_GLOBAL;
+    c->choice.log2_error = -6;
+    refused_as(c, "error probability 2^-6 of a look-up, 2^-7 asked for");
+    c->choice.log2_error = c->log2_error = 0;
+    refused_as(c, "error probability 2^0");
+    circuit_destroy(c);
+}
+
+/* Parameters on the curve of 128 bits are below that of 132. */
+static void test_levels(void **state)
+{
+    (void)state;
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 3;
+    o.log2_error = -7;
+    circuit *c = circuit_of(&o);
+    c->level = SECURITY_132;
+    refused_as(c, "below 132-bit security");
+    circuit_destroy(c);
+    o.level = SECURITY_132;
+    c = circuit_of(&o);
+    circuit *back = reread(c);
+    assert_int_equal(back->level, SECURITY_132);
+    circuit_destroy(back);
+    c->choice.params.glwe_noise -= 1;
+    refused_as(c, "below 132-bit security");
+    circuit_destroy(c);
 }
 
 static void test_round_trip(void **state)
@@ -158,8 +260,9 @@ static void test_quantize(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),
-                                       cmocka_unit_test(test_insecure_parameters), cmocka_unit_test(test_extension),
-                                       cmocka_unit_test(test_quantize)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),   cmocka_unit_test(test_insecure_parameters),
+        cmocka_unit_test(test_extension),  cmocka_unit_test(test_quantize), cmocka_unit_test(test_errors_round_trip),
+        cmocka_unit_test(test_bad_errors), cmocka_unit_test(test_levels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,65 @@ static void test_rounding_and_ranges(void **state)
     network_destroy(n);
 }
 
+/* Own bounds reach their layers; results for others to see are the exact integers whatever the noise. */
+static void test_errors(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    const size_t widths[] = {4, 5, 4, 3};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 2);
+    float *x = random_inputs(&seed, 100, 4);
+    const layer_error own[] = {{"output", -30}, {"layer 2", -20}, {"layer 4", -20}};
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.rounding_bits = 3, o.log2_error = -8;
+    o.layer_errors = own, o.layer_errors_count = 2;
+    assert_ok(network_lower(n, x, 100, &o, &c));
+    const double want[] = {-8, -20, -30};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(circuit_bound(c, &c->layers[i]) == want[i]);
+        assert_true(c->choice.layers[i].log2_failure <= want[i]);
+    }
+    assert_true(circuit_largest_bound(c) == -8 && !circuit_shared_output(c));
+    circuit_destroy(c);
+    c = NULL;
+    o.layer_errors_count = 3;
+    assert_refused(network_lower(n, x, 100, &o, &c), "of layer 4: no such layer, there are layer 1, layer 2, output");
+    const layer_error twice[] = {{"layer 1", -9}, {"layer 1", -10}}, certain = {"layer 1", 0};
+    o.layer_errors = twice, o.layer_errors_count = 2;
+    assert_refused(network_lower(n, x, 100, &o, &c), "two error probabilities of layer 1");
+    o.layer_errors = &certain, o.layer_errors_count = 1;
+    assert_refused(network_lower(n, x, 100, &o, &c), "error probability 2^0 of layer 1");
+
+    o.layer_errors_count = 0, o.shared_output = 1;
+    assert_refused(network_lower(n, x, 100, &o, &c), "rounding to 3 bits is approximate");
+    o.rounding_bits = 0;
+    assert_refused(network_lower(n, x, 100, &o, &c), "at most 2^-128");
+    o.log2_error = -128, o.layer_errors = own, o.layer_errors_count = 1;
+    assert_refused(network_lower(n, x, 100, &o, &c), "at most 2^-128");
+    o.layer_errors_count = 0, o.target = ERROR_GLOBAL;
+    assert_refused(network_lower(n, x, 100, &o, &c), "at most 2^-128");
+    o.target = ERROR_PER_LOOKUP;
+    assert_ok(network_lower(n, x, 100, &o, &c));
+    assert_true(circuit_shared_output(c));
+    int32_t *q = quantize_all(c, x, 100);
+    double clear[300], noisy[300];
+    const seed256 noise = {{6}};
+    exec_stats stats = {0};
+    assert_ok(exec_clear(c, q, 100, 1, clear, &stats));
+    assert_ok(exec_simulate(c, q, 100, &noise, 1, noisy, &stats));
+    assert_true(memcmp(clear, noisy, sizeof clear) != 0); /* there is noise */
+    for (size_t i = 0; i < 300; i += 3) {
+        exec_values(c, clear + i, clear + i);
+        exec_values(c, noisy + i, noisy + i);
+    }
+    assert_memory_equal(clear, noisy, sizeof clear);
+    circuit_destroy(c);
+    free(q), free(x);
+    network_destroy(n);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -100,6 +159,6 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_meaning), cmocka_unit_test(test_rounding_and_ranges),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -313,7 +313,7 @@ static void test_remedies_by_cause(void **state)
     assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
 
     layers[0] = hidden(11, 4096, 10); /* a whole inference */
-    q.target = ERROR_GLOBAL, q.log2_error = -40;
+    q.target = ERROR_GLOBAL, q.log2_error = -40, q.layers_count = 1;
     assert_refused(optimizer_search(&q, &r), "rounding to 10 bits");
     q.log2_error = remedy(annulus_error_message(), "global-p-error 2^", &seconds);
     assert_ok(optimizer_search(&q, &r));
@@ -323,7 +323,7 @@ static void test_remedies_by_cause(void **state)
 
     changed = out;
     changed.half_window = 0x1p-12, changed.two_norm = exp2(60), changed.count = 1;
-    layers[0] = changed, layers[1] = hidden(12, exp2(40), 10), q.target = ERROR_PER_LOOKUP;
+    layers[0] = changed, layers[1] = hidden(12, exp2(40), 10), q.target = ERROR_PER_LOOKUP, q.layers_count = 2;
     assert_refused(optimizer_search(&q, &r), "no change of bits, p-error or weights by itself is enough");
 }
 

@@ -101,7 +101,8 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
                                 .half_window = last ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells,
                                 .cells = l->cells,
                                 .count = l->out,
-                                .is_output = last};
+                                .is_output = last,
+                                .log2_error = l->log2_error};
         *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);
     }
 }
@@ -121,6 +122,20 @@ annulus_status circuit_choose_parameters(circuit *c)
         c->layers[i].price = c->choice.layers[i].price;
     }
     return ANNULUS_OK;
+}
+
+double circuit_largest_bound(const circuit *c)
+{
+    double most = -INFINITY;
+    for (size_t i = 0; i < c->layers_count; i++) most = fmax(most, circuit_bound(c, &c->layers[i]));
+    return most;
+}
+
+int circuit_shared_output(const circuit *c)
+{
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].step != 1) return 0;
+    return circuit_exact_output(c) && circuit_largest_bound(c) <= CIRCUIT_SHARED_LOG2_ERROR;
 }
 
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)

@@ -23,6 +23,7 @@
 #define CIRCUIT_MAX_WIDTH 65536u
 #define CIRCUIT_MAX_CELLS 4096u
 #define CIRCUIT_MAX_OUTPUT_BITS 32u
+#define CIRCUIT_SHARED_LOG2_ERROR (-128)
 
 typedef struct circuit_layer {
     char name[32];
@@ -42,6 +43,7 @@ typedef struct circuit_layer {
     int64_t period;       /* accumulator units of the whole torus */
     uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
     char activation[16];  /* for people: "relu", ... */
+    double log2_error;    /* own bound on the failure of a look-up or output, 0: that of choice.log2_error */
 } circuit_layer;
 
 typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1 } circuit_task;
@@ -62,7 +64,7 @@ typedef struct circuit {
     size_t calibration_count;
     int ranges_measured; /* 0 proven, 1 measured */
     error_target target;
-    double log2_error;
+    double log2_error; /* asked for */
     security_level level;
     optimizer_result choice; /* parameters and predictions */
     uint8_t digest[32];      /* SHA-256 of everything above as written; binds keys and ciphertexts to the circuit */
@@ -84,6 +86,20 @@ annulus_status circuit_choose_parameters(circuit *c) __attribute__((warn_unused_
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
     __attribute__((warn_unused_result));
+/* Whether output_bits resolve one unit of the accumulators: decrypted scores are the integers they were. */
+static inline int circuit_exact_output(const circuit *c)
+{
+    const circuit_layer *l = &c->layers[c->layers_count - 1];
+    return INT64_C(1) << l->output_bits >= l->period;
+}
+/* log2 of the bound that holds for each look-up (or output) of a layer. */
+static inline double circuit_bound(const circuit *c, const circuit_layer *l)
+{
+    return l->log2_error < 0 ? l->log2_error : c->choice.log2_error;
+}
+double circuit_largest_bound(const circuit *c); /* of all layers */
+/* Scores may be shown to others (SECURITY.md): exact, without rounding, bounds at most CIRCUIT_SHARED_LOG2_ERROR. */
+int circuit_shared_output(const circuit *c);
 static inline const circuit_layer *circuit_last(const circuit *c)
 {
     return &c->layers[c->layers_count - 1];

@@ -25,6 +25,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_i64(w, l->step);
     write_i64(w, l->period);
     write_u32(w, l->output_bits);
+    write_f64(w, l->log2_error);
     write_bytes(w, l->W, l->in * l->out * sizeof *l->W);
     write_bytes(w, l->real_scale, l->out * sizeof(double));
     write_bytes(w, l->real_bias, l->out * sizeof(double));
@@ -47,6 +48,7 @@ void circuit_write(writer *w, const circuit *c)
     write_u64(w, c->calibration_count);
     write_u32(w, (uint32_t)c->target);
     write_f64(w, c->log2_error);
+    write_f64(w, c->choice.log2_error);
     write_u32(w, (uint32_t)c->level);
     tfhe_params_write(w, &c->choice.params);
     write_u64(w, c->layers_count);
@@ -104,6 +106,11 @@ static annulus_status read_ranges(reader *r, circuit_layer *l)
     return ANNULUS_OK;
 }
 
+static int is_log2_error(double log2_p)
+{
+    return log2_p < 0 && log2_p >= -512;
+}
+
 static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width, int last)
 {
     uint64_t in = 0, out = 0;
@@ -117,8 +124,11 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     TRY(read_i64(r, &l->step));
     TRY(read_i64(r, &l->period));
     TRY(read_u32(r, &l->output_bits));
+    TRY(read_f64(r, &l->log2_error));
     if (in != width || out == 0 || out > CIRCUIT_MAX_WIDTH)
         return read_fail(r, "layer %s has shape %llu x %llu", l->name, (unsigned long long)out, (unsigned long long)in);
+    if (l->log2_error != 0 && !is_log2_error(l->log2_error))
+        return read_fail(r, "error probability 2^%g of layer %s", l->log2_error, l->name);
     const size_t room = r->len - r->pos;
     if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
     if (last) {
@@ -185,8 +195,12 @@ static annulus_status settings_read(reader *r, circuit *c)
     TRY(read_u64(r, &calibration));
     TRY(read_choice(r, "error target", ERROR_PER_LOOKUP, ERROR_GLOBAL, &target));
     TRY(read_f64(r, &c->log2_error));
+    TRY(read_f64(r, &c->choice.log2_error));
     TRY(read_choice(r, "security level", SECURITY_128, SECURITY_132, &level));
-    if (!(c->log2_error < 0) || c->log2_error < -512) return read_fail(r, "error probability 2^%g", c->log2_error);
+    const double held = c->choice.log2_error;
+    if (!is_log2_error(c->log2_error)) return read_fail(r, "error probability 2^%g", c->log2_error);
+    if (target == ERROR_PER_LOOKUP ? held != c->log2_error : !(held <= c->log2_error && held >= -1000))
+        return read_fail(r, "error probability 2^%g of a look-up, 2^%g asked for", held, c->log2_error);
     c->task = (circuit_task)task;
     c->ranges_measured = (int)measured;
     c->calibration_count = (size_t)calibration;
@@ -222,7 +236,9 @@ static void predict(circuit *c)
                                        .log2_error = c->log2_error,
                                        .level = c->level};
     const tfhe_params p = c->choice.params;
+    const double held = c->choice.log2_error;
     optimizer_predict(&request, &p, EF, price, &c->choice);
+    c->choice.log2_error = held;
 }
 
 static annulus_status body_read(reader *r, circuit *c)
@@ -252,7 +268,7 @@ static annulus_status layers_ahead(reader r, uint64_t *layers)
 {
     size_t features;
     TRY(read_count(&r, 2 * sizeof(double), &features));
-    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 8 + 4 + TFHE_PARAMS_BYTES;
+    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 2 * 8 + 4 + TFHE_PARAMS_BYTES;
     if (skip > r.len - r.pos) return read_fail(&r, "the file ends early; copy it again");
     r.pos += skip;
     return read_u64(&r, layers);

@@ -69,6 +69,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
                                        const exec_observer *observer, double *out) __attribute__((warn_unused_result));
 /* Accumulators (real: with noise) of the last layer from decrypted phases (outputs). */
 void exec_decode(const circuit *c, const uint64_t *phase, double *acc);
-/* Real values: scores or predictions, value = real_scale*acc + real_bias. */
+/* Real values: scores or predictions, value = real_scale*acc + real_bias. Where output_bits resolve one unit of acc it
+ * is rounded to the integer it was, so that nothing of the noise is left. */
 void exec_values(const circuit *c, const double *acc, double *values);
 #endif

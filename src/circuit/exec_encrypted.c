@@ -104,7 +104,9 @@ void exec_decode(const circuit *c, const uint64_t *phase, double *acc)
 void exec_values(const circuit *c, const double *acc, double *values)
 {
     const circuit_layer *l = circuit_last(c);
-    for (size_t o = 0; o < l->out; o++) values[o] = l->real_scale[o] * acc[o] + l->real_bias[o];
+    const int exact = circuit_exact_output(c);
+    for (size_t o = 0; o < l->out; o++)
+        values[o] = l->real_scale[o] * (exact ? floor(acc[o] + 0.5) : acc[o]) + l->real_bias[o];
 }
 
 typedef struct linear_run {

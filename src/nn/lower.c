@@ -33,6 +33,16 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
                     count, LEAST_CALIBRATION);
+    if (o->shared_output && o->rounding_bits != 0)
+        return fail(ANNULUS_ERR_INPUT,
+                    "rounding to %u bits is approximate, which results for others to see cannot be: use 0, none",
+                    o->rounding_bits);
+    double most = o->target == ERROR_PER_LOOKUP ? o->log2_error : 0;
+    for (size_t i = 0; i < o->layer_errors_count; i++) most = fmax(most, o->layer_errors[i].log2_error);
+    if (o->shared_output && !(most <= CIRCUIT_SHARED_LOG2_ERROR))
+        return fail(ANNULUS_ERR_INPUT,
+                    "results for others to see need error probabilities of a look-up of at most 2^%d",
+                    CIRCUIT_SHARED_LOG2_ERROR);
     return network_check(n);
 }
 
@@ -160,6 +170,7 @@ static annulus_status encode_output(circuit_layer *l, const lower_options *optio
     l->period = (int64_t)ceil(OUTPUT_ROOM * (double)proven) + 2;
     l->output_bits = options->output_bits;
     for (int64_t s = span; s < proven; s *= 2) l->output_bits++;
+    while (options->shared_output && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
     for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->proven_lo[o] + l->proven_hi[o]) / 2);
     if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE,
@@ -243,6 +254,31 @@ static annulus_status copy_labels(const network *n, circuit *c)
     return ANNULUS_OK;
 }
 
+static annulus_status unknown_layer(const circuit *c, const char *name)
+{
+    char names[CIRCUIT_MAX_LAYERS * 12] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < c->layers_count && at < sizeof names; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i == 0 ? "" : ", ", c->layers[i].name);
+    return fail(ANNULUS_ERR_INPUT, "error probability of %.40s: no such layer, there are %s", name, names);
+}
+
+static annulus_status assign_errors(const lower_options *o, circuit *c)
+{
+    for (size_t e = 0; e < o->layer_errors_count; e++) {
+        const layer_error *own = &o->layer_errors[e];
+        circuit_layer *l = c->layers;
+        while (l < c->layers + c->layers_count && strcmp(l->name, own->layer) != 0) l++;
+        if (l == c->layers + c->layers_count) return unknown_layer(c, own->layer);
+        if (l->log2_error != 0) return fail(ANNULUS_ERR_INPUT, "two error probabilities of %s", own->layer);
+        if (!(own->log2_error < 0) || own->log2_error < -512)
+            return fail(ANNULUS_ERR_INPUT, "error probability 2^%g of %s: must be in [2^-512, 1)", own->log2_error,
+                        own->layer);
+        l->log2_error = own->log2_error;
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
 {
     TRY(copy_input(n, c));
@@ -258,6 +294,7 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
     for (size_t i = 0; i < n->layers_count; i++)
         TRY(lower_layer(&n->layers[i], i, i + 1 == n->layers_count, s, &c->layers[i]));
     TRY(copy_labels(n, c));
+    TRY(assign_errors(s->options, c));
     TRY(circuit_choose_parameters(c));
     return circuit_digest(c);
 }

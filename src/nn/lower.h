@@ -5,6 +5,12 @@
 #include "circuit/circuit.h"
 #include "nn/network.h"
 
+/* log2 of the error probability of each look-up of one layer (of each score, of "output"). */
+typedef struct layer_error {
+    const char *layer; /* "layer 1", ..., "output"; borrowed */
+    double log2_error;
+} layer_error;
+
 typedef struct lower_options {
     int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
     double margin;          /* fraction of the measured width added at each side, default 0.1 */
@@ -13,11 +19,15 @@ typedef struct lower_options {
                                the   scores themselves never wrap: their period spans the proven range */
     error_target target;
     double log2_error;
+    const layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
+    size_t layer_errors_count;
+    int shared_output; /* 1: scores may be shown to others: no rounding, scores exact, every failure <= 2^-128 */
     security_level level;
 } lower_options;
 void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128 */
 
-/* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant.
+/* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
+ * an unknown layer in layer_errors is ANNULUS_ERR_INPUT and lists the layers.
  * The table entry of a cell is the quantized activation at the cell's middle value. */
 annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
                              circuit **out) __attribute__((warn_unused_result));
