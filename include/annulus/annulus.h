@@ -90,17 +90,33 @@ ANNULUS_API void annulus_model_destroy(annulus_model *m);
 
 /* ---- circuits --------------------------------------------------------------------------------------------------- */
 
+/* Error probability of each look-up of one layer, or of each score of "output". */
+typedef struct annulus_layer_error {
+    const char *layer; /* as annulus_inspect names it, borrowed */
+    double log2_error; /* in [-512, 0) */
+} annulus_layer_error;
+
 typedef struct annulus_compile_options {
     int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
     double margin;          /* fraction of the measured width added at each side */
     unsigned rounding_bits; /* tables of at most 2^bits cells, 1..12; 0: no rounding */
     unsigned output_bits;   /* resolution of decrypted values, in their range, that the error probability holds for */
-    int global;             /* log2_error is for a whole inference, not for one look-up */
-    double log2_error;
-    int security; /* 128 or 132 */
+    double log2_error;      /* log2 of the error probability of a look-up or score, in [-512, 0); 0: -40 */
+    double log2_global_error;                /* of a whole inference, instead; 0: not asked for */
+    const annulus_layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
+    size_t layer_errors_count;
+    int shared_output; /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
+    int security;      /* 128 or 132 */
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
+/* Error probabilities by name: "exact" 2^-40, "relaxed" 1e-3, "fast" 1e-2 of a look-up; "shared-output" 2^-128, exact
+ * scores and no rounding. Other names are ANNULUS_ERR_INPUT. */
+ANNULUS_API annulus_status annulus_compile_options_preset(annulus_compile_options *o,
+                                                          const char *name) ANNULUS_MUST_USE;
 
+/* ANNULUS_ERR_INPUT: log2_error and log2_global_error both given (the message has the one that each means here), a
+ * layer that does not exist. ANNULUS_ERR_INFEASIBLE: no secure parameters; the message says what is missing and what
+ * helps. */
 ANNULUS_API annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
                                            const annulus_compile_options *options,
                                            annulus_circuit **out) ANNULUS_MUST_USE;
@@ -112,7 +128,10 @@ ANNULUS_API size_t annulus_circuit_outputs(const annulus_circuit *c);
 ANNULUS_API annulus_task annulus_circuit_task(const annulus_circuit *c);
 /* Name of an output, borrowed. */
 ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t output);
+/* log2 of the largest error probability that a look-up or score was given. */
 ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
+/* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
+ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;

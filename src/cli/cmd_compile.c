@@ -4,12 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANGES_KEY = 0x300, MARGIN_KEY, ROUNDING_KEY, OUTPUT_BITS_KEY, ERROR_KEY, GLOBAL_KEY, SECURITY_KEY };
+enum { RANGES_KEY = 0x300, MARGIN_KEY, ROUNDING_KEY, OUTPUT_BITS_KEY, ERROR_KEY, GLOBAL_KEY, PRESET_KEY, SECURITY_KEY };
+
+#define MAX_LAYER_ERRORS 64u
+#define SHARING_LOG2_ERROR (-64) /* above, what sharing results risks is said */
 
 typedef struct compile_command {
     data_options data;
     work_options work;
     annulus_compile_options o;
+    annulus_layer_error layer_errors[MAX_LAYER_ERRORS];
+    const char *preset;
+    int rounds; /* --rounding-bits is given */
     const char *model, *output;
 } compile_command;
 
@@ -19,10 +25,61 @@ static const struct argp_option entries[] = {
     {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0, "look-ups of at most 2^B cells, 0: no rounding (default 5)", 0},
     {"output-bits", OUTPUT_BITS_KEY, "B", 0, "resolution of the decrypted scores (default 6)", 0},
-    {"p-error", ERROR_KEY, "P", 0, "error probability of one look-up (default 2^-40)", 0},
+    {"p-error", ERROR_KEY, "P", 0,
+     "error probability of one look-up, 0.001, 1e-3 or 2^-10 (default 2^-40); or of layers, \"layer "
+     "1=1e-3,output=2^-40\"",
+     0},
     {"global-p-error", GLOBAL_KEY, "P", 0, "error probability of a whole inference", 0},
+    {"preset", PRESET_KEY, "NAME", 0,
+     "p-error by name: exact (2^-40), relaxed (1e-3), fast (1e-2), or shared-output (2^-128, exact scores, no "
+     "rounding: results may be shown to others)",
+     0},
     {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
     {0}};
+
+/* P, or LAYER=P,LAYER=P,... */
+static void parse_error_probability(struct argp_state *state, compile_command *c, char *arg)
+{
+    if (strchr(arg, '=') == NULL) {
+        c->o.log2_error = parse_log2_probability(state, "--p-error", arg);
+        return;
+    }
+    c->o.layer_errors = c->layer_errors;
+    for (char *rest = arg, *item = strsep(&rest, ","); item != NULL; item = strsep(&rest, ",")) {
+        char *equals = strrchr(item, '=');
+        if (equals == NULL || equals == item) argp_error(state, "--p-error %s: LAYER=P is needed", item);
+        if (c->o.layer_errors_count == MAX_LAYER_ERRORS) argp_error(state, "--p-error of too many layers");
+        *equals = '\0';
+        c->layer_errors[c->o.layer_errors_count++] =
+            (annulus_layer_error){item, parse_log2_probability(state, "--p-error", equals + 1)};
+    }
+}
+
+static void apply_preset(struct argp_state *state, compile_command *c)
+{
+    const unsigned bits = c->o.rounding_bits;
+    if (c->preset == NULL) return;
+    if (c->o.log2_error != 0 || c->o.log2_global_error != 0 || c->o.layer_errors_count != 0)
+        argp_error(state, "--preset %s stands for an error probability: leave out --p-error and --global-p-error",
+                   c->preset);
+    if (annulus_compile_options_preset(&c->o, c->preset) != ANNULUS_OK)
+        argp_error(state, "--%s", annulus_error_message());
+    if (c->rounds && bits != 0 && c->o.shared_output)
+        argp_error(state, "--preset %s does not round: leave out --rounding-bits", c->preset);
+    if (c->rounds) c->o.rounding_bits = bits;
+}
+
+/* Failures depend on the secret key, so whoever sees results learns about it. */
+static void explain_sharing(const annulus_circuit *circuit)
+{
+    const double log2_p = annulus_circuit_log2_error(circuit);
+    if (log2_p > SHARING_LOG2_ERROR)
+        fprintf(
+            stderr,
+            "note: look-ups may fail with probability 2^%.1f; failures seen in results tell about the secret key, so "
+            "share results with nobody or use --preset shared-output (SECURITY.md)\n",
+            log2_p);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -44,15 +101,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->o.margin = parse_real(state, "--margin", arg, 0, 10);
         break;
     case ROUNDING_KEY:
+        c->rounds = 1;
         c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
         break;
     case OUTPUT_BITS_KEY:
         c->o.output_bits = (unsigned)parse_size(state, "--output-bits", arg, 1, 24);
         break;
     case ERROR_KEY:
+        parse_error_probability(state, c, arg);
+        break;
     case GLOBAL_KEY:
-        c->o.global = key == GLOBAL_KEY;
-        c->o.log2_error = parse_log2_probability(state, key == GLOBAL_KEY ? "--global-p-error" : "--p-error", arg);
+        c->o.log2_global_error = parse_log2_probability(state, "--global-p-error", arg);
+        break;
+    case PRESET_KEY:
+        c->preset = arg;
         break;
     case SECURITY_KEY:
         if (strcmp(arg, "128") != 0 && strcmp(arg, "132") != 0) argp_error(state, "--security %s: 128 or 132", arg);
@@ -65,6 +127,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->model == NULL) argp_error(state, "an ONNX file is needed");
         if (c->output == NULL) argp_error(state, "--output is needed");
+        apply_preset(state, c);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -89,6 +152,7 @@ int cmd_compile(int argc, char **argv)
     if (st == ANNULUS_OK) st = data_read(&c.data, task, NULL, &d);
     if (st == ANNULUS_OK) st = annulus_compile(m, d, &c.o, &circuit);
     if (st == ANNULUS_OK) st = annulus_circuit_write(circuit, c.output);
+    if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);

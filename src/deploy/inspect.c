@@ -50,12 +50,13 @@ static json_t *layer_json(const circuit *c, size_t i)
     const layer_choice *choice = &c->choice.layers[i];
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
-    json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f}", "name", l->name, "activation",
-                          l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out,
-                          "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
-                          "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out),
-                          "range", (json_int_t)range[0], (json_int_t)range[1], "noise_log2_std",
-                          fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
+    json_t *j =
+        json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
+                  l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out, "accumulator_bits_proven",
+                  (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
+                  (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
+                  (json_int_t)range[1], "log2_error", circuit_bound(c, l), "noise_log2_std",
+                  fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
     if (j == NULL || l->cells == 0) {
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
@@ -97,13 +98,14 @@ json_t *inspect_circuit(const circuit *c)
     size_t look_ups = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) look_ups += c->layers[i].out;
     json_t *head =
-        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:i, s:f}", "schema",
+        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i, s:f}", "schema",
                   "annulus-circuit-1", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
                   c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
                   (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups",
                   (json_int_t)look_ups, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
                   (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
-                  "log2_error", c->log2_error, "log2_failure_inference", fmax(c->choice.log2_global_failure, -1000),
+                  "log2_error", c->log2_error, "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
+                  fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c),
                   "security_bits", (int)c->level, "seconds_one_core", c->choice.seconds);
     if (head == NULL) {
         json_decref(layers);

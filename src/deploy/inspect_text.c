@@ -46,7 +46,8 @@ static void layer_line(FILE *f, const json_t *l)
                 number(l, "products_per_mask_element"));
     else
         fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
-    fprintf(f, "  2^%-7.2f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_failure"));
+    fprintf(f, "  2^%-7.2f 2^%-7.1f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_error"),
+            number(l, "log2_failure"));
     if (json_object_get(l, "cells") != NULL) fprintf(f, " %7.3f", number(l, "seconds_one_core"));
     fputc('\n', f);
 }
@@ -60,13 +61,19 @@ static void circuit_lines(FILE *f, const json_t *j)
     fprintf(f, "ranges %s", text(j, "ranges"));
     if (integer(j, "calibration_samples") > 0)
         fprintf(f, " (%lld calibration samples)", integer(j, "calibration_samples"));
-    fprintf(f, "; error probability 2^%.1f per %s, whole inference 2^%.1f\n\n", number(j, "log2_error"),
-            text(j, "error_target"), number(j, "log2_failure_inference"));
-    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s  %-9s %-10s %s\n", "layer", "shape", "bits*", "range",
-            "function", "cells x step", "bits", "look-ups", "EF", "products", "noise", "failure", "seconds");
+    fprintf(f, "; error probability asked for 2^%.1f per %s, ", number(j, "log2_error"), text(j, "error_target"));
+    if (number(j, "log2_error_look_up") != number(j, "log2_error"))
+        fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
+    fprintf(f, "whole inference 2^%.1f; %s\n\n", number(j, "log2_failure_inference"),
+            json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s  %-9s %-9s %-10s %s\n", "layer", "shape", "bits*",
+            "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "noise", "asked", "failure",
+            "seconds");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
-    fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; noise and "
-               "failure of one look-up, fractions of the torus; seconds on one core\n\n");
+    fprintf(
+        f,
+        "* accumulator bits, proven/measured; EF and expected external products a mask element; noise of one look-up, "
+        "fraction of the torus, failure asked for at most and predicted; seconds on one core\n\n");
     fprintf(f,
             "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld/%lld Bg=2^%lld, key bits a step %lld  keyswitch l=%lld "
             "B=2^%lld  noise TUniform "
