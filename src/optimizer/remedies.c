@@ -32,6 +32,12 @@ static double layer_norm(const lookup_layer *layer)
     return fmax(layer->two_norm, layer->fresh_two_norm);
 }
 
+/* Its own probability is what it asks for; one for a whole inference binds it as well and is raised first. */
+static int has_own_error(const optimizer_request *q, const lookup_layer *layer)
+{
+    return q->target == ERROR_PER_LOOKUP && layer->log2_error < 0;
+}
+
 /* The remedy at a strength of 1, 2, ...: bits (as --rounding-bits caps all look-ups), bits of the outputs, log2 of the
  * probability, the cap of every two-norm. */
 static double remedy_value(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, int strength)
@@ -42,35 +48,34 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
     case FEWER_OUTPUT_BITS:
         return strength;
     case LARGER_ERROR:
-        return floor(q->target == ERROR_PER_LOOKUP && culprit->log2_error < 0 ? culprit->log2_error : q->log2_error) +
-               strength;
+        return floor(has_own_error(q, culprit) ? culprit->log2_error : q->log2_error) + strength;
     default:
         return layer_norm(culprit) * pow(WEIGHTS_STEP, -strength);
     }
 }
 
-static void change_layer(remedy_kind kind, double value, const optimizer_request *q, lookup_layer *layer)
+static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
 {
     if (kind == FEWER_BITS && !layer->is_output) {
         layer->half_window = fmax(layer->half_window, exp2(-value - 2));
         layer->cells = fmin(layer->cells, exp2(value));
     }
     if (kind == FEWER_OUTPUT_BITS && layer->is_output) layer->half_window *= exp2(value);
-    if (kind == LARGER_ERROR && q->target == ERROR_PER_LOOKUP && layer->log2_error < 0)
-        layer->log2_error = fmax(layer->log2_error, value);
     if (kind == SMALLER_WEIGHTS) {
         layer->two_norm = fmin(layer->two_norm, value);
         layer->fresh_two_norm = fmin(layer->fresh_two_norm, value);
     }
 }
 
-static void change(remedy_kind kind, double value, const optimizer_request *q, changed_request *out)
+static void change(remedy_kind kind, double value, const optimizer_request *q, const lookup_layer *culprit,
+                   changed_request *out)
 {
     out->q = *q;
     out->q.layers = out->layers;
     memcpy(out->layers, q->layers, q->layers_count * sizeof *q->layers);
-    if (kind == LARGER_ERROR) out->q.log2_error = fmax(q->log2_error, value);
-    for (size_t i = 0; i < q->layers_count; i++) change_layer(kind, value, q, &out->layers[i]);
+    if (kind == LARGER_ERROR)
+        *(has_own_error(q, culprit) ? &out->layers[culprit - q->layers].log2_error : &out->q.log2_error) = value;
+    for (size_t i = 0; i < q->layers_count; i++) change_layer(kind, value, &out->layers[i]);
 }
 
 static int strongest(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit)
@@ -93,11 +98,11 @@ static int least_strength(remedy_kind kind, const optimizer_request *q, const lo
     changed_request r;
     int low = 0, high = strongest(kind, q, culprit);
     if (high < 1) return 0;
-    change(kind, remedy_value(kind, q, culprit, high), q, &r);
+    change(kind, remedy_value(kind, q, culprit, high), q, culprit, &r);
     if (!optimizer_feasible(&r.q)) return 0;
     while (high - low > 1) {
         const int middle = low + (high - low) / 2;
-        change(kind, remedy_value(kind, q, culprit, middle), q, &r);
+        change(kind, remedy_value(kind, q, culprit, middle), q, culprit, &r);
         *(optimizer_feasible(&r.q) ? &high : &low) = middle;
     }
     return high;
@@ -110,16 +115,16 @@ static int remedy_find(remedy_kind kind, const optimizer_request *q, const looku
     const int strength = least_strength(kind, q, culprit);
     if (strength == 0) return 0;
     const double value = remedy_value(kind, q, culprit, strength);
-    change(kind, value, q, &r);
+    change(kind, value, q, culprit, &r);
     if (!optimizer_find(&r.q, &result)) return 0;
     out->seconds = result.seconds;
     if (kind == FEWER_BITS)
         (void)snprintf(out->text, sizeof out->text, "rounding to %.0f bits", value);
     else if (kind == FEWER_OUTPUT_BITS)
-        (void)snprintf(out->text, sizeof out->text, "%.0f output bits fewer", value);
+        (void)snprintf(out->text, sizeof out->text, "output bits fewer by %.0f", value);
     else if (kind == LARGER_ERROR)
-        (void)snprintf(out->text, sizeof out->text, "%sp-error 2^%.0f", q->target == ERROR_GLOBAL ? "global-" : "",
-                       value);
+        (void)snprintf(out->text, sizeof out->text, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "",
+                       value, has_own_error(q, culprit) ? " of " : "", has_own_error(q, culprit) ? culprit->name : "");
     else
         (void)snprintf(out->text, sizeof out->text, "weights %.3g times as large (two-norm %.6g)",
                        value / layer_norm(culprit), value);
