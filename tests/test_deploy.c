@@ -211,12 +211,53 @@ static void simulation_repeats(void **state)
     assert_memory_not_equal(one, two, sizeof one);
 }
 
+/* Presets, both probabilities at once, own probabilities of layers: as options. */
+static void test_error_options(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double p_error;
+        int shared;
+    } presets[] = {{"exact", 0x1p-40, 0}, {"relaxed", 1e-3, 0}, {"fast", 1e-2, 0}, {"shared-output", 0x1p-128, 1}};
+    annulus_compile_options o;
+    annulus_circuit *c = NULL;
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        annulus_compile_options_init(&o);
+        assert_ok(annulus_compile_options_preset(&o, presets[i].name));
+        assert_true(fabs(exp2(o.log2_error) / presets[i].p_error - 1) < 1e-9);
+        assert_int_equal(o.shared_output, presets[i].shared);
+        assert_int_equal(o.rounding_bits == 0, presets[i].shared);
+    }
+    assert_refused(annulus_compile_options_preset(&o, "slow"), "exact, relaxed, fast or shared-output");
+    annulus_compile_options_init(&o);
+    assert_true(annulus_circuit_log2_error(w.c) == -40 && !annulus_circuit_shared_output(w.c));
+    const annulus_layer_error own[] = {{"output", -4}, {"nothing", -4}};
+    o.log2_error = -10, o.layer_errors = own, o.layer_errors_count = 1;
+    assert_ok(annulus_compile(w.m, w.d, &o, &c));
+    assert_true(annulus_circuit_log2_error(c) == -4);
+    annulus_circuit_destroy(c);
+    c = NULL;
+    o.layer_errors_count = 2;
+    assert_refused(annulus_compile(w.m, w.d, &o, &c), "nothing: no such layer, there are layer 1, output");
+    o.layer_errors_count = 0, o.log2_global_error = -20; /* 5 look-ups, 2 scores */
+    assert_refused(annulus_compile(w.m, w.d, &o, &c), "with 7 look-ups and scores p-error 0.000977 means "
+                                                      "global-p-error 0.00682, and global-p-error 2^-20.00 means "
+                                                      "p-error 2^-22.81; give one");
+    o.log2_error = 0, o.log2_global_error = -600;
+    assert_refused(annulus_compile(w.m, w.d, &o, &c), "must be in [2^-512, 1)");
+    o.log2_global_error = -20;
+    assert_ok(annulus_compile(w.m, w.d, &o, &c));
+    assert_true(annulus_circuit_log2_error(c) <= -20 && annulus_circuit_log2_error(c) >= -22.82);
+    annulus_circuit_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_survive_files),     cmocka_unit_test(strangers_are_refused),
-        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(simulation_repeats),
-        cmocka_unit_test(inputs_out_of_range),
+        cmocka_unit_test(test_error_options),    cmocka_unit_test(answers_survive_files),
+        cmocka_unit_test(strangers_are_refused), cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(simulation_repeats),    cmocka_unit_test(inputs_out_of_range),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
