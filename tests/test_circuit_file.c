@@ -43,7 +43,7 @@ static circuit *reread(const circuit *c)
 static void test_errors_round_trip(void **state)
 {
     (void)state;
-    const layer_error own = {"layer 1", -33};
+    const layer_error own = {"output", -33};
     for (int global = 0; global < 2; global++) {
         lower_options o;
         lower_options_init(&o);
@@ -52,15 +52,16 @@ static void test_errors_round_trip(void **state)
         o.log2_error = -9;
         o.layer_errors = &own;
         o.layer_errors_count = 1;
-        circuit *c = circuit_of(&o), *back = reread(c);
+        circuit *c = circuit_of(&o);
+        if (global) c->choice.log2_error -= 2; /* else what was asked for may be what is held */
+        circuit *back = reread(c);
         assert_true(back->target == o.target && back->log2_error == -9);
-        assert_true(back->layers[0].log2_error == -33 && back->layers[1].log2_error == 0);
+        assert_true(back->layers[0].log2_error == 0 && back->layers[1].log2_error == -33);
         assert_true(back->choice.log2_error == c->choice.log2_error);
-        assert_true(global ? back->choice.log2_error <= -9 : back->choice.log2_error == -9);
-        assert_true(circuit_bound(back, &back->layers[0]) == -33 && circuit_largest_bound(back) >= -33);
+        assert_true(global ? back->choice.log2_error < -9 : back->choice.log2_error == -9);
+        assert_true(circuit_bound(back, &back->layers[1]) == -33 && circuit_largest_bound(back) > -33);
         assert_true(fabs(back->choice.log2_global_failure - c->choice.log2_global_failure) < 1e-9);
-        for (size_t i = 0; i < 2; i++)
-            assert_true(back->choice.layers[i].log2_failure <= circuit_bound(back, &back->layers[i]) + 1e-9);
+        assert_true(back->choice.layers[1].log2_failure <= -33);
         circuit_destroy(back);
         circuit_destroy(c);
     }
