@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tfhe/measure.h"
+
+#include "base/memory.h"
+#include "math/matrix.h"
+#include "tfhe/bootstrap_priv.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define BATCH ROTATION_MOST
+/* Runs of what is measured: as many as take less than ENOUGH seconds, at least FEWEST. */
+#define ROUNDS 7u
+#define FEWEST 3u
+#define ENOUGH 1.0
+/* A linear layer as circuit/exec_encrypted.c makes it: outputs, inputs, words of a ciphertext (k*N+1), and how many of
+ * them are multiplied at a time. */
+#define OUTPUTS 64u
+#define INPUTS 256u
+#define WORDS 2049u
+#define COLUMNS 256u
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median seconds of calls of `run`, after one that brings its data into the caches. */
+static annulus_status median_of(annulus_status (*run)(void *context), void *context, double *seconds)
+{
+    double times[ROUNDS], sum = 0;
+    size_t count = 0;
+    TRY(run(context));
+    while (count < ROUNDS && (count < FEWEST || sum < ENOUGH)) {
+        const double start = now();
+        TRY(run(context));
+        times[count] = now() - start;
+        sum += times[count++];
+    }
+    qsort(times, count, sizeof *times, ascending);
+    *seconds = times[count / 2];
+    return ANNULUS_OK;
+}
+
+/* Words that look random (splitmix64). */
+static void fill(uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t x = (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15);
+        x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        words[i] = x ^ x >> 27;
+    }
+}
+
+/* A key and a batch of ciphertexts for it, all random words. */
+typedef struct subject {
+    eval_key *key;
+    uint64_t *in, *out; /* (BATCH, lwe_words) */
+    uint32_t *small;    /* (BATCH, bootstrap_small_words) */
+    lut *table;
+    bootstrap_job jobs[BATCH];
+} subject;
+
+static void subject_clear(subject *s)
+{
+    eval_key_destroy(s->key);
+    mem_free(s->in);
+    mem_free(s->out);
+    mem_free(s->small);
+    lut_destroy(s->table);
+}
+
+static annulus_status key_fill(const tfhe_params *p, eval_key **out)
+{
+    seeded_eval_key *seeded;
+    TRY(seeded_eval_key_allocate(p, &seeded));
+    fill(seeded->bsk, tfhe_bsk_seeded_bytes(p) / sizeof *seeded->bsk);
+    const annulus_status st = eval_key_create(seeded, 1, NULL, out);
+    seeded_eval_key_destroy(seeded);
+    return st;
+}
+
+static annulus_status subject_fill(const tfhe_params *p, subject *s)
+{
+    const size_t words = tfhe_big_dim(p) + 1;
+    const uint64_t entries[2] = {UINT64_C(1) << 61, UINT64_C(1) << 62};
+    void *q;
+    TRY(key_fill(p, &s->key));
+    TRY(mem_create(BATCH * words, sizeof(uint64_t), "measurement", &q));
+    s->in = q;
+    TRY(mem_create(BATCH * words, sizeof(uint64_t), "measurement", &q));
+    s->out = q;
+    TRY(mem_create(BATCH * bootstrap_small_words(p), sizeof(uint32_t), "measurement", &q));
+    s->small = q;
+    TRY(lut_create_padded(p->N, 1, entries, 2, 0, &s->table));
+    fill(s->in, BATCH * words);
+    for (size_t i = 0; i < BATCH; i++)
+        s->jobs[i] = (bootstrap_job){.in = s->in + i * words, .table = s->table, .out = s->out + i * words};
+    return ANNULUS_OK;
+}
+
+static annulus_status run_keyswitches(void *context)
+{
+    const subject *s = context;
+    const uint64_t *in[BATCH];
+    for (size_t i = 0; i < BATCH; i++) in[i] = s->jobs[i].in;
+    return keyswitch_batch(s->key, in, BATCH, s->small);
+}
+
+static annulus_status run_bootstraps(void *context)
+{
+    const subject *s = context;
+    const uint32_t offset = 0;
+    return bootstrap_batch(s->key, s->jobs, BATCH, &offset, 1, 1);
+}
+
+annulus_status measure_step(const tfhe_params *p, double *seconds)
+{
+    subject s = {0};
+    double whole = 0, keyswitch = 0;
+    annulus_status st = subject_fill(p, &s);
+    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &keyswitch);
+    if (st == ANNULUS_OK) st = median_of(run_bootstraps, &s, &whole);
+    if (st == ANNULUS_OK) *seconds = (whole - keyswitch) / ((double)BATCH * (double)tfhe_steps(p));
+    subject_clear(&s);
+    return st;
+}
+
+annulus_status measure_keyswitch(const tfhe_params *p, double *seconds)
+{
+    subject s = {0};
+    double whole = 0;
+    annulus_status st = subject_fill(p, &s);
+    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &whole);
+    if (st == ANNULUS_OK) *seconds = whole / BATCH;
+    subject_clear(&s);
+    return st;
+}
+
+typedef struct product {
+    uint64_t *in, *out; /* (INPUTS, WORDS), (OUTPUTS, WORDS) */
+    int32_t *weights;   /* (OUTPUTS, INPUTS) */
+} product;
+
+static annulus_status run_product(void *context)
+{
+    const product *m = context;
+    for (size_t first = 0; first < WORDS; first += COLUMNS)
+        matrix_mul_add_u64(m->out + first, WORDS, m->weights, OUTPUTS, INPUTS, m->in + first, WORDS,
+                           WORDS - first < COLUMNS ? WORDS - first : COLUMNS);
+    return ANNULUS_OK;
+}
+
+annulus_status measure_multiply_add(double *seconds)
+{
+    const size_t in = (size_t)INPUTS * WORDS, out = (size_t)OUTPUTS * WORDS, weights = (size_t)OUTPUTS * INPUTS;
+    double whole = 0;
+    void *q;
+    TRY(mem_create(in + out + weights, sizeof(uint64_t), "measurement", &q));
+    product m = {.in = q, .out = (uint64_t *)q + in, .weights = (int32_t *)(void *)((uint64_t *)q + in + out)};
+    fill(m.in, in);
+    for (size_t i = 0; i < weights; i++) m.weights[i] = (int32_t)(i % 15) - 7;
+    const annulus_status st = median_of(run_product, &m, &whole);
+    mem_free(q);
+    if (st == ANNULUS_OK) *seconds = whole / ((double)weights * WORDS);
+    return st;
+}
