@@ -51,10 +51,10 @@ static void test_monotone(void **state)
 static void test_beats_random_sets(void **state)
 {
     (void)state;
-    const lookup_layer layers[] = {
-        hidden(5, 12, 64),
-        hidden(3, 8, 32),
-        {.name = "scores", .half_window = 1.0 / 128, .two_norm = 20, .count = 10, .is_output = 1}};
+    lookup_layer layers[] = {hidden(5, 12, 64),
+                             hidden(3, 8, 32),
+                             {.name = "scores", .half_window = 1.0 / 128, .two_norm = 20, .count = 10, .is_output = 1}};
+    layers[0].weights = 300 * 64, layers[1].weights = 64 * 32, layers[2].weights = 32 * 10;
     const optimizer_request q = {.layers = layers, .layers_count = 3, .log2_error = -20, .level = SECURITY_128};
     optimizer_result r, other;
     assert_ok(optimizer_search(&q, &r));
@@ -158,6 +158,102 @@ static void test_groups(void **state)
     assert_ok(optimizer_search(&mixed, &r));
     meets(&mixed, &r);
     assert_true(r.layers[2].EF > 1 && r.params.pbs_group == 1);
+}
+
+/* Linear layers count: the seconds are those of the look-ups and of every weight, and where weights decide the ring is
+ * the smallest that is good enough. */
+static void test_weights(void **state)
+{
+    (void)state;
+    lookup_layer layers[] = {hidden(5, 8, 4),
+                             {.name = "scores", .half_window = 1.0 / 128, .two_norm = 4, .count = 3, .is_output = 1}};
+    const optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result bare, heavy, again;
+    assert_ok(optimizer_search(&q, &bare));
+    layers[0].weights = (size_t)1 << 30, layers[1].weights = 1000;
+    assert_ok(optimizer_search(&q, &heavy));
+    meets(&q, &heavy);
+    const tfhe_params *p = &heavy.params;
+    const double linear = (double)(layers[0].weights + layers[1].weights) * cost_weight(p);
+    const double look_ups = 4 * (cost_keyswitch(p) + cost_blind_rotate(p, heavy.layers[0].EF, heavy.layers[0].price));
+    assert_true(fabs(heavy.seconds / (linear + look_ups) - 1) < 1e-12);
+    assert_true(fabs(heavy.layers[1].seconds / (1000 * cost_weight(p)) - 1) < 1e-12);
+    assert_true(tfhe_big_dim(p) < tfhe_big_dim(&bare.params) && look_ups > bare.seconds);
+    const uint32_t EF[2] = {bare.layers[0].EF}, price[2] = {bare.layers[0].price};
+    optimizer_predict(&q, &bare.params, EF, price, &again);
+    assert_true(heavy.seconds < again.seconds);
+}
+
+/* With the shipped model and no weights the search finds what it found before linear layers counted. */
+static void test_shipped(void **state)
+{
+    (void)state;
+    static const struct {
+        double bits, norm;
+        size_t count;
+        tfhe_params p;
+        uint32_t EF, price;
+        double seconds;
+    } found[] = {
+        {4, 5, 2, {798, 2, 1024, 1, 1, 23, 5, 3, 15, 15, 3}, 1, 0, 6.036354662e-03},
+        {8, 1, 2, {954, 1, 2048, 1, 1, 23, 19, 1, 11, 15, 1}, 16, 21, 7.008427118e-02},
+        {6, 16, 10, {876, 1, 2048, 2, 1, 21, 17, 1, 13, 15, 1}, 4, 24, 1.135070428e-01},
+    };
+    assert_ptr_equal(cost_model_current(), &cost_model_shipped);
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        const lookup_layer layer = hidden(found[i].bits, found[i].norm, found[i].count);
+        const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
+        optimizer_result r;
+        assert_ok(optimizer_search(&q, &r));
+        assert_true(tfhe_params_equal(&r.params, &found[i].p));
+        assert_int_equal(r.layers[0].EF, found[i].EF);
+        assert_int_equal(r.layers[0].price, found[i].price);
+        assert_true(fabs(r.seconds / found[i].seconds - 1) < 1e-9);
+    }
+}
+
+/* A model of the caller's replaces the shipped one until it is given back. */
+static void test_models(void **state)
+{
+    (void)state;
+    const lookup_layer layer = hidden(4, 5, 2);
+    const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result before, dear, after;
+    assert_ok(optimizer_search(&q, &before));
+    assert_true(before.params.pbs_group > 1);
+    cost_model m = cost_model_shipped;
+    m.combine[2] = m.combine[3] = 10; /* several key bits a step never pay */
+    m.layer *= 3;
+    cost_model_use(&m);
+    m.layer = 1e9; /* copied */
+    assert_true(cost_model_current()->layer == 3 * cost_model_shipped.layer);
+    assert_true(fabs(cost_weight(&before.params) / (3e-9 * cost_model_shipped.layer) /
+                         (double)(tfhe_big_dim(&before.params) + 1) -
+                     1) < 1e-12);
+    assert_ok(optimizer_search(&q, &dear));
+    assert_int_equal(dear.params.pbs_group, 1);
+    cost_model_use(NULL);
+    assert_ptr_equal(cost_model_current(), &cost_model_shipped);
+    assert_ok(optimizer_search(&q, &after));
+    assert_true(tfhe_params_equal(&before.params, &after.params) && before.seconds == after.seconds);
+
+    assert_true(cost_model_check(&cost_model_shipped));
+    for (size_t i = 0; i < sizeof m / sizeof(double); i++) {
+        if (&m.fft + i == &m.combine[0] || &m.fft + i == &m.combine[1]) continue;
+        for (size_t bad = 0; bad < 3; bad++) {
+            m = cost_model_shipped;
+            ((double *)&m)[i] = (double[]){-1e-3, NAN, INFINITY}[bad];
+            assert_false(cost_model_check(&m));
+        }
+    }
+    m = cost_model_shipped, m.layer = 0;
+    assert_false(cost_model_check(&m));
+    m = cost_model_shipped, m.keyswitch = 0;
+    assert_false(cost_model_check(&m));
+    m = cost_model_shipped, m.fft = m.multiply = 0;
+    assert_false(cost_model_check(&m));
+    m = cost_model_shipped, m.linear = m.combine[2] = 0;
+    assert_true(cost_model_check(&m));
 }
 
 static void test_global(void **state)
@@ -347,6 +443,9 @@ int main(void)
                                        cmocka_unit_test(test_beats_random_sets),
                                        cmocka_unit_test(test_price),
                                        cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_weights),
+                                       cmocka_unit_test(test_shipped),
+                                       cmocka_unit_test(test_models),
                                        cmocka_unit_test(test_global),
                                        cmocka_unit_test(test_global_bound),
                                        cmocka_unit_test(test_lookups_and_global),

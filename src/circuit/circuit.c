@@ -101,6 +101,7 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
                                 .half_window = last ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells,
                                 .cells = l->cells,
                                 .count = l->out,
+                                .weights = l->in * l->out,
                                 .is_output = last,
                                 .log2_error = l->log2_error};
         *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);

@@ -48,8 +48,7 @@ static void layer_line(FILE *f, const json_t *l)
         fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
     fprintf(f, "  2^%-7.2f 2^%-7.1f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_error"),
             number(l, "log2_failure"));
-    if (json_object_get(l, "cells") != NULL) fprintf(f, " %7.3f", number(l, "seconds_one_core"));
-    fputc('\n', f);
+    fprintf(f, " %7.3f\n", number(l, "seconds_one_core"));
 }
 
 static void circuit_lines(FILE *f, const json_t *j)
@@ -82,7 +81,7 @@ static void circuit_lines(FILE *f, const json_t *j)
             integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_l_body"),
             integer(p, "pbs_log2_Bg"), integer(p, "key_bits_a_step"), integer(p, "ks_l"), integer(p, "ks_log2_B"),
             integer(p, "lwe_noise_tuniform"), integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
-    fprintf(f, "predicted   %.3f s a sample on one core (look-ups only)\n", number(j, "seconds_one_core"));
+    fprintf(f, "predicted   %.3f s a sample on one core\n", number(j, "seconds_one_core"));
     megabytes(f, "evaluation key, file", b, "evaluation_key_file");
     megabytes(f, "bootstrapping key, memory", b, "bootstrapping_key_memory");
     megabytes(f, "keyswitching key, memory", b, "keyswitching_key_memory");

@@ -21,6 +21,7 @@ static const search_model shipped = {
     .keyswitch = noise_keyswitch,
     .cost_keyswitch = cost_keyswitch,
     .cost_step = cost_step,
+    .cost_weight = cost_weight,
 };
 
 /* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */
@@ -32,7 +33,8 @@ typedef struct gadget {
 typedef struct search {
     const optimizer_request *request;
     const search_model *model;
-    double look_ups;
+    double look_ups, weights;
+    double linear;                      /* seconds of all weights at the ring being tried */
     double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase */
     int found;
     tfhe_params best;
@@ -100,7 +102,8 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
 {
     const extension_front *f = &s->fronts[p->pbs_group > 1];
     size_t choice[OPTIMIZER_MAX_LAYERS];
-    double seconds = s->look_ups * (keyswitch + rotate * f->at[0].products); /* at least; raised layer by layer */
+    /* at least; raised layer by layer */
+    double seconds = s->linear + s->look_ups * (keyswitch + rotate * f->at[0].products);
     double worst = 0, worst_variance = 0;
     size_t worst_layer = 0;
     int feasible = 1;
@@ -183,8 +186,9 @@ static void try_ring(search *s, tfhe_params p)
     for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
         rotations[p.pbs_group].count = bootstrap_gadgets(m, p, rotations[p.pbs_group].at);
     const double least = least_seconds(s, p);
+    s->linear = s->weights * m->cost_weight(&p);
     for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step) {
-        if (s->found && (s->any || p.n * least >= s->best_seconds)) break;
+        if (s->found && (s->any || s->linear + p.n * least >= s->best_seconds)) break;
         p.pbs_group = 1;
         m->front_vary(&s->fronts[0], &p);
         if (hopeless(s)) continue;
@@ -229,13 +233,14 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
     for (size_t i = 0; i < request->layers_count; i++) {
         const lookup_layer *layer = &request->layers[i];
         layer_choice *c = &out->layers[i];
+        c->seconds = (double)layer->weights * cost_weight(p);
         double v = layer->two_norm * layer->two_norm * noise_blind_rotate(p) +
                    layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
         if (!layer->is_output) {
             c->EF = EF[i];
             c->price = price[i];
             v += noise_keyswitch(p) + noise_modulus_switch(p, EF[i], price[i]);
-            c->seconds = (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i], price[i]));
+            c->seconds += (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i], price[i]));
         }
         c->phase_std = sqrt(v);
         c->log2_failure = noise_failure_log2(v, layer->half_window);
@@ -299,8 +304,10 @@ static void search_global(search *s, double least, optimizer_result *out)
 static search search_of(const optimizer_request *request, const search_model *model)
 {
     search s = {.request = request, .model = model};
-    for (size_t i = 0; i < request->layers_count; i++)
+    for (size_t i = 0; i < request->layers_count; i++) {
         if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
+        s.weights += (double)request->layers[i].weights;
+    }
     model->front_init(&s.fronts[0]);
     s.fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};
     return s;

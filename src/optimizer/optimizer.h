@@ -3,6 +3,7 @@
 #ifndef OPTIMIZER_OPTIMIZER_H
 #define OPTIMIZER_OPTIMIZER_H
 
+#include "optimizer/cost.h"
 #include "optimizer/noise.h"
 #include "optimizer/security.h"
 
@@ -17,6 +18,7 @@ typedef struct lookup_layer {
     double fresh_two_norm; /* the same over freshly encrypted inputs */
     double cells;          /* number of cells of the table: EF*N must be >= 2*cells */
     size_t count;          /* look-ups (1 per neuron), or decrypted values */
+    size_t weights;        /* of the linear layer before them: inputs times outputs, 0 if none */
     int is_output;         /* decrypted, not bootstrapped: no keyswitch and modulus-switch noise */
     double log2_error;     /* log2 of the layer's own bound on the failure of one look-up; 0: the request's */
 } lookup_layer;
@@ -36,7 +38,7 @@ typedef struct layer_choice {
     uint32_t EF, price;  /* 0 for outputs */
     double phase_std;    /* predicted standard deviation of the deciding phase */
     double log2_failure; /* predicted failure probability of one look-up */
-    double seconds;      /* predicted, one core, whole layer */
+    double seconds;      /* predicted, one core, whole layer with its weights */
 } layer_choice;
 
 typedef struct optimizer_result {
@@ -44,7 +46,7 @@ typedef struct optimizer_result {
     layer_choice layers[OPTIMIZER_MAX_LAYERS];
     double log2_error;          /* bound held for one look-up of the layers without their own */
     double log2_global_failure; /* of one inference */
-    double seconds;             /* predicted, one core, one inference, look-ups only */
+    double seconds;             /* predicted, one core, one inference */
 } optimizer_result;
 
 /* The cheapest set whose every look-up fails at most as often as its bound. With ERROR_GLOBAL the bound of the layers
@@ -62,11 +64,4 @@ void optimizer_predict(const optimizer_request *request, const tfhe_params *p, c
 /* log2 of the failure of `count` look-ups, 1 - (1 - p)^count, and of the p that makes it. */
 double global_from_lookup_log2(double log2_p, double count);
 double lookup_from_global_log2(double log2_global, double count);
-
-/* Predicted seconds on one core (shipped model; docs/performance.md): one keyswitch, one step of g key bits at
- * EF = 1 (an external product, for g > 1 by a combination of GGSWs), and one blind rotation, which takes n/g times the
- * expected number of them (extension.h). */
-double cost_keyswitch(const tfhe_params *p);
-double cost_step(const tfhe_params *p);
-double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price);
 #endif

@@ -26,9 +26,11 @@ typedef struct search_model {
      * TUniform on the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
     double (*blind_rotate)(const tfhe_params *p);
     double (*keyswitch)(const tfhe_params *p);
-    /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels. */
+    /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels.
+     * cost_weight: of a linear layer's weight, of the ring alone. */
     double (*cost_keyswitch)(const tfhe_params *p);
     double (*cost_step)(const tfhe_params *p);
+    double (*cost_weight)(const tfhe_params *p);
 } search_model;
 
 /* The cheapest set of the model for the request, whose error is per look-up, and its cost; 0: there is none, *best and
