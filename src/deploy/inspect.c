@@ -50,21 +50,23 @@ static json_t *layer_json(const circuit *c, size_t i)
     const layer_choice *choice = &c->choice.layers[i];
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
-    json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
-                          l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out,
-                          "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
-                          "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out),
-                          "range", (json_int_t)range[0], (json_int_t)range[1], "log2_error", circuit_bound(c, l),
-                          "noise_log2_std", fmax(log2(choice->phase_std), -1000), "log2_failure",
-                          fmax(choice->log2_failure, -1000), "seconds_one_core", choice->seconds);
+    json_t *j =
+        json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
+                  l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out, "accumulator_bits_proven",
+                  (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
+                  (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
+                  (json_int_t)range[1], "log2_error", circuit_bound(c, l), "noise_log2_std",
+                  fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
     if (j == NULL || l->cells == 0) {
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
+        if (j != NULL) (void)json_object_set_new(j, "seconds_one_core", json_real(choice->seconds));
         return j;
     }
-    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "look_ups", (json_int_t)l->out, "cells",
+    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f}", "look_ups", (json_int_t)l->out, "cells",
                              (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step", (json_int_t)l->step,
                              "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
-                             "products_per_mask_element", extension_expected(l->EF, l->price).products);
+                             "products_per_mask_element", extension_expected(l->EF, l->price).products,
+                             "seconds_one_core", choice->seconds);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;

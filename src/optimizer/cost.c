@@ -57,11 +57,16 @@ double cost_keyswitch(const tfhe_params *p)
     return 1e-9 * current->keyswitch * (double)tfhe_big_dim(p) * p->ks_l * (p->n + 1);
 }
 
-double cost_step(const tfhe_params *p)
+double cost_model_step(const cost_model *m, const tfhe_params *p)
 {
     const cost_counts c = cost_step_counts(p);
-    return 1e-9 * (current->fft * c.fft + current->multiply * c.multiply + current->linear * c.linear +
-                   current->combine[p->pbs_group] * c.combine);
+    return 1e-9 *
+           (m->fft * c.fft + m->multiply * c.multiply + m->linear * c.linear + m->combine[p->pbs_group] * c.combine);
+}
+
+double cost_step(const tfhe_params *p)
+{
+    return cost_model_step(current, p);
 }
 
 double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price)

@@ -29,6 +29,7 @@ typedef struct cost_counts {
     double fft, multiply, linear, combine;
 } cost_counts;
 cost_counts cost_step_counts(const tfhe_params *p);
+double cost_model_step(const cost_model *m, const tfhe_params *p); /* cost_step by model m */
 
 /* Seconds, by the current model: one keyswitch, one step of g key bits at EF = 1 (an external product, for g > 1 by a
  * combination of GGSWs), one blind rotation, which takes n/g times the expected number of them (extension.h), and one
