@@ -40,6 +40,8 @@ double seconds_now(void);
 
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
+/* annulus_costs_measured; a line on stderr if a file of costs is ignored. */
+int report_costs(void);
 /* Flushes stdout: 0, or 1 and a message when anything printed there was lost. */
 int finish_stdout(void);
 /* Numbers from the command line; a bad one is a usage error that names the option. */
@@ -61,4 +63,5 @@ int cmd_encrypt(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_decrypt(int argc, char **argv);
 int cmd_picture(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 #endif

@@ -157,6 +157,9 @@ int cmd_compile(int argc, char **argv)
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);
     if (st != ANNULUS_OK) return report_failure();
-    if (!c.work.quiet) fprintf(stderr, "wrote %s\n", c.output);
+    if (c.work.quiet) return 0;
+    fprintf(stderr, "wrote %s\n", c.output);
+    fprintf(stderr, report_costs() ? "costs: measured on this host\n"
+                                   : "costs: shipped model; annulus calibrate measures this host\n");
     return 0;
 }

@@ -38,6 +38,7 @@ int cmd_inspect(int argc, char **argv)
     char *text = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     if (annulus_inspect(c.path, c.json, &text) != ANNULUS_OK) return report_failure();
+    (void)report_costs();
     printf(c.json ? "%s\n" : "%s", text);
     annulus_text_destroy(text);
     return finish_stdout();

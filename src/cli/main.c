@@ -20,6 +20,7 @@ static const struct {
     {"run", cmd_run, "server: run a circuit on encrypted samples, without any secret"},
     {"decrypt", cmd_decrypt, "client: decrypt answers"},
     {"picture", cmd_picture, "print images of a data set as text"},
+    {"calibrate", cmd_calibrate, "measure this processor, for the parameter search and predicted times"},
 };
 
 static void usage(FILE *out)

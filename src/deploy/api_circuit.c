@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/host_costs.h"
 #include "nn/lower.h"
 
 #include <math.h>
@@ -124,6 +125,7 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
     o.log2_error = options->log2_global_error != 0 ? options->log2_global_error
                    : options->log2_error != 0      ? options->log2_error
                                                    : defaults.log2_error;
+    host_costs_load();
     const annulus_status st = lower(m, calibration, &o, options, &c);
     return wrap(st, c, out);
 }
@@ -132,6 +134,7 @@ annulus_status annulus_circuit_read(const char *path, annulus_circuit **out)
 {
     container file;
     circuit *c = NULL;
+    host_costs_load();
     TRY(container_read(path, CONTAINER_CIRCUIT, &file));
     annulus_status st = circuit_read(&file.body, &c);
     if (st == ANNULUS_OK) st = read_end(&file.body);

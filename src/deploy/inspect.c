@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/host_costs.h"
 #include "deploy/inspect_priv.h"
 
 #include <inttypes.h>
@@ -112,6 +113,7 @@ json_t *inspect_circuit(const circuit *c)
         json_decref(layers);
         return NULL;
     }
+    (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
     (void)json_object_set_new(head, "layers", layers);
     (void)json_object_set_new(head, "parameters", params_json(&c->choice.params));
@@ -136,6 +138,7 @@ static annulus_status inspect_file(container *file, json_t **out)
 {
     if (file->kind != CONTAINER_CIRCUIT) return inspect_other(file, out);
     circuit *c = NULL;
+    host_costs_load();
     TRY(circuit_read(&file->body, &c));
     annulus_status st = read_end(&file->body);
     if (st == ANNULUS_OK) {

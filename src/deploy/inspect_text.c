@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static double number(const json_t *j, const char *key)
 {
@@ -81,7 +82,8 @@ static void circuit_lines(FILE *f, const json_t *j)
             integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_l_body"),
             integer(p, "pbs_log2_Bg"), integer(p, "key_bits_a_step"), integer(p, "ks_l"), integer(p, "ks_log2_B"),
             integer(p, "lwe_noise_tuniform"), integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
-    fprintf(f, "predicted   %.3f s a sample on one core\n", number(j, "seconds_one_core"));
+    fprintf(f, "predicted   %.3f s a sample on one core (%s)\n", number(j, "seconds_one_core"),
+            strcmp(text(j, "cost_model"), "host") == 0 ? "costs of this host" : "shipped costs");
     megabytes(f, "evaluation key, file", b, "evaluation_key_file");
     megabytes(f, "bootstrapping key, memory", b, "bootstrapping_key_memory");
     megabytes(f, "keyswitching key, memory", b, "keyswitching_key_memory");

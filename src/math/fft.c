@@ -68,6 +68,11 @@ annulus_status fft_plan_create_with(size_t N, const fft_kernels *kernels, fft_pl
     return ANNULUS_OK;
 }
 
+const char *fft_kernels_name(void)
+{
+    return fft_kernels_for(cpu_level_get())->name;
+}
+
 annulus_status fft_plan_create(size_t N, fft_plan **out)
 {
     return fft_plan_create_with(N, fft_kernels_for(cpu_level_get()), out);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deploy/host_costs.h"
+
+#include "annulus/annulus.h"
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "math/fft.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCHEMA "annulus-costs-1"
+#define FILE_LIMIT 16384u
+#define ADVICE "annulus calibrate writes it anew"
+
+static const struct {
+    const char *name;
+    size_t at;
+} constants[] = {{"fft", offsetof(cost_model, fft)},
+                 {"multiply", offsetof(cost_model, multiply)},
+                 {"linear", offsetof(cost_model, linear)},
+                 {"combine_2", offsetof(cost_model, combine[2])},
+                 {"combine_3", offsetof(cost_model, combine[3])},
+                 {"keyswitch", offsetof(cost_model, keyswitch)},
+                 {"layer", offsetof(cost_model, layer)}};
+#define CONSTANTS (sizeof constants / sizeof *constants)
+
+static struct {
+    pthread_once_t once;
+    int measured;
+    char ignored[512]; /* empty: nothing to say */
+} host = {.once = PTHREAD_ONCE_INIT};
+
+static double *constant(cost_model *m, size_t i)
+{
+    return (double *)(void *)((char *)m + constants[i].at);
+}
+
+/* The name as a JSON text can hold it: printable ASCII. */
+static void processor_name(char *out, size_t size)
+{
+    char line[512];
+    (void)snprintf(out, size, "unknown");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (f == NULL) return;
+    while (fgets(line, sizeof line, f) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
+        colon += strspn(colon, ": \t");
+        (void)snprintf(out, size, "%.*s", (int)strcspn(colon, "\n"), colon);
+        for (char *c = out; *c != '\0'; c++)
+            if (*c < 0x20 || *c > 0x7e) *c = '?';
+        break;
+    }
+    (void)fclose(f);
+}
+
+void host_key_init(host_key *key)
+{
+    const cpu_level level = cpu_level_get();
+    processor_name(key->processor, sizeof key->processor);
+    (void)snprintf(key->kernels, sizeof key->kernels, "%s %s%s", cpu_level_name(level), fft_kernels_name(),
+                   cpu_has_vnni(level) ? " vnni" : "");
+    (void)snprintf(key->version, sizeof key->version, "%s", annulus_version());
+}
+
+static annulus_status folder_make(const char *path)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_IO, "%s: cannot make this folder: %s", path, strerror(errno));
+}
+
+annulus_status host_costs_path(int folders, char path[HOST_PATH_BYTES])
+{
+    static const char *const parts[] = {"/annulus", "/host.json"};
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const int own = cache != NULL && cache[0] == '/'; /* a relative one is to be ignored (XDG Base Directory 0.8) */
+    if (!own && (home == NULL || home[0] != '/'))
+        return fail(ANNULUS_ERR_IO, "no place for the costs of this host: set XDG_CACHE_HOME to a folder");
+    int len = snprintf(path, HOST_PATH_BYTES, "%s%s", own ? cache : home, own ? "" : "/.cache");
+    for (size_t i = 0; len > 0 && (size_t)len < HOST_PATH_BYTES; i++) {
+        if (i == 2) return ANNULUS_OK;
+        if (folders) TRY(folder_make(path));
+        len += snprintf(path + len, HOST_PATH_BYTES - (size_t)len, "%s", parts[i]);
+    }
+    return fail(ANNULUS_ERR_IO, "the path of the cache folder is too long");
+}
+
+json_t *host_costs_json(const host_key *key, const cost_model *m, double error)
+{
+    cost_model copy = *m;
+    json_t *costs = json_object();
+    for (size_t i = 0; i < CONSTANTS; i++)
+        (void)json_object_set_new(costs, constants[i].name, json_real(*constant(&copy, i)));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f}", "schema", SCHEMA, "processor", key->processor, "kernels",
+                     key->kernels, "version", key->version, "nanoseconds", costs, "fit_error", error);
+}
+
+static int is(const json_t *j, const char *name, const char *value)
+{
+    const char *s = json_string_value(json_object_get(j, name));
+    return s != NULL && strcmp(s, value) == 0;
+}
+
+static annulus_status parse(const char *path, const json_t *j, const host_key *key, cost_model *out)
+{
+    const json_t *costs = json_object_get(j, "nanoseconds");
+    cost_model m = {0};
+    if (!is(j, "schema", SCHEMA)) return fail(ANNULUS_ERR_INPUT, "%s: not a file of costs; " ADVICE, path);
+    if (!is(j, "processor", key->processor) || !is(j, "kernels", key->kernels) || !is(j, "version", key->version))
+        return fail(ANNULUS_ERR_INPUT, "%s: measured with another processor, kernels or version; " ADVICE, path);
+    for (size_t i = 0; i < CONSTANTS; i++) {
+        const json_t *v = json_object_get(costs, constants[i].name);
+        if (!json_is_number(v)) return fail(ANNULUS_ERR_INPUT, "%s: no cost %s; " ADVICE, path, constants[i].name);
+        *constant(&m, i) = json_number_value(v);
+    }
+    if (!cost_model_check(&m)) return fail(ANNULUS_ERR_INPUT, "%s: a cost is out of range; " ADVICE, path);
+    *out = m;
+    return ANNULUS_OK;
+}
+
+annulus_status host_costs_read(const char *path, const host_key *key, cost_model *out)
+{
+    uint8_t *text = NULL;
+    size_t len = 0;
+    json_error_t error;
+    TRY(file_read(path, FILE_LIMIT, &text, &len));
+    json_t *j = json_loadb((const char *)text, len, JSON_REJECT_DUPLICATES, &error);
+    mem_free(text);
+    if (j == NULL) return fail(ANNULUS_ERR_INPUT, "%s: damaged (%s); " ADVICE, path, error.text);
+    const annulus_status st = parse(path, j, key, out);
+    json_decref(j);
+    return st;
+}
+
+annulus_status host_costs_write(const char *path, const json_t *costs)
+{
+    char *text = json_dumps(costs, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    if (text == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the file of costs");
+    const size_t len = strlen(text);
+    text[len] = '\n'; /* in place of the end */
+    const annulus_status st = file_write(path, text, len + 1, 0644);
+    mem_free(text);
+    return st;
+}
+
+annulus_status host_costs_adopt(const char *path, const host_key *key)
+{
+    cost_model m;
+    TRY(host_costs_read(path, key, &m));
+    host_costs_load(); /* so that it does not come later */
+    cost_model_use(&m);
+    host.measured = 1;
+    host.ignored[0] = '\0';
+    return ANNULUS_OK;
+}
+
+static void load(void)
+{
+    char path[HOST_PATH_BYTES];
+    host_key key;
+    cost_model m;
+    if (host_costs_path(0, path) != ANNULUS_OK || access(path, F_OK) != 0) return;
+    host_key_init(&key);
+    if (host_costs_read(path, &key, &m) == ANNULUS_OK) {
+        cost_model_use(&m);
+        host.measured = 1;
+    } else {
+        (void)snprintf(host.ignored, sizeof host.ignored, "%s", annulus_error_message());
+    }
+}
+
+void host_costs_load(void)
+{
+    (void)pthread_once(&host.once, load);
+}
+
+int annulus_costs_measured(const char **ignored)
+{
+    host_costs_load();
+    if (ignored != NULL) *ignored = host.ignored[0] != '\0' ? host.ignored : NULL;
+    return host.measured;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "annulus/annulus.h"
+#include "deploy/host_costs.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/annulus-costs-XXXXXX";
+static char file[HOST_PATH_BYTES];
+static const cost_model some = {
+    .fft = 0.25, .multiply = 0.125, .linear = 0, .combine = {0, 0, 0.5, 0.75}, .keyswitch = 0.03125, .layer = 123.456};
+static const host_key here = {.processor = "A \"B\" C", .kernels = "ref ref", .version = "1.2.3"};
+
+static int setup(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL || setenv("XDG_CACHE_HOME", folder, 1) != 0) return 1;
+    return host_costs_path(1, file) != ANNULUS_OK;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char inner[64];
+    (void)snprintf(inner, sizeof inner, "%s/annulus", folder);
+    (void)unlink(file);
+    return rmdir(inner) != 0 || rmdir(folder) != 0; /* nothing else was left there */
+}
+
+static void write_text(const char *text)
+{
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void write_some(const host_key *key)
+{
+    json_t *j = host_costs_json(key, &some, 0.01);
+    assert_non_null(j);
+    assert_ok(host_costs_write(file, j));
+    json_decref(j);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    cost_model got = cost_model_shipped;
+    write_some(&here);
+    assert_ok(host_costs_read(file, &here, &got));
+    assert_memory_equal(&got, &some, sizeof got);
+    write_some(&here); /* over the old one */
+    assert_ok(host_costs_read(file, &here, &got));
+}
+
+static void refuse(const char *text, const char *why)
+{
+    cost_model got = cost_model_shipped;
+    write_text(text);
+    assert_refused(host_costs_read(file, &here, &got), why);
+    assert_non_null(strstr(annulus_error_message(), file));
+    assert_memory_equal(&got, &cost_model_shipped, sizeof got);
+}
+
+/* The good text with `from` replaced by `to`. */
+static void refuse_changed(const char *from, const char *to, const char *why)
+{
+    char text[2048];
+    json_t *j = host_costs_json(&here, &some, 0.01);
+    char *good = json_dumps(j, JSON_REAL_PRECISION(6));
+    json_decref(j);
+    assert_non_null(good);
+    const char *at = strstr(good, from);
+    assert_non_null(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+    free(good);
+    refuse(text, why);
+}
+
+static void test_costs_refused(void **state)
+{
+    (void)state;
+    static const char *const costs[][2] = {{"fft", "0.25"},      {"multiply", "0.125"}, {"linear", "0.0"},
+                                           {"combine_2", "0.5"}, {"combine_3", "0.75"}, {"keyswitch", "0.03125"},
+                                           {"layer", "123.456"}};
+    static const char *const values[][2] = {{"-0.5", "out of range"}, {"1e999", "damaged"}, {"NaN", "damaged"},
+                                            {"\"1\"", "no cost"},     {"null", "no cost"},  {"", "damaged"}};
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        char from[64], to[64];
+        (void)snprintf(from, sizeof from, "\"%s\": %s", costs[i][0], costs[i][1]);
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+            (void)snprintf(to, sizeof to, "\"%s\": %s", costs[i][0], values[k][0]);
+            refuse_changed(from, to, values[k][1]);
+        }
+        (void)snprintf(to, sizeof to, "\"x%s\": 1", costs[i][0]);
+        refuse_changed(from, to, costs[i][0]);
+    }
+    refuse_changed("\"layer\": 123.456", "\"layer\": 0", "out of range");
+    refuse_changed("nanoseconds", "seconds", "no cost");
+}
+
+static void test_files_refused(void **state)
+{
+    (void)state;
+    cost_model got = cost_model_shipped;
+    refuse_changed("annulus-costs-1", "annulus-costs-2", "not a file of costs");
+    refuse_changed("A \\\"B\\\" C", "A B C", "another processor");
+    refuse_changed("ref ref", "avx2 avx2", "another processor");
+    refuse_changed("1.2.3", "1.2.4", "another processor");
+    refuse_changed("\"version\": \"1.2.3\"", "\"version\": 1", "another processor");
+    refuse_changed("\"schema\"", "\"version\": \"1.2.3\", \"schema\"", "damaged"); /* twice */
+    refuse("", "damaged");
+    refuse("[]", "not a file of costs");
+    refuse("{\"schema\": \"annulus-costs-1\"", "damaged");
+    assert_int_equal(truncate(file, 1 << 20), 0);
+    assert_refused(host_costs_read(file, &here, &got), "at most");
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(host_costs_read(file, &here, &got), ANNULUS_ERR_IO);
+}
+
+static void test_path(void **state)
+{
+    (void)state;
+    char path[HOST_PATH_BYTES], longest[2 * HOST_PATH_BYTES];
+    struct stat info;
+    assert_ok(host_costs_path(0, path));
+    assert_int_equal(strncmp(path, folder, strlen(folder)), 0);
+    assert_string_equal(path + strlen(folder), "/annulus/host.json");
+    *strrchr(path, '/') = '\0';
+    assert_true(stat(path, &info) == 0 && (info.st_mode & 0777) == 0700);
+
+    assert_int_equal(setenv("HOME", "/dev/null/nowhere", 1), 0);
+    assert_int_equal(setenv("XDG_CACHE_HOME", "relative", 1), 0);
+    assert_ok(host_costs_path(0, path));
+    assert_string_equal(path, "/dev/null/nowhere/.cache/annulus/host.json");
+    assert_refused(host_costs_path(1, path), "/dev/null/nowhere/.cache: cannot make");
+    assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
+    assert_ok(host_costs_path(0, path));
+    assert_int_equal(unsetenv("HOME"), 0);
+    assert_refused(host_costs_path(0, path), "XDG_CACHE_HOME");
+    memset(longest, '/', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(setenv("XDG_CACHE_HOME", longest, 1), 0);
+    assert_refused(host_costs_path(0, path), "too long");
+    assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
+}
+
+/* What a process does: it finds no good file, says so, and takes a new one from then on. */
+static void test_process(void **state)
+{
+    (void)state;
+    host_key key;
+    const char *ignored = NULL;
+    host_key_init(&key);
+    assert_true(strlen(key.processor) > 0 && strlen(key.kernels) > 0);
+    assert_string_equal(key.version, annulus_version());
+    write_some(&here); /* of another processor */
+    assert_int_equal(annulus_costs_measured(&ignored), 0);
+    assert_non_null(ignored);
+    assert_non_null(strstr(ignored, "another processor"));
+    assert_ptr_equal(cost_model_current(), &cost_model_shipped);
+    assert_refused(host_costs_adopt(file, &key), "another processor");
+    assert_int_equal(annulus_costs_measured(NULL), 0);
+
+    write_some(&key);
+    host_costs_load(); /* once a process */
+    assert_int_equal(annulus_costs_measured(&ignored), 0);
+    assert_ok(host_costs_adopt(file, &key));
+    assert_int_equal(annulus_costs_measured(&ignored), 1);
+    assert_null(ignored);
+    assert_memory_equal(cost_model_current(), &some, sizeof some);
+    cost_model_use(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_costs_refused),
+                                       cmocka_unit_test(test_files_refused), cmocka_unit_test(test_path),
+                                       cmocka_unit_test(test_process)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
