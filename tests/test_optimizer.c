@@ -184,34 +184,6 @@ static void test_weights(void **state)
     assert_true(heavy.seconds < again.seconds);
 }
 
-/* With the shipped model and no weights the search finds what it found before linear layers counted. */
-static void test_shipped(void **state)
-{
-    (void)state;
-    static const struct {
-        double bits, norm;
-        size_t count;
-        tfhe_params p;
-        uint32_t EF, price;
-        double seconds;
-    } found[] = {
-        {4, 5, 2, {798, 2, 1024, 1, 1, 23, 5, 3, 15, 15, 3}, 1, 0, 6.036354662e-03},
-        {8, 1, 2, {954, 1, 2048, 1, 1, 23, 19, 1, 11, 15, 1}, 16, 21, 7.008427118e-02},
-        {6, 16, 10, {876, 1, 2048, 2, 1, 21, 17, 1, 13, 15, 1}, 4, 24, 1.135070428e-01},
-    };
-    assert_ptr_equal(cost_model_current(), &cost_model_shipped);
-    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
-        const lookup_layer layer = hidden(found[i].bits, found[i].norm, found[i].count);
-        const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
-        optimizer_result r;
-        assert_ok(optimizer_search(&q, &r));
-        assert_true(tfhe_params_equal(&r.params, &found[i].p));
-        assert_int_equal(r.layers[0].EF, found[i].EF);
-        assert_int_equal(r.layers[0].price, found[i].price);
-        assert_true(fabs(r.seconds / found[i].seconds - 1) < 1e-9);
-    }
-}
-
 /* A model of the caller's replaces the shipped one until it is given back. */
 static void test_models(void **state)
 {
@@ -444,7 +416,6 @@ int main(void)
                                        cmocka_unit_test(test_price),
                                        cmocka_unit_test(test_groups),
                                        cmocka_unit_test(test_weights),
-                                       cmocka_unit_test(test_shipped),
                                        cmocka_unit_test(test_models),
                                        cmocka_unit_test(test_global),
                                        cmocka_unit_test(test_global_bound),

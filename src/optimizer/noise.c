@@ -70,9 +70,18 @@ double noise_fresh(const tfhe_params *p)
     return noise_tuniform(p->glwe_noise, 64);
 }
 
+/* Second moment of the most significant digit beyond the (B^2 + 2)/12 of the others: our digits are those of the
+ * magnitude (tfhe/keyswitch.c), u = B |x| in [0, B/2), and the lower ones reach from -B/2/(B - 1), so that the digit is
+ * B/2 for the last B/2/(B - 1) of it. */
+static double top_digit_excess(double B)
+{
+    return (B - 2) * (B - 1) / 12 + B * B / (4 * (B - 1)) - (B * B + 2) / 12;
+}
+
 double noise_keyswitch(const tfhe_params *p)
 {
-    return noise_keyswitch_general((double)tfhe_big_dim(p), p->ks_b, p->ks_l, noise_tuniform(p->lwe_noise, 32), 64, 32);
+    const double dim = (double)tfhe_big_dim(p), key = noise_tuniform(p->lwe_noise, 32);
+    return noise_keyswitch_general(dim, p->ks_b, p->ks_l, key, 64, 32) + dim * key * top_digit_excess(exp2(p->ks_b));
 }
 
 /* Of a mask element s - 1/2 is left, of variance 1/4, of a group the error of its pattern less their mean; the body's
