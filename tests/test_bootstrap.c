@@ -3,6 +3,7 @@
  * below 2^-100 by the formulas of tfhe.md section 2, far less than the number of look-ups tested. */
 #include "tfhe_fixture.h"
 
+#include "default_set.h"
 #include "math/torus.h"
 #include <math.h>
 
@@ -140,17 +141,7 @@ static void test_antiperiodic(void **state)
 static void test_secure_parameters(void **state)
 {
     (void)state;
-    const tfhe_params p = {.n = 918,
-                           .k = 1,
-                           .N = 2048,
-                           .pbs_l = 1,
-                           .pbs_lb = 1,
-                           .pbs_bg = 23,
-                           .pbs_group = 1,
-                           .ks_l = 4,
-                           .ks_b = 4,
-                           .lwe_noise = 13,
-                           .glwe_noise = 17};
+    const tfhe_params p = default_set;
     fixture f;
     fixture_create(&f, &p);
     const uint32_t cells = 16, offsets[1] = {0};

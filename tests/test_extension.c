@@ -7,15 +7,6 @@
 #include "optimizer/optimizer.h"
 #include <math.h>
 
-/* Step in [0, 2*EF*N) at which the rotation by these exponents (n+1) ends. */
-static uint32_t step_of(const secret_key *secret, uint32_t EF, const uint32_t *exponents)
-{
-    const tfhe_params *p = &secret->params;
-    uint32_t step = exponents[p->n];
-    for (size_t j = 0; j < p->n; j++) step -= exponents[j] * (uint32_t)secret->s[j];
-    return step & (2 * EF * p->N - 1);
-}
-
 static void test_closed_forms(void **state)
 {
     (void)state;
@@ -151,7 +142,7 @@ static void test_switched_phase(void **state)
         moments m = {0};
         for (size_t i = 0; i < COUNT; i++) {
             modulus_switch_centered(&toy, EF, price, small + i * words, exponents);
-            const double at = (step_of(f.secret, EF, exponents) + 0.5) / steps;
+            const double at = (lwe_rotation_step(f.secret, EF, exponents) + 0.5) / steps;
             note(&m, remainder(at - lwe_small_phase(f.secret, small + i * words) * 0x1p-32, 1), sqrt(variance));
         }
         follows(&m, variance);
@@ -199,7 +190,7 @@ static void test_look_ups(void **state)
             const double u = (double)lwe_phase(f.secret, jobs[i].out) * 0x1p-62;
             const double further = (double)lwe_phase(f.secret, jobs[i].out + words) * 0x1p-62;
             modulus_switch_centered(&toy, EF, price, small + i * small_words, exponents);
-            const uint32_t step = step_of(f.secret, EF, exponents);
+            const uint32_t step = lwe_rotation_step(f.secret, EF, exponents);
             assert_int_equal((uint32_t)floor(u * 2 * steps), step);
             assert_int_equal((uint32_t)floor(further * 2 * steps), step + offsets[1]);
             note(&m, u - (double)message[i] * 0x1p-64, sqrt(variance));

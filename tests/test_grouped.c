@@ -237,18 +237,6 @@ static void test_lookups(void **state)
 
 /* --- noise ------------------------------------------------------------------------------------------------------- */
 
-static uint32_t step_of(const secret_key *secret, const uint32_t *exponents)
-{
-    const tfhe_params *p = &secret->params;
-    uint32_t step = exponents[tfhe_exponents(p) - 1];
-    for (size_t i = 0; i < tfhe_steps(p); i++) {
-        size_t pattern = 0;
-        for (size_t b = 0; b < p->pbs_group; b++) pattern |= (size_t)secret->s[i * p->pbs_group + b] << b;
-        if (pattern != 0) step -= exponents[i * tfhe_step_patterns(p) + pattern - 1];
-    }
-    return step & (2 * p->N - 1);
-}
-
 /* Mean and mean square of errors of that variance and of a mean that depends on the key, of variance `fixed`: 6
  * deviations each, a false alarm of 2^-28. */
 static void follows(const double *error, size_t count, double variance, double fixed)
@@ -276,7 +264,7 @@ static void test_switched_phase(void **state)
         for (size_t i = 0; i < COUNT; i++) {
             for (size_t j = 0; j <= p.n; j++) in[j] = (uint32_t)test_random(&seed);
             modulus_switch_centered(&p, 1, 0, in, out);
-            const double at = (step_of(secret, out) + 0.5) / (2.0 * p.N);
+            const double at = (lwe_rotation_step(secret, 1, out) + 0.5) / (2.0 * p.N);
             error[i] = remainder(at - lwe_small_phase(secret, in) * 0x1p-32, 1);
         }
         follows(error, COUNT, noise_modulus_switch(&p, 1, 0), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
+#include "default_set.h"
 #include "optimizer/noise.h"
 #include <math.h>
 
@@ -24,17 +25,7 @@ static void test_failure(void **state)
 static void test_default_set(void **state)
 {
     (void)state;
-    const tfhe_params p = {.n = 918,
-                           .k = 1,
-                           .N = 2048,
-                           .pbs_l = 1,
-                           .pbs_lb = 1,
-                           .pbs_bg = 23,
-                           .pbs_group = 1,
-                           .ks_l = 4,
-                           .ks_b = 4,
-                           .lwe_noise = 13,
-                           .glwe_noise = 17};
+    const tfhe_params p = default_set;
     const double published = noise_blind_rotate_general(p.n, p.k, p.N, p.pbs_bg, p.pbs_l, noise_fresh(&p));
     assert_true(fabs(log2(published) / 2 + 14.83) < 0.006);
     const double keyswitch = noise_keyswitch_general(2048, p.ks_b, p.ks_l, noise_tuniform(p.lwe_noise, 32), 64, 32);

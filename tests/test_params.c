@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
-#include "tfhe/params.h"
-
-static const tfhe_params good = {.n = 918,
-                                 .k = 1,
-                                 .N = 2048,
-                                 .pbs_l = 1,
-                                 .pbs_lb = 1,
-                                 .pbs_bg = 23,
-                                 .pbs_group = 1,
-                                 .ks_l = 4,
-                                 .ks_b = 4,
-                                 .lwe_noise = 13,
-                                 .glwe_noise = 17};
+#include "default_set.h"
 
 static void test_round_trip(void **state)
 {
@@ -21,7 +9,7 @@ static void test_round_trip(void **state)
     writer w;
     tfhe_params back;
     writer_init(&w, 0);
-    tfhe_params_write(&w, &good);
+    tfhe_params_write(&w, &default_set);
     assert_ok(w.status);
     for (size_t len = 0; len < w.len; len++) {
         reader cut = {.p = w.p, .len = len, .name = "key"};
@@ -30,7 +18,7 @@ static void test_round_trip(void **state)
     reader r = {.p = w.p, .len = w.len, .name = "key"};
     assert_ok(tfhe_params_read(&r, &back));
     assert_ok(read_end(&r));
-    assert_true(tfhe_params_equal(&good, &back));
+    assert_true(tfhe_params_equal(&default_set, &back));
     writer_clear(&w);
 }
 
@@ -46,17 +34,17 @@ static void test_refusals(void **state)
                  {5, 31, "pbs_bg"},       {6, 9, "ks_l"},           {7, 17, "ks_b"},       {8, 31, "lwe_noise"},
                  {9, 63, "glwe_noise"},   {10, 0, "pbs_group"},     {10, 4, "pbs_group"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tfhe_params p = good;
+        tfhe_params p = default_set;
         memcpy((uint32_t *)&p + cases[i].field, &cases[i].value, 4);
         assert_refused(tfhe_params_check(&p), cases[i].says);
-        assert_false(tfhe_params_equal(&p, &good));
+        assert_false(tfhe_params_equal(&p, &default_set));
     }
-    assert_ok(tfhe_params_check(&good));
-    tfhe_params grouped = good;
+    assert_ok(tfhe_params_check(&default_set));
+    tfhe_params grouped = default_set;
     for (grouped.pbs_group = 2; grouped.pbs_group <= 3; grouped.pbs_group++) {
-        grouped.n = good.n;
+        grouped.n = default_set.n;
         assert_ok(tfhe_params_check(&grouped));
-        assert_false(tfhe_params_equal(&grouped, &good));
+        assert_false(tfhe_params_equal(&grouped, &default_set));
         grouped.n++;
         assert_refused(tfhe_params_check(&grouped), "does not divide n = 919");
     }
@@ -66,12 +54,12 @@ static void test_refusals(void **state)
 static void test_sizes(void **state)
 {
     (void)state;
-    assert_int_equal(tfhe_bsk_memory_bytes(&good), 60162048);
-    assert_int_equal(tfhe_bsk_seeded_bytes(&good), 30081024);
-    assert_int_equal(tfhe_ksk_seeded_bytes(&good), 2048 * 4 * 4);
-    assert_int_equal(tfhe_ksk_memory_bytes(&good), 2048 * 4 * 4 * 928);
-    assert_int_equal(tfhe_exponents(&good), 919);
-    tfhe_params grouped = good;
+    assert_int_equal(tfhe_bsk_memory_bytes(&default_set), 60162048);
+    assert_int_equal(tfhe_bsk_seeded_bytes(&default_set), 30081024);
+    assert_int_equal(tfhe_ksk_seeded_bytes(&default_set), 2048 * 4 * 4);
+    assert_int_equal(tfhe_ksk_memory_bytes(&default_set), 2048 * 4 * 4 * 928);
+    assert_int_equal(tfhe_exponents(&default_set), 919);
+    tfhe_params grouped = default_set;
     grouped.pbs_group = 2; /* 3 GGSWs for 2 bits */
     assert_int_equal(tfhe_bsk_memory_bytes(&grouped), 60162048 / 2 * 3);
     assert_int_equal(tfhe_exponents(&grouped), 459 * 3 + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
+#include "default_set.h"
 #include "optimizer/security.h"
 #include <math.h>
 
@@ -36,17 +37,7 @@ static void test_bounds(void **state)
 static void test_check(void **state)
 {
     (void)state;
-    tfhe_params p = {.n = 918,
-                     .k = 1,
-                     .N = 2048,
-                     .pbs_l = 1,
-                     .pbs_lb = 1,
-                     .pbs_bg = 23,
-                     .pbs_group = 1,
-                     .ks_l = 4,
-                     .ks_b = 4,
-                     .lwe_noise = 13,
-                     .glwe_noise = 17};
+    tfhe_params p = default_set;
     assert_ok(security_check(&p, SECURITY_132));
     p.lwe_noise = 10;
     assert_refused(security_check(&p, SECURITY_128), "LWE dimension 918");

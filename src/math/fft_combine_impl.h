@@ -67,11 +67,6 @@ ALWAYS void monomials(const fft_plan *plan, cv *f, double lane[][2 * LANES], con
     }
 }
 
-ALWAYS cv cv_mul(cv x, cv y)
-{
-    return (cv){vd_fnma(x.im, y.im, vd_mul(x.re, y.re)), vd_fma(x.im, y.re, vd_mul(x.re, y.im))};
-}
-
 /* Entry of the combination from the members' entries, one after another. */
 ALWAYS cv combined(const cv *f, const double *matrix, size_t members)
 {

@@ -20,10 +20,7 @@
 ALWAYS void group_product(cv x[LANES], const double *d, size_t stride, const double *row, size_t rows, size_t g)
 {
 #pragma GCC unroll 8
-    for (size_t i = 0; i < LANES; i++) {
-        const cv a = cv_load(d, g + i * LANES), e = cv_load(row, i * LANES);
-        x[i] = (cv){vd_fnma(a.im, e.im, vd_mul(a.re, e.re)), vd_fma(a.im, e.re, vd_mul(a.re, e.im))};
-    }
+    for (size_t i = 0; i < LANES; i++) x[i] = cv_mul(cv_load(d, g + i * LANES), cv_load(row, i * LANES));
     for (size_t r = 1; r < rows; r++) {
         row += 2 * GROUP;
         d += stride;

@@ -32,6 +32,11 @@ ALWAYS void cv_store(double *v, size_t j, cv x)
     vd_store(v + 2 * j + LANES, x.im);
 }
 
+ALWAYS cv cv_mul(cv x, cv y)
+{
+    return (cv){vd_fnma(x.im, y.im, vd_mul(x.re, y.re)), vd_fma(x.im, y.re, vd_mul(x.re, y.im))};
+}
+
 /* sum + x y */
 ALWAYS cv cv_mul_add(cv x, cv y, cv sum)
 {

@@ -54,11 +54,6 @@ typedef struct place {
     uint32_t a;
 } place;
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static int is_forward(const phase *at, uint32_t a)
 {
     return 2 * (a >> at->v & (at->length - 1)) < at->length;
@@ -219,19 +214,11 @@ static void phase_apply(walk *w, const rotation *r, size_t count)
     }
 }
 
-/* Sets of digits that wait together: more share a fetch of the key, but leave the cache. */
-static size_t sets_together(const tfhe_params *p)
-{
-    const fft_gadget g = pbs_gadget(p);
-    const size_t fit = DIGITS_BYTES / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
-    return fit == 0 ? 1 : least(fit, TOGETHER);
-}
-
 size_t blind_rotate_scratch(const tfhe_params *p)
 {
     if (p->pbs_group > 1) return blind_rotate_grouped_scratch(p);
     const fft_gadget g = pbs_gadget(p);
-    return ROUND_UP((sets_together(p) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
+    return ROUND_UP((pbs_sets_within(p, DIGITS_BYTES, TOGETHER) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
 void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
@@ -247,7 +234,7 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
     const size_t mark = tmp->used;
     walk w = {.key = key, .EF = EF, .words = (size_t)(p->k + 1) * p->N, .me = me, .gadget = pbs_gadget(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
-    w.waiting.most = sets_together(p);
+    w.waiting.most = pbs_sets_within(p, DIGITS_BYTES, TOGETHER);
     w.waiting.digits = scratch_take(tmp, (w.waiting.most + EARLY) * w.set * sizeof(double));
     w.early = w.waiting.digits + w.waiting.most * w.set;
     for (size_t x = me->member; x < count * EF; x += me->members) rotation_init(p, &r[x / EF], x % EF);

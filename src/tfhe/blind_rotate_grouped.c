@@ -6,22 +6,10 @@
 
 #define DIGITS_BYTES ((size_t)256u * 1024) /* of products that share a fetch of the key, of which there is more */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t sets_together(const tfhe_params *p)
-{
-    const fft_gadget g = pbs_gadget(p);
-    const size_t fit = DIGITS_BYTES / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
-    return fit == 0 ? 1 : least(fit, FFT_BUNDLE_SETS);
-}
-
 size_t blind_rotate_grouped_scratch(const tfhe_params *p)
 {
     const fft_gadget g = pbs_gadget(p);
-    return ROUND_UP(sets_together(p) * fft_digits_words(p->N, &g) * sizeof(double));
+    return ROUND_UP(pbs_sets_within(p, DIGITS_BYTES, FFT_BUNDLE_SETS) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
 typedef struct walk {
@@ -69,7 +57,7 @@ void blind_rotate_grouped(const eval_key *key, const rotation *r, size_t count, 
     const tfhe_params *p = &key->params;
     const size_t mark = tmp->used;
     const size_t first = count * me->member / me->members, past = count * (me->member + 1) / me->members;
-    walk w = {.key = key, .gadget = pbs_gadget(p), .most = sets_together(p)};
+    walk w = {.key = key, .gadget = pbs_gadget(p), .most = pbs_sets_within(p, DIGITS_BYTES, FFT_BUNDLE_SETS)};
     w.set = fft_digits_words(p->N, &w.gadget);
     w.digits = scratch_take(tmp, w.most * w.set * sizeof *w.digits);
     for (size_t q = first; q < past; q++) rotation_init(p, &r[q], 0);

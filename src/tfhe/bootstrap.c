@@ -21,11 +21,6 @@ typedef struct batch {
     uint32_t *exponents; /* (shared, key->exponents) */
 } batch;
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static size_t up(size_t a, size_t b)
 {
     return (a + b - 1) / b;

@@ -51,4 +51,17 @@ static inline fft_gadget pbs_gadget(const tfhe_params *p)
 {
     return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
 }
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sets of digits, 1 to `most`, that lie within so many bytes: more share a fetch of the key, but leave the cache. */
+static inline size_t pbs_sets_within(const tfhe_params *p, size_t bytes, size_t most)
+{
+    const fft_gadget g = pbs_gadget(p);
+    const size_t fit = bytes / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
+    return fit == 0 ? 1 : least(fit, most);
+}
 #endif

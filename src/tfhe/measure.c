@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "math/matrix.h"
 #include "tfhe/bootstrap_priv.h"
+#include "tfhe/lwe.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -93,7 +94,7 @@ static annulus_status key_fill(const tfhe_params *p, eval_key **out)
 
 static annulus_status subject_fill(const tfhe_params *p, subject *s)
 {
-    const size_t words = tfhe_big_dim(p) + 1;
+    const size_t words = lwe_words(p);
     const uint64_t entries[2] = {UINT64_C(1) << 61, UINT64_C(1) << 62};
     void *q;
     TRY(key_fill(p, &s->key));
