@@ -36,7 +36,7 @@ static uint64_t encoding(uint32_t cell)
  * counted. */
 static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *table, size_t count)
 {
-    const tfhe_params *p = &r->params;
+    const tfhe_params *p = &r->families.of[0];
     const size_t words = lwe_words(p);
     const double allowed = NORM * noise_kappa(-40) * sqrt(noise_blind_rotate(p));
     uint64_t message[BATCH];
@@ -73,11 +73,11 @@ int main(int argc, char **argv)
     const optimizer_result r = lookups_search(BITS, NORM, strtod(argv[1], NULL));
     lookups_print(&r, "look-ups");
     bench_keys keys;
-    bench_keys_create(&r.params, &keys);
+    bench_keys_create(&r.families.of[0], &keys);
     uint64_t entries[CELLS];
     for (uint32_t c = 0; c < CELLS; c++) entries[c] = encoding(wanted(c));
     lut *table;
-    must(lut_create_padded(r.params.N, r.layers[0].EF, entries, CELLS, 0, &table));
+    must(lut_create_padded(r.families.of[0].N, r.layers[0].EF, entries, CELLS, 0, &table));
     must(lut_set_price(table, r.layers[0].price));
     printf("%zu %zu %.6g\n", run(&keys, &r, table, count), count, exp2(r.layers[0].log2_failure));
     lut_destroy(table);

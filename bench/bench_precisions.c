@@ -40,7 +40,7 @@ static double alone(lookups *l)
 /* Seconds a look-up on all cores, and the share of the processor's peak, measured in turns, that its arithmetic is. */
 static double together(lookups *l, size_t count, unsigned threads, double *share)
 {
-    const tfhe_params *p = &l->chosen.params;
+    const tfhe_params *p = &l->chosen.families.of[0];
     double time[MOST_ROUNDS], peak[MOST_ROUNDS], total = 0;
     size_t rounds = 0;
     do {
@@ -56,7 +56,7 @@ static double together(lookups *l, size_t count, unsigned threads, double *share
 static void row(const bench_table *t, unsigned bits, double log2_error, double two_norm, unsigned threads)
 {
     const optimizer_result chosen = lookups_search(bits, two_norm, log2_error);
-    const tfhe_params *p = &chosen.params;
+    const tfhe_params *p = &chosen.families.of[0];
     lookups l;
     char set[64], parameters[96];
     double share;

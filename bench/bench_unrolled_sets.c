@@ -44,9 +44,9 @@ static void run_request(const bench_table *out, size_t request)
         const optimizer_result *r = &l[g].chosen;
         const double median = bench_median(ms[g], ROUNDS);
         (void)lookups_check(&l[g], COUNT);
-        bench_params_text(&r->params, name);
-        table_row(out, requests[request].name, (double)r->params.pbs_group, name, r->layers[0].log2_failure,
-                  1e-6 * (double)tfhe_bsk_memory_bytes(&r->params), 1e3 * r->seconds, median, median / single);
+        bench_params_text(&r->families.of[0], name);
+        table_row(out, requests[request].name, (double)r->families.of[0].pbs_group, name, r->layers[0].log2_failure,
+                  1e-6 * (double)tfhe_bsk_memory_bytes(&r->families.of[0]), 1e3 * r->seconds, median, median / single);
         lookups_destroy(&l[g]);
     }
 }

@@ -49,7 +49,7 @@ static inline uint32_t lookups_entry(uint32_t cells, uint32_t cell)
 /* Keys, table and `room` jobs on fresh encryptions. */
 static inline void lookups_create(const optimizer_result *chosen, unsigned bits, size_t count, lookups *l)
 {
-    const tfhe_params *p = &chosen->params;
+    const tfhe_params *p = &chosen->families.of[0];
     const size_t words = lwe_words(p);
     *l = (lookups){.chosen = *chosen, .cells = UINT32_C(1) << bits, .room = count};
     l->e = extension_expected(chosen->layers[0].EF, chosen->layers[0].price);
@@ -100,7 +100,7 @@ static inline double lookups_check(const lookups *l, size_t count)
 
 static inline void lookups_print(const optimizer_result *r, const char *what)
 {
-    const tfhe_params *p = &r->params;
+    const tfhe_params *p = &r->families.of[0];
     const layer_choice *c = &r->layers[0];
     fprintf(stderr,
             "%s: n=%u k=%u N=%u l=%u/%u Bg=2^%u g=%u keyswitch l=%u B=2^%u EF=%u price=%u/16 (%.2f products) failure "

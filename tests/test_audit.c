@@ -14,7 +14,7 @@ typedef struct keys {
 static void keys_create(keys *k, const circuit *c)
 {
     seeded_eval_key *seeded = NULL;
-    assert_ok(secret_key_create(&c->choice.params, &k->secret));
+    assert_ok(secret_key_create(&c->choice.families.of[0], &k->secret));
     assert_ok(seeded_eval_key_create(k->secret, 0, NULL, &seeded));
     assert_ok(eval_key_create(seeded, 0, NULL, &k->eval));
     seeded_eval_key_destroy(seeded);

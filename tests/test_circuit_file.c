@@ -118,7 +118,7 @@ static void test_levels(void **state)
     circuit *back = reread(c);
     assert_int_equal(back->level, SECURITY_132);
     circuit_destroy(back);
-    c->choice.params.glwe_noise -= 1;
+    c->choice.families.of[0].glwe_noise -= 1;
     refused_as(c, "below 132-bit security");
     circuit_destroy(c);
 }
@@ -180,7 +180,7 @@ static void test_insecure_parameters(void **state)
 {
     (void)state;
     circuit *c = small_circuit(), *back = NULL;
-    c->choice.params.glwe_noise -= 1;
+    c->choice.families.of[0].glwe_noise -= 1;
     writer w;
     writer_init(&w, 0);
     circuit_write(&w, c);
@@ -219,12 +219,12 @@ static void test_extension(void **state)
     (void)state;
     const char *const refused = "the encoding of layer layer 1 is out of range";
     circuit *c = small_circuit();
-    c->choice.params.pbs_group = 2;
+    c->choice.families.of[0].pbs_group = 2;
     read_as(c, 1, 0, NULL);
     read_as(c, 2, 0, "layer layer 1 is extended, with 2 key bits a step");
-    c->choice.params.pbs_group = 4;
+    c->choice.families.of[0].pbs_group = 4;
     read_as(c, 1, 0, "parameter pbs_group = 4");
-    c->choice.params.pbs_group = 1;
+    c->choice.families.of[0].pbs_group = 1;
     read_as(c, 1, 0, NULL);
     read_as(c, 2, 0, NULL);
     read_as(c, 32, 31, NULL);

@@ -14,7 +14,7 @@ typedef struct roles {
 static void roles_create(roles *r, const circuit *c)
 {
     seeded_eval_key *seeded = NULL;
-    assert_ok(secret_key_create(&c->choice.params, &r->secret));
+    assert_ok(secret_key_create(&c->choice.families.of[0], &r->secret));
     assert_ok(seeded_eval_key_create(r->secret, 0, NULL, &seeded));
     assert_ok(eval_key_create(seeded, 0, NULL, &r->eval));
     assert_ok(exec_plan_create(c, &r->plan));
@@ -30,7 +30,7 @@ static void roles_destroy(roles *r)
 
 static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
 {
-    const tfhe_params *p = &c->choice.params;
+    const tfhe_params *p = &c->choice.families.of[0];
     const size_t features = c->input.features, outputs = circuit_last(c)->out, words = lwe_words(p);
     uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
     uint64_t *in = malloc(features * words * 8), *out = malloc(outputs * words * 8);
@@ -169,7 +169,7 @@ static void test_simulation_law(void **state)
     assert_memory_not_equal(a, b, 2000 * 5 * 8);
 
     const circuit_layer *l = &c->layers[0];
-    const tfhe_params *p = &c->choice.params;
+    const tfhe_params *p = &c->choice.families.of[0];
     double mean = 0, variance = 0;
     for (size_t i = 0; i < 2000; i++)
         for (size_t k = 0; k < l->out; k++) {

@@ -12,14 +12,14 @@ static lookup_layer hidden(double bits, double norm, size_t count)
 
 static void meets(const optimizer_request *q, const optimizer_result *r)
 {
-    assert_ok(tfhe_params_check(&r->params));
-    assert_ok(security_check(&r->params, q->level));
+    assert_ok(tfhe_params_check(&r->families.of[0]));
+    assert_ok(security_check(&r->families.of[0], q->level));
     for (size_t i = 0; i < q->layers_count; i++) {
         assert_true(r->layers[i].log2_failure < 0);
         if (q->target == ERROR_PER_LOOKUP) assert_true(r->layers[i].log2_failure <= q->log2_error + 1e-6);
         if (q->layers[i].is_output) continue;
-        assert_true(r->layers[i].EF * r->params.N >= 2 * q->layers[i].cells);
-        assert_true(r->layers[i].EF == 1 || r->params.pbs_group == 1);
+        assert_true(r->layers[i].EF * r->families.of[0].N >= 2 * q->layers[i].cells);
+        assert_true(r->layers[i].EF == 1 || r->families.of[0].pbs_group == 1);
     }
 }
 
@@ -77,7 +77,8 @@ static void test_beats_random_sets(void **state)
         if (p.n % p.pbs_group != 0) p.pbs_group = 2;
         const uint32_t price[3] = {EF[0] == 1 ? 0 : test_random(&seed) % 32, EF[1] == 1 ? 0 : test_random(&seed) % 32,
                                    0};
-        optimizer_predict(&q, &p, EF, price, &other);
+        const layer_choice chosen[3] = {{.EF = EF[0], .price = price[0]}, {.EF = EF[1], .price = price[1]}};
+        optimizer_predict(&q, &(tfhe_families){.count = 1, .of[0] = p}, chosen, &other);
         int valid = EF[0] * p.N >= 64 && EF[1] * p.N >= 16;
         for (size_t l = 0; l < 3; l++) valid &= other.layers[l].log2_failure <= q.log2_error;
         if (valid) assert_true(other.seconds >= r.seconds * 0.9999);
@@ -139,12 +140,12 @@ static void test_groups(void **state)
         optimizer_result best, of[TFHE_MAX_GROUP + 1];
         assert_ok(optimizer_search(&q, &best));
         meets(&q, &best);
-        assert_true(best.params.pbs_group > 1);
+        assert_true(best.families.of[0].pbs_group > 1);
         for (q.group = 1; q.group <= TFHE_MAX_GROUP; q.group++) {
             double slow = INFINITY;
             assert_ok(optimizer_search(&q, &of[q.group]));
             meets(&q, &of[q.group]);
-            assert_int_equal(of[q.group].params.pbs_group, q.group);
+            assert_int_equal(of[q.group].families.of[0].pbs_group, q.group);
             for (size_t k = 0; k < sizeof rings / sizeof *rings; k++)
                 slow = fmin(slow, best_unpriced(&layers[i], q.log2_error, rings[k][0], rings[k][1], q.group));
             slow *= (double)layers[i].count;
@@ -157,7 +158,7 @@ static void test_groups(void **state)
     optimizer_result r;
     assert_ok(optimizer_search(&mixed, &r));
     meets(&mixed, &r);
-    assert_true(r.layers[2].EF > 1 && r.params.pbs_group == 1);
+    assert_true(r.layers[2].EF > 1 && r.families.of[0].pbs_group == 1);
 }
 
 /* Linear layers count: the seconds are those of the look-ups and of every weight, and where weights decide the ring is
@@ -173,14 +174,13 @@ static void test_weights(void **state)
     layers[0].weights = (size_t)1 << 30, layers[1].weights = 1000;
     assert_ok(optimizer_search(&q, &heavy));
     meets(&q, &heavy);
-    const tfhe_params *p = &heavy.params;
+    const tfhe_params *p = &heavy.families.of[0];
     const double linear = (double)(layers[0].weights + layers[1].weights) * cost_weight(p);
     const double look_ups = 4 * (cost_keyswitch(p) + cost_blind_rotate(p, heavy.layers[0].EF, heavy.layers[0].price));
     assert_true(fabs(heavy.seconds / (linear + look_ups) - 1) < 1e-12);
     assert_true(fabs(heavy.layers[1].seconds / (1000 * cost_weight(p)) - 1) < 1e-12);
-    assert_true(tfhe_big_dim(p) < tfhe_big_dim(&bare.params) && look_ups > bare.seconds);
-    const uint32_t EF[2] = {bare.layers[0].EF}, price[2] = {bare.layers[0].price};
-    optimizer_predict(&q, &bare.params, EF, price, &again);
+    assert_true(tfhe_big_dim(p) < tfhe_big_dim(&bare.families.of[0]) && look_ups > bare.seconds);
+    optimizer_predict(&q, &bare.families, bare.layers, &again);
     assert_true(heavy.seconds < again.seconds);
 }
 
@@ -192,22 +192,22 @@ static void test_models(void **state)
     const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
     optimizer_result before, dear, after;
     assert_ok(optimizer_search(&q, &before));
-    assert_true(before.params.pbs_group > 1);
+    assert_true(before.families.of[0].pbs_group > 1);
     cost_model m = cost_model_shipped;
     m.combine[2] = m.combine[3] = 10; /* several key bits a step never pay */
     m.layer *= 3;
     cost_model_use(&m);
     m.layer = 1e9; /* copied */
     assert_true(cost_model_current()->layer == 3 * cost_model_shipped.layer);
-    assert_true(fabs(cost_weight(&before.params) / (3e-9 * cost_model_shipped.layer) /
-                         (double)(tfhe_big_dim(&before.params) + 1) -
+    assert_true(fabs(cost_weight(&before.families.of[0]) / (3e-9 * cost_model_shipped.layer) /
+                         (double)(tfhe_big_dim(&before.families.of[0]) + 1) -
                      1) < 1e-12);
     assert_ok(optimizer_search(&q, &dear));
-    assert_int_equal(dear.params.pbs_group, 1);
+    assert_int_equal(dear.families.of[0].pbs_group, 1);
     cost_model_use(NULL);
     assert_ptr_equal(cost_model_current(), &cost_model_shipped);
     assert_ok(optimizer_search(&q, &after));
-    assert_true(tfhe_params_equal(&before.params, &after.params) && before.seconds == after.seconds);
+    assert_true(tfhe_params_equal(&before.families.of[0], &after.families.of[0]) && before.seconds == after.seconds);
 
     assert_true(cost_model_check(&cost_model_shipped));
     for (size_t i = 0; i < sizeof m / sizeof(double); i++) {
@@ -260,7 +260,7 @@ static void test_global_bound(void **state)
         q.target = ERROR_PER_LOOKUP;
         q.log2_error = solved.log2_error;
         assert_ok(optimizer_search(&q, &r));
-        assert_true(tfhe_params_equal(&r.params, &solved.params) && r.seconds == solved.seconds);
+        assert_true(tfhe_params_equal(&r.families.of[0], &solved.families.of[0]) && r.seconds == solved.seconds);
         for (double more = log2(1.01); solved.log2_error + more < asked; more += more < 0.3 ? log2(1.01) : 0.5) {
             q.log2_error = solved.log2_error + more;
             assert_ok(optimizer_search(&q, &r));

@@ -8,7 +8,7 @@
 
 void audit_model_init(const circuit *c, audit_model *out)
 {
-    const tfhe_params *p = &c->choice.params;
+    const tfhe_params *p = &c->choice.families.of[0];
     *out = (audit_model){.fresh = noise_fresh(p), .look_up = noise_blind_rotate(p)};
     for (size_t i = 0; i < c->layers_count; i++)
         if (c->layers[i].cells != 0)

@@ -50,7 +50,7 @@ void circuit_write(writer *w, const circuit *c)
     write_f64(w, c->log2_error);
     write_f64(w, c->choice.log2_error);
     write_u32(w, (uint32_t)c->level);
-    tfhe_params_write(w, &c->choice.params);
+    tfhe_params_write(w, &c->choice.families.of[0]);
     write_u64(w, c->layers_count);
     for (size_t i = 0; i < c->layers_count; i++) layer_write(w, &c->layers[i]);
     for (size_t i = 0; i < circuit_last(c)->out; i++) write_string(w, c->labels[i]);
@@ -206,8 +206,9 @@ static annulus_status settings_read(reader *r, circuit *c)
     c->calibration_count = (size_t)calibration;
     c->target = (error_target)target;
     c->level = (security_level)level;
-    TRY(tfhe_params_read(r, &c->choice.params));
-    const annulus_status st = security_check(&c->choice.params, c->level);
+    c->choice.families.count = 1;
+    TRY(tfhe_params_read(r, &c->choice.families.of[0]));
+    const annulus_status st = security_check(&c->choice.families.of[0], c->level);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", r->name);
 }
 
@@ -224,20 +225,18 @@ static annulus_status labels_read(reader *r, circuit *c)
 static void predict(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
-    uint32_t EF[CIRCUIT_MAX_LAYERS], price[CIRCUIT_MAX_LAYERS];
+    layer_choice chosen[CIRCUIT_MAX_LAYERS];
     circuit_lookup_layers(c, layers);
-    for (size_t i = 0; i < c->layers_count; i++) {
-        EF[i] = c->layers[i].EF;
-        price[i] = c->layers[i].price;
-    }
+    for (size_t i = 0; i < c->layers_count; i++)
+        chosen[i] = (layer_choice){.EF = c->layers[i].EF, .price = c->layers[i].price};
     const optimizer_request request = {.layers = layers,
                                        .layers_count = c->layers_count,
                                        .target = c->target,
                                        .log2_error = c->log2_error,
                                        .level = c->level};
-    const tfhe_params p = c->choice.params;
+    const tfhe_families families = c->choice.families;
     const double held = c->choice.log2_error;
-    optimizer_predict(&request, &p, EF, price, &c->choice);
+    optimizer_predict(&request, &families, chosen, &c->choice);
     c->choice.log2_error = held;
 }
 
@@ -252,10 +251,11 @@ static annulus_status body_read(reader *r, circuit *c)
     for (size_t i = 0; i < c->layers_count; i++) {
         circuit_layer *l = &c->layers[i];
         TRY(layer_read(r, l, width, i + 1 == c->layers_count));
-        if (l->cells > (uint64_t)l->EF * c->choice.params.N)
+        if (l->cells > (uint64_t)l->EF * c->choice.families.of[0].N)
             return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
-        if (l->EF > 1 && c->choice.params.pbs_group > 1)
-            return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, c->choice.params.pbs_group);
+        if (l->EF > 1 && c->choice.families.of[0].pbs_group > 1)
+            return read_fail(r, "layer %s is extended, with %u key bits a step", l->name,
+                             c->choice.families.of[0].pbs_group);
         width = l->out;
     }
     TRY(labels_read(r, c));

@@ -51,7 +51,7 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     for (size_t o = 0; o < l->out; o++) {
         for (size_t x = 0; x < l->cells; x++)
             entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - mid2(l, o)) * half;
-        TRY(lut_create_padded(c->choice.params.N, l->EF, entries, l->cells, 0, &out->tables[o]));
+        TRY(lut_create_padded(c->choice.families.of[0].N, l->EF, entries, l->cells, 0, &out->tables[o]));
         TRY(lut_set_price(out->tables[o], l->price));
     }
     return ANNULUS_OK;
@@ -171,8 +171,8 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key *key,
                                      unsigned threads, const exec_tap *tap, const annulus_progress *progress)
 {
     const circuit *c = plan->c;
-    REQUIRE(tfhe_params_equal(eval_key_params(key), &c->choice.params));
-    const size_t words = lwe_words(&c->choice.params), widest = exec_widest(c);
+    REQUIRE(tfhe_params_equal(eval_key_params(key), &c->choice.families.of[0]));
+    const size_t words = lwe_words(&c->choice.families.of[0]), widest = exec_widest(c);
     void *sums, *values = NULL;
     TRY(mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &sums));
     annulus_status st = mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &values);

@@ -118,7 +118,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
                                        const secret_key *secret, const int32_t *q, size_t sample, unsigned threads,
                                        const exec_observer *observer, double *out)
 {
-    const size_t words = lwe_words(&c->choice.params), widest = exec_widest(c), features = c->input.features;
+    const size_t words = lwe_words(&c->choice.families.of[0]), widest = exec_widest(c), features = c->input.features;
     void *values, *ciphertexts = NULL;
     TRY(mem_create(4 * widest, sizeof(uint64_t), "observed values", &values));
     int64_t *x = values;

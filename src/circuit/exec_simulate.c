@@ -98,7 +98,7 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
 static annulus_status simulation_init(simulation *s, unsigned workers)
 {
     const circuit *c = s->c;
-    const tfhe_params *p = &c->choice.params;
+    const tfhe_params *p = &c->choice.families.of[0];
     const circuit_layer *first = &c->layers[0];
     void *q;
     s->rotate_std = sqrt(noise_blind_rotate(p));

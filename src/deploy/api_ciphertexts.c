@@ -207,7 +207,8 @@ static annulus_status run_samples(const circuit *c, const annulus_evaluation_key
         const double start = now();
         st = progress_report(progress, "samples", i, x->count);
         if (st == ANNULUS_OK)
-            st = lwe_expand(&c->choice.params, &x->seeds[i], x->body + i * x->features, x->features, threads, in);
+            st = lwe_expand(&c->choice.families.of[0], &x->seeds[i], x->body + i * x->features, x->features, threads,
+                            in);
         if (st == ANNULUS_OK)
             st = exec_encrypted(plan, k->expanded, in, y->ct + i * y->outputs * y->words, threads, NULL);
         if (seconds != NULL) seconds[i] = now() - start;
@@ -225,9 +226,10 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
     TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
     TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
     TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
-    if (!tfhe_params_equal(eval_key_params(k->expanded), &c->c->choice.params) || x->features != c->c->input.features)
+    if (!tfhe_params_equal(eval_key_params(k->expanded), &c->c->choice.families.of[0]) ||
+        x->features != c->c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
-    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(&c->c->choice.params), &y));
+    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(&c->c->choice.families.of[0]), &y));
     const annulus_status st = run_samples(c->c, k, x, threads, progress, seconds, y);
     if (st == ANNULUS_OK)
         *out = y;
@@ -242,8 +244,8 @@ annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circui
     TRY(binding_check_circuit(&k->of, c->c, "the client key"));
     TRY(binding_check_circuit(&y->of, c->c, "the encrypted output"));
     TRY(binding_check_key(&k->of, "the client key", &y->of, "the encrypted output"));
-    if (!tfhe_params_equal(&k->secret->params, &c->c->choice.params) || y->words != lwe_words(&k->secret->params) ||
-        y->outputs != circuit_last(c->c)->out)
+    if (!tfhe_params_equal(&k->secret->params, &c->c->choice.families.of[0]) ||
+        y->words != lwe_words(&k->secret->params) || y->outputs != circuit_last(c->c)->out)
         return fail(ANNULUS_ERR_INPUT, "the key or the output has other dimensions than the circuit: make them again");
     void *p;
     TRY(mem_create(2 * y->outputs, sizeof(uint64_t), "answers", &p));

@@ -26,7 +26,7 @@ static annulus_status keygen(const circuit *c, unsigned threads, const annulus_p
     memcpy(client->of.circuit, c->digest, sizeof client->of.circuit);
     TRY(random_os(client->of.key, sizeof client->of.key));
     evaluation->of = client->of;
-    TRY(secret_key_create(&c->choice.params, &client->secret));
+    TRY(secret_key_create(&c->choice.families.of[0], &client->secret));
     TRY(seeded_eval_key_create(client->secret, threads, progress, &evaluation->seeded));
     return eval_key_create(evaluation->seeded, threads, progress, &evaluation->expanded);
 }

@@ -83,7 +83,7 @@ static json_t *params_json(const tfhe_params *p)
 
 static json_t *sizes_json(const circuit *c)
 {
-    const tfhe_params *p = &c->choice.params;
+    const tfhe_params *p = &c->choice.families.of[0];
     return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file",
                      (json_int_t)(tfhe_bsk_seeded_bytes(p) + tfhe_ksk_seeded_bytes(p)), "bootstrapping_key_memory",
                      (json_int_t)tfhe_bsk_memory_bytes(p), "keyswitching_key_memory",
@@ -116,7 +116,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
     (void)json_object_set_new(head, "layers", layers);
-    (void)json_object_set_new(head, "parameters", params_json(&c->choice.params));
+    (void)json_object_set_new(head, "parameters", params_json(&c->choice.families.of[0]));
     (void)json_object_set_new(head, "bytes", sizes_json(c));
     return head;
 }

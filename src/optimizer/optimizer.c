@@ -38,7 +38,7 @@ typedef struct search {
     double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase */
     int found;
     tfhe_params best;
-    uint32_t best_EF[OPTIMIZER_MAX_LAYERS], best_price[OPTIMIZER_MAX_LAYERS];
+    layer_choice best_layers[OPTIMIZER_MAX_LAYERS]; /* family, EF and price */
     double best_seconds;
     int any;                   /* stop at the first set */
     extension_front fronts[2]; /* at the n being tried: for single key bits; for groups, of EF = 1 alone */
@@ -129,8 +129,7 @@ static void try_set(search *s, const tfhe_params *p, double v_rotate, double v_k
     s->best_seconds = seconds;
     for (size_t i = 0; i < s->request->layers_count; i++) {
         if (s->request->layers[i].is_output) continue;
-        s->best_EF[i] = f->at[choice[i]].EF;
-        s->best_price[i] = f->at[choice[i]].price;
+        s->best_layers[i] = (layer_choice){.EF = f->at[choice[i]].EF, .price = f->at[choice[i]].price};
     }
 }
 
@@ -223,36 +222,54 @@ static void search_all(search *s, double log2_p)
                 try_ring(s, (tfhe_params){.k = k, .N = N});
 }
 
-void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
-                       const uint32_t *price, optimizer_result *out)
+/* One layer's deciding noise, failure and seconds, whose inputs are outputs of family `from`. */
+static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, layer_choice *c)
 {
+    const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
+    const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
+    c->seconds = (double)layer->weights * cost_weight(source);
+    double v = layer->two_norm * layer->two_norm * noise_blind_rotate(source) +
+               layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
+    if (!layer->is_output) {
+        v += noise_keyswitch(&keyswitch) + noise_modulus_switch(p, c->EF, c->price);
+        c->seconds += (double)layer->count * (cost_keyswitch(&keyswitch) + cost_blind_rotate(p, c->EF, c->price));
+    }
+    c->phase_std = sqrt(v);
+    c->log2_failure = noise_failure_log2(v, layer->half_window);
+}
+
+void optimizer_predict(const optimizer_request *request, const tfhe_families *families, const layer_choice *layers,
+                       optimizer_result *out)
+{
+    const size_t count = request->layers_count;
+    layer_choice chosen[OPTIMIZER_MAX_LAYERS] = {0};
     double log_right = 0; /* natural log of P(no failure) */
-    memset(out, 0, sizeof *out);
-    out->params = *p;
-    out->log2_error = request->log2_error;
-    for (size_t i = 0; i < request->layers_count; i++) {
+    for (size_t i = 0; i < count; i++)
+        chosen[i] =
+            (layer_choice){.family = request->layers[i].is_output && i > 0 ? chosen[i - 1].family : layers[i].family,
+                           .EF = request->layers[i].is_output ? 0 : layers[i].EF,
+                           .price = request->layers[i].is_output ? 0 : layers[i].price};
+    *out = (optimizer_result){.families = *families, .log2_error = request->log2_error};
+    for (size_t i = 0; i < count; i++) {
         const lookup_layer *layer = &request->layers[i];
         layer_choice *c = &out->layers[i];
-        c->seconds = (double)layer->weights * cost_weight(p);
-        double v = layer->two_norm * layer->two_norm * noise_blind_rotate(p) +
-                   layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(p);
-        if (!layer->is_output) {
-            c->EF = EF[i];
-            c->price = price[i];
-            v += noise_keyswitch(p) + noise_modulus_switch(p, EF[i], price[i]);
-            c->seconds += (double)layer->count * (cost_keyswitch(p) + cost_blind_rotate(p, EF[i], price[i]));
-        }
-        c->phase_std = sqrt(v);
-        c->log2_failure = noise_failure_log2(v, layer->half_window);
+        *c = chosen[i];
+        predict_layer(layer, families, chosen[i == 0 ? 0 : i - 1].family, c);
         log_right += (double)layer->count * log1p(-fmin(exp2(c->log2_failure), 1 - 1e-16));
         out->seconds += c->seconds;
     }
     /* Where every term underflows, the sum of the probabilities is the probability of the union. */
     double most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < request->layers_count; i++) most = fmax(most, out->layers[i].log2_failure);
-    for (size_t i = 0; i < request->layers_count; i++)
+    for (size_t i = 0; i < count; i++) most = fmax(most, out->layers[i].log2_failure);
+    for (size_t i = 0; i < count; i++)
         sum += (double)request->layers[i].count * exp2(out->layers[i].log2_failure - most);
     out->log2_global_failure = most + log2(sum) > -40 ? log2(-expm1(log_right)) : most + log2(sum);
+}
+
+static void predict_best(const search *s, optimizer_result *out)
+{
+    const tfhe_families one = {.count = 1, .of[0] = s->best};
+    optimizer_predict(s->request, &one, s->best_layers, out);
 }
 
 double global_from_lookup_log2(double log2_p, double count)
@@ -291,7 +308,7 @@ static void search_global(search *s, double least, optimizer_result *out)
     for (;;) {
         search_all(s, log2_p);
         if (!s->found) return;
-        optimizer_predict(q, &s->best, s->best_EF, s->best_price, out);
+        predict_best(s, out);
         out->log2_error = log2_p;
         if (out->log2_global_failure <= q->log2_error || log2_p <= least) return;
         double most = -INFINITY;
@@ -323,7 +340,7 @@ int optimizer_find(const optimizer_request *q, optimizer_result *out)
         return s.found;
     }
     search_all(&s, q->log2_error);
-    if (s.found) optimizer_predict(q, &s.best, s.best_EF, s.best_price, out);
+    if (s.found) predict_best(&s, out);
     return s.found;
 }
 

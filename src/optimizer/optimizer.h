@@ -35,6 +35,7 @@ typedef struct optimizer_request {
 } optimizer_request;
 
 typedef struct layer_choice {
+    uint32_t family;     /* that does its look-ups; of outputs that of the values they are decrypted from */
     uint32_t EF, price;  /* 0 for outputs */
     double phase_std;    /* predicted standard deviation of the deciding phase */
     double log2_failure; /* predicted failure probability of one look-up */
@@ -42,7 +43,7 @@ typedef struct layer_choice {
 } layer_choice;
 
 typedef struct optimizer_result {
-    tfhe_params params;
+    tfhe_families families;
     layer_choice layers[OPTIMIZER_MAX_LAYERS];
     double log2_error;          /* bound held for one look-up of the layers without their own */
     double log2_global_failure; /* of one inference */
@@ -56,10 +57,10 @@ typedef struct optimizer_result {
  * best reachable probability and what would help (remedies.c). */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
-/* The same prediction for given parameters, extension factors and prices (EF[i], price[i] ignored for outputs; EF = 1
- * if pbs_group > 1). */
-void optimizer_predict(const optimizer_request *request, const tfhe_params *p, const uint32_t *EF,
-                       const uint32_t *price, optimizer_result *out);
+/* The same prediction for given families and, of each layer (layers_count), family, EF and price (ignored for outputs;
+ * EF = 1 if pbs_group > 1). layers may be out->layers. */
+void optimizer_predict(const optimizer_request *request, const tfhe_families *families, const layer_choice *layers,
+                       optimizer_result *out);
 
 /* log2 of the failure of `count` look-ups, 1 - (1 - p)^count, and of the p that makes it. */
 double global_from_lookup_log2(double log2_p, double count);

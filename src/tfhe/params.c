@@ -83,3 +83,14 @@ size_t tfhe_ksk_memory_bytes(const tfhe_params *p)
 {
     return tfhe_ksk_seeded_bytes(p) * (((size_t)p->n + 16) / 16 * 16);
 }
+
+tfhe_params tfhe_switch_params(const tfhe_families *f, uint32_t from, uint32_t into)
+{
+    tfhe_params p = f->of[into];
+    if (from == into) return p;
+    p.k = f->of[from].k;
+    p.N = f->of[from].N;
+    p.ks_l = f->into[into].l;
+    p.ks_b = f->into[into].b;
+    return p;
+}

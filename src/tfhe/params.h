@@ -54,6 +54,21 @@ void tfhe_params_write(writer *w, const tfhe_params *p);
 annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn_unused_result)); /* checks */
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);
 
+/* The families of a circuit, each with keys of its own. Ciphertexts under one family's big key are switched into
+ * another's small key by a gadget of its own. */
+#define TFHE_MAX_FAMILIES 2u
+typedef struct tfhe_families {
+    uint32_t count; /* [1, TFHE_MAX_FAMILIES] */
+    tfhe_params of[TFHE_MAX_FAMILIES];
+    struct {
+        uint32_t l, b;         /* levels, log2 of the base; l = 0: no such keyswitch */
+    } into[TFHE_MAX_FAMILIES]; /* into[f]: from the other family's big key into the small key of f */
+} tfhe_families;
+
+/* What the keyswitch from one family into another works with: the big key of `from`, n, its noise and the gadget of
+ * `into`; else that of `into`. from = into: the family itself. */
+tfhe_params tfhe_switch_params(const tfhe_families *f, uint32_t from, uint32_t into);
+
 /* Bytes of keys: seeded (on disk, on the wire) and expanded (in memory). */
 size_t tfhe_bsk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p);
