@@ -68,6 +68,44 @@ static void test_rounding_and_ranges(void **state)
     network_destroy(n);
 }
 
+/* Layers have roundings of their own, the others that of all. */
+static void test_layer_roundings(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    const size_t widths[] = {40, 8, 8, 3};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 4);
+    float *x = random_inputs(&seed, 200, 40);
+    const layer_rounding own[] = {{"layer 2", 3}, {"layer 1", 0}, {"layer 1", 13}, {"output", 2}};
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.log2_error = -5, o.rounding_bits = 5;
+    o.layer_roundings = own, o.layer_roundings_count = 1;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    assert_in_range(c->layers[0].cells, 17, 32);
+    assert_in_range(c->layers[1].cells, 5, 8);
+    circuit_destroy(c);
+    o.layer_roundings_count = 2;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    assert_int_equal(c->layers[0].step, 1);
+    assert_in_range(c->layers[1].cells, 5, 8);
+    circuit_destroy(c);
+    c = NULL;
+    o.layer_roundings_count = 3;
+    assert_refused(network_lower(n, x, 200, &o, &c), "rounding to 13 bits");
+    o.layer_roundings = own + 3, o.layer_roundings_count = 1;
+    assert_refused(network_lower(n, x, 200, &o, &c), "rounding of output: no such layer, there are layer 1, layer 2");
+    const layer_rounding twice[] = {{"layer 1", 3}, {"layer 1", 4}};
+    o.layer_roundings = twice, o.layer_roundings_count = 2;
+    assert_refused(network_lower(n, x, 200, &o, &c), "two roundings of layer 1");
+    o.layer_roundings_count = 1, o.rounding_bits = 0, o.shared_output = 1, o.log2_error = -128;
+    assert_refused(network_lower(n, x, 200, &o, &c), "rounding to 3 bits is approximate");
+    assert_null(c);
+    free(x);
+    network_destroy(n);
+}
+
 /* Own bounds reach their layers; results for others to see are the exact integers whatever the noise. */
 static void test_errors(void **state)
 {
@@ -159,6 +197,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_meaning), cmocka_unit_test(test_rounding_and_ranges),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors)};
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors),
+                                       cmocka_unit_test(test_layer_roundings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

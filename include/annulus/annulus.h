@@ -96,13 +96,22 @@ typedef struct annulus_layer_error {
     double log2_error; /* in [-512, 0) */
 } annulus_layer_error;
 
+/* Rounding of the look-ups of one layer. */
+typedef struct annulus_layer_rounding {
+    const char *layer; /* as annulus_inspect names it, borrowed */
+    unsigned bits;     /* tables of at most 2^bits cells, 1..12; 0: no rounding */
+} annulus_layer_rounding;
+
 typedef struct annulus_compile_options {
     int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
     double margin;          /* fraction of the measured width added at each side */
     unsigned rounding_bits; /* tables of at most 2^bits cells, 1..12; 0: no rounding */
-    unsigned output_bits;   /* resolution of decrypted values, in their range, that the error probability holds for */
-    double log2_error;      /* log2 of the error probability of a look-up or score, in [-512, 0); 0: -40 */
-    double log2_global_error;                /* of a whole inference, instead; 0: not asked for */
+    const annulus_layer_rounding
+        *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */
+    size_t layer_roundings_count;
+    unsigned output_bits;     /* resolution of decrypted values, in their range, that the error probability holds for */
+    double log2_error;        /* log2 of the error probability of a look-up or score, in [-512, 0); 0: -40 */
+    double log2_global_error; /* of a whole inference, instead; 0: not asked for */
     const annulus_layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
     size_t layer_errors_count;
     int shared_output; /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
@@ -120,6 +129,23 @@ ANNULUS_API annulus_status annulus_compile_options_preset(annulus_compile_option
 ANNULUS_API annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
                                            const annulus_compile_options *options,
                                            annulus_circuit **out) ANNULUS_MUST_USE;
+
+/* What choosing the rounding cost. Per cent, of the calibration samples, simulated with the circuit's noise. */
+typedef struct annulus_rounding_report {
+    double loss;           /* classification: accuracy lost against the network, or, without labels, answers changed;
+                              regression: variance of the values about the network's, of that of the network's */
+    double standard_error; /* of the loss, by the choice of the samples; 0 for regression */
+    int labeled;           /* the loss is one of accuracy */
+    size_t samples, trials;
+} annulus_rounding_report;
+/* As annulus_compile with rounding chosen, a width for each layer: the cheapest found, in predicted seconds, whose loss
+ * is at most `budget` per cent; negative: 0.5 of accuracy, 2 of answers without labels, 1 of variance. rounding_bits
+ * and layer_roundings of the options are not looked at. report may be NULL. ANNULUS_ERR_INPUT as well: nothing is
+ * within the budget. */
+ANNULUS_API annulus_status annulus_compile_auto(const annulus_model *m, const annulus_dataset *calibration,
+                                                const annulus_compile_options *options, double budget, unsigned threads,
+                                                const annulus_progress *progress, annulus_rounding_report *report,
+                                                annulus_circuit **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_circuit_read(const char *path, annulus_circuit **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_circuit_write(const annulus_circuit *c, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_circuit_destroy(annulus_circuit *c);

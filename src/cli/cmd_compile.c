@@ -4,18 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANGES_KEY = 0x300, MARGIN_KEY, ROUNDING_KEY, OUTPUT_BITS_KEY, ERROR_KEY, GLOBAL_KEY, PRESET_KEY, SECURITY_KEY };
+enum {
+    RANGES_KEY = 0x300,
+    MARGIN_KEY,
+    ROUNDING_KEY,
+    BUDGET_KEY,
+    OUTPUT_BITS_KEY,
+    ERROR_KEY,
+    GLOBAL_KEY,
+    PRESET_KEY,
+    SECURITY_KEY
+};
 
-#define MAX_LAYER_ERRORS 64u
+#define MAX_LAYERS 64u           /* with an error probability or a rounding of their own */
 #define SHARING_LOG2_ERROR (-64) /* above, what sharing results risks is said */
 
 typedef struct compile_command {
     data_options data;
     work_options work;
     annulus_compile_options o;
-    annulus_layer_error layer_errors[MAX_LAYER_ERRORS];
+    annulus_layer_error layer_errors[MAX_LAYERS];
+    annulus_layer_rounding layer_roundings[MAX_LAYERS];
     const char *preset;
-    int rounds; /* --rounding-bits is given */
+    int rounds, rounds_auto; /* --rounding-bits is given; as auto */
+    double budget;           /* negative: not given */
     const char *model, *output;
 } compile_command;
 
@@ -23,7 +35,15 @@ static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "circuit file to write", 0},
     {"ranges", RANGES_KEY, "HOW", 0, "measured on the data (default) or proven from the weights", 0},
     {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
-    {"rounding-bits", ROUNDING_KEY, "B", 0, "look-ups of at most 2^B cells, 0: no rounding (default 5)", 0},
+    {"rounding-bits", ROUNDING_KEY, "B", 0,
+     "look-ups of at most 2^B cells, 0: no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", the others by "
+     "default; or auto: the cheapest that keep the answers",
+     0},
+    {"accuracy-budget", BUDGET_KEY, "F", 0,
+     "what --rounding-bits auto may lose, in per cent: of accuracy (default 0.5), of the answers of data without "
+     "labels "
+     "(default 2), of the variance in regression (default 1)",
+     0},
     {"output-bits", OUTPUT_BITS_KEY, "B", 0, "resolution of the decrypted scores (default 6)", 0},
     {"p-error", ERROR_KEY, "P", 0,
      "error probability of one look-up, 0.001, 1e-3 or 2^-10 (default 2^-40); or of layers, \"layer "
@@ -37,6 +57,19 @@ static const struct argp_option entries[] = {
     {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
     {0}};
 
+/* The next LAYER=VALUE of *rest, which is cut there: the layer in *layer, the value returned. NULL: no more. */
+static char *next_of_layer(struct argp_state *state, const char *what, size_t count, char **rest, const char **layer)
+{
+    char *item = strsep(rest, ",");
+    if (item == NULL) return NULL;
+    char *equals = strrchr(item, '=');
+    if (equals == NULL || equals == item) argp_error(state, "%s %s: LAYER=VALUE is needed", what, item);
+    if (count == MAX_LAYERS) argp_error(state, "%s of too many layers", what);
+    *equals = '\0';
+    *layer = item;
+    return equals + 1;
+}
+
 /* P, or LAYER=P,LAYER=P,... */
 static void parse_error_probability(struct argp_state *state, compile_command *c, char *arg)
 {
@@ -44,15 +77,29 @@ static void parse_error_probability(struct argp_state *state, compile_command *c
         c->o.log2_error = parse_log2_probability(state, "--p-error", arg);
         return;
     }
+    size_t *count = &c->o.layer_errors_count;
+    const char *value, *layer;
     c->o.layer_errors = c->layer_errors;
-    for (char *rest = arg, *item = strsep(&rest, ","); item != NULL; item = strsep(&rest, ",")) {
-        char *equals = strrchr(item, '=');
-        if (equals == NULL || equals == item) argp_error(state, "--p-error %s: LAYER=P is needed", item);
-        if (c->o.layer_errors_count == MAX_LAYER_ERRORS) argp_error(state, "--p-error of too many layers");
-        *equals = '\0';
-        c->layer_errors[c->o.layer_errors_count++] =
-            (annulus_layer_error){item, parse_log2_probability(state, "--p-error", equals + 1)};
+    while ((value = next_of_layer(state, "--p-error", *count, &arg, &layer)) != NULL)
+        c->layer_errors[(*count)++] = (annulus_layer_error){layer, parse_log2_probability(state, "--p-error", value)};
+}
+
+/* B, auto, or LAYER=B,LAYER=B,... */
+static void parse_rounding(struct argp_state *state, compile_command *c, char *arg)
+{
+    c->rounds = 1;
+    c->rounds_auto = strcmp(arg, "auto") == 0;
+    if (c->rounds_auto) return;
+    if (strchr(arg, '=') == NULL) {
+        c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
+        return;
     }
+    size_t *count = &c->o.layer_roundings_count;
+    const char *value, *layer;
+    c->o.layer_roundings = c->layer_roundings;
+    while ((value = next_of_layer(state, "--rounding-bits", *count, &arg, &layer)) != NULL)
+        c->layer_roundings[(*count)++] =
+            (annulus_layer_rounding){layer, (unsigned)parse_size(state, "--rounding-bits", value, 0, 12)};
 }
 
 static void apply_preset(struct argp_state *state, compile_command *c)
@@ -64,7 +111,7 @@ static void apply_preset(struct argp_state *state, compile_command *c)
                    c->preset);
     if (annulus_compile_options_preset(&c->o, c->preset) != ANNULUS_OK)
         argp_error(state, "--%s", annulus_error_message());
-    if (c->rounds && bits != 0 && c->o.shared_output)
+    if (c->rounds && (bits != 0 || c->rounds_auto || c->o.layer_roundings_count != 0) && c->o.shared_output)
         argp_error(state, "--preset %s does not round: leave out --rounding-bits", c->preset);
     if (c->rounds) c->o.rounding_bits = bits;
 }
@@ -101,8 +148,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->o.margin = parse_real(state, "--margin", arg, 0, 10);
         break;
     case ROUNDING_KEY:
-        c->rounds = 1;
-        c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
+        parse_rounding(state, c, arg);
+        break;
+    case BUDGET_KEY:
+        c->budget = parse_real(state, "--accuracy-budget", arg, 0, 100);
         break;
     case OUTPUT_BITS_KEY:
         c->o.output_bits = (unsigned)parse_size(state, "--output-bits", arg, 1, 24);
@@ -127,6 +176,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->model == NULL) argp_error(state, "an ONNX file is needed");
         if (c->output == NULL) argp_error(state, "--output is needed");
+        if (c->budget >= 0 && !c->rounds_auto) argp_error(state, "--accuracy-budget is for --rounding-bits auto");
         apply_preset(state, c);
         break;
     default:
@@ -135,22 +185,43 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static annulus_status compile(const compile_command *c, const annulus_model *m, const annulus_dataset *d,
+                              annulus_circuit **out)
+{
+    annulus_rounding_report r;
+    progress_line line;
+    if (!c->rounds_auto) return annulus_compile(m, d, &c->o, out);
+    progress_begin(&line, c->work.quiet);
+    const annulus_status st = annulus_compile_auto(m, d, &c->o, c->budget, c->work.threads, &line.progress, &r, out);
+    progress_end(&line);
+    if (st != ANNULUS_OK || c->work.quiet) return st;
+    fprintf(stderr, "rounding chosen in %zu trials: %.3g %% %s lost on %zu samples", r.trials, r.loss,
+            annulus_model_task(m) == ANNULUS_REGRESSION ? "of the variance"
+            : r.labeled                                 ? "of accuracy"
+                                                        : "of the answers",
+            r.samples);
+    if (r.standard_error > 0) fprintf(stderr, " (standard error %.2g)", r.standard_error);
+    fprintf(stderr, "\n");
+    return st;
+}
+
 int cmd_compile(int argc, char **argv)
 {
     const struct argp_child children[] = {{&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
         entries,  parse, "MODEL.onnx", "Compiles a network into a circuit; the data calibrate it.",
         children, NULL,  NULL};
-    compile_command c = {.data = {.required = 1}};
+    compile_command c = {.data = {.required = 1}, .budget = -1};
     annulus_model *m = NULL;
     annulus_dataset *d = NULL;
     annulus_circuit *circuit = NULL;
     annulus_compile_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     annulus_status st = annulus_model_read(c.model, &m);
-    const annulus_task task = m != NULL && c.data.csv != NULL ? annulus_model_task(m) : ANNULUS_UNLABELED;
+    const int labels = c.data.csv != NULL || c.rounds_auto; /* of a table the label is no feature */
+    const annulus_task task = m != NULL && labels ? annulus_model_task(m) : ANNULUS_UNLABELED;
     if (st == ANNULUS_OK) st = data_read(&c.data, task, NULL, &d);
-    if (st == ANNULUS_OK) st = annulus_compile(m, d, &c.o, &circuit);
+    if (st == ANNULUS_OK) st = compile(&c, m, d, &circuit);
     if (st == ANNULUS_OK) st = annulus_circuit_write(circuit, c.output);
     if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
     annulus_circuit_destroy(circuit);

@@ -3,7 +3,7 @@
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
-#include "nn/lower.h"
+#include "nn/auto_rounding.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -88,46 +88,85 @@ static annulus_status check_errors(const network *n, const annulus_compile_optio
     return given[0] != 0 && given[1] != 0 ? both_errors(n, o) : ANNULUS_OK;
 }
 
-static annulus_status lower(const annulus_model *m, const annulus_dataset *calibration, lower_options *o,
-                            const annulus_compile_options *options, circuit **out)
+/* options as the lowering takes them; *memory is freed by the caller, also after a failure. */
+static annulus_status lowering(const annulus_model *m, const annulus_dataset *calibration,
+                               const annulus_compile_options *options, lower_options *o, void **memory)
 {
-    void *p = NULL;
-    TRY(mem_create(options->layer_errors_count + 1, sizeof(layer_error), "error probabilities", &p));
-    layer_error *own = p;
-    for (size_t i = 0; i < options->layer_errors_count; i++)
-        own[i] = (layer_error){options->layer_errors[i].layer, options->layer_errors[i].log2_error};
-    o->layer_errors = own;
-    o->layer_errors_count = options->layer_errors_count;
-    const annulus_status st = network_lower(m->n, calibration->d->x, calibration->d->count, o, out);
-    mem_free(own);
-    return st;
-}
-
-annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
-                               const annulus_compile_options *options, annulus_circuit **out)
-{
-    circuit *c = NULL;
     if (options->security != SECURITY_128 && options->security != SECURITY_132)
         return fail(ANNULUS_ERR_INPUT, "security level %d: use 128 or 132", options->security);
     if (calibration->d->features != m->n->inputs)
         return fail(ANNULUS_ERR_INPUT, "the calibration data have %zu features, the model takes %zu",
                     calibration->d->features, m->n->inputs);
     TRY(check_errors(m->n, options));
-    lower_options o = {.ranges_measured = !options->proven_ranges,
-                       .margin = options->margin,
-                       .rounding_bits = options->rounding_bits,
-                       .output_bits = options->output_bits,
-                       .shared_output = options->shared_output,
-                       .level = (security_level)options->security};
-    lower_options defaults;
-    lower_options_init(&defaults);
-    o.target = options->log2_global_error != 0 ? ERROR_GLOBAL : ERROR_PER_LOOKUP;
-    o.log2_error = options->log2_global_error != 0 ? options->log2_global_error
-                   : options->log2_error != 0      ? options->log2_error
-                                                   : defaults.log2_error;
+    lower_options_init(o);
+    o->ranges_measured = !options->proven_ranges;
+    o->margin = options->margin;
+    o->rounding_bits = options->rounding_bits;
+    o->output_bits = options->output_bits;
+    o->shared_output = options->shared_output;
+    o->level = (security_level)options->security;
+    if (options->log2_error != 0) o->log2_error = options->log2_error;
+    if (options->log2_global_error != 0) o->target = ERROR_GLOBAL, o->log2_error = options->log2_global_error;
+    const size_t errors = options->layer_errors_count, roundings = options->layer_roundings_count;
+    TRY(mem_create(1, errors * sizeof(layer_error) + roundings * sizeof(layer_rounding) + 1, "options of layers",
+                   memory));
+    layer_error *own = *memory;
+    layer_rounding *rounding = (layer_rounding *)(own + errors);
+    for (size_t i = 0; i < errors; i++)
+        own[i] = (layer_error){options->layer_errors[i].layer, options->layer_errors[i].log2_error};
+    for (size_t i = 0; i < roundings; i++)
+        rounding[i] = (layer_rounding){options->layer_roundings[i].layer, options->layer_roundings[i].bits};
+    o->layer_errors = own, o->layer_errors_count = errors;
+    o->layer_roundings = rounding, o->layer_roundings_count = roundings;
     host_costs_load();
-    const annulus_status st = lower(m, calibration, &o, options, &c);
+    return ANNULUS_OK;
+}
+
+annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
+                               const annulus_compile_options *options, annulus_circuit **out)
+{
+    circuit *c = NULL;
+    lower_options o;
+    void *memory = NULL;
+    annulus_status st = lowering(m, calibration, options, &o, &memory);
+    if (st == ANNULUS_OK) st = network_lower(m->n, calibration->d->x, calibration->d->count, &o, &c);
+    mem_free(memory);
     return wrap(st, c, out);
+}
+
+/* Whether class i of the data is output i of the network, by its name or, in IDX files, its number. */
+static int same_classes(const network *n, const dataset *d)
+{
+    int same = d->label != NULL && d->classes <= n->layers[n->layers_count - 1].out;
+    for (size_t i = 0; same && i < d->classes; i++) {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%zu", i);
+        same = strcmp(d->class_names[i], n->labels[i]) == 0 || strcmp(d->class_names[i], number) == 0;
+    }
+    return same;
+}
+
+annulus_status annulus_compile_auto(const annulus_model *m, const annulus_dataset *calibration,
+                                    const annulus_compile_options *options, double budget, unsigned threads,
+                                    const annulus_progress *progress, annulus_rounding_report *report,
+                                    annulus_circuit **out)
+{
+    annulus_compile_options unrounded = *options;
+    circuit *c = NULL;
+    lower_options o;
+    rounding_report r;
+    void *memory = NULL;
+    const int labeled = m->n->task == NETWORK_CLASSIFICATION && same_classes(m->n, calibration->d);
+    const double usual = labeled ? 0.5 : m->n->task == NETWORK_CLASSIFICATION ? 2 : 1;
+    const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress};
+    unrounded.rounding_bits = 0;
+    unrounded.layer_roundings_count = 0;
+    annulus_status st = lowering(m, calibration, &unrounded, &o, &memory);
+    if (st == ANNULUS_OK) st = network_lower_auto(m->n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
+    mem_free(memory);
+    TRY(wrap(st, c, out));
+    if (report != NULL) *report = (annulus_rounding_report){r.loss, r.standard_error, labeled, r.samples, r.trials};
+    return ANNULUS_OK;
 }
 
 annulus_status annulus_circuit_read(const char *path, annulus_circuit **out)

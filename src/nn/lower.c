@@ -2,6 +2,7 @@
 #include "nn/lower.h"
 
 #include "base/memory.h"
+#include "math/matrix.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,10 +22,19 @@ void lower_options_init(lower_options *o)
                          .level = SECURITY_128};
 }
 
+static int rounds(const lower_options *o)
+{
+    int any = o->rounding_bits != 0;
+    for (size_t i = 0; i < o->layer_roundings_count; i++) any |= o->layer_roundings[i].bits != 0;
+    return any;
+}
+
 static annulus_status options_check(const network *n, size_t count, const lower_options *o)
 {
-    if (o->rounding_bits > 12)
-        return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to 12, or 0 for none", o->rounding_bits);
+    unsigned most_bits = o->rounding_bits;
+    for (size_t i = 0; i < o->layer_roundings_count; i++)
+        if (o->layer_roundings[i].bits > most_bits) most_bits = o->layer_roundings[i].bits;
+    if (most_bits > 12) return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to 12, or 0 for none", most_bits);
     if (o->output_bits < 1 || o->output_bits > 24)
         return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
     if (!(o->margin >= 0) || o->margin > 10)
@@ -33,10 +43,10 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
                     count, LEAST_CALIBRATION);
-    if (o->shared_output && o->rounding_bits != 0)
+    if (o->shared_output && rounds(o))
         return fail(ANNULUS_ERR_INPUT,
                     "rounding to %u bits is approximate, which results for others to see cannot be: use 0, none",
-                    o->rounding_bits);
+                    most_bits);
     double most = o->target == ERROR_PER_LOOKUP ? o->log2_error : 0;
     for (size_t i = 0; i < o->layer_errors_count; i++) most = fmax(most, o->layer_errors[i].log2_error);
     if (o->shared_output && !(most <= CIRCUIT_SHARED_LOG2_ERROR))
@@ -86,24 +96,47 @@ static void proven_ranges(circuit_layer *l, const state *s)
         }
 }
 
-static int64_t accumulate(const circuit_layer *l, size_t o, const int32_t *x)
+#define BATCH 64u /* samples whose sums are made together */
+
+/* Sums of a layer over samples first.. of its inputs: acc (out, BATCH); columns: room for (in, BATCH). Returns how many
+ * samples there are. */
+static size_t batch_sums(const circuit_layer *l, const state *s, size_t first, uint64_t *columns, uint64_t *acc)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < l->in; i++) sum += (int64_t)l->W[o * l->in + i] * x[i];
-    return sum;
+    const size_t left = s->count - first, count = left < BATCH ? left : BATCH;
+    for (size_t i = 0; i < l->in; i++)
+        for (size_t b = 0; b < count; b++) columns[i * BATCH + b] = (uint64_t)(int64_t)s->x[(first + b) * l->in + i];
+    memset(acc, 0, l->out * BATCH * sizeof *acc);
+    matrix_mul_add_u64(acc, BATCH, l->W, l->out, l->in, columns, BATCH, count);
+    return count;
+}
+
+static annulus_status batch_create(const circuit_layer *l, uint64_t **columns, uint64_t **acc)
+{
+    void *p;
+    TRY(mem_create((l->in + l->out) * BATCH, sizeof(uint64_t), "calibration", &p));
+    *columns = p;
+    *acc = *columns + l->in * BATCH;
+    return ANNULUS_OK;
+}
+
+static void widen(circuit_layer *l, size_t o, int64_t acc, int first)
+{
+    if (first || acc < l->measured_lo[o]) l->measured_lo[o] = acc;
+    if (first || acc > l->measured_hi[o]) l->measured_hi[o] = acc;
 }
 
 static annulus_status measured_ranges(circuit_layer *l, const state *s)
 {
+    uint64_t *columns, *acc;
     int varies = 0;
-    for (size_t o = 0; o < l->out; o++) {
-        for (size_t k = 0; k < s->count; k++) {
-            const int64_t acc = accumulate(l, o, s->x + k * l->in);
-            if (k == 0 || acc < l->measured_lo[o]) l->measured_lo[o] = acc;
-            if (k == 0 || acc > l->measured_hi[o]) l->measured_hi[o] = acc;
-        }
-        varies |= l->measured_lo[o] != l->measured_hi[o];
+    TRY(batch_create(l, &columns, &acc));
+    for (size_t k = 0; k < s->count; k += BATCH) {
+        const size_t count = batch_sums(l, s, k, columns, acc);
+        for (size_t o = 0; o < l->out; o++)
+            for (size_t b = 0; b < count; b++) widen(l, o, (int64_t)acc[o * BATCH + b], k + b == 0);
     }
+    mem_free(columns);
+    for (size_t o = 0; o < l->out; o++) varies |= l->measured_lo[o] != l->measured_hi[o];
     if (s->options->ranges_measured && !varies)
         return fail(
             ANNULUS_ERR_INPUT,
@@ -133,10 +166,18 @@ static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
     return most;
 }
 
+static unsigned rounding_of(const lower_options *o, const char *layer)
+{
+    unsigned bits = o->rounding_bits;
+    for (size_t i = 0; i < o->layer_roundings_count; i++)
+        if (strcmp(o->layer_roundings[i].layer, layer) == 0) bits = o->layer_roundings[i].bits;
+    return bits;
+}
+
 static annulus_status choose_cells(circuit_layer *l, const lower_options *options)
 {
-    const int64_t span = widest_span(l->lo, l->hi, l->out),
-                  most = options->rounding_bits == 0 ? span : INT64_C(1) << options->rounding_bits;
+    const unsigned bits = rounding_of(options, l->name);
+    const int64_t span = widest_span(l->lo, l->hi, l->out), most = bits == 0 ? span : INT64_C(1) << bits;
     l->step = (span + most - 1) / most;
     const int64_t cells = (span + l->step - 1) / l->step;
     if (cells > CIRCUIT_MAX_CELLS)
@@ -178,34 +219,56 @@ static annulus_status encode_output(circuit_layer *l, const lower_options *optio
                 options->output_bits, proven / span);
 }
 
+/* Proven ranges behind the look-ups of l. */
+static void table_ranges(const circuit_layer *l, state *next)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        const int32_t *t = l->table + o * l->cells;
+        next->lo[o] = next->hi[o] = t[0];
+        for (size_t c = 1; c < l->cells; c++) {
+            if (t[c] < next->lo[o]) next->lo[o] = t[c];
+            if (t[c] > next->hi[o]) next->hi[o] = t[c];
+        }
+    }
+}
+
+static annulus_status look_up_samples(const circuit_layer *l, const state *s, int32_t *out)
+{
+    uint64_t *columns, *acc;
+    TRY(batch_create(l, &columns, &acc));
+    for (size_t k = 0; k < s->count; k += BATCH) {
+        const size_t count = batch_sums(l, s, k, columns, acc);
+        for (size_t o = 0; o < l->out; o++)
+            for (size_t b = 0; b < count; b++) {
+                const int64_t at = ((int64_t)acc[o * BATCH + b] + l->offset[o]) / l->step;
+                out[(k + b) * l->out + o] = l->table[o * l->cells + (size_t)(at < 0           ? 0
+                                                                             : at >= l->cells ? l->cells - 1
+                                                                                              : at)];
+            }
+    }
+    mem_free(columns);
+    return ANNULUS_OK;
+}
+
 /* s <- integers behind the look-ups of l. */
 static annulus_status advance(const circuit_layer *l, const dense_layer *d, state *s)
 {
     state next = {.options = s->options, .count = s->count, .scale = d->out_q.scale};
-    const annulus_status st = state_resize(&next, l->out);
-    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
-        const int32_t *t = l->table + o * l->cells;
-        next.lo[o] = next.hi[o] = t[0];
-        for (size_t c = 1; c < l->cells; c++) {
-            if (t[c] < next.lo[o]) next.lo[o] = t[c];
-            if (t[c] > next.hi[o]) next.hi[o] = t[c];
-        }
-        for (size_t k = 0; k < s->count; k++) {
-            const int64_t at = (accumulate(l, o, s->x + k * l->in) + l->offset[o]) / l->step;
-            next.x[k * l->out + o] = t[at < 0 ? 0 : at >= l->cells ? l->cells - 1 : at];
-        }
+    annulus_status st = state_resize(&next, l->out);
+    if (st == ANNULUS_OK) {
+        table_ranges(l, &next);
+        st = look_up_samples(l, s, next.x);
     }
     state_clear(s);
     *s = next;
     return st;
 }
 
-static annulus_status lower_layer(const dense_layer *d, size_t index, int last, state *s, circuit_layer *l)
+static annulus_status lower_layer(const dense_layer *d, int last, state *s, circuit_layer *l)
 {
-    circuit_layer shape = {.in = d->in, .out = d->out};
-    (void)snprintf(shape.name, sizeof shape.name, last ? "output" : "layer %zu", index + 1);
-    (void)snprintf(shape.activation, sizeof shape.activation, "%s", activation_name(d->act));
-    *l = shape;
+    l->in = d->in;
+    l->out = d->out;
+    (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
     TRY(circuit_layer_create(l));
     memcpy(l->W, d->W, d->in * d->out * sizeof *l->W);
     for (size_t o = 0; o < l->out; o++) {
@@ -254,22 +317,29 @@ static annulus_status copy_labels(const network *n, circuit *c)
     return ANNULUS_OK;
 }
 
-static annulus_status unknown_layer(const circuit *c, const char *name)
+/* The layer of this name, hidden or any; else what there is. */
+static annulus_status find_layer(const circuit *c, const char *what, const char *name, int hidden, circuit_layer **out)
 {
+    const size_t count = c->layers_count - (hidden ? 1 : 0);
     char names[CIRCUIT_MAX_LAYERS * 12] = "";
     size_t at = 0;
-    for (size_t i = 0; i < c->layers_count && at < sizeof names; i++)
-        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i == 0 ? "" : ", ", c->layers[i].name);
-    return fail(ANNULUS_ERR_INPUT, "error probability of %.40s: no such layer, there are %s", name, names);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(c->layers[i].name, name) == 0) {
+            *out = &c->layers[i];
+            return ANNULUS_OK;
+        }
+        if (at < sizeof names)
+            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i == 0 ? "" : ", ", c->layers[i].name);
+    }
+    return fail(ANNULUS_ERR_INPUT, "%s of %.40s: no such layer, there are %s", what, name, names);
 }
 
 static annulus_status assign_errors(const lower_options *o, circuit *c)
 {
     for (size_t e = 0; e < o->layer_errors_count; e++) {
         const layer_error *own = &o->layer_errors[e];
-        circuit_layer *l = c->layers;
-        while (l < c->layers + c->layers_count && strcmp(l->name, own->layer) != 0) l++;
-        if (l == c->layers + c->layers_count) return unknown_layer(c, own->layer);
+        circuit_layer *l = NULL;
+        TRY(find_layer(c, "error probability", own->layer, 0, &l));
         if (l->log2_error != 0) return fail(ANNULUS_ERR_INPUT, "two error probabilities of %s", own->layer);
         if (!(own->log2_error < 0) || own->log2_error < -512)
             return fail(ANNULUS_ERR_INPUT, "error probability 2^%g of %s: must be in [2^-512, 1)", own->log2_error,
@@ -279,8 +349,31 @@ static annulus_status assign_errors(const lower_options *o, circuit *c)
     return ANNULUS_OK;
 }
 
+/* Every layer that has its own rounding exists, and has one. */
+static annulus_status check_roundings(const lower_options *o, const circuit *c)
+{
+    for (size_t e = 0; e < o->layer_roundings_count; e++) {
+        circuit_layer *l = NULL;
+        TRY(find_layer(c, "rounding", o->layer_roundings[e].layer, 1, &l));
+        for (size_t k = 0; k < e; k++)
+            if (strcmp(o->layer_roundings[k].layer, l->name) == 0)
+                return fail(ANNULUS_ERR_INPUT, "two roundings of %s", l->name);
+    }
+    return ANNULUS_OK;
+}
+
+static void name_layers(circuit *c)
+{
+    for (size_t i = 0; i < c->layers_count; i++)
+        (void)snprintf(c->layers[i].name, sizeof c->layers[i].name, i + 1 == c->layers_count ? "output" : "layer %zu",
+                       i + 1);
+}
+
 static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
 {
+    name_layers(c);
+    TRY(assign_errors(s->options, c));
+    TRY(check_roundings(s->options, c));
     TRY(copy_input(n, c));
     TRY(state_resize(s, n->inputs));
     for (size_t i = 0; i < n->inputs; i++) {
@@ -292,9 +385,8 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
         if (st != ANNULUS_OK) return fail_prefix(st, "calibration sample %zu", k + 1);
     }
     for (size_t i = 0; i < n->layers_count; i++)
-        TRY(lower_layer(&n->layers[i], i, i + 1 == n->layers_count, s, &c->layers[i]));
+        TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, s, &c->layers[i]));
     TRY(copy_labels(n, c));
-    TRY(assign_errors(s->options, c));
     TRY(circuit_choose_parameters(c));
     return circuit_digest(c);
 }

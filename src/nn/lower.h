@@ -11,12 +11,20 @@ typedef struct layer_error {
     double log2_error;
 } layer_error;
 
+/* Rounding of one layer of look-ups: at most 2^bits cells, bits in [1, 12]; 0: none. */
+typedef struct layer_rounding {
+    const char *layer; /* "layer 1", ...; borrowed */
+    unsigned bits;
+} layer_rounding;
+
 typedef struct lower_options {
     int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
     double margin;          /* fraction of the measured width added at each side, default 0.1 */
     unsigned rounding_bits; /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
-    unsigned output_bits;   /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
-                               the   scores themselves never wrap: their period spans the proven range */
+    const layer_rounding *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */
+    size_t layer_roundings_count;
+    unsigned output_bits; /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
+                             the   scores themselves never wrap: their period spans the proven range */
     error_target target;
     double log2_error;
     const layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
@@ -27,7 +35,7 @@ typedef struct lower_options {
 void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128 */
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
- * an unknown layer in layer_errors is ANNULUS_ERR_INPUT and lists the layers.
+ * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.
  * The table entry of a cell is the quantized activation at the cell's middle value. */
 annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
                              circuit **out) __attribute__((warn_unused_result));

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn/auto_rounding.h"
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "circuit/exec.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WIDEST 12u
+#define LEAST_GAIN 0.001 /* of the seconds: a bit that saves less stays */
+
+typedef struct tuning {
+    const network *n;
+    const float *x;
+    size_t count, outputs, hidden; /* samples, outputs, layers with look-ups */
+    const lower_options *options;
+    const rounding_goal *goal;
+    double *want, *got; /* (count, outputs) of the network and of the circuit tried */
+    int32_t *q;         /* (count, inputs) */
+    char (*names)[32];  /* (hidden) */
+    size_t trials, planned;
+} tuning;
+
+typedef struct trial {
+    unsigned width[CIRCUIT_MAX_LAYERS];
+    circuit *c;     /* NULL: there are no parameters */
+    double seconds; /* predicted; INFINITY without parameters */
+    double loss, standard_error;
+} trial;
+
+static size_t largest(const double *v, size_t count)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (v[i] > v[best]) best = i;
+    return best;
+}
+
+static void classification_loss(const tuning *t, trial *out)
+{
+    double lost = 0, changed = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const size_t a = largest(t->want + i * t->outputs, t->outputs),
+                     b = largest(t->got + i * t->outputs, t->outputs);
+        const int32_t *label = t->goal->label;
+        changed += a != b;
+        lost += label == NULL ? a != b : ((int32_t)a == label[i]) - ((int32_t)b == label[i]);
+    }
+    out->loss = 100 * lost / (double)t->count;
+    out->standard_error = 100 * sqrt(changed) / (double)t->count;
+}
+
+static void regression_loss(const tuning *t, trial *out)
+{
+    double error = 0, spread = 0;
+    for (size_t o = 0; o < t->outputs; o++) {
+        double mean = 0;
+        for (size_t i = 0; i < t->count; i++) mean += t->want[i * t->outputs + o] / (double)t->count;
+        for (size_t i = 0; i < t->count; i++) {
+            const double want = t->want[i * t->outputs + o], got = t->got[i * t->outputs + o];
+            error += (got - want) * (got - want);
+            spread += (want - mean) * (want - mean);
+        }
+    }
+    out->loss = spread > 0 ? 100 * error / spread : error > 0 ? INFINITY : 0;
+    out->standard_error = 0;
+}
+
+static annulus_status simulate(const tuning *t, trial *out)
+{
+    const seed256 seed = {{0}};
+    for (size_t i = 0; i < t->count; i++)
+        TRY(circuit_quantize(out->c, t->x + i * t->n->inputs, 1, t->q + i * t->n->inputs));
+    TRY(exec_simulate(out->c, t->q, t->count, &seed, t->goal->threads, t->got, NULL));
+    for (size_t i = 0; i < t->count; i++) exec_values(out->c, t->got + i * t->outputs, t->got + i * t->outputs);
+    if (t->n->task == NETWORK_CLASSIFICATION)
+        classification_loss(t, out);
+    else
+        regression_loss(t, out);
+    return ANNULUS_OK;
+}
+
+/* The circuit of these widths, if there are parameters, what it costs and loses. out->c is the caller's. */
+static annulus_status try_widths(tuning *t, const unsigned *width, trial *out)
+{
+    layer_rounding roundings[CIRCUIT_MAX_LAYERS];
+    lower_options options = *t->options;
+    *out = (trial){.seconds = INFINITY, .loss = INFINITY};
+    for (size_t i = 0; i < t->hidden; i++) {
+        out->width[i] = width[i];
+        roundings[i] = (layer_rounding){t->names[i], width[i]};
+    }
+    options.layer_roundings = roundings;
+    options.layer_roundings_count = t->hidden;
+    if (t->trials == t->planned) t->planned++;
+    TRY(progress_report(t->goal->progress, "rounding", t->trials++, t->planned));
+    const annulus_status st = network_lower(t->n, t->x, t->count, &options, &out->c);
+    if (st == ANNULUS_ERR_INFEASIBLE) return ANNULUS_OK;
+    if (st != ANNULUS_OK) return st;
+    out->seconds = out->c->choice.seconds;
+    return simulate(t, out);
+}
+
+static void keep(trial *kept, trial *other)
+{
+    circuit_destroy(kept->c);
+    *kept = *other;
+    other->c = NULL;
+}
+
+/* The smallest width of all layers that is within the budget; wider ones are tried while there are parameters. */
+static annulus_status same_width(tuning *t, trial *best)
+{
+    double least = INFINITY;
+    unsigned at = 0, width[CIRCUIT_MAX_LAYERS];
+    int none = 0;
+    for (unsigned bits = 1; bits <= WIDEST && !none; bits++) {
+        trial now;
+        for (size_t i = 0; i < t->hidden; i++) width[i] = bits;
+        const annulus_status st = try_widths(t, width, &now);
+        none = st == ANNULUS_OK && now.c == NULL;
+        if (now.loss < least) least = now.loss, at = bits;
+        if (st == ANNULUS_OK && now.loss <= t->goal->budget) {
+            *best = now;
+            return ANNULUS_OK;
+        }
+        circuit_destroy(now.c);
+        if (st != ANNULUS_OK) return st;
+        if (none && at == 0) return ANNULUS_ERR_INFEASIBLE; /* the message is that of the search */
+    }
+    return fail(
+        ANNULUS_ERR_INPUT,
+        "no rounding loses at most %g %% on the %zu calibration samples: the least loss is %.3g %%, at %u bits%s; "
+        "allow more, or a smaller error probability",
+        t->goal->budget, t->count, least, at, none ? ", and wider look-ups have no parameters" : "");
+}
+
+/* One bit less in the layer where it saves most; *found 0: nowhere. */
+static annulus_status narrow(tuning *t, trial *best, int *found)
+{
+    trial better = {.seconds = best->seconds * (1 - LEAST_GAIN)};
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 0; st == ANNULUS_OK && i < t->hidden; i++) {
+        trial now;
+        unsigned width[CIRCUIT_MAX_LAYERS];
+        memcpy(width, best->width, sizeof width);
+        if (--width[i] == 0) continue;
+        st = try_widths(t, width, &now);
+        if (st == ANNULUS_OK && now.loss <= t->goal->budget && now.seconds < better.seconds) keep(&better, &now);
+        circuit_destroy(now.c);
+    }
+    *found = better.c != NULL;
+    if (st == ANNULUS_OK && *found) keep(best, &better);
+    circuit_destroy(better.c);
+    return st;
+}
+
+static annulus_status apply_one(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    const tuning *t = context;
+    return network_apply(t->n, t->x + i * t->n->inputs, t->want + i * t->outputs);
+}
+
+static annulus_status tuning_init(tuning *t)
+{
+    void *p;
+    TRY(mem_create(2 * t->count * t->outputs, sizeof(double), "values", &p));
+    t->want = p;
+    t->got = t->want + t->count * t->outputs;
+    TRY(mem_create(t->count * t->n->inputs, sizeof(int32_t), "samples", &p));
+    t->q = p;
+    TRY(mem_create(t->hidden + 1, sizeof *t->names, "layers", &p));
+    t->names = p;
+    for (size_t i = 0; i < t->hidden; i++) (void)snprintf(t->names[i], sizeof t->names[i], "layer %zu", i + 1);
+    return parallel_for(t->count, t->goal->threads, apply_one, t);
+}
+
+static annulus_status tune(tuning *t, trial *best)
+{
+    int found = 1;
+    TRY(same_width(t, best));
+    while (found) TRY(narrow(t, best, &found));
+    return progress_report(t->goal->progress, "rounding", t->trials, t->trials);
+}
+
+annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
+                                  const lower_options *options, const rounding_goal *goal, rounding_report *report,
+                                  circuit **out)
+{
+    REQUIRE(options->rounding_bits == 0 && options->layer_roundings_count == 0);
+    if (!(goal->budget >= 0))
+        return fail(ANNULUS_ERR_INPUT, "a loss of at most %g %%: must be 0 or more", goal->budget);
+    if (options->shared_output)
+        return fail(ANNULUS_ERR_INPUT, "results for others to see are not rounded: ask for no rounding");
+    if (count == 0) return fail(ANNULUS_ERR_INPUT, "rounding is chosen on calibration samples, and there are none");
+    TRY(network_check(n));
+    tuning t = {.n = n,
+                .x = calibration,
+                .count = count,
+                .outputs = n->layers[n->layers_count - 1].out,
+                .hidden = n->layers_count - 1,
+                .options = options,
+                .goal = goal,
+                .planned = 6 + 3 * (n->layers_count - 1)};
+    trial best = {0};
+    annulus_status st = tuning_init(&t);
+    if (st == ANNULUS_OK) st = tune(&t, &best);
+    mem_free(t.want);
+    mem_free(t.q);
+    mem_free(t.names);
+    if (st != ANNULUS_OK) {
+        circuit_destroy(best.c);
+        return st;
+    }
+    if (report != NULL) *report = (rounding_report){best.loss, best.standard_error, count, t.trials};
+    *out = best.c;
+    return ANNULUS_OK;
+}

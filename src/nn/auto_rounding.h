@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rounding widths by search: those of least predicted seconds that keep the answers. */
+#ifndef NN_AUTO_ROUNDING_H
+#define NN_AUTO_ROUNDING_H
+
+#include "base/progress.h"
+#include "nn/lower.h"
+
+/* What must be kept, over the calibration samples simulated at the compiled parameters. Loss, in per cent: with labels
+ * the network's accuracy less the circuit's; without, the samples that the circuit answers otherwise than the network;
+ * regression: the variance of the circuit's values about the network's over that of the network's, all outputs. */
+typedef struct rounding_goal {
+    double budget;        /* largest loss, >= 0 */
+    const int32_t *label; /* (count) class indices of the samples, or NULL; ignored for regression; borrowed */
+    unsigned threads;
+    const annulus_progress *progress; /* may be NULL */
+} rounding_goal;
+
+typedef struct rounding_report {
+    double loss, standard_error; /* per cent; the error of the loss by the choice of the samples, 0 for regression */
+    size_t samples, trials;      /* simulated; circuits that were tried */
+} rounding_report;
+
+/* As network_lower, with the width of every layer chosen (options->rounding_bits and layer_roundings must be 0), at
+ * least one sample. First the smallest width, the same for all layers, within the budget; then, layer by layer, one bit
+ * less where that costs the fewest seconds and stays within it, until nothing does. report may be NULL.
+ * ANNULUS_ERR_INPUT: no width keeps the budget (the message has the least loss), or shared outputs, which are not
+ * rounded. */
+annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
+                                  const lower_options *options, const rounding_goal *goal, rounding_report *report,
+                                  circuit **out) __attribute__((warn_unused_result));
+#endif

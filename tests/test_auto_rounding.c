@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn_fixture.h"
+
+#include "circuit/exec.h"
+#include "nn/auto_rounding.h"
+#include <math.h>
+
+#define SAMPLES 600u
+
+typedef struct fixture {
+    network *n;
+    float *x;
+    lower_options o;
+} fixture;
+
+static fixture fixture_make(uint64_t seed, network_task task)
+{
+    static const size_t widths[] = {30, 8, 6, 3};
+    fixture f = {.n = random_network(&seed, widths, 3, ACTIVATION_RELU, 4)};
+    f.n->task = task;
+    f.x = random_inputs(&seed, SAMPLES, 30);
+    lower_options_init(&f.o);
+    f.o.log2_error = -7, f.o.rounding_bits = 0;
+    return f;
+}
+
+static void fixture_clear(fixture *f)
+{
+    free(f->x);
+    network_destroy(f->n);
+}
+
+/* What the definition says, from the network's own values and one simulation. */
+static double loss_of(const fixture *f, const circuit *c, const int32_t *label)
+{
+    const seed256 seed = {{0}};
+    int32_t *q = quantize_all(c, f->x, SAMPLES);
+    double *got = malloc(SAMPLES * 3 * sizeof *got), want[SAMPLES][3], mean[3] = {0};
+    double lost = 0, error = 0, spread = 0;
+    assert_ok(exec_simulate(c, q, SAMPLES, &seed, 1, got, NULL));
+    for (size_t i = 0; i < SAMPLES; i++) {
+        size_t a = 0, b = 0;
+        exec_values(c, got + 3 * i, got + 3 * i);
+        assert_ok(network_apply(f->n, f->x + 30 * i, want[i]));
+        for (size_t k = 0; k < 3; k++) {
+            if (want[i][k] > want[i][a]) a = k;
+            if (got[3 * i + k] > got[3 * i + b]) b = k;
+            mean[k] += want[i][k] / SAMPLES;
+        }
+        lost += label == NULL ? a != b : ((int32_t)a == label[i]) - ((int32_t)b == label[i]);
+    }
+    for (size_t i = 0; i < 3 * SAMPLES; i++) {
+        const double w = want[i / 3][i % 3];
+        error += (got[i] - w) * (got[i] - w);
+        spread += (w - mean[i % 3]) * (w - mean[i % 3]);
+    }
+    free(q), free(got);
+    return f->n->task == NETWORK_REGRESSION ? 100 * error / spread : 100 * lost / SAMPLES;
+}
+
+static unsigned bits_of(const circuit_layer *l)
+{
+    unsigned bits = 1;
+    while (1u << bits < l->cells) bits++;
+    return bits;
+}
+
+/* The circuit of these widths; NULL: no parameters. */
+static circuit *lower_widths(const fixture *f, unsigned first, unsigned second)
+{
+    const layer_rounding widths[] = {{"layer 1", first}, {"layer 2", second}};
+    lower_options o = f->o;
+    circuit *c = NULL;
+    o.layer_roundings = widths, o.layer_roundings_count = 2;
+    const annulus_status st = network_lower(f->n, f->x, SAMPLES, &o, &c);
+    assert_true(st == ANNULUS_OK || st == ANNULUS_ERR_INFEASIBLE);
+    return c;
+}
+
+/* The answer keeps the budget, its report is true, and one bit less anywhere breaks it or saves nothing. */
+static void check(const fixture *f, double budget, const int32_t *label)
+{
+    const rounding_goal goal = {.budget = budget, .label = label, .threads = 1};
+    rounding_report r;
+    circuit *c = NULL;
+    assert_ok(network_lower_auto(f->n, f->x, SAMPLES, &f->o, &goal, &r, &c));
+    assert_true(r.loss <= budget && fabs(r.loss - loss_of(f, c, label)) < 1e-9);
+    assert_true(r.samples == SAMPLES && r.trials >= 2);
+    const unsigned w[] = {bits_of(&c->layers[0]), bits_of(&c->layers[1])};
+    for (unsigned i = 0; i < 2; i++) {
+        if (w[i] == 1) continue;
+        circuit *less = lower_widths(f, w[0] - (i == 0), w[1] - (i == 1));
+        if (less == NULL) continue;
+        assert_true(loss_of(f, less, label) > budget || less->choice.seconds > 0.999 * c->choice.seconds);
+        circuit_destroy(less);
+    }
+    circuit *same = lower_widths(f, w[0], w[1]);
+    assert_memory_equal(same->digest, c->digest, sizeof c->digest);
+    circuit_destroy(same);
+    circuit_destroy(c);
+}
+
+static void test_goals(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(11, NETWORK_CLASSIFICATION);
+    int32_t label[SAMPLES];
+    for (size_t i = 0; i < SAMPLES; i++) { /* mostly what the network answers */
+        double y[3];
+        assert_ok(network_apply(f.n, f.x + 30 * i, y));
+        label[i] = i % 10 == 0 ? (int32_t)(i % 3) : y[1] > y[0] && y[1] >= y[2] ? 1 : y[2] > y[0] ? 2 : 0;
+    }
+    check(&f, 3, NULL);
+    check(&f, 8, NULL);
+    check(&f, 0.5, label);
+    fixture_clear(&f);
+    f = fixture_make(12, NETWORK_REGRESSION);
+    check(&f, 2, NULL);
+    check(&f, 0.2, NULL);
+    fixture_clear(&f);
+}
+
+/* A smaller budget never gets a cheaper circuit that the larger one would have refused. */
+static void test_budgets(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(13, NETWORK_REGRESSION);
+    double before = INFINITY;
+    for (double budget = 0.25; budget < 20; budget *= 4) {
+        const rounding_goal goal = {.budget = budget, .threads = 1};
+        circuit *c = NULL;
+        assert_ok(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c));
+        assert_true(c->choice.seconds <= before);
+        before = c->choice.seconds;
+        circuit_destroy(c);
+    }
+    fixture_clear(&f);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(14, NETWORK_CLASSIFICATION);
+    rounding_goal goal = {.budget = 0, .threads = 1};
+    rounding_report r = {.trials = 77};
+    circuit *c = NULL;
+    f.o.log2_error = -1; /* so much noise that some answer changes whatever the width */
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "no rounding loses at most 0 %");
+    goal.budget = NAN;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "must be 0 or more");
+    goal.budget = 1;
+    assert_refused(network_lower_auto(f.n, f.x, 0, &f.o, &goal, &r, &c), "there are none");
+    f.o.shared_output = 1;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "are not rounded");
+    f.o.shared_output = 0, f.o.log2_error = -512, f.n->layers[1].W[0] = 1 << 14, f.n->layers[1].weight_bits = 16;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "wider look-ups have no parameters");
+    f.n->layers[0].W[0] = 1 << 14, f.n->layers[0].weight_bits = 16, f.o.output_bits = 24;
+    assert_int_equal(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), ANNULUS_ERR_INFEASIBLE);
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "output");
+    assert_null(c);
+    assert_int_equal(r.trials, 77);
+    fixture_clear(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_goals), cmocka_unit_test(test_budgets),
+                                       cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
