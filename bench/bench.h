@@ -116,7 +116,7 @@ static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *j
     const uint32_t offsets[1] = {0};
     const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
     const double start = bench_clock(clock);
-    must(bootstrap_batch(key, jobs, count, offsets, 1, threads));
+    must(bootstrap_batch(key, NULL, jobs, count, offsets, 1, threads));
     return bench_clock(clock) - start;
 }
 

@@ -15,7 +15,7 @@ static uint32_t cell_of(const bench_keys *keys, const layer_choice *c, const uin
                         uint32_t *exponent)
 {
     const tfhe_params *p = &keys->secret->params;
-    must(keyswitch_batch(keys->eval, &in, 1, small));
+    must(keyswitch_batch(eval_key_switching(keys->eval), &in, 1, small));
     modulus_switch_centered(p, c->EF, c->price, small, exponent);
     return lwe_rotation_step(keys->secret, c->EF, exponent) * CELLS / (c->EF * p->N);
 }

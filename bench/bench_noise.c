@@ -65,7 +65,7 @@ static void small_errors(report *r, const bench_keys *keys, const tfhe_params *p
     uint32_t *out = room(KEYSWITCHES * words, 4), *exponent = room(tfhe_exponents(p), 4);
     double *switched = room(KEYSWITCHES, 8), *rounded = room(KEYSWITCHES, 8);
     for (size_t i = 0; i < KEYSWITCHES; i++) list[i] = in + i * lwe_words(p);
-    must(keyswitch_batch(keys->eval, list, KEYSWITCHES, out));
+    must(keyswitch_batch(eval_key_switching(keys->eval), list, KEYSWITCHES, out));
     const double steps = 2.0 * EF * p->N;
     for (size_t i = 0; i < KEYSWITCHES; i++) {
         const uint64_t phase = lwe_phase(keys->secret, list[i]);

@@ -56,7 +56,7 @@ static inline void rotation_create(const tfhe_params *p, uint32_t EF, size_t cou
     r->in = bench_encrypt(&r->keys, message, count);
     for (size_t q = 0; q < count; q++) in[q] = r->in + q * lwe_words(p);
     r->exponents = room(count * tfhe_exponents(p), 4);
-    must(keyswitch_batch(r->keys.eval, in, count, switched));
+    must(keyswitch_batch(eval_key_switching(r->keys.eval), in, count, switched));
     for (size_t q = 0; q < count; q++) {
         void *acc;
         uint32_t *exponents = r->exponents + q * tfhe_exponents(p);

@@ -7,23 +7,23 @@
 #define SAMPLES 4u
 
 typedef struct keys {
-    secret_key *secret;
-    eval_key *eval;
+    secret_key_set *secret;
+    eval_key_set *eval;
 } keys;
 
 static void keys_create(keys *k, const circuit *c)
 {
-    seeded_eval_key *seeded = NULL;
-    assert_ok(secret_key_create(&c->choice.families.of[0], &k->secret));
-    assert_ok(seeded_eval_key_create(k->secret, 0, NULL, &seeded));
-    assert_ok(eval_key_create(seeded, 0, NULL, &k->eval));
-    seeded_eval_key_destroy(seeded);
+    seeded_eval_key_set *seeded = NULL;
+    assert_ok(secret_key_set_create(&c->choice.families, &k->secret));
+    assert_ok(seeded_eval_key_set_create(&c->choice.families, k->secret, 0, NULL, &seeded));
+    assert_ok(eval_key_set_create(seeded, 0, NULL, &k->eval));
+    seeded_eval_key_set_destroy(seeded);
 }
 
 static void keys_destroy(keys *k)
 {
-    secret_key_destroy(k->secret);
-    eval_key_destroy(k->eval);
+    secret_key_set_destroy(k->secret);
+    eval_key_set_destroy(k->eval);
 }
 
 /* A circuit of three layers whose look-ups err one time in about 20, and its samples. */
@@ -95,7 +95,7 @@ static void test_model_is_accepted_and_falsified(void **state)
     }
     audit_destroy(a);
     wrong = model;
-    wrong.fresh /= 64, wrong.look_up /= 64, wrong.phase[0] /= 64;
+    wrong.fresh /= 64, wrong.look_up[0] /= 64, wrong.look_up[1] /= 64, wrong.phase[0] /= 64;
     a = audit_of(&s, &k, &wrong);
     assert_true(a->rejected);
     for (size_t i = 0; i < 2; i++) {
@@ -137,7 +137,7 @@ static void test_neurons_that_do_not_count(void **state)
     for (size_t o = 0; o < 6; o++) { /* variances leave out the neuron without noise */
         double norm2 = 0;
         for (size_t i = 0; i < 10; i++) norm2 += i == 2 ? 0 : pow(n->layers[1].W[o * 10 + i], 2);
-        assert_true(fabs(e[1].sum[o] / (norm2 * model.look_up) - 1) < 1e-12);
+        assert_true(fabs(e[1].sum[o] / (norm2 * model.look_up[0]) - 1) < 1e-12);
     }
     audit_expected_destroy(e, 3);
     keys_create(&k, s.c);

@@ -38,7 +38,7 @@ static void look_up_all(const fixture *f, uint32_t EF, uint32_t cells, int is_si
     bootstrap_job *jobs = calloc(cells, sizeof *jobs);
     for (uint32_t c = 0; c < cells; c++)
         jobs[c] = (bootstrap_job){in + c * lwe_words(p), table, out + 2 * c * lwe_words(p)};
-    assert_ok(bootstrap_batch(f->eval, jobs, cells, offsets, 2, 0));
+    assert_ok(bootstrap_batch(f->eval, NULL, jobs, cells, offsets, 2, 0));
     for (uint32_t c = 0; c < cells; c++) {
         const uint32_t at = (2 * c + 1) * steps / (2 * cells) + offset; /* step of the centre, then the offset */
         const uint32_t moved = at % steps * cells / steps;
@@ -124,7 +124,7 @@ static void test_antiperiodic(void **state)
     const uint32_t offsets[4] = {0, p.N / 4, p.N / 2, 3 * p.N / 4};
     for (size_t i = 0; i < 40; i++)
         jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + 4 * i * lwe_words(&p)};
-    assert_ok(bootstrap_batch(f.eval, jobs, 40, offsets, 4, 2));
+    assert_ok(bootstrap_batch(f.eval, NULL, jobs, 40, offsets, 4, 2));
     for (size_t i = 0; i < 40; i++)
         for (size_t j = 0; j < 4; j++) {
             const double got = torus_to_double(lwe_phase(f.secret, jobs[i].out + j * lwe_words(&p)));
@@ -156,7 +156,7 @@ static void test_secure_parameters(void **state)
     bootstrap_job jobs[16];
     for (size_t c = 0; c < cells; c++)
         jobs[c] = (bootstrap_job){in + c * lwe_words(&p), table, out + c * lwe_words(&p)};
-    assert_ok(bootstrap_batch(f.eval, jobs, cells, offsets, 1, 0));
+    assert_ok(bootstrap_batch(f.eval, NULL, jobs, cells, offsets, 1, 0));
     for (size_t c = 0; c < cells; c++) {
         const uint64_t error = lwe_phase(f.secret, jobs[c].out) - entries[c];
         assert_true(fabs(torus_to_double(error)) < 1.0 / 64); /* half a cell */

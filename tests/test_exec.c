@@ -6,25 +6,25 @@
 
 /* One encrypted inference through keys made for the circuit: accumulators of the last layer. */
 typedef struct roles {
-    secret_key *secret;
-    eval_key *eval;
+    secret_key_set *secret;
+    eval_key_set *eval;
     exec_plan *plan;
 } roles;
 
 static void roles_create(roles *r, const circuit *c)
 {
-    seeded_eval_key *seeded = NULL;
-    assert_ok(secret_key_create(&c->choice.families.of[0], &r->secret));
-    assert_ok(seeded_eval_key_create(r->secret, 0, NULL, &seeded));
-    assert_ok(eval_key_create(seeded, 0, NULL, &r->eval));
+    seeded_eval_key_set *seeded = NULL;
+    assert_ok(secret_key_set_create(&c->choice.families, &r->secret));
+    assert_ok(seeded_eval_key_set_create(&c->choice.families, r->secret, 0, NULL, &seeded));
+    assert_ok(eval_key_set_create(seeded, 0, NULL, &r->eval));
     assert_ok(exec_plan_create(c, &r->plan));
-    seeded_eval_key_destroy(seeded);
+    seeded_eval_key_set_destroy(seeded);
 }
 
 static void roles_destroy(roles *r)
 {
-    secret_key_destroy(r->secret);
-    eval_key_destroy(r->eval);
+    secret_key_set_destroy(r->secret);
+    eval_key_set_destroy(r->eval);
     exec_plan_destroy(r->plan);
 }
 
@@ -37,10 +37,10 @@ static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, do
     seed256 seed;
     assert_ok(random_seed(&seed));
     exec_encode(c, q, message);
-    assert_ok(lwe_encrypt_seeded(r->secret, &seed, message, features, body));
+    assert_ok(lwe_encrypt_seeded(r->secret->of[0], &seed, message, features, body));
     assert_ok(lwe_expand(p, &seed, body, features, 0, in));
     assert_ok(exec_encrypted(r->plan, r->eval, in, out, 0, NULL));
-    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(r->secret, out + o * words);
+    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(r->secret->of[0], out + o * words);
     exec_decode(c, phase, acc);
     free(message), free(body), free(phase), free(in), free(out);
 }

@@ -135,7 +135,7 @@ static void test_switched_phase(void **state)
     const uint64_t **list = calloc(COUNT, sizeof *list);
     uint32_t *small = calloc(COUNT * words, 4), *exponents = calloc(toy.n + 1, 4);
     for (size_t i = 0; i < COUNT; i++) list[i] = in + i * lwe_words(&toy);
-    assert_ok(keyswitch_batch(f.eval, list, COUNT, small));
+    assert_ok(keyswitch_batch(eval_key_switching(f.eval), list, COUNT, small));
     for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
         const uint32_t EF = pairs[k][0], price = pairs[k][1];
         const double steps = 2.0 * EF * toy.N, variance = noise_modulus_switch(&toy, EF, price);
@@ -184,8 +184,8 @@ static void test_look_ups(void **state)
             list[i] = in + i * words;
             jobs[i] = (bootstrap_job){list[i], table, out + 2 * i * words};
         }
-        assert_ok(bootstrap_batch(f.eval, jobs, COUNT, offsets, 2, 0));
-        assert_ok(keyswitch_batch(f.eval, list, COUNT, small));
+        assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 2, 0));
+        assert_ok(keyswitch_batch(eval_key_switching(f.eval), list, COUNT, small));
         for (size_t i = 0; i < COUNT; i++) {
             const double u = (double)lwe_phase(f.secret, jobs[i].out) * 0x1p-62;
             const double further = (double)lwe_phase(f.secret, jobs[i].out + words) * 0x1p-62;

@@ -205,7 +205,7 @@ static void check_lookups(const fixture *f)
     bootstrap_job jobs[MOST];
     for (size_t i = 0; i < MOST; i++) {
         jobs[i] = (bootstrap_job){in + i * words, table, single + 2 * i * words};
-        assert_ok(bootstrap_batch(f->eval, &jobs[i], 1, offsets, 2, 1));
+        assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
         const uint64_t first = entries[i % 8], second = i % 8 < 6 ? entries[i % 8 + 2] : -entries[i % 8 - 6];
         assert_true(fabs(torus_to_double(lwe_phase(f->secret, jobs[i].out) - first)) < 0x1p-9);
         assert_true(fabs(torus_to_double(lwe_phase(f->secret, jobs[i].out + words) - second)) < 0x1p-9);
@@ -214,7 +214,7 @@ static void check_lookups(const fixture *f)
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
         for (unsigned threads = 1; threads <= 3; threads++) {
             memset(out, 0, 2 * MOST * words * sizeof *out);
-            assert_ok(bootstrap_batch(f->eval, jobs, counts[c], offsets, 2, threads));
+            assert_ok(bootstrap_batch(f->eval, NULL, jobs, counts[c], offsets, 2, threads));
             assert_memory_equal(out, single, 2 * counts[c] * words * sizeof *out);
         }
     free(in), free(single), free(out);
@@ -298,7 +298,7 @@ static void test_outputs(void **state)
         uint64_t *in = fixture_encrypt(&f, message, COUNT);
         for (size_t i = 0; i < COUNT; i++)
             jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
-        assert_ok(bootstrap_batch(f.eval, jobs, COUNT, offsets, 1, 0));
+        assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 1, 0));
         for (size_t i = 0; i < COUNT; i++) error[i] = torus_to_double(lwe_phase(f.secret, jobs[i].out) - entry);
         double fft, key, decomposition;
         noise_blind_rotate_parts(&p, &fft, &key, &decomposition);

@@ -67,14 +67,14 @@ static void check_eval_key_file(uint32_t g)
     writer_init(&w, 0), writer_init(&again, 0);
     seeded_eval_key_write(&w, a);
     assert_ok(w.status);
-    assert_int_equal(w.len, TFHE_PARAMS_BYTES + 32 + tfhe_bsk_seeded_bytes(&p) + tfhe_ksk_seeded_bytes(&p));
+    assert_int_equal(w.len, 64 + tfhe_bsk_seeded_bytes(&p) + tfhe_ksk_seeded_bytes(&p));
     for (size_t len = 0; len < w.len; len += 4097) {
         reader cut = {.p = w.p, .len = len, .name = "server.eval"};
-        assert_refused(seeded_eval_key_read(&cut, &b), "server.eval");
+        assert_refused(seeded_eval_key_read(&cut, &p, &b), "server.eval");
         assert_null(b);
     }
     reader r = {.p = w.p, .len = w.len, .name = "server.eval"};
-    assert_ok(seeded_eval_key_read(&r, &b));
+    assert_ok(seeded_eval_key_read(&r, &p, &b));
     seeded_eval_key_write(&again, b);
     assert_int_equal(w.len, again.len);
     assert_memory_equal(w.p, again.p, w.len);

@@ -50,6 +50,70 @@ static void test_refusals(void **state)
     }
 }
 
+/* One keyswitch or none: both numbers or neither. */
+static void test_no_keyswitch(void **state)
+{
+    (void)state;
+    tfhe_params p = default_set;
+    p.ks_l = 0;
+    assert_refused(tfhe_params_check(&p), "ks_l");
+    p.ks_b = 0;
+    assert_ok(tfhe_params_check(&p));
+    assert_int_equal(tfhe_ksk_seeded_bytes(&p), 0);
+    p.ks_l = 1;
+    assert_refused(tfhe_params_check(&p), "ks_b");
+}
+
+static void test_families(void **state)
+{
+    (void)state;
+    tfhe_families f = {.count = 2, .of = {default_set, default_set}, .into = {{0, 0}, {5, 3}}}, back = {0};
+    f.of[1].n = 700;
+    f.of[1].k = 3;
+    f.of[1].N = 512;
+    assert_ok(tfhe_families_check(&f));
+    const tfhe_params p = tfhe_switch_params(&f, 0, 1), none = tfhe_switch_params(&f, 1, 0);
+    assert_true(p.k == 1 && p.N == 2048 && p.n == 700 && p.ks_l == 5 && p.ks_b == 3);
+    assert_true(none.k == 3 && none.N == 512 && none.n == default_set.n && none.ks_l == 0);
+    writer w;
+    writer_init(&w, 0);
+    tfhe_families_write(&w, &f);
+    assert_ok(w.status);
+    for (size_t len = 0; len < w.len; len++) {
+        reader cut = {.p = w.p, .len = len, .name = "families"};
+        assert_refused(tfhe_families_read(&cut, &back), "families");
+    }
+    reader r = {.p = w.p, .len = w.len, .name = "families"};
+    assert_ok(tfhe_families_read(&r, &back));
+    assert_ok(read_end(&r));
+    assert_true(tfhe_families_equal(&f, &back));
+    back.into[0].l = back.into[0].b = 2;
+    assert_false(tfhe_families_equal(&f, &back));
+    back = f;
+    back.of[1].pbs_bg--;
+    assert_false(tfhe_families_equal(&f, &back));
+    back = f;
+    back.count = 1;
+    assert_false(tfhe_families_equal(&f, &back));
+    writer_clear(&w);
+    f.into[1].l = 11; /* 33 bits */
+    assert_refused(tfhe_families_check(&f), "keyswitch from the other family into family 2: parameter ks_l = 11");
+    f.into[1].l = 0;
+    assert_refused(tfhe_families_check(&f), "parameter ks_l = 0");
+    f.into[1].b = 0;
+    assert_ok(tfhe_families_check(&f));
+    f.of[1].n = 0;
+    assert_refused(tfhe_families_check(&f), "family 2: parameter n = 0");
+    f.count = 1;
+    assert_ok(tfhe_families_check(&f));
+    f.into[0].l = f.into[0].b = 1;
+    assert_refused(tfhe_families_check(&f), "there is no other family");
+    f.count = 0;
+    assert_refused(tfhe_families_check(&f), "families");
+    f.count = 3;
+    assert_refused(tfhe_families_check(&f), "families");
+}
+
 /* Sizes of the published set 2_2 (tfhe.md 6.1): 60 MB and 30 MB seeded; keyswitch half of 60 MB at 2^32. */
 static void test_sizes(void **state)
 {
@@ -71,6 +135,7 @@ static void test_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_no_keyswitch), cmocka_unit_test(test_families),
                                        cmocka_unit_test(test_sizes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

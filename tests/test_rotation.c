@@ -195,13 +195,13 @@ static void check_lookups(const fixture *f, uint32_t EF)
     bootstrap_job jobs[MOST];
     for (size_t i = 0; i < MOST; i++) {
         jobs[i] = (bootstrap_job){in + i * words, table, single + 2 * i * words};
-        assert_ok(bootstrap_batch(f->eval, &jobs[i], 1, offsets, 2, 1));
+        assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
         jobs[i].out = out + 2 * i * words;
     }
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
         for (unsigned threads = 1; threads <= 5; threads++) {
             memset(out, 0, 2 * MOST * words * sizeof *out);
-            assert_ok(bootstrap_batch(f->eval, jobs, counts[c], offsets, 2, threads));
+            assert_ok(bootstrap_batch(f->eval, NULL, jobs, counts[c], offsets, 2, threads));
             assert_memory_equal(out, single, 2 * counts[c] * words * sizeof *out);
         }
     free(in), free(single), free(out);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FORMS 6
+#define FORMS 10
 #define PATTERN_MAX 512
 
 typedef struct pattern {
@@ -76,17 +76,29 @@ static void watch_transform(const tfhe_params *p, const uint64_t *S)
     fft_plan_destroy(plan);
 }
 
-static const tfhe_params toy = {.n = 600,
-                                .k = 1,
-                                .N = 1024,
-                                .pbs_l = 1,
-                                .pbs_lb = 1,
-                                .pbs_bg = 8,
-                                .pbs_group = 1,
-                                .ks_l = 2,
-                                .ks_b = 4,
-                                .lwe_noise = 10,
-                                .glwe_noise = 20};
+/* A second family, so that a key is switched into another's. */
+static const tfhe_families toys = {.count = 2,
+                                   .of = {{.n = 600,
+                                           .k = 1,
+                                           .N = 1024,
+                                           .pbs_l = 1,
+                                           .pbs_lb = 1,
+                                           .pbs_bg = 8,
+                                           .pbs_group = 1,
+                                           .ks_l = 2,
+                                           .ks_b = 4,
+                                           .lwe_noise = 10,
+                                           .glwe_noise = 20},
+                                          {.n = 90,
+                                           .k = 2,
+                                           .N = 256,
+                                           .pbs_l = 1,
+                                           .pbs_lb = 1,
+                                           .pbs_bg = 8,
+                                           .pbs_group = 3,
+                                           .lwe_noise = 10,
+                                           .glwe_noise = 20}},
+                                   .into = {{.l = 2, .b = 4}, {.l = 3, .b = 2}}};
 
 static int stop_late(void *context, const char *what, size_t done, size_t total)
 {
@@ -111,42 +123,61 @@ static void misuse(const char *path)
     assert_refused(annulus_client_key_read(path, &k), "cut off");
 }
 
+static void secrets_create(secret_key_set *set)
+{
+    static const seed256 seeds[] = {{{41}}, {{43}}};
+    set->count = toys.count;
+    for (uint32_t i = 0; i < toys.count; i++) assert_ok(secret_key_create_seeded(&toys.of[i], &seeds[i], &set->of[i]));
+}
+
+static void secrets_destroy(secret_key_set *set)
+{
+    for (uint32_t i = 0; i < toys.count; i++) secret_key_destroy(set->of[i]);
+}
+
+static void use(const secret_key_set *mine, const secret_key_set *read)
+{
+    const seed256 mask_seed = {{42}};
+    uint64_t message[3] = {1, 2, 3}, body[3];
+    for (uint32_t i = 0; i < toys.count; i++) {
+        uint64_t *ct = calloc(3 * lwe_words(&toys.of[i]), sizeof *ct);
+        assert_ok(lwe_encrypt_seeded(read->of[i], &mask_seed, message, 3, body));
+        assert_ok(lwe_expand(&toys.of[i], &mask_seed, body, 3, 1, ct));
+        assert_true(lwe_phase(mine->of[i], ct) - message[0] + (1u << 20) <= 2u << 20);
+        __real_free(ct);
+    }
+}
+
 static void test_life_of_a_key(void **state)
 {
     (void)state;
     char folder[] = "annulus-wipe-XXXXXX", path[64];
-    const seed256 seed = {{41}}, mask_seed = {{42}};
     const annulus_progress stop = {.report = stop_late};
-    annulus_client_key key = {0}, *back = NULL;
-    seeded_eval_key *evaluation = NULL;
+    secret_key_set secrets = {0};
+    annulus_client_key key = {.secret = &secrets}, *back = NULL;
+    seeded_eval_key_set *evaluation = NULL;
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/key", folder);
-    assert_ok(secret_key_create_seeded(&toy, &seed, &key.secret));
-    watch_bits("small key", "small key, a byte a bit", key.secret->s);
-    watch_bits("big key", "big key, a byte a bit", key.secret->S);
-    watch_transform(&toy, key.secret->S);
-    secret_key_destroy(key.secret);
+    secrets_create(&secrets);
+    for (uint32_t i = 0; i < toys.count; i++) {
+        watch_bits("small key", "small key, a byte a bit", secrets.of[i]->s);
+        watch_bits("big key", "big key, a byte a bit", secrets.of[i]->S);
+        watch_transform(&toys.of[i], secrets.of[i]->S);
+    }
+    secrets_destroy(&secrets);
 
     atomic_store(&watching, 1);
-    assert_ok(secret_key_create_seeded(&toy, &seed, &key.secret));
+    secrets_create(&secrets);
     assert_ok(annulus_client_key_write(&key, path));
     assert_ok(annulus_client_key_read(path, &back));
-    assert_ok(seeded_eval_key_create(key.secret, 2, NULL, &evaluation));
-    seeded_eval_key_destroy(evaluation);
+    assert_ok(seeded_eval_key_set_create(&toys, &secrets, 2, NULL, &evaluation));
+    seeded_eval_key_set_destroy(evaluation);
     evaluation = NULL;
-    assert_int_equal(seeded_eval_key_create(key.secret, 2, &stop, &evaluation), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(seeded_eval_key_set_create(&toys, &secrets, 2, &stop, &evaluation), ANNULUS_ERR_CANCELLED);
     assert_null(evaluation);
-    key.secret->params.pbs_group = 3;
-    assert_ok(seeded_eval_key_create(key.secret, 2, NULL, &evaluation));
-    seeded_eval_key_destroy(evaluation);
-    key.secret->params.pbs_group = 1;
-    uint64_t message[3] = {1, 2, 3}, body[3], *ct = calloc(3 * lwe_words(&toy), sizeof *ct);
-    assert_ok(lwe_encrypt_seeded(back->secret, &mask_seed, message, 3, body));
-    assert_ok(lwe_expand(&toy, &mask_seed, body, 3, 1, ct));
-    assert_true(lwe_phase(key.secret, ct) - message[0] + (1u << 20) <= 2u << 20);
-    __real_free(ct);
+    use(&secrets, back->secret);
     annulus_client_key_destroy(back);
-    secret_key_destroy(key.secret);
+    secrets_destroy(&secrets);
     misuse(path);
     nothing_was_left();
     assert_int_equal(unlink(path), 0);

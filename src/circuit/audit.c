@@ -108,8 +108,8 @@ static int rejects(const audit_run *run, size_t layers, double log_alarm)
 
 typedef struct runs {
     const circuit *c;
-    const eval_key *key;
-    const secret_key *secret;
+    const eval_key_set *keys;
+    const secret_key_set *secrets;
     const int32_t *q;
     size_t samples;
     const seed256 *seed;
@@ -126,7 +126,7 @@ static annulus_status run_encrypted(const runs *r, const exec_observer *observer
     for (size_t i = 0; st == ANNULUS_OK && i < r->samples; i++) {
         st = progress_report(r->progress, "encrypted samples", i, r->samples);
         if (st == ANNULUS_OK)
-            st = exec_encrypted_observed(r->c, plan, r->key, r->secret, r->q + i * features, i, r->threads, observer,
+            st = exec_encrypted_observed(r->c, plan, r->keys, r->secrets, r->q + i * features, i, r->threads, observer,
                                          out + i * outputs);
     }
     if (st == ANNULUS_OK) st = progress_report(r->progress, "encrypted samples", r->samples, r->samples);
@@ -153,14 +153,14 @@ static annulus_status run_all(const runs *r, const audit_expected *expected, dou
     return ANNULUS_OK;
 }
 
-annulus_status audit_create(const circuit *c, const audit_model *model, const eval_key *key, const secret_key *secret,
-                            const int32_t *q, size_t samples, const seed256 *seed, unsigned threads,
-                            const annulus_progress *progress, double *clear, double *simulated, double *encrypted,
-                            audit **out)
+annulus_status audit_create(const circuit *c, const audit_model *model, const eval_key_set *keys,
+                            const secret_key_set *secrets, const int32_t *q, size_t samples, const seed256 *seed,
+                            unsigned threads, const annulus_progress *progress, double *clear, double *simulated,
+                            double *encrypted, audit **out)
 {
     const runs r = {.c = c,
-                    .key = key,
-                    .secret = secret,
+                    .keys = keys,
+                    .secrets = secrets,
                     .q = q,
                     .samples = samples,
                     .seed = seed,

@@ -24,8 +24,9 @@
 
 /* Variances on the torus that an audit predicts with. */
 typedef struct audit_model {
-    double fresh, look_up;            /* of an encrypted input; of a look-up's output */
-    double phase[CIRCUIT_MAX_LAYERS]; /* what keyswitch and modulus switch add before the layer's look-ups */
+    double fresh;                       /* of an encrypted input */
+    double look_up[CIRCUIT_MAX_LAYERS]; /* of the output of a layer's look-ups */
+    double phase[CIRCUIT_MAX_LAYERS];   /* what keyswitch and modulus switch add before the layer's look-ups */
 } audit_model;
 void audit_model_init(const circuit *c, audit_model *out); /* optimizer/noise.h */
 
@@ -69,11 +70,11 @@ typedef struct audit {
     audit_run simulated, encrypted;
 } audit;
 
-/* q (samples, features): runs them simulated and encrypted with keys of the circuit's parameters. Out: clear, simulated
+/* q (samples, features): runs them simulated and encrypted with keys of the circuit's families. Out: clear, simulated
  * and encrypted accumulators of the last layer, (samples, outputs) each. */
-annulus_status audit_create(const circuit *c, const audit_model *model, const eval_key *key, const secret_key *secret,
-                            const int32_t *q, size_t samples, const seed256 *seed, unsigned threads,
-                            const annulus_progress *progress, double *clear, double *simulated, double *encrypted,
-                            audit **out) __attribute__((warn_unused_result));
+annulus_status audit_create(const circuit *c, const audit_model *model, const eval_key_set *keys,
+                            const secret_key_set *secrets, const int32_t *q, size_t samples, const seed256 *seed,
+                            unsigned threads, const annulus_progress *progress, double *clear, double *simulated,
+                            double *encrypted, audit **out) __attribute__((warn_unused_result));
 void audit_destroy(audit *a);
 #endif

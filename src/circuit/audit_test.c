@@ -8,11 +8,12 @@
 
 void audit_model_init(const circuit *c, audit_model *out)
 {
-    const tfhe_params *p = &c->choice.families.of[0];
-    *out = (audit_model){.fresh = noise_fresh(p), .look_up = noise_blind_rotate(p)};
-    for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].cells != 0)
-            out->phase[i] = noise_keyswitch(p) + noise_modulus_switch(p, c->layers[i].EF, c->layers[i].price);
+    *out = (audit_model){.fresh = noise_fresh(circuit_inputs(c))};
+    for (size_t i = 0; i < c->layers_count; i++) {
+        if (c->layers[i].cells == 0) continue;
+        out->look_up[i] = noise_blind_rotate(&c->choice.families.of[c->layers[i].family]);
+        out->phase[i] = circuit_switch_noise(c, i);
+    }
 }
 
 /* Whether neurons o and p have the same weights on noisy inputs, up to sign. */
@@ -121,7 +122,8 @@ annulus_status audit_expect(const circuit *c, const audit_model *model, audit_ex
     unsigned char *noisy = q == NULL ? NULL : (unsigned char *)(group + widest);
     for (size_t i = 0; st == ANNULUS_OK && i < c->input.features; i++) noisy[i] = 1, group[i] = i;
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++)
-        st = expect_layer(&c->layers[i], i == 0 ? model->fresh : model->look_up, model->phase[i], noisy, group, &e[i]);
+        st = expect_layer(&c->layers[i], i == 0 ? model->fresh : model->look_up[i - 1], model->phase[i], noisy, group,
+                          &e[i]);
     mem_free(q);
     if (st == ANNULUS_OK)
         *out = e;

@@ -108,6 +108,16 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
     }
 }
 
+/* Keyswitches that no look-up needs. */
+static void drop_switches(circuit *c)
+{
+    tfhe_families *f = &c->choice.families;
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (!circuit_switches(c, i, i)) f->of[i].ks_l = f->of[i].ks_b = 0;
+        if (!circuit_switches(c, tfhe_other_family(i), i)) f->into[i].l = f->into[i].b = 0;
+    }
+}
+
 annulus_status circuit_choose_parameters(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
@@ -119,10 +129,26 @@ annulus_status circuit_choose_parameters(circuit *c)
                                        .level = c->level};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
+        c->layers[i].family = c->choice.layers[i].family;
         c->layers[i].EF = c->choice.layers[i].EF;
         c->layers[i].price = c->choice.layers[i].price;
     }
+    drop_switches(c);
     return ANNULUS_OK;
+}
+
+int circuit_switches(const circuit *c, uint32_t from, uint32_t into)
+{
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].cells != 0 && circuit_source(c, i) == from && c->layers[i].family == into) return 1;
+    return 0;
+}
+
+double circuit_switch_noise(const circuit *c, size_t i)
+{
+    const circuit_layer *l = &c->layers[i];
+    const tfhe_params p = tfhe_switch_params(&c->choice.families, circuit_source(c, i), l->family);
+    return noise_keyswitch(&p) + noise_modulus_switch(&c->choice.families.of[l->family], l->EF, l->price);
 }
 
 double circuit_largest_bound(const circuit *c)

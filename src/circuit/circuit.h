@@ -39,6 +39,7 @@ typedef struct circuit_layer {
     int64_t *offset;    /* (out) */
     int32_t *table;     /* (out,cells) integer inputs of the next layer */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
+    uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
     /* output layer */
     int64_t period;       /* accumulator units of the whole torus */
     uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
@@ -80,7 +81,8 @@ annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused
 annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
 /* The layers as the optimizer sees them; out has layers_count entries. */
 void circuit_lookup_layers(const circuit *c, lookup_layer *out);
-/* Runs the search on circuit_lookup_layers and stores choice, and EF and price of each layer. */
+/* Runs the search on circuit_lookup_layers and stores choice, and family, EF and price of each layer; keyswitches that
+ * no look-up needs are left out of the families. */
 annulus_status circuit_choose_parameters(circuit *c) __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
@@ -97,6 +99,24 @@ static inline double circuit_bound(const circuit *c, const circuit_layer *l)
 {
     return l->log2_error < 0 ? l->log2_error : c->choice.log2_error;
 }
+/* Family whose big key the inputs of layer i are under: those of layer 0 are fresh encryptions of its own. */
+static inline uint32_t circuit_source(const circuit *c, size_t i)
+{
+    return c->layers[i == 0 ? 0 : i - 1].family;
+}
+/* Parameters that inputs are encrypted with, and those of the answers. */
+static inline const tfhe_params *circuit_inputs(const circuit *c)
+{
+    return &c->choice.families.of[c->layers[0].family];
+}
+static inline const tfhe_params *circuit_outputs(const circuit *c)
+{
+    return &c->choice.families.of[c->layers[c->layers_count - 1].family];
+}
+/* Whether the look-ups of some layer switch from the big key of a family into the small key of one. */
+int circuit_switches(const circuit *c, uint32_t from, uint32_t into);
+/* Variance on the torus that the keyswitch and the modulus switch of hidden layer i add. */
+double circuit_switch_noise(const circuit *c, size_t i);
 double circuit_largest_bound(const circuit *c); /* of all layers */
 /* Scores may be shown to others (SECURITY.md): exact, without rounding, bounds at most CIRCUIT_SHARED_LOG2_ERROR. */
 int circuit_shared_output(const circuit *c);

@@ -22,6 +22,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u32(w, l->cells);
     write_u32(w, l->EF);
     write_u32(w, l->price);
+    write_u32(w, l->family);
     write_i64(w, l->step);
     write_i64(w, l->period);
     write_u32(w, l->output_bits);
@@ -37,6 +38,7 @@ static void layer_write(writer *w, const circuit_layer *l)
 
 void circuit_write(writer *w, const circuit *c)
 {
+    write_u64(w, c->layers_count);
     write_u64(w, c->input.features);
     write_bytes(w, c->input.shift, c->input.features * sizeof(double));
     write_bytes(w, c->input.gain, c->input.features * sizeof(double));
@@ -50,8 +52,7 @@ void circuit_write(writer *w, const circuit *c)
     write_f64(w, c->log2_error);
     write_f64(w, c->choice.log2_error);
     write_u32(w, (uint32_t)c->level);
-    tfhe_params_write(w, &c->choice.families.of[0]);
-    write_u64(w, c->layers_count);
+    tfhe_families_write(w, &c->choice.families);
     for (size_t i = 0; i < c->layers_count; i++) layer_write(w, &c->layers[i]);
     for (size_t i = 0; i < circuit_last(c)->out; i++) write_string(w, c->labels[i]);
 }
@@ -121,6 +122,7 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     TRY(read_u32(r, &l->cells));
     TRY(read_u32(r, &l->EF));
     TRY(read_u32(r, &l->price));
+    TRY(read_u32(r, &l->family));
     TRY(read_i64(r, &l->step));
     TRY(read_i64(r, &l->period));
     TRY(read_u32(r, &l->output_bits));
@@ -206,9 +208,10 @@ static annulus_status settings_read(reader *r, circuit *c)
     c->calibration_count = (size_t)calibration;
     c->target = (error_target)target;
     c->level = (security_level)level;
-    c->choice.families.count = 1;
-    TRY(tfhe_params_read(r, &c->choice.families.of[0]));
-    const annulus_status st = security_check(&c->choice.families.of[0], c->level);
+    TRY(tfhe_families_read(r, &c->choice.families));
+    annulus_status st = ANNULUS_OK;
+    for (uint32_t i = 0; st == ANNULUS_OK && i < c->choice.families.count; i++)
+        st = security_check(&c->choice.families.of[i], c->level);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", r->name);
 }
 
@@ -228,7 +231,7 @@ static void predict(circuit *c)
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
     circuit_lookup_layers(c, layers);
     for (size_t i = 0; i < c->layers_count; i++)
-        chosen[i] = (layer_choice){.EF = c->layers[i].EF, .price = c->layers[i].price};
+        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
     const optimizer_request request = {.layers = layers,
                                        .layers_count = c->layers_count,
                                        .target = c->target,
@@ -240,45 +243,50 @@ static void predict(circuit *c)
     c->choice.log2_error = held;
 }
 
+/* Layer i, whose shape was checked, fits its family, and the family its inputs. */
+static annulus_status family_check(const reader *r, const circuit *c, size_t i)
+{
+    const circuit_layer *l = &c->layers[i];
+    const tfhe_families *f = &c->choice.families;
+    if (l->family >= f->count)
+        return read_fail(r, "layer %s is of family %u, there are %u", l->name, l->family + 1, f->count);
+    const uint32_t from = circuit_source(c, i);
+    if (l->cells == 0) {
+        if (l->family == from) return ANNULUS_OK;
+        return read_fail(r, "output layer %s is of family %u, its inputs of family %u", l->name, l->family + 1,
+                         from + 1);
+    }
+    const tfhe_params *p = &f->of[l->family], keyswitch = tfhe_switch_params(f, from, l->family);
+    if (keyswitch.ks_l == 0)
+        return read_fail(r, "layer %s takes ciphertexts of family %u, from which family %u has no keyswitch", l->name,
+                         from + 1, l->family + 1);
+    if (l->cells > (uint64_t)l->EF * p->N)
+        return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
+    if (l->EF > 1 && p->pbs_group > 1)
+        return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, p->pbs_group);
+    return ANNULUS_OK;
+}
+
 static annulus_status body_read(reader *r, circuit *c)
 {
     TRY(input_read(r, &c->input));
     TRY(settings_read(r, c));
-    uint64_t layers = 0;
-    TRY(read_u64(r, &layers));
-    if (layers != c->layers_count) return read_fail(r, "%llu layers", (unsigned long long)layers);
     size_t width = c->input.features;
     for (size_t i = 0; i < c->layers_count; i++) {
-        circuit_layer *l = &c->layers[i];
-        TRY(layer_read(r, l, width, i + 1 == c->layers_count));
-        if (l->cells > (uint64_t)l->EF * c->choice.families.of[0].N)
-            return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
-        if (l->EF > 1 && c->choice.families.of[0].pbs_group > 1)
-            return read_fail(r, "layer %s is extended, with %u key bits a step", l->name,
-                             c->choice.families.of[0].pbs_group);
-        width = l->out;
+        TRY(layer_read(r, &c->layers[i], width, i + 1 == c->layers_count));
+        TRY(family_check(r, c, i));
+        width = c->layers[i].out;
     }
     TRY(labels_read(r, c));
     predict(c);
     return circuit_digest(c);
 }
 
-/* The number of layers stands behind the input and the settings; it is read ahead so that the circuit can be made. */
-static annulus_status layers_ahead(reader r, uint64_t *layers)
-{
-    size_t features;
-    TRY(read_count(&r, 2 * sizeof(double), &features));
-    const size_t skip = features * 2 * sizeof(double) + 3 * 8 + 4 + 4 + 8 + 4 + 2 * 8 + 4 + TFHE_PARAMS_BYTES;
-    if (skip > r.len - r.pos) return read_fail(&r, "the file ends early; copy it again");
-    r.pos += skip;
-    return read_u64(&r, layers);
-}
-
 annulus_status circuit_read(reader *r, circuit **out)
 {
     uint64_t layers = 0;
     circuit *c = NULL;
-    TRY(layers_ahead(*r, &layers));
+    TRY(read_u64(r, &layers));
     if (layers == 0 || layers > CIRCUIT_MAX_LAYERS) return read_fail(r, "%llu layers", (unsigned long long)layers);
     TRY(circuit_create((size_t)layers, &c));
     const annulus_status st = body_read(r, c);

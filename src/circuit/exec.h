@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "circuit/circuit.h"
+#include "tfhe/key_set.h"
 #include "tfhe/lwe.h"
 
 typedef struct exec_stats {
@@ -48,24 +49,25 @@ annulus_status exec_plan_create(const circuit *c, exec_plan **out) __attribute__
 void exec_plan_destroy(exec_plan *plan);
 /* Torus words that encode integer inputs: out (features). */
 void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
-/* in (features, lwe_words), out (outputs, lwe_words). One sample. The key's parameters must be the circuit's. */
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+/* One sample: in (features, lwe_words of circuit_inputs), out (outputs, lwe_words of circuit_outputs). The keys'
+ * families must be the circuit's. */
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
-/* Sees the ciphertexts (out, lwe_words) of a layer's sums before its look-ups; a failure ends the run. */
+/* Sees the ciphertexts (out, lwe_words of its source) of a layer's sums before its look-ups; a failure ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
     void *context;
 } exec_tap;
 /* As exec_encrypted; tap may be NULL. */
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                                      unsigned threads, const exec_tap *tap, const annulus_progress *progress)
     __attribute__((warn_unused_result));
-/* For debugging, by who holds the secret: encrypts sample q (features), runs it, and shows every neuron to the observer
- * (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are switched a
- * second time, which gives the same words. Sums are held against those of the values that the run itself looked up, so
- * that an error is seen where it happens only. out (outputs): as exec_decode gives them. */
-annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key *key,
-                                       const secret_key *secret, const int32_t *q, size_t sample, unsigned threads,
+/* For debugging, by who holds the secrets: encrypts sample q (features), runs it, and shows every neuron to the
+ * observer (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are
+ * switched a second time, which gives the same words. Sums are held against those of the values that the run itself
+ * looked up, so that an error is seen where it happens only. out (outputs): as exec_decode gives them. */
+annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key_set *keys,
+                                       const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
                                        const exec_observer *observer, double *out) __attribute__((warn_unused_result));
 /* Accumulators (real: with noise) of the last layer from decrypted phases (outputs). */
 void exec_decode(const circuit *c, const uint64_t *phase, double *acc);

@@ -51,7 +51,7 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     for (size_t o = 0; o < l->out; o++) {
         for (size_t x = 0; x < l->cells; x++)
             entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - mid2(l, o)) * half;
-        TRY(lut_create_padded(c->choice.families.of[0].N, l->EF, entries, l->cells, 0, &out->tables[o]));
+        TRY(lut_create_padded(c->choice.families.of[l->family].N, l->EF, entries, l->cells, 0, &out->tables[o]));
         TRY(lut_set_price(out->tables[o], l->price));
     }
     return ANNULUS_OK;
@@ -144,44 +144,56 @@ static size_t slice_of(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
-static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key *key, const uint64_t *in, uint64_t *out,
-                               unsigned threads, const annulus_progress *progress)
+static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_set *keys, const uint64_t *in,
+                               uint64_t *out, unsigned threads, const annulus_progress *progress)
 {
     const circuit_layer *l = &plan->c->layers[i];
-    const size_t words = lwe_words(eval_key_params(key)), slice = slice_of(l->EF, threads);
-    const size_t slices = (l->out + slice - 1) / slice;
+    const uint32_t source = circuit_source(plan->c, i);
+    const eval_key *key = keys->of[l->family];
+    const switching_key *from = eval_key_set_switching(keys, source, l->family);
+    const size_t words = lwe_words(&keys->families.of[source]), words_out = lwe_words(&keys->families.of[l->family]);
+    const size_t slice = slice_of(l->EF, threads), slices = (l->out + slice - 1) / slice;
     const uint32_t offset = 0;
     void *p;
     TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
     bootstrap_job *jobs = p;
     for (size_t o = 0; o < l->out; o++)
-        jobs[o] = (bootstrap_job){.in = in + o * words, .table = plan->layers[i].tables[o], .out = out + o * words};
+        jobs[o] = (bootstrap_job){.in = in + o * words, .table = plan->layers[i].tables[o], .out = out + o * words_out};
     annulus_status st = ANNULUS_OK;
     for (size_t s = 0; st == ANNULUS_OK && s < slices; s++) {
         const size_t o = l->out * s / slices, next = l->out * (s + 1) / slices;
         st = progress_report(progress, l->name, o, l->out);
-        if (st == ANNULUS_OK) st = bootstrap_batch(key, jobs + o, next - o, &offset, 1, threads);
+        if (st == ANNULUS_OK) st = bootstrap_batch(key, from, jobs + o, next - o, &offset, 1, threads);
     }
     if (st == ANNULUS_OK) st = progress_report(progress, l->name, l->out, l->out);
     mem_free(jobs);
     return st;
 }
 
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+/* Of the largest ciphertexts that a run meets. */
+static size_t most_words(const tfhe_families *f)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < f->count; i++) most = lwe_words(&f->of[i]) > most ? lwe_words(&f->of[i]) : most;
+    return most;
+}
+
+annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                                      unsigned threads, const exec_tap *tap, const annulus_progress *progress)
 {
     const circuit *c = plan->c;
-    REQUIRE(tfhe_params_equal(eval_key_params(key), &c->choice.families.of[0]));
-    const size_t words = lwe_words(&c->choice.families.of[0]), widest = exec_widest(c);
+    REQUIRE(tfhe_families_equal(&keys->families, &c->choice.families));
+    const size_t room = exec_widest(c) * most_words(&c->choice.families);
     void *sums, *values = NULL;
-    TRY(mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &sums));
-    annulus_status st = mem_create(widest * words, sizeof(uint64_t), "ciphertexts", &values);
+    TRY(mem_create(room, sizeof(uint64_t), "ciphertexts", &sums));
+    annulus_status st = mem_create(room, sizeof(uint64_t), "ciphertexts", &values);
     const uint64_t *x = in;
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
         const int last = i + 1 == c->layers_count;
+        const size_t words = lwe_words(&c->choice.families.of[circuit_source(c, i)]);
         st = linear(&c->layers[i], plan->layers[i].constant, x, last ? out : sums, words, threads);
         if (st == ANNULUS_OK && tap != NULL) st = tap->sums(tap->context, i, last ? out : sums, threads);
-        if (st == ANNULUS_OK && !last) st = look_ups(plan, i, key, sums, values, threads, progress);
+        if (st == ANNULUS_OK && !last) st = look_ups(plan, i, keys, sums, values, threads, progress);
         x = values;
     }
     mem_free(sums);
@@ -189,8 +201,8 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key *key,
     return st;
 }
 
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key *key, const uint64_t *in, uint64_t *out,
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress)
 {
-    return exec_encrypted_tapped(plan, key, in, out, threads, NULL, progress);
+    return exec_encrypted_tapped(plan, keys, in, out, threads, NULL, progress);
 }

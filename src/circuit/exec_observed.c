@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The encrypted run under the eyes of who holds the secret key. */
+/* The encrypted run under the eyes of who holds the secret keys. */
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
@@ -12,8 +12,8 @@
 
 typedef struct observation {
     const circuit *c;
-    const eval_key *key;
-    const secret_key *secret;
+    const eval_key_set *keys;
+    const secret_key_set *secrets;
     const exec_observer *observer;
     size_t sample;
     int64_t *x;      /* (widest) integer inputs of the layer at hand */
@@ -27,17 +27,19 @@ typedef struct observation {
 static annulus_status switch_group(const observation *v, size_t first, size_t count)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
-    const tfhe_params *p = &v->secret->params;
-    const size_t words = lwe_words(p), small = bootstrap_small_words(p);
+    const uint32_t source = circuit_source(v->c, v->layer);
+    const secret_key *secret = v->secrets->of[l->family];
+    const tfhe_params *p = &secret->params;
+    const size_t words = lwe_words(&v->secrets->of[source]->params), small = bootstrap_small_words(p);
     const uint64_t *in[GROUP];
     void *memory;
     TRY(mem_create(count * small + tfhe_exponents(p), sizeof(uint32_t), "switched ciphertexts", &memory));
     uint32_t *switched = memory, *exponents = switched + count * small;
     for (size_t q = 0; q < count; q++) in[q] = v->sums + (first + q) * words;
-    const annulus_status st = keyswitch_batch(v->key, in, count, switched);
+    const annulus_status st = keyswitch_batch(eval_key_set_switching(v->keys, source, l->family), in, count, switched);
     for (size_t q = 0; st == ANNULUS_OK && q < count; q++) {
         modulus_switch_centered(p, l->EF, l->price, switched + q * small, exponents);
-        v->at[first + q] = lwe_rotation_step(v->secret, l->EF, exponents);
+        v->at[first + q] = lwe_rotation_step(secret, l->EF, exponents);
     }
     mem_free(memory);
     return st;
@@ -49,8 +51,9 @@ static annulus_status decrypt_group(void *context, size_t group, unsigned worker
     const observation *v = context;
     const circuit_layer *l = &v->c->layers[v->layer];
     const size_t first = group * GROUP, left = l->out - first, count = left < GROUP ? left : GROUP;
-    const size_t words = lwe_words(&v->secret->params);
-    for (size_t o = first; o < first + count; o++) v->phase[o] = lwe_phase(v->secret, v->sums + o * words);
+    const secret_key *secret = v->secrets->of[circuit_source(v->c, v->layer)];
+    const size_t words = lwe_words(&secret->params);
+    for (size_t o = first; o < first + count; o++) v->phase[o] = lwe_phase(secret, v->sums + o * words);
     return l->cells == 0 ? ANNULUS_OK : switch_group(v, first, count);
 }
 
@@ -68,7 +71,7 @@ static int64_t cell_of(const circuit_layer *l, uint64_t steps, uint64_t at, int6
 static void observe(observation *v, size_t o)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
-    const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secret->params.N;
+    const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N;
     const int32_t *w = l->W + o * l->in;
     exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample};
     for (size_t i = 0; i < l->in; i++) seen.acc += w[i] * v->x[i];
@@ -101,30 +104,32 @@ static annulus_status observe_layer(void *context, size_t layer, const uint64_t 
 static annulus_status encrypt(const observation *v, const int32_t *q, unsigned threads, uint64_t *in)
 {
     const size_t features = v->c->input.features;
-    const tfhe_params *p = &v->secret->params;
+    const secret_key *secret = v->secrets->of[v->c->layers[0].family];
     seed256 seed;
     void *memory;
     TRY(mem_create(2 * features, sizeof(uint64_t), "sample", &memory));
     uint64_t *message = memory, *body = message + features;
     exec_encode(v->c, q, message);
     annulus_status st = random_seed(&seed);
-    if (st == ANNULUS_OK) st = lwe_encrypt_seeded(v->secret, &seed, message, features, body);
-    if (st == ANNULUS_OK) st = lwe_expand(p, &seed, body, features, threads, in);
+    if (st == ANNULUS_OK) st = lwe_encrypt_seeded(secret, &seed, message, features, body);
+    if (st == ANNULUS_OK) st = lwe_expand(&secret->params, &seed, body, features, threads, in);
     mem_wipe_free(memory, 2 * features * sizeof(uint64_t));
     return st;
 }
 
-annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key *key,
-                                       const secret_key *secret, const int32_t *q, size_t sample, unsigned threads,
+annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key_set *keys,
+                                       const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
                                        const exec_observer *observer, double *out)
 {
-    const size_t words = lwe_words(&c->choice.families.of[0]), widest = exec_widest(c), features = c->input.features;
+    const size_t widest = exec_widest(c), features = c->input.features,
+                 of_inputs = features * lwe_words(circuit_inputs(c));
+    const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
     void *values, *ciphertexts = NULL;
     TRY(mem_create(4 * widest, sizeof(uint64_t), "observed values", &values));
     int64_t *x = values;
     observation v = {.c = c,
-                     .key = key,
-                     .secret = secret,
+                     .keys = keys,
+                     .secrets = secrets,
                      .observer = observer,
                      .sample = sample,
                      .x = x,
@@ -132,12 +137,11 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
                      .phase = (uint64_t *)(x + 2 * widest),
                      .at = (uint32_t *)(void *)(x + 3 * widest)};
     const exec_tap tap = {.sums = observe_layer, .context = &v};
-    annulus_status st =
-        mem_create((features + circuit_last(c)->out) * words, sizeof(uint64_t), "ciphertexts", &ciphertexts);
+    annulus_status st = mem_create(of_inputs + of_outputs, sizeof(uint64_t), "ciphertexts", &ciphertexts);
     uint64_t *in = ciphertexts;
     for (size_t i = 0; i < features; i++) x[i] = q[i];
     if (st == ANNULUS_OK) st = encrypt(&v, q, threads, in);
-    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, key, in, in + features * words, threads, &tap, NULL);
+    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, keys, in, in + of_inputs, threads, &tap, NULL);
     if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
     mem_wipe_free(values, 4 * widest * sizeof(uint64_t));
     mem_free(ciphertexts);

@@ -18,10 +18,10 @@ typedef struct simulation {
     stream **streams;
     unsigned char *memory;
     size_t worker_bytes, count, widest;
-    double rotate_std;                    /* noise of a look-up's output, torus */
-    double phase_std[CIRCUIT_MAX_LAYERS]; /* keyswitch and modulus switch of a layer's look-ups, torus */
-    double *fresh_std;                    /* (first layer's outputs) fresh noise in its sums, torus */
-    unsigned char *noisy;                 /* (layers + 1, widest) 1: has noise; inputs first */
+    double rotate_std[CIRCUIT_MAX_LAYERS]; /* noise of the output of a layer's look-ups, torus */
+    double phase_std[CIRCUIT_MAX_LAYERS];  /* keyswitch and modulus switch of a layer's look-ups, torus */
+    double *fresh_std;                     /* (first layer's outputs) fresh noise in its sums, torus */
+    unsigned char *noisy;                  /* (layers + 1, widest) 1: has noise; inputs first */
 } simulation;
 
 /* What one worker works in: values and sums, and the noise of both in torus words, (widest, EXEC_BATCH) each; normal
@@ -66,7 +66,7 @@ static void simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, c
         seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
         stats->index_errors[i] += seen.cell != (int64_t)floor(place);
         v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
-        v->noise[at] = torus_from_double(noisy * s->rotate_std * normal[l->out + o]);
+        v->noise[at] = torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o]);
     } else
         s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l);
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
@@ -98,20 +98,20 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
 static annulus_status simulation_init(simulation *s, unsigned workers)
 {
     const circuit *c = s->c;
-    const tfhe_params *p = &c->choice.families.of[0];
     const circuit_layer *first = &c->layers[0];
     void *q;
-    s->rotate_std = sqrt(noise_blind_rotate(p));
-    for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].cells != 0)
-            s->phase_std[i] = sqrt(noise_keyswitch(p) + noise_modulus_switch(p, c->layers[i].EF, c->layers[i].price));
+    for (size_t i = 0; i < c->layers_count; i++) {
+        if (c->layers[i].cells == 0) continue;
+        s->rotate_std[i] = sqrt(noise_blind_rotate(&c->choice.families.of[c->layers[i].family]));
+        s->phase_std[i] = sqrt(circuit_switch_noise(c, i));
+    }
     TRY(mem_create(first->out, sizeof(double), "simulation", &q));
     s->fresh_std = q;
     for (size_t o = 0; o < first->out; o++) {
         double norm2 = 0;
         for (size_t i = 0; i < first->in; i++)
             norm2 += (double)first->W[o * first->in + i] * first->W[o * first->in + i];
-        s->fresh_std[o] = sqrt(norm2 * noise_fresh(p));
+        s->fresh_std[o] = sqrt(norm2 * noise_fresh(circuit_inputs(c)));
     }
     TRY(mem_create((c->layers_count + 1) * s->widest, 1, "simulation", &q));
     unsigned char *noisy = q;

@@ -74,7 +74,9 @@ static annulus_status encrypt_samples(const annulus_client_key *k, const circuit
         }
         exec_encode(c, p, q);
         st = random_seed(&x->seeds[i]);
-        if (st == ANNULUS_OK) st = lwe_encrypt_seeded(k->secret, &x->seeds[i], q, features, x->body + i * features);
+        if (st == ANNULUS_OK)
+            st = lwe_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
+                                    x->body + i * features);
     }
     mem_wipe_free(p, features * sizeof(int32_t));
     mem_wipe_free(q, q == NULL ? 0 : features * sizeof(uint64_t));
@@ -207,8 +209,7 @@ static annulus_status run_samples(const circuit *c, const annulus_evaluation_key
         const double start = now();
         st = progress_report(progress, "samples", i, x->count);
         if (st == ANNULUS_OK)
-            st = lwe_expand(&c->choice.families.of[0], &x->seeds[i], x->body + i * x->features, x->features, threads,
-                            in);
+            st = lwe_expand(circuit_inputs(c), &x->seeds[i], x->body + i * x->features, x->features, threads, in);
         if (st == ANNULUS_OK)
             st = exec_encrypted(plan, k->expanded, in, y->ct + i * y->outputs * y->words, threads, NULL);
         if (seconds != NULL) seconds[i] = now() - start;
@@ -226,10 +227,9 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
     TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
     TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
     TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
-    if (!tfhe_params_equal(eval_key_params(k->expanded), &c->c->choice.families.of[0]) ||
-        x->features != c->c->input.features)
+    if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
-    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(&c->c->choice.families.of[0]), &y));
+    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(circuit_outputs(c->c)), &y));
     const annulus_status st = run_samples(c->c, k, x, threads, progress, seconds, y);
     if (st == ANNULUS_OK)
         *out = y;
@@ -244,16 +244,16 @@ annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circui
     TRY(binding_check_circuit(&k->of, c->c, "the client key"));
     TRY(binding_check_circuit(&y->of, c->c, "the encrypted output"));
     TRY(binding_check_key(&k->of, "the client key", &y->of, "the encrypted output"));
-    if (!tfhe_params_equal(&k->secret->params, &c->c->choice.families.of[0]) ||
-        y->words != lwe_words(&k->secret->params) || y->outputs != circuit_last(c->c)->out)
+    if (!secret_key_set_fits(k->secret, &c->c->choice.families) || y->words != lwe_words(circuit_outputs(c->c)) ||
+        y->outputs != circuit_last(c->c)->out)
         return fail(ANNULUS_ERR_INPUT, "the key or the output has other dimensions than the circuit: make them again");
+    const secret_key *secret = k->secret->of[circuit_last(c->c)->family];
     void *p;
     TRY(mem_create(2 * y->outputs, sizeof(uint64_t), "answers", &p));
     uint64_t *phase = p;
     double *acc = (double *)(phase + y->outputs);
     for (size_t i = 0; i < y->count; i++) {
-        for (size_t o = 0; o < y->outputs; o++)
-            phase[o] = lwe_phase(k->secret, y->ct + (i * y->outputs + o) * y->words);
+        for (size_t o = 0; o < y->outputs; o++) phase[o] = lwe_phase(secret, y->ct + (i * y->outputs + o) * y->words);
         exec_decode(c->c, phase, acc);
         exec_values(c->c, acc, values + i * y->outputs);
     }

@@ -8,15 +8,15 @@
 void annulus_client_key_destroy(annulus_client_key *k)
 {
     if (k == NULL) return;
-    secret_key_destroy(k->secret);
+    secret_key_set_destroy(k->secret);
     mem_free(k);
 }
 
 void annulus_evaluation_key_destroy(annulus_evaluation_key *k)
 {
     if (k == NULL) return;
-    seeded_eval_key_destroy(k->seeded);
-    eval_key_destroy(k->expanded);
+    seeded_eval_key_set_destroy(k->seeded);
+    eval_key_set_destroy(k->expanded);
     mem_free(k);
 }
 
@@ -26,9 +26,9 @@ static annulus_status keygen(const circuit *c, unsigned threads, const annulus_p
     memcpy(client->of.circuit, c->digest, sizeof client->of.circuit);
     TRY(random_os(client->of.key, sizeof client->of.key));
     evaluation->of = client->of;
-    TRY(secret_key_create(&c->choice.families.of[0], &client->secret));
-    TRY(seeded_eval_key_create(client->secret, threads, progress, &evaluation->seeded));
-    return eval_key_create(evaluation->seeded, threads, progress, &evaluation->expanded);
+    TRY(secret_key_set_create(&c->choice.families, &client->secret));
+    TRY(seeded_eval_key_set_create(&c->choice.families, client->secret, threads, progress, &evaluation->seeded));
+    return eval_key_set_create(evaluation->seeded, threads, progress, &evaluation->expanded);
 }
 
 annulus_status annulus_keygen(const annulus_circuit *c, unsigned threads, const annulus_progress *progress,
@@ -53,7 +53,7 @@ annulus_status annulus_client_key_write(const annulus_client_key *k, const char 
     writer w;
     writer_init(&w, 1);
     binding_write(&w, &k->of);
-    secret_key_write(&w, k->secret);
+    secret_key_set_write(&w, k->secret);
     const annulus_status st = container_write(path, CONTAINER_CLIENT_KEY, &w);
     writer_clear(&w);
     return st;
@@ -64,7 +64,7 @@ annulus_status annulus_evaluation_key_write(const annulus_evaluation_key *k, con
     writer w;
     writer_init(&w, 0);
     binding_write(&w, &k->of);
-    seeded_eval_key_write(&w, k->seeded);
+    seeded_eval_key_set_write(&w, k->seeded);
     const annulus_status st = container_write(path, CONTAINER_EVALUATION_KEY, &w);
     writer_clear(&w);
     return st;
@@ -79,7 +79,7 @@ annulus_status annulus_client_key_read(const char *path, annulus_client_key **ou
     annulus_status st = container_read(path, CONTAINER_CLIENT_KEY, &file);
     if (st == ANNULUS_OK) {
         st = binding_read(&file.body, &k->of);
-        if (st == ANNULUS_OK) st = secret_key_read(&file.body, &k->secret);
+        if (st == ANNULUS_OK) st = secret_key_set_read(&file.body, &k->secret);
         if (st == ANNULUS_OK) st = read_end(&file.body);
         container_clear(&file);
     }
@@ -100,11 +100,11 @@ annulus_status annulus_evaluation_key_read(const char *path, unsigned threads, c
     annulus_status st = container_read(path, CONTAINER_EVALUATION_KEY, &file);
     if (st == ANNULUS_OK) {
         st = binding_read(&file.body, &k->of);
-        if (st == ANNULUS_OK) st = seeded_eval_key_read(&file.body, &k->seeded);
+        if (st == ANNULUS_OK) st = seeded_eval_key_set_read(&file.body, &k->seeded);
         if (st == ANNULUS_OK) st = read_end(&file.body);
         container_clear(&file);
     }
-    if (st == ANNULUS_OK) st = eval_key_create(k->seeded, threads, progress, &k->expanded);
+    if (st == ANNULUS_OK) st = eval_key_set_create(k->seeded, threads, progress, &k->expanded);
     if (st == ANNULUS_OK)
         *out = k;
     else

@@ -13,7 +13,7 @@ static const char magic[8] = "ANNULUS";
 
 static const struct {
     const char *name, *how;
-    uint64_t largest; /* bytes of a file; a client key of the largest parameters has 400 kB */
+    uint64_t largest; /* bytes of a file; client keys of the largest parameters have 800 kB */
 } kinds[] = {[CONTAINER_CIRCUIT] = {"circuit", "annulus compile makes it", UINT64_C(1) << 32},
              [CONTAINER_CLIENT_KEY] = {"client key (secret)", "annulus keygen --client makes it", 1 << 20},
              [CONTAINER_EVALUATION_KEY] = {"evaluation key", "annulus keygen --evaluation makes it", UINT64_C(1) << 36},

@@ -8,6 +8,7 @@
 #include "circuit/exec.h"
 #include "data/dataset.h"
 #include "nn/network.h"
+#include "tfhe/key_set.h"
 
 #define KEY_ID_BYTES 16u
 
@@ -28,12 +29,12 @@ struct annulus_circuit {
 };
 struct annulus_client_key {
     binding of;
-    secret_key *secret;
+    secret_key_set *secret;
 };
 struct annulus_evaluation_key {
     binding of;
-    seeded_eval_key *seeded;
-    eval_key *expanded;
+    seeded_eval_key_set *seeded;
+    eval_key_set *expanded;
 };
 struct annulus_input {
     binding of;

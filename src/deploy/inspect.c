@@ -52,11 +52,11 @@ static json_t *layer_json(const circuit *c, size_t i)
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
     json_t *j =
-        json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
-                  l->activation, "inputs", (json_int_t)l->in, "outputs", (json_int_t)l->out, "accumulator_bits_proven",
-                  (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
-                  (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
-                  (json_int_t)range[1], "log2_error", circuit_bound(c, l), "noise_log2_std",
+        json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
+                  l->activation, "family", (int)l->family + 1, "inputs", (json_int_t)l->in, "outputs",
+                  (json_int_t)l->out, "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
+                  "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range",
+                  (json_int_t)range[0], (json_int_t)range[1], "log2_error", circuit_bound(c, l), "noise_log2_std",
                   fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
     if (j == NULL || l->cells == 0) {
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
@@ -73,23 +73,40 @@ static json_t *layer_json(const circuit *c, size_t i)
     return j;
 }
 
-static json_t *params_json(const tfhe_params *p)
+static json_t *family_json(const tfhe_families *f, uint32_t i)
 {
-    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "n", (int)p->n, "k", (int)p->k, "N", (int)p->N,
-                     "pbs_l", (int)p->pbs_l, "pbs_l_body", (int)p->pbs_lb, "pbs_log2_Bg", (int)p->pbs_bg,
+    const tfhe_params *p = &f->of[i];
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "family", (int)i + 1, "switch_l",
+                     (int)f->into[i].l, "switch_log2_B", (int)f->into[i].b, "n", (int)p->n, "k", (int)p->k, "N",
+                     (int)p->N, "pbs_l", (int)p->pbs_l, "pbs_l_body", (int)p->pbs_lb, "pbs_log2_Bg", (int)p->pbs_bg,
                      "key_bits_a_step", (int)p->pbs_group, "ks_l", (int)p->ks_l, "ks_log2_B", (int)p->ks_b,
                      "lwe_noise_tuniform", (int)p->lwe_noise, "glwe_noise_tuniform", (int)p->glwe_noise);
 }
 
+static json_t *families_json(const tfhe_families *f)
+{
+    json_t *all = json_array();
+    for (uint32_t i = 0; all != NULL && i < f->count; i++) (void)json_array_append_new(all, family_json(f, i));
+    return all;
+}
+
 static json_t *sizes_json(const circuit *c)
 {
-    const tfhe_params *p = &c->choice.families.of[0];
-    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file",
-                     (json_int_t)(tfhe_bsk_seeded_bytes(p) + tfhe_ksk_seeded_bytes(p)), "bootstrapping_key_memory",
-                     (json_int_t)tfhe_bsk_memory_bytes(p), "keyswitching_key_memory",
-                     (json_int_t)tfhe_ksk_memory_bytes(p), "encrypted_input",
+    const tfhe_families *f = &c->choice.families;
+    size_t file = 0, bsk = 0, ksk = 0;
+    for (uint32_t i = 0; i < f->count; i++) {
+        file += tfhe_bsk_seeded_bytes(&f->of[i]);
+        bsk += tfhe_bsk_memory_bytes(&f->of[i]);
+        for (uint32_t from = 0; from < f->count; from++) {
+            const tfhe_params p = tfhe_switch_params(f, from, i);
+            file += tfhe_ksk_seeded_bytes(&p);
+            ksk += tfhe_ksk_memory_bytes(&p);
+        }
+    }
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file", (json_int_t)file, "bootstrapping_key_memory",
+                     (json_int_t)bsk, "keyswitching_key_memory", (json_int_t)ksk, "encrypted_input",
                      (json_int_t)(c->input.features * 8 + sizeof(seed256)), "encrypted_output",
-                     (json_int_t)(circuit_last(c)->out * lwe_words(p) * 8));
+                     (json_int_t)(circuit_last(c)->out * lwe_words(circuit_outputs(c)) * 8));
 }
 
 json_t *inspect_circuit(const circuit *c)
@@ -101,7 +118,7 @@ json_t *inspect_circuit(const circuit *c)
     for (size_t i = 0; i + 1 < c->layers_count; i++) look_ups += c->layers[i].out;
     json_t *head =
         json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i, s:f}", "schema",
-                  "annulus-circuit-1", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
+                  "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
                   c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
                   (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups",
                   (json_int_t)look_ups, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
@@ -116,7 +133,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
     (void)json_object_set_new(head, "layers", layers);
-    (void)json_object_set_new(head, "parameters", params_json(&c->choice.families.of[0]));
+    (void)json_object_set_new(head, "families", families_json(&c->choice.families));
     (void)json_object_set_new(head, "bytes", sizes_json(c));
     return head;
 }

@@ -47,15 +47,31 @@ static void layer_line(FILE *f, const json_t *l)
                 number(l, "products_per_mask_element"));
     else
         fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
-    fprintf(f, "  2^%-7.2f 2^%-7.1f 2^%-8.1f", number(l, "noise_log2_std"), number(l, "log2_error"),
-            number(l, "log2_failure"));
+    fprintf(f, " %6lld  2^%-7.2f 2^%-7.1f 2^%-8.1f", integer(l, "family"), number(l, "noise_log2_std"),
+            number(l, "log2_error"), number(l, "log2_failure"));
     fprintf(f, " %7.3f\n", number(l, "seconds_one_core"));
+}
+
+static void gadget(FILE *f, const char *what, long long l, long long b)
+{
+    if (l > 0) fprintf(f, "  %s l=%lld B=2^%lld", what, l, b);
+}
+
+static void family_line(FILE *f, const json_t *p, long long security)
+{
+    fprintf(f, "family %lld    n=%lld k=%lld N=%lld  bootstrap l=%lld/%lld Bg=2^%lld, key bits a step %lld",
+            integer(p, "family"), integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"),
+            integer(p, "pbs_l_body"), integer(p, "pbs_log2_Bg"), integer(p, "key_bits_a_step"));
+    gadget(f, "keyswitch", integer(p, "ks_l"), integer(p, "ks_log2_B"));
+    gadget(f, "keyswitch from the other family", integer(p, "switch_l"), integer(p, "switch_log2_B"));
+    fprintf(f, "  noise TUniform %lld/%lld  security %lld bits\n", integer(p, "lwe_noise_tuniform"),
+            integer(p, "glwe_noise_tuniform"), security);
 }
 
 static void circuit_lines(FILE *f, const json_t *j)
 {
     size_t i;
-    const json_t *l, *p = json_object_get(j, "parameters"), *b = json_object_get(j, "bytes");
+    const json_t *l, *p, *b = json_object_get(j, "bytes");
     fprintf(f, "circuit %.16s  %s, %lld inputs, %lld outputs, %lld look-ups\n", text(j, "digest"), text(j, "task"),
             integer(j, "inputs"), integer(j, "outputs"), integer(j, "look_ups"));
     fprintf(f, "ranges %s", text(j, "ranges"));
@@ -66,22 +82,14 @@ static void circuit_lines(FILE *f, const json_t *j)
         fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
     fprintf(f, "whole inference 2^%.1f; %s\n\n", number(j, "log2_failure_inference"),
             json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
-    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s  %-9s %-9s %-10s %s\n", "layer", "shape", "bits*",
-            "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "noise", "asked", "failure",
-            "seconds");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s %6s  %-9s %-9s %-10s %s\n", "layer", "shape", "bits*",
+            "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "family", "noise", "asked",
+            "failure", "seconds");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
-    fprintf(
-        f,
-        "* accumulator bits, proven/measured; EF and expected external products a mask element; noise of one look-up, "
-        "fraction of the torus, failure asked for at most and predicted; seconds on one core\n\n");
-    fprintf(f,
-            "parameters  n=%lld k=%lld N=%lld  bootstrap l=%lld/%lld Bg=2^%lld, key bits a step %lld  keyswitch l=%lld "
-            "B=2^%lld  noise TUniform "
-            "%lld/%lld  "
-            "security %lld bits\n",
-            integer(p, "n"), integer(p, "k"), integer(p, "N"), integer(p, "pbs_l"), integer(p, "pbs_l_body"),
-            integer(p, "pbs_log2_Bg"), integer(p, "key_bits_a_step"), integer(p, "ks_l"), integer(p, "ks_log2_B"),
-            integer(p, "lwe_noise_tuniform"), integer(p, "glwe_noise_tuniform"), integer(j, "security_bits"));
+    fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; family of its "
+               "keys; noise of one look-up, "
+               "fraction of the torus, failure asked for at most and predicted; seconds on one core\n\n");
+    json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
     fprintf(f, "predicted   %.3f s a sample on one core (%s)\n", number(j, "seconds_one_core"),
             strcmp(text(j, "cost_model"), "host") == 0 ? "costs of this host" : "shipped costs");
     megabytes(f, "evaluation key, file", b, "evaluation_key_file");

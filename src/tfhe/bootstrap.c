@@ -9,6 +9,7 @@
 
 typedef struct batch {
     const eval_key *key;
+    const switching_key *from;
     const bootstrap_job *jobs;
     size_t count, items; /* jobs that the workers take in items of at most KEYSWITCH_GROUP */
     size_t shared;       /* jobs behind those: for a team */
@@ -42,7 +43,7 @@ static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count
 {
     const uint64_t *in[KEYSWITCH_GROUP];
     for (size_t q = 0; q < count; q++) in[q] = jobs[q].in;
-    keyswitch_apply(b->key, in, count, small, tmp);
+    keyswitch_apply(b->from, in, count, small, tmp);
     for (size_t q = 0; q < count; q++)
         modulus_switch_centered(&b->key->params, b->EF, b->price, small + q * b->key->small,
                                 exponents + q * b->key->exponents);
@@ -60,7 +61,8 @@ static size_t worker_scratch(const batch *b, size_t group)
 {
     const tfhe_params *p = &b->key->params;
     return ROUND_UP(group * b->key->small * sizeof(uint32_t)) + ROUND_UP(group * b->key->exponents * sizeof(uint32_t)) +
-           b->together * ROUND_UP(accumulator_bytes(p, b->EF)) + keyswitch_scratch(p) + blind_rotate_scratch(p);
+           b->together * ROUND_UP(accumulator_bytes(p, b->EF)) + keyswitch_scratch(&b->from->params) +
+           blind_rotate_scratch(p);
 }
 
 static annulus_status item_apply(void *context, size_t item, unsigned worker)
@@ -131,12 +133,14 @@ static size_t shared_jobs(size_t count, uint32_t EF, unsigned workers)
     return EF >= TEAM_EF && 4 * rest <= 3 * (size_t)workers ? rest : 0;
 }
 
-annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, size_t count, const uint32_t *offsets,
-                               size_t offsets_count, unsigned threads)
+annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, const bootstrap_job *jobs, size_t count,
+                               const uint32_t *offsets, size_t offsets_count, unsigned threads)
 {
     if (count == 0) return ANNULUS_OK;
     const tfhe_params *p = &key->params;
     const uint32_t EF = jobs[0].table->EF, price = jobs[0].table->price;
+    if (from == NULL) from = key->own;
+    REQUIRE(from != NULL && from->params.n == p->n);
     REQUIRE(offsets_count >= 1 && (EF == 1 || p->pbs_group == 1));
     for (size_t i = 0; i < count; i++)
         REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->N == p->N);
@@ -145,6 +149,7 @@ annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, s
     const unsigned workers = parallel_threads(threads);
     const size_t shared = shared_jobs(count, EF, workers);
     batch b = {.key = key,
+               .from = from,
                .jobs = jobs,
                .count = count - shared,
                .shared = shared,

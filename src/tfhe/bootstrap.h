@@ -37,24 +37,26 @@ void lut_destroy(lut *t);
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 
 typedef struct bootstrap_job {
-    const uint64_t *in; /* big-key ciphertext, lwe_words */
+    const uint64_t *in; /* big-key ciphertext, lwe_words of the key that it is under */
     const lut *table;   /* all jobs of one batch have tables of one EF and price; EF = 1 if pbs_group > 1 */
     uint64_t *out;      /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
 } bootstrap_job;
 
-/* Runs `count` jobs on `threads` workers (0: all). offsets (offsets_count >= 1, each < EF*N): extracted coefficients:
- * output i of a job is T(u + offsets[i]/(2*EF*N)), all from one rotation. With EF >= 4, jobs that would leave workers
- * idle are shared by all workers instead; the outputs are the same words for any number of threads.
- * Memory: a worker holds 32 keyswitched ciphertexts and, in about its second-level cache or as much as one of them
- * needs, the accumulators (EF*(k+1)*N*8 bytes each) of those that it rotates together.
- * Timing depends on ciphertexts (public), never on secrets. */
-annulus_status bootstrap_batch(const eval_key *key, const bootstrap_job *jobs, size_t count, const uint32_t *offsets,
-                               size_t offsets_count, unsigned threads) __attribute__((warn_unused_result));
+/* Runs `count` jobs on `threads` workers (0: all). from: keyswitching key into the small key of `key`, for inputs under
+ * the big key that it is from; NULL: those of `key` itself, which then has a keyswitching key of its own. offsets
+ * (offsets_count >= 1, each < EF*N): extracted coefficients: output i of a job is T(u + offsets[i]/(2*EF*N)), all from
+ * one rotation. With EF >= 4, jobs that would leave workers idle are shared by all workers instead; the outputs are the
+ * same words for any number of threads. Memory: a worker holds 32 keyswitched ciphertexts and, in about its
+ * second-level cache or as much as one of them needs, the accumulators (EF*(k+1)*N*8 bytes each) of those that it
+ * rotates together. Timing depends on ciphertexts (public), never on secrets. */
+annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, const bootstrap_job *jobs, size_t count,
+                               const uint32_t *offsets, size_t offsets_count, unsigned threads)
+    __attribute__((warn_unused_result));
 
 /* The steps, for tests, measurement and benchmarks. */
 /* in (count, lwe_words) -> out (count, n+1) at 2^32, row stride bootstrap_small_words. */
 size_t bootstrap_small_words(const tfhe_params *p);
-annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
+annulus_status keyswitch_batch(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
     __attribute__((warn_unused_result));
 /* Centered modulus switch of one small ciphertext (n+1) to exponents in [0, 2*EF*N): out (tfhe_exponents), body last.
  * EF and price as in lut; of two grids that lose as much the finer is taken, of two of its multiples the larger. With

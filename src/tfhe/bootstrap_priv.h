@@ -14,7 +14,7 @@
 #define ROTATION_LONG 8u
 
 size_t keyswitch_scratch(const tfhe_params *p);
-void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp);
+void keyswitch_apply(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp);
 
 /* acc: extended accumulator, part j holds coefficients i*EF + j. exponents in [0, 2*EF*N), of any valuations. */
 typedef struct rotation {

@@ -6,15 +6,10 @@
 
 #include <string.h>
 
-typedef struct expand_worker {
-    stream *mask;
-    scratch tmp;
-} expand_worker;
-
 typedef struct expansion {
     const seeded_eval_key *in;
     eval_key *out;
-    expand_worker *workers;
+    key_worker *workers;
 } expansion;
 
 static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
@@ -30,8 +25,6 @@ static annulus_status eval_key_allocate(const tfhe_params *p, eval_key **out)
     if (st == ANNULUS_OK) st = mem_create(tfhe_steps(p) * k->bsk_row, sizeof(double), "bootstrapping key", &bsk);
     k->bsk = bsk;
     if (st == ANNULUS_OK)
-        st = matrix_u32_create(tfhe_big_dim(p) * p->ks_l, p->n + 1, (size_t)KEYSWITCH_BLOCK * p->ks_l, &k->ksk);
-    if (st == ANNULUS_OK)
         *out = k;
     else
         eval_key_destroy(k);
@@ -43,13 +36,18 @@ void eval_key_destroy(eval_key *key)
     if (key == NULL) return;
     fft_plan_destroy(key->plan);
     mem_free(key->bsk);
-    matrix_u32_destroy(key->ksk);
+    switching_key_destroy(key->own);
     mem_free(key);
 }
 
 const tfhe_params *eval_key_params(const eval_key *key)
 {
     return &key->params;
+}
+
+const switching_key *eval_key_switching(const eval_key *key)
+{
+    return key->own;
 }
 
 /* Entry (row, c) of GGSW i <- f. */
@@ -68,7 +66,7 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
 {
     const expansion *e = context;
     const tfhe_params *p = &e->in->params;
-    expand_worker *w = &e->workers[worker];
+    key_worker *w = &e->workers[worker];
     w->tmp.used = 0;
     uint64_t *mask = scratch_take(&w->tmp, p->N * sizeof *mask);
     const fourier f = {scratch_take(&w->tmp, fft_words(p->N) * sizeof(double))};
@@ -89,55 +87,21 @@ static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)
     return ANNULUS_OK;
 }
 
-static annulus_status ksk_expand(void *context, size_t i, unsigned worker)
-{
-    const expansion *e = context;
-    const tfhe_params *p = &e->in->params;
-    expand_worker *w = &e->workers[worker];
-    w->tmp.used = 0;
-    uint32_t *row = scratch_take(&w->tmp, (p->n + 1) * sizeof *row);
-    TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
-    for (size_t j = 0; j < p->ks_l; j++) {
-        TRY(stream_u32s(w->mask, row, p->n));
-        row[p->n] = e->in->ksk[i * p->ks_l + j];
-        matrix_u32_set(e->out->ksk, i * p->ks_l + j, row);
-    }
-    return ANNULUS_OK;
-}
-
-static annulus_status workers_init(expansion *e, unsigned workers)
-{
-    const size_t N = e->in->params.N;
-    const size_t bytes = ROUND_UP(N * sizeof(uint64_t)) + ROUND_UP(fft_words(N) * sizeof(double)) +
-                         ROUND_UP((e->in->params.n + 1) * sizeof(uint32_t));
-    void *q;
-    TRY(mem_create(workers, sizeof(expand_worker), "key expansion", &q));
-    e->workers = q;
-    for (unsigned i = 0; i < workers; i++) {
-        TRY(stream_create(&e->in->mask_seed, RANDOM_MASK, 0, &e->workers[i].mask));
-        TRY(scratch_create(bytes, &e->workers[i].tmp));
-    }
-    return ANNULUS_OK;
-}
-
 annulus_status eval_key_create(const seeded_eval_key *seeded, unsigned threads, const annulus_progress *progress,
                                eval_key **out)
 {
+    const tfhe_params *p = &seeded->params;
     const unsigned workers = parallel_threads(threads);
+    const size_t bytes = ROUND_UP(p->N * sizeof(uint64_t)) + ROUND_UP(fft_words(p->N) * sizeof(double));
     expansion e = {.in = seeded};
-    TRY(eval_key_allocate(&seeded->params, &e.out));
-    annulus_status st = workers_init(&e, workers);
+    TRY(eval_key_allocate(p, &e.out));
+    annulus_status st = key_workers_create(workers, &seeded->mask_seed, NULL, bytes, &e.workers);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 0, 2);
-    if (st == ANNULUS_OK)
-        st = parallel_for(tfhe_steps(&seeded->params) * tfhe_step_patterns(&seeded->params), threads, ggsw_expand, &e);
+    if (st == ANNULUS_OK) st = parallel_for(tfhe_steps(p) * tfhe_step_patterns(p), threads, ggsw_expand, &e);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 1, 2);
-    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(&seeded->params), threads, ksk_expand, &e);
+    if (st == ANNULUS_OK && seeded->own != NULL) st = switching_key_create(seeded->own, threads, &e.out->own);
     if (st == ANNULUS_OK) st = progress_report(progress, "expanding keys", 2, 2);
-    for (unsigned i = 0; e.workers != NULL && i < workers; i++) {
-        stream_destroy(e.workers[i].mask);
-        scratch_destroy(&e.workers[i].tmp);
-    }
-    mem_free(e.workers);
+    key_workers_destroy(e.workers, workers);
     if (st == ANNULUS_OK)
         *out = e.out;
     else

@@ -36,30 +36,31 @@ static void digits_of(const tfhe_params *p, const uint64_t *ct, size_t first, si
     }
 }
 
-static void keyswitch_group(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
+static void keyswitch_group(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out,
+                            scratch *tmp)
 {
     const tfhe_params *p = &key->params;
     const size_t dim = tfhe_big_dim(p), mark = tmp->used, block = (size_t)KEYSWITCH_BLOCK * p->ks_l;
+    const size_t small = bootstrap_small_words(p);
     int16_t *digits = scratch_take(tmp, KEYSWITCH_GROUP * block * sizeof *digits);
-    memset(out, 0, count * key->small * sizeof *out);
-    for (size_t q = 0; q < count; q++)
-        out[q * key->small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
-    for (size_t m = 0; m < matrix_u32_blocks(key->ksk); m++) {
+    memset(out, 0, count * small * sizeof *out);
+    for (size_t q = 0; q < count; q++) out[q * small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
+    for (size_t m = 0; m < matrix_u32_blocks(key->rows); m++) {
         for (size_t q = 0; q < count; q++)
             digits_of(p, in[q], m * KEYSWITCH_BLOCK, KEYSWITCH_BLOCK, digits + q * block);
-        matrix_u32_mul_sub(out, key->small, digits, count, key->ksk, m);
+        matrix_u32_mul_sub(out, small, digits, count, key->rows, m);
     }
     tmp->used = mark;
 }
 
-void keyswitch_apply(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
+void keyswitch_apply(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp)
 {
     for (size_t q = 0; q < count; q += KEYSWITCH_GROUP)
-        keyswitch_group(key, in + q, count - q < KEYSWITCH_GROUP ? count - q : KEYSWITCH_GROUP, out + q * key->small,
-                        tmp);
+        keyswitch_group(key, in + q, count - q < KEYSWITCH_GROUP ? count - q : KEYSWITCH_GROUP,
+                        out + q * bootstrap_small_words(&key->params), tmp);
 }
 
-annulus_status keyswitch_batch(const eval_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
+annulus_status keyswitch_batch(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out)
 {
     scratch tmp;
     TRY(scratch_create(keyswitch_scratch(&key->params), &tmp));

@@ -87,7 +87,8 @@ static annulus_status key_fill(const tfhe_params *p, eval_key **out)
     seeded_eval_key *seeded;
     TRY(seeded_eval_key_allocate(p, &seeded));
     fill(seeded->bsk, tfhe_bsk_seeded_bytes(p) / sizeof *seeded->bsk);
-    const annulus_status st = eval_key_create(seeded, 1, NULL, out);
+    annulus_status st = seeded_switching_key_allocate(p, &seeded->own);
+    if (st == ANNULUS_OK) st = eval_key_create(seeded, 1, NULL, out);
     seeded_eval_key_destroy(seeded);
     return st;
 }
@@ -116,14 +117,14 @@ static annulus_status run_keyswitches(void *context)
     const subject *s = context;
     const uint64_t *in[BATCH];
     for (size_t i = 0; i < BATCH; i++) in[i] = s->jobs[i].in;
-    return keyswitch_batch(s->key, in, BATCH, s->small);
+    return keyswitch_batch(eval_key_switching(s->key), in, BATCH, s->small);
 }
 
 static annulus_status run_bootstraps(void *context)
 {
     const subject *s = context;
     const uint32_t offset = 0;
-    return bootstrap_batch(s->key, s->jobs, BATCH, &offset, 1, 1);
+    return bootstrap_batch(s->key, NULL, s->jobs, BATCH, &offset, 1, 1);
 }
 
 annulus_status measure_step(const tfhe_params *p, double *seconds)

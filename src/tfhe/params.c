@@ -11,6 +11,14 @@ static annulus_status in_range(const char *name, uint32_t value, uint32_t least,
     return fail(ANNULUS_ERR_INPUT, "parameter %s = %u is outside [%u, %u]", name, value, least, most);
 }
 
+/* l = b = 0: no keyswitch. */
+static annulus_status keyswitch_check(uint32_t l, uint32_t b)
+{
+    if (l == 0 && b == 0) return ANNULUS_OK;
+    TRY(in_range("ks_b", b, 1, 15)); /* digits in 16 bits */
+    return in_range("ks_l", l, 1, 32 / b);
+}
+
 annulus_status tfhe_params_check(const tfhe_params *p)
 {
     TRY(in_range("n", p->n, 1, 4096));
@@ -20,8 +28,7 @@ annulus_status tfhe_params_check(const tfhe_params *p)
     TRY(in_range("pbs_bg", p->pbs_bg, 1, 30));
     TRY(in_range("pbs_l", p->pbs_l, 1, 52 / p->pbs_bg));
     TRY(in_range("pbs_lb", p->pbs_lb, 1, p->pbs_l));
-    TRY(in_range("ks_b", p->ks_b, 1, 15)); /* digits in 16 bits */
-    TRY(in_range("ks_l", p->ks_l, 1, 32 / p->ks_b));
+    TRY(keyswitch_check(p->ks_l, p->ks_b));
     TRY(in_range("lwe_noise", p->lwe_noise, 0, 30));
     TRY(in_range("glwe_noise", p->glwe_noise, 0, 62));
     TRY(in_range("pbs_group", p->pbs_group, 1, TFHE_MAX_GROUP));
@@ -82,6 +89,53 @@ size_t tfhe_bsk_memory_bytes(const tfhe_params *p)
 size_t tfhe_ksk_memory_bytes(const tfhe_params *p)
 {
     return tfhe_ksk_seeded_bytes(p) * (((size_t)p->n + 16) / 16 * 16);
+}
+
+annulus_status tfhe_families_check(const tfhe_families *f)
+{
+    TRY(in_range("families", f->count, 1, TFHE_MAX_FAMILIES));
+    for (uint32_t i = 0; i < f->count; i++) {
+        annulus_status st = tfhe_params_check(&f->of[i]);
+        if (st != ANNULUS_OK) return fail_prefix(st, "family %u", i + 1);
+        st = keyswitch_check(f->into[i].l, f->into[i].b);
+        if (st == ANNULUS_OK && f->count == 1 && f->into[i].l != 0)
+            st = fail(ANNULUS_ERR_INPUT, "there is no other family");
+        if (st != ANNULUS_OK) return fail_prefix(st, "keyswitch from the other family into family %u", i + 1);
+    }
+    return ANNULUS_OK;
+}
+
+void tfhe_families_write(writer *w, const tfhe_families *f)
+{
+    write_u32(w, f->count);
+    for (uint32_t i = 0; i < f->count; i++) {
+        tfhe_params_write(w, &f->of[i]);
+        write_u32(w, f->into[i].l);
+        write_u32(w, f->into[i].b);
+    }
+}
+
+annulus_status tfhe_families_read(reader *r, tfhe_families *out)
+{
+    tfhe_families f = {0};
+    TRY(read_u32(r, &f.count));
+    for (uint32_t i = 0; i < f.count && i < TFHE_MAX_FAMILIES; i++) {
+        TRY(tfhe_params_read(r, &f.of[i]));
+        TRY(read_u32(r, &f.into[i].l));
+        TRY(read_u32(r, &f.into[i].b));
+    }
+    const annulus_status st = tfhe_families_check(&f);
+    if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
+    *out = f;
+    return ANNULUS_OK;
+}
+
+int tfhe_families_equal(const tfhe_families *a, const tfhe_families *b)
+{
+    int equal = a->count == b->count;
+    for (uint32_t i = 0; equal && i < a->count; i++)
+        equal = tfhe_params_equal(&a->of[i], &b->of[i]) && a->into[i].l == b->into[i].l && a->into[i].b == b->into[i].b;
+    return equal;
 }
 
 tfhe_params tfhe_switch_params(const tfhe_families *f, uint32_t from, uint32_t into)

@@ -17,7 +17,7 @@ typedef struct tfhe_params {
     uint32_t pbs_l;      /* levels of the bootstrapping gadget for masks */
     uint32_t pbs_lb;     /* levels of it for bodies, whose rounding no key multiplies: [1, pbs_l] */
     uint32_t pbs_bg;     /* log2 Bg; pbs_l*pbs_bg <= 52, pbs_bg <= 30 */
-    uint32_t ks_l;       /* levels of the keyswitch gadget */
+    uint32_t ks_l;       /* levels of the keyswitch gadget; ks_l = ks_b = 0: none from its own big key */
     uint32_t ks_b;       /* log2 of its base, [1, 15]; ks_l*ks_b <= 32 */
     uint32_t lwe_noise;  /* B of TUniform(B) for small-key encryptions at q = 2^32, [0, 30] */
     uint32_t glwe_noise; /* B of TUniform(B) for GLWE and big-key encryptions at q = 2^64, [0, 62] */
@@ -61,15 +61,25 @@ typedef struct tfhe_families {
     uint32_t count; /* [1, TFHE_MAX_FAMILIES] */
     tfhe_params of[TFHE_MAX_FAMILIES];
     struct {
-        uint32_t l, b;         /* levels, log2 of the base; l = 0: no such keyswitch */
+        uint32_t l, b;         /* levels, log2 of the base, as ks_l and ks_b; l = b = 0: no such keyswitch */
     } into[TFHE_MAX_FAMILIES]; /* into[f]: from the other family's big key into the small key of f */
 } tfhe_families;
 
 /* What the keyswitch from one family into another works with: the big key of `from`, n, its noise and the gadget of
  * `into`; else that of `into`. from = into: the family itself. */
 tfhe_params tfhe_switch_params(const tfhe_families *f, uint32_t from, uint32_t into);
+static inline uint32_t tfhe_other_family(uint32_t f)
+{
+    return 1 - f;
+}
+/* Structural ranges of all families and of the gadgets between them. The message numbers families from 1. */
+annulus_status tfhe_families_check(const tfhe_families *f) __attribute__((warn_unused_result));
+void tfhe_families_write(writer *w, const tfhe_families *f);
+/* Checks; what is unused of *out is 0. */
+annulus_status tfhe_families_read(reader *r, tfhe_families *out) __attribute__((warn_unused_result));
+int tfhe_families_equal(const tfhe_families *a, const tfhe_families *b);
 
-/* Bytes of keys: seeded (on disk, on the wire) and expanded (in memory). */
+/* Bytes of keys: seeded (on disk, on the wire) and expanded (in memory); ksk: of tfhe_switch_params, 0 without one. */
 size_t tfhe_bsk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_bsk_memory_bytes(const tfhe_params *p);

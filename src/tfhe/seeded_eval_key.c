@@ -5,29 +5,22 @@
 
 #define SLICE 64u /* GGSWs between two progress reports */
 
-/* What one worker of key generation owns. */
-typedef struct keygen_worker {
-    stream *mask, *noise;
-    scratch tmp;
-} keygen_worker;
-
 typedef struct keygen {
     const secret_key *key;
     seeded_eval_key *out;
     seed256 noise_seed;
     fft_plan *plan;
     double *s_hat; /* (k, fft_words) transforms of the key polynomials: secret */
-    keygen_worker *workers;
+    key_worker *workers;
     size_t first; /* GGSW of item 0 */
 } keygen;
 
 annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **out)
 {
-    void *key, *bsk = NULL, *ksk = NULL;
+    void *key, *bsk = NULL;
     TRY(mem_create(1, sizeof(seeded_eval_key), "evaluation key", &key));
-    annulus_status st = mem_create(tfhe_bsk_seeded_bytes(p), 1, "bootstrapping key", &bsk);
-    if (st == ANNULUS_OK) st = mem_create(tfhe_ksk_seeded_bytes(p), 1, "keyswitching key", &ksk);
-    *(seeded_eval_key *)key = (seeded_eval_key){.params = *p, .bsk = bsk, .ksk = ksk};
+    const annulus_status st = mem_create(tfhe_bsk_seeded_bytes(p), 1, "bootstrapping key", &bsk);
+    *(seeded_eval_key *)key = (seeded_eval_key){.params = *p, .bsk = bsk};
     if (st == ANNULUS_OK)
         *out = key;
     else
@@ -39,7 +32,7 @@ void seeded_eval_key_destroy(seeded_eval_key *key)
 {
     if (key == NULL) return;
     mem_free(key->bsk);
-    mem_free(key->ksk);
+    seeded_switching_key_destroy(key->own);
     mem_free(key);
 }
 
@@ -50,12 +43,11 @@ const tfhe_params *seeded_eval_key_params(const seeded_eval_key *key)
 
 static size_t worker_scratch(const tfhe_params *p)
 {
-    return ROUND_UP(p->N * sizeof(uint64_t)) + poly_mul_binary_scratch(p->N) +
-           ROUND_UP((size_t)p->n * p->ks_l * sizeof(uint32_t)) + ROUND_UP(p->ks_l * sizeof(uint64_t));
+    return ROUND_UP(p->N * sizeof(uint64_t)) + poly_mul_binary_scratch(p->N);
 }
 
 /* body <- sum_c A_c S_c + E: the body of a GLWE encryption of zero, masks and noise from the streams of `index`. */
-static annulus_status glwe_zero_body(const keygen *g, keygen_worker *w, uint64_t index, uint64_t *body)
+static annulus_status glwe_zero_body(const keygen *g, key_worker *w, uint64_t index, uint64_t *body)
 {
     const tfhe_params *p = &g->key->params;
     const size_t mark = w->tmp.used;
@@ -78,7 +70,7 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
     const keygen *g = context;
     const size_t i = g->first + item;
     const tfhe_params *p = &g->key->params;
-    keygen_worker *w = &g->workers[worker];
+    key_worker *w = &g->workers[worker];
     w->tmp.used = 0;
     const uint64_t selected = secret_key_selector(g->key, i);
     for (size_t r = 0; r <= p->k; r++)
@@ -95,29 +87,6 @@ static annulus_status ggsw_create(void *context, size_t item, unsigned worker)
     return ANNULUS_OK;
 }
 
-/* Keyswitch rows of big key bit i: LWE encryptions of S_i 2^(32 - ks_b j) modulo 2^32 under s. */
-static annulus_status ksk_create(void *context, size_t i, unsigned worker)
-{
-    const keygen *g = context;
-    const tfhe_params *p = &g->key->params;
-    keygen_worker *w = &g->workers[worker];
-    w->tmp.used = 0;
-    const size_t words = (size_t)p->n * p->ks_l;
-    uint32_t *mask = scratch_take(&w->tmp, words * sizeof *mask);
-    uint64_t *noise = scratch_take(&w->tmp, p->ks_l * sizeof *noise);
-    TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, ksk_stream_index(i)));
-    TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, ksk_stream_index(i)));
-    TRY(stream_u32s(w->mask, mask, words));
-    TRY(stream_tuniform(w->noise, p->lwe_noise, noise, p->ks_l));
-    for (size_t j = 0; j < p->ks_l; j++) {
-        uint32_t b = (uint32_t)noise[j] + ((uint32_t)g->key->S[i] << (32 - p->ks_b * (j + 1)));
-        for (size_t x = 0; x < p->n; x++) b += mask[j * p->n + x] & -(uint32_t)g->key->s[x];
-        g->out->ksk[i * p->ks_l + j] = b;
-    }
-    mem_wipe(noise, p->ks_l * sizeof *noise);
-    return ANNULUS_OK;
-}
-
 static annulus_status keygen_init(keygen *g, unsigned workers)
 {
     const tfhe_params *p = &g->key->params;
@@ -129,24 +98,12 @@ static annulus_status keygen_init(keygen *g, unsigned workers)
     g->s_hat = q;
     for (size_t c = 0; c < p->k; c++)
         fft_forward_i64(g->plan, (fourier){g->s_hat + c * fft_words(p->N)}, (const int64_t *)g->key->S + c * p->N);
-    TRY(mem_create(workers, sizeof(keygen_worker), "key generation", &q));
-    g->workers = q;
-    for (unsigned i = 0; i < workers; i++) {
-        TRY(stream_create(&g->out->mask_seed, RANDOM_MASK, 0, &g->workers[i].mask));
-        TRY(stream_create(&g->noise_seed, RANDOM_NOISE, 0, &g->workers[i].noise));
-        TRY(scratch_create(worker_scratch(p), &g->workers[i].tmp));
-    }
-    return ANNULUS_OK;
+    return key_workers_create(workers, &g->out->mask_seed, &g->noise_seed, worker_scratch(p), &g->workers);
 }
 
 static void keygen_clear(keygen *g, unsigned workers)
 {
-    for (unsigned i = 0; g->workers != NULL && i < workers; i++) {
-        stream_destroy(g->workers[i].mask);
-        stream_destroy(g->workers[i].noise);
-        scratch_destroy(&g->workers[i].tmp);
-    }
-    mem_free(g->workers);
+    key_workers_destroy(g->workers, workers);
     mem_wipe_free(g->s_hat, g->s_hat == NULL ? 0 : g->key->params.k * fft_words(g->key->params.N) * sizeof(double));
     fft_plan_destroy(g->plan);
     mem_wipe(&g->noise_seed, sizeof g->noise_seed);
@@ -166,10 +123,8 @@ annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, c
         st = progress_report(progress, "bootstrapping key", g.first, ggsws);
         if (st == ANNULUS_OK) st = parallel_for(left < SLICE ? left : SLICE, threads, ggsw_create, &g);
     }
-    if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 0, 1);
-    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, ksk_create, &g);
-    if (st == ANNULUS_OK) st = progress_report(progress, "keyswitching key", 1, 1);
     keygen_clear(&g, workers);
+    if (st == ANNULUS_OK && p->ks_l > 0) st = seeded_switching_key_create(p, key, key, threads, progress, &g.out->own);
     if (st == ANNULUS_OK) {
         *out = g.out;
         return st;
@@ -181,27 +136,24 @@ annulus_status seeded_eval_key_create(const secret_key *key, unsigned threads, c
 
 void seeded_eval_key_write(writer *w, const seeded_eval_key *key)
 {
-    tfhe_params_write(w, &key->params);
     write_bytes(w, key->mask_seed.b, sizeof key->mask_seed.b);
     write_u64s(w, key->bsk, tfhe_bsk_seeded_bytes(&key->params) / sizeof *key->bsk);
-    write_u32s(w, key->ksk, tfhe_ksk_seeded_bytes(&key->params) / sizeof *key->ksk);
+    if (key->own != NULL) seeded_switching_key_write(w, key->own);
 }
 
-annulus_status seeded_eval_key_read(reader *r, seeded_eval_key **out)
+annulus_status seeded_eval_key_read(reader *r, const tfhe_params *params, seeded_eval_key **out)
 {
-    tfhe_params p;
     seed256 seed;
     seeded_eval_key *key = NULL;
-    TRY(tfhe_params_read(r, &p));
     TRY(read_bytes(r, seed.b, sizeof seed.b));
-    const size_t want = tfhe_bsk_seeded_bytes(&p) + tfhe_ksk_seeded_bytes(&p);
+    const size_t want = tfhe_bsk_seeded_bytes(params);
     if (want > r->len - r->pos)
-        return read_fail(r, "an evaluation key of these parameters has %zu bytes, %zu are left; copy it again", want,
+        return read_fail(r, "a bootstrapping key of these parameters has %zu bytes, %zu are left; copy it again", want,
                          r->len - r->pos);
-    TRY(seeded_eval_key_allocate(&p, &key));
+    TRY(seeded_eval_key_allocate(params, &key));
     key->mask_seed = seed;
-    annulus_status st = read_u64s(r, key->bsk, tfhe_bsk_seeded_bytes(&p) / sizeof *key->bsk);
-    if (st == ANNULUS_OK) st = read_u32s(r, key->ksk, tfhe_ksk_seeded_bytes(&p) / sizeof *key->ksk);
+    annulus_status st = read_u64s(r, key->bsk, want / sizeof *key->bsk);
+    if (st == ANNULUS_OK && params->ks_l > 0) st = seeded_switching_key_read(r, params, &key->own);
     if (st == ANNULUS_OK)
         *out = key;
     else

@@ -41,7 +41,7 @@ static void run_circuit(const circuit *c)
     if (exec_simulate(c, q, 1, &seed, 1, y, &stats) != ANNULUS_OK) abort();
     uint64_t words = 0;
     for (size_t i = 0; i < c->layers_count; i++)
-        words += (uint64_t)c->layers[i].EF * c->choice.families.of[0].N * c->layers[i].out;
+        words += (uint64_t)c->layers[i].EF * c->choice.families.of[c->layers[i].family].N * c->layers[i].out;
     if (words <= PLAN_WORDS_MAX && exec_plan_create(c, &plan) != ANNULUS_OK) abort();
     exec_plan_destroy(plan);
     free(q), free(y), free(x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_seeds FOLDER: writes the part of the corpus that this library's own writers make (see make_corpus). */
-#include "nn_fixture.h"
+#include "families_fixture.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -12,17 +12,29 @@
 #define HEAD_BYTES 24u
 #define HASH_BYTES 32u
 
-static const tfhe_params toy = {.n = 2,
-                                .k = 1,
-                                .N = 256,
-                                .pbs_l = 1,
-                                .pbs_lb = 1,
-                                .pbs_bg = 8,
-                                .pbs_group = 1,
-                                .ks_l = 2,
-                                .ks_b = 4,
-                                .lwe_noise = 10,
-                                .glwe_noise = 20};
+/* The second is another, with a conversion and without a keyswitch of its own. */
+static const tfhe_families toys = {.count = 2,
+                                   .of = {{.n = 2,
+                                           .k = 1,
+                                           .N = 256,
+                                           .pbs_l = 1,
+                                           .pbs_lb = 1,
+                                           .pbs_bg = 8,
+                                           .pbs_group = 1,
+                                           .ks_l = 2,
+                                           .ks_b = 4,
+                                           .lwe_noise = 10,
+                                           .glwe_noise = 20},
+                                          {.n = 1,
+                                           .k = 2,
+                                           .N = 256,
+                                           .pbs_l = 1,
+                                           .pbs_lb = 1,
+                                           .pbs_bg = 8,
+                                           .pbs_group = 1,
+                                           .lwe_noise = 10,
+                                           .glwe_noise = 20}},
+                                   .into = {[1] = {.l = 1, .b = 4}}};
 
 static void check(annulus_status st)
 {
@@ -60,18 +72,22 @@ static void seed_from_file(const char *folder, const char *name, uint8_t kind, c
 static void circuits(const char *folder, const char *path)
 {
     uint64_t seed = 7;
-    static const size_t widths[] = {4, 3, 2};
-    for (size_t layers = 1; layers <= 2; layers++) {
-        network *n = random_network(&seed, widths, layers, ACTIVATION_SIGMOID, 3);
+    const tfhe_families both = two_families();
+    static const size_t widths[] = {4, 3, 2, 2};
+    for (size_t layers = 1; layers <= 3; layers++) {
+        network *n = random_network(&seed, widths, layers, layers == 3 ? ACTIVATION_RELU : ACTIVATION_SIGMOID, 3);
         float *x = random_inputs(&seed, 50, 4);
         lower_options o;
+        char name[32];
         lower_options_init(&o);
         o.rounding_bits = 3;
         o.log2_error = -7;
         annulus_circuit c = {0};
         check(network_lower(n, x, 50, &o, &c.c));
+        if (layers == 3) c.c = circuit_in_families(c.c, &both);
         check(annulus_circuit_write(&c, path));
-        seed_from_file(folder, layers == 1 ? "ok-circuit-1" : "ok-circuit-2", 1, path);
+        (void)snprintf(name, sizeof name, "ok-circuit-%zu", layers);
+        seed_from_file(folder, name, 1, path);
         if (layers == 1) seed_from_file(folder, "ok-whole", 0, path);
         circuit_destroy(c.c);
         network_destroy(n);
@@ -79,19 +95,26 @@ static void circuits(const char *folder, const char *path)
     }
 }
 
-static void keys(const char *folder, const char *path)
+/* Of the first `count` of the toys. */
+static void keys(const char *folder, const char *path, uint32_t count)
 {
+    char name[64];
+    tfhe_families f = toys;
+    f.count = count;
     const seed256 seed = {{3}};
-    annulus_client_key client = {.of.key = "name of the key"};
+    secret_key_set secret = {.count = count};
+    annulus_client_key client = {.of.key = "name of the key", .secret = &secret};
     annulus_evaluation_key evaluation = {.of.key = "name of the key"};
-    check(secret_key_create_seeded(&toy, &seed, &client.secret));
-    check(seeded_eval_key_create(client.secret, 1, NULL, &evaluation.seeded));
+    for (uint32_t i = 0; i < count; i++) check(secret_key_create_seeded(&f.of[i], &seed, &secret.of[i]));
+    check(seeded_eval_key_set_create(&f, &secret, 1, NULL, &evaluation.seeded));
     check(annulus_client_key_write(&client, path));
-    seed_from_file(folder, "ok-client-key", 2, path);
+    (void)snprintf(name, sizeof name, "ok-client-key-%u", count);
+    seed_from_file(folder, name, 2, path);
     check(annulus_evaluation_key_write(&evaluation, path));
-    seed_from_file(folder, "ok-evaluation-key", 3, path);
-    seeded_eval_key_destroy(evaluation.seeded);
-    secret_key_destroy(client.secret);
+    (void)snprintf(name, sizeof name, "ok-evaluation-key-%u", count);
+    seed_from_file(folder, name, 3, path);
+    seeded_eval_key_set_destroy(evaluation.seeded);
+    for (uint32_t i = 0; i < count; i++) secret_key_destroy(secret.of[i]);
 }
 
 static void ciphertexts(const char *folder, const char *path)
@@ -134,7 +157,7 @@ int main(int argc, char **argv)
     (void)snprintf(onnx, sizeof onnx, "%.3900s/onnx", argv[1]);
     (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
     circuits(files, path);
-    keys(files, path);
+    for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
     models(onnx);
     (void)unlink(path);

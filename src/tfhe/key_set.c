@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tfhe/key_set.h"
+
+#include "base/memory.h"
+
+static annulus_status count_read(reader *r, uint32_t *out)
+{
+    TRY(read_u32(r, out));
+    if (*out == 0 || *out > TFHE_MAX_FAMILIES)
+        return read_fail(r, "keys of %u families, 1 to %u are possible", *out, TFHE_MAX_FAMILIES);
+    return ANNULUS_OK;
+}
+
+/* ---- secret ----------------------------------------------------------------------------------------------------- */
+
+annulus_status secret_key_set_create(const tfhe_families *f, secret_key_set **out)
+{
+    void *p;
+    TRY(mem_create(1, sizeof(secret_key_set), "secret keys", &p));
+    secret_key_set *set = p;
+    annulus_status st = ANNULUS_OK;
+    for (; st == ANNULUS_OK && set->count < f->count; set->count++)
+        st = secret_key_create(&f->of[set->count], &set->of[set->count]);
+    if (st == ANNULUS_OK)
+        *out = set;
+    else
+        secret_key_set_destroy(set);
+    return st;
+}
+
+void secret_key_set_destroy(secret_key_set *set)
+{
+    if (set == NULL) return;
+    for (uint32_t i = 0; i < TFHE_MAX_FAMILIES; i++) secret_key_destroy(set->of[i]);
+    mem_free(set);
+}
+
+int secret_key_set_fits(const secret_key_set *set, const tfhe_families *f)
+{
+    int fits = set->count == f->count;
+    for (uint32_t i = 0; fits && i < f->count; i++) fits = tfhe_params_equal(&set->of[i]->params, &f->of[i]);
+    return fits;
+}
+
+void secret_key_set_write(writer *w, const secret_key_set *set)
+{
+    write_u32(w, set->count);
+    for (uint32_t i = 0; i < set->count; i++) secret_key_write(w, set->of[i]);
+}
+
+annulus_status secret_key_set_read(reader *r, secret_key_set **out)
+{
+    uint32_t count = 0;
+    void *p;
+    TRY(count_read(r, &count));
+    TRY(mem_create(1, sizeof(secret_key_set), "secret keys", &p));
+    secret_key_set *set = p;
+    annulus_status st = ANNULUS_OK;
+    for (; st == ANNULUS_OK && set->count < count; set->count++) st = secret_key_read(r, &set->of[set->count]);
+    if (st == ANNULUS_OK)
+        *out = set;
+    else
+        secret_key_set_destroy(set);
+    return st;
+}
+
+/* ---- seeded ----------------------------------------------------------------------------------------------------- */
+
+static annulus_status seeded_fill(const secret_key_set *secret, unsigned threads, const annulus_progress *progress,
+                                  seeded_eval_key_set *set)
+{
+    const tfhe_families *f = &set->families;
+    for (uint32_t i = 0; i < f->count; i++) {
+        TRY(seeded_eval_key_create(secret->of[i], threads, progress, &set->of[i]));
+        if (f->into[i].l == 0) continue;
+        const uint32_t other = tfhe_other_family(i);
+        const tfhe_params p = tfhe_switch_params(f, other, i);
+        TRY(seeded_switching_key_create(&p, secret->of[other], secret->of[i], threads, progress, &set->into[i]));
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status seeded_eval_key_set_create(const tfhe_families *f, const secret_key_set *secret, unsigned threads,
+                                          const annulus_progress *progress, seeded_eval_key_set **out)
+{
+    void *p;
+    REQUIRE(secret_key_set_fits(secret, f));
+    TRY(mem_create(1, sizeof(seeded_eval_key_set), "evaluation keys", &p));
+    seeded_eval_key_set *set = p;
+    set->families = *f;
+    const annulus_status st = seeded_fill(secret, threads, progress, set);
+    if (st == ANNULUS_OK)
+        *out = set;
+    else
+        seeded_eval_key_set_destroy(set);
+    return st;
+}
+
+void seeded_eval_key_set_destroy(seeded_eval_key_set *set)
+{
+    if (set == NULL) return;
+    for (uint32_t i = 0; i < TFHE_MAX_FAMILIES; i++) {
+        seeded_eval_key_destroy(set->of[i]);
+        seeded_switching_key_destroy(set->into[i]);
+    }
+    mem_free(set);
+}
+
+void seeded_eval_key_set_write(writer *w, const seeded_eval_key_set *set)
+{
+    const tfhe_families *f = &set->families;
+    tfhe_families_write(w, f);
+    for (uint32_t i = 0; i < f->count; i++) {
+        seeded_eval_key_write(w, set->of[i]);
+        if (f->into[i].l > 0) seeded_switching_key_write(w, set->into[i]);
+    }
+}
+
+static annulus_status seeded_fill_from(reader *r, seeded_eval_key_set *set)
+{
+    const tfhe_families *f = &set->families;
+    for (uint32_t i = 0; i < f->count; i++) {
+        TRY(seeded_eval_key_read(r, &f->of[i], &set->of[i]));
+        if (f->into[i].l == 0) continue;
+        const tfhe_params p = tfhe_switch_params(f, tfhe_other_family(i), i);
+        TRY(seeded_switching_key_read(r, &p, &set->into[i]));
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status seeded_eval_key_set_read(reader *r, seeded_eval_key_set **out)
+{
+    tfhe_families f;
+    void *p;
+    TRY(tfhe_families_read(r, &f));
+    TRY(mem_create(1, sizeof(seeded_eval_key_set), "evaluation keys", &p));
+    seeded_eval_key_set *set = p;
+    set->families = f;
+    const annulus_status st = seeded_fill_from(r, set);
+    if (st == ANNULUS_OK)
+        *out = set;
+    else
+        seeded_eval_key_set_destroy(set);
+    return st;
+}
+
+/* ---- expanded --------------------------------------------------------------------------------------------------- */
+
+static annulus_status expand(const seeded_eval_key_set *seeded, unsigned threads, const annulus_progress *progress,
+                             eval_key_set *set)
+{
+    for (uint32_t i = 0; i < seeded->families.count; i++) {
+        TRY(eval_key_create(seeded->of[i], threads, progress, &set->of[i]));
+        if (seeded->into[i] != NULL) TRY(switching_key_create(seeded->into[i], threads, &set->into[i]));
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status eval_key_set_create(const seeded_eval_key_set *seeded, unsigned threads,
+                                   const annulus_progress *progress, eval_key_set **out)
+{
+    void *p;
+    TRY(mem_create(1, sizeof(eval_key_set), "evaluation keys", &p));
+    eval_key_set *set = p;
+    set->families = seeded->families;
+    const annulus_status st = expand(seeded, threads, progress, set);
+    if (st == ANNULUS_OK)
+        *out = set;
+    else
+        eval_key_set_destroy(set);
+    return st;
+}
+
+void eval_key_set_destroy(eval_key_set *set)
+{
+    if (set == NULL) return;
+    for (uint32_t i = 0; i < TFHE_MAX_FAMILIES; i++) {
+        eval_key_destroy(set->of[i]);
+        switching_key_destroy(set->into[i]);
+    }
+    mem_free(set);
+}
+
+const switching_key *eval_key_set_switching(const eval_key_set *set, uint32_t from, uint32_t into)
+{
+    return from == into ? eval_key_switching(set->of[into]) : set->into[into];
+}
