@@ -7,8 +7,6 @@
 
 #include "nn_fixture.h"
 
-#define FIXTURE_STEPS 4096u /* EF*N of every layer */
-
 static inline tfhe_families two_families(void)
 {
     tfhe_families f = {.count = 2,
@@ -24,8 +22,9 @@ static inline tfhe_families two_families(void)
     return f;
 }
 
-/* The same program in these families, with the predictions and the digest of its file; c is destroyed. */
-static inline circuit *circuit_in_families(circuit *c, const tfhe_families *f)
+/* The same program in these families, EF*N of every layer `steps` or N, with the predictions and the digest of its
+ * file; c is destroyed. */
+static inline circuit *circuit_in_families(circuit *c, const tfhe_families *f, uint32_t steps)
 {
     circuit *out = NULL;
     writer w;
@@ -33,7 +32,8 @@ static inline circuit *circuit_in_families(circuit *c, const tfhe_families *f)
     for (size_t i = 0; i < c->layers_count; i++) {
         circuit_layer *l = &c->layers[i];
         l->family = l->cells != 0 ? i % 2 : i == 0 ? 0 : c->layers[i - 1].family;
-        l->EF = l->cells != 0 ? FIXTURE_STEPS / f->of[l->family].N : 0;
+        const uint32_t N = f->of[l->family].N;
+        l->EF = l->cells == 0 ? 0 : steps < N ? 1 : steps / N;
         l->price = 0;
     }
     writer_init(&w, 0);

@@ -84,7 +84,7 @@ static void circuits(const char *folder, const char *path)
         o.log2_error = -7;
         annulus_circuit c = {0};
         check(network_lower(n, x, 50, &o, &c.c));
-        if (layers == 3) c.c = circuit_in_families(c.c, &both);
+        if (layers == 3) c.c = circuit_in_families(c.c, &both, 4096);
         check(annulus_circuit_write(&c, path));
         (void)snprintf(name, sizeof name, "ok-circuit-%zu", layers);
         seed_from_file(folder, name, 1, path);
