@@ -155,6 +155,7 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_s
     const size_t slice = slice_of(l->EF, threads), slices = (l->out + slice - 1) / slice;
     const uint32_t offset = 0;
     void *p;
+    REQUIRE(from != NULL);
     TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
     bootstrap_job *jobs = p;
     for (size_t o = 0; o < l->out; o++)
