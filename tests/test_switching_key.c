@@ -53,13 +53,13 @@ static void keys_destroy(keys *k)
     eval_key_set_destroy(k->eval);
 }
 
-/* Mean square of what 4,096 keyswitches add, over its prediction: Gaussian given the key, relative deviation 2.2 % of
+/* Mean square of what 1,024 keyswitches add, over its prediction: Gaussian given the key, relative deviation 4.4 % of
  * the squares and 1.2 % of the key's noises (sqrt(4/5) over the root of at least 6,000 rows). 6 times both together and
- * 3 % for the weight of the big key, which its seed fixes, is the window of 18 %: a false alarm of 2*10^-9 each, of
+ * 3 % for the weight of the big key, which its seed fixes, is the window of 31 %: a false alarm of 2*10^-9 each, of
  * which there are 2. Into family 1 the noise is the key's for the most part, into family 0 that of the rounding. */
 static void check_noise(const tfhe_families *f, uint32_t from, uint32_t into)
 {
-    enum { COUNT = 4096, TOGETHER = 64 };
+    enum { COUNT = 1024, TOGETHER = 64 };
     const tfhe_params p = tfhe_switch_params(f, from, into);
     const size_t words = lwe_words(&f->of[from]), small = bootstrap_small_words(&f->of[into]);
     const seed256 seeds[2] = {{{11}}, {{12}}};
@@ -83,10 +83,10 @@ static void check_noise(const tfhe_families *f, uint32_t from, uint32_t into)
             square += pow(torus_to_double(phase - lwe_phase(a, list[i])), 2) / COUNT;
         }
     }
-    assert_true(fabs(square / noise_keyswitch(&p) - 1) < 0.18);
+    assert_true(fabs(square / noise_keyswitch(&p) - 1) < 0.31);
     /* and nothing else would do: not the families' own keyswitches, nor the gadget the other way round */
     tfhe_params others[] = {f->of[from], f->of[into], tfhe_switch_params(f, into, from)};
-    for (size_t i = 0; i < 3; i++) assert_true(fabs(log2(noise_keyswitch(&others[i]) / noise_keyswitch(&p))) > 0.5);
+    for (size_t i = 0; i < 3; i++) assert_true(fabs(log2(noise_keyswitch(&others[i]) / noise_keyswitch(&p))) > 1);
     free(in), free(out);
     secret_key_destroy(a), secret_key_destroy(b);
     seeded_switching_key_destroy(seeded), switching_key_destroy(key);
