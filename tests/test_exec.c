@@ -30,17 +30,18 @@ static void roles_destroy(roles *r)
 
 static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
 {
-    const tfhe_params *p = &c->choice.families.of[0];
-    const size_t features = c->input.features, outputs = circuit_last(c)->out, words = lwe_words(p);
+    const secret_key *first = r->secret->of[c->layers[0].family], *last = r->secret->of[circuit_last(c)->family];
+    const size_t features = c->input.features, outputs = circuit_last(c)->out;
+    const size_t words = lwe_words(circuit_inputs(c)), words_out = lwe_words(circuit_outputs(c));
     uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
-    uint64_t *in = malloc(features * words * 8), *out = malloc(outputs * words * 8);
+    uint64_t *in = malloc(features * words * 8), *out = malloc(outputs * words_out * 8);
     seed256 seed;
     assert_ok(random_seed(&seed));
     exec_encode(c, q, message);
-    assert_ok(lwe_encrypt_seeded(r->secret->of[0], &seed, message, features, body));
-    assert_ok(lwe_expand(p, &seed, body, features, 0, in));
+    assert_ok(lwe_encrypt_seeded(first, &seed, message, features, body));
+    assert_ok(lwe_expand(&first->params, &seed, body, features, 0, in));
     assert_ok(exec_encrypted(r->plan, r->eval, in, out, 0, NULL));
-    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(r->secret->of[0], out + o * words);
+    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(last, out + o * words_out);
     exec_decode(c, phase, acc);
     free(message), free(body), free(phase), free(in), free(out);
 }
@@ -169,7 +170,6 @@ static void test_simulation_law(void **state)
     assert_memory_not_equal(a, b, 2000 * 5 * 8);
 
     const circuit_layer *l = &c->layers[0];
-    const tfhe_params *p = &c->choice.families.of[0];
     double mean = 0, variance = 0;
     for (size_t i = 0; i < 2000; i++)
         for (size_t k = 0; k < l->out; k++) {
@@ -179,8 +179,7 @@ static void test_simulation_law(void **state)
                 norm2 += l->W[k * 24 + f] * l->W[k * 24 + f];
             }
             const double sigma =
-                2 * l->cells *
-                sqrt(norm2 * noise_fresh(p) + noise_keyswitch(p) + noise_modulus_switch(p, l->EF, l->price));
+                2 * l->cells * sqrt(norm2 * noise_fresh(circuit_inputs(c)) + circuit_switch_noise(c, 0));
             const double at = (acc + (double)l->offset[k] + 0.5) / (double)l->step, f = at - floor(at);
             const double wrong = 0.5 * erfc(f / sigma / M_SQRT2) + 0.5 * erfc((1 - f) / sigma / M_SQRT2);
             mean += wrong;
