@@ -234,6 +234,15 @@ ANNULUS_API void annulus_input_destroy(annulus_input *x);
 ANNULUS_API annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k,
                                        const annulus_input *x, unsigned threads, const annulus_progress *progress,
                                        double *seconds, annulus_output **out) ANNULUS_MUST_USE;
+/* The same, and it keeps in the file `checkpoint` where it stands: after a finished layer, once a second at most,
+ * and as much rarer as writing takes longer. If the file is there already the run goes on from it and gives the same
+ * answers as one that was never interrupted (0 seconds for the samples that were finished); the file stays, for the
+ * caller to remove when the answers are safe. It holds ciphertexts of the evaluation key's owner, no secret.
+ * ANNULUS_ERR_INPUT as well: a file of another circuit, key or input. NULL: annulus_run. */
+ANNULUS_API annulus_status annulus_run_resumable(const annulus_circuit *c, const annulus_evaluation_key *k,
+                                                 const annulus_input *x, const char *checkpoint, unsigned threads,
+                                                 const annulus_progress *progress, double *seconds,
+                                                 annulus_output **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_output_read(const char *path, annulus_output **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_output_write(const annulus_output *y, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API size_t annulus_output_count(const annulus_output *y);

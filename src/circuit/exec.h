@@ -53,15 +53,18 @@ void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
  * families must be the circuit's. */
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
-/* Sees the ciphertexts (out, lwe_words of its source) of a layer's sums before its look-ups; a failure ends the run. */
+/* Sees the ciphertexts of a run, from the calling thread: those (out, lwe_words of its source) of a layer's sums before
+ * its look-ups, and (out, lwe_words of its family) of the values that its look-ups made. Either may be NULL; a failure
+ * ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
+    annulus_status (*values)(void *context, size_t layer, const uint64_t *values);
     void *context;
 } exec_tap;
-/* As exec_encrypted; tap may be NULL. */
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
-                                     unsigned threads, const exec_tap *tap, const annulus_progress *progress)
-    __attribute__((warn_unused_result));
+/* As exec_encrypted from layer `first` on, whose inputs `in` are; tap may be NULL. */
+annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
+                                     uint64_t *out, unsigned threads, const exec_tap *tap,
+                                     const annulus_progress *progress) __attribute__((warn_unused_result));
 /* For debugging, by who holds the secrets: encrypts sample q (features), runs it, and shows every neuron to the
  * observer (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are
  * switched a second time, which gives the same words. Sums are held against those of the values that the run itself

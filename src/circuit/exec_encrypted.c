@@ -144,9 +144,17 @@ static size_t slice_of(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
+static size_t look_ups_before(const circuit *c, size_t layer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < layer; i++) count += c->layers[i].out;
+    return count;
+}
+
 static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_set *keys, const uint64_t *in,
                                uint64_t *out, unsigned threads, const annulus_progress *progress)
 {
+    const size_t before = look_ups_before(plan->c, i), all = look_ups_before(plan->c, plan->c->layers_count - 1);
     const circuit_layer *l = &plan->c->layers[i];
     const uint32_t source = circuit_source(plan->c, i);
     const eval_key *key = keys->of[l->family];
@@ -163,10 +171,10 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_s
     annulus_status st = ANNULUS_OK;
     for (size_t s = 0; st == ANNULUS_OK && s < slices; s++) {
         const size_t o = l->out * s / slices, next = l->out * (s + 1) / slices;
-        st = progress_report(progress, l->name, o, l->out);
+        st = progress_report(progress, l->name, before + o, all);
         if (st == ANNULUS_OK) st = bootstrap_batch(key, from, jobs + o, next - o, &offset, 1, threads);
     }
-    if (st == ANNULUS_OK) st = progress_report(progress, l->name, l->out, l->out);
+    if (st == ANNULUS_OK) st = progress_report(progress, l->name, before + l->out, all);
     mem_free(jobs);
     return st;
 }
@@ -179,8 +187,9 @@ static size_t most_words(const tfhe_families *f)
     return most;
 }
 
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
-                                     unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
+                                     uint64_t *out, unsigned threads, const exec_tap *tap,
+                                     const annulus_progress *progress)
 {
     const circuit *c = plan->c;
     REQUIRE(tfhe_families_equal(&keys->families, &c->choice.families));
@@ -189,12 +198,14 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *
     TRY(mem_create(room, sizeof(uint64_t), "ciphertexts", &sums));
     annulus_status st = mem_create(room, sizeof(uint64_t), "ciphertexts", &values);
     const uint64_t *x = in;
-    for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
+    for (size_t i = first; st == ANNULUS_OK && i < c->layers_count; i++) {
         const int last = i + 1 == c->layers_count;
         const size_t words = lwe_words(&c->choice.families.of[circuit_source(c, i)]);
         st = linear(&c->layers[i], plan->layers[i].constant, x, last ? out : sums, words, threads);
-        if (st == ANNULUS_OK && tap != NULL) st = tap->sums(tap->context, i, last ? out : sums, threads);
+        if (st == ANNULUS_OK && tap != NULL && tap->sums != NULL)
+            st = tap->sums(tap->context, i, last ? out : sums, threads);
         if (st == ANNULUS_OK && !last) st = look_ups(plan, i, keys, sums, values, threads, progress);
+        if (st == ANNULUS_OK && !last && tap != NULL && tap->values != NULL) st = tap->values(tap->context, i, values);
         x = values;
     }
     mem_free(sums);
@@ -205,5 +216,5 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress)
 {
-    return exec_encrypted_tapped(plan, keys, in, out, threads, NULL, progress);
+    return exec_encrypted_tapped(plan, keys, 0, in, out, threads, NULL, progress);
 }

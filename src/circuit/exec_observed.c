@@ -141,7 +141,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     uint64_t *in = ciphertexts;
     for (size_t i = 0; i < features; i++) x[i] = q[i];
     if (st == ANNULUS_OK) st = encrypt(&v, q, threads, in);
-    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, keys, in, in + of_inputs, threads, &tap, NULL);
+    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, keys, 0, in, in + of_inputs, threads, &tap, NULL);
     if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
     mem_wipe_free(values, 4 * widest * sizeof(uint64_t));
     mem_free(ciphertexts);

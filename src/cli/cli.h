@@ -31,7 +31,7 @@ extern const struct argp work_argp;
 typedef struct progress_line {
     annulus_progress progress;
     double start, shown;
-    const char *what;
+    size_t first, total; /* of the work at hand */
     int enabled, on_screen;
 } progress_line;
 void progress_begin(progress_line *p, int quiet);

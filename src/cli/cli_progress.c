@@ -16,14 +16,15 @@ static int report(void *context, const char *what, size_t done, size_t total)
 {
     progress_line *p = context;
     const double now = seconds_now();
-    if (p->what != what || done == 0) {
-        p->what = what;
+    if (p->total != total || done == 0) { /* other work */
+        p->total = total;
+        p->first = done;
         p->start = now;
     }
     if (!p->enabled || now - p->start < 1 || (now - p->shown < 0.2 && done != total) || total == 0) return 0;
     p->shown = now;
     p->on_screen = 1;
-    const double left = done == 0 ? 0 : (now - p->start) * (double)(total - done) / (double)done;
+    const double left = done == p->first ? 0 : (now - p->start) * (double)(total - done) / (double)(done - p->first);
     fprintf(stderr, "\r\033[K%s: %zu of %zu (%zu %%), %.0f s left", what, done, total, 100 * done / total, left);
     return 0;
 }

@@ -2,17 +2,22 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
-enum { EVALUATION_KEY = 0x300, INPUT_KEY };
+enum { EVALUATION_KEY = 0x300, INPUT_KEY, CHECKPOINT_KEY };
 
 typedef struct run_command {
     work_options work;
-    const char *circuit, *evaluation, *input, *output;
+    const char *circuit, *evaluation, *input, *output, *checkpoint;
 } run_command;
 
 static const struct argp_option entries[] = {{"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key", 0},
                                              {"input", INPUT_KEY, "FILE", 0, "encrypted samples", 0},
                                              {"output", 'o', "FILE", 0, "encrypted answers to write", 0},
+                                             {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
+                                              "keep here how far the run is, and go on from it if the file is there; "
+                                              "removed at the end",
+                                              0},
                                              {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -30,6 +35,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'o':
         c->output = arg;
+        break;
+    case CHECKPOINT_KEY:
+        c->checkpoint = arg;
         break;
     case ARGP_KEY_ARG:
         if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
@@ -62,10 +70,12 @@ int cmd_run(int argc, char **argv)
     progress_begin(&line, c.work.quiet);
     if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, c.work.threads, &line.progress, &key);
     const double start = seconds_now();
-    if (st == ANNULUS_OK) st = annulus_run(circuit, key, x, c.work.threads, &line.progress, NULL, &y);
+    if (st == ANNULUS_OK)
+        st = annulus_run_resumable(circuit, key, x, c.checkpoint, c.work.threads, &line.progress, NULL, &y);
     const double seconds = seconds_now() - start;
     progress_end(&line);
     if (st == ANNULUS_OK) st = annulus_output_write(y, c.output);
+    if (st == ANNULUS_OK && c.checkpoint != NULL) (void)unlink(c.checkpoint);
     const size_t count = y == NULL ? 1 : annulus_output_count(y);
     annulus_output_destroy(y);
     annulus_input_destroy(x);

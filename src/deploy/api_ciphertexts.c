@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "deploy/checkpoint.h"
 #include "deploy/container.h"
-#include "deploy/deploy_priv.h"
 
 #include <string.h>
 #include <time.h>
@@ -199,31 +199,71 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static annulus_status run_samples(const circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
-                                  unsigned threads, const annulus_progress *progress, double *seconds,
-                                  annulus_output *y)
+/* A run of all samples, and how far it is. */
+typedef struct run {
+    const circuit *c;
+    const annulus_evaluation_key *k;
+    const annulus_input *x;
+    annulus_output *y;
+    exec_plan *plan;
+    uint64_t *in; /* (features, words) of the sample at hand */
+    unsigned threads;
+    const annulus_progress *progress;
+    checkpoint state;
+} run;
+
+static annulus_status keep_values(void *context, size_t layer, const uint64_t *values)
 {
-    exec_plan *plan = NULL;
+    run *r = context;
+    return checkpoint_keep(&r->state, r->y, r->state.sample, layer + 1, values);
+}
+
+/* The look-ups of one sample among those of all. */
+static int report_all(void *context, const char *what, size_t done, size_t total)
+{
+    const run *r = context;
+    const annulus_progress *p = r->progress;
+    return p == NULL || p->report == NULL
+               ? 0
+               : p->report(p->context, what, r->state.sample * total + done, r->x->count * total);
+}
+
+static annulus_status run_sample(run *r)
+{
+    const size_t i = r->state.sample;
+    const annulus_progress progress = {report_all, r};
+    const exec_tap tap = {.values = keep_values, .context = r};
+    if (r->state.layer == 0)
+        TRY(lwe_expand(circuit_inputs(r->c), &r->x->seeds[i], r->x->body + i * r->x->features, r->x->features,
+                       r->threads, r->in));
+    TRY(exec_encrypted_tapped(r->plan, r->k->expanded, r->state.layer, r->state.layer == 0 ? r->in : r->state.values,
+                              r->y->ct + i * r->y->outputs * r->y->words, r->threads, &tap, &progress));
+    checkpoint_close(&r->state);
+    r->state.layer = 0;
+    r->state.sample++;
+    return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL);
+}
+
+static annulus_status run_samples(run *r, double *seconds)
+{
+    const size_t words = r->x->features * lwe_words(circuit_inputs(r->c));
     void *in;
-    TRY(mem_create(x->features * y->words, sizeof(uint64_t), "ciphertexts", &in));
-    annulus_status st = exec_plan_create(c, &plan);
-    for (size_t i = 0; st == ANNULUS_OK && i < x->count; i++) {
+    TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &in));
+    r->in = in;
+    annulus_status st = exec_plan_create(r->c, &r->plan);
+    for (size_t i = r->state.sample; st == ANNULUS_OK && i < r->x->count; i++) {
         const double start = now();
-        st = progress_report(progress, "samples", i, x->count);
-        if (st == ANNULUS_OK)
-            st = lwe_expand(circuit_inputs(c), &x->seeds[i], x->body + i * x->features, x->features, threads, in);
-        if (st == ANNULUS_OK)
-            st = exec_encrypted(plan, k->expanded, in, y->ct + i * y->outputs * y->words, threads, NULL);
+        st = run_sample(r);
         if (seconds != NULL) seconds[i] = now() - start;
     }
-    if (st == ANNULUS_OK) st = progress_report(progress, "samples", x->count, x->count);
-    exec_plan_destroy(plan);
+    exec_plan_destroy(r->plan);
     mem_free(in);
     return st;
 }
 
-annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
-                           unsigned threads, const annulus_progress *progress, double *seconds, annulus_output **out)
+annulus_status annulus_run_resumable(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
+                                     const char *path, unsigned threads, const annulus_progress *progress,
+                                     double *seconds, annulus_output **out)
 {
     annulus_output *y = NULL;
     TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
@@ -232,12 +272,22 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
     if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
     TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(circuit_outputs(c->c)), &y));
-    const annulus_status st = run_samples(c->c, k, x, threads, progress, seconds, y);
+    run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = threads, .progress = progress};
+    for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;
+    annulus_status st = checkpoint_open(path, c->c, x, y, &r.state);
+    if (st == ANNULUS_OK) st = run_samples(&r, seconds);
+    checkpoint_close(&r.state);
     if (st == ANNULUS_OK)
         *out = y;
     else
         annulus_output_destroy(y);
     return st;
+}
+
+annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
+                           unsigned threads, const annulus_progress *progress, double *seconds, annulus_output **out)
+{
+    return annulus_run_resumable(c, k, x, NULL, threads, progress, seconds, out);
 }
 
 annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circuit *c, const annulus_output *y,

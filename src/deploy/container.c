@@ -18,7 +18,8 @@ static const struct {
              [CONTAINER_CLIENT_KEY] = {"client key (secret)", "annulus keygen --client makes it", 1 << 20},
              [CONTAINER_EVALUATION_KEY] = {"evaluation key", "annulus keygen --evaluation makes it", UINT64_C(1) << 36},
              [CONTAINER_INPUT] = {"encrypted input", "annulus encrypt makes it", UINT64_C(1) << 36},
-             [CONTAINER_OUTPUT] = {"encrypted output", "annulus run makes it", UINT64_C(1) << 36}};
+             [CONTAINER_OUTPUT] = {"encrypted output", "annulus run makes it", UINT64_C(1) << 36},
+             [CONTAINER_CHECKPOINT] = {"checkpoint", "annulus run --checkpoint makes it", UINT64_C(1) << 36}};
 
 const char *container_kind_name(container_kind kind)
 {
@@ -70,7 +71,7 @@ static annulus_status head_check(const char *path, const uint8_t *head, size_t g
     if (version != CONTAINER_VERSION)
         return fail(ANNULUS_ERR_INPUT, "%s: format version %u, this program reads %u; make the file again", path,
                     version, CONTAINER_VERSION);
-    if (kind < CONTAINER_CIRCUIT || kind > CONTAINER_OUTPUT)
+    if (kind < CONTAINER_CIRCUIT || kind > CONTAINER_CHECKPOINT)
         return fail(ANNULUS_ERR_INPUT, "%s: kind %u is unknown; make the file again", path, kind);
     if (length != size - HEAD_BYTES - HASH_BYTES)
         return fail(ANNULUS_ERR_INPUT, "%s: the file is cut off or has bytes too many; copy it again", path);

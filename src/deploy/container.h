@@ -12,7 +12,8 @@ typedef enum container_kind {
     CONTAINER_CLIENT_KEY = 2,
     CONTAINER_EVALUATION_KEY = 3,
     CONTAINER_INPUT = 4,
-    CONTAINER_OUTPUT = 5
+    CONTAINER_OUTPUT = 5,
+    CONTAINER_CHECKPOINT = 6
 } container_kind;
 
 const char *container_kind_name(container_kind kind);

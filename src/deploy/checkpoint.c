@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deploy/checkpoint.h"
+
+#include "base/memory.h"
+#include "deploy/container.h"
+#include "tfhe/lwe.h"
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LEAST_SECONDS 1.0
+#define LEAST_COSTS 20.0
+
+static double now(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static annulus_status hash(const void *p, size_t len, uint8_t out[32])
+{
+    unsigned n = 0;
+    if (EVP_Digest(p, len, out, &n, EVP_sha256(), NULL) == 1 && n == 32) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
+}
+
+/* Words of the inputs of a layer behind the first. */
+static size_t values_words(const circuit *c, size_t layer)
+{
+    return c->layers[layer].in * lwe_words(&c->choice.families.of[circuit_source(c, layer)]);
+}
+
+static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
+{
+    binding of;
+    uint8_t inputs[2][32];
+    uint64_t count = 0, sample = 0, layer = 0;
+    void *values;
+    TRY(binding_read(r, &of));
+    TRY(binding_check_circuit(&of, p->c, "the checkpoint"));
+    TRY(binding_check_key(&of, "the checkpoint", &p->x->of, "the encrypted input"));
+    TRY(read_bytes(r, inputs, sizeof inputs));
+    TRY(read_u64(r, &count));
+    if (memcmp(inputs, p->inputs, sizeof inputs) != 0 || count != p->x->count)
+        return read_fail(r, "this run had other encrypted samples; give its own, or remove the file to start anew");
+    TRY(read_u64(r, &sample));
+    TRY(read_u64(r, &layer));
+    if (sample > count || layer >= p->c->layers_count || (sample == count && layer != 0))
+        return read_fail(r, "stands at layer %llu of sample %llu", (unsigned long long)layer,
+                         (unsigned long long)sample);
+    TRY(read_u64s(r, y->ct, (size_t)sample * y->outputs * y->words));
+    p->sample = (size_t)sample;
+    p->layer = (size_t)layer;
+    if (layer == 0) return read_end(r);
+    const size_t words = values_words(p->c, p->layer);
+    TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &values));
+    p->values = values;
+    TRY(read_u64s(r, p->values, words));
+    return read_end(r);
+}
+
+annulus_status checkpoint_open(const char *path, const circuit *c, const annulus_input *x, annulus_output *y,
+                               checkpoint *out)
+{
+    container file;
+    *out = (checkpoint){.path = path, .c = c, .x = x, .written = now()};
+    if (path == NULL) return ANNULUS_OK;
+    TRY(hash(x->seeds, x->count * sizeof *x->seeds, out->inputs[0]));
+    TRY(hash(x->body, x->count * x->features * sizeof *x->body, out->inputs[1]));
+    if (access(path, F_OK) != 0 && errno == ENOENT) return ANNULUS_OK;
+    TRY(container_read(path, CONTAINER_CHECKPOINT, &file));
+    const annulus_status st = state_read(&file.body, y, out);
+    container_clear(&file);
+    if (st != ANNULUS_OK) checkpoint_close(out);
+    return st;
+}
+
+void checkpoint_close(checkpoint *p)
+{
+    mem_free(p->values);
+    p->values = NULL;
+}
+
+annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
+                               const uint64_t *values)
+{
+    const double start = now();
+    writer w;
+    if (p->path == NULL || start - p->written < LEAST_SECONDS || start - p->written < LEAST_COSTS * p->took)
+        return ANNULUS_OK;
+    writer_init(&w, 0);
+    binding_write(&w, &p->x->of);
+    write_bytes(&w, p->inputs, sizeof p->inputs);
+    write_u64(&w, p->x->count);
+    write_u64(&w, sample);
+    write_u64(&w, layer);
+    write_u64s(&w, y->ct, sample * y->outputs * y->words);
+    if (layer > 0) write_u64s(&w, values, values_words(p->c, layer));
+    const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
+    writer_clear(&w);
+    p->written = now();
+    p->took = p->written - start;
+    return st;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a run stands, in a file: the answers of the samples that are finished, and of the one at hand the values behind
+ * its last finished layer. */
+#ifndef DEPLOY_CHECKPOINT_H
+#define DEPLOY_CHECKPOINT_H
+
+#include "deploy/deploy_priv.h"
+
+typedef struct checkpoint {
+    const char *path; /* NULL: nothing is kept; borrowed */
+    const circuit *c;
+    const annulus_input *x;
+    size_t sample, layer; /* the next to run; layer 0: the sample begins */
+    uint64_t *values;     /* (in, lwe_words) of layer `layer` if that is not 0, else NULL; owned */
+    uint8_t inputs[2][32];
+    double written, took; /* when the last one was, seconds of CLOCK_MONOTONIC, and how long it took */
+} checkpoint;
+
+/* The state in the file at `path`, the answers of finished samples in y; the beginning if there is no file or path is
+ * NULL. ANNULUS_ERR_INPUT: a file that is none, or of another circuit, key or input. */
+annulus_status checkpoint_open(const char *path, const circuit *c, const annulus_input *x, annulus_output *y,
+                               checkpoint *out) __attribute__((warn_unused_result));
+void checkpoint_close(checkpoint *p);
+/* Writes that `layer` of `sample` is next, whose inputs are `values` (NULL if layer is 0), unless the last was written
+ * less than a second or twenty times what it took ago. */
+annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
+                               const uint64_t *values) __attribute__((warn_unused_result));
+#endif

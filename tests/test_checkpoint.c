@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs that are stopped and go on give the bytes of one that never was; checkpoints of something else are refused. */
+#include "testing.h"
+
+#include "deploy/checkpoint.h"
+#include "deploy/container.h"
+#include "tfhe/lwe.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SAMPLES 3u
+
+typedef struct world {
+    char folder[64], path[96];
+    annulus_circuit *c;
+    annulus_client_key *client;
+    annulus_evaluation_key *evaluation;
+    annulus_input *x, *other;
+    annulus_output *whole;
+} world;
+static world w;
+
+/* Two layers of look-ups, so that a sample reports four times: each layer at its begin and at its end. */
+static int setup(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    annulus_dataset *d, *few;
+    annulus_model *m;
+    annulus_train_options t;
+    annulus_compile_options o;
+    strcpy(w.folder, "/tmp/annulus-checkpoint-XXXXXX");
+    if (mkdtemp(w.folder) == NULL) return 1;
+    (void)snprintf(w.path, sizeof w.path, "%s/state", w.folder);
+    FILE *f = fopen(w.path, "w");
+    fprintf(f, "a,b,kind\n");
+    for (int i = 0; i < 100; i++) {
+        const double a = (double)(test_random(&seed) % 1000) / 1000, b = (double)(test_random(&seed) % 1000) / 1000;
+        fprintf(f, "%.3f,%.3f,%s\n", a, b, a > b ? "below" : "above");
+    }
+    (void)fclose(f);
+    annulus_train_options_init(&t);
+    annulus_compile_options_init(&o);
+    t.hidden_count = 2, t.hidden[0] = 3, t.hidden[1] = 2, t.batch = 32, t.epochs = 3;
+    o.rounding_bits = 3, o.log2_error = -8;
+    assert_ok(annulus_dataset_read_csv(w.path, ANNULUS_CLASSIFICATION, NULL, NULL, &d));
+    (void)unlink(w.path);
+    assert_ok(annulus_train(d, &t, NULL, NULL, NULL, &m));
+    assert_ok(annulus_compile(m, d, &o, &w.c));
+    assert_ok(annulus_keygen(w.c, 0, NULL, &w.client, &w.evaluation));
+    assert_ok(annulus_dataset_slice(d, 0, SAMPLES, &few));
+    assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.x));
+    assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.other));
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, 1, NULL, NULL, &w.whole));
+    annulus_dataset_destroy(few);
+    annulus_dataset_destroy(d);
+    annulus_model_destroy(m);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)unlink(w.path);
+    (void)rmdir(w.folder);
+    annulus_output_destroy(w.whole);
+    annulus_input_destroy(w.other);
+    annulus_input_destroy(w.x);
+    annulus_evaluation_key_destroy(w.evaluation);
+    annulus_client_key_destroy(w.client);
+    annulus_circuit_destroy(w.c);
+    return 0;
+}
+
+typedef struct interruption {
+    size_t reports, stop; /* seen; the one that stops the run, and before it the run pauses so long that it is kept */
+    size_t first, last, total;
+} interruption;
+
+static int interrupt(void *context, const char *what, size_t done, size_t total)
+{
+    interruption *i = context;
+    (void)what;
+    if (i->reports == 0) i->first = done;
+    i->last = done;
+    i->total = total;
+    i->reports++;
+    if (i->reports + 1 == i->stop) (void)nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+    return i->reports == i->stop;
+}
+
+static annulus_status run(const annulus_input *x, size_t stop, interruption *i, double *seconds, annulus_output **y)
+{
+    *i = (interruption){.stop = stop};
+    const annulus_progress progress = {interrupt, i};
+    return annulus_run_resumable(w.c, w.evaluation, x, w.path, 1, &progress, seconds, y);
+}
+
+static void assert_whole(const annulus_output *y)
+{
+    assert_memory_equal(y->ct, w.whole->ct, SAMPLES * y->outputs * y->words * sizeof *y->ct);
+}
+
+/* Stopped behind the first layer of a sample and behind the last: goes on there. */
+static void test_resume(void **state)
+{
+    (void)state;
+    static const size_t stops[] = {3, 5, 11}, finished[] = {0, 0, 2}, look_ups[] = {3, 5, 2 * 5 + 3};
+    for (size_t k = 0; k < 3; k++) {
+        annulus_output *y = NULL;
+        interruption i;
+        double seconds[SAMPLES];
+        assert_int_equal(run(w.x, stops[k], &i, NULL, &y), ANNULUS_ERR_CANCELLED);
+        assert_null(y);
+        assert_int_equal(access(w.path, F_OK), 0);
+        assert_ok(run(w.x, 0, &i, seconds, &y));
+        assert_whole(y);
+        annulus_output_destroy(y);
+        assert_int_equal(i.total, SAMPLES * 5);
+        assert_int_equal(i.first, look_ups[k]); /* nothing is done twice */
+        assert_int_equal(i.last, i.total);
+        for (size_t s = 0; s < SAMPLES; s++) assert_true((seconds[s] == 0) == (s < finished[k]));
+        (void)unlink(w.path);
+    }
+}
+
+/* A checkpoint at this place, whatever the time. */
+static void keep_at(const annulus_input *x, size_t sample, size_t layer, const uint64_t *values)
+{
+    annulus_output *y;
+    checkpoint p;
+    (void)unlink(w.path);
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, 1, NULL, NULL, &y));
+    assert_ok(checkpoint_open(w.path, w.c->c, x, y, &p));
+    assert_true(p.sample == 0 && p.layer == 0 && p.values == NULL);
+    p.written = 0;
+    assert_ok(checkpoint_keep(&p, y, sample, layer, values));
+    checkpoint_close(&p);
+    annulus_output_destroy(y);
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    for (size_t sample = 0; sample <= SAMPLES; sample++) {
+        annulus_output *y = NULL;
+        interruption i;
+        keep_at(w.x, sample, 0, NULL);
+        assert_ok(run(w.x, 0, &i, NULL, &y));
+        assert_whole(y);
+        assert_int_equal(i.reports, 4 * (SAMPLES - sample));
+        annulus_output_destroy(y);
+    }
+}
+
+static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t sample, uint64_t layer, size_t words)
+{
+    writer b;
+    writer_init(&b, 0);
+    binding_write(&b, of);
+    write_bytes(&b, p->inputs, sizeof p->inputs);
+    write_u64(&b, count);
+    write_u64(&b, sample);
+    write_u64(&b, layer);
+    for (size_t i = 0; i < words; i++) write_u64(&b, i);
+    assert_ok(container_write(w.path, CONTAINER_CHECKPOINT, &b));
+    writer_clear(&b);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    annulus_output *y = NULL;
+    interruption i;
+    keep_at(w.other, 1, 0, NULL);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
+    assert_ok(annulus_input_write(w.x, w.path));
+    assert_refused(run(w.x, 0, &i, NULL, &y), "a file of kind checkpoint is needed here");
+    annulus_output scratch = *w.whole;
+    checkpoint p;
+    (void)unlink(w.path);
+    assert_ok(checkpoint_open(w.path, w.c->c, w.x, &scratch, &p));
+    binding of = w.x->of;
+    const size_t answer = w.whole->outputs * w.whole->words, values = 3 * lwe_words(circuit_inputs(w.c->c));
+    put(&of, &p, SAMPLES, 1, 1, answer + values);
+    annulus_output *right;
+    assert_ok(run(w.x, 0, &i, NULL, &right)); /* the form of a right one */
+    annulus_output_destroy(right);
+    put(&of, &p, SAMPLES, 1, 1, answer + values - 1);
+    assert_refused(run(w.x, 0, &i, NULL, &y), w.path);
+    put(&of, &p, SAMPLES, 1, 1, answer + values + 1);
+    assert_refused(run(w.x, 0, &i, NULL, &y), w.path);
+    put(&of, &p, SAMPLES, 1, 3, answer + values);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 3 of sample 1");
+    put(&of, &p, SAMPLES, SAMPLES, 1, SAMPLES * answer + values);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 1 of sample 3");
+    put(&of, &p, SAMPLES, UINT64_MAX, 0, 0);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "stands at");
+    put(&of, &p, SAMPLES + 1, 1, 0, answer);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
+    of.key[0] ^= 1;
+    put(&of, &p, SAMPLES, 1, 0, answer);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "come from different keys");
+    of.circuit[0] ^= 1;
+    put(&of, &p, SAMPLES, 1, 0, answer);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "belongs to another circuit");
+    assert_null(y);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resume), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
