@@ -1,1 +1,2 @@
 add_test(NAME cli COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/cli/run $<TARGET_FILE:annulus-cli>)
+set_tests_properties(cli PROPERTIES COST 100) # the longest: first, beside the others
