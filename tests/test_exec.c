@@ -187,7 +187,125 @@ static void test_simulation_law(void **state)
         }
     assert_true(mean > 100);
     assert_true(fabs((double)stats.index_errors[0] - mean) < 6 * sqrt(variance));
+    assert_true(fabs(stats.errors_expected[0] / mean - 1) < 2e-4); /* as exact as its table */
     free(a), free(b), free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+/* Where a look-up's cell lies and what it is answered, written as circuit.h has it: 0 in the table, 1 beyond and
+ * answered by the end next to it, 2 beyond and answered by another entry. */
+static int kind_of(const circuit_layer *l, size_t o, int64_t acc)
+{
+    const double cell = floor((double)(acc + l->offset[o]) / (double)l->step), C = l->cells;
+    if (cell >= 0 && cell < C) return 0;
+    const int32_t *t = l->table + o * l->cells, end = cell < 0 ? t[0] : t[l->cells - 1];
+    const double m = cell - 2 * C * floor(cell / (2 * C));
+    return (m < C ? t[(size_t)m] : t[0] + t[l->cells - 1] - t[(size_t)(m - C)]) == end ? 1 : 2;
+}
+
+/* Ranges of narrow data, inputs far beyond them: the counts are those of the definition, clear and simulated, for
+ * neurons whose tables are flat at their ends and others; scores outside a period that is too small are counted, and
+ * simulated as they decrypt. */
+static void test_counts_beyond_ranges(void **state)
+{
+    (void)state;
+    enum { COUNT = 150 };
+    uint64_t seed = 11;
+    const size_t widths[] = {8, 6, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+    float *x = random_inputs(&seed, 200, 8), *wide = random_inputs(&seed, COUNT, 8);
+    for (size_t i = 0; i < 200 * 8; i++) x[i] = 0.7f + x[i] / 5;
+    lower_options o;
+    lower_options_init(&o);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    int32_t *q = quantize_all(c, wide, COUNT);
+    double clear[COUNT * 3], got[COUNT * 3];
+    circuit_layer *l = &c->layers[0], *last = &c->layers[1];
+    uint64_t outside = 0, kinds[3] = {0}, away = 0;
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t k = 0; k < l->out; k++) {
+            int64_t acc = 0;
+            for (size_t f = 0; f < l->in; f++) acc += l->W[k * l->in + f] * q[i * l->in + f];
+            outside += acc < l->lo[k] || acc > l->hi[k];
+            kinds[kind_of(l, k, acc)]++;
+        }
+    last->period = 16;
+    exec_stats stats = {0}, simulated = {0};
+    const seed256 s = {{1}};
+    assert_ok(exec_clear(c, q, COUNT, 2, clear, &stats));
+    assert_ok(exec_simulate(c, q, COUNT, &s, 2, got, &simulated));
+    for (size_t i = 0; i < COUNT * 3; i++) {
+        const double place = clear[i] + (double)last->offset[i % 3];
+        away += place < -8 || place >= 8;
+        assert_true(got[i] + (double)last->offset[i % 3] >= -8 && got[i] + (double)last->offset[i % 3] < 8);
+    }
+    assert_true(kinds[1] > 0 && kinds[2] > 0 && outside > kinds[1] + kinds[2] && away > 0 && away < COUNT * 3);
+    for (size_t run = 0; run < 2; run++) {
+        const exec_stats *r = run == 0 ? &stats : &simulated;
+        assert_int_equal(r->out_of_range[0], outside);
+        assert_int_equal(r->saturated[0], kinds[1]);
+        assert_int_equal(r->wrapped[0], kinds[2]);
+        assert_int_equal(r->saturated[1], 0);
+    }
+    assert_int_equal(stats.wrapped[1], away);
+    assert_true(simulated.wrapped[1] > 0);
+    free(q), free(x), free(wide);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+/* A weight of 1 or -1 on `fan` inputs of its own for each neuron: noise of all look-ups is independent. */
+static void separate_weights(dense_layer *d, size_t fan)
+{
+    for (size_t o = 0; o < d->out; o++)
+        for (size_t i = 0; i < d->in; i++) d->W[o * d->in + i] = i / fan != o ? 0 : i % 2 == 0 ? 1 : -1;
+}
+
+/* Compiled for an inference that fails with probability 0.3 at most: the share of simulated samples with a failure is
+ * the predicted one, and so are the failures of each layer, within 6 standard errors (false alarm below 1e-6 of all,
+ * by Chernoff's bound); a slightly other set of parameters fails the test. Of tables without rounding a failure is an
+ * index error. The noise of the look-ups is independent and of one norm a layer, so that the prediction is exact. */
+static void test_global_failure(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000 };
+    uint64_t seed = 12;
+    const size_t widths[] = {64, 32, 16, 8};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 2);
+    n->layers[0].out_q.scale = n->layers[1].out_q.scale = 0.02; /* every value of 3 bits occurs */
+    separate_weights(&n->layers[0], 2);
+    separate_weights(&n->layers[1], 2);
+    separate_weights(&n->layers[2], 2);
+    float *x = random_inputs(&seed, COUNT, 64);
+    lower_options o;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 0, o.output_bits = 12;
+    o.target = ERROR_GLOBAL, o.log2_error = log2(0.3);
+    circuit *c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    const double predicted = exp2(c->choice.log2_global_failure);
+    assert_true(predicted > 0.2 && predicted <= 0.3);
+    int32_t *q = quantize_all(c, x, COUNT);
+    double *out = malloc(COUNT * 8 * 8);
+    exec_stats stats = {0}, other = {0};
+    const seed256 s = {{5}};
+    assert_ok(exec_simulate(c, q, COUNT, &s, 2, out, &stats));
+    const double error = sqrt(predicted * (1 - predicted) / COUNT);
+    assert_true(fabs((double)stats.samples_failed / COUNT - predicted) < 6 * error);
+    assert_true(stats.samples_erred <= stats.samples_failed && stats.samples_erred > 0);
+    for (size_t i = 0; i < 3; i++) {
+        const double most = (double)c->layers[i].out * COUNT * exp2(c->choice.layers[i].log2_failure);
+        assert_true(most > 200 && fabs((double)stats.failures[i] - most) < 6 * sqrt(most));
+        if (i == 2) continue;
+        assert_int_equal(stats.index_errors[i], stats.failures[i]);
+        assert_true(fabs(stats.errors_expected[i] / most - 1) < 2e-4);
+    }
+    c->choice.families.of[0].ks_l--; /* the test sees other parameters */
+    assert_ok(exec_simulate(c, q, COUNT, &s, 2, out, &other));
+    assert_true(fabs((double)other.samples_failed / COUNT - predicted) > 12 * error);
+    free(q), free(x), free(out);
     circuit_destroy(c);
     network_destroy(n);
 }
@@ -276,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clear_is_its_meaning), cmocka_unit_test(test_encrypted_is_exact),
         cmocka_unit_test(test_scores_do_not_wrap),   cmocka_unit_test(test_price_reaches_tables),
-        cmocka_unit_test(test_simulation_law),       cmocka_unit_test(test_encrypted_follows_simulation)};
+        cmocka_unit_test(test_simulation_law),       cmocka_unit_test(test_counts_beyond_ranges),
+        cmocka_unit_test(test_global_failure),       cmocka_unit_test(test_encrypted_follows_simulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
         const circuit_layer *l = &c->layers[i];
         const int last = l->cells == 0;
         out[i] = (lookup_layer){.name = l->name,
-                                .half_window = last ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells,
+                                .half_window = circuit_half_window(l),
                                 .cells = l->cells,
                                 .count = l->out,
                                 .weights = l->in * l->out,

@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "optimizer/optimizer.h"
+#include <math.h>
 #include <stdint.h>
 
 #define CIRCUIT_MAX_LAYERS 32u
@@ -93,6 +94,11 @@ static inline int circuit_exact_output(const circuit *c)
 {
     const circuit_layer *l = &c->layers[c->layers_count - 1];
     return INT64_C(1) << l->output_bits >= l->period;
+}
+/* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails. */
+static inline double circuit_half_window(const circuit_layer *l)
+{
+    return l->cells == 0 ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells;
 }
 /* log2 of the bound that holds for each look-up (or output) of a layer. */
 static inline double circuit_bound(const circuit *c, const circuit_layer *l)

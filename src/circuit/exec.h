@@ -7,10 +7,20 @@
 #include "tfhe/key_set.h"
 #include "tfhe/lwe.h"
 
+/* Events of a run, of each layer over all samples. */
 typedef struct exec_stats {
-    uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range */
-    uint64_t index_errors[CIRCUIT_MAX_LAYERS]; /* simulation: look-ups that hit another cell than the clear one of the
-                                                  same accumulator */
+    uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range [lo, hi] */
+    uint64_t saturated[CIRCUIT_MAX_LAYERS]; /* of these look-ups: beyond the table, answered by its end next to them */
+    uint64_t wrapped[CIRCUIT_MAX_LAYERS];   /* of these look-ups: beyond the table, answered by another entry; output
+                                               values outside the period, which decrypt to others */
+    /* simulation */
+    uint64_t index_errors[CIRCUIT_MAX_LAYERS];  /* look-ups that hit another cell than the clear one of the same
+                                                   accumulator */
+    double errors_expected[CIRCUIT_MAX_LAYERS]; /* of the accumulators that were met; the same for any number of threads
+                                                   up to rounding */
+    uint64_t failures[CIRCUIT_MAX_LAYERS];  /* noise beyond half a cell (of an output: half of period/2^output_bits),
+                                               what  choice.layers[].log2_failure predicts at most */
+    uint64_t samples_erred, samples_failed; /* samples with an index error, with a failure */
 } exec_stats;
 
 /* x (count, features) integers, out (count, outputs) accumulators of the last layer. stats may be NULL, else added to.
@@ -18,7 +28,8 @@ typedef struct exec_stats {
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
- * every look-up's phase gets keyswitch and modulus-switch noise. Sample s draws for layer i from stream (seed,
+ * every look-up's phase gets keyswitch and modulus-switch noise; outputs are reduced by their period as decryption does
+ * it. Sample s draws for layer i from stream (seed,
  * RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers
  * follow their law up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen.
  */

@@ -41,20 +41,28 @@ void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count)
     for (unsigned w = 0; into != NULL && w < count; w++)
         for (size_t i = 0; i < CIRCUIT_MAX_LAYERS; i++) {
             into->out_of_range[i] += workers[w].out_of_range[i];
+            into->saturated[i] += workers[w].saturated[i];
+            into->wrapped[i] += workers[w].wrapped[i];
             into->index_errors[i] += workers[w].index_errors[i];
+            into->errors_expected[i] += workers[w].errors_expected[i];
+            into->failures[i] += workers[w].failures[i];
         }
+    for (unsigned w = 0; into != NULL && w < count; w++) {
+        into->samples_erred += workers[w].samples_erred;
+        into->samples_failed += workers[w].samples_failed;
+    }
     mem_free(workers);
 }
 
 /* The answers to sums of layer i, as the next layer's values or the run's output. */
 static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t count, const uint64_t *acc, uint64_t *x,
-                           uint64_t *out_of_range)
+                           exec_stats *stats)
 {
     const circuit_layer *l = &run->c->layers[i];
     for (size_t o = 0; o < l->out; o++)
         for (size_t b = 0; b < count; b++) {
             const int64_t sum = (int64_t)acc[o * EXEC_BATCH + b];
-            *out_of_range += sum < l->lo[o] || sum > l->hi[o];
+            (void)exec_count_sum(l, i, o, sum, 0, stats);
             if (l->cells != 0)
                 x[o * EXEC_BATCH + b] =
                     (uint64_t)(int64_t)exec_look_up(l, o, exec_floor_div(sum + l->offset[o], l->step));
@@ -71,7 +79,7 @@ static annulus_status clear_batch(void *context, size_t batch, unsigned worker)
     exec_columns(run->c, run->x + first * run->c->input.features, count, x);
     for (size_t i = 0; i < run->c->layers_count; i++) {
         exec_linear(&run->c->layers[i], x, count, acc);
-        clear_look_ups(run, i, first, count, acc, x, &run->stats[worker].out_of_range[i]);
+        clear_look_ups(run, i, first, count, acc, x, &run->stats[worker]);
     }
     return ANNULUS_OK;
 }

@@ -6,6 +6,8 @@
 #include "circuit/exec.h"
 #include "math/torus.h"
 
+#include <math.h>
+
 /* The table's answer for any cell number, antiperiodic outside [0, cells) (circuit.h). */
 static inline int32_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
 {
@@ -19,6 +21,26 @@ static inline int32_t exec_look_up(const circuit_layer *l, size_t o, int64_t cel
 static inline int64_t exec_floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
+}
+
+/* Counts where a sum of layer i lies; an output's noise is in turns of the torus, 0 of a look-up's. Returns the periods
+ * that an output is away from the middle one. */
+static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, int64_t acc, double noise,
+                                    exec_stats *s)
+{
+    const int outside = acc < l->lo[o] || acc > l->hi[o];
+    s->out_of_range[i] += (unsigned)outside;
+    if (l->cells == 0) {
+        const double away = floor((double)(acc + l->offset[o]) / (double)l->period + noise + 0.5);
+        s->wrapped[i] += away != 0;
+        return away;
+    }
+    if (!outside) return 0;
+    const int64_t cell = exec_floor_div(acc + l->offset[o], l->step);
+    if (cell >= 0 && cell < l->cells) return 0;
+    const int32_t end = l->table[o * l->cells + (cell < 0 ? 0 : l->cells - 1)];
+    (exec_look_up(l, o, cell) == end ? s->saturated : s->wrapped)[i]++;
+    return 0;
 }
 
 /* Samples that clear and simulated runs take through a layer together, one a column. */

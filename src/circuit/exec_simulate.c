@@ -8,6 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#define TAIL_STEPS 256u
+#define TAIL_ENTRIES (17u * TAIL_STEPS / 2 + 1) /* to 8.5 */
+
 typedef struct simulation {
     const circuit *c;
     const int32_t *x;
@@ -18,10 +21,13 @@ typedef struct simulation {
     stream **streams;
     unsigned char *memory;
     size_t worker_bytes, count, widest;
-    double rotate_std[CIRCUIT_MAX_LAYERS]; /* noise of the output of a layer's look-ups, torus */
-    double phase_std[CIRCUIT_MAX_LAYERS];  /* keyswitch and modulus switch of a layer's look-ups, torus */
-    double *fresh_std;                     /* (first layer's outputs) fresh noise in its sums, torus */
-    unsigned char *noisy;                  /* (layers + 1, widest) 1: has noise; inputs first */
+    double rotate_std[CIRCUIT_MAX_LAYERS];  /* noise of the output of a layer's look-ups, torus */
+    double phase_std[CIRCUIT_MAX_LAYERS];   /* keyswitch and modulus switch of a layer's look-ups, torus */
+    double half_window[CIRCUIT_MAX_LAYERS]; /* noise beyond is a failure, torus */
+    double *fresh_std;                      /* (first layer's outputs) fresh noise in its sums, torus */
+    double *precision;    /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
+    double *tail;         /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
+    unsigned char *noisy; /* (layers + 1, widest) 1: has noise; inputs first */
 } simulation;
 
 /* What one worker works in: values and sums, and the noise of both in torus words, (widest, EXEC_BATCH) each; normal
@@ -47,9 +53,27 @@ static batch worker_batch(const simulation *s, size_t index, unsigned worker)
                    .worker = worker};
 }
 
-/* One look-up, or output value, of column b. normal (up to 3, out): of the switches, of the look-up's output, and in
- * the first layer of the fresh ciphertexts. */
-static void simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
+enum { ERRED = 1, FAILED = 2 };
+
+/* P(normal number > x), x >= 0, from the table, to 2e-4 of it; 0 where none is drawn (stream_normal_vartime). */
+static double tail(const simulation *s, double x)
+{
+    const double at = x * TAIL_STEPS;
+    if (!(at < TAIL_ENTRIES - 1)) return 0;
+    const size_t i = (size_t)at;
+    return s->tail[i] + (at - (double)i) * (s->tail[i + 1] - s->tail[i]);
+}
+
+/* Probability that a phase `from` cells (0 to 1) above the lower end of its cell is read as that of another; precision
+ * 1/deviation, in cells. */
+static double error_probability(const simulation *s, double from, double precision)
+{
+    return tail(s, from * precision) + tail(s, (1 - from) * precision);
+}
+
+/* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal (up to 3, out): of the
+ * switches, of the look-up's output, and in the first layer of the fresh ciphertexts. */
+static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
     const circuit_layer *l = &s->c->layers[i];
     const size_t at = o * EXEC_BATCH + b;
@@ -58,18 +82,24 @@ static void simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, c
     const double sum =
         i == 0 ? s->fresh_std[o] * normal[l->cells == 0 ? o : 2 * l->out + o] : (double)(int64_t)v->sum[at] * 0x1p-64;
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
-    stats->out_of_range[i] += acc < l->lo[o] || acc > l->hi[o];
+    const double away = exec_count_sum(l, i, o, acc, sum, stats);
+    unsigned events = 0;
     if (l->cells != 0) {
         const double noisy = s->noisy[(i + 1) * s->widest + o];
-        const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step;
+        const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step, cell = floor(place);
         seen.noise = sum + noisy * s->phase_std[i] * normal[o];
         seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
-        stats->index_errors[i] += seen.cell != (int64_t)floor(place);
+        events = seen.cell != (int64_t)cell ? ERRED : 0;
+        stats->errors_expected[i] += error_probability(s, place - cell, s->precision[i * s->widest + o]);
         v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
         v->noise[at] = torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o]);
     } else
-        s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l);
+        s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l) - away * (double)l->period;
+    if (fabs(seen.noise) > s->half_window[i]) events |= FAILED;
+    stats->index_errors[i] += (events & ERRED) != 0;
+    stats->failures[i] += (events & FAILED) != 0;
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
+    return events;
 }
 
 static annulus_status simulate_batch(void *context, size_t index, unsigned worker)
@@ -78,6 +108,7 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     const circuit *c = s->c;
     stream *random = s->streams[worker];
     const batch v = worker_batch(s, index, worker);
+    unsigned events[EXEC_BATCH] = {0};
     exec_columns(c, s->x + v.first * c->input.features, v.count, v.x);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
@@ -89,37 +120,62 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
                 TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
                 TRY(stream_normal_vartime(random, v.normal, normals * l->out));
             }
-            for (size_t o = 0; o < l->out; o++) simulate_neuron(s, i, o, b, v.normal, &v);
+            for (size_t o = 0; o < l->out; o++) events[b] |= simulate_neuron(s, i, o, b, v.normal, &v);
         }
+    }
+    for (size_t b = 0; b < v.count; b++) {
+        s->stats[worker].samples_erred += (events[b] & ERRED) != 0;
+        s->stats[worker].samples_failed += (events[b] & FAILED) != 0;
+    }
+    return ANNULUS_OK;
+}
+
+/* Squared two-norm of a sum's weights on noisy inputs. */
+static double noisy_norm2(const circuit_layer *l, size_t o, const unsigned char *noisy)
+{
+    double norm2 = 0;
+    for (size_t i = 0; i < l->in; i++) norm2 += noisy[i] ? (double)l->W[o * l->in + i] * l->W[o * l->in + i] : 0;
+    return norm2;
+}
+
+/* What noise each sum and each look-up has. */
+static annulus_status noise_init(simulation *s)
+{
+    const circuit *c = s->c;
+    double source = noise_fresh(circuit_inputs(c)); /* variance of a layer's inputs */
+    void *q;
+    TRY(mem_create(c->layers[0].out, sizeof(double), "simulation", &q));
+    s->fresh_std = q;
+    TRY(mem_create(c->layers_count * s->widest, sizeof(double), "simulation", &q));
+    s->precision = q;
+    TRY(mem_create(TAIL_ENTRIES, sizeof(double), "simulation", &q));
+    s->tail = q;
+    for (size_t i = 0; i < TAIL_ENTRIES; i++) s->tail[i] = 0.5 * erfc((double)i / TAIL_STEPS / M_SQRT2);
+    TRY(mem_create((c->layers_count + 1) * s->widest, 1, "simulation", &q));
+    s->noisy = q;
+    memset(s->noisy, 1, c->input.features);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        const unsigned char *noisy = s->noisy + i * s->widest;
+        const double switches = l->cells == 0 ? 0 : circuit_switch_noise(c, i);
+        s->phase_std[i] = sqrt(switches);
+        s->half_window[i] = circuit_half_window(l);
+        for (size_t o = 0; o < l->out; o++) {
+            const double sum = noisy_norm2(l, o, noisy) * source;
+            s->noisy[(i + 1) * s->widest + o] = exec_noisy(l, o, noisy);
+            s->precision[i * s->widest + o] = sum > 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
+            if (i == 0) s->fresh_std[o] = sqrt(sum);
+        }
+        if (l->cells != 0) source = noise_blind_rotate(&c->choice.families.of[l->family]);
+        s->rotate_std[i] = sqrt(source);
     }
     return ANNULUS_OK;
 }
 
 static annulus_status simulation_init(simulation *s, unsigned workers)
 {
-    const circuit *c = s->c;
-    const circuit_layer *first = &c->layers[0];
     void *q;
-    for (size_t i = 0; i < c->layers_count; i++) {
-        if (c->layers[i].cells == 0) continue;
-        s->rotate_std[i] = sqrt(noise_blind_rotate(&c->choice.families.of[c->layers[i].family]));
-        s->phase_std[i] = sqrt(circuit_switch_noise(c, i));
-    }
-    TRY(mem_create(first->out, sizeof(double), "simulation", &q));
-    s->fresh_std = q;
-    for (size_t o = 0; o < first->out; o++) {
-        double norm2 = 0;
-        for (size_t i = 0; i < first->in; i++)
-            norm2 += (double)first->W[o * first->in + i] * first->W[o * first->in + i];
-        s->fresh_std[o] = sqrt(norm2 * noise_fresh(circuit_inputs(c)));
-    }
-    TRY(mem_create((c->layers_count + 1) * s->widest, 1, "simulation", &q));
-    unsigned char *noisy = q;
-    s->noisy = noisy;
-    memset(noisy, 1, c->input.features);
-    for (size_t i = 0; i < c->layers_count; i++)
-        for (size_t o = 0; o < c->layers[i].out; o++)
-            noisy[(i + 1) * s->widest + o] = exec_noisy(&c->layers[i], o, noisy + i * s->widest);
+    TRY(noise_init(s));
     TRY(mem_create(workers, s->worker_bytes, "simulation", &q));
     s->memory = q;
     TRY(mem_create(workers, sizeof(stream *), "simulation", &q));
@@ -142,6 +198,8 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     mem_free(s.streams);
     mem_free(s.memory);
     mem_free(s.fresh_std);
+    mem_free(s.precision);
+    mem_free(s.tail);
     mem_free(s.noisy);
     return st;
 }
