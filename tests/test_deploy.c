@@ -211,6 +211,39 @@ static void simulation_repeats(void **state)
     assert_memory_not_equal(one, two, sizeof one);
 }
 
+/* Layers by name, their counts and the whole's, in each mode. The circuit rounds, so that simulated look-ups near the
+ * border of two cells read either: 73 of 1500 are expected, none with probability below 1e-30. */
+static void test_counts(void **state)
+{
+    (void)state;
+    annulus_dataset *few;
+    annulus_evaluation e[3];
+    assert_ok(annulus_dataset_slice(w.d, 0, 2, &few));
+    assert_ok(annulus_evaluate(w.other, w.d, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e[0]));
+    assert_ok(annulus_evaluate(w.other, w.d, ANNULUS_SIMULATE, 1, 0, NULL, NULL, &e[1]));
+    assert_ok(annulus_evaluate(w.other, few, ANNULUS_ENCRYPTED, 0, 0, NULL, NULL, &e[2]));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(e[i].layers_count, 2);
+        const annulus_layer_counts *l = e[i].layers, *out = l + 1;
+        const size_t samples = i == 2 ? 2 : 300;
+        assert_string_equal(l->name, "layer 1");
+        assert_string_equal(out->name, "output");
+        assert_true(!l->is_output && out->is_output);
+        assert_true(l->look_ups == 5 * samples && out->look_ups == 2 * samples);
+        assert_true(e[i].out_of_range == l->out_of_range + out->out_of_range);
+        assert_true(l->saturated + l->wrapped <= l->out_of_range && out->wrapped == 0);
+        assert_true(e[i].failure > 0 && e[i].failure < 7 * 0x1p-40);
+        assert_true(e[i].samples_failed == 0 && l->failures == 0 && out->failures == 0);
+        if (i == 1) continue;
+        assert_true(e[i].samples_erred == 0 && l->index_errors == 0 && l->index_errors_expected == 0);
+    }
+    const annulus_layer_counts *l = e[1].layers;
+    assert_true(l->index_errors > 0 && l->index_errors < 1500 && l->index_errors_expected > 50);
+    assert_true(e[1].samples_erred > 0 && e[1].samples_erred <= l->index_errors);
+    assert_true(l->failures_expected > 0 && l->failures_expected <= 1500 * 0x1p-40);
+    annulus_dataset_destroy(few);
+}
+
 /* Presets, both probabilities at once, own probabilities of layers: as options. */
 static void test_error_options(void **state)
 {
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_error_options),    cmocka_unit_test(answers_survive_files),
         cmocka_unit_test(strangers_are_refused), cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(simulation_repeats),    cmocka_unit_test(inputs_out_of_range),
+        cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -181,13 +181,36 @@ ANNULUS_API size_t annulus_argmax(const double *values, size_t count);
 
 typedef enum annulus_mode { ANNULUS_CLEAR = 0, ANNULUS_SIMULATE = 1, ANNULUS_ENCRYPTED = 2 } annulus_mode;
 
+#define ANNULUS_MAX_LAYERS 32
+
+/* What became of the look-ups of one layer, or of the values of the last one, over all samples. Encrypted: what becomes
+ * of them in the clear run of the same samples. */
+typedef struct annulus_layer_counts {
+    char name[32]; /* as annulus_inspect gives it */
+    int is_output;
+    uint64_t look_ups;     /* or values */
+    uint64_t out_of_range; /* sums outside the range that was measured or proven */
+    uint64_t saturated;    /* of these: beyond the table, answered by its end next to them */
+    uint64_t wrapped;      /* of these: beyond the table, answered by another entry, as it goes on mirrored; of values:
+                              outside their period, so that they decrypt to others */
+    /* simulation, else 0 */
+    uint64_t index_errors;        /* look-ups that read another cell than that of their sum */
+    double index_errors_expected; /* by the noise model, of the sums that were met */
+    uint64_t failures;            /* noise beyond half a cell, or beyond half a step of a value's output_bits */
+    double failures_expected;     /* at most, from the failure probability that inspect gives of the layer */
+} annulus_layer_counts;
+
 typedef struct annulus_evaluation {
     size_t count;
     double score;          /* accuracy, or R^2 for regression; NaN without labels */
     size_t mismatches;     /* answers other than the clear run's (classification) */
     double largest_error;  /* largest difference of a value to the clear run's */
-    uint64_t out_of_range; /* look-ups and outputs outside their ranges */
+    uint64_t out_of_range; /* look-ups and values outside their ranges, of all layers */
     double seconds;        /* per sample; encrypted: the server's part */
+    size_t layers_count;
+    annulus_layer_counts layers[ANNULUS_MAX_LAYERS];
+    size_t samples_erred, samples_failed; /* simulation: samples with an index error, with a failure; else 0 */
+    double failure;                       /* probability that a sample has a failure, at most, as inspect gives it */
 } annulus_evaluation;
 /* seed: of the simulation. values: (count, outputs) or NULL. */
 ANNULUS_API annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode,

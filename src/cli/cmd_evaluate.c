@@ -64,6 +64,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static double share(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (double)part / (double)whole;
+}
+
+static json_t *layer_json(const annulus_layer_counts *l, int simulated)
+{
+    json_t *j = json_object();
+    (void)json_object_set_new(j, "name", json_string(l->name));
+    (void)json_object_set_new(j, l->is_output ? "values" : "look_ups", json_integer((json_int_t)l->look_ups));
+    (void)json_object_set_new(j, "out_of_range", json_integer((json_int_t)l->out_of_range));
+    if (!l->is_output) (void)json_object_set_new(j, "saturated", json_integer((json_int_t)l->saturated));
+    (void)json_object_set_new(j, "wrapped", json_integer((json_int_t)l->wrapped));
+    if (!simulated) return j;
+    if (!l->is_output) {
+        (void)json_object_set_new(j, "index_errors", json_integer((json_int_t)l->index_errors));
+        (void)json_object_set_new(j, "index_errors_expected", json_real(l->index_errors_expected));
+    }
+    (void)json_object_set_new(j, "failures", json_integer((json_int_t)l->failures));
+    (void)json_object_set_new(j, "failures_expected", json_real(l->failures_expected));
+    return j;
+}
+
 static void print_json(const evaluate_command *c, annulus_task task, const annulus_evaluation *e)
 {
     json_t *o = json_object();
@@ -75,10 +98,47 @@ static void print_json(const evaluate_command *c, annulus_task task, const annul
     (void)json_object_set_new(o, "mismatches", json_integer((json_int_t)e->mismatches));
     (void)json_object_set_new(o, "largest_error", json_real(e->largest_error));
     (void)json_object_set_new(o, "out_of_range", json_integer((json_int_t)e->out_of_range));
+    (void)json_object_set_new(o, "failure_predicted", json_real(e->failure));
+    if (c->mode == ANNULUS_SIMULATE) {
+        (void)json_object_set_new(o, "samples_failed", json_integer((json_int_t)e->samples_failed));
+        (void)json_object_set_new(o, "samples_with_index_errors", json_integer((json_int_t)e->samples_erred));
+    }
+    json_t *layers = json_array();
+    for (size_t i = 0; i < e->layers_count; i++)
+        (void)json_array_append_new(layers, layer_json(&e->layers[i], c->mode == ANNULUS_SIMULATE));
+    (void)json_object_set_new(o, "layers", layers);
     (void)json_object_set_new(o, "seconds_per_sample", json_real(e->seconds));
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
+}
+
+static void layer_line(const annulus_layer_counts *l, int simulated)
+{
+    const unsigned long long wrapped = l->wrapped, saturated = l->saturated, errors = l->index_errors;
+    printf("%-10s %10llu %10llu %7.2g %%", l->name, (unsigned long long)l->look_ups,
+           (unsigned long long)l->out_of_range, 100 * share(l->out_of_range, l->look_ups));
+    if (l->is_output)
+        printf(" %10s %8llu", "-", wrapped);
+    else
+        printf(" %10llu %8llu", saturated, wrapped);
+    if (simulated && l->is_output) printf(" %13s %9s", "-", "-");
+    if (simulated && !l->is_output) printf(" %13llu %9.4g", errors, l->index_errors_expected);
+    if (simulated) printf(" %9llu %9.3g", (unsigned long long)l->failures, l->failures_expected);
+    printf("\n");
+}
+
+static void print_layers(const annulus_evaluation *e, int simulated)
+{
+    printf("\n%-10s %10s %20s %10s %8s", "layer", "look-ups", "out of range", "saturated", "wrapped");
+    if (simulated) printf(" %13s %9s %9s %9s", "index errors", "expected", "failures", "at most");
+    printf("\n");
+    for (size_t i = 0; i < e->layers_count; i++) layer_line(&e->layers[i], simulated);
+    printf(
+        "\nout of range: beyond what compiling measured or proved; of these, saturated: beyond the table, answered by "
+        "its end;\nwrapped: answered by another entry, or a score outside its period, which decrypts to another\n");
+    if (simulated)
+        printf("index errors: another cell was read; failures: noise beyond half a cell, or half a step of a score\n");
 }
 
 static void print_text(const evaluate_command *c, annulus_task task, const annulus_evaluation *e)
@@ -93,8 +153,30 @@ static void print_text(const evaluate_command *c, annulus_task task, const annul
             printf("mismatches     %zu answers differ from the clear ones\n", e->mismatches);
         printf("largest error  %.4g between a value and its clear one\n", e->largest_error);
     }
-    printf("out of range   %llu values\ntime           %.4g ms per sample\n", (unsigned long long)e->out_of_range,
-           1e3 * e->seconds);
+    printf("out of range   %llu values\n", (unsigned long long)e->out_of_range);
+    if (c->mode == ANNULUS_SIMULATE)
+        printf("index errors   in %zu samples, %.2f %%\nfailures       in %zu samples, %.2f %%; predicted at most %.3g "
+               "%%\n",
+               e->samples_erred, 100 * share(e->samples_erred, e->count), e->samples_failed,
+               100 * share(e->samples_failed, e->count), 100 * e->failure);
+    if (c->mode == ANNULUS_ENCRYPTED)
+        printf("failures       predicted in at most %.3g %% of samples\n", 100 * e->failure);
+    printf("time           %.4g ms per sample\n", 1e3 * e->seconds);
+    print_layers(e, c->mode == ANNULUS_SIMULATE);
+}
+
+/* Look-ups and scores that got another answer than the nearest that there is. */
+static void warn_of_wraps(const annulus_evaluation *e)
+{
+    for (size_t i = 0; i < e->layers_count; i++) {
+        const annulus_layer_counts *l = &e->layers[i];
+        if (l->wrapped == 0) continue;
+        fprintf(stderr, "warning: %s: %llu of %llu %s; compile with %s\n", l->name, (unsigned long long)l->wrapped,
+                (unsigned long long)l->look_ups,
+                l->is_output ? "scores left their period and decrypt to others"
+                             : "sums lie so far beyond the table that they get another answer than its end",
+                l->is_output ? "a smaller --p-error or more --output-bits" : "--ranges proven or a larger --margin");
+    }
 }
 
 int cmd_evaluate(int argc, char **argv)
@@ -118,6 +200,7 @@ int cmd_evaluate(int argc, char **argv)
     }
     progress_end(&line);
     int rc = st == ANNULUS_OK ? 0 : report_failure();
+    if (rc == 0 && !c.work.quiet) warn_of_wraps(&e);
     if (rc == 0 && c.answers && values == NULL) {
         fprintf(stderr, "annulus: no memory for the answers\n");
         rc = 1;

@@ -125,6 +125,31 @@ static annulus_status run_encrypted(evaluation *e, unsigned threads, const annul
     return st;
 }
 
+_Static_assert(ANNULUS_MAX_LAYERS == CIRCUIT_MAX_LAYERS, "layers of a circuit");
+_Static_assert(sizeof((annulus_layer_counts){0}.name) == sizeof((circuit_layer){0}.name), "name of a layer");
+
+static void count_events(const circuit *c, size_t samples, const exec_stats *s, int simulated, annulus_evaluation *r)
+{
+    r->layers_count = c->layers_count;
+    r->samples_erred = s->samples_erred, r->samples_failed = s->samples_failed;
+    r->failure = exp2(c->choice.log2_global_failure);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const uint64_t look_ups = (uint64_t)samples * c->layers[i].out;
+        annulus_layer_counts *l = &r->layers[i];
+        *l = (annulus_layer_counts){.is_output = c->layers[i].cells == 0,
+                                    .look_ups = look_ups,
+                                    .out_of_range = s->out_of_range[i],
+                                    .saturated = s->saturated[i],
+                                    .wrapped = s->wrapped[i],
+                                    .index_errors = s->index_errors[i],
+                                    .index_errors_expected = s->errors_expected[i],
+                                    .failures = s->failures[i]};
+        if (simulated) l->failures_expected = (double)look_ups * exp2(c->choice.layers[i].log2_failure);
+        memcpy(l->name, c->layers[i].name, sizeof l->name);
+        r->out_of_range += s->out_of_range[i];
+    }
+}
+
 static annulus_status evaluate(evaluation *e, annulus_mode mode, uint64_t seed, unsigned threads,
                                const annulus_progress *progress, annulus_evaluation *r)
 {
@@ -147,7 +172,7 @@ static annulus_status evaluate(evaluation *e, annulus_mode mode, uint64_t seed, 
     }
     if (mode == ANNULUS_ENCRYPTED) TRY(run_encrypted(e, threads, progress, &seconds));
     *r = (annulus_evaluation){.count = e->count, .seconds = seconds / (double)e->count};
-    for (size_t i = 0; i < CIRCUIT_MAX_LAYERS; i++) r->out_of_range += stats.out_of_range[i];
+    count_events(e->c->c, e->count, &stats, mode == ANNULUS_SIMULATE, r);
     compare(e, r);
     return ANNULUS_OK;
 }
