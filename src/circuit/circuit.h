@@ -7,7 +7,7 @@
  *   y[o] = table[o][cell] for 0 <= cell < cells.
  * Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] = table[o][0] + table[o][cells-1]: with
  * c = cell mod 2*cells, y = table[o][c] if c < cells, else mid2[o] - table[o][c-cells]. For tables that are flat at
- * both ends (every clamped quantizer) that is saturation. Every such event is counted as out of range.
+ * both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which are.
  * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
  * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
  * Last layer: acc only (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2);

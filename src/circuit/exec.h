@@ -19,7 +19,7 @@ typedef struct exec_stats {
     double errors_expected[CIRCUIT_MAX_LAYERS]; /* of the accumulators that were met; the same for any number of threads
                                                    up to rounding */
     uint64_t failures[CIRCUIT_MAX_LAYERS];  /* noise beyond half a cell (of an output: half of period/2^output_bits),
-                                               what  choice.layers[].log2_failure predicts at most */
+                                               what choice.layers[].log2_failure predicts at most */
     uint64_t samples_erred, samples_failed; /* samples with an index error, with a failure */
 } exec_stats;
 
@@ -29,10 +29,9 @@ annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsi
                           exec_stats *stats) __attribute__((warn_unused_result));
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
  * every look-up's phase gets keyswitch and modulus-switch noise; outputs are reduced by their period as decryption does
- * it. Sample s draws for layer i from stream (seed,
- * RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers
- * follow their law up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen.
- */
+ * it. Sample s draws for layer i from stream (seed, RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on
+ * neither threads nor the other samples. Normal numbers follow their law up to 8.5 deviations and end there
+ * (stream_normal_vartime): of p_error below 2^-55 nothing is seen. */
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats) __attribute__((warn_unused_result));
 

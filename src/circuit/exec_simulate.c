@@ -163,7 +163,8 @@ static annulus_status noise_init(simulation *s)
         for (size_t o = 0; o < l->out; o++) {
             const double sum = noisy_norm2(l, o, noisy) * source;
             s->noisy[(i + 1) * s->widest + o] = exec_noisy(l, o, noisy);
-            s->precision[i * s->widest + o] = sum > 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
+            s->precision[i * s->widest + o] =
+                sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
             if (i == 0) s->fresh_std[o] = sqrt(sum);
         }
         if (l->cells != 0) source = noise_blind_rotate(&c->choice.families.of[l->family]);
