@@ -7,7 +7,7 @@
 #define MAX_GADGETS 128 /* 64 levels, bodies of as many or one less */
 #define LOG2_ONE_PERCENT 0.014355
 
-static const search_model shipped = {
+const search_model search_model_shipped = {
     .n = {450, 1300, 2},
     .k_last = 6,
     .group_last = TFHE_MAX_GROUP,
@@ -332,7 +332,7 @@ static search search_of(const optimizer_request *request, const search_model *mo
 
 int optimizer_find(const optimizer_request *q, optimizer_result *out)
 {
-    search s = search_of(q, &shipped);
+    search s = search_of(q, &search_model_shipped);
     if (q->target == ERROR_GLOBAL) {
         optimizer_result r;
         search_global(&s, safe_bound(q), &r);
@@ -347,7 +347,7 @@ int optimizer_find(const optimizer_request *q, optimizer_result *out)
 /* Whether there is a set at this bound of the layers without their own. */
 static int any_set(search *s, const optimizer_request *q, double log2_p)
 {
-    *s = search_of(q, &shipped);
+    *s = search_of(q, &search_model_shipped);
     s->any = 1;
     search_all(s, log2_p);
     return s->found;

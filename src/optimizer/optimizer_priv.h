@@ -33,6 +33,8 @@ typedef struct search_model {
     double (*cost_weight)(const tfhe_params *p);
 } search_model;
 
+extern const search_model search_model_shipped; /* that of optimizer_search */
+
 /* The cheapest set of the model for the request, whose error is per look-up, and its cost; 0: there is none, *best and
  * *seconds are unspecified. */
 int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_error_law [--json FILE] [BITS...]: the index errors of look-ups, encrypted and simulated, against the Gaussian
+ * law (tests/error_law.h), for precisions of 2 to 8 bits, five p_errors and three families of rings, each at the
+ * cheapest set that the search finds there. Progress and details on stderr; on stdout a table of error rates, and last
+ * how many of the distributions lie outside: those of which a rate, of d = 0, -1, +1 or |d| >= 2, is not in the exact
+ * 99.9 % interval of its prediction. Everything is drawn from fixed seeds. */
+#include "binomial.h"
+#include "error_law.h"
+
+#include "bench.h"
+#include "table.h"
+
+#define KEYS 4u
+#define CONFIDENCE 0.999
+#define RATES 5u
+
+static const double p_error[RATES] = {0.3, 0.1, 0.03, 0.01, 0.001};
+static const char *const families[LAW_FAMILIES] = {"k=1", "k=2", "k>2"};
+/* Look-ups under each key, fewer of those that take long, and how many of them at a time. */
+static const struct {
+    size_t look_ups, batch;
+} effort[9] = {[2] = {5000, 125}, [3] = {5000, 125}, [4] = {5000, 125}, [5] = {5000, 125},
+               [6] = {2500, 125}, [7] = {1000, 50},  [8] = {400, 40}};
+
+static const table_column columns[] = {
+    {"bits", "bits", 4, 0},
+    {"p_error", "p_error", 7, 3},
+    {"parameters", "n/g, k x N, l x log2 Bg, keyswitch, EF (price)", 46, TABLE_TEXT},
+    {"bootstrap_share", "share", 5, 3},
+    {"look_ups", "of", 5, 0},
+    {"expected_wrong", "law", 7, 1},
+    {"low", "low", 5, 0},
+    {"high", "high", 5, 0},
+    {"encrypted_wrong", "enc", 5, 0},
+    {"simulated_wrong", "sim", 5, 0},
+    {"expected_next", "law+1", 7, 1},
+    {"encrypted_below", "enc-1", 5, 0},
+    {"encrypted_above", "enc+1", 5, 0},
+    {"simulated_below", "sim-1", 5, 0},
+    {"simulated_above", "sim+1", 5, 0},
+    {"expected_further", "law>1", 7, 2},
+    {"encrypted_further", "enc>1", 5, 0},
+    {"simulated_further", "sim>1", 5, 0},
+    {"seen_percent", "sees %", 6, 1},
+    {"false_alarm", "alarm", 7, 5},
+    {"encrypted_outside", "out", 3, 0},
+    {"simulated_outside", "out", 3, 0},
+};
+
+typedef struct result {
+    int found;
+    law_set set;
+    size_t look_ups;
+    law_counts encrypted, simulated;
+    double alarm;        /* of one distribution */
+    unsigned outside[2]; /* rates, encrypted and simulated */
+} result;
+
+typedef struct totals {
+    size_t sets, grouped, extended, distributions, outside, look_ups;
+    double alarm;                        /* distributions outside by chance, expected, at most */
+    double wrong[2], expected, variance; /* look-ups */
+} totals;
+
+static void judge(result *r, const law_rates *rates, binomial_interval interval[LAW_KINDS])
+{
+    const law_counts *seen[2] = {&r->encrypted, &r->simulated};
+    for (size_t d = 0; d < LAW_KINDS; d++) {
+        interval[d] = binomial_interval_of((double)r->look_ups, rates->q[d], rates->c[d], CONFIDENCE);
+        r->alarm += interval[d].alarm;
+        for (size_t i = 0; i < 2; i++) {
+            const double x = (double)seen[i]->of[d];
+            r->outside[i] += x < interval[d].low || x > interval[d].high;
+        }
+    }
+}
+
+static void report(const bench_table *t, const result *r, double p)
+{
+    const tfhe_params *params = law_params(&r->set);
+    const layer_choice *c = &r->set.r.layers[0];
+    const law_rates rates = law_predict(&r->set);
+    const double n = (double)r->look_ups;
+    const binomial_interval right = binomial_interval_of(n, rates.q[LAW_RIGHT], rates.c[LAW_RIGHT], CONFIDENCE);
+    const binomial_interval wrong = {n - right.high, n - right.low, right.alarm};
+    const size_t *e = r->encrypted.of, *s = r->simulated.of;
+    char set[64], text[96];
+    bench_params_text(params, set);
+    (void)snprintf(text, sizeof text, "%s, %u (%u)", set, c->EF, c->price);
+    const double share = LAW_NORM * LAW_NORM * noise_blind_rotate(params) / (c->phase_std * c->phase_std);
+    table_row(t, (double)r->set.bits, p, text, share, n, n * rates.c[LAW_RIGHT], wrong.low, wrong.high,
+              n - (double)e[LAW_RIGHT], n - (double)s[LAW_RIGHT], n * rates.q[LAW_ABOVE], (double)e[LAW_BELOW],
+              (double)e[LAW_ABOVE], (double)s[LAW_BELOW], (double)s[LAW_ABOVE], n * rates.q[LAW_FURTHER],
+              (double)e[LAW_FURTHER], (double)s[LAW_FURTHER],
+              100 * (binomial_seen(n, rates.c[LAW_RIGHT], &wrong, 0.9) / rates.c[LAW_RIGHT] - 1), r->alarm,
+              (double)r->outside[0], (double)r->outside[1]);
+}
+
+static int same(const law_set *a, const law_set *b)
+{
+    return tfhe_params_equal(law_params(a), law_params(b)) && a->r.layers[0].EF == b->r.layers[0].EF &&
+           a->r.layers[0].price == b->r.layers[0].price;
+}
+
+static void run(unsigned bits, law_family f, size_t e, result *r)
+{
+    const uint64_t seed = ((uint64_t)bits * LAW_FAMILIES + f) * RATES + e;
+    if (!law_tells(&r->set)) {
+        fprintf(stderr, "bench: %u bits: entries do not stand apart\n", bits);
+        exit(1);
+    }
+    r->look_ups = KEYS * effort[bits].look_ups;
+    for (uint64_t key = 0; key < KEYS; key++)
+        must(law_encrypted(&r->set, seed * KEYS + key, effort[bits].look_ups, effort[bits].batch, 0, &r->encrypted));
+    must(law_simulated(&r->set, seed, r->look_ups, &r->simulated));
+    if (r->encrypted.strange + r->simulated.strange > 0) {
+        fprintf(stderr, "bench: %zu and %zu outputs are not the entry of the cell that was hit\n", r->encrypted.strange,
+                r->simulated.strange);
+        exit(1);
+    }
+}
+
+static void add(totals *t, const result *r, const law_rates *rates)
+{
+    const double n = (double)r->look_ups;
+    t->sets++;
+    t->grouped += law_params(&r->set)->pbs_group > 1;
+    t->extended += r->set.r.layers[0].EF > 1;
+    t->distributions += 2;
+    for (size_t i = 0; i < 2; i++) t->outside += r->outside[i] > 0 ? 1 : 0;
+    t->look_ups += r->look_ups;
+    t->alarm += 2 * r->alarm;
+    t->wrong[0] += n - (double)r->encrypted.of[LAW_RIGHT];
+    t->wrong[1] += n - (double)r->simulated.of[LAW_RIGHT];
+    t->expected += n * rates->c[LAW_RIGHT];
+    t->variance += n * rates->c[LAW_RIGHT] * rates->q[LAW_RIGHT];
+}
+
+/* One line: error rates in percent, predicted, encrypted, simulated; a star where a distribution is outside. */
+static void print_line(unsigned bits, law_family f, const result row[RATES])
+{
+    printf("%4u  %s  %8zu", bits, families[f], row[0].look_ups);
+    for (size_t e = 0; e < RATES; e++) {
+        const result *r = &row[e];
+        const double n = 0.01 * (double)r->look_ups;
+        const law_rates rates = law_predict(&r->set);
+        const double wrong[2] = {(double)(r->look_ups - r->encrypted.of[LAW_RIGHT]) / n,
+                                 (double)(r->look_ups - r->simulated.of[LAW_RIGHT]) / n};
+        printf("  %6.3g", 100 * rates.c[LAW_RIGHT]);
+        for (size_t i = 0; i < 2; i++) printf(" %5.3g%s", wrong[i], r->outside[i] > 0 ? "*" : " ");
+    }
+    printf("\n");
+    (void)fflush(stdout);
+}
+
+/* All p_errors of a family; neighbours that the search gives the same set share one run. */
+static void family(const bench_table *t, unsigned bits, law_family f, totals *all)
+{
+    result row[RATES] = {0};
+    for (size_t e = 0; e < RATES; e++) {
+        if (!law_search(f, bits, log2(p_error[e]), &row[e].set)) {
+            fprintf(stderr, "bench: no set for %u bits at %g, %s\n", bits, p_error[e], families[f]);
+            exit(1);
+        }
+        if (e > 0 && same(&row[e].set, &row[e - 1].set)) {
+            row[e] = row[e - 1];
+            continue;
+        }
+        const law_rates rates = law_predict(&row[e].set);
+        binomial_interval interval[LAW_KINDS];
+        run(bits, f, e, &row[e]);
+        judge(&row[e], &rates, interval);
+        report(t, &row[e], p_error[e]);
+        add(all, &row[e], &rates);
+    }
+    print_line(bits, f, row);
+}
+
+/* P(X > x), X Poisson: bounds that of a sum of independent events of this mean, if x >= mean. */
+static double poisson_above(double mean, double x)
+{
+    double sum = 0;
+    for (double i = x + 1; i < x + 200; i++) sum += exp(i * log(mean) - mean - lgamma(i + 1));
+    return sum;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL;
+    totals all = {0};
+    bench_table t;
+    int wanted[9] = {0}, any = 0;
+    for (int i = 1; i < argc; i++) {
+        const unsigned bits = (unsigned)(argv[i][0] - '0');
+        if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)
+            path = argv[++i];
+        else if (bits >= 2 && bits <= 8 && argv[i][1] == '\0')
+            wanted[bits] = any = 1;
+        else
+            return 2;
+    }
+    table_begin(&t, stderr, "Index errors", columns, sizeof columns / sizeof *columns);
+    printf("Wrong look-ups, %%: law, encrypted, simulated\n%-20s", "bits  ring  look-ups");
+    for (size_t e = 0; e < RATES; e++) printf("    p_error %-10g", p_error[e]);
+    printf("\n");
+    for (unsigned bits = 2; bits <= 8; bits++)
+        for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) family(&t, bits, f, &all);
+    table_end(&t, path);
+    printf("%zu sets, %zu of several key bits a step, %zu with EF > 1; %zu look-ups each way\n", all.sets, all.grouped,
+           all.extended, all.look_ups);
+    printf("wrong: %.0f encrypted, %.0f simulated, %.1f expected +- %.1f\n", all.wrong[0], all.wrong[1], all.expected,
+           sqrt(all.variance));
+    printf("%zu outside of %zu distributions, by chance at most %.2f; more than 4 with probability below %.1e\n",
+           all.outside, all.distributions, all.alarm, poisson_above(all.alarm, 4));
+    return 0;
+}
