@@ -251,14 +251,13 @@ int main(int argc, char **argv)
     size_t count = 0;
     for (unsigned bits = FIRST_BITS; bits <= LAST_BITS; bits++)
         for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) row_init(&rows[count++], bits, f);
-    totals all = {0};
-    for (unsigned long key = 0; key < keys; key++) {
-        for (size_t i = 0; i < count; i++)
+    for (unsigned long key = 0; key < keys; key++)
+        for (size_t i = 0; i < count; i++) {
             for (size_t e = 0; e < RATES; e++)
                 if (!rows[i].at[e].repeats) add_key(&rows[i], e, key);
-        fprintf(stderr, "\nkey %lu of %lu\n", key + 1, keys);
-        all = conclude(rows, count, path);
-    }
+            fprintf(stderr, "key %lu of %lu: %u bits, %s\n", key + 1, keys, rows[i].bits, families[rows[i].family]);
+        }
+    const totals all = conclude(rows, count, path);
     print(rows, count, &all);
     return 0;
 }
