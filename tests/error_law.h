@@ -249,8 +249,8 @@ static inline annulus_status law_chain_step(const law_keys *k, unsigned threads,
         c->inputs[i] = c->in + i * words;
         c->jobs[i] = (bootstrap_job){c->inputs[i], k->table, c->out + i * words};
     }
-    TRY(keyswitch_batch(k->eval, c->inputs, c->batch, c->small));
-    TRY(bootstrap_batch(k->eval, c->jobs, c->batch, offsets, 1, threads));
+    TRY(keyswitch_batch(eval_key_switching(k->eval), c->inputs, c->batch, c->small));
+    TRY(bootstrap_batch(k->eval, NULL, c->jobs, c->batch, offsets, 1, threads));
     for (size_t i = 0; i < c->batch; i++) {
         modulus_switch_centered(p, choice->EF, choice->price, c->small + i * small, c->exponents);
         const uint32_t step = lwe_rotation_step(k->secret, choice->EF, c->exponents);

@@ -9,8 +9,18 @@
 
 static char folder[] = "/tmp/annulus-costs-XXXXXX";
 static char file[HOST_PATH_BYTES];
-static const cost_model some = {
-    .fft = 0.25, .multiply = 0.125, .linear = 0, .combine = {0, 0, 0.5, 0.75}, .keyswitch = 0.03125, .layer = 123.456};
+static const cost_model some = {.fft = 0.25,
+                                .multiply = 0.125,
+                                .linear = 0,
+                                .combine = {0, 0, 0.5, 0.75},
+                                .read = 0.0625,
+                                .keyswitch = 0.03125,
+                                .keyswitch_read = 0.375,
+                                .layer = 123.456,
+                                .input = 1.5,
+                                .output = 2.5,
+                                .expand = 3.5,
+                                .crowd = 1.25};
 static const host_key here = {.processor = "A \"B\" C", .kernels = "ref ref", .version = "1.2.3"};
 
 static int setup(void **state)
@@ -82,9 +92,10 @@ static void refuse_changed(const char *from, const char *to, const char *why)
 static void test_costs_refused(void **state)
 {
     (void)state;
-    static const char *const costs[][2] = {{"fft", "0.25"},      {"multiply", "0.125"}, {"linear", "0.0"},
-                                           {"combine_2", "0.5"}, {"combine_3", "0.75"}, {"keyswitch", "0.03125"},
-                                           {"layer", "123.456"}};
+    static const char *const costs[][2] = {{"fft", "0.25"},          {"multiply", "0.125"},       {"linear", "0.0"},
+                                           {"combine_2", "0.5"},     {"combine_3", "0.75"},       {"read", "0.0625"},
+                                           {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"}, {"layer", "123.456"},
+                                           {"input", "1.5"},         {"output", "2.5"},           {"expand", "3.5"}};
     static const char *const values[][2] = {{"-0.5", "out of range"}, {"1e999", "damaged"}, {"NaN", "damaged"},
                                             {"\"1\"", "no cost"},     {"null", "no cost"},  {"", "damaged"}};
     for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
@@ -99,13 +110,15 @@ static void test_costs_refused(void **state)
     }
     refuse_changed("\"layer\": 123.456", "\"layer\": 0", "out of range");
     refuse_changed("nanoseconds", "seconds", "no cost");
+    refuse_changed("all_cores_factor", "factor", "no all_cores_factor");
+    refuse_changed("\"all_cores_factor\": 1.25", "\"all_cores_factor\": 0.75", "out of range");
 }
 
 static void test_files_refused(void **state)
 {
     (void)state;
     cost_model got = cost_model_shipped;
-    refuse_changed("annulus-costs-1", "annulus-costs-2", "not a file of costs");
+    refuse_changed("annulus-costs-2", "annulus-costs-1", "not a file of costs");
     refuse_changed("A \\\"B\\\" C", "A B C", "another processor");
     refuse_changed("ref ref", "avx2 avx2", "another processor");
     refuse_changed("1.2.3", "1.2.4", "another processor");
@@ -113,7 +126,7 @@ static void test_files_refused(void **state)
     refuse_changed("\"schema\"", "\"version\": \"1.2.3\", \"schema\"", "damaged"); /* twice */
     refuse("", "damaged");
     refuse("[]", "not a file of costs");
-    refuse("{\"schema\": \"annulus-costs-1\"", "damaged");
+    refuse("{\"schema\": \"annulus-costs-2\"", "damaged");
     assert_int_equal(truncate(file, 1 << 20), 0);
     assert_refused(host_costs_read(file, &here, &got), "at most");
     assert_int_equal(unlink(file), 0);

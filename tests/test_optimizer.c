@@ -171,11 +171,11 @@ static void test_weights(void **state)
     const optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -40, .level = SECURITY_128};
     optimizer_result bare, heavy, again;
     assert_ok(optimizer_search(&q, &bare));
-    layers[0].weights = (size_t)1 << 30, layers[1].weights = 1000;
+    layers[0].weights = 0x1p30, layers[1].weights = 1000;
     assert_ok(optimizer_search(&q, &heavy));
     meets(&q, &heavy);
     const tfhe_params *p = &heavy.families.of[0];
-    const double linear = (double)(layers[0].weights + layers[1].weights) * cost_weight(p);
+    const double linear = (layers[0].weights + layers[1].weights) * cost_weight(p);
     const double look_ups = 4 * (cost_keyswitch(p) + cost_blind_rotate(p, heavy.layers[0].EF, heavy.layers[0].price));
     assert_true(fabs(heavy.seconds / (linear + look_ups) - 1) < 1e-12);
     assert_true(fabs(heavy.layers[1].seconds / (1000 * cost_weight(p)) - 1) < 1e-12);

@@ -159,6 +159,10 @@ ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
 /* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
 ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 
+/* Predicted seconds of the server's part of one sample on `threads` threads (0: all cores; at most as many), by the
+ * costs of annulus_calibrate or the shipped ones. */
+ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads);
+
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);

@@ -2,6 +2,7 @@
 #include "circuit/circuit.h"
 
 #include "base/memory.h"
+#include "math/matrix.h"
 #include <math.h>
 #include <openssl/evp.h>
 
@@ -97,11 +98,13 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const int last = l->cells == 0;
+        double weights = cost_linear_weights(l->out, l->in, matrix_weight_limbs(l->W, l->out * l->in));
+        if (i == 0) weights += cost_expand_weights() * (double)l->in;
         out[i] = (lookup_layer){.name = l->name,
                                 .half_window = circuit_half_window(l),
                                 .cells = l->cells,
                                 .count = l->out,
-                                .weights = l->in * l->out,
+                                .weights = weights,
                                 .is_output = last,
                                 .log2_error = l->log2_error};
         *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define COLUMNS 256u /* ciphertext words of a linear layer that one work item takes */
-
 typedef struct plan_layer {
     lut **tables;       /* (out), NULL for the output layer */
     uint64_t *constant; /* (out) torus word added to the body: offset, half a unit, centres of the tables before */
@@ -120,9 +118,9 @@ static annulus_status linear_columns(void *context, size_t item, unsigned worker
 {
     (void)worker;
     const linear_run *run = context;
-    const size_t first = item * COLUMNS, left = run->words - first;
+    const size_t first = item * EXEC_COLUMNS, left = run->words - first;
     matrix_mul_add_u64(run->out + first, run->words, run->l->W, run->l->out, run->l->in, run->in + first, run->words,
-                       left < COLUMNS ? left : COLUMNS);
+                       left < EXEC_COLUMNS ? left : EXEC_COLUMNS);
     return ANNULUS_OK;
 }
 
@@ -132,16 +130,9 @@ static annulus_status linear(const circuit_layer *l, const uint64_t *constant, c
 {
     linear_run run = {.l = l, .in = in, .out = out, .words = words};
     memset(out, 0, l->out * words * sizeof *out);
-    TRY(parallel_for((words + COLUMNS - 1) / COLUMNS, threads, linear_columns, &run));
+    TRY(parallel_for((words + EXEC_COLUMNS - 1) / EXEC_COLUMNS, threads, linear_columns, &run));
     for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += constant[o];
     return ANNULUS_OK;
-}
-
-/* Look-ups between two reports of progress, at most: enough for every worker to share the passes over the keys, and of
- * the largest tables so few that a report comes every few seconds. */
-static size_t slice_of(uint32_t EF, unsigned threads)
-{
-    return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
 static size_t look_ups_before(const circuit *c, size_t layer)
@@ -160,7 +151,7 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_s
     const eval_key *key = keys->of[l->family];
     const switching_key *from = eval_key_set_switching(keys, source, l->family);
     const size_t words = lwe_words(&keys->families.of[source]), words_out = lwe_words(&keys->families.of[l->family]);
-    const size_t slice = slice_of(l->EF, threads), slices = (l->out + slice - 1) / slice;
+    const size_t slice = exec_slice(l->EF, threads), slices = (l->out + slice - 1) / slice;
     const uint32_t offset = 0;
     void *p;
     REQUIRE(from != NULL);
@@ -179,11 +170,16 @@ static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_s
     return st;
 }
 
-/* Of the largest ciphertexts that a run meets. */
-static size_t most_words(const tfhe_families *f)
+/* Words of the ciphertexts of a layer's sums, or values, of the layer that has most. */
+static size_t most_room(const circuit *c)
 {
+    const tfhe_families *f = &c->choice.families;
     size_t most = 0;
-    for (uint32_t i = 0; i < f->count; i++) most = lwe_words(&f->of[i]) > most ? lwe_words(&f->of[i]) : most;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) {
+        const size_t sums = lwe_words(&f->of[circuit_source(c, i)]), values = lwe_words(&f->of[c->layers[i].family]);
+        const size_t room = c->layers[i].out * (sums > values ? sums : values);
+        most = room > most ? room : most;
+    }
     return most;
 }
 
@@ -193,7 +189,7 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *
 {
     const circuit *c = plan->c;
     REQUIRE(tfhe_families_equal(&keys->families, &c->choice.families));
-    const size_t room = exec_widest(c) * most_words(&c->choice.families);
+    const size_t room = most_room(c);
     void *sums, *values = NULL;
     TRY(mem_create(room, sizeof(uint64_t), "ciphertexts", &sums));
     annulus_status st = mem_create(room, sizeof(uint64_t), "ciphertexts", &values);

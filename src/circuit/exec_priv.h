@@ -3,6 +3,7 @@
 #ifndef CIRCUIT_EXEC_PRIV_H
 #define CIRCUIT_EXEC_PRIV_H
 
+#include "base/parallel.h"
 #include "circuit/exec.h"
 #include "math/torus.h"
 
@@ -58,6 +59,15 @@ static inline unsigned char exec_noisy(const circuit_layer *l, size_t o, const u
     unsigned char any = 0;
     for (size_t i = 0; i < l->in; i++) any |= noisy[i] && l->W[o * l->in + i] != 0;
     return any;
+}
+
+#define EXEC_COLUMNS 256u /* ciphertext words of a linear layer that one work item takes */
+
+/* Look-ups between two reports of progress, at most: enough for every worker to share the passes over the keys, and of
+ * the largest tables so few that a report comes every few seconds. */
+static inline size_t exec_slice(uint32_t EF, unsigned threads)
+{
+    return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
 static inline size_t exec_widest(const circuit *c)

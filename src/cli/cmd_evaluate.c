@@ -87,8 +87,9 @@ static json_t *layer_json(const annulus_layer_counts *l, int simulated)
     return j;
 }
 
-static void print_json(const evaluate_command *c, annulus_task task, const annulus_evaluation *e)
+static void print_json(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
+    const annulus_task task = annulus_circuit_task(circuit);
     json_t *o = json_object();
     (void)json_object_set_new(o, "schema", json_string("annulus-evaluation-1"));
     (void)json_object_set_new(o, "mode", json_string(modes[c->mode]));
@@ -108,6 +109,8 @@ static void print_json(const evaluate_command *c, annulus_task task, const annul
         (void)json_array_append_new(layers, layer_json(&e->layers[i], c->mode == ANNULUS_SIMULATE));
     (void)json_object_set_new(o, "layers", layers);
     (void)json_object_set_new(o, "seconds_per_sample", json_real(e->seconds));
+    if (c->mode == ANNULUS_ENCRYPTED)
+        (void)json_object_set_new(o, "seconds_predicted", json_real(annulus_circuit_seconds(circuit, c->work.threads)));
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
@@ -141,8 +144,9 @@ static void print_layers(const annulus_evaluation *e, int simulated)
         printf("index errors: another cell was read; failures: noise beyond half a cell, or half a step of a score\n");
 }
 
-static void print_text(const evaluate_command *c, annulus_task task, const annulus_evaluation *e)
+static void print_text(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
+    const annulus_task task = annulus_circuit_task(circuit);
     printf("mode           %s\nsamples        %zu\n", modes[c->mode], e->count);
     if (!isnan(e->score) && task == ANNULUS_CLASSIFICATION)
         printf("accuracy       %.2f %%\n", 100 * e->score);
@@ -161,7 +165,10 @@ static void print_text(const evaluate_command *c, annulus_task task, const annul
                100 * share(e->samples_failed, e->count), 100 * e->failure);
     if (c->mode == ANNULUS_ENCRYPTED)
         printf("failures       predicted in at most %.3g %% of samples\n", 100 * e->failure);
-    printf("time           %.4g ms per sample\n", 1e3 * e->seconds);
+    printf("time           %.4g ms per sample", 1e3 * e->seconds);
+    if (c->mode == ANNULUS_ENCRYPTED)
+        printf(", %.4g ms predicted", 1e3 * annulus_circuit_seconds(circuit, c->work.threads));
+    printf("\n");
     print_layers(e, c->mode == ANNULUS_SIMULATE);
 }
 
@@ -207,7 +214,7 @@ int cmd_evaluate(int argc, char **argv)
     } else if (rc == 0 && c.answers)
         rc = print_answers(circuit, values, e.count, c.data.first, c.json);
     else if (rc == 0) {
-        (c.json ? print_json : print_text)(&c, annulus_circuit_task(circuit), &e);
+        (c.json ? print_json : print_text)(&c, circuit, &e);
         rc = finish_stdout();
     }
     free(values);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "circuit/latency.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
@@ -231,4 +232,9 @@ double annulus_circuit_log2_error(const annulus_circuit *c)
 int annulus_circuit_shared_output(const annulus_circuit *c)
 {
     return circuit_shared_output(c->c);
+}
+
+double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads)
+{
+    return circuit_seconds(c->c, threads, NULL);
 }

@@ -24,8 +24,14 @@ static char *costs_text(const host_key *key, const cost_model *m, double error, 
     line(f, "linear", m->linear, "a step: per (k+1) N");
     line(f, "combine_2", m->combine[2], "a step of 2 key bits: per pattern and (rows (k+1) + 1) N");
     line(f, "combine_3", m->combine[3], "a step of 3 key bits: the same");
+    line(f, "read", m->read, "a batch: per byte of bootstrapping key");
     line(f, "keyswitch", m->keyswitch, "per kN l (n+1)");
+    line(f, "ks_read", m->keyswitch_read, "a batch: per kN l (n+1)");
     line(f, "layer", m->layer, "a linear layer: per weight and kN+1");
+    line(f, "input", m->input, "a linear layer: per input and kN+1");
+    line(f, "output", m->output, "a linear layer: per output, 126 inputs and kN+1");
+    line(f, "expand", m->expand, "seeded inputs: per input and kN, with their way from memory");
+    fprintf(f, "all cores at once take %.3f times as long as one alone\n", m->crowd);
     fprintf(f, "the fit is within %.1f %% of every step measured\nwritten to %s\n", 100 * error, path);
     if (fclose(f) == 0) return out;
     free(out);

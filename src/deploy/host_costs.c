@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA "annulus-costs-1"
+#define SCHEMA "annulus-costs-2"
 #define FILE_LIMIT 16384u
 #define ADVICE "annulus calibrate writes it anew"
 
@@ -27,8 +27,13 @@ static const struct {
                  {"linear", offsetof(cost_model, linear)},
                  {"combine_2", offsetof(cost_model, combine[2])},
                  {"combine_3", offsetof(cost_model, combine[3])},
+                 {"read", offsetof(cost_model, read)},
                  {"keyswitch", offsetof(cost_model, keyswitch)},
-                 {"layer", offsetof(cost_model, layer)}};
+                 {"keyswitch_read", offsetof(cost_model, keyswitch_read)},
+                 {"layer", offsetof(cost_model, layer)},
+                 {"input", offsetof(cost_model, input)},
+                 {"output", offsetof(cost_model, output)},
+                 {"expand", offsetof(cost_model, expand)}};
 #define CONSTANTS (sizeof constants / sizeof *constants)
 
 static struct {
@@ -98,8 +103,9 @@ json_t *host_costs_json(const host_key *key, const cost_model *m, double error)
     json_t *costs = json_object();
     for (size_t i = 0; i < CONSTANTS; i++)
         (void)json_object_set_new(costs, constants[i].name, json_real(*constant(&copy, i)));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f}", "schema", SCHEMA, "processor", key->processor, "kernels",
-                     key->kernels, "version", key->version, "nanoseconds", costs, "fit_error", error);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:f}", "schema", SCHEMA, "processor", key->processor, "kernels",
+                     key->kernels, "version", key->version, "nanoseconds", costs, "all_cores_factor", m->crowd,
+                     "fit_error", error);
 }
 
 static int is(const json_t *j, const char *name, const char *value)
@@ -120,6 +126,9 @@ static annulus_status parse(const char *path, const json_t *j, const host_key *k
         if (!json_is_number(v)) return fail(ANNULUS_ERR_INPUT, "%s: no cost %s; " ADVICE, path, constants[i].name);
         *constant(&m, i) = json_number_value(v);
     }
+    const json_t *crowd = json_object_get(j, "all_cores_factor");
+    if (!json_is_number(crowd)) return fail(ANNULUS_ERR_INPUT, "%s: no all_cores_factor; " ADVICE, path);
+    m.crowd = json_number_value(crowd);
     if (!cost_model_check(&m)) return fail(ANNULUS_ERR_INPUT, "%s: a cost is out of range; " ADVICE, path);
     *out = m;
     return ANNULUS_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
 #include "base/memory.h"
+#include "base/parallel.h"
+#include "circuit/latency.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
@@ -45,6 +47,26 @@ static json_t *digest_json(const uint8_t *p, size_t n)
     return json_string(hex);
 }
 
+/* Predicted for one core and for all, of the circuit and of each layer. */
+typedef struct seconds {
+    unsigned threads;
+    double one, all, layers_one[CIRCUIT_MAX_LAYERS], layers_all[CIRCUIT_MAX_LAYERS];
+} seconds;
+
+static seconds seconds_of(const circuit *c)
+{
+    seconds s = {.threads = parallel_threads(0)};
+    s.one = circuit_seconds(c, 1, s.layers_one);
+    s.all = circuit_seconds(c, 0, s.layers_all);
+    return s;
+}
+
+static void seconds_add(json_t *j, double one, double all)
+{
+    (void)json_object_set_new(j, "seconds_one_core", json_real(one));
+    (void)json_object_set_new(j, "seconds_all_cores", json_real(all));
+}
+
 static json_t *layer_json(const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
@@ -60,14 +82,12 @@ static json_t *layer_json(const circuit *c, size_t i)
                   fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
     if (j == NULL || l->cells == 0) {
         if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
-        if (j != NULL) (void)json_object_set_new(j, "seconds_one_core", json_real(choice->seconds));
         return j;
     }
-    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f}", "look_ups", (json_int_t)l->out, "cells",
+    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "look_ups", (json_int_t)l->out, "cells",
                              (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step", (json_int_t)l->step,
                              "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
-                             "products_per_mask_element", extension_expected(l->EF, l->price).products,
-                             "seconds_one_core", choice->seconds);
+                             "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;
@@ -112,12 +132,16 @@ static json_t *sizes_json(const circuit *c)
 json_t *inspect_circuit(const circuit *c)
 {
     json_t *layers = json_array();
-    for (size_t i = 0; layers != NULL && i < c->layers_count; i++)
-        (void)json_array_append_new(layers, layer_json(c, i));
+    const seconds predicted = seconds_of(c);
+    for (size_t i = 0; layers != NULL && i < c->layers_count; i++) {
+        json_t *layer = layer_json(c, i);
+        if (layer != NULL) seconds_add(layer, predicted.layers_one[i], predicted.layers_all[i]);
+        (void)json_array_append_new(layers, layer);
+    }
     size_t look_ups = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) look_ups += c->layers[i].out;
     json_t *head =
-        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i, s:f}", "schema",
+        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}", "schema",
                   "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
                   c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
                   (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups",
@@ -125,11 +149,13 @@ json_t *inspect_circuit(const circuit *c)
                   (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
                   "log2_error", c->log2_error, "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
                   fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c),
-                  "security_bits", (int)c->level, "seconds_one_core", c->choice.seconds);
+                  "security_bits", (int)c->level);
     if (head == NULL) {
         json_decref(layers);
         return NULL;
     }
+    seconds_add(head, predicted.one, predicted.all);
+    (void)json_object_set_new(head, "cores", json_integer(predicted.threads));
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
     (void)json_object_set_new(head, "layers", layers);

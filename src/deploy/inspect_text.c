@@ -49,7 +49,7 @@ static void layer_line(FILE *f, const json_t *l)
         fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
     fprintf(f, " %6lld  2^%-7.2f 2^%-7.1f 2^%-8.1f", integer(l, "family"), number(l, "noise_log2_std"),
             number(l, "log2_error"), number(l, "log2_failure"));
-    fprintf(f, " %7.3f\n", number(l, "seconds_one_core"));
+    fprintf(f, " %8.4f %8.4f\n", number(l, "seconds_one_core"), number(l, "seconds_all_cores"));
 }
 
 static void gadget(FILE *f, const char *what, long long l, long long b)
@@ -82,15 +82,16 @@ static void circuit_lines(FILE *f, const json_t *j)
         fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
     fprintf(f, "whole inference 2^%.1f; %s\n\n", number(j, "log2_failure_inference"),
             json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
-    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s %6s  %-9s %-9s %-10s %s\n", "layer", "shape", "bits*",
-            "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "family", "noise", "asked",
-            "failure", "seconds");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s %6s  %-9s %-9s %-10s %8s %8s\n", "layer", "shape",
+            "bits*", "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "family", "noise",
+            "asked", "failure", "seconds", "all");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
     fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; family of its "
                "keys; noise of one look-up, "
-               "fraction of the torus, failure asked for at most and predicted; seconds on one core\n\n");
+               "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
-    fprintf(f, "predicted   %.3f s a sample on one core (%s)\n", number(j, "seconds_one_core"),
+    fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),
+            number(j, "seconds_all_cores"), integer(j, "cores"),
             strcmp(text(j, "cost_model"), "host") == 0 ? "costs of this host" : "shipped costs");
     megabytes(f, "evaluation key, file", b, "evaluation_key_file");
     megabytes(f, "bootstrapping key, memory", b, "bootstrapping_key_memory");

@@ -83,6 +83,22 @@ void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, siz
     kernels()->mul_add_u64(Y, ldy, W, O, C, X, ldx, D);
 }
 
+/* 511, 511 * 1025, ... and their negations. */
+unsigned matrix_weight_limbs(const int32_t *W, size_t count)
+{
+    int32_t least = 0, most = 0;
+    for (size_t i = 0; i < count; i++) {
+        least = W[i] < least ? W[i] : least;
+        most = W[i] > most ? W[i] : most;
+    }
+    int32_t bound = 0;
+    for (unsigned limbs = 1; limbs < WEIGHT_LIMBS; limbs++) {
+        bound = (bound << WEIGHT_BITS) + (1 << (WEIGHT_BITS - 1)) - 1;
+        if (least >= -bound && most <= bound) return limbs;
+    }
+    return WEIGHT_LIMBS;
+}
+
 static size_t panels_of(const matrix_u32 *K)
 {
     return (K->W + PANEL_COLUMNS - 1) / PANEL_COLUMNS;

@@ -9,9 +9,12 @@
 
 /* Y += W X modulo 2^64: W (O,C) row-major signed integers, X (C,D) words, Y (O,D) words, row strides ldx and ldy in
  * words; Y overlaps neither. X is read once; all weights within [-511, 511] is the fast case, wider ones cost two,
- * three or four times as much (19, 29, 32 bits). Uses about 80 KiB of stack. Cannot fail. */
+ * three or four times as much (19, 29, 32 bits): matrix_weight_limbs times. Uses about 80 KiB of stack. Cannot fail. */
 void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D);
+/* Limbs, 1 to 4, that the vector kernels cut these weights into; the reference kernel cuts none. */
+unsigned matrix_weight_limbs(const int32_t *W, size_t count);
+#define MATRIX_CHUNK 126u /* rows of X that they take at a time, adding to all of Y each time */
 
 /* A matrix (R,W) of words modulo 2^32 that batches of small integers are multiplied with, 4 bytes an entry, stored in
  * the order in which the product reads it: blocks of rows, multiplied one at a time, so that the caller makes the

@@ -16,9 +16,7 @@
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
-#define CHUNK 126u
-#define WEIGHT_BITS 10u
-#define WEIGHT_LIMBS 4u
+#define CHUNK MATRIX_CHUNK
 #define GROUP (SIMD_LANES / 2) /* 64-bit words of two vectors */
 #define COLUMNS 64u            /* words of X whose limbs are in the second-level cache at a time */
 
@@ -168,28 +166,12 @@ static void any_rows64(uint64_t *Y, size_t ldy, chunk *c, unsigned limbs, const 
     }
 }
 
-/* Limbs that hold every weight: 511, 511 * 1025, ... and their negations. */
-static unsigned weight_limbs(const int32_t *W, size_t count)
-{
-    int32_t least = 0, most = 0;
-    for (size_t i = 0; i < count; i++) {
-        least = W[i] < least ? W[i] : least;
-        most = W[i] > most ? W[i] : most;
-    }
-    int32_t bound = 0;
-    for (unsigned limbs = 1; limbs < WEIGHT_LIMBS; limbs++) {
-        bound = (bound << WEIGHT_BITS) + (1 << (WEIGHT_BITS - 1)) - 1;
-        if (least >= -bound && most <= bound) return limbs;
-    }
-    return WEIGHT_LIMBS;
-}
-
 static void mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D)
 {
     int16_t limbs[COLUMNS / GROUP * (CHUNK / 2) * 4 * SIMD_LANES] __attribute__((aligned(64)));
     int16_t narrow[SIMD_ROWS * CHUNK] __attribute__((aligned(64))) = {0};
-    const unsigned parts = weight_limbs(W, O * C);
+    const unsigned parts = matrix_weight_limbs(W, O * C);
     for (size_t d = 0; d < D; d += COLUMNS)
         for (size_t i = 0; i < C; i += CHUNK) {
             chunk c = {.limbs = limbs, .weights = narrow};

@@ -11,6 +11,10 @@
 #define PANEL_COLUMNS 16u
 #define PANEL_STEP (4 * PANEL_COLUMNS) /* int16_t of one pair of rows: two rows, two halves */
 
+/* Bits of a limb of the weights of matrix_mul_add_u64, and limbs at most. */
+#define WEIGHT_BITS 10u
+#define WEIGHT_LIMBS 4u
+
 struct matrix_u32 {
     size_t R, W, block;
     int16_t *v; /* (blocks, panels, pairs of the block, PANEL_STEP) */

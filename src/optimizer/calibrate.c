@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/calibrate.h"
 
+#include "math/matrix.h"
 #include "tfhe/measure.h"
 #include <math.h>
 
-#define TERMS 3u /* fft, multiply, linear */
+#define TERMS                                                                                                          \
+    3u /* of a sum that is fitted: fft, multiply, linear of a step; layer, input, output of a linear layer             \
+        */
 
-/* What a constant of 1 ns adds to a sample, as a fraction of it. */
-static void shares(const cost_sample *s, double out[TERMS])
+/* What a constant of 1 adds to a sample, as a fraction of it. */
+typedef struct shares {
+    double of[TERMS];
+} shares;
+
+static shares step_shares(const cost_sample *s)
 {
     const cost_counts c = cost_step_counts(&s->p);
-    out[0] = 1e-9 * c.fft / s->seconds;
-    out[1] = 1e-9 * c.multiply / s->seconds;
-    out[2] = 1e-9 * c.linear / s->seconds;
+    return (shares){{1e-9 * c.fft / s->seconds, 1e-9 * c.multiply / s->seconds, 1e-9 * c.linear / s->seconds}};
 }
 
 /* a x = b for a symmetric a that is positive definite, without rows and columns outside the set `terms`, whose x is 0;
@@ -43,12 +48,11 @@ static int solve(double a[TERMS][TERMS], double b[TERMS], unsigned terms, double
 
 /* The least sum of squared relative errors with the constants in `terms` alone; INFINITY: there is none of constants
  * that are not negative. */
-static double fit_terms(const cost_sample *samples, size_t count, unsigned terms, double x[TERMS])
+static double fit_terms(const shares *samples, size_t count, unsigned terms, double x[TERMS])
 {
-    double a[TERMS][TERMS] = {{0}}, b[TERMS] = {0}, f[TERMS], sum = 0;
+    double a[TERMS][TERMS] = {{0}}, b[TERMS] = {0}, sum = 0;
     for (size_t s = 0; s < count; s++) {
-        if (samples[s].p.pbs_group != 1) continue;
-        shares(&samples[s], f);
+        const double *f = samples[s].of;
         for (size_t i = 0; i < TERMS; i++) {
             b[i] += f[i];
             for (size_t j = 0; j < TERMS; j++) a[i][j] += f[i] * f[j];
@@ -58,12 +62,23 @@ static double fit_terms(const cost_sample *samples, size_t count, unsigned terms
     for (size_t i = 0; i < TERMS; i++)
         if (!(x[i] >= 0)) return INFINITY;
     for (size_t s = 0; s < count; s++) {
-        if (samples[s].p.pbs_group != 1) continue;
-        shares(&samples[s], f);
-        const double error = f[0] * x[0] + f[1] * x[1] + f[2] * x[2] - 1;
+        const double *f = samples[s].of, error = f[0] * x[0] + f[1] * x[1] + f[2] * x[2] - 1;
         sum += error * error;
     }
     return sum;
+}
+
+/* Least squares of relative errors among non-negative constants; INFINITY: the samples do not determine them. */
+static double fit(const shares *samples, size_t count, double x[TERMS])
+{
+    double best = INFINITY, tried[TERMS];
+    for (unsigned terms = 1; terms < 1u << TERMS; terms++) {
+        const double sum = fit_terms(samples, count, terms, tried);
+        if (!(sum < best)) continue;
+        best = sum;
+        for (size_t i = 0; i < TERMS; i++) x[i] = tried[i];
+    }
+    return best;
 }
 
 /* Mean of what the samples of g key bits leave, a count and 0 where there is none. */
@@ -83,21 +98,22 @@ static size_t fit_combine(const cost_sample *samples, size_t count, uint32_t g, 
 
 annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_model *out, double *worst)
 {
-    double best = INFINITY, x[TERMS], error = 0;
-    size_t singles = 0, fewest = count;
+    shares singles[COST_MOST_SAMPLES];
+    double x[TERMS] = {0}, error = 0;
+    size_t found = 0, fewest = count;
     cost_model m = *out;
-    for (size_t s = 0; s < count; s++) singles += samples[s].p.pbs_group == 1;
-    for (unsigned terms = 1; terms < 1u << TERMS; terms++) {
-        const double sum = fit_terms(samples, count, terms, x);
-        if (sum < best) best = sum, m.fft = x[0], m.multiply = x[1], m.linear = x[2];
-    }
+    REQUIRE(count <= COST_MOST_SAMPLES);
+    for (size_t s = 0; s < count; s++)
+        if (samples[s].p.pbs_group == 1) singles[found++] = step_shares(&samples[s]);
+    const double sum = fit(singles, found, x);
+    m.fft = x[0], m.multiply = x[1], m.linear = x[2];
     for (uint32_t g = 2; g <= TFHE_MAX_GROUP; g++) {
-        const size_t found = fit_combine(samples, count, g, &m);
-        fewest = found < fewest ? found : fewest;
+        const size_t groups = fit_combine(samples, count, g, &m);
+        fewest = groups < fewest ? groups : fewest;
     }
     for (size_t s = 0; s < count; s++)
         error = fmax(error, fabs(cost_model_step(&m, &samples[s].p) / samples[s].seconds - 1));
-    if (singles < TERMS || fewest == 0 || !isfinite(best) || !isfinite(error) || !(m.fft + m.multiply > 0))
+    if (found < TERMS || fewest == 0 || !isfinite(sum) || !isfinite(error) || !(m.fft + m.multiply > 0))
         return fail(ANNULUS_ERR_INPUT, "the %zu measured steps do not determine what steps cost; try again", count);
     *out = m;
     *worst = error;
@@ -121,29 +137,121 @@ static const tfhe_params steps[] = {
 #define STEP_BITS 240u /* n: the cost of a step does not depend on it */
 static const tfhe_params keyswitch = {
     .n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 20, .ks_l = 4, .ks_b = 3, .pbs_group = 1};
+/* Keys of the size that real ones have: 55, 82 and 137 MB. */
+static const tfhe_params reads[] = {
+    {.n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
+    {.n = 836, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 2},
+    {.n = 798, .k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
+};
+#define READS (sizeof reads / sizeof *reads)
+/* Linear layers, outputs and inputs, in the caches: of many weights, of many outputs, and small ones. */
+static const size_t layers[][2] = {{64, 252}, {64, 4}, {16, 16}, {10, 32}};
+#define LAYERS (sizeof layers / sizeof *layers)
+static const size_t wide[2] = {8, 6000}; /* 98 MB, beyond most caches */
 
-annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
+/* Number of the measurement at hand. */
+typedef struct measuring {
+    const annulus_progress *progress;
+    size_t done;
+} measuring;
+
+static annulus_status next(measuring *at)
 {
-    const char what[] = "measuring this processor";
-    const size_t total = STEPS + 2;
+    return progress_report(at->progress, "measuring this processor", at->done++, STEPS + READS + LAYERS + 4);
+}
+
+static annulus_status measure_steps(measuring *at, cost_model *m, double *worst)
+{
     cost_sample samples[STEPS];
-    cost_model m = {0};
-    double seconds = 0, error = 0;
     for (size_t i = 0; i < STEPS; i++) {
         tfhe_params *p = &samples[i].p;
         *p = steps[i];
         p->n = STEP_BITS, p->pbs_bg = 20, p->ks_l = 2, p->ks_b = 4;
-        TRY(progress_report(progress, what, i, total));
-        TRY(measure_step(p, &samples[i].seconds));
+        TRY(next(at));
+        TRY(measure_step(p, COST_BATCH, &samples[i].seconds));
     }
-    TRY(progress_report(progress, what, STEPS, total));
-    TRY(measure_keyswitch(&keyswitch, &seconds));
-    m.keyswitch = 1e9 * seconds / ((double)tfhe_big_dim(&keyswitch) * keyswitch.ks_l * (keyswitch.n + 1));
-    TRY(progress_report(progress, what, STEPS + 1, total));
-    TRY(measure_multiply_add(&seconds));
-    m.layer = 1e9 * seconds;
-    TRY(cost_model_fit(samples, STEPS, &m, &error));
-    TRY(progress_report(progress, what, total, total));
+    return cost_model_fit(samples, STEPS, m, worst);
+}
+
+/* The mean over keys of what a byte keeps one ciphertext alone waiting. Needs what a step computes. */
+static annulus_status measure_reads(measuring *at, cost_model *m)
+{
+    double seconds = 0, sum = 0;
+    for (size_t i = 0; i < READS; i++) {
+        tfhe_params p = reads[i];
+        p.pbs_bg = 20, p.ks_l = 2, p.ks_b = 4;
+        TRY(next(at));
+        TRY(measure_step(&p, 1, &seconds));
+        sum += cost_model_read(m, &p, seconds);
+    }
+    m->read = sum / READS;
+    return ANNULUS_OK;
+}
+
+static annulus_status measure_keyswitches(measuring *at, cost_model *m)
+{
+    const double words = (double)tfhe_big_dim(&keyswitch) * keyswitch.ks_l * (keyswitch.n + 1);
+    double batch = 0, alone = 0;
+    TRY(next(at));
+    TRY(measure_keyswitch(&keyswitch, COST_BATCH, &batch));
+    TRY(measure_keyswitch(&keyswitch, 1, &alone));
+    m->keyswitch = 1e9 * batch / words;
+    m->keyswitch_read = 1e9 * fmax(alone - batch, 0) / words / (1 - 1.0 / COST_BATCH);
+    return ANNULUS_OK;
+}
+
+static shares layer_shares(const size_t layer[2], double seconds)
+{
+    const double out = (double)layer[0], in = (double)layer[1];
+    return (shares){{1e-9 * out * in / seconds, 1e-9 * in / seconds, 1e-9 * out * ceil(in / MATRIX_CHUNK) / seconds}};
+}
+
+static annulus_status measure_layers(measuring *at, cost_model *m)
+{
+    shares samples[LAYERS];
+    double x[TERMS] = {0};
+    for (size_t i = 0; i < LAYERS; i++) {
+        double seconds = 0;
+        TRY(next(at));
+        TRY(measure_linear(layers[i][0], layers[i][1], &seconds));
+        samples[i] = layer_shares(layers[i], seconds);
+    }
+    if (!isfinite(fit(samples, LAYERS, x)) || !(x[0] > 0))
+        return fail(ANNULUS_ERR_INPUT, "the measured linear layers do not determine what they cost; try again");
+    m->layer = x[0], m->input = x[1], m->output = x[2];
+    return ANNULUS_OK;
+}
+
+/* Expanded ciphertexts lie in memory: what a linear layer waits for them beyond its own time is of the expansion. Needs
+ * what linear layers cost. */
+static annulus_status measure_inputs(measuring *at, cost_model *m)
+{
+    double expand = 0, layer = 0;
+    TRY(next(at));
+    TRY(measure_expand(&expand));
+    TRY(next(at));
+    TRY(measure_linear(wide[0], wide[1], &layer));
+    const shares of = layer_shares(wide, layer);
+    const double waits = layer * (1 - of.of[0] * m->layer - of.of[1] * m->input - of.of[2] * m->output);
+    m->expand = 1e9 * (expand + fmax(waits, 0) / (double)wide[1]);
+    return ANNULUS_OK;
+}
+
+annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
+{
+    measuring at = {.progress = progress};
+    cost_model m = {0};
+    double error = 0;
+    tfhe_params crowd = steps[1];
+    crowd.n = STEP_BITS, crowd.pbs_bg = 20, crowd.ks_l = 2, crowd.ks_b = 4;
+    TRY(measure_steps(&at, &m, &error));
+    TRY(measure_reads(&at, &m));
+    TRY(measure_keyswitches(&at, &m));
+    TRY(measure_layers(&at, &m));
+    TRY(measure_inputs(&at, &m));
+    TRY(next(&at));
+    TRY(measure_crowd(&crowd, &m.crowd));
+    TRY(next(&at));
     *out = m;
     *worst = error;
     return ANNULUS_OK;

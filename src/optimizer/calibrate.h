@@ -6,6 +6,8 @@
 #include "base/progress.h"
 #include "optimizer/cost.h"
 
+#define COST_MOST_SAMPLES 64u
+
 typedef struct cost_sample {
     tfhe_params p;
     double seconds; /* of one step, EF = 1; > 0 */
@@ -14,12 +16,14 @@ typedef struct cost_sample {
 /* Sets fft, multiply, linear and combine of *out. The first three are the least-squares fit of relative errors to the
  * samples of single key bits among non-negative constants; combine[g] is the mean of what the samples of g bits leave,
  * at least 0. *worst: the largest relative error of a sample. ANNULUS_ERR_INPUT, and nothing is set: the samples do not
- * determine the constants, or leave steps for nothing; each g needs some, g = 1 three of different rings. */
+ * determine the constants, or leave steps for nothing; each g needs some, g = 1 three of different rings. count <=
+ * COST_MOST_SAMPLES. */
 annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 
-/* Measures (tfhe/measure.h) and fits, some seconds on the calling thread. The cost model in use stays what it is. Fails
- * without memory, if the callback asks to stop, or if the measurements cannot be fitted. */
+/* Measures (tfhe/measure.h) and fits, some seconds on the calling thread and, for `crowd`, one on all cores. The cost
+ * model in use stays what it is. Fails without memory, if the callback asks to stop, or if the measurements cannot be
+ * fitted. */
 annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 #endif

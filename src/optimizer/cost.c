@@ -1,20 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/cost.h"
 
+#include "math/matrix.h"
 #include "optimizer/extension.h"
 #include <math.h>
+
+/* Part of a batch's computing during which it need not wait for the key. With it and the shipped `read`, batches of 1
+ * to 8 took what cost_rotations says within 8 % at five of six rings and groups, of 49 to 137 MB; at the sixth (n =
+ * 836, k = 1, N = 2048, g = 3) two took 19 % less. */
+#define HIDDEN 0.2
 
 /* Least-squares fit of relative errors to 22 rings and gadgets measured on one Zen 4 core with the AVX-512 kernels in
  * batches (docs/performance.md): within 3.5 % of each. A rotation with EF > 1 took its expected products times such a
  * step, within 3 % up to EF = 16 and 7 % at 32. `combine`: what a step of g bits took beyond one of a single bit on 12
- * rings and gadgets, 0.066 to 0.091 ns (g = 2) and 0.076 to 0.101 ns (g = 3): within 7 % of such a step. `keyswitch`:
- * with VNNI. `layer`: 64 outputs of 256 inputs, with VNNI. */
+ * rings and gadgets, 0.066 to 0.091 ns (g = 2) and 0.076 to 0.101 ns (g = 3): within 7 % of such a step. The
+ * others: medians of what calibration measured there (calibrate.c), with VNNI. */
 const cost_model cost_model_shipped = {.fft = 0.0538,
                                        .multiply = 0.125,
                                        .linear = 0.0936,
                                        .combine = {0, 0, 0.075, 0.083},
+                                       .read = 0.037,
                                        .keyswitch = 0.0212,
-                                       .layer = 0.0515};
+                                       .keyswitch_read = 0.09,
+                                       .layer = 0.038,
+                                       .input = 0.13,
+                                       .output = 0.6,
+                                       .expand = 2.5,
+                                       .crowd = 1};
 
 static cost_model used;
 static const cost_model *current = &cost_model_shipped;
@@ -26,9 +38,12 @@ static int usable(double v)
 
 int cost_model_check(const cost_model *m)
 {
-    int all = usable(m->fft) && usable(m->multiply) && usable(m->linear) && usable(m->keyswitch) && usable(m->layer);
+    const double constants[] = {m->fft,   m->multiply, m->linear, m->read,   m->keyswitch, m->keyswitch_read,
+                                m->layer, m->input,    m->output, m->expand, m->crowd};
+    int all = 1;
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) all = all && usable(constants[i]);
     for (size_t g = 2; g <= TFHE_MAX_GROUP; g++) all = all && usable(m->combine[g]);
-    return all && m->fft + m->multiply > 0 && m->keyswitch > 0 && m->layer > 0;
+    return all && m->fft + m->multiply > 0 && m->keyswitch > 0 && m->layer > 0 && m->crowd >= 1;
 }
 
 void cost_model_use(const cost_model *m)
@@ -64,6 +79,12 @@ double cost_model_step(const cost_model *m, const tfhe_params *p)
            (m->fft * c.fft + m->multiply * c.multiply + m->linear * c.linear + m->combine[p->pbs_group] * c.combine);
 }
 
+double cost_model_read(const cost_model *m, const tfhe_params *p, double seconds)
+{
+    const double beyond = seconds - (1 - HIDDEN) * cost_model_step(m, p);
+    return 1e9 * fmax(beyond, 0) * (double)tfhe_steps(p) / (double)tfhe_bsk_memory_bytes(p);
+}
+
 double cost_step(const tfhe_params *p)
 {
     return cost_model_step(current, p);
@@ -77,4 +98,34 @@ double cost_blind_rotate(const tfhe_params *p, uint32_t EF, uint32_t price)
 double cost_weight(const tfhe_params *p)
 {
     return 1e-9 * current->layer * (double)(tfhe_big_dim(p) + 1);
+}
+
+double cost_keyswitches(const tfhe_params *p, double count)
+{
+    const double words = (double)tfhe_big_dim(p) * p->ks_l * (p->n + 1);
+    return 1e-9 * words * (current->keyswitch * count + current->keyswitch_read * fmax(1 - count / COST_BATCH, 0));
+}
+
+double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double count)
+{
+    const double computing = count * cost_blind_rotate(p, EF, price);
+    return computing + fmax(1e-9 * current->read * (double)tfhe_bsk_memory_bytes(p) - HIDDEN * computing, 0);
+}
+
+double cost_linear_weights(size_t out, size_t in, unsigned limbs)
+{
+    const double chunks = ceil((double)in / MATRIX_CHUNK), O = (double)out, C = (double)in;
+    const double narrow = current->layer * O * C + current->output * O * chunks;
+    return (limbs * narrow + current->input * C) / current->layer;
+}
+
+double cost_expand_weights(void)
+{
+    return current->expand / current->layer;
+}
+
+double cost_crowd(unsigned threads, unsigned all)
+{
+    if (threads <= 1) return 1;
+    return threads >= all ? current->crowd : 1 + (current->crowd - 1) * (threads - 1) / (all - 1);
 }

@@ -227,7 +227,7 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
 {
     const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
     const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
-    c->seconds = (double)layer->weights * cost_weight(source);
+    c->seconds = layer->weights * cost_weight(source);
     double v = layer->two_norm * layer->two_norm * noise_blind_rotate(source) +
                layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
     if (!layer->is_output) {
@@ -323,7 +323,7 @@ static search search_of(const optimizer_request *request, const search_model *mo
     search s = {.request = request, .model = model};
     for (size_t i = 0; i < request->layers_count; i++) {
         if (!request->layers[i].is_output) s.look_ups += (double)request->layers[i].count;
-        s.weights += (double)request->layers[i].weights;
+        s.weights += request->layers[i].weights;
     }
     model->front_init(&s.fronts[0]);
     s.fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};

@@ -133,6 +133,18 @@ static size_t shared_jobs(size_t count, uint32_t EF, unsigned workers)
     return EF >= TEAM_EF && 4 * rest <= 3 * (size_t)workers ? rest : 0;
 }
 
+bootstrap_share bootstrap_share_of(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)
+{
+    const unsigned workers = parallel_threads(threads);
+    bootstrap_share s = {.shared = shared_jobs(count, EF, workers), .group = 1};
+    count -= s.shared;
+    s.active = (unsigned)least(count, workers);
+    if (s.active > 0) s.items = up(up(count, KEYSWITCH_GROUP), s.active) * s.active;
+    if (s.items > 0) s.group = up(count, s.items);
+    s.together = least(rotation_batch(p, EF), s.group);
+    return s;
+}
+
 annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, const bootstrap_job *jobs, size_t count,
                                const uint32_t *offsets, size_t offsets_count, unsigned threads)
 {
@@ -147,30 +159,27 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
     for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);
 
     const unsigned workers = parallel_threads(threads);
-    const size_t shared = shared_jobs(count, EF, workers);
+    const bootstrap_share share = bootstrap_share_of(p, EF, count, threads);
     batch b = {.key = key,
                .from = from,
                .jobs = jobs,
-               .count = count - shared,
-               .shared = shared,
+               .count = count - share.shared,
+               .items = share.items,
+               .shared = share.shared,
+               .together = share.together,
                .EF = EF,
                .price = price,
                .offsets = offsets,
                .offsets_count = offsets_count};
-    /* as many items for every worker */
-    const size_t active = least(b.count, workers);
-    if (active > 0) b.items = up(up(b.count, KEYSWITCH_GROUP), active) * active;
-    const size_t group = b.items == 0 ? 1 : up(b.count, b.items);
-    b.together = least(rotation_batch(p, EF), group);
 
     void *q;
     TRY(mem_create(workers, sizeof(scratch), "bootstrap workers", &q));
     b.workers = q;
     annulus_status st = ANNULUS_OK;
     for (unsigned i = 0; st == ANNULUS_OK && i < workers; i++)
-        st = scratch_create(worker_scratch(&b, group), &b.workers[i]);
+        st = scratch_create(worker_scratch(&b, share.group), &b.workers[i]);
     if (st == ANNULUS_OK) st = parallel_for(b.items, workers, item_apply, &b);
-    if (st == ANNULUS_OK && shared > 0) st = team_run(&b, workers);
+    if (st == ANNULUS_OK && b.shared > 0) st = team_run(&b, workers);
     for (unsigned i = 0; i < workers; i++) scratch_destroy(&b.workers[i]);
     mem_free(b.workers);
     return st;

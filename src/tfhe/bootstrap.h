@@ -53,6 +53,16 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
                                const uint32_t *offsets, size_t offsets_count, unsigned threads)
     __attribute__((warn_unused_result));
 
+/* How bootstrap_batch shares `count` jobs out among workers. */
+typedef struct bootstrap_share {
+    unsigned active; /* workers that take items */
+    size_t items;    /* as many for every active worker: count - shared jobs in items of equal size, to one job */
+    size_t group;    /* jobs of the largest item, which are keyswitched together */
+    size_t together; /* of those, ciphertexts that are rotated together: in turns of equal size */
+    size_t shared;   /* jobs behind those: of a team */
+} bootstrap_share;
+bootstrap_share bootstrap_share_of(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads);
+
 /* The steps, for tests, measurement and benchmarks. */
 /* in (count, lwe_words) -> out (count, n+1) at 2^32, row stride bootstrap_small_words. */
 size_t bootstrap_small_words(const tfhe_params *p);

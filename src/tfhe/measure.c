@@ -2,11 +2,13 @@
 #include "tfhe/measure.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "math/matrix.h"
 #include "tfhe/bootstrap_priv.h"
 #include "tfhe/lwe.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define BATCH ROTATION_MOST
@@ -14,10 +16,7 @@
 #define ROUNDS 7u
 #define FEWEST 3u
 #define ENOUGH 0.5
-/* A linear layer as circuit/exec_encrypted.c makes it: outputs, inputs, words of a ciphertext (k*N+1), and how many of
- * them are multiplied at a time. */
-#define OUTPUTS 64u
-#define INPUTS 256u
+/* Words of a ciphertext (k*N+1), and how many of them circuit/exec_encrypted.c multiplies at a time. */
 #define WORDS 2049u
 #define COLUMNS 256u
 
@@ -70,6 +69,7 @@ typedef struct subject {
     uint64_t *in, *out; /* (BATCH, lwe_words) */
     uint32_t *small;    /* (BATCH, bootstrap_small_words) */
     lut *table;
+    size_t count; /* of the batch */
     bootstrap_job jobs[BATCH];
 } subject;
 
@@ -93,11 +93,13 @@ static annulus_status key_fill(const tfhe_params *p, eval_key **out)
     return st;
 }
 
-static annulus_status subject_fill(const tfhe_params *p, subject *s)
+static annulus_status subject_fill(const tfhe_params *p, size_t count, subject *s)
 {
+    REQUIRE(count >= 1 && count <= BATCH);
     const size_t words = lwe_words(p);
     const uint64_t entries[2] = {UINT64_C(1) << 61, UINT64_C(1) << 62};
     void *q;
+    s->count = count;
     TRY(key_fill(p, &s->key));
     TRY(mem_create(BATCH * words, sizeof(uint64_t), "measurement", &q));
     s->in = q;
@@ -117,64 +119,135 @@ static annulus_status run_keyswitches(void *context)
     const subject *s = context;
     const uint64_t *in[BATCH];
     for (size_t i = 0; i < BATCH; i++) in[i] = s->jobs[i].in;
-    return keyswitch_batch(eval_key_switching(s->key), in, BATCH, s->small);
+    return keyswitch_batch(eval_key_switching(s->key), in, s->count, s->small);
 }
 
 static annulus_status run_bootstraps(void *context)
 {
     const subject *s = context;
     const uint32_t offset = 0;
-    return bootstrap_batch(s->key, NULL, s->jobs, BATCH, &offset, 1, 1);
+    return bootstrap_batch(s->key, NULL, s->jobs, s->count, &offset, 1, 1);
 }
 
-annulus_status measure_step(const tfhe_params *p, double *seconds)
+annulus_status measure_step(const tfhe_params *p, size_t count, double *seconds)
 {
     subject s = {0};
     double whole = 0, keyswitch = 0;
-    annulus_status st = subject_fill(p, &s);
+    annulus_status st = subject_fill(p, count, &s);
     if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &keyswitch);
     if (st == ANNULUS_OK) st = median_of(run_bootstraps, &s, &whole);
-    if (st == ANNULUS_OK) *seconds = (whole - keyswitch) / ((double)BATCH * (double)tfhe_steps(p));
+    if (st == ANNULUS_OK) *seconds = (whole - keyswitch) / ((double)count * (double)tfhe_steps(p));
     subject_clear(&s);
     return st;
 }
 
-annulus_status measure_keyswitch(const tfhe_params *p, double *seconds)
+annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *seconds)
 {
     subject s = {0};
     double whole = 0;
-    annulus_status st = subject_fill(p, &s);
+    annulus_status st = subject_fill(p, count, &s);
     if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &whole);
-    if (st == ANNULUS_OK) *seconds = whole / BATCH;
+    if (st == ANNULUS_OK) *seconds = whole / (double)count;
     subject_clear(&s);
     return st;
 }
 
 typedef struct product {
-    uint64_t *in, *out; /* (INPUTS, WORDS), (OUTPUTS, WORDS) */
-    int32_t *weights;   /* (OUTPUTS, INPUTS) */
+    size_t outputs, inputs;
+    uint64_t *in, *out; /* (inputs, WORDS), (outputs, WORDS) */
+    int32_t *weights;   /* (outputs, inputs) */
 } product;
 
 static annulus_status run_product(void *context)
 {
     const product *m = context;
+    memset(m->out, 0, m->outputs * WORDS * sizeof *m->out);
     for (size_t first = 0; first < WORDS; first += COLUMNS)
-        matrix_mul_add_u64(m->out + first, WORDS, m->weights, OUTPUTS, INPUTS, m->in + first, WORDS,
+        matrix_mul_add_u64(m->out + first, WORDS, m->weights, m->outputs, m->inputs, m->in + first, WORDS,
                            WORDS - first < COLUMNS ? WORDS - first : COLUMNS);
     return ANNULUS_OK;
 }
 
-annulus_status measure_multiply_add(double *seconds)
+annulus_status measure_linear(size_t outputs, size_t inputs, double *seconds)
 {
-    const size_t in = (size_t)INPUTS * WORDS, out = (size_t)OUTPUTS * WORDS, weights = (size_t)OUTPUTS * INPUTS;
+    const size_t in = inputs * WORDS, out = outputs * WORDS, weights = outputs * inputs;
     double whole = 0;
     void *q;
     TRY(mem_create(in + out + weights, sizeof(uint64_t), "measurement", &q));
-    product m = {.in = q, .out = (uint64_t *)q + in, .weights = (int32_t *)(void *)((uint64_t *)q + in + out)};
+    uint64_t *words = q;
+    product m = {.outputs = outputs,
+                 .inputs = inputs,
+                 .in = words,
+                 .out = words + in,
+                 .weights = (int32_t *)(void *)(words + in + out)};
     fill(m.in, in);
     for (size_t i = 0; i < weights; i++) m.weights[i] = (int32_t)(i % 15) - 7;
     const annulus_status st = median_of(run_product, &m, &whole);
     mem_free(q);
-    if (st == ANNULUS_OK) *seconds = whole / ((double)weights * WORDS);
+    if (st == ANNULUS_OK) *seconds = whole / WORDS;
+    return st;
+}
+
+#define EXPANDED 6000u /* ciphertexts: 98 MB, beyond most caches */
+typedef struct expansion {
+    tfhe_params p;
+    seed256 seed;
+    uint64_t *body, *out; /* (EXPANDED), (EXPANDED, lwe_words) */
+} expansion;
+
+static annulus_status run_expansion(void *context)
+{
+    const expansion *e = context;
+    return lwe_expand(&e->p, &e->seed, e->body, EXPANDED, 1, e->out);
+}
+
+annulus_status measure_expand(double *seconds)
+{
+    expansion e = {.p = {.k = 1, .N = 2048}};
+    double whole = 0;
+    void *q;
+    TRY(mem_create(EXPANDED * (1 + lwe_words(&e.p)), sizeof(uint64_t), "measurement", &q));
+    e.body = q, e.out = e.body + EXPANDED;
+    const annulus_status st = median_of(run_expansion, &e, &whole);
+    mem_free(q);
+    if (st == ANNULUS_OK) *seconds = whole / ((double)EXPANDED * (double)tfhe_big_dim(&e.p));
+    return st;
+}
+
+typedef struct crowd {
+    subject s;
+    double *seconds; /* of each run */
+} crowd;
+
+static annulus_status run_one_of_crowd(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    const crowd *c = context;
+    const size_t words = lwe_words(eval_key_params(c->s.key));
+    subject own = c->s; /* that reads what all read, and writes its own */
+    void *q;
+    TRY(mem_create(BATCH * words, sizeof(uint64_t), "measurement", &q));
+    for (size_t j = 0; j < BATCH; j++) own.jobs[j].out = (uint64_t *)q + j * words;
+    const annulus_status st = median_of(run_bootstraps, &own, &c->seconds[i]);
+    mem_free(q);
+    return st;
+}
+
+annulus_status measure_crowd(const tfhe_params *p, double *ratio)
+{
+    const size_t all = parallel_threads(0);
+    crowd c = {0};
+    void *q = NULL;
+    double alone = 0, sum = 0;
+    annulus_status st = subject_fill(p, BATCH, &c.s);
+    if (st == ANNULUS_OK) st = mem_create(all, sizeof(double), "measurement", &q);
+    c.seconds = q;
+    if (st == ANNULUS_OK) st = run_one_of_crowd(&c, 0, 0);
+    if (st == ANNULUS_OK) alone = c.seconds[0];
+    if (st == ANNULUS_OK) st = parallel_for(all, 0, run_one_of_crowd, &c);
+    for (size_t i = 0; st == ANNULUS_OK && i < all; i++) sum += c.seconds[i];
+    mem_free(q);
+    subject_clear(&c.s);
+    if (st == ANNULUS_OK) *ratio = sum > alone * (double)all ? sum / (alone * (double)all) : 1;
     return st;
 }

@@ -9,10 +9,17 @@
  * then. Keys and ciphertexts are random words, which cost what real ones do. *seconds is set on success only. Fail
  * without memory. */
 
-/* One step of p->pbs_group key bits of one ciphertext at EF = 1, in the batches that bootstrap_batch makes. */
-annulus_status measure_step(const tfhe_params *p, double *seconds) __attribute__((warn_unused_result));
-/* One keyswitch, in batches. */
-annulus_status measure_keyswitch(const tfhe_params *p, double *seconds) __attribute__((warn_unused_result));
-/* One product of a weight, within [-511, 511], and a word of a ciphertext in a linear layer. */
-annulus_status measure_multiply_add(double *seconds) __attribute__((warn_unused_result));
+/* One step of p->pbs_group key bits of one ciphertext at EF = 1, in a batch of `count` (1 to 32) as bootstrap_batch
+ * makes it. */
+annulus_status measure_step(const tfhe_params *p, size_t count, double *seconds) __attribute__((warn_unused_result));
+/* One keyswitch, in a batch of `count` (1 to 32). */
+annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *seconds)
+    __attribute__((warn_unused_result));
+/* One word of the ciphertexts of a linear layer (out, in) of weights within [-511, 511]. */
+annulus_status measure_linear(size_t out, size_t in, double *seconds) __attribute__((warn_unused_result));
+/* One word of a ciphertext that is expanded from its seed. */
+annulus_status measure_expand(double *seconds) __attribute__((warn_unused_result));
+/* *ratio: what each of all cores computes at a batch of bootstraps while the others do the same, over what one of them
+ * computes while they rest; their mean, at least 1. Without OpenMP it is 1. */
+annulus_status measure_crowd(const tfhe_params *p, double *ratio) __attribute__((warn_unused_result));
 #endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_predictions CIRCUIT [--json FILE]: predicted and measured seconds of an encrypted inference, on one thread
+ * (of its computing) and on all (of the clock), of a circuit file and nine networks of random weights that differ in
+ * kind, by the costs that `annulus calibrate` has measured or the shipped ones. Prints the largest deviation in
+ * percent, the table on stderr. Stops if an answer depends on the number of threads or has nothing to do with the clear
+ * one. */
+#include "bench.h"
+#include "deploy/deploy_priv.h"
+#include "nn/lower.h"
+#include "table.h"
+
+#define CALIBRATION 200u
+#define SAMPLES 25u /* at most */
+#define ENOUGH 2.5  /* seconds of samples, at least LEAST */
+#define LEAST 3u
+
+typedef struct subject {
+    const char *name;
+    size_t widths[12]; /* inputs, neurons of each layer, 0 */
+    unsigned weight_bits, rounding_bits;
+    double log2_error;
+} subject;
+
+static const subject subjects[] = {
+    {"images", {784, 64, 10}, 4, 5, -40},
+    {"deep", {16, 12, 12, 12, 12, 12, 12, 12, 12, 4}, 4, 4, -6.643856},
+    {"wide", {6000, 12, 4}, 3, 4, -6.643856},
+    {"table", {4, 10, 3}, 4, 5, -40},
+    {"coarse table", {4, 12, 8, 3}, 3, 2, -6.643856},
+    {"certain", {30, 24, 12, 2}, 3, 4, -128},
+    {"fine", {16, 9, 3}, 4, 8, -40},
+    {"bottleneck", {64, 16, 1, 8, 4}, 4, 4, -40},
+    {"heavy", {1500, 40, 4}, 14, 6, -40},
+};
+
+static const table_column columns[] = {
+    {"name", "circuit", 13, TABLE_TEXT},
+    {"shape", "layers", 22, TABLE_TEXT},
+    {"weight_bits", "W", 2, 0},
+    {"rounding_bits", "bits", 4, 0},
+    {"log2_p_error", "log2 p", 7, 2},
+    {"parameters", "n, k x N, l x log2 Bg, keyswitch; EF", 46, TABLE_TEXT},
+    {"predicted_one_core", "one, s", 7, 4},
+    {"measured_one_core", "meas.", 7, 4},
+    {"ratio_one_core", "ratio", 5, 3},
+    {"predicted_all_cores", "all, s", 7, 4},
+    {"measured_all_cores", "meas.", 7, 4},
+    {"ratio_all_cores", "ratio", 5, 3},
+};
+
+static double unit(uint64_t *state) /* [0,1), splitmix64 */
+{
+    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (double)((x ^ x >> 31) >> 11) * 0x1p-53;
+}
+
+/* Weights and biases so that about half of the neurons of each layer are active. */
+static network *random_network(const subject *s, uint64_t *state)
+{
+    network *n;
+    size_t layers = 0;
+    while (s->widths[layers + 1] != 0) layers++;
+    must(network_create(s->widths[0], layers, &n));
+    n->input = (quantizer){.scale = 1.0 / 8, .bits = 3};
+    for (size_t l = 0; l < layers; l++) {
+        dense_layer *d = &n->layers[l];
+        const double most = exp2(s->weight_bits - 1) - 1, norm = most * sqrt((double)s->widths[l] / 3);
+        must(dense_layer_create(s->widths[l], s->widths[l + 1], d));
+        d->weight_bits = s->weight_bits;
+        d->act = l + 1 == layers ? ACTIVATION_IDENTITY : ACTIVATION_RELU;
+        if (l + 1 < layers) d->out_q = (quantizer){.scale = 1.0 / 8, .bits = 3};
+        for (size_t i = 0; i < d->in * d->out; i++) d->W[i] = (int32_t)rint((2 * unit(state) - 1) * most);
+        for (size_t o = 0; o < d->out; o++) {
+            double sum = 0;
+            for (size_t i = 0; i < d->in; i++) sum += d->W[o * d->in + i];
+            d->w_scale[o] = 2 / norm;
+            d->bias[o] = -d->w_scale[o] * sum * (l == 0 ? 0.5 : 0.3);
+        }
+    }
+    must(network_set_labels(n, NULL, s->widths[layers]));
+    return n;
+}
+
+static dataset *random_data(size_t features, size_t count, uint64_t *state)
+{
+    dataset *d = room(1, sizeof *d);
+    *d = (dataset){.count = count, .features = features, .x = room(count * features, sizeof(float))};
+    for (size_t i = 0; i < count * features; i++) d->x[i] = (float)(0.99 * unit(state));
+    return d;
+}
+
+/* The clock at every report between samples: of computing for one thread, else as it goes. */
+typedef struct stops {
+    clockid_t clock;
+    size_t count;
+    double at[SAMPLES + 1];
+} stops;
+
+static int stop(void *context, const char *what, size_t done, size_t total)
+{
+    stops *s = context;
+    (void)done, (void)total;
+    if (strcmp(what, "samples") == 0 && s->count <= SAMPLES) s->at[s->count++] = bench_clock(s->clock);
+    return 0;
+}
+
+static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key *client, const dataset *data,
+                              size_t count)
+{
+    annulus_dataset whole = {.d = (dataset *)data}, *part;
+    annulus_input *x;
+    must(annulus_dataset_slice(&whole, 0, count, &part));
+    must(annulus_encrypt(client, c, part, 1, &x));
+    annulus_dataset_destroy(part);
+    return x;
+}
+
+/* Median seconds of a sample; values (count, outputs). */
+static double run_seconds(const annulus_circuit *c, const annulus_client_key *client, const annulus_evaluation_key *key,
+                          const annulus_input *x, unsigned threads, double *values)
+{
+    stops s = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC};
+    const annulus_progress progress = {.report = stop, .context = &s};
+    annulus_output *y;
+    must(annulus_run(c, key, x, threads, &progress, NULL, &y));
+    must(annulus_decrypt(client, c, y, values));
+    annulus_output_destroy(y);
+    for (size_t i = 0; i + 1 < s.count; i++) s.at[i] = s.at[i + 1] - s.at[i];
+    return bench_median(s.at, s.count - 1);
+}
+
+/* Stops unless both runs decrypted to the same, and that to what resembles the clear values: correlated by more than a
+ * half. */
+static void check(const annulus_circuit *c, const dataset *data, size_t count, const double *values,
+                  const double *again)
+{
+    const size_t outputs = annulus_circuit_outputs(c), all = count * outputs;
+    annulus_dataset whole = {.d = (dataset *)data}, *part;
+    annulus_evaluation e;
+    double *clear = room(all, sizeof *clear), sum = 0, sum_clear = 0, both = 0, square = 0, square_clear = 0;
+    must(annulus_dataset_slice(&whole, 0, count, &part));
+    must(annulus_evaluate(c, part, ANNULUS_CLEAR, 1, 0, NULL, clear, &e));
+    annulus_dataset_destroy(part);
+    for (size_t i = 0; i < all; i++) sum += values[i] / (double)all, sum_clear += clear[i] / (double)all;
+    for (size_t i = 0; i < all; i++) {
+        both += (values[i] - sum) * (clear[i] - sum_clear);
+        square += (values[i] - sum) * (values[i] - sum);
+        square_clear += (clear[i] - sum_clear) * (clear[i] - sum_clear);
+    }
+    if (memcmp(values, again, all * sizeof *values) == 0 && both > 0.5 * sqrt(square * square_clear)) {
+        free(clear);
+        return;
+    }
+    fprintf(stderr, "bench: wrong answers\n");
+    exit(1);
+}
+
+static void shape_text(const circuit *c, char *out, size_t size)
+{
+    int at = snprintf(out, size, "%zu", c->input.features);
+    for (size_t i = 0, same = 1; i < c->layers_count; i += same, same = 1) {
+        while (i + same < c->layers_count && c->layers[i + same].out == c->layers[i].out) same++;
+        at += snprintf(out + at, size - (size_t)at, "-%zu", c->layers[i].out);
+        if (same > 1) at += snprintf(out + at, size - (size_t)at, "(x%zu)", same);
+    }
+}
+
+static void params_text(const circuit *c, char *out, size_t size)
+{
+    char set[64];
+    bench_params_text(&c->choice.families.of[0], set);
+    int at = snprintf(out, size, "%s; ", set);
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        if (i == 0 || c->layers[i].EF != c->layers[i - 1].EF)
+            at += snprintf(out + at, size - (size_t)at, "%s%u", i == 0 ? "" : ",", c->layers[i].EF);
+}
+
+/* Largest deviation of its row. */
+static double row(const bench_table *t, const char *name, const annulus_circuit *c, unsigned weight_bits,
+                  unsigned rounding_bits)
+{
+    uint64_t state = 5;
+    char shape[128], parameters[192];
+    annulus_client_key *client;
+    annulus_evaluation_key *key;
+    double values[2][SAMPLES * 16];
+    dataset *data = random_data(annulus_circuit_inputs(c), SAMPLES, &state);
+    must(annulus_keygen(c, 0, NULL, &client, &key));
+    annulus_input *x = encrypt(c, client, data, 1);
+    const double first = run_seconds(c, client, key, x, 1, values[0]);
+    annulus_input_destroy(x);
+    const size_t count = (size_t)fmin(fmax(ENOUGH / first, LEAST), SAMPLES);
+    x = encrypt(c, client, data, count);
+    const double one = run_seconds(c, client, key, x, 1, values[0]);
+    const double all = run_seconds(c, client, key, x, 0, values[1]);
+    check(c, data, count, values[0], values[1]);
+    const double predicted[2] = {annulus_circuit_seconds(c, 1), annulus_circuit_seconds(c, 0)};
+    shape_text(c->c, shape, sizeof shape);
+    params_text(c->c, parameters, sizeof parameters);
+    table_row(t, name, shape, (double)weight_bits, (double)rounding_bits, c->c->log2_error, parameters, predicted[0],
+              one, predicted[0] / one, predicted[1], all, predicted[1] / all);
+    annulus_input_destroy(x);
+    annulus_client_key_destroy(client);
+    annulus_evaluation_key_destroy(key);
+    dataset_destroy(data);
+    return fmax(fabs(predicted[0] / one - 1), fabs(predicted[1] / all - 1));
+}
+
+static circuit *compile(const subject *s)
+{
+    uint64_t state = 7;
+    circuit *c;
+    lower_options o;
+    lower_options_init(&o);
+    o.log2_error = s->log2_error;
+    o.rounding_bits = s->rounding_bits;
+    network *n = random_network(s, &state);
+    dataset *data = random_data(s->widths[0], CALIBRATION, &state);
+    must(network_lower(n, data->x, CALIBRATION, &o, &c));
+    network_destroy(n);
+    dataset_destroy(data);
+    return c;
+}
+
+int main(int argc, char **argv)
+{
+    annulus_circuit *c;
+    bench_table t;
+    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--json") == 0)) {
+        fprintf(stderr, "usage: %s CIRCUIT [--json FILE]\n", argv[0]);
+        return 2;
+    }
+    must(annulus_circuit_read(argv[1], &c)); /* and the costs of this host */
+    table_begin(&t, stderr, "Predicted and measured seconds of an inference", columns,
+                sizeof columns / sizeof *columns);
+    double worst = row(&t, "fashion", c, 4, 5);
+    annulus_circuit_destroy(c);
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        annulus_circuit own = {.c = compile(&subjects[i])};
+        worst = fmax(worst, row(&t, subjects[i].name, &own, subjects[i].weight_bits, subjects[i].rounding_bits));
+        circuit_destroy(own.c);
+    }
+    table_end(&t, argc == 4 ? argv[3] : NULL);
+    printf("%.1f\n", 100 * worst);
+    return 0;
+}
