@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_predictions CIRCUIT [--json FILE]: predicted and measured seconds of an encrypted inference, on one thread
+/* bench_predictions [--json FILE] CIRCUIT: predicted and measured seconds of an encrypted inference, on one thread
  * (of its computing) and on all (of the clock), of a circuit file and nine networks of random weights that differ in
  * kind, by the costs that `annulus calibrate` has measured or the shipped ones. Prints the largest deviation in
  * percent, the table on stderr. Stops if an answer depends on the number of threads or has nothing to do with the clear
@@ -28,7 +28,7 @@ static const subject subjects[] = {
     {"table", {4, 10, 3}, 4, 5, -40},
     {"coarse table", {4, 12, 8, 3}, 3, 2, -6.643856},
     {"certain", {30, 24, 12, 2}, 3, 4, -128},
-    {"fine", {16, 9, 3}, 4, 8, -40},
+    {"fine", {64, 8, 6, 3}, 4, 8, -40},
     {"bottleneck", {64, 16, 1, 8, 4}, 4, 4, -40},
     {"heavy", {1500, 40, 4}, 14, 6, -40},
 };
@@ -228,11 +228,11 @@ int main(int argc, char **argv)
 {
     annulus_circuit *c;
     bench_table t;
-    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--json") == 0)) {
-        fprintf(stderr, "usage: %s CIRCUIT [--json FILE]\n", argv[0]);
+    if (argc != 2 && !(argc == 4 && strcmp(argv[1], "--json") == 0)) {
+        fprintf(stderr, "usage: %s [--json FILE] CIRCUIT\n", argv[0]);
         return 2;
     }
-    must(annulus_circuit_read(argv[1], &c)); /* and the costs of this host */
+    must(annulus_circuit_read(argv[argc - 1], &c)); /* and the costs of this host */
     table_begin(&t, stderr, "Predicted and measured seconds of an inference", columns,
                 sizeof columns / sizeof *columns);
     double worst = row(&t, "fashion", c, 4, 5);
@@ -242,7 +242,7 @@ int main(int argc, char **argv)
         worst = fmax(worst, row(&t, subjects[i].name, &own, subjects[i].weight_bits, subjects[i].rounding_bits));
         circuit_destroy(own.c);
     }
-    table_end(&t, argc == 4 ? argv[3] : NULL);
+    table_end(&t, argc == 4 ? argv[2] : NULL);
     printf("%.1f\n", 100 * worst);
     return 0;
 }
