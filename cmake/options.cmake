@@ -15,7 +15,7 @@ target_compile_options(annulus_options INTERFACE
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(ANNULUS_SANITIZE)
   target_compile_options(annulus_options INTERFACE -fsanitize=${ANNULUS_SANITIZE} -fno-omit-frame-pointer -g
-    $<$<CONFIG:Debug>:-O1>) # at -O0 every intrinsic is a checked call: the suites take three times as long
+    $<$<CONFIG:Debug>:-O1>) # at -O0 every intrinsic is a checked call: the suites take three to eight times as long
   target_link_options(annulus_options INTERFACE -fsanitize=${ANNULUS_SANITIZE})
 endif()
 if(ANNULUS_OPENMP)
