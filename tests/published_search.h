@@ -34,9 +34,10 @@ static inline void published_front_init(extension_front *f)
     *f = (extension_front){.count = 1, .at[0] = {.EF = 1, .products = 1}};
 }
 
-static inline void published_front_vary(extension_front *f, const tfhe_params *p)
+static inline void published_front_vary(const extension_front *f, const tfhe_params *p, double *variance)
 {
-    f->variance[0] = noise_modulus_switch_centered(p->n, 2.0 * p->N, 64);
+    (void)f;
+    variance[0] = noise_modulus_switch_centered(p->n, 2.0 * p->N, 64);
 }
 
 static inline double published_cost_step(const tfhe_params *p)
@@ -73,6 +74,7 @@ static const search_model published_model = {
     .cost_keyswitch = published_cost_keyswitch,
     .cost_step = published_cost_step,
     .cost_weight = published_cost_weight,
+    .near = 1,
 };
 
 /* Cost that the file states for a set, in millions; negative: none. */
@@ -93,12 +95,13 @@ static inline int published_found(const row *r, double millions)
     const lookup_layer layer = {
         .half_window = exp2(-(double)r->bits - 2), .two_norm = r->norm, .cells = exp2(r->bits), .count = 1};
     const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -128, .level = SECURITY_132};
-    tfhe_params p;
-    double cost;
-    if (!optimizer_search_model(&q, &published_model, &p, &cost)) {
-        fprintf(stderr, "%s: nothing found\n", r->name);
+    optimizer_result found;
+    if (optimizer_search_model(&q, &published_model, &found) != ANNULUS_OK) {
+        fprintf(stderr, "%s: %s\n", r->name, annulus_error_message());
         return 0;
     }
+    const tfhe_params p = found.families.of[0];
+    const double cost = found.seconds;
     if (p.n == r->n && p.k == r->k && p.N == r->N && p.pbs_l == r->pbs_l && p.pbs_bg == r->pbs_b && p.ks_l == r->ks_l &&
         p.ks_b == r->ks_b && fabs(cost / 1e6 - millions) <= 0.5)
         return 1;

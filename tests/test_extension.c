@@ -66,24 +66,25 @@ static void test_front(void **state)
 {
     (void)state;
     static extension_front f;
+    double variance[EXTENSION_MAX_FRONT];
     extension_front_init(&f);
     assert_true(f.count > 80 && f.at[0].EF == 1 && f.at[0].products == 1);
     assert_true(f.at[f.count - 1].EF == TFHE_MAX_EF && f.at[f.count - 1].price == 0);
     for (uint32_t n = 450; n <= 1300; n += 425) {
         const tfhe_params p = {.n = n, .k = 1, .N = 1024, .pbs_group = 1};
-        extension_front_vary(&f, &p);
+        extension_front_vary(&f, &p, variance);
         for (size_t i = 0; i < f.count; i++) {
             const double v = noise_modulus_switch(&p, f.at[i].EF, f.at[i].price);
-            assert_true(f.variance[i] == v);
-            assert_true(i == 0 || (f.at[i].products > f.at[i - 1].products && v < f.variance[i - 1]));
-            assert_int_equal(extension_front_find(&f, &p, v, 1), i);
-            assert_int_equal(extension_front_find(&f, &p, v * 0.999999, 1), i + 1);
-            const size_t at = extension_front_find(&f, &p, v, 8192);
+            assert_true(variance[i] == v);
+            assert_true(i == 0 || (f.at[i].products > f.at[i - 1].products && v < variance[i - 1]));
+            assert_int_equal(extension_front_find(&f, variance, p.N, v, 1), i);
+            assert_int_equal(extension_front_find(&f, variance, p.N, v * 0.999999, 1), i + 1);
+            const size_t at = extension_front_find(&f, variance, p.N, v, 8192);
             assert_true(at >= i && f.at[at].EF >= 8 && (at == i || f.at[at - 1].EF < 8));
         }
-        assert_int_equal(extension_front_find(&f, &p, INFINITY, 1), 0);
-        assert_int_equal(extension_front_find(&f, &p, -1, 1), f.count);
-        assert_int_equal(extension_front_find(&f, &p, INFINITY, 65536), f.count);
+        assert_int_equal(extension_front_find(&f, variance, p.N, INFINITY, 1), 0);
+        assert_int_equal(extension_front_find(&f, variance, p.N, -1, 1), f.count);
+        assert_int_equal(extension_front_find(&f, variance, p.N, INFINITY, 65536), f.count);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
-#include "optimizer/optimizer.h"
+#include "optimizer/optimizer_priv.h"
 #include <math.h>
 
 static lookup_layer hidden(double bits, double norm, size_t count)
@@ -243,8 +243,19 @@ static void test_global(void **state)
     assert_true(fabs(exp2(r.log2_global_failure) / exact - 1) < 1e-6);
 }
 
-/* The bound is the largest: in steps of 1 % to begin with, then coarsely, every larger one breaks the global one.
- */
+/* Without near-ties. */
+static void search_exactly(const optimizer_request *q, optimizer_result *out)
+{
+    optimizer_result r;
+    search_model model = search_model_shipped;
+    model.near = 1;
+    assert_ok(optimizer_search_model(q, &model, &r));
+    optimizer_predict(q, &r.families, r.layers, out);
+    assert_true(fabs(out->seconds / r.seconds - 1) < 1e-12);
+    out->log2_error = r.log2_error;
+}
+
+/* The bound is the largest: in steps of 1 % to begin with, then coarsely, every larger one breaks the global one. */
 static void test_global_bound(void **state)
 {
     (void)state;
@@ -254,16 +265,20 @@ static void test_global_bound(void **state)
         optimizer_request q = {
             .layers = layers, .layers_count = 2, .target = ERROR_GLOBAL, .log2_error = asked, .level = SECURITY_128};
         optimizer_result solved, r;
-        assert_ok(optimizer_search(&q, &solved));
+        search_exactly(&q, &solved);
         assert_true(solved.log2_global_failure <= asked);
+        assert_ok(optimizer_search(&q, &r));
+        meets(&q, &r);
+        assert_true(r.log2_error == solved.log2_error && r.log2_global_failure <= asked);
+        assert_true(r.seconds <= 1.01 * solved.seconds && r.key_bytes <= solved.key_bytes);
         assert_true(solved.log2_error >= lookup_from_global_log2(asked, 150) - 1e-6 && solved.log2_error <= asked);
         q.target = ERROR_PER_LOOKUP;
         q.log2_error = solved.log2_error;
-        assert_ok(optimizer_search(&q, &r));
+        search_exactly(&q, &r);
         assert_true(tfhe_params_equal(&r.families.of[0], &solved.families.of[0]) && r.seconds == solved.seconds);
         for (double more = log2(1.01); solved.log2_error + more < asked; more += more < 0.3 ? log2(1.01) : 0.5) {
             q.log2_error = solved.log2_error + more;
-            assert_ok(optimizer_search(&q, &r));
+            search_exactly(&q, &r);
             assert_true(r.log2_global_failure > asked);
         }
     }

@@ -65,21 +65,21 @@ void extension_front_init(extension_front *f)
     }
 }
 
-void extension_front_vary(extension_front *f, const tfhe_params *p)
+void extension_front_vary(const extension_front *f, const tfhe_params *p, double *variance)
 {
-    for (size_t i = 0; i < f->count; i++) f->variance[i] = noise_extension(p, &f->at[i]);
+    for (size_t i = 0; i < f->count; i++) variance[i] = noise_extension(p, &f->at[i]);
 }
 
-size_t extension_front_find(const extension_front *f, const tfhe_params *p, double room, double steps)
+size_t extension_front_find(const extension_front *f, const double *variance, uint32_t N, double room, double steps)
 {
     size_t low = 0, high = f->count;
     while (low < high) {
         const size_t middle = (low + high) / 2;
-        if (f->variance[middle] <= room)
+        if (variance[middle] <= room)
             high = middle;
         else
             low = middle + 1;
     }
-    while (high < f->count && (double)f->at[high].EF * p->N < steps) high++;
+    while (high < f->count && (double)f->at[high].EF * N < steps) high++;
     return high;
 }

@@ -22,11 +22,11 @@ extension extension_expected(uint32_t EF, uint32_t price);
 typedef struct extension_front {
     size_t count;
     extension at[EXTENSION_MAX_FRONT];
-    double variance[EXTENSION_MAX_FRONT]; /* noise_extension, falling; for the parameters of extension_front_vary */
 } extension_front;
 
 void extension_front_init(extension_front *f);
-void extension_front_vary(extension_front *f, const tfhe_params *p);
+/* variance (f->count): noise_extension of each, falling. */
+void extension_front_vary(const extension_front *f, const tfhe_params *p, double *variance);
 /* Index of the first pair with variance <= room and EF*N >= steps; count: none. */
-size_t extension_front_find(const extension_front *f, const tfhe_params *p, double room, double steps);
+size_t extension_front_find(const extension_front *f, const double *variance, uint32_t N, double room, double steps);
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameter search: the cheapest secure key family, and an extension factor and price per look-up layer. */
+/* Parameter search: the best secure families of keys, one or two, and per look-up layer its family, extension factor
+ * and price. */
 #ifndef OPTIMIZER_OPTIMIZER_H
 #define OPTIMIZER_OPTIMIZER_H
 
@@ -21,9 +22,16 @@ typedef struct lookup_layer {
     double weights;        /* of the linear layer before them: as many as take its time (cost.h), 0 if none */
     int is_output;         /* decrypted, not bootstrapped: no keyswitch and modulus-switch noise */
     double log2_error;     /* log2 of the layer's own bound on the failure of one look-up; 0: the request's */
+    /* Bounds on standard deviations, fractions of the torus; 0: not asked for. */
+    double phase_std;  /* of the deciding phase, in place of every error probability; excludes log2_error */
+    double output_std; /* of what its look-ups' bootstraps add to their outputs, besides the other; not of outputs */
 } lookup_layer;
 
 typedef enum error_target { ERROR_PER_LOOKUP, ERROR_GLOBAL } error_target;
+
+/* What the sets are compared by. Bytes: of the evaluation key as it is sent, seeded; and of the expanded one with the
+ * accumulator of the largest rotation. */
+typedef enum search_objective { MINIMIZE_SECONDS, MINIMIZE_KEY, MINIMIZE_MEMORY } search_objective;
 
 typedef struct optimizer_request {
     const lookup_layer *layers;
@@ -32,13 +40,16 @@ typedef struct optimizer_request {
     double log2_error; /* log2 of p_error (per look-up) or of global_p_error (whole inference) */
     security_level level;
     uint32_t group; /* key bits a step of the rotation; 0: the best of 1 to 3, more than 1 if every EF is 1 */
+    search_objective minimize;
+    uint32_t families_most; /* 0 or 1: one family; 2: two where they pay */
 } optimizer_request;
 
 typedef struct layer_choice {
     uint32_t family;     /* that does its look-ups; of outputs that of the values they are decrypted from */
     uint32_t EF, price;  /* 0 for outputs */
     double phase_std;    /* predicted standard deviation of the deciding phase */
-    double log2_failure; /* predicted failure probability of one look-up */
+    double output_std;   /* predicted, of its look-ups' outputs; 0 for outputs */
+    double log2_failure; /* predicted failure probability of one look-up: that its phase leaves half_window */
     double seconds;      /* predicted, one core, whole layer with its weights */
 } layer_choice;
 
@@ -46,19 +57,33 @@ typedef struct optimizer_result {
     tfhe_families families;
     layer_choice layers[OPTIMIZER_MAX_LAYERS];
     double log2_error;          /* bound held for one look-up of the layers without their own */
-    double log2_global_failure; /* of one inference */
+    double log2_global_failure; /* of one inference, without the layers that have a phase_std */
     double seconds;             /* predicted, one core, one inference */
+    double key_bytes;           /* of the evaluation key, seeded */
+    double memory_bytes;        /* of the expanded one and the accumulator of the largest rotation */
 } optimizer_result;
 
-/* The cheapest set whose every look-up fails at most as often as its bound. With ERROR_GLOBAL the bound of the layers
- * without their own is the largest (to 1 %) at which that set's failures, 1 - prod(1 - p) over all look-ups and
- * outputs, stay within log2_error. ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), or own bounds that alone
- * exceed the global one. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for (bits, two-norm, probability), the
- * best reachable probability and what would help (remedies.c). */
+/* The best set whose every layer keeps to its bounds: a failure probability, or standard deviations. With ERROR_GLOBAL
+ * the probability of the layers without their own is the largest (to 1 %) at which the failures of the set that is best
+ * there, 1 - prod(1 - p) over all look-ups and outputs but those of layers with a phase_std, stay within log2_error.
+ *
+ * One family: exact over k <= 6, N = 2^8..2^12, k N = 512..4096, n = 450, 452..1300, g, gadgets of least noise for
+ * their levels, and every EF and price; each layer's EF and price are the fastest that the keys allow. Two
+ * (families_most = 2): exact over all pairs of these, on the same grid, with every gadget of the up to four keyswitches
+ * and every assignment of layers to families; taken where the objective falls by more than 2 %. With ERROR_GLOBAL their
+ * probability is looked for downward from the one that a single family holds (optimizer_pair.c). Near-ties: of the sets
+ * within 1 % of the fastest, each with its fastest keyswitches, that of the smallest seeded key; of the sets within 1 %
+ * of the least bytes the fastest; with ERROR_GLOBAL of those that hold it.
+ *
+ * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
+ * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for
+ * (bits, two-norm, probability or deviation), the best reachable and what would help, by one family (remedies.c).
+ * ANNULUS_ERR_MEMORY. */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));
 /* The same prediction for given families and, of each layer (layers_count), family, EF and price (ignored for outputs;
- * EF = 1 if pbs_group > 1). layers may be out->layers. */
+ * EF = 1 if pbs_group > 1). layers may be out->layers. The failure of a layer with a phase_std is the probability that
+ * its phase leaves half_window. */
 void optimizer_predict(const optimizer_request *request, const tfhe_families *families, const layer_choice *layers,
                        optimizer_result *out);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the search minimizes and over which sets: the shipped model (optimizer.c), and that of published sets, which the
- * tests search with the same code; and what remedies.c asks of it. */
+/* The parameter search inside: over which sets and by what formulas (search_model: the shipped one and that of
+ * published sets, which the tests search with the same code), the sets as points of a space (optimizer_space.c), the
+ * searches for one family (optimizer_single.c) and two (optimizer_pair.c), and what remedies.c asks of them. */
 #ifndef OPTIMIZER_OPTIMIZER_PRIV_H
 #define OPTIMIZER_OPTIMIZER_PRIV_H
 
@@ -21,37 +22,161 @@ typedef struct search_model {
     } N, kN;             /* N: powers of two */
     gadget_grid pbs, ks; /* l_last <= 64 */
     void (*front_init)(extension_front *f);
-    void (*front_vary)(extension_front *f, const tfhe_params *p);
-    /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n. Key noise is
-     * TUniform on the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
+    void (*front_vary)(const extension_front *f, const tfhe_params *p, double *variance);
+    /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n. keyswitch grows with
+     * k N, and depends on n through the noise of the key alone. Key noise is TUniform on the curve of the request in p
+     * (lwe_noise, glwe_noise); a model may take its own. */
     double (*blind_rotate)(const tfhe_params *p);
     double (*keyswitch)(const tfhe_params *p);
-    /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels.
-     * cost_weight: of a linear layer's weight, of the ring alone. */
+    /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels,
+     * and cost_keyswitch with k N and n. cost_weight: of a linear layer's weight, of the ring alone. */
     double (*cost_keyswitch)(const tfhe_params *p);
     double (*cost_step)(const tfhe_params *p);
     double (*cost_weight)(const tfhe_params *p);
+    double near; /* sets whose objective is at most this times the least are as good; 1: none but the least */
+    double pays; /* two families are taken below this times the objective of one */
 } search_model;
+extern const search_model search_model_shipped;
 
-extern const search_model search_model_shipped; /* that of optimizer_search */
+/* optimizer_search over the model's sets for a request whose error is per look-up; out has families, layers (family,
+ * EF, price) and seconds, which are the model's. */
+annulus_status optimizer_search_model(const optimizer_request *request, const search_model *model,
+                                      optimizer_result *out) __attribute__((warn_unused_result));
 
-/* The cheapest set of the model for the request, whose error is per look-up, and its cost; 0: there is none, *best and
- * *seconds are unspecified. */
-int optimizer_search_model(const optimizer_request *request, const search_model *model, tfhe_params *best,
-                           double *seconds);
+/* ---- the space -------------------------------------------------------------------------------------------------- */
 
-/* Of the set that comes nearest: the layer that keeps it from being one, its bound, and what it reaches there. */
+/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */
+typedef struct gadget {
+    unsigned l, lb, b;
+    double variance, seconds; /* seconds: keyswitch alone */
+} gadget;
+
+/* An n that no smaller one makes superfluous: everything but the noise of its key grows with n. groups: bit g is set
+ * if that holds of the n that g divides. */
+typedef struct space_n {
+    uint32_t n, lwe_noise;
+    unsigned groups;
+} space_n;
+
+/* A ring and an n: keyswitch gadgets from the ring's big key into n, each of more levels and less noise than the one
+ * before, and the variances of the modulus switch. */
+typedef struct space_cell {
+    int ready;
+    size_t switches_count;
+    gadget *switches;
+    double *variance;                   /* of the front, for single key bits */
+    double grouped[TFHE_MAX_GROUP + 1]; /* of EF = 1, for groups */
+} space_cell;
+
+typedef struct space_ring {
+    tfhe_params p; /* k, N, glwe_noise */
+    int ready;
+    double weight, fresh;                       /* seconds of a weight, variance of fresh encryptions */
+    size_t rotations_count[TFHE_MAX_GROUP + 1]; /* as switches: gadgets of falling noise, in the order of their rows */
+    gadget *rotations[TFHE_MAX_GROUP + 1];
+    space_cell *cells; /* (ns_count) */
+} space_ring;
+
+typedef struct search_space {
+    const search_model *model;
+    int keep; /* 0: the cells of the ring used last alone are kept */
+    extension_front fronts[2];
+    size_t ns_count, rings_count;
+    space_n *ns;
+    space_ring *rings;
+    void *storage; /* of rings and cells */
+} search_space;
+
+annulus_status search_space_create(const search_model *model, security_level level, int keep, search_space **out)
+    __attribute__((warn_unused_result));
+void search_space_destroy(search_space *s);
+/* With rotations, and the cell of a ring: computed when first asked for. Only the ring asked for last where not kept.
+ */
+space_ring *search_space_ring(search_space *s, size_t ring);
+const space_cell *search_space_cell(search_space *s, space_ring *r, size_t n);
+
+/* One family but for its keyswitch gadget. */
+typedef struct point {
+    tfhe_params p;
+    const space_ring *ring;
+    const space_cell *cell;
+    const extension_front *front;
+    const double *variance; /* (front->count) of the modulus switch */
+    double rotate, noise;   /* seconds of a rotation by the cost of its extension; variance of its output */
+    double bytes;           /* of the bootstrapping key, by the objective */
+} point;
+point search_space_point(search_space *s, space_ring *r, size_t n, uint32_t g, size_t rotation,
+                         search_objective minimize);
+
+/* Bytes by the objective (MINIMIZE_SECONDS: as MINIMIZE_KEY) of keys, and of the accumulator of a rotation. */
+double search_bsk_bytes(search_objective minimize, const tfhe_params *p);
+double search_ksk_bytes(search_objective minimize, const tfhe_params *p);
+double search_rotation_bytes(search_objective minimize, const tfhe_params *p, uint32_t EF);
+
+/* ---- the searches ----------------------------------------------------------------------------------------------- */
+
+/* FASTEST: least seconds within limit_bytes. SMALLEST: least bytes. SMALLEST_NEAR: least bytes of families that within
+ * limit_seconds have their fastest keyswitches. */
+typedef enum search_goal { FASTEST, SMALLEST, SMALLEST_NEAR } search_goal;
+
+/* A set; layers: family, EF and price. */
+typedef struct candidate {
+    tfhe_families families;
+    layer_choice layers[OPTIMIZER_MAX_LAYERS];
+    double seconds, bytes;
+} candidate;
+
+typedef struct search {
+    const optimizer_request *request;
+    search_space *space;
+    double look_ups, weights;
+    double bound[OPTIMIZER_MAX_LAYERS];  /* largest variance of the deciding phase */
+    double output[OPTIMIZER_MAX_LAYERS]; /* of a bootstrap's output; INFINITY: any */
+    size_t order[OPTIMIZER_MAX_LAYERS];  /* layers of look-ups, those that say the most about a set first */
+    size_t order_count;
+    search_goal goal;
+    double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
+    int check_global;                  /* take only sets that hold the request's global probability */
+    int found;
+    candidate best;
+} search;
+
+/* log2_p: bound of the layers without their own. */
+void search_begin(search *s, const optimizer_request *q, search_space *space, double log2_p);
+/* Keeps a set that reaches the goal within the limits, which it then tightens. */
+void search_take(search *s, const candidate *c);
+/* One family: all sets, in the order of rings, n and g; of equal ones the first stays. */
+annulus_status search_single(search *s) __attribute__((warn_unused_result));
+/* Two. */
+annulus_status search_pairs(search *s) __attribute__((warn_unused_result));
+/* The best by the objective alone; then the best of those near to it. `all` is one of the two above. */
+annulus_status search_best(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
+annulus_status search_near(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
+
+/* ---- for remedies.c --------------------------------------------------------------------------------------------- */
+
+typedef enum shortfall_kind { SHORT_OF_ERROR, SHORT_OF_PHASE, SHORT_OF_OUTPUT } shortfall_kind;
+
+/* Of the family that comes nearest: the layer that keeps it from being enough, its bound, and what it reaches there:
+ * log2 of probabilities or standard deviations. */
 typedef struct shortfall {
     size_t layer;
-    double log2_error, log2_reach;
+    shortfall_kind kind;
+    double wanted, reach;
 } shortfall;
 
-/* optimizer_search of a request that was checked: 1 if there is a set. out is untouched otherwise. */
-int optimizer_find(const optimizer_request *q, optimizer_result *out);
+/* The worst ratio of a layer's variance to its bound, of the family where it is least; 1 or less: there is a set, and
+ * if `any` is set the first such family is as good as the best. *layer, *output (its bootstraps' output or its phase)
+ * and *variance say where. */
+double search_nearest(search *s, int any, size_t *layer, int *output, double *variance);
+/* The best of one family, of a request that was checked: *found 0: there is none, out is untouched. */
+annulus_status optimizer_find(const optimizer_request *q, search_space *space, int *found, optimizer_result *out)
+    __attribute__((warn_unused_result));
 /* Whether it finds one, sooner. */
-int optimizer_feasible(const optimizer_request *q);
+annulus_status optimizer_feasible(const optimizer_request *q, search_space *space, int *feasible)
+    __attribute__((warn_unused_result));
 /* Of a request without a set. */
-shortfall optimizer_shortfall(const optimizer_request *q);
-/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that optimizer_find confirms, fastest first. */
-annulus_status remedies_fail(const optimizer_request *q) __attribute__((warn_unused_result));
+shortfall optimizer_shortfall(const optimizer_request *q, search_space *space);
+/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that optimizer_find confirms, best first. */
+annulus_status remedies_fail(const optimizer_request *q, search_space *space) __attribute__((warn_unused_result));
 #endif

@@ -9,8 +9,16 @@
 #define MAX_REMEDIES 3u
 #define LEAST_WEIGHTS 1e-6
 #define WEIGHTS_STEP 1.01
+#define DEVIATION_STEPS 4.0 /* in a factor of 2 */
 
-typedef enum remedy_kind { FEWER_BITS, FEWER_OUTPUT_BITS, LARGER_ERROR, SMALLER_WEIGHTS } remedy_kind;
+typedef enum remedy_kind {
+    FEWER_BITS,
+    FEWER_OUTPUT_BITS,
+    LARGER_ERROR,
+    LARGER_PHASE,
+    LARGER_OUTPUT,
+    SMALLER_WEIGHTS
+} remedy_kind;
 
 typedef struct changed_request {
     optimizer_request q;
@@ -38,8 +46,13 @@ static int has_own_error(const optimizer_request *q, const lookup_layer *layer)
     return q->target == ERROR_PER_LOOKUP && layer->log2_error < 0;
 }
 
+static double larger_deviation(double std, int strength)
+{
+    return (floor(DEVIATION_STEPS * log2(std)) + strength) / DEVIATION_STEPS;
+}
+
 /* The remedy at a strength of 1, 2, ...: bits (as --rounding-bits caps all look-ups), bits of the outputs, log2 of the
- * probability, the cap of every two-norm. */
+ * probability or of the layer's deviation, the cap of every two-norm. */
 static double remedy_value(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, int strength)
 {
     switch (kind) {
@@ -49,6 +62,10 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
         return strength;
     case LARGER_ERROR:
         return floor(has_own_error(q, culprit) ? culprit->log2_error : q->log2_error) + strength;
+    case LARGER_PHASE:
+        return larger_deviation(culprit->phase_std, strength);
+    case LARGER_OUTPUT:
+        return larger_deviation(culprit->output_std, strength);
     default:
         return layer_norm(culprit) * pow(WEIGHTS_STEP, -strength);
     }
@@ -56,7 +73,7 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
 
 static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
 {
-    if (kind == FEWER_BITS && !layer->is_output) {
+    if (kind == FEWER_BITS && !layer->is_output && !(layer->phase_std > 0)) {
         layer->half_window = fmax(layer->half_window, exp2(-value - 2));
         layer->cells = fmin(layer->cells, exp2(value));
     }
@@ -75,83 +92,127 @@ static void change(remedy_kind kind, double value, const optimizer_request *q, c
     memcpy(out->layers, q->layers, q->layers_count * sizeof *q->layers);
     if (kind == LARGER_ERROR)
         *(has_own_error(q, culprit) ? &out->layers[culprit - q->layers].log2_error : &out->q.log2_error) = value;
+    if (kind == LARGER_PHASE) out->layers[culprit - q->layers].phase_std = exp2(value);
+    if (kind == LARGER_OUTPUT) out->layers[culprit - q->layers].output_std = exp2(value);
     for (size_t i = 0; i < q->layers_count; i++) change_layer(kind, value, &out->layers[i]);
 }
 
 static int strongest(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit)
 {
+    const int has_error = !(culprit->phase_std > 0);
     switch (kind) {
     case FEWER_BITS:
-        return culprit->is_output ? 0 : (int)remedy_value(kind, q, culprit, 1); /* 1 bit is left */
+        return culprit->is_output || !has_error ? 0 : (int)remedy_value(kind, q, culprit, 1); /* 1 bit is left */
     case FEWER_OUTPUT_BITS:
-        return culprit->is_output ? (int)floor(layer_bits(culprit)) : 0;
+        return culprit->is_output && has_error ? (int)floor(layer_bits(culprit)) : 0;
     case LARGER_ERROR:
-        return (int)-remedy_value(kind, q, culprit, 1); /* 2^-1 is left */
+        return has_error ? (int)-remedy_value(kind, q, culprit, 1) : 0; /* 2^-1 is left, so is it of deviations */
+    case LARGER_PHASE:
+        return has_error ? 0 : (int)(-DEVIATION_STEPS * remedy_value(kind, q, culprit, (int)DEVIATION_STEPS));
+    case LARGER_OUTPUT:
+        return culprit->output_std > 0 ? (int)(-DEVIATION_STEPS * remedy_value(kind, q, culprit, (int)DEVIATION_STEPS))
+                                       : 0;
     default:
         return layer_norm(culprit) == 0 ? 0 : (int)(-log(LEAST_WEIGHTS) / log(WEIGHTS_STEP));
     }
 }
 
 /* The least strength that is enough, 0 for none: what is enough stays so when it grows. */
-static int least_strength(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit)
+static annulus_status least_strength(remedy_kind kind, const optimizer_request *q, search_space *space,
+                                     const lookup_layer *culprit, int *strength)
 {
     changed_request r;
-    int low = 0, high = strongest(kind, q, culprit);
-    if (high < 1) return 0;
+    int low = 0, high = strongest(kind, q, culprit), enough = 0;
+    *strength = 0;
+    if (high < 1) return ANNULUS_OK;
     change(kind, remedy_value(kind, q, culprit, high), q, culprit, &r);
-    if (!optimizer_feasible(&r.q)) return 0;
+    TRY(optimizer_feasible(&r.q, space, &enough));
+    if (!enough) return ANNULUS_OK;
     while (high - low > 1) {
         const int middle = low + (high - low) / 2;
         change(kind, remedy_value(kind, q, culprit, middle), q, culprit, &r);
-        *(optimizer_feasible(&r.q) ? &high : &low) = middle;
+        TRY(optimizer_feasible(&r.q, space, &enough));
+        *(enough ? &high : &low) = middle;
     }
-    return high;
+    *strength = high;
+    return ANNULUS_OK;
 }
 
-static int remedy_find(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, remedy *out)
+static void describe(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, double value,
+                     remedy *out)
+{
+    const int own = has_own_error(q, culprit);
+    const size_t room = sizeof out->text;
+    if (kind == FEWER_BITS)
+        (void)snprintf(out->text, room, "rounding to %.0f bits", value);
+    else if (kind == FEWER_OUTPUT_BITS)
+        (void)snprintf(out->text, room, "output bits fewer by %.0f", value);
+    else if (kind == LARGER_ERROR)
+        (void)snprintf(out->text, room, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "", value,
+                       own ? " of " : "", own ? culprit->name : "");
+    else if (kind == LARGER_PHASE || kind == LARGER_OUTPUT)
+        (void)snprintf(out->text, room, "a deviation of 2^%.2f of its %s", value,
+                       kind == LARGER_PHASE ? "phase" : "bootstraps");
+    else
+        (void)snprintf(out->text, room, "weights %.3g times as large (two-norm %.6g)", value / layer_norm(culprit),
+                       value);
+}
+
+static annulus_status remedy_find(remedy_kind kind, const optimizer_request *q, search_space *space,
+                                  const lookup_layer *culprit, int *found, remedy *out)
 {
     changed_request r;
     optimizer_result result;
-    const int strength = least_strength(kind, q, culprit);
-    if (strength == 0) return 0;
+    int strength = 0;
+    *found = 0;
+    TRY(least_strength(kind, q, space, culprit, &strength));
+    if (strength == 0) return ANNULUS_OK;
     const double value = remedy_value(kind, q, culprit, strength);
     change(kind, value, q, culprit, &r);
-    if (!optimizer_find(&r.q, &result)) return 0;
+    TRY(optimizer_find(&r.q, space, found, &result));
+    if (!*found) return ANNULUS_OK;
     out->seconds = result.seconds;
-    if (kind == FEWER_BITS)
-        (void)snprintf(out->text, sizeof out->text, "rounding to %.0f bits", value);
-    else if (kind == FEWER_OUTPUT_BITS)
-        (void)snprintf(out->text, sizeof out->text, "output bits fewer by %.0f", value);
-    else if (kind == LARGER_ERROR)
-        (void)snprintf(out->text, sizeof out->text, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "",
-                       value, has_own_error(q, culprit) ? " of " : "", has_own_error(q, culprit) ? culprit->name : "");
-    else
-        (void)snprintf(out->text, sizeof out->text, "weights %.3g times as large (two-norm %.6g)",
-                       value / layer_norm(culprit), value);
-    return 1;
+    describe(kind, q, culprit, value, out);
+    return ANNULUS_OK;
 }
 
-annulus_status remedies_fail(const optimizer_request *q)
+static void describe_shortfall(const optimizer_request *q, const shortfall *f, char *text, size_t room)
 {
-    static const remedy_kind kinds[] = {FEWER_BITS, FEWER_OUTPUT_BITS, LARGER_ERROR, SMALLER_WEIGHTS};
-    const shortfall missing = optimizer_shortfall(q);
-    const lookup_layer *culprit = &q->layers[missing.layer];
-    remedy found[MAX_REMEDIES];
-    char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "";
+    const lookup_layer *culprit = &q->layers[f->layer];
+    const double norm = layer_norm(culprit);
+    if (f->kind == SHORT_OF_ERROR)
+        (void)snprintf(text, room,
+                       "%s asks for %.1f bits at two-norm %.1f with error probability 2^%.1f, the best reachable is "
+                       "2^%.1f",
+                       culprit->name, layer_bits(culprit), norm, f->wanted, f->reach);
+    else
+        (void)snprintf(text, room,
+                       "%s asks for a deviation of 2^%.2f of its %s at two-norm %.1f, the best reachable is 2^%.2f",
+                       culprit->name, f->wanted, f->kind == SHORT_OF_PHASE ? "phase" : "bootstraps", norm, f->reach);
+}
+
+annulus_status remedies_fail(const optimizer_request *q, search_space *space)
+{
+    static const remedy_kind kinds[] = {FEWER_BITS,   FEWER_OUTPUT_BITS, LARGER_ERROR,
+                                        LARGER_PHASE, LARGER_OUTPUT,     SMALLER_WEIGHTS};
+    const shortfall missing = optimizer_shortfall(q, space);
+    remedy found[sizeof kinds / sizeof *kinds];
+    char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "", what[256];
     size_t count = 0, at = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) { /* by insertion: fastest first */
         remedy r;
-        if (!remedy_find(kinds[k], q, culprit, &r)) continue;
+        int helps = 0;
+        TRY(remedy_find(kinds[k], q, space, &q->layers[missing.layer], &helps, &r));
+        if (!helps) continue;
         size_t i = count++;
         for (; i > 0 && found[i - 1].seconds > r.seconds; i--) found[i] = found[i - 1];
         found[i] = r;
     }
+    if (count > MAX_REMEDIES) count = MAX_REMEDIES;
     for (size_t i = 0; i < count; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s (%.3g s)", i == 0 ? "" : ", or ", found[i].text,
                                found[i].seconds);
-    return fail(ANNULUS_ERR_INFEASIBLE,
-                "no secure parameters exist: %s asks for %.1f bits at two-norm %.1f with error probability 2^%.1f, the "
-                "best reachable is 2^%.1f; %s%s",
-                culprit->name, layer_bits(culprit), layer_norm(culprit), missing.log2_error, missing.log2_reach,
+    describe_shortfall(q, &missing, what, sizeof what);
+    return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s; %s%s", what,
                 count == 0 ? "no change of bits, p-error or weights by itself is enough" : "what helps: ", text);
 }

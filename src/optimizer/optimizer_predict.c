@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What given families are expected to do: noise, failures, seconds and bytes. */
+#include "optimizer/optimizer_priv.h"
+
+#include <math.h>
+
+/* One layer's deciding noise, failure and seconds, whose inputs are outputs of family `from`. */
+static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, layer_choice *c)
+{
+    const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
+    const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
+    c->seconds = (double)layer->weights * cost_weight(source);
+    double v = layer->two_norm * layer->two_norm * noise_blind_rotate(source) +
+               layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
+    if (!layer->is_output) {
+        v += noise_keyswitch(&keyswitch) + noise_modulus_switch(p, c->EF, c->price);
+        c->seconds += (double)layer->count * (cost_keyswitch(&keyswitch) + cost_blind_rotate(p, c->EF, c->price));
+        c->output_std = sqrt(noise_blind_rotate(p));
+    }
+    c->phase_std = sqrt(v);
+    c->log2_failure = noise_failure_log2(v, layer->half_window);
+}
+
+/* Of one inference, without the layers that ask for a deviation. Where every term underflows, the sum of the
+ * probabilities is the probability of the union. */
+static double global_failure(const optimizer_request *q, const layer_choice *layers)
+{
+    double log_right = 0, most = -INFINITY, sum = 0; /* natural log of P(no failure) */
+    for (size_t i = 0; i < q->layers_count; i++) {
+        if (q->layers[i].phase_std > 0) continue;
+        log_right += (double)q->layers[i].count * log1p(-fmin(exp2(layers[i].log2_failure), 1 - 1e-16));
+        most = fmax(most, layers[i].log2_failure);
+    }
+    if (isinf(most)) return most;
+    for (size_t i = 0; i < q->layers_count; i++)
+        if (!(q->layers[i].phase_std > 0)) sum += (double)q->layers[i].count * exp2(layers[i].log2_failure - most);
+    return most + log2(sum) > -40 ? log2(-expm1(log_right)) : most + log2(sum);
+}
+
+static double predicted_bytes(search_objective minimize, const tfhe_families *f, const layer_choice *layers,
+                              size_t count)
+{
+    double sum = 0, rotation = 0;
+    for (uint32_t a = 0; a < f->count; a++) {
+        const tfhe_params into = tfhe_switch_params(f, f->count - 1 - a, a);
+        sum += search_bsk_bytes(minimize, &f->of[a]) + search_ksk_bytes(minimize, &f->of[a]);
+        if (f->count > 1) sum += search_ksk_bytes(minimize, &into); /* none: of no levels */
+    }
+    for (size_t i = 0; i < count; i++)
+        rotation = fmax(rotation, search_rotation_bytes(minimize, &f->of[layers[i].family], layers[i].EF));
+    return sum + rotation;
+}
+
+void optimizer_predict(const optimizer_request *request, const tfhe_families *families, const layer_choice *layers,
+                       optimizer_result *out)
+{
+    const size_t count = request->layers_count;
+    layer_choice chosen[OPTIMIZER_MAX_LAYERS] = {0};
+    for (size_t i = 0; i < count; i++)
+        chosen[i] =
+            (layer_choice){.family = request->layers[i].is_output && i > 0 ? chosen[i - 1].family : layers[i].family,
+                           .EF = request->layers[i].is_output ? 0 : layers[i].EF,
+                           .price = request->layers[i].is_output ? 0 : layers[i].price};
+    *out = (optimizer_result){.families = *families, .log2_error = request->log2_error};
+    for (size_t i = 0; i < count; i++) {
+        out->layers[i] = chosen[i];
+        predict_layer(&request->layers[i], families, chosen[i == 0 ? 0 : i - 1].family, &out->layers[i]);
+        out->seconds += out->layers[i].seconds;
+    }
+    out->log2_global_failure = global_failure(request, out->layers);
+    out->key_bytes = predicted_bytes(MINIMIZE_KEY, families, chosen, count);
+    out->memory_bytes = predicted_bytes(MINIMIZE_MEMORY, families, chosen, count);
+}
+
+double global_from_lookup_log2(double log2_p, double count)
+{
+    return log2(-expm1(count * log1p(-exp2(log2_p))));
+}
+
+double lookup_from_global_log2(double log2_global, double count)
+{
+    return log2(-expm1(log1p(-exp2(log2_global)) / count));
+}
