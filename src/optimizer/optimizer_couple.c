@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two families at hand: their keyswitches, and which does the look-ups of each layer. */
+#include "optimizer/optimizer_couple.h"
+
+#include <math.h>
+
+#define TRANSITIONS COUPLE_TRANSITIONS
+
+/* Gadgets [lo, hi) that a transition may take, hi = 0: it may not happen. Where lo > 0 it does: sets without it are
+ * those of another node. */
+typedef struct node {
+    uint8_t lo[TRANSITIONS], hi[TRANSITIONS];
+} node;
+
+typedef struct solution {
+    uint8_t family[OPTIMIZER_MAX_LAYERS], extension[OPTIMIZER_MAX_LAYERS];
+    uint8_t first[TRANSITIONS], last[TRANSITIONS]; /* gadgets used; first > last: none */
+    double seconds;
+} solution;
+
+typedef struct solver {
+    const couple *c;
+    const search *s;
+    const layer_classes *classes;
+    search_goal goal;
+    double limit_seconds, limit_bytes;
+    int found;
+    solution best;
+} solver;
+
+cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double room,
+                                double steps)
+{
+    cheapest_lookup best = {.seconds = INFINITY};
+    const extension_front *f = to->front;
+    const double least = to->rotate * f->at[0].products, finest = to->variance[f->count - 1];
+    for (size_t k = lo; k < hi && switches[k].seconds + least < best.seconds; k++) {
+        if (switches[k].variance + finest > room) continue;
+        const size_t e = extension_front_find(f, to->variance, to->p.N, room - switches[k].variance, steps);
+        if (e == f->count) continue;
+        const double seconds = switches[k].seconds + to->rotate * f->at[e].products;
+        if (seconds < best.seconds)
+            best = (cheapest_lookup){.seconds = seconds, .gadget = (uint8_t)k, .extension = (uint8_t)e};
+    }
+    return best;
+}
+
+/* One look-up of each class by each transition; of outputs 0 seconds if their bound is kept. */
+static void lookups(const solver *v, const node *n, cheapest_lookup out[][TRANSITIONS])
+{
+    for (size_t c = 0; c < v->classes->count; c++)
+        for (size_t t = 0; t < TRANSITIONS; t++) {
+            const layer_class *l = &v->classes->of[c];
+            const point *from = &v->c->at[t / 2], *to = &v->c->at[t % 2];
+            const double room = l->bound - l->two_norm * l->two_norm * from->noise -
+                                l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
+            out[c][t] = (cheapest_lookup){.seconds = INFINITY};
+            if (l->is_output)
+                out[c][t].seconds = room >= 0 && t / 2 == t % 2 ? 0 : INFINITY;
+            else if (to->noise <= l->output)
+                out[c][t] = couple_cheapest(to, v->c->switches[t], n->lo[t], n->hi[t], room, 2 * l->cells);
+        }
+}
+
+static void note_gadget(solution *a, size_t t, uint8_t index)
+{
+    if (index < a->first[t] || a->first[t] > a->last[t]) a->first[t] = index;
+    if (index > a->last[t]) a->last[t] = index;
+}
+
+/* The fastest families for the layers where each may take its own gadget: along the chain, by the family before. */
+static double assign(const solver *v, const node *n, solution *a)
+{
+    const optimizer_request *q = v->s->request;
+    cheapest_lookup at[OPTIMIZER_MAX_LAYERS][TRANSITIONS];
+    uint8_t from[OPTIMIZER_MAX_LAYERS][2];
+    double sum[2] = {0, 0};
+    lookups(v, n, at);
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const cheapest_lookup *one = at[v->classes->at[i]];
+        const double count = (double)q->layers[i].count, weights = (double)q->layers[i].weights;
+        double next[2] = {INFINITY, INFINITY};
+        for (size_t t = 0; t < TRANSITIONS; t++) {
+            if (i == 0 && t / 2 != t % 2) continue; /* inputs are encrypted for the first layer's family */
+            const double seconds = sum[t / 2] + weights * v->c->at[t / 2].ring->weight + count * one[t].seconds;
+            if (seconds < next[t % 2]) next[t % 2] = seconds, from[i][t % 2] = (uint8_t)(t / 2);
+        }
+        sum[0] = next[0], sum[1] = next[1];
+        if (fmin(sum[0], sum[1]) >= v->limit_seconds) return INFINITY;
+    }
+    uint8_t f = sum[1] < sum[0];
+    *a = (solution){.first = {1, 1, 1, 1}, .seconds = sum[f]};
+    for (size_t i = q->layers_count; i-- > 0;) {
+        const size_t t = 2u * from[i][f] + f;
+        const cheapest_lookup *one = &at[v->classes->at[i]][t];
+        a->family[i] = f;
+        a->extension[i] = one->extension;
+        if (!q->layers[i].is_output) note_gadget(a, t, one->gadget);
+        f = from[i][f];
+    }
+    return a->seconds;
+}
+
+static int is_own(size_t t)
+{
+    return t / 2 == t % 2;
+}
+
+/* Of a family's own keyswitch that nothing uses the smallest is made. */
+static double switch_bytes(const couple *c, size_t t, size_t index)
+{
+    return c->level_bytes[t] * c->switches[t][index].l;
+}
+
+static double least_bytes(const couple *c, const node *n)
+{
+    double bytes = c->at[0].bytes + c->at[1].bytes;
+    for (size_t t = 0; t < TRANSITIONS; t++)
+        if (is_own(t) || n->lo[t] > 0) bytes += switch_bytes(c, t, n->lo[t]);
+    return bytes;
+}
+
+static double solution_bytes(const solver *v, const solution *a)
+{
+    const optimizer_request *q = v->s->request;
+    double bytes = v->c->at[0].bytes + v->c->at[1].bytes, rotation = 0;
+    for (size_t t = 0; t < TRANSITIONS; t++)
+        if (is_own(t) || a->first[t] <= a->last[t])
+            bytes += switch_bytes(v->c, t, a->first[t] <= a->last[t] ? a->first[t] : 0);
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const point *p = &v->c->at[a->family[i]];
+        if (!q->layers[i].is_output)
+            rotation = fmax(rotation, search_rotation_bytes(q->minimize, &p->p, p->front->at[a->extension[i]].EF));
+    }
+    return bytes + rotation;
+}
+
+static void solve(solver *v, const node *n);
+
+/* Both halves of a transition's gadgets, the second begins with `second`. */
+static void solve_halves(solver *v, const node *n, size_t t, uint8_t second)
+{
+    node half = *n;
+    half.lo[t] = second;
+    solve(v, &half);
+    half = *n;
+    half.hi[t] = second;
+    solve(v, &half);
+}
+
+/* The sets of the node with fewer bytes than the solution: gadgets of fewer levels, or a transition that does not
+ * happen.
+ */
+static void solve_smaller(solver *v, const node *n, const solution *a)
+{
+    size_t most = TRANSITIONS;
+    for (size_t t = 0; t < TRANSITIONS; t++)
+        if (a->first[t] <= a->last[t] && a->first[t] > n->lo[t] &&
+            (most == TRANSITIONS || switch_bytes(v->c, t, a->first[t]) > switch_bytes(v->c, most, a->first[most])))
+            most = t;
+    if (most < TRANSITIONS) {
+        solve_halves(v, n, most, (uint8_t)((n->lo[most] + a->first[most] + 1) / 2));
+        return;
+    }
+    for (size_t t = 0; t < TRANSITIONS; t++) {
+        if (is_own(t) || n->lo[t] > 0 || a->first[t] > a->last[t]) continue;
+        node without = *n;
+        without.hi[t] = 0;
+        solve(v, &without);
+    }
+}
+
+/* Branch and bound: a solution whose layers agree on the gadget of each transition is a set; else the gadgets of one
+ * are parted between those that they want. */
+static void solve(solver *v, const node *n)
+{
+    solution a;
+    const double bytes = least_bytes(v->c, n);
+    if (v->goal == SMALLEST ? bytes >= v->limit_bytes : bytes > v->limit_bytes) return;
+    if (!(assign(v, n, &a) < v->limit_seconds)) return;
+    size_t widest = 0;
+    for (size_t t = 1; t < TRANSITIONS; t++)
+        if (a.last[t] - a.first[t] > a.last[widest] - a.first[widest]) widest = t;
+    if (a.last[widest] > a.first[widest]) {
+        solve_halves(v, n, widest, (uint8_t)((a.first[widest] + a.last[widest] + 1) / 2));
+        return;
+    }
+    const double whole = solution_bytes(v, &a);
+    if (v->goal == SMALLEST ? whole < v->limit_bytes : whole <= v->limit_bytes) {
+        v->found = 1;
+        v->best = a;
+        if (v->goal != SMALLEST) {
+            v->limit_seconds = a.seconds;
+            return;
+        }
+        v->limit_bytes = whole;
+    }
+    solve_smaller(v, n, &a);
+}
+
+/* The first layer's family becomes family 0. */
+static void write_candidate(const solver *v, candidate *out)
+{
+    const optimizer_request *q = v->s->request;
+    const solution *a = &v->best;
+    const size_t swap = a->family[0];
+    *out = (candidate){.families.count = 2, .seconds = a->seconds, .bytes = solution_bytes(v, a)};
+    for (size_t t = 0; t < TRANSITIONS; t++) {
+        const int used = a->first[t] <= a->last[t];
+        const gadget *g = &v->c->switches[t][used ? a->first[t] : 0];
+        const size_t into = (t % 2) ^ swap;
+        if (is_own(t)) {
+            out->families.of[into] = v->c->at[t % 2].p;
+            out->families.of[into].ks_l = g->l;
+            out->families.of[into].ks_b = g->b;
+        } else if (used) {
+            out->families.into[into].l = g->l;
+            out->families.into[into].b = g->b;
+        }
+    }
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const extension *e = &v->c->at[a->family[i]].front->at[a->extension[i]];
+        out->layers[i].family = (uint32_t)(a->family[i] ^ swap);
+        if (q->layers[i].is_output) continue;
+        out->layers[i].EF = e->EF;
+        out->layers[i].price = e->price;
+    }
+}
+
+int couple_solve(const search *s, const layer_classes *classes, const couple *c, candidate *out)
+{
+    solver v = {.c = c,
+                .s = s,
+                .classes = classes,
+                .goal = s->goal,
+                .limit_seconds = s->limit_seconds,
+                .limit_bytes = s->goal == SMALLEST_NEAR ? INFINITY : s->limit_bytes};
+    node all = {0};
+    for (size_t t = 0; t < TRANSITIONS; t++) all.hi[t] = (uint8_t)c->switches_count[t];
+    solve(&v, &all);
+    if (!v.found) return 0;
+    write_candidate(&v, out);
+    return 1;
+}
