@@ -184,6 +184,7 @@ static annulus_status check_deviations(const lookup_layer *layer)
 static annulus_status check_request(const optimizer_request *q)
 {
     REQUIRE(q->layers_count >= 1 && q->layers_count <= OPTIMIZER_MAX_LAYERS);
+    for (size_t i = 0; i < q->layers_count; i++) REQUIRE(q->layers[i].count >= 1);
     REQUIRE(q->group <= TFHE_MAX_GROUP && q->families_most <= TFHE_MAX_FAMILIES);
     TRY(check_error("", q->log2_error));
     for (size_t i = 0; i < q->layers_count; i++) {

@@ -18,7 +18,7 @@ typedef struct lookup_layer {
     double two_norm; /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
     double fresh_two_norm; /* the same over freshly encrypted inputs */
     double cells;          /* number of cells of the table: EF*N must be >= 2*cells */
-    size_t count;          /* look-ups (1 per neuron), or decrypted values */
+    size_t count;          /* look-ups (1 per neuron), or decrypted values; >= 1 */
     double weights;        /* of the linear layer before them: as many as take its time (cost.h), 0 if none */
     int is_output;         /* decrypted, not bootstrapped: no keyswitch and modulus-switch noise */
     double log2_error;     /* log2 of the layer's own bound on the failure of one look-up; 0: the request's */

@@ -24,9 +24,19 @@ typedef struct solver {
     const layer_classes *classes;
     search_goal goal;
     double limit_seconds, limit_bytes;
+    double rest[OPTIMIZER_MAX_LAYERS + 1]; /* what the layers from here on take at least */
     int found;
     solution best;
 } solver;
+
+/* One look-up of each class by each transition, negative seconds: not known yet. */
+typedef cheapest_lookup lookup_table[OPTIMIZER_MAX_LAYERS][TRANSITIONS];
+
+static void lookup_table_clear(lookup_table at, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        for (size_t t = 0; t < TRANSITIONS; t++) at[k][t].seconds = -1;
+}
 
 cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double room,
                                 double steps)
@@ -45,21 +55,15 @@ cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t 
     return best;
 }
 
-/* One look-up of each class by each transition; of outputs 0 seconds if their bound is kept. */
-static void lookups(const solver *v, const node *n, cheapest_lookup out[][TRANSITIONS])
+/* A look-up of a class by a transition; of outputs 0 seconds if their bound is kept. */
+static cheapest_lookup look_up(const couple *c, const layer_class *l, const node *n, size_t t)
 {
-    for (size_t c = 0; c < v->classes->count; c++)
-        for (size_t t = 0; t < TRANSITIONS; t++) {
-            const layer_class *l = &v->classes->of[c];
-            const point *from = &v->c->at[t / 2], *to = &v->c->at[t % 2];
-            const double room = l->bound - l->two_norm * l->two_norm * from->noise -
-                                l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
-            out[c][t] = (cheapest_lookup){.seconds = INFINITY};
-            if (l->is_output)
-                out[c][t].seconds = room >= 0 && t / 2 == t % 2 ? 0 : INFINITY;
-            else if (to->noise <= l->output)
-                out[c][t] = couple_cheapest(to, v->c->switches[t], n->lo[t], n->hi[t], room, 2 * l->cells);
-        }
+    const point *from = &c->at[t / 2], *to = &c->at[t % 2];
+    const double room =
+        l->bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
+    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 && t / 2 == t % 2 ? 0 : INFINITY};
+    if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
+    return couple_cheapest(to, c->switches[t], n->lo[t], n->hi[t], room, 2 * l->cells);
 }
 
 static void note_gadget(solution *a, size_t t, uint8_t index)
@@ -69,24 +73,23 @@ static void note_gadget(solution *a, size_t t, uint8_t index)
 }
 
 /* The fastest families for the layers where each may take its own gadget: along the chain, by the family before. */
-static double assign(const solver *v, const node *n, solution *a)
+static double assign(const solver *v, const node *n, lookup_table at, solution *a)
 {
     const optimizer_request *q = v->s->request;
-    cheapest_lookup at[OPTIMIZER_MAX_LAYERS][TRANSITIONS];
     uint8_t from[OPTIMIZER_MAX_LAYERS][2];
     double sum[2] = {0, 0};
-    lookups(v, n, at);
     for (size_t i = 0; i < q->layers_count; i++) {
-        const cheapest_lookup *one = at[v->classes->at[i]];
+        cheapest_lookup *one = at[v->classes->at[i]];
         const double count = (double)q->layers[i].count, weights = (double)q->layers[i].weights;
         double next[2] = {INFINITY, INFINITY};
         for (size_t t = 0; t < TRANSITIONS; t++) {
             if (i == 0 && t / 2 != t % 2) continue; /* inputs are encrypted for the first layer's family */
+            if (one[t].seconds < 0) one[t] = look_up(v->c, &v->classes->of[v->classes->at[i]], n, t);
             const double seconds = sum[t / 2] + weights * v->c->at[t / 2].ring->weight + count * one[t].seconds;
             if (seconds < next[t % 2]) next[t % 2] = seconds, from[i][t % 2] = (uint8_t)(t / 2);
         }
         sum[0] = next[0], sum[1] = next[1];
-        if (fmin(sum[0], sum[1]) >= v->limit_seconds) return INFINITY;
+        if ((sum[0] < sum[1] ? sum[0] : sum[1]) + v->rest[i + 1] >= v->limit_seconds) return INFINITY;
     }
     uint8_t f = sum[1] < sum[0];
     *a = (solution){.first = {1, 1, 1, 1}, .seconds = sum[f]};
@@ -135,17 +138,17 @@ static double solution_bytes(const solver *v, const solution *a)
     return bytes + rotation;
 }
 
-static void solve(solver *v, const node *n);
+static void solve_node(solver *v, const node *n);
 
 /* Both halves of a transition's gadgets, the second begins with `second`. */
 static void solve_halves(solver *v, const node *n, size_t t, uint8_t second)
 {
     node half = *n;
     half.lo[t] = second;
-    solve(v, &half);
+    solve_node(v, &half);
     half = *n;
     half.hi[t] = second;
-    solve(v, &half);
+    solve_node(v, &half);
 }
 
 /* The sets of the node with fewer bytes than the solution: gadgets of fewer levels, or a transition that does not
@@ -166,18 +169,16 @@ static void solve_smaller(solver *v, const node *n, const solution *a)
         if (is_own(t) || n->lo[t] > 0 || a->first[t] > a->last[t]) continue;
         node without = *n;
         without.hi[t] = 0;
-        solve(v, &without);
+        solve_node(v, &without);
     }
 }
 
 /* Branch and bound: a solution whose layers agree on the gadget of each transition is a set; else the gadgets of one
  * are parted between those that they want. */
-static void solve(solver *v, const node *n)
+static void solve(solver *v, const node *n, lookup_table at)
 {
     solution a;
-    const double bytes = least_bytes(v->c, n);
-    if (v->goal == SMALLEST ? bytes >= v->limit_bytes : bytes > v->limit_bytes) return;
-    if (!(assign(v, n, &a) < v->limit_seconds)) return;
+    if (!(assign(v, n, at, &a) < v->limit_seconds)) return;
     size_t widest = 0;
     for (size_t t = 1; t < TRANSITIONS; t++)
         if (a.last[t] - a.first[t] > a.last[widest] - a.first[widest]) widest = t;
@@ -196,6 +197,15 @@ static void solve(solver *v, const node *n)
         v->limit_bytes = whole;
     }
     solve_smaller(v, n, &a);
+}
+
+static void solve_node(solver *v, const node *n)
+{
+    lookup_table at;
+    const double bytes = least_bytes(v->c, n);
+    if (v->goal == SMALLEST ? bytes >= v->limit_bytes : bytes > v->limit_bytes) return;
+    lookup_table_clear(at, v->classes->count);
+    solve(v, n, at);
 }
 
 /* The first layer's family becomes family 0. */
@@ -227,7 +237,25 @@ static void write_candidate(const solver *v, candidate *out)
     }
 }
 
-int couple_solve(const search *s, const layer_classes *classes, const couple *c, candidate *out)
+/* The least seconds of a class's look-ups, by the family of the lower bound first, maybe by it alone. */
+static double class_seconds(const couple *c, const layer_class *l, const node *all, const double least[2],
+                            cheapest_lookup out[TRANSITIONS])
+{
+    const size_t first = least[1] < least[0];
+    double seconds = INFINITY;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t to = first ^ i;
+        if (least[to] >= seconds) break;
+        for (size_t t = to; t < TRANSITIONS; t += 2) {
+            out[t] = look_up(c, l, all, t);
+            if (l->count * out[t].seconds < seconds) seconds = l->count * out[t].seconds;
+        }
+    }
+    return seconds;
+}
+
+int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *const least[2],
+                 double sum, candidate *out)
 {
     solver v = {.c = c,
                 .s = s,
@@ -235,9 +263,24 @@ int couple_solve(const search *s, const layer_classes *classes, const couple *c,
                 .goal = s->goal,
                 .limit_seconds = s->limit_seconds,
                 .limit_bytes = s->goal == SMALLEST_NEAR ? INFINITY : s->limit_bytes};
+    const double weight = fmin(c->at[0].ring->weight, c->at[1].ring->weight);
+    double one[OPTIMIZER_MAX_LAYERS]; /* (classes) */
+    lookup_table at;
     node all = {0};
     for (size_t t = 0; t < TRANSITIONS; t++) all.hi[t] = (uint8_t)c->switches_count[t];
-    solve(&v, &all);
+    lookup_table_clear(at, classes->count);
+    for (size_t k = 0; k < classes->count; k++) {
+        const double of[2] = {least[0][k], least[1][k]};
+        const double seconds = class_seconds(c, &classes->of[k], &all, of, at[k]);
+        sum += seconds - (of[0] < of[1] ? of[0] : of[1]);
+        if (!(sum < s->limit_seconds)) return 0;
+        one[k] = seconds / fmax(classes->of[k].count, 1);
+    }
+    for (size_t i = s->request->layers_count; i-- > 0;) {
+        const lookup_layer *l = &s->request->layers[i];
+        v.rest[i] = v.rest[i + 1] + (double)l->count * one[classes->at[i]] + (double)l->weights * weight;
+    }
+    solve(&v, &all, at);
     if (!v.found) return 0;
     write_candidate(&v, out);
     return 1;

@@ -35,6 +35,7 @@ cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t 
                                 double steps);
 
 /* The best set of two families by the goal and within the limits of s, of SMALLEST_NEAR the fastest; 0: there is none.
- */
-int couple_solve(const search *s, const layer_classes *classes, const couple *c, candidate *out);
+ * least (classes): lower bounds of the seconds of each class by either family; sum: of all, with the lesser of them. */
+int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *const least[2],
+                 double sum, candidate *out);
 #endif

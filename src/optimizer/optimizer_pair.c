@@ -23,8 +23,9 @@ typedef struct site { /* a family: a configuration and an n */
     int has_own;
 } site;
 
-typedef struct promise { /* two configurations, or two sites of two, and a lower bound of what is minimized */
-    double least;
+typedef struct promise { /* two configurations, or two sites of two, and a lower bound of what is minimized, and of
+                            seconds */
+    double least, seconds;
     uint32_t a, b;
 } promise;
 
@@ -44,7 +45,8 @@ typedef struct pairs {
 static layer_classes classes_of(const search *s)
 {
     layer_classes x = {0};
-    for (size_t i = 0; i < s->request->layers_count; i++) {
+    for (size_t o = 0; o < s->request->layers_count; o++) {
+        const size_t i = s->order[o];
         const lookup_layer *l = &s->request->layers[i];
         const layer_class c = {.bound = s->bound[i],
                                .output = s->output[i],
@@ -127,7 +129,7 @@ static int by_promise(const void *a, const void *b)
     return x->a != y->a ? (x->a < y->a ? -1 : 1) : (x->b > y->b) - (x->b < y->b);
 }
 
-/* Configurations, their sites and bounds; those that do no layer's look-ups are left out. */
+/* Configurations, their sites and bounds. */
 static void configs_fill(pairs *x)
 {
     search_space *space = x->s->space;
@@ -140,7 +142,6 @@ static void configs_fill(pairs *x)
             for (size_t k = 0; k < rotations; k++) {
                 const size_t at = x->configs_count;
                 double *least = x->least + at * classes;
-                int useful = 0;
                 x->configs[at] = (config){.ring = r, .rotation = k, .g = g, .least_bytes = INFINITY};
                 for (size_t c = 0; c < classes; c++) least[c] = INFINITY;
                 for (size_t n = 0; n < x->ns_count[g]; n++) {
@@ -151,8 +152,7 @@ static void configs_fill(pairs *x)
                     x->configs[at].least_bytes = fmin(x->configs[at].least_bytes, a.bytes);
                     x->sites[at * x->ns_most + n] = (site){.noise = a.noise, .bytes = a.bytes};
                 }
-                for (size_t c = 0; c < classes; c++) useful |= least[c] > 0 && isfinite(least[c]);
-                x->configs_count += useful != 0;
+                x->configs_count++;
             }
         }
 }
@@ -169,12 +169,14 @@ static void queue_fill(pairs *x)
             if (!within(s, seconds, bytes)) continue;
             seconds = bound_sum(x->least + a * classes, x->least + b * classes, classes, seconds, s->limit_seconds);
             if (!within(s, seconds, bytes)) continue;
-            x->queue[x->queue_count++] = (promise){.least = s->goal == FASTEST ? seconds : bytes, .a = a, .b = b};
+            x->queue[x->queue_count++] = (promise){s->goal == FASTEST ? seconds : bytes, seconds, a, b};
         }
     qsort(x->queue, x->queue_count, sizeof *x->queue, by_promise);
 }
 
-static void try_sites(pairs *x, const config *a, size_t na, const config *b, size_t nb)
+/* least: lower bounds of seconds of the classes by a and by b, and the sum of them all. */
+static void try_sites(pairs *x, const config *a, size_t na, const config *b, size_t nb, const double *const least[2],
+                      double sum)
 {
     search *s = x->s;
     const size_t at[2] = {(size_t)(a - x->configs), (size_t)(b - x->configs)};
@@ -192,8 +194,17 @@ static void try_sites(pairs *x, const config *a, size_t na, const config *b, siz
         c.switches_count[t] = cell->switches_count;
         c.level_bytes[t] = search_ksk_bytes(s->request->minimize, &level);
     }
-    if (!couple_solve(s, &x->classes, &c, &found)) return;
+    if (!couple_solve(s, &x->classes, &c, least, sum, &found)) return;
     if (s->goal != SMALLEST_NEAR || found.bytes < s->limit_bytes) search_take(s, &found);
+}
+
+/* Of two sites: the bounds of the classes by each. */
+static void site_bounds(pairs *x, uint32_t ia, uint32_t na, uint32_t ib, uint32_t nb, const double *least[2])
+{
+    const size_t at = ia * x->ns_most + na, bt = ib * x->ns_most + nb, classes = x->classes.count;
+    const int less = x->sites[at].noise < x->sites[bt].noise;
+    least[0] = less ? own_bounds(x, ia, na) : x->any + at * classes;
+    least[1] = less ? x->any + bt * classes : own_bounds(x, ib, nb);
 }
 
 /* Two configurations: all pairs of n, the most promising first. */
@@ -203,25 +214,25 @@ static void try_configs(pairs *x, uint32_t ia, uint32_t ib)
     const config *a = &x->configs[ia], *b = &x->configs[ib];
     const size_t classes = x->classes.count, row_a = ia * x->ns_most, row_b = ib * x->ns_most;
     const double weights = weights_seconds(x, a, b);
+    const double *least[2];
     size_t count = 0;
     for (uint32_t na = 0; na < x->ns_count[a->g]; na++)
         for (uint32_t nb = ia == ib ? na + 1 : 0; nb < x->ns_count[b->g]; nb++) {
-            const site *at = &x->sites[row_a + na], *bt = &x->sites[row_b + nb];
-            const double *any_a = x->any + (row_a + na) * classes, *any_b = x->any + (row_b + nb) * classes;
-            const double bytes = at->bytes + bt->bytes;
-            double seconds = bound_sum(any_a, any_b, classes, weights, s->limit_seconds);
+            const double bytes = x->sites[row_a + na].bytes + x->sites[row_b + nb].bytes;
+            double seconds = bound_sum(x->any + (row_a + na) * classes, x->any + (row_b + nb) * classes, classes,
+                                       weights, s->limit_seconds);
             if (!within(s, seconds, bytes)) continue;
-            seconds = at->noise < bt->noise
-                          ? bound_sum(own_bounds(x, ia, na), any_b, classes, weights, s->limit_seconds)
-                          : bound_sum(any_a, own_bounds(x, ib, nb), classes, weights, s->limit_seconds);
+            site_bounds(x, ia, na, ib, nb, least);
+            seconds = bound_sum(least[0], least[1], classes, weights, s->limit_seconds);
             if (!within(s, seconds, bytes)) continue;
-            x->sites_queue[count++] = (promise){.least = s->goal == FASTEST ? seconds : bytes, .a = na, .b = nb};
+            x->sites_queue[count++] = (promise){s->goal == FASTEST ? seconds : bytes, seconds, na, nb};
         }
     qsort(x->sites_queue, count, sizeof *x->sites_queue, by_promise);
     for (size_t i = 0; i < count; i++) {
         const promise *p = &x->sites_queue[i];
         if (p->least >= (s->goal == FASTEST ? s->limit_seconds : s->limit_bytes)) return;
-        try_sites(x, a, p->a, b, p->b);
+        site_bounds(x, ia, p->a, ib, p->b, least);
+        try_sites(x, a, p->a, b, p->b, least, p->seconds);
     }
 }
 

@@ -132,8 +132,9 @@ typedef struct search {
     double look_ups, weights;
     double bound[OPTIMIZER_MAX_LAYERS];  /* largest variance of the deciding phase */
     double output[OPTIMIZER_MAX_LAYERS]; /* of a bootstrap's output; INFINITY: any */
-    size_t order[OPTIMIZER_MAX_LAYERS];  /* layers of look-ups, those that say the most about a set first */
-    size_t order_count;
+    size_t
+        order[OPTIMIZER_MAX_LAYERS]; /* layers of look-ups, those that say the most about a set first; then outputs */
+    size_t order_count;              /* of look-ups */
     search_goal goal;
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
     int check_global;                  /* take only sets that hold the request's global probability */

@@ -17,10 +17,10 @@ void search_begin(search *s, const optimizer_request *q, search_space *space, do
         s->bound[i] = most * most;
         s->output[i] = layer->output_std > 0 ? layer->output_std * layer->output_std : INFINITY;
         s->weights += (double)layer->weights;
-        if (layer->is_output) continue;
-        s->look_ups += (double)layer->count;
-        weight[i] = (double)layer->count / most;
-        size_t at = s->order_count++;
+        weight[i] = layer->is_output ? -1 : (double)layer->count / most;
+        s->look_ups += layer->is_output ? 0 : (double)layer->count;
+        s->order_count += !layer->is_output;
+        size_t at = i;
         for (; at > 0 && weight[s->order[at - 1]] < weight[i]; at--) s->order[at] = s->order[at - 1];
         s->order[at] = i;
     }

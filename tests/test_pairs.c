@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search for two families against all sets of a small model, one by one. */
+#include "testing.h"
+
+#include "optimizer/optimizer_priv.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define LAYERS 4u
+#define LEVELS 4u
+#define MAX_FAMILIES 400u
+
+static double uniform(uint64_t *seed)
+{
+    return (double)(test_random(seed) >> 11) * 0x1p-53;
+}
+
+/* Few rings, few n, few levels; two families whatever they save. */
+static search_model small_model(uint32_t last_kN, uint32_t step)
+{
+    search_model m = search_model_shipped;
+    m.n.first = 480, m.n.last = 840, m.n.step = step;
+    m.k_last = 2;
+    m.group_last = 2;
+    m.kN.last = last_kN;
+    m.pbs.l_last = 2;
+    m.ks.l_last = LEVELS;
+    m.near = 1;
+    m.pays = INFINITY;
+    return m;
+}
+
+static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
+{
+    for (size_t i = 0; i < count; i++) {
+        const double bits = 1 + (double)(test_random(seed) % 5), norm = exp2(5 * uniform(seed));
+        layers[i] = (lookup_layer){.name = "layer",
+                                   .half_window = exp2(-bits - 2),
+                                   .two_norm = i == 0 ? 0 : norm,
+                                   .fresh_two_norm = i == 0 ? norm : 0,
+                                   .cells = exp2(bits),
+                                   .count = 1 + test_random(seed) % 100,
+                                   .weights = test_random(seed) % 10000};
+        if (test_random(seed) % 4 == 0)
+            layers[i].phase_std = exp2(-4 - 2 * uniform(seed)), layers[i].cells = 0;
+        else
+            layers[i].log2_error = -2 - 25 * uniform(seed);
+        if (test_random(seed) % 4 == 0) layers[i].output_std = exp2(-9 - 5 * uniform(seed));
+    }
+    if (test_random(seed) % 2 == 0) layers[count - 1].is_output = 1, layers[count - 1].output_std = 0;
+}
+
+typedef struct family { /* without keyswitch gadget */
+    tfhe_params p;
+    double noise, step, variance[EXTENSION_MAX_FRONT];
+    tfhe_params switches[3][LEVELS]; /* from big keys of 512, 1024, 2048; of these levels */
+    double switch_noise[3][LEVELS];
+} family;
+
+static extension_front fronts[2];
+
+static void family_fill(const tfhe_params *p, family *out)
+{
+    *out = (family){.p = *p, .noise = noise_blind_rotate(p), .step = (double)tfhe_steps(p) * cost_step(p)};
+    extension_front_vary(&fronts[p->pbs_group > 1], p, out->variance);
+    for (uint32_t d = 0; d < 3; d++)
+        for (uint32_t g = 0; g < LEVELS; g++) {
+            tfhe_params q = *p;
+            out->switch_noise[d][g] = INFINITY;
+            q.k = 1, q.N = 512u << d, q.ks_l = g + 1;
+            for (q.ks_b = 1; q.ks_b <= 15 && q.ks_b * q.ks_l <= 32; q.ks_b++)
+                if (noise_keyswitch(&q) < out->switch_noise[d][g])
+                    out->switch_noise[d][g] = noise_keyswitch(&q), out->switches[d][g] = q;
+        }
+}
+
+/* Every n, for each number of levels the base of least noise. */
+static size_t all_families(const search_model *m, security_level level, family *out)
+{
+    size_t count = 0;
+    tfhe_params p = {0};
+    for (p.k = 1; p.k <= m->k_last; p.k++)
+        for (p.N = m->N.first; p.N <= m->N.last; p.N *= 2)
+            for (p.n = m->n.first; p.k * p.N >= m->kN.first && p.k * p.N <= m->kN.last && p.n <= m->n.last;
+                 p.n += m->n.step)
+                for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
+                    for (p.pbs_l = 1; p.pbs_l <= m->pbs.l_last; p.pbs_l++)
+                        for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
+                            double least = INFINITY;
+                            tfhe_params best = p;
+                            p.lwe_noise = security_tuniform_bound(p.n, 32, level);
+                            p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, level);
+                            for (p.pbs_bg = m->pbs.b_first; p.pbs_bg <= 30 && p.pbs_bg * p.pbs_l <= 52; p.pbs_bg++)
+                                if (noise_blind_rotate(&p) < least) least = noise_blind_rotate(&p), best = p;
+                            assert_true(count < MAX_FAMILIES);
+                            family_fill(&best, &out[count++]);
+                        }
+    return count;
+}
+
+static double bound_of(const optimizer_request *q, const lookup_layer *l)
+{
+    const double kappa = noise_kappa(l->log2_error < 0 ? l->log2_error : q->log2_error);
+    return pow(l->phase_std > 0 ? l->phase_std : l->half_window / kappa, 2);
+}
+
+/* (layers, transitions, levels) seconds of a layer between two families, INFINITY if no extension is enough. */
+typedef double layer_table[LAYERS][4][LEVELS];
+
+static unsigned size_of(const tfhe_params *p)
+{
+    return p->k * p->N == 512 ? 0 : p->k * p->N == 1024 ? 1 : 2;
+}
+
+static double layer_seconds(const lookup_layer *l, double bound, const family *from, const family *to, uint32_t g)
+{
+    const extension_front *f = &fronts[to->p.pbs_group > 1];
+    const double room =
+        bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * noise_fresh(&from->p);
+    const double weights = (double)l->weights * cost_weight(&from->p);
+    if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
+    const double keyswitch = to->switch_noise[size_of(&from->p)][g];
+    const size_t e = extension_front_find(f, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
+    if (e == f->count || (l->output_std > 0 && to->noise > l->output_std * l->output_std)) return INFINITY;
+    return weights +
+           (double)l->count * (cost_keyswitch(&to->switches[size_of(&from->p)][g]) + to->step * f->at[e].products);
+}
+
+static void fill_layers(const optimizer_request *q, const double *bound, const family *const f[2], layer_table out)
+{
+    for (size_t i = 0; i < q->layers_count; i++)
+        for (size_t t = 0; t < 4; t++)
+            for (uint32_t g = 0; g < LEVELS; g++)
+                out[i][t][g] = layer_seconds(&q->layers[i], bound[i], f[t / 2], f[t % 2], g);
+}
+
+/* Least seconds over the levels [lo, hi] of each transition (hi < 0: none) and every assignment; used: transitions of
+ * it.
+ */
+static double fastest(const optimizer_request *q, const layer_table at, const int *lo, const int *hi, unsigned *used,
+                      int *levels)
+{
+    double best = INFINITY;
+    for (uint32_t f = 0; f < 1u << q->layers_count; f++) {
+        double sum = 0;
+        unsigned seen = 0;
+        int chosen[4] = {0};
+        for (size_t t = 0; t < 4 && isfinite(sum); t++) {
+            double least = INFINITY;
+            int any = 0;
+            for (int g = lo[t]; g <= hi[t]; g++) {
+                double whole = 0;
+                for (size_t i = 0; i < q->layers_count; i++) {
+                    const size_t from = f >> (i == 0 ? 0 : i - 1) & 1, to = f >> i & 1;
+                    if (2 * from + to != t) continue;
+                    any |= !q->layers[i].is_output;
+                    whole += at[i][t][g];
+                }
+                if (whole < least) least = whole, chosen[t] = g;
+            }
+            if (hi[t] < lo[t])
+                for (size_t i = 1; i < q->layers_count; i++)
+                    if (2 * (f >> (i - 1) & 1) + (f >> i & 1) == t) sum = INFINITY;
+            if (hi[t] >= lo[t]) sum += least;
+            seen |= (unsigned)any << t;
+        }
+        if (sum < best) {
+            best = sum;
+            *used = seen;
+            if (levels != NULL) memcpy(levels, chosen, sizeof chosen);
+        }
+    }
+    return best;
+}
+
+static double bytes_of(const optimizer_request *q, const family *const f[2], unsigned used, const int *levels)
+{
+    double bytes = search_bsk_bytes(q->minimize, &f[0]->p) + search_bsk_bytes(q->minimize, &f[1]->p);
+    for (size_t t = 0; t < 4; t++) {
+        const int own = t / 2 == t % 2, in_use = (used >> t & 1) != 0;
+        const tfhe_params *p = &f[t % 2]->switches[size_of(&f[t / 2]->p)][in_use ? levels[t] : 0];
+        if (own || in_use) bytes += search_ksk_bytes(q->minimize, p);
+    }
+    return bytes;
+}
+
+typedef struct brute {
+    double seconds, bytes;           /* least */
+    double near_seconds, near_bytes; /* the best of those near to it */
+} brute;
+
+/* All pairs; by_keys: with every choice of levels. */
+static void all_pairs(const optimizer_request *q, const family *all, size_t count, double near, int by_keys, brute *b,
+                      void (*note)(const optimizer_request *, double near, double seconds, double bytes, brute *))
+{
+    double bound[LAYERS];
+    for (size_t i = 0; i < q->layers_count; i++) bound[i] = bound_of(q, &q->layers[i]);
+    for (size_t x = 0; x < count; x++)
+        for (size_t y = x + 1; y < count; y++) {
+            const family *const f[2] = {&all[x], &all[y]};
+            layer_table at;
+            const int none[4] = {0, 0, 0, 0}, most[4] = {LEVELS - 1, LEVELS - 1, LEVELS - 1, LEVELS - 1};
+            unsigned used = 0;
+            int levels[4];
+            fill_layers(q, bound, f, at);
+            const double seconds = fastest(q, at, none, most, &used, levels);
+            if (isinf(seconds)) continue;
+            if (!by_keys) {
+                note(q, near, seconds, bytes_of(q, f, used, levels), b);
+                continue;
+            }
+            for (int c = 0; c < 4 * 4 * 5 * 5; c++) {
+                const int of[4] = {c % 4, c / 16 % 5 - 1, c / 80 - 1, c / 4 % 4};
+                const int lo[4] = {of[0], of[1] < 0 ? 0 : of[1], of[2] < 0 ? 0 : of[2], of[3]};
+                const double s = fastest(q, at, lo, of, &used, NULL);
+                if (isfinite(s)) note(q, near, s, bytes_of(q, f, used, of), b);
+            }
+        }
+}
+
+static void note_least(const optimizer_request *q, double near, double seconds, double bytes, brute *b)
+{
+    (void)q, (void)near;
+    b->seconds = fmin(b->seconds, seconds);
+    b->bytes = fmin(b->bytes, bytes);
+}
+
+static void note_near(const optimizer_request *q, double near, double seconds, double bytes, brute *b)
+{
+    const int by_bytes = q->minimize != MINIMIZE_SECONDS;
+    if (by_bytes && bytes <= near * b->bytes) b->near_seconds = fmin(b->near_seconds, seconds);
+    if (!by_bytes && seconds <= near * b->seconds) b->near_bytes = fmin(b->near_bytes, bytes);
+}
+
+/* The result is what it says, keeps to all bounds, and has no keyswitch that it does not use. */
+static void check_result(const optimizer_request *q, const optimizer_result *r)
+{
+    optimizer_result p;
+    int used[2] = {0, 0};
+    optimizer_predict(q, &r->families, r->layers, &p);
+    assert_true(fabs(p.seconds / r->seconds - 1) < 1e-9);
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const lookup_layer *l = &q->layers[i];
+        const uint32_t into = r->layers[i].family, from = r->layers[i == 0 ? 0 : i - 1].family;
+        assert_true(p.layers[i].phase_std <= sqrt(bound_of(q, l)) * (1 + 1e-9));
+        if (l->is_output) assert_int_equal(into, from);
+        if (l->is_output) continue;
+        assert_true((double)r->layers[i].EF * r->families.of[into].N >= 2 * l->cells);
+        if (l->output_std > 0) assert_true(p.layers[i].output_std <= l->output_std * (1 + 1e-9));
+        if (into != from) used[into] = 1;
+    }
+    assert_int_equal(r->layers[0].family, 0);
+    for (uint32_t f = 0; f < r->families.count; f++) {
+        assert_ok(tfhe_params_check(&r->families.of[f]));
+        assert_ok(security_check(&r->families.of[f], q->level));
+        assert_int_equal(r->families.into[f].l > 0, used[f]);
+    }
+}
+
+static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, uint32_t step, size_t layers_count,
+                  size_t requests)
+{
+    search_model m = small_model(last_kN, step);
+    family *all = calloc(MAX_FAMILIES, sizeof *all);
+    fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};
+    extension_front_init(&fronts[0]);
+    const size_t count = all_families(&m, SECURITY_128, all);
+    size_t feasible = 0, better = 0;
+    const int by_keys = minimize != MINIMIZE_SECONDS;
+    for (size_t i = 0; i < requests; i++) {
+        lookup_layer layers[LAYERS];
+        random_layers(&seed, layers_count, layers);
+        optimizer_request q = {.layers = layers,
+                               .layers_count = layers_count,
+                               .log2_error = -5,
+                               .level = SECURITY_128,
+                               .minimize = minimize,
+                               .families_most = 2};
+        optimizer_result r, p, single;
+        brute b = {INFINITY, INFINITY, INFINITY, INFINITY};
+        m.near = 1;
+        all_pairs(&q, all, count, 1, by_keys, &b, note_least);
+        if (optimizer_search_model(&q, &m, &r) != ANNULUS_OK) {
+            assert_true(isinf(b.seconds));
+            continue;
+        }
+        feasible++;
+        check_result(&q, &r);
+        optimizer_predict(&q, &r.families, r.layers, &p);
+        assert_true(fabs(by_keys ? p.key_bytes / b.bytes - 1 : r.seconds / b.seconds - 1) < 1e-12);
+        m.near = 1.02;
+        all_pairs(&q, all, count, m.near, by_keys, &b, note_near);
+        assert_ok(optimizer_search_model(&q, &m, &r));
+        check_result(&q, &r);
+        optimizer_predict(&q, &r.families, r.layers, &p);
+        assert_true(by_keys ? p.key_bytes <= m.near * b.bytes : p.seconds <= m.near * b.seconds * (1 + 1e-12));
+        assert_true(fabs(by_keys ? p.seconds / b.near_seconds - 1 : p.key_bytes / b.near_bytes - 1) < 1e-12);
+        q.families_most = 1;
+        m.near = 1;
+        if (optimizer_search_model(&q, &m, &single) != ANNULUS_OK) single.seconds = INFINITY;
+        better += b.seconds < 0.98 * single.seconds;
+    }
+    free(all);
+    print_message("%zu requests have sets, %zu better ones of two families\n", feasible, better);
+    assert_true(feasible >= requests / 2 && (by_keys || better >= requests / 4));
+}
+
+static void test_seconds(void **state)
+{
+    (void)state;
+    exact(MINIMIZE_SECONDS, 1, 2048, 60, 4, 30);
+}
+
+static void test_key(void **state)
+{
+    (void)state;
+    exact(MINIMIZE_KEY, 2, 2048, 180, 3, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seconds), cmocka_unit_test(test_key)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
