@@ -5,7 +5,6 @@
 #include <math.h>
 
 #define LOG2_ONE_PERCENT 0.014355
-#define PAIR_ROUNDS 4 /* bounds at which two families are looked for before the one that is safe */
 
 /* The bound at which any set stays within the global probability: what the layers of their own bounds leave, shared out
  * among the look-ups of the others. NaN: they leave nothing; 0: there are no others. */
@@ -40,6 +39,15 @@ static double largest_failure(const optimizer_request *q, const optimizer_result
     return most;
 }
 
+/* Looks only for what is better than this in what is minimized. */
+static void limit(search *s, double seconds, double bytes)
+{
+    if (s->request->minimize == MINIMIZE_SECONDS)
+        s->limit_seconds = seconds;
+    else
+        s->limit_bytes = bytes;
+}
+
 /* search_best for one family. Of a global probability downward from it, which no look-up may exceed: between a set's
  * largest failure and the bound it was found at the search finds that set again, so the next bound to try is 1 % below
  * it. What is found at the safe bound serves at all. *log2_p: the bound. */
@@ -58,8 +66,7 @@ static annulus_status best_single(const optimizer_request *q, search_space *spac
                  bytes = s->found ? s->best.bytes * enough : INFINITY;
     for (;; *log2_p = fmax(least, fmin(largest_failure(q, &r), *log2_p) - LOG2_ONE_PERCENT)) {
         search_begin(s, q, space, *log2_p);
-        *(q->minimize == MINIMIZE_SECONDS ? &s->limit_seconds : &s->limit_bytes) =
-            q->minimize == MINIMIZE_SECONDS ? seconds : bytes;
+        limit(s, seconds, bytes);
         TRY(search_best(s, search_single));
         if (!s->found) return ANNULUS_OK;
         predict_best(s, *log2_p, &r);
@@ -78,24 +85,26 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
     return ANNULUS_OK;
 }
 
-/* Two families that pay, given the best of one. Where they break the global probability their bound is lowered by as
- * much as they break it, in the end to the safe one. */
+/* Two families that pay, given the best of one. Of a global probability at the safe bound, and then once at the bound
+ * which that set's failures leave room for. */
 static annulus_status best_pair(const search *one, search *s, double *log2_p)
 {
     const optimizer_request *q = one->request;
-    const double pays = one->space->model->pays, least = q->target == ERROR_GLOBAL ? safe_bound(q) : *log2_p;
+    const double pays = one->space->model->pays;
     optimizer_result r;
-    if (!one->found) *log2_p = least;
-    for (int round = 1;; round++) {
-        search_begin(s, q, one->space, *log2_p);
-        if (one->found && q->minimize == MINIMIZE_SECONDS) s->limit_seconds = pays * one->best.seconds;
-        if (one->found && q->minimize != MINIMIZE_SECONDS) s->limit_bytes = pays * one->best.bytes;
-        TRY(search_best(s, search_pairs));
-        if (!s->found || *log2_p <= least) break;
+    search wider;
+    if (q->target == ERROR_GLOBAL) *log2_p = safe_bound(q);
+    search_begin(s, q, one->space, *log2_p);
+    if (one->found) limit(s, pays * one->best.seconds, pays * one->best.bytes);
+    TRY(search_best(s, search_pairs));
+    if (s->found && q->target == ERROR_GLOBAL) {
         predict_best(s, *log2_p, &r);
-        if (r.log2_global_failure <= q->log2_error) break;
-        *log2_p -= fmax(r.log2_global_failure - q->log2_error, LOG2_ONE_PERCENT);
-        *log2_p = round >= PAIR_ROUNDS ? least : fmax(least, *log2_p);
+        const double wide = fmin(q->log2_error, *log2_p + q->log2_error - r.log2_global_failure);
+        search_begin(&wider, q, one->space, wide);
+        limit(&wider, s->best.seconds, s->best.bytes);
+        if (wide > *log2_p + LOG2_ONE_PERCENT) TRY(search_best(&wider, search_pairs));
+        if (wider.found) predict_best(&wider, wide, &r);
+        if (wider.found && r.log2_global_failure <= q->log2_error) *s = wider, *log2_p = wide;
     }
     return search_near(s, search_pairs);
 }

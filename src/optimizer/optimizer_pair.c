@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search for two families: all pairs of families but for keyswitches, by lower bounds of what each layer takes.
  *
- * any: a layer by a family, at least: no noise in its inputs but of its keyswitch, which is from the smallest ring.
+ * any: a layer by a family, at least: with the noise of the quietest family's outputs in its inputs, and a keyswitch
+ * from the smallest ring.
  * own: with the noise of the family's own outputs. The less noisy of two families has no better inputs than its own, so
  * that a pair takes at least the sum over layers of the lesser of any (of the noisier one) and own (of the other).
  * Pairs of configurations, families of every n, go by the least of any over n; the most promising first. */
@@ -34,6 +35,7 @@ typedef struct pairs {
     layer_classes classes;
     size_t ns_most, ns_count[TFHE_MAX_GROUP + 1], *ns[TFHE_MAX_GROUP + 1]; /* indices into the space's */
     size_t configs_count, smallest_ring;
+    double quietest; /* least variance of a bootstrap's output */
     config *configs;
     site *sites;               /* (configs, ns_most) */
     double *least, *any, *own; /* (configs, classes); (configs, ns_most, classes) twice */
@@ -81,15 +83,15 @@ static void class_bounds(const pairs *x, const point *a, size_t n, int own, doub
     const space_cell *cell = search_space_cell(space, search_space_ring(space, x->smallest_ring), n);
     for (size_t k = 0; k < x->classes.count; k++) {
         const layer_class *c = &x->classes.of[k];
-        const double sums = c->two_norm * c->two_norm * a->noise;
+        const double noise = c->two_norm * c->two_norm * (own || c->is_output ? a->noise : x->quietest);
         if (c->is_output)
-            out[k] = sums + c->fresh_two_norm * c->fresh_two_norm * a->ring->fresh <= c->bound ? 0 : INFINITY;
+            out[k] = noise + c->fresh_two_norm * c->fresh_two_norm * a->ring->fresh <= c->bound ? 0 : INFINITY;
         else if (a->noise > c->output)
             out[k] = INFINITY;
         else
-            out[k] = c->count * couple_cheapest(a, cell->switches, 0, cell->switches_count, c->bound - (own ? sums : 0),
-                                                2 * c->cells)
-                                    .seconds;
+            out[k] =
+                c->count *
+                couple_cheapest(a, cell->switches, 0, cell->switches_count, c->bound - noise, 2 * c->cells).seconds;
     }
 }
 
@@ -242,6 +244,7 @@ static annulus_status pairs_create(pairs *x)
     size_t configs = 0;
     void *p = NULL;
     x->classes = classes_of(x->s);
+    x->quietest = INFINITY;
     TRY(mem_create((size_t)space->model->group_last * space->ns_count, sizeof(size_t), "parameter search", &p));
     for (uint32_t g = 1; g <= space->model->group_last; g++) {
         x->ns[g] = (size_t *)p + (g - 1) * space->ns_count;
@@ -252,7 +255,11 @@ static annulus_status pairs_create(pairs *x)
     for (size_t r = 0; r < space->rings_count; r++) {
         const space_ring *ring = search_space_ring(space, r);
         if (tfhe_big_dim(&ring->p) < tfhe_big_dim(&space->rings[x->smallest_ring].p)) x->smallest_ring = r;
-        for (uint32_t g = 1; g <= space->model->group_last; g++) configs += ring->rotations_count[g];
+        for (uint32_t g = 1; g <= space->model->group_last; g++) {
+            configs += ring->rotations_count[g];
+            for (size_t k = 0; k < ring->rotations_count[g]; k++)
+                x->quietest = fmin(x->quietest, space->model->n.first * ring->rotations[g][k].variance);
+        }
     }
     const size_t sites = configs * x->ns_most, classes = x->classes.count;
     TRY(mem_create(configs, sizeof *x->configs, "parameter search", &p));
