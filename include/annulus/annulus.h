@@ -102,6 +102,11 @@ typedef struct annulus_layer_rounding {
     unsigned bits;     /* tables of at most 2^bits cells, 1..12; 0: no rounding */
 } annulus_layer_rounding;
 
+/* What the parameter search minimizes: predicted seconds of an inference; bytes of the evaluation key as written; bytes
+ * that it takes in memory while it runs. Of parameters within 1 % of the fastest those of the smallest key are taken,
+ * of those within 1 % of the fewest bytes the fastest. */
+typedef enum annulus_objective { ANNULUS_SECONDS = 0, ANNULUS_KEY_SIZE = 1, ANNULUS_MEMORY = 2 } annulus_objective;
+
 typedef struct annulus_compile_options {
     int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
     double margin;          /* fraction of the measured width added at each side */
@@ -116,6 +121,7 @@ typedef struct annulus_compile_options {
     size_t layer_errors_count;
     int shared_output; /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
     int security;      /* 128 or 132 */
+    annulus_objective minimize;
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
 /* Error probabilities by name: "exact" 2^-40, "relaxed" 1e-3, "fast" 1e-2 of a look-up; "shared-output" 2^-128, exact

@@ -121,7 +121,7 @@ static void drop_switches(circuit *c)
     }
 }
 
-annulus_status circuit_choose_parameters(circuit *c)
+annulus_status circuit_choose_parameters(circuit *c, search_objective minimize)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     circuit_lookup_layers(c, layers);
@@ -129,7 +129,9 @@ annulus_status circuit_choose_parameters(circuit *c)
                                        .layers_count = c->layers_count,
                                        .target = c->target,
                                        .log2_error = c->log2_error,
-                                       .level = c->level};
+                                       .level = c->level,
+                                       .minimize = minimize,
+                                       .families_most = 1};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

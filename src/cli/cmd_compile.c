@@ -13,7 +13,8 @@ enum {
     ERROR_KEY,
     GLOBAL_KEY,
     PRESET_KEY,
-    SECURITY_KEY
+    SECURITY_KEY,
+    OBJECTIVE_KEY
 };
 
 #define MAX_LAYERS 64u           /* with an error probability or a rounding of their own */
@@ -55,6 +56,7 @@ static const struct argp_option entries[] = {
      "rounding: results may be shown to others)",
      0},
     {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
+    {"minimize", OBJECTIVE_KEY, "WHAT", 0, "seconds of an inference (default), key-size or memory", 0},
     {0}};
 
 /* The next LAYER=VALUE of *rest, which is cut there: the layer in *layer, the value returned. NULL: no more. */
@@ -68,6 +70,17 @@ static char *next_of_layer(struct argp_state *state, const char *what, size_t co
     *equals = '\0';
     *layer = item;
     return equals + 1;
+}
+
+static annulus_objective parse_objective(struct argp_state *state, const char *arg)
+{
+    static const char *const names[] = {
+        [ANNULUS_SECONDS] = "seconds", [ANNULUS_KEY_SIZE] = "key-size", [ANNULUS_MEMORY] = "memory"};
+    const size_t count = sizeof names / sizeof *names;
+    size_t i = 0;
+    while (i < count && strcmp(arg, names[i]) != 0) i++;
+    if (i == count) argp_error(state, "--minimize %s: seconds, key-size or memory", arg);
+    return (annulus_objective)i;
 }
 
 /* P, or LAYER=P,LAYER=P,... */
@@ -168,6 +181,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case SECURITY_KEY:
         if (strcmp(arg, "128") != 0 && strcmp(arg, "132") != 0) argp_error(state, "--security %s: 128 or 132", arg);
         c->o.security = strcmp(arg, "132") == 0 ? 132 : 128;
+        break;
+    case OBJECTIVE_KEY:
+        c->o.minimize = parse_objective(state, arg);
         break;
     case ARGP_KEY_ARG:
         if (c->model != NULL) argp_error(state, "one ONNX file, not also %s", arg);

@@ -26,7 +26,8 @@ void annulus_compile_options_init(annulus_compile_options *o)
                                    .margin = l.margin,
                                    .rounding_bits = l.rounding_bits,
                                    .output_bits = l.output_bits,
-                                   .security = (int)l.level};
+                                   .security = (int)l.level,
+                                   .minimize = ANNULUS_SECONDS};
 }
 
 annulus_status annulus_compile_options_preset(annulus_compile_options *o, const char *name)
@@ -89,12 +90,18 @@ static annulus_status check_errors(const network *n, const annulus_compile_optio
     return given[0] != 0 && given[1] != 0 ? both_errors(n, o) : ANNULUS_OK;
 }
 
+_Static_assert((int)ANNULUS_SECONDS == MINIMIZE_SECONDS && (int)ANNULUS_KEY_SIZE == MINIMIZE_KEY &&
+                   (int)ANNULUS_MEMORY == MINIMIZE_MEMORY,
+               "the same numbers");
+
 /* options as the lowering takes them; *memory is freed by the caller, also after a failure. */
 static annulus_status lowering(const annulus_model *m, const annulus_dataset *calibration,
                                const annulus_compile_options *options, lower_options *o, void **memory)
 {
     if (options->security != SECURITY_128 && options->security != SECURITY_132)
         return fail(ANNULUS_ERR_INPUT, "security level %d: use 128 or 132", options->security);
+    if ((unsigned)options->minimize > ANNULUS_MEMORY)
+        return fail(ANNULUS_ERR_INPUT, "objective %d: minimize seconds, key size or memory", (int)options->minimize);
     if (calibration->d->features != m->n->inputs)
         return fail(ANNULUS_ERR_INPUT, "the calibration data have %zu features, the model takes %zu",
                     calibration->d->features, m->n->inputs);
@@ -106,6 +113,7 @@ static annulus_status lowering(const annulus_model *m, const annulus_dataset *ca
     o->output_bits = options->output_bits;
     o->shared_output = options->shared_output;
     o->level = (security_level)options->security;
+    o->minimize = (search_objective)options->minimize;
     if (options->log2_error != 0) o->log2_error = options->log2_error;
     if (options->log2_global_error != 0) o->target = ERROR_GLOBAL, o->log2_error = options->log2_global_error;
     const size_t errors = options->layer_errors_count, roundings = options->layer_roundings_count;

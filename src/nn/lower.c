@@ -387,7 +387,7 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
     for (size_t i = 0; i < n->layers_count; i++)
         TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, s, &c->layers[i]));
     TRY(copy_labels(n, c));
-    TRY(circuit_choose_parameters(c));
+    TRY(circuit_choose_parameters(c, s->options->minimize));
     return circuit_digest(c);
 }
 

@@ -31,6 +31,7 @@ typedef struct lower_options {
     size_t layer_errors_count;
     int shared_output; /* 1: scores may be shown to others: no rounding, scores exact, every failure <= 2^-128 */
     security_level level;
+    search_objective minimize;
 } lower_options;
 void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128 */
 
