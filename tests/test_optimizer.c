@@ -3,6 +3,7 @@
 
 #include "optimizer/optimizer_priv.h"
 #include <math.h>
+#include <stdlib.h>
 
 static lookup_layer hidden(double bits, double norm, size_t count)
 {
@@ -321,6 +322,114 @@ static void test_own_bound(void **state)
     assert_refused(optimizer_search(&q, &own), "error probability 2^0.5 of hidden");
 }
 
+/* The least cost in operations of a set that keeps the deviation, the input with `two_norm`: every n, ring and number
+ * of levels, g = 1, the base of least noise. */
+static double best_deviation(const lookup_layer *layer)
+{
+    double best = INFINITY;
+    tfhe_params p = {.pbs_group = 1};
+    for (p.k = 1; p.k <= 6; p.k++)
+        for (p.N = 256; p.N <= 1024; p.N *= 2) {
+            if (p.k * p.N < 512 || p.k * p.N > 4096) continue;
+            double rotated[4] = {INFINITY, INFINITY, INFINITY, INFINITY}; /* (levels) a key bit */
+            p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, SECURITY_128);
+            p.n = 1;
+            for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
+                for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
+                    rotated[p.pbs_l] = fmin(rotated[p.pbs_l], noise_blind_rotate(&p));
+            for (p.n = 450; p.n <= 800; p.n += 2) {
+                p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+                for (p.ks_l = 1; p.ks_l <= 8; p.ks_l++) {
+                    double v = INFINITY;
+                    for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
+                    for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
+                        for (uint32_t EF = 1; EF <= 4; EF *= 2) {
+                            const double own = p.n * rotated[p.pbs_l];
+                            const double w =
+                                v + layer->two_norm * layer->two_norm * own + noise_modulus_switch(&p, EF, 0);
+                            if (w > layer->phase_std * layer->phase_std) continue;
+                            if (layer->output_std > 0 && own > layer->output_std * layer->output_std) continue;
+                            best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
+                        }
+                }
+            }
+        }
+    return best;
+}
+
+/* The bounds of torus-native networks: a deviation of the phase of 2^-5 or 2^-4 of the torus at two-norms of 2^3, 2^5
+ * and 2^6. A study by operation counts finds n = 596, 648, 620 and 547, 553, 592 with rings of 6 x 256 and 5 x 256; the
+ * model of seconds n = 564, 642, 602 and 526, 526, 564, with 3 x 512, 4 x 512 and 6 x 256. */
+static void test_deviations(void **state)
+{
+    (void)state;
+    static const double studied[2][3] = {{596, 648, 620}, {547, 553, 592}};
+    for (int bound = -5; bound <= -4; bound++)
+        for (int norm = 3; norm <= 6; norm += norm == 3 ? 2 : 1) {
+            lookup_layer layer = {.name = "triangle",
+                                  .half_window = 0x1p-6,
+                                  .two_norm = exp2(norm),
+                                  .count = 1,
+                                  .phase_std = exp2(bound)};
+            optimizer_request q = {
+                .layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128, .group = 1};
+            optimizer_result r, amplitude;
+            search_exactly(&q, &r);
+            const tfhe_params *p = &r.families.of[0];
+            print_message("2^%d, 2^%d: n=%u %ux%u (%u,%u) ks (%u,%u) EF=%u: %.3g ms, deviation 2^%.2f\n", bound, norm,
+                          p->n, p->k, p->N, p->pbs_l, p->pbs_bg, p->ks_l, p->ks_b, r.layers[0].EF, 1e3 * r.seconds,
+                          log2(r.layers[0].phase_std));
+            assert_true(p->N <= 512 && fabs((double)p->n - studied[bound + 5][norm == 3 ? 0 : norm - 4]) <= 40);
+            assert_true(r.layers[0].phase_std <= layer.phase_std && r.log2_global_failure == -INFINITY);
+            const double slow = best_deviation(&layer);
+            assert_true(r.seconds <= slow * (1 + 1e-9) && r.seconds > 0.9 * slow); /* prices, body levels */
+            q.group = 0;
+            assert_ok(optimizer_search(&q, &r));
+            assert_true(r.seconds <= 1.01 * slow && r.layers[0].phase_std <= layer.phase_std);
+
+            layer.output_std = 0x1p-18; /* amplitude */
+            q.group = 1;
+            search_exactly(&q, &amplitude);
+            assert_true(amplitude.layers[0].output_std <= 0x1p-18 && amplitude.layers[0].phase_std <= layer.phase_std);
+            const double slower = best_deviation(&layer);
+            assert_true(amplitude.seconds <= slower * (1 + 1e-9) && amplitude.seconds > 0.9 * slower);
+        }
+}
+
+/* Deviations beside probabilities: each layer keeps its own kind of bound, and those with one of the phase take no part
+ * in a global probability. */
+static void test_deviations_beside(void **state)
+{
+    (void)state;
+    lookup_layer layers[] = {hidden(4, 10, 100), hidden(3, 10, 5000)};
+    optimizer_request q = {
+        .layers = layers, .layers_count = 2, .target = ERROR_GLOBAL, .log2_error = -20, .level = SECURITY_128};
+    optimizer_result r, alone;
+    layers[1].phase_std = 0x1p-5, layers[1].cells = 0;
+    assert_ok(optimizer_search(&q, &r));
+    assert_true(r.log2_global_failure <= -20 && r.layers[1].phase_std <= 0x1p-5);
+    const double p0 = exp2(r.layers[0].log2_failure);
+    assert_true(fabs(r.log2_global_failure - log2(-expm1(100 * log1p(-p0)))) < 1e-6);
+    assert_true(fabs(r.layers[1].log2_failure -
+                     noise_failure_log2(pow(r.layers[1].phase_std, 2), layers[1].half_window)) < 1e-9);
+    layers[1].phase_std = 0, layers[1].output_std = 0x1p-20; /* beside the probability */
+    assert_ok(optimizer_search(&q, &r));
+    assert_true(r.log2_global_failure <= -20 && r.layers[1].output_std <= 0x1p-20);
+    layers[1].output_std = 0;
+    assert_ok(optimizer_search(&q, &alone));
+    assert_true(alone.layers[1].output_std > 0x1p-20 && alone.seconds < r.seconds);
+
+    static const double bad[] = {-0.1, 1, NAN};
+    for (size_t i = 0; i < 3; i++) {
+        layers[1].phase_std = bad[i];
+        assert_refused(optimizer_search(&q, &r), "of hidden: must be in (0, 1)");
+    }
+    layers[1].phase_std = 0.01, layers[1].log2_error = -3;
+    assert_refused(optimizer_search(&q, &r), "both an error probability and a deviation");
+    layers[1] = (lookup_layer){.name = "scores", .half_window = 0.01, .count = 1, .is_output = 1, .output_std = 0.01};
+    assert_refused(optimizer_search(&q, &r), "scores has a deviation of bootstraps but is decrypted");
+}
+
 /* Searches for the layer after a change: its seconds, NaN if infeasible. */
 static double seconds_of(lookup_layer layer, double log2_error)
 {
@@ -411,6 +520,34 @@ static void test_remedies_by_cause(void **state)
     assert_refused(optimizer_search(&q, &r), "no change of bits, p-error or weights by itself is enough");
 }
 
+/* What is asked for and reachable is named, and what helps does. */
+static void test_deviation_remedies(void **state)
+{
+    (void)state;
+    lookup_layer layer = {
+        .name = "triangle", .half_window = 0x1p-6, .two_norm = exp2(26), .count = 1, .phase_std = 0x1p-7};
+    const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result r;
+    double seconds;
+    assert_refused(optimizer_search(&q, &r),
+                   "triangle asks for a deviation of 2^-7.00 of its phase at two-norm 67108864.0");
+    assert_non_null(strstr(annulus_error_message(), "a deviation of 2^"));
+    const char *at = strstr(annulus_error_message(), "what helps: ");
+    assert_non_null(at);
+    layer.phase_std = exp2(strtod(strstr(at, "a deviation of 2^") + 17, NULL));
+    assert_ok(optimizer_search(&q, &r));
+    layer.phase_std *= exp2(-0.25);
+    assert_refused(optimizer_search(&q, &r), "of its phase");
+    layer.phase_std = 0x1p-7;
+    assert_refused(optimizer_search(&q, &r), "weights ");
+    layer.two_norm = remedy(annulus_error_message(), "(two-norm ", &seconds) * (1 - 1e-6);
+    assert_ok(optimizer_search(&q, &r));
+    layer.two_norm = 1, layer.output_std = 0x1p-50;
+    assert_refused(optimizer_search(&q, &r), "triangle asks for a deviation of 2^-50.00 of its bootstraps");
+    layer.output_std = exp2(remedy(strstr(annulus_error_message(), "what helps"), "a deviation of 2^", &seconds));
+    assert_ok(optimizer_search(&q, &r));
+}
+
 static void test_infeasible(void **state)
 {
     (void)state;
@@ -438,6 +575,9 @@ int main(void)
                                        cmocka_unit_test(test_own_bound),
                                        cmocka_unit_test(test_remedies),
                                        cmocka_unit_test(test_remedies_by_cause),
+                                       cmocka_unit_test(test_deviations),
+                                       cmocka_unit_test(test_deviations_beside),
+                                       cmocka_unit_test(test_deviation_remedies),
                                        cmocka_unit_test(test_infeasible)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
