@@ -49,6 +49,7 @@ static inline double law_rotate_small(const tfhe_params *p)
 static inline search_model law_model(law_family f)
 {
     search_model m = search_model_shipped;
+    m.near = 1;
     if (f == LAW_SINGLE) m.k_last = 1;
     if (f == LAW_DOUBLE) m.k_last = 2, m.blind_rotate = law_rotate_double;
     if (f == LAW_SMALL) m.N.last = 512, m.blind_rotate = law_rotate_small;
@@ -63,19 +64,10 @@ static inline int law_search(law_family f, unsigned bits, double log2_error, law
         .name = "look-up", .half_window = 1 / (4 * cells), .two_norm = LAW_NORM, .cells = cells, .count = 1};
     const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = log2_error, .level = SECURITY_128};
     const search_model m = law_model(f);
-    tfhe_families one = {.count = 1};
-    tfhe_params *p = &one.of[0];
-    double seconds;
-    if (!optimizer_search_model(&q, &m, p, &seconds)) return 0;
-    extension_front front = {.count = 1, .at[0] = extension_expected(1, 0)};
-    if (p->pbs_group == 1) extension_front_init(&front);
-    extension_front_vary(&front, p);
-    const double most = layer.half_window / noise_kappa(log2_error);
-    const double room = most * most - LAW_NORM * LAW_NORM * noise_blind_rotate(p) - noise_keyswitch(p);
-    const extension *e = &front.at[extension_front_find(&front, p, room, 2 * cells)];
-    const layer_choice choice = {.EF = e->EF, .price = e->price};
+    optimizer_result r;
+    if (optimizer_search_model(&q, &m, &r) != ANNULUS_OK) return 0;
     out->bits = bits;
-    optimizer_predict(&q, &one, &choice, &out->r);
+    optimizer_predict(&q, &r.families, r.layers, &out->r);
     return 1;
 }
 

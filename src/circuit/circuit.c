@@ -131,7 +131,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize)
                                        .log2_error = c->log2_error,
                                        .level = c->level,
                                        .minimize = minimize,
-                                       .families_most = 1};
+                                       .families_most = TFHE_MAX_FAMILIES};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;
