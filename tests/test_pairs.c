@@ -40,7 +40,7 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
                                    .fresh_two_norm = i == 0 ? norm : 0,
                                    .cells = exp2(bits),
                                    .count = 1 + test_random(seed) % 100,
-                                   .weights = (double)(test_random(seed) % 10000)};
+                                   .weights = test_random(seed) % 10000};
         if (test_random(seed) % 4 == 0)
             layers[i].phase_std = exp2(-4 - 2 * uniform(seed)), layers[i].cells = 0;
         else
@@ -317,8 +317,70 @@ static void test_key(void **state)
     exact(MINIMIZE_KEY, 2, 2048, 180, 3, 8);
 }
 
+/* Over the shipped sets: two families pay where layers differ, are taken only then, and hold what is asked. */
+static void test_shipped(void **state)
+{
+    (void)state;
+    lookup_layer layers[] = {
+        {.name = "a", .half_window = 0x1p-4, .fresh_two_norm = 8, .cells = 4, .count = 2000, .weights = 100000},
+        {.name = "b", .half_window = 0x1p-10, .two_norm = 8, .cells = 256, .count = 10, .weights = 20000},
+        {.name = "c", .half_window = 0x1p-5, .two_norm = 16, .cells = 8, .count = 500, .weights = 5000},
+        {.name = "d", .half_window = 0x1p-8, .two_norm = 8, .count = 10, .weights = 5000, .is_output = 1}};
+    optimizer_request q = {.layers = layers, .layers_count = 4, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result one, two;
+    assert_ok(optimizer_search(&q, &one));
+    assert_int_equal(one.families.count, 1);
+    q.families_most = 2;
+    assert_ok(optimizer_search(&q, &two));
+    assert_int_equal(two.families.count, 2);
+    check_result(&q, &two);
+    assert_true(two.seconds < 0.98 * one.seconds && two.key_bytes > one.key_bytes);
+    for (size_t i = 0; i < 4; i++) assert_true(two.layers[i].log2_failure <= -40 + 1e-6);
+
+    q.target = ERROR_GLOBAL, q.log2_error = -10;
+    assert_ok(optimizer_search(&q, &two));
+    assert_int_equal(two.families.count, 2);
+    assert_true(two.log2_global_failure <= -10 && two.log2_error > lookup_from_global_log2(-10, 2520) - 1e-6);
+    for (size_t i = 0; i < 4; i++) assert_true(two.layers[i].log2_failure <= two.log2_error + 1e-6);
+
+    q.target = ERROR_PER_LOOKUP, q.layers_count = 1;
+    assert_ok(optimizer_search(&q, &two));
+    assert_int_equal(two.families.count, 1);
+}
+
+/* Key size and memory: no more than by seconds, and of sets near to the least the fastest. */
+static void test_objectives(void **state)
+{
+    (void)state;
+    lookup_layer layers[2] = {
+        {.name = "a", .half_window = 0x1p-6, .fresh_two_norm = 8, .cells = 16, .count = 100, .weights = 10000},
+        {.name = "b", .half_window = 0x1p-7, .two_norm = 8, .cells = 32, .count = 10, .weights = 1000}};
+    optimizer_request q = {.layers = layers, .layers_count = 2, .log2_error = -40, .level = SECURITY_128};
+    optimizer_result r[3], exactly;
+    search_model m = search_model_shipped;
+    m.near = 1;
+    for (size_t i = 0; i < 3; i++) {
+        q.minimize = (search_objective)i;
+        assert_ok(optimizer_search(&q, &r[i]));
+        check_result(&q, &r[i]);
+        assert_ok(optimizer_search_model(&q, &m, &exactly));
+        optimizer_predict(&q, &exactly.families, exactly.layers, &exactly);
+        const double is[] = {r[i].seconds, r[i].key_bytes, r[i].memory_bytes};
+        const double least[] = {exactly.seconds, exactly.key_bytes, exactly.memory_bytes};
+        assert_true(is[i] >= least[i] * (1 - 1e-12) && is[i] <= 1.01 * least[i] * (1 + 1e-12));
+        assert_true(i == 0 ? r[i].key_bytes <= exactly.key_bytes : r[i].seconds <= exactly.seconds);
+    }
+    assert_true(r[1].key_bytes < r[0].key_bytes && r[2].memory_bytes < r[0].memory_bytes);
+    assert_true(r[0].seconds < r[1].seconds && r[0].seconds < r[2].seconds);
+    const tfhe_params *p = &r[2].families.of[0];
+    const uint32_t EF = r[2].layers[0].EF > r[2].layers[1].EF ? r[2].layers[0].EF : r[2].layers[1].EF;
+    assert_true(r[2].memory_bytes ==
+                (double)tfhe_bsk_memory_bytes(p) + (double)tfhe_ksk_memory_bytes(p) + 8.0 * EF * (p->k + 1) * p->N);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seconds), cmocka_unit_test(test_key)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seconds), cmocka_unit_test(test_key),
+                                       cmocka_unit_test(test_shipped), cmocka_unit_test(test_objectives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

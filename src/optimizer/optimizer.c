@@ -85,26 +85,20 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
     return ANNULUS_OK;
 }
 
-/* Two families that pay, given the best of one. Of a global probability at the safe bound, and then once at the bound
- * which that set's failures leave room for. */
+/* Two families that pay, given the best of one. Of a global probability half-way, in log2, from the safe bound to that
+ * of one family: two fit more layers closely to the bound, and hold less of it; at the safe one if their set breaks it.
+ */
 static annulus_status best_pair(const search *one, search *s, double *log2_p)
 {
     const optimizer_request *q = one->request;
-    const double pays = one->space->model->pays;
-    optimizer_result r;
-    search wider;
-    if (q->target == ERROR_GLOBAL) *log2_p = safe_bound(q);
-    search_begin(s, q, one->space, *log2_p);
-    if (one->found) limit(s, pays * one->best.seconds, pays * one->best.bytes);
-    TRY(search_best(s, search_pairs));
-    if (s->found && q->target == ERROR_GLOBAL) {
-        predict_best(s, *log2_p, &r);
-        const double wide = fmin(q->log2_error, *log2_p + q->log2_error - r.log2_global_failure);
-        search_begin(&wider, q, one->space, wide);
-        limit(&wider, s->best.seconds, s->best.bytes);
-        if (wide > *log2_p + LOG2_ONE_PERCENT) TRY(search_best(&wider, search_pairs));
-        if (wider.found) predict_best(&wider, wide, &r);
-        if (wider.found && r.log2_global_failure <= q->log2_error) *s = wider, *log2_p = wide;
+    const double pays = one->space->model->pays, least = q->target == ERROR_GLOBAL ? safe_bound(q) : *log2_p;
+    optimizer_result r = {.log2_global_failure = q->log2_error};
+    for (*log2_p = one->found ? (*log2_p + least) / 2 : least;; *log2_p = least) {
+        search_begin(s, q, one->space, *log2_p);
+        if (one->found) limit(s, pays * one->best.seconds, pays * one->best.bytes);
+        TRY(search_best(s, search_pairs));
+        if (s->found) predict_best(s, *log2_p, &r);
+        if (*log2_p <= least || !s->found || r.log2_global_failure <= q->log2_error) break;
     }
     return search_near(s, search_pairs);
 }

@@ -67,14 +67,14 @@ typedef struct optimizer_result {
  * the probability of the layers without their own is the largest (to 1 %) at which the failures of the set that is best
  * there, 1 - prod(1 - p) over all look-ups and outputs but those of layers with a phase_std, stay within log2_error.
  *
- * One family: exact over k <= 6, N = 2^8..2^12, k N = 512..4096, n = 450, 452..1300, g, gadgets of least noise for
- * their levels, and every EF and price; each layer's EF and price are the fastest that the keys allow. Two
- * (families_most = 2): exact over all pairs of these, on the same grid, with every gadget of the up to four
- * keyswitches; each layer's family, EF and price are the fastest that the keys allow. Taken where the objective falls
- * by more than 2 %, or where one is not enough. With ERROR_GLOBAL at the probability that any set may have, and once
- * more at the larger one for which the failures of the set found leave room. Near-ties: of the sets within 1 % of the
- * fastest, each with its fastest keyswitches, that of the smallest seeded key; of the sets within 1 % of the least
- * bytes the fastest; with ERROR_GLOBAL of those that hold it.
+ * - One family: exact over k <= 6, N = 2^8..2^12, k N = 512..4096, n = 450, 452..1300, g, gadgets of least noise for
+ *   their levels, and every EF and price; each layer's EF and price are the fastest that the keys allow.
+ * - Two (families_most = 2): exact over all pairs of these, on the same grid, with every gadget of the up to four
+ *   keyswitches; each layer's family, EF and price are the fastest that the keys allow. Taken where the objective falls
+ *   by more than 2 %, or where one is not enough. With ERROR_GLOBAL their probability is half-way, in log2, between one
+ *   that holds the global one whatever the set and that of one family; the former, if their set breaks the global one.
+ * - Near-ties: of the sets within 1 % of the fastest, each with its fastest keyswitches, that of the smallest seeded
+ *   key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that hold it.
  *
  * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
  * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for
