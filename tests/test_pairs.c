@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LAYERS 4u
+#define LAYERS 6u
 #define LEVELS 4u
 #define MAX_FAMILIES 400u
 
@@ -309,6 +309,7 @@ static void test_seconds(void **state)
 {
     (void)state;
     exact(MINIMIZE_SECONDS, 1, 2048, 60, 4, 30);
+    exact(MINIMIZE_SECONDS, 4, 2048, 120, 6, 20); /* more layers that share a keyswitch */
 }
 
 static void test_key(void **state)
