@@ -20,7 +20,7 @@ static fixture fixture_make(uint64_t seed, network_task task)
     f.n->task = task;
     f.x = random_inputs(&seed, SAMPLES, 30);
     lower_options_init(&f.o);
-    f.o.log2_error = -7, f.o.rounding_bits = 0;
+    f.o.log2_error = -7, f.o.rounding_bits = 0, f.o.families_most = 1;
     return f;
 }
 

@@ -40,7 +40,7 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
                                    .fresh_two_norm = i == 0 ? norm : 0,
                                    .cells = exp2(bits),
                                    .count = 1 + test_random(seed) % 100,
-                                   .weights = test_random(seed) % 10000};
+                                   .weights = (double)(test_random(seed) % 10000)};
         if (test_random(seed) % 4 == 0)
             layers[i].phase_std = exp2(-4 - 2 * uniform(seed)), layers[i].cells = 0;
         else

@@ -121,7 +121,7 @@ static void drop_switches(circuit *c)
     }
 }
 
-annulus_status circuit_choose_parameters(circuit *c, search_objective minimize)
+annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     circuit_lookup_layers(c, layers);
@@ -131,7 +131,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize)
                                        .log2_error = c->log2_error,
                                        .level = c->level,
                                        .minimize = minimize,
-                                       .families_most = TFHE_MAX_FAMILIES};
+                                       .families_most = families_most};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

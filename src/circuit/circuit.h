@@ -82,9 +82,10 @@ annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused
 annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
 /* The layers as the optimizer sees them; out has layers_count entries. */
 void circuit_lookup_layers(const circuit *c, lookup_layer *out);
-/* Runs the search on circuit_lookup_layers and stores choice, and family, EF and price of each layer; keyswitches that
- * no look-up needs are left out of the families. */
-annulus_status circuit_choose_parameters(circuit *c, search_objective minimize) __attribute__((warn_unused_result));
+/* Runs the search on circuit_lookup_layers, of families_most families at most, and stores choice, and family, EF and
+ * price of each layer; keyswitches that no look-up needs are left out of the families. */
+annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
+    __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)

@@ -11,11 +11,12 @@
 #define WIDEST 12u
 #define LEAST_GAIN 0.001 /* of the seconds: a bit that saves less stays */
 
+/* families_most of options is that of the trial at hand. */
 typedef struct tuning {
     const network *n;
     const float *x;
     size_t count, outputs, hidden; /* samples, outputs, layers with look-ups */
-    const lower_options *options;
+    lower_options options;
     const rounding_goal *goal;
     double *want, *got; /* (count, outputs) of the network and of the circuit tried */
     int32_t *q;         /* (count, inputs) */
@@ -86,7 +87,7 @@ static annulus_status simulate(const tuning *t, trial *out)
 static annulus_status try_widths(tuning *t, const unsigned *width, trial *out)
 {
     layer_rounding roundings[CIRCUIT_MAX_LAYERS];
-    lower_options options = *t->options;
+    lower_options options = t->options;
     *out = (trial){.seconds = INFINITY, .loss = INFINITY};
     for (size_t i = 0; i < t->hidden; i++) {
         out->width[i] = width[i];
@@ -178,11 +179,25 @@ static annulus_status tuning_init(tuning *t)
     return parallel_for(t->count, t->goal->threads, apply_one, t);
 }
 
+/* The same widths in as many families as may be. */
+static annulus_status more_families(tuning *t, uint32_t most, trial *best)
+{
+    trial now;
+    t->options.families_most = most;
+    const annulus_status st = try_widths(t, best->width, &now);
+    if (st == ANNULUS_OK && now.loss <= t->goal->budget && now.seconds < best->seconds) keep(best, &now);
+    circuit_destroy(now.c);
+    return st;
+}
+
 static annulus_status tune(tuning *t, trial *best)
 {
+    const uint32_t most = t->options.families_most;
     int found = 1;
+    t->options.families_most = 1;
     TRY(same_width(t, best));
     while (found) TRY(narrow(t, best, &found));
+    if (most > 1) TRY(more_families(t, most, best));
     return progress_report(t->goal->progress, "rounding", t->trials, t->trials);
 }
 
@@ -202,7 +217,7 @@ annulus_status network_lower_auto(const network *n, const float *calibration, si
                 .count = count,
                 .outputs = n->layers[n->layers_count - 1].out,
                 .hidden = n->layers_count - 1,
-                .options = options,
+                .options = *options,
                 .goal = goal,
                 .planned = 6 + 3 * (n->layers_count - 1)};
     trial best = {0};

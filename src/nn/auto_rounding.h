@@ -23,7 +23,8 @@ typedef struct rounding_report {
 
 /* As network_lower, with the width of every layer chosen (options->rounding_bits and layer_roundings must be 0), at
  * least one sample. First the smallest width, the same for all layers, within the budget; then, layer by layer, one bit
- * less where that costs the fewest seconds and stays within it, until nothing does. report may be NULL.
+ * less where that costs the fewest seconds and stays within it, until nothing does; all in one family of keys. In the
+ * end more are allowed, if the options do, and taken if the budget is still kept. report may be NULL.
  * ANNULUS_ERR_INPUT: no width keeps the budget (the message has the least loss), or shared outputs, which are not
  * rounded. */
 annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,

@@ -19,7 +19,8 @@ void lower_options_init(lower_options *o)
                          .output_bits = 6,
                          .target = ERROR_PER_LOOKUP,
                          .log2_error = -40,
-                         .level = SECURITY_128};
+                         .level = SECURITY_128,
+                         .families_most = TFHE_MAX_FAMILIES};
 }
 
 static int rounds(const lower_options *o)
@@ -387,7 +388,7 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
     for (size_t i = 0; i < n->layers_count; i++)
         TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, s, &c->layers[i]));
     TRY(copy_labels(n, c));
-    TRY(circuit_choose_parameters(c, s->options->minimize));
+    TRY(circuit_choose_parameters(c, s->options->minimize, s->options->families_most));
     return circuit_digest(c);
 }
 

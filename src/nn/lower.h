@@ -32,8 +32,9 @@ typedef struct lower_options {
     int shared_output; /* 1: scores may be shown to others: no rounding, scores exact, every failure <= 2^-128 */
     security_level level;
     search_objective minimize;
+    uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
 } lower_options;
-void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128 */
+void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128, seconds, 2 */
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
  * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.
