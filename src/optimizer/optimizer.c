@@ -91,7 +91,8 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
 static annulus_status best_pair(const search *one, search *s, double *log2_p)
 {
     const optimizer_request *q = one->request;
-    const double pays = one->space->model->pays, least = q->target == ERROR_GLOBAL ? safe_bound(q) : *log2_p;
+    const double pays = one->space->model->pays, safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
+    const double least = safe < 0 ? safe : *log2_p; /* no layer shares the global one */
     optimizer_result r = {.log2_global_failure = q->log2_error};
     for (*log2_p = one->found ? (*log2_p + least) / 2 : least;; *log2_p = least) {
         search_begin(s, q, one->space, *log2_p);
