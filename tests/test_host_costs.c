@@ -14,6 +14,7 @@ static const cost_model some = {.fft = 0.25,
                                 .linear = 0,
                                 .combine = {0, 0, 0.5, 0.75},
                                 .read = 0.0625,
+                                .read_all = 0.1875,
                                 .keyswitch = 0.03125,
                                 .keyswitch_read = 0.375,
                                 .layer = 123.456,
@@ -92,10 +93,12 @@ static void refuse_changed(const char *from, const char *to, const char *why)
 static void test_costs_refused(void **state)
 {
     (void)state;
-    static const char *const costs[][2] = {{"fft", "0.25"},          {"multiply", "0.125"},       {"linear", "0.0"},
-                                           {"combine_2", "0.5"},     {"combine_3", "0.75"},       {"read", "0.0625"},
-                                           {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"}, {"layer", "123.456"},
-                                           {"input", "1.5"},         {"output", "2.5"},           {"expand", "3.5"}};
+    static const char *const costs[][2] = {
+        {"fft", "0.25"},        {"multiply", "0.125"},    {"linear", "0.0"},
+        {"combine_2", "0.5"},   {"combine_3", "0.75"},    {"read", "0.0625"},
+        {"read_all", "0.1875"}, {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"},
+        {"layer", "123.456"},   {"input", "1.5"},         {"output", "2.5"},
+        {"expand", "3.5"}};
     static const char *const values[][2] = {{"-0.5", "out of range"}, {"1e999", "damaged"}, {"NaN", "damaged"},
                                             {"\"1\"", "no cost"},     {"null", "no cost"},  {"", "damaged"}};
     for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {

@@ -108,7 +108,7 @@ static void test_look_ups(void **state)
         circuit *c = random_circuit(widths, 2, 3);
         const tfhe_params *p = &c->choice.families.of[0];
         cost_model m = cost_model_shipped;
-        m.layer = NOTHING, m.input = m.output = m.expand = 0;
+        m.layer = NOTHING, m.input = m.output = m.expand = m.read_all = 0;
         cost_model_use(&m);
         for (uint32_t EF = 1; EF <= 8; EF *= 8)
             for (unsigned threads = 1; threads <= 8; threads++) {
@@ -142,10 +142,16 @@ static void test_reading(void **state)
     cost_model_use(NULL);
     (void)circuit_seconds(c, 1, reads);
     assert_true(reads[1] > 1.05 * bare[1] && reads[0] < 1.05 * bare[0] && near(reads[2], bare[2]));
-    m.crowd = 1.5;
+    m.crowd = 1.5, m.read_all = 0;
     cost_model_use(&m);
     (void)circuit_seconds(c, 0, crowded);
     if (parallel_threads(0) > 1) assert_true(crowded[1] > 1.49 * bare[1]); /* a single job, one worker */
+    m.read_all = 100;
+    cost_model_use(&m);
+    (void)circuit_seconds(c, 0, reads);
+    const double waits = 1.5 * cost_crowd_reads(&c->choice.families.of[0], parallel_threads(0), parallel_threads(0));
+    assert_true(near(reads[1], crowded[1]) && near(reads[0], crowded[0] + waits) &&
+                (parallel_threads(0) > 1) == (waits > 0));
     cost_model_use(NULL);
     circuit_destroy(c);
 }

@@ -22,7 +22,8 @@ static double items_seconds(const tfhe_params *keyswitch, const tfhe_params *p, 
 {
     const double items = (double)s->items / s->active, each = (double)busiest(jobs, s->active) / items;
     const double turns = ceil(each / (double)s->together);
-    return items * (cost_keyswitches(keyswitch, each) + turns * cost_rotations(p, l->EF, l->price, each / turns));
+    return items * (cost_keyswitches(keyswitch, each) + turns * cost_rotations(p, l->EF, l->price, each / turns) +
+                    cost_crowd_reads(p, s->active, parallel_threads(0)));
 }
 
 static double team_seconds(const tfhe_params *keyswitch, const tfhe_params *p, const circuit_layer *l, size_t jobs,

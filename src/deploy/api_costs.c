@@ -25,6 +25,7 @@ static char *costs_text(const host_key *key, const cost_model *m, double error, 
     line(f, "combine_2", m->combine[2], "a step of 2 key bits: per pattern and (rows (k+1) + 1) N");
     line(f, "combine_3", m->combine[3], "a step of 3 key bits: the same");
     line(f, "read", m->read, "a batch: per byte of bootstrapping key");
+    line(f, "read_all", m->read_all, "a batch while all cores read: per byte of both keys, besides");
     line(f, "keyswitch", m->keyswitch, "per kN l (n+1)");
     line(f, "ks_read", m->keyswitch_read, "a batch: per kN l (n+1)");
     line(f, "layer", m->layer, "a linear layer: per weight and kN+1");

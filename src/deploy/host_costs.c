@@ -28,6 +28,7 @@ static const struct {
                  {"combine_2", offsetof(cost_model, combine[2])},
                  {"combine_3", offsetof(cost_model, combine[3])},
                  {"read", offsetof(cost_model, read)},
+                 {"read_all", offsetof(cost_model, read_all)},
                  {"keyswitch", offsetof(cost_model, keyswitch)},
                  {"keyswitch_read", offsetof(cost_model, keyswitch_read)},
                  {"layer", offsetof(cost_model, layer)},

@@ -144,6 +144,7 @@ static const tfhe_params reads[] = {
     {.n = 798, .k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
 };
 #define READS (sizeof reads / sizeof *reads)
+#define SMALL_BATCH 8u
 /* Linear layers, outputs and inputs, in the caches: of many weights, of many outputs, and small ones. */
 static const size_t layers[][2] = {{64, 252}, {64, 4}, {16, 16}, {10, 32}};
 #define LAYERS (sizeof layers / sizeof *layers)
@@ -157,18 +158,23 @@ typedef struct measuring {
 
 static annulus_status next(measuring *at)
 {
-    return progress_report(at->progress, "measuring this processor", at->done++, STEPS + READS + LAYERS + 4);
+    return progress_report(at->progress, "measuring this processor", at->done++, STEPS + 2 * READS + LAYERS + 4);
+}
+
+static tfhe_params with_gadget(const tfhe_params *ring, uint32_t n)
+{
+    tfhe_params p = *ring;
+    p.n = n, p.pbs_bg = 20, p.ks_l = 2, p.ks_b = 4;
+    return p;
 }
 
 static annulus_status measure_steps(measuring *at, cost_model *m, double *worst)
 {
     cost_sample samples[STEPS];
     for (size_t i = 0; i < STEPS; i++) {
-        tfhe_params *p = &samples[i].p;
-        *p = steps[i];
-        p->n = STEP_BITS, p->pbs_bg = 20, p->ks_l = 2, p->ks_b = 4;
+        samples[i].p = with_gadget(&steps[i], STEP_BITS);
         TRY(next(at));
-        TRY(measure_step(p, COST_BATCH, &samples[i].seconds));
+        TRY(measure_step(&samples[i].p, COST_BATCH, &samples[i].seconds));
     }
     return cost_model_fit(samples, STEPS, m, worst);
 }
@@ -178,8 +184,7 @@ static annulus_status measure_reads(measuring *at, cost_model *m)
 {
     double seconds = 0, sum = 0;
     for (size_t i = 0; i < READS; i++) {
-        tfhe_params p = reads[i];
-        p.pbs_bg = 20, p.ks_l = 2, p.ks_b = 4;
+        const tfhe_params p = with_gadget(&reads[i], reads[i].n);
         TRY(next(at));
         TRY(measure_step(&p, 1, &seconds));
         sum += cost_model_read(m, &p, seconds);
@@ -237,20 +242,36 @@ static annulus_status measure_inputs(measuring *at, cost_model *m)
     return ANNULUS_OK;
 }
 
+/* The factor from a key that lies in the caches; beyond it, in small batches, all wait for keys that do not. */
+static annulus_status measure_crowds(measuring *at, cost_model *m)
+{
+    tfhe_params p = with_gadget(&steps[1], STEP_BITS);
+    double alone = 0, crowded = 0, waits = 0, bytes = 0;
+    TRY(next(at));
+    TRY(measure_crowd(&p, COST_BATCH, &alone, &crowded));
+    m->crowd = fmax(crowded / alone, 1);
+    for (size_t i = 0; i < READS; i++) {
+        p = with_gadget(&reads[i], reads[i].n);
+        TRY(next(at));
+        TRY(measure_crowd(&p, SMALL_BATCH, &alone, &crowded));
+        waits += SMALL_BATCH * (crowded - m->crowd * alone);
+        bytes += (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p));
+    }
+    m->read_all = 1e9 * fmax(waits, 0) / bytes;
+    return ANNULUS_OK;
+}
+
 annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
 {
     measuring at = {.progress = progress};
     cost_model m = {0};
     double error = 0;
-    tfhe_params crowd = steps[1];
-    crowd.n = STEP_BITS, crowd.pbs_bg = 20, crowd.ks_l = 2, crowd.ks_b = 4;
     TRY(measure_steps(&at, &m, &error));
     TRY(measure_reads(&at, &m));
     TRY(measure_keyswitches(&at, &m));
     TRY(measure_layers(&at, &m));
     TRY(measure_inputs(&at, &m));
-    TRY(next(&at));
-    TRY(measure_crowd(&crowd, &m.crowd));
+    TRY(measure_crowds(&at, &m));
     TRY(next(&at));
     *out = m;
     *worst = error;

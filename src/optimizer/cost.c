@@ -20,6 +20,7 @@ const cost_model cost_model_shipped = {.fft = 0.0538,
                                        .linear = 0.0936,
                                        .combine = {0, 0, 0.075, 0.083},
                                        .read = 0.037,
+                                       .read_all = 0,
                                        .keyswitch = 0.0212,
                                        .keyswitch_read = 0.09,
                                        .layer = 0.038,
@@ -38,8 +39,9 @@ static int usable(double v)
 
 int cost_model_check(const cost_model *m)
 {
-    const double constants[] = {m->fft,   m->multiply, m->linear, m->read,   m->keyswitch, m->keyswitch_read,
-                                m->layer, m->input,    m->output, m->expand, m->crowd};
+    const double constants[] = {m->fft,      m->multiply,  m->linear,         m->read,
+                                m->read_all, m->keyswitch, m->keyswitch_read, m->layer,
+                                m->input,    m->output,    m->expand,         m->crowd};
     int all = 1;
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) all = all && usable(constants[i]);
     for (size_t g = 2; g <= TFHE_MAX_GROUP; g++) all = all && usable(m->combine[g]);
@@ -124,8 +126,20 @@ double cost_expand_weights(void)
     return current->expand / current->layer;
 }
 
+/* How far `threads` are from one to all. */
+static double crowded(unsigned threads, unsigned all)
+{
+    if (threads <= 1) return 0;
+    return threads >= all ? 1 : (double)(threads - 1) / (all - 1);
+}
+
 double cost_crowd(unsigned threads, unsigned all)
 {
-    if (threads <= 1) return 1;
-    return threads >= all ? current->crowd : 1 + (current->crowd - 1) * (threads - 1) / (all - 1);
+    return 1 + (current->crowd - 1) * crowded(threads, all);
+}
+
+double cost_crowd_reads(const tfhe_params *p, unsigned threads, unsigned all)
+{
+    const double bytes = (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
+    return 1e-9 * current->read_all * bytes * crowded(threads, all);
 }

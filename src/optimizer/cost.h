@@ -14,6 +14,7 @@ typedef struct cost_model {
     double linear;                      /* per (k+1) N: rotation, digits, accumulation */
     double combine[TFHE_MAX_GROUP + 1]; /* [g], g > 1: per (rows (k+1) + 1) N and pattern: of GGSWs and monomials */
     double read;                        /* per byte of bootstrapping key: what one ciphertext alone waits for it */
+    double read_all;                    /* per byte of both keys: what a batch waits longer if all cores read them */
     double keyswitch, keyswitch_read;   /* per kN l (n+1): a ciphertext in a large batch; reading the key, for one */
     /* per word, kN+1, of the ciphertexts of a linear layer and limb of its weights (but `input`): */
     double layer, input, output; /* a weight, an input, an output and MATRIX_CHUNK of its inputs */
@@ -55,6 +56,8 @@ double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double 
 double cost_linear_weights(size_t out, size_t in, unsigned limbs);
 /* Weights that take as long as expanding a ciphertext from its seed. */
 double cost_expand_weights(void);
-/* Factor on the time of a worker if `threads` work at once: between 1 and `crowd` of all. */
+/* If `threads` of `all` cores work at once: factor on the time of a worker, between 1 and `crowd`; seconds that a batch
+ * waits longer for the keys, between 0 and what `read_all` says. */
 double cost_crowd(unsigned threads, unsigned all);
+double cost_crowd_reads(const tfhe_params *p, unsigned threads, unsigned all);
 #endif

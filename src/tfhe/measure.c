@@ -233,21 +233,23 @@ static annulus_status run_one_of_crowd(void *context, size_t i, unsigned worker)
     return st;
 }
 
-annulus_status measure_crowd(const tfhe_params *p, double *ratio)
+annulus_status measure_crowd(const tfhe_params *p, size_t count, double *alone, double *crowded)
 {
     const size_t all = parallel_threads(0);
     crowd c = {0};
     void *q = NULL;
-    double alone = 0, sum = 0;
-    annulus_status st = subject_fill(p, BATCH, &c.s);
+    double one = 0, sum = 0;
+    annulus_status st = subject_fill(p, count, &c.s);
     if (st == ANNULUS_OK) st = mem_create(all, sizeof(double), "measurement", &q);
     c.seconds = q;
     if (st == ANNULUS_OK) st = run_one_of_crowd(&c, 0, 0);
-    if (st == ANNULUS_OK) alone = c.seconds[0];
+    if (st == ANNULUS_OK) one = c.seconds[0];
     if (st == ANNULUS_OK) st = parallel_for(all, 0, run_one_of_crowd, &c);
     for (size_t i = 0; st == ANNULUS_OK && i < all; i++) sum += c.seconds[i];
     mem_free(q);
     subject_clear(&c.s);
-    if (st == ANNULUS_OK) *ratio = sum > alone * (double)all ? sum / (alone * (double)all) : 1;
-    return st;
+    if (st != ANNULUS_OK) return st;
+    *alone = one / (double)count;
+    *crowded = sum / (double)(all * count);
+    return ANNULUS_OK;
 }

@@ -19,7 +19,8 @@ annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *sec
 annulus_status measure_linear(size_t out, size_t in, double *seconds) __attribute__((warn_unused_result));
 /* One word of a ciphertext that is expanded from its seed. */
 annulus_status measure_expand(double *seconds) __attribute__((warn_unused_result));
-/* *ratio: what each of all cores computes at a batch of bootstraps while the others do the same, over what one of them
- * computes while they rest; their mean, at least 1. Without OpenMP it is 1. */
-annulus_status measure_crowd(const tfhe_params *p, double *ratio) __attribute__((warn_unused_result));
+/* A keyswitch and bootstrap at EF = 1 in a batch of `count` (1 to 32): what a core computes at it while the others
+ * rest, and the mean of what all compute while they all do it, with one key. Without OpenMP there is one. */
+annulus_status measure_crowd(const tfhe_params *p, size_t count, double *alone, double *crowded)
+    __attribute__((warn_unused_result));
 #endif
