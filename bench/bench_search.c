@@ -26,7 +26,7 @@ static void random_layers(uint64_t *seed, lookup_layer *layers)
                                    .fresh_two_norm = i == 0 ? norm : 0,
                                    .cells = exp2(bits),
                                    .count = 1 + test_random(seed) % 1000,
-                                   .weights = 1 + test_random(seed) % 100000};
+                                   .weights = (double)(1 + test_random(seed) % 100000)};
         if (test_random(seed) % 6 == 0) {
             layers[i].phase_std = exp2(-3 - 4 * uniform(seed));
             layers[i].output_std = exp2(-10 - 6 * uniform(seed));
