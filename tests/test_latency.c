@@ -71,7 +71,7 @@ static void test_linear(void **state)
         lookup_layer seen[2];
         circuit_lookup_layers(c, seen);
         for (size_t i = 0; i < 2; i++) assert_true(near(seen[i].weights * 2 * (dim + 1) * 1e-9, layers[i]));
-        if (parallel_threads(2) == 2) {
+        if (parallel_threads(2) == 2 && c->layers[0].EF < 4) { /* no team, whose waits are not of the model */
             const double two = circuit_seconds(c, 2, NULL);
             assert_true(two >= all / 2 && two < 0.6 * all);
         }
