@@ -126,7 +126,7 @@ static void test_measures(void **state)
     assert_ok(measure_expand(&seconds));
     assert_true(seconds > 0 && seconds < 1e-3);
     assert_ok(measure_crowd(&p, 3, &seconds, &crowded));
-    assert_true(seconds > 0 && seconds < 1 && crowded > seconds / 4 && crowded < 100 * seconds);
+    assert_true(seconds > 0 && seconds < 1 && crowded > 0 && crowded < 10);
 }
 
 static void test_stops(void **state)

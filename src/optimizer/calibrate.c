@@ -144,7 +144,7 @@ static const tfhe_params reads[] = {
     {.n = 798, .k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
 };
 #define READS (sizeof reads / sizeof *reads)
-#define SMALL_BATCH 8u
+#define SMALL_BATCH 6u
 /* Linear layers, outputs and inputs, in the caches: of many weights, of many outputs, and small ones. */
 static const size_t layers[][2] = {{64, 252}, {64, 4}, {16, 16}, {10, 32}};
 #define LAYERS (sizeof layers / sizeof *layers)
@@ -252,6 +252,7 @@ static annulus_status measure_crowds(measuring *at, cost_model *m)
     m->crowd = fmax(crowded / alone, 1);
     for (size_t i = 0; i < READS; i++) {
         p = with_gadget(&reads[i], reads[i].n);
+        p.ks_l = 7, p.ks_b = 2; /* a key as large as real ones: workers leave it one behind the other */
         TRY(next(at));
         TRY(measure_crowd(&p, SMALL_BATCH, &alone, &crowded));
         waits += SMALL_BATCH * (crowded - m->crowd * alone);

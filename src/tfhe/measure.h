@@ -19,8 +19,8 @@ annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *sec
 annulus_status measure_linear(size_t out, size_t in, double *seconds) __attribute__((warn_unused_result));
 /* One word of a ciphertext that is expanded from its seed. */
 annulus_status measure_expand(double *seconds) __attribute__((warn_unused_result));
-/* A keyswitch and bootstrap at EF = 1 in a batch of `count` (1 to 32): what a core computes at it while the others
- * rest, and the mean of what all compute while they all do it, with one key. Without OpenMP there is one. */
+/* A keyswitch and bootstrap at EF = 1 in a batch of `count` (1 to 32): of one core's computing while the others rest,
+ * and of the clock while all do as many together (bootstrap_batch on all threads). Without OpenMP there is one. */
 annulus_status measure_crowd(const tfhe_params *p, size_t count, double *alone, double *crowded)
     __attribute__((warn_unused_result));
 #endif
