@@ -225,7 +225,7 @@ static annulus_status run_crowd(void *context)
 {
     const crowd *c = context;
     const uint32_t offset = 0;
-    return bootstrap_batch(c->key, c->jobs, c->count, &offset, 1, 0);
+    return bootstrap_batch(c->key, NULL, c->jobs, c->count, &offset, 1, 0);
 }
 
 /* Mean of the clock over CROWDS runs but the longest: of two workers one often follows the other through the key in a
