@@ -204,6 +204,53 @@ static void test_observed_run_is_exact(void **state)
     network_destroy(n);
 }
 
+static void watch_last(void *context, const exec_seen *seen)
+{
+    double *noise = context; /* (3) of the output's sums */
+    if (seen->layer == 1) noise[seen->neuron] = seen->sum_noise;
+}
+
+/* A table of one entry adds no noise, encrypted, simulated and expected alike, however noisy what it reads. */
+static void test_constant_tables(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    const size_t widths[] = {8, 6, 3};
+    subject s;
+    keys k;
+    exec_plan *plan = NULL;
+    double got[3], encrypted[3], simulated[3];
+    subject_create(&s, random_network(&seed, widths, 2, ACTIVATION_RELU, 2), 8);
+    circuit_layer *first = &s.c->layers[0], *last = &s.c->layers[1];
+    for (size_t o = 0; o < 5; o++)
+        for (size_t x = 0; x < first->cells; x++) first->table[o * first->cells + x] = 3;
+    for (size_t i = 0; i < 6; i++) { /* of tables of one entry, of the other alone, of all */
+        last->W[i] = i < 5;
+        last->W[6 + i] = i == 5;
+        last->W[12 + i] = 1;
+    }
+    keys_create(&k, s.c);
+    assert_ok(exec_plan_create(s.c, &plan));
+    const exec_observer see_encrypted = {watch_last, encrypted}, see_simulated = {watch_last, simulated};
+    const seed256 noise = {{8}};
+    assert_ok(exec_encrypted_observed(s.c, plan, k.eval, k.secret, s.q, 0, 1, &see_encrypted, got));
+    assert_ok(exec_simulate_observed(s.c, s.q, 1, &noise, 1, &see_simulated, got, NULL));
+    assert_true(encrypted[0] == 0 && simulated[0] == 0);
+    assert_true(encrypted[1] != 0 && encrypted[1] == encrypted[2]);
+    assert_true(simulated[1] != 0 && simulated[1] == simulated[2]);
+    audit_model model;
+    audit_expected *expected = NULL;
+    audit_model_init(s.c, &model);
+    assert_ok(audit_expect(s.c, &model, &expected));
+    assert_true(expected[1].sum[0] == 0 && expected[1].sum[1] == model.look_up[0]);
+    assert_true(expected[1].sum[2] == model.look_up[0]);
+    assert_true(expected[0].counts[0] && !expected[1].counts[0] && expected[1].counts[1]);
+    audit_expected_destroy(expected, 2);
+    exec_plan_destroy(plan);
+    keys_destroy(&k);
+    subject_destroy(&s);
+}
+
 /* Equally correlated normal numbers, as far from the model as the tolerance allows: p-values below 1/20 come no more
  * often than that. 20,000 draws at each end; the bound leaves so much that a wrong alarm of this test has probability
  * below 1e-9 (1,000 expected at most, 1,200 allowed). */
@@ -271,9 +318,11 @@ static void test_error_bound_holds(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_is_accepted_and_falsified), cmocka_unit_test(test_neurons_that_do_not_count),
-        cmocka_unit_test(test_observed_run_is_exact), cmocka_unit_test(test_variance_bound_holds),
-        cmocka_unit_test(test_error_bound_holds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model_is_accepted_and_falsified),
+                                       cmocka_unit_test(test_neurons_that_do_not_count),
+                                       cmocka_unit_test(test_observed_run_is_exact),
+                                       cmocka_unit_test(test_constant_tables),
+                                       cmocka_unit_test(test_variance_bound_holds),
+                                       cmocka_unit_test(test_error_bound_holds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,8 +100,9 @@ static annulus_status expect_layer(const circuit_layer *l, double variance, doub
         int shared;
         e->sum[o] = sum_variance(l, o, noisy, group, variance, taken, &shared);
         e->phase[o] = e->sum[o] + phase;
-        next[o] = exec_noisy(l, o, noisy);
-        e->counts[o] = next[o] && !shared && groups[o] == o;
+        const unsigned char masked = exec_noisy(l, o, noisy);
+        next[o] = exec_noisy_value(l, o, masked);
+        e->counts[o] = masked && !shared && groups[o] == o;
         e->counted += e->counts[o];
     }
     find_dependence(l, noisy, variance, e);

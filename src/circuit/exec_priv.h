@@ -53,12 +53,21 @@ void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64
 void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x);
 
 /* Whether the ciphertext of sum o has noise, from which of the layer's inputs (in) have: one without a mask has none,
- * and its look-up adds none. */
+ * and neither keyswitch nor modulus switch adds any. */
 static inline unsigned char exec_noisy(const circuit_layer *l, size_t o, const unsigned char *noisy)
 {
     unsigned char any = 0;
     for (size_t i = 0; i < l->in; i++) any |= noisy[i] && l->W[o * l->in + i] != 0;
     return any;
+}
+
+/* Whether its look-up's output, or the value, has: a table of one entry is stored as zeros, which no rotation changes.
+ */
+static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, unsigned char noisy_sum)
+{
+    unsigned char varies = l->cells == 0;
+    for (size_t x = 1; x < l->cells; x++) varies |= l->table[o * l->cells + x] != l->table[o * l->cells];
+    return noisy_sum && varies;
 }
 
 #define EXEC_COLUMNS 256u /* ciphertext words of a linear layer that one work item takes */

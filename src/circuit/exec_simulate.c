@@ -85,12 +85,13 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     const double away = exec_count_sum(l, i, o, acc, sum, stats);
     unsigned events = 0;
     if (l->cells != 0) {
+        const double precision = s->precision[i * s->widest + o], masked = precision < INFINITY;
         const double noisy = s->noisy[(i + 1) * s->widest + o];
         const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step, cell = floor(place);
-        seen.noise = sum + noisy * s->phase_std[i] * normal[o];
+        seen.noise = sum + masked * s->phase_std[i] * normal[o];
         seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
         events = seen.cell != (int64_t)cell ? ERRED : 0;
-        stats->errors_expected[i] += error_probability(s, place - cell, s->precision[i * s->widest + o]);
+        stats->errors_expected[i] += error_probability(s, place - cell, precision);
         v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
         v->noise[at] = torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o]);
     } else
@@ -162,7 +163,7 @@ static annulus_status noise_init(simulation *s)
         s->half_window[i] = circuit_half_window(l);
         for (size_t o = 0; o < l->out; o++) {
             const double sum = noisy_norm2(l, o, noisy) * source;
-            s->noisy[(i + 1) * s->widest + o] = exec_noisy(l, o, noisy);
+            s->noisy[(i + 1) * s->widest + o] = exec_noisy_value(l, o, exec_noisy(l, o, noisy));
             s->precision[i * s->widest + o] =
                 sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
             if (i == 0) s->fresh_std[o] = sqrt(sum);
