@@ -103,7 +103,7 @@ static int stop(void *context, const char *what, size_t done, size_t total)
 {
     stops *s = context;
     (void)done, (void)total;
-    if (strcmp(what, "samples") == 0 && s->count <= SAMPLES) s->at[s->count++] = bench_clock(s->clock);
+    if (strcmp(what, "inputs") == 0 && s->count <= SAMPLES) s->at[s->count++] = bench_clock(s->clock);
     return 0;
 }
 

@@ -244,6 +244,14 @@ static annulus_status run_sample(run *r)
     return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL);
 }
 
+/* Between samples, in look-ups. */
+static annulus_status report_inputs(const run *r)
+{
+    size_t each = 0;
+    for (size_t i = 0; i + 1 < r->c->layers_count; i++) each += r->c->layers[i].out;
+    return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
+}
+
 static annulus_status run_samples(run *r, double *seconds)
 {
     const size_t words = r->x->features * lwe_words(circuit_inputs(r->c));
@@ -253,9 +261,11 @@ static annulus_status run_samples(run *r, double *seconds)
     annulus_status st = exec_plan_create(r->c, &r->plan);
     for (size_t i = r->state.sample; st == ANNULUS_OK && i < r->x->count; i++) {
         const double start = now();
-        st = run_sample(r);
+        st = report_inputs(r);
+        if (st == ANNULUS_OK) st = run_sample(r);
         if (seconds != NULL) seconds[i] = now() - start;
     }
+    if (st == ANNULUS_OK) st = report_inputs(r);
     exec_plan_destroy(r->plan);
     mem_free(in);
     return st;
