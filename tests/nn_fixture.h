@@ -54,4 +54,17 @@ static inline int32_t *quantize_all(const circuit *c, const float *x, size_t cou
         assert_ok(circuit_quantize(c, x + i * c->input.features, 0, q + i * c->input.features));
     return q;
 }
+
+/* Writes the circuit and expects it refused with the text. */
+static inline void refused_as(const circuit *c, const char *text)
+{
+    circuit *back = NULL;
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_refused(circuit_read(&r, &back), text);
+    assert_null(back);
+    writer_clear(&w);
+}
 #endif

@@ -67,19 +67,6 @@ static void test_errors_round_trip(void **state)
     }
 }
 
-/* Writes the circuit and expects it refused with the text. */
-static void refused_as(const circuit *c, const char *text)
-{
-    circuit *back = NULL;
-    writer w;
-    writer_init(&w, 0);
-    circuit_write(&w, c);
-    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
-    assert_refused(circuit_read(&r, &back), text);
-    assert_null(back);
-    writer_clear(&w);
-}
-
 static void test_bad_errors(void **state)
 {
     (void)state;

@@ -3,12 +3,20 @@
 
 #include "base/memory.h"
 #include <math.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and copied as they are");
+
+annulus_status bytes_sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES])
+{
+    unsigned n = 0;
+    if (EVP_Digest(p, len, out, &n, EVP_sha256(), NULL) == 1 && n == SHA256_BYTES) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
+}
 
 annulus_status read_fail(const reader *r, const char *format, ...)
 {

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SHA256_BYTES 32u
+annulus_status bytes_sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));
+
 typedef struct reader {
     const uint8_t *p;
     size_t len, pos;

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "math/matrix.h"
 #include <math.h>
-#include <openssl/evp.h>
 
 annulus_status circuit_create(size_t layers, circuit **out)
 {
@@ -72,12 +71,10 @@ void circuit_destroy(circuit *c)
 annulus_status circuit_digest(circuit *c)
 {
     writer w;
-    unsigned len = 0;
     writer_init(&w, 0);
     circuit_write(&w, c);
     annulus_status st = w.status;
-    if (st == ANNULUS_OK && (EVP_Digest(w.p, w.len, c->digest, &len, EVP_sha256(), NULL) != 1 || len != 32))
-        st = fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
+    if (st == ANNULUS_OK) st = bytes_sha256(w.p, w.len, c->digest);
     writer_clear(&w);
     return st;
 }

@@ -124,6 +124,13 @@ static inline const tfhe_params *circuit_outputs(const circuit *c)
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into);
 /* Variance on the torus that the keyswitch and the modulus switch of hidden layer i add. */
 double circuit_switch_noise(const circuit *c, size_t i);
+/* Look-ups of an inference, in the layers before `layer`. */
+static inline size_t circuit_look_ups_before(const circuit *c, size_t layer)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < layer; i++) count += c->layers[i].cells == 0 ? 0 : c->layers[i].out;
+    return count;
+}
 double circuit_largest_bound(const circuit *c); /* of all layers */
 /* Scores may be shown to others (SECURITY.md): exact, without rounding, bounds at most CIRCUIT_SHARED_LOG2_ERROR. */
 int circuit_shared_output(const circuit *c);

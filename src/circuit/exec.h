@@ -87,4 +87,12 @@ void exec_decode(const circuit *c, const uint64_t *phase, double *acc);
 /* Real values: scores or predictions, value = real_scale*acc + real_bias. Where output_bits resolve one unit of acc it
  * is rounded to the integer it was, so that nothing of the noise is left. */
 void exec_values(const circuit *c, const double *acc, double *values);
+/* Index of the largest of `count` >= 1 values, the first of equals: the answer of a classifier. */
+static inline size_t exec_answer(const double *values, size_t count)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
 #endif

@@ -135,17 +135,11 @@ static annulus_status linear(const circuit_layer *l, const uint64_t *constant, c
     return ANNULUS_OK;
 }
 
-static size_t look_ups_before(const circuit *c, size_t layer)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < layer; i++) count += c->layers[i].out;
-    return count;
-}
-
 static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_set *keys, const uint64_t *in,
                                uint64_t *out, unsigned threads, const annulus_progress *progress)
 {
-    const size_t before = look_ups_before(plan->c, i), all = look_ups_before(plan->c, plan->c->layers_count - 1);
+    const size_t before = circuit_look_ups_before(plan->c, i),
+                 all = circuit_look_ups_before(plan->c, plan->c->layers_count);
     const circuit_layer *l = &plan->c->layers[i];
     const uint32_t source = circuit_source(plan->c, i);
     const eval_key *key = keys->of[l->family];

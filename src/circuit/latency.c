@@ -63,7 +63,7 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
     double all = 0;
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const uint32_t from = c->choice.layers[i == 0 ? 0 : i - 1].family, own = c->choice.layers[i].family;
+        const uint32_t from = circuit_source(c, i), own = l->family;
         const tfhe_params *p = &f->of[from], keyswitch = tfhe_switch_params(f, from, own);
         double seconds = linear_seconds(p, l, workers);
         if (i == 0) seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(l->in, workers);

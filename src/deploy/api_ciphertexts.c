@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "deploy/checkpoint.h"
 #include "deploy/container.h"
 
 #include <string.h>
-#include <time.h>
 
 void annulus_input_destroy(annulus_input *x)
 {
@@ -192,13 +192,6 @@ annulus_status annulus_output_read(const char *path, annulus_output **out)
     return st;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* A run of all samples, and how far it is. */
 typedef struct run {
     const circuit *c;
@@ -247,8 +240,7 @@ static annulus_status run_sample(run *r)
 /* Between samples, in look-ups. */
 static annulus_status report_inputs(const run *r)
 {
-    size_t each = 0;
-    for (size_t i = 0; i + 1 < r->c->layers_count; i++) each += r->c->layers[i].out;
+    const size_t each = circuit_look_ups_before(r->c, r->c->layers_count);
     return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
 }
 
@@ -260,10 +252,10 @@ static annulus_status run_samples(run *r, double *seconds)
     r->in = in;
     annulus_status st = exec_plan_create(r->c, &r->plan);
     for (size_t i = r->state.sample; st == ANNULUS_OK && i < r->x->count; i++) {
-        const double start = now();
+        const double start = clock_seconds(CLOCK_MONOTONIC);
         st = report_inputs(r);
         if (st == ANNULUS_OK) st = run_sample(r);
-        if (seconds != NULL) seconds[i] = now() - start;
+        if (seconds != NULL) seconds[i] = clock_seconds(CLOCK_MONOTONIC) - start;
     }
     if (st == ANNULUS_OK) st = report_inputs(r);
     exec_plan_destroy(r->plan);

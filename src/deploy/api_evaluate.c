@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "deploy/deploy_priv.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct evaluation {
     const annulus_circuit *c;
@@ -15,19 +15,9 @@ typedef struct evaluation {
     double *clear, *values; /* (count,outputs) */
 } evaluation;
 
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 size_t annulus_argmax(const double *values, size_t count)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (values[i] > values[best]) best = i;
-    return best;
+    return exec_answer(values, count);
 }
 
 /* R^2 over all targets: 1 - residual sum of squares / total sum of squares. */
@@ -158,16 +148,16 @@ static annulus_status evaluate(evaluation *e, annulus_mode mode, uint64_t seed, 
     seed256 s = {{0}};
     memcpy(s.b, &seed, sizeof seed);
     TRY(samples_quantize(e->c->c, e->d->d, threads, e->q));
-    double start = now();
+    double start = clock_seconds(CLOCK_MONOTONIC);
     TRY(exec_clear(e->c->c, e->q, e->count, threads, e->clear, &stats));
-    if (mode == ANNULUS_CLEAR) seconds = now() - start;
+    if (mode == ANNULUS_CLEAR) seconds = clock_seconds(CLOCK_MONOTONIC) - start;
     to_values(e, e->clear);
     if (mode == ANNULUS_CLEAR) memcpy(e->values, e->clear, e->count * e->outputs * sizeof(double));
     if (mode == ANNULUS_SIMULATE) {
         memset(&stats, 0, sizeof stats);
-        start = now();
+        start = clock_seconds(CLOCK_MONOTONIC);
         TRY(exec_simulate(e->c->c, e->q, e->count, &s, threads, e->values, &stats));
-        seconds = now() - start;
+        seconds = clock_seconds(CLOCK_MONOTONIC) - start;
         to_values(e, e->values);
     }
     if (mode == ANNULUS_ENCRYPTED) TRY(run_encrypted(e, threads, progress, &seconds));

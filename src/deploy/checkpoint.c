@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deploy/checkpoint.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "deploy/container.h"
 #include "tfhe/lwe.h"
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LEAST_SECONDS 1.0
 #define LEAST_COSTS 20.0
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static annulus_status hash(const void *p, size_t len, uint8_t out[32])
-{
-    unsigned n = 0;
-    if (EVP_Digest(p, len, out, &n, EVP_sha256(), NULL) == 1 && n == 32) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
-}
 
 /* Words of the inputs of a layer behind the first. */
 static size_t values_words(const circuit *c, size_t layer)
@@ -66,10 +51,10 @@ annulus_status checkpoint_open(const char *path, const circuit *c, const annulus
                                checkpoint *out)
 {
     container file;
-    *out = (checkpoint){.path = path, .c = c, .x = x, .written = now()};
+    *out = (checkpoint){.path = path, .c = c, .x = x, .written = clock_seconds(CLOCK_MONOTONIC)};
     if (path == NULL) return ANNULUS_OK;
-    TRY(hash(x->seeds, x->count * sizeof *x->seeds, out->inputs[0]));
-    TRY(hash(x->body, x->count * x->features * sizeof *x->body, out->inputs[1]));
+    TRY(bytes_sha256(x->seeds, x->count * sizeof *x->seeds, out->inputs[0]));
+    TRY(bytes_sha256(x->body, x->count * x->features * sizeof *x->body, out->inputs[1]));
     if (access(path, F_OK) != 0 && errno == ENOENT) return ANNULUS_OK;
     TRY(container_read(path, CONTAINER_CHECKPOINT, &file));
     const annulus_status st = state_read(&file.body, y, out);
@@ -87,7 +72,7 @@ void checkpoint_close(checkpoint *p)
 annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
                                const uint64_t *values)
 {
-    const double start = now();
+    const double start = clock_seconds(CLOCK_MONOTONIC);
     writer w;
     if (p->path == NULL || start - p->written < LEAST_SECONDS || start - p->written < LEAST_COSTS * p->took)
         return ANNULUS_OK;
@@ -101,7 +86,7 @@ annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sa
     if (layer > 0) write_u64s(&w, values, values_words(p->c, layer));
     const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
     writer_clear(&w);
-    p->written = now();
+    p->written = clock_seconds(CLOCK_MONOTONIC);
     p->took = p->written - start;
     return st;
 }

@@ -3,11 +3,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include <openssl/evp.h>
 #include <string.h>
 
 #define HEAD_BYTES 24u /* magic 8, version 4, kind 4, length 8 */
-#define HASH_BYTES 32u
+#define HASH_BYTES SHA256_BYTES
 
 static const char magic[8] = "ANNULUS";
 
@@ -26,14 +25,6 @@ const char *container_kind_name(container_kind kind)
     return kinds[kind].name;
 }
 
-static annulus_status hash(const uint8_t *p, size_t len, uint8_t out[HASH_BYTES])
-{
-    unsigned n = 0;
-    if (EVP_Digest(p, len, out, &n, EVP_sha256(), NULL) != 1 || n != HASH_BYTES)
-        return fail(ANNULUS_ERR_MEMORY, "SHA-256 of the cryptography library failed");
-    return ANNULUS_OK;
-}
-
 annulus_status container_write(const char *path, container_kind kind, const writer *body)
 {
     const int secret = kind == CONTAINER_CLIENT_KEY;
@@ -47,7 +38,7 @@ annulus_status container_write(const char *path, container_kind kind, const writ
     write_u64(&w, body->len);
     write_bytes(&w, body->p, body->len);
     annulus_status st = w.status;
-    if (st == ANNULUS_OK) st = hash(w.p, w.len, digest);
+    if (st == ANNULUS_OK) st = bytes_sha256(w.p, w.len, digest);
     if (st == ANNULUS_OK) {
         write_bytes(&w, digest, sizeof digest);
         st = w.status;
@@ -86,7 +77,7 @@ static annulus_status frame_check(const char *path, container *c)
 {
     uint8_t digest[HASH_BYTES];
     TRY(head_check(path, c->bytes, c->len, c->len, &c->kind));
-    TRY(hash(c->bytes, c->len - HASH_BYTES, digest));
+    TRY(bytes_sha256(c->bytes, c->len - HASH_BYTES, digest));
     if (memcmp(digest, c->bytes + c->len - HASH_BYTES, HASH_BYTES) != 0)
         return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); copy it again", path);
     c->body = (reader){.p = c->bytes + HEAD_BYTES, .len = c->len - HEAD_BYTES - HASH_BYTES, .name = path};

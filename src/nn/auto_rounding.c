@@ -19,8 +19,9 @@ typedef struct tuning {
     lower_options options;
     const rounding_goal *goal;
     double *want, *got; /* (count, outputs) of the network and of the circuit tried */
-    int32_t *q;         /* (count, inputs) */
-    char (*names)[32];  /* (hidden) */
+    int32_t *q;         /* (count, inputs): every circuit quantizes alike */
+    int quantized;
+    char (*names)[32]; /* (hidden) */
     size_t trials, planned;
 } tuning;
 
@@ -31,20 +32,12 @@ typedef struct trial {
     double loss, standard_error;
 } trial;
 
-static size_t largest(const double *v, size_t count)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (v[i] > v[best]) best = i;
-    return best;
-}
-
 static void classification_loss(const tuning *t, trial *out)
 {
     double lost = 0, changed = 0;
     for (size_t i = 0; i < t->count; i++) {
-        const size_t a = largest(t->want + i * t->outputs, t->outputs),
-                     b = largest(t->got + i * t->outputs, t->outputs);
+        const size_t a = exec_answer(t->want + i * t->outputs, t->outputs),
+                     b = exec_answer(t->got + i * t->outputs, t->outputs);
         const int32_t *label = t->goal->label;
         changed += a != b;
         lost += label == NULL ? a != b : ((int32_t)a == label[i]) - ((int32_t)b == label[i]);
@@ -69,11 +62,12 @@ static void regression_loss(const tuning *t, trial *out)
     out->standard_error = 0;
 }
 
-static annulus_status simulate(const tuning *t, trial *out)
+static annulus_status simulate(tuning *t, trial *out)
 {
     const seed256 seed = {{0}};
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; !t->quantized && i < t->count; i++)
         TRY(circuit_quantize(out->c, t->x + i * t->n->inputs, 1, t->q + i * t->n->inputs));
+    t->quantized = 1;
     TRY(exec_simulate(out->c, t->q, t->count, &seed, t->goal->threads, t->got, NULL));
     for (size_t i = 0; i < t->count; i++) exec_values(out->c, t->got + i * t->outputs, t->got + i * t->outputs);
     if (t->n->task == NETWORK_CLASSIFICATION)

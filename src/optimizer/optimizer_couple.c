@@ -80,7 +80,7 @@ static double assign(const solver *v, const node *n, lookup_table at, solution *
     double sum[2] = {0, 0};
     for (size_t i = 0; i < q->layers_count; i++) {
         cheapest_lookup *one = at[v->classes->at[i]];
-        const double count = (double)q->layers[i].count, weights = (double)q->layers[i].weights;
+        const double count = (double)q->layers[i].count, weights = q->layers[i].weights;
         double next[2] = {INFINITY, INFINITY};
         for (size_t t = 0; t < TRANSITIONS; t++) {
             if (i == 0 && t / 2 != t % 2) continue; /* inputs are encrypted for the first layer's family */
@@ -278,7 +278,7 @@ int couple_solve(const search *s, const layer_classes *classes, const couple *c,
     }
     for (size_t i = s->request->layers_count; i-- > 0;) {
         const lookup_layer *l = &s->request->layers[i];
-        v.rest[i] = v.rest[i + 1] + (double)l->count * one[classes->at[i]] + (double)l->weights * weight;
+        v.rest[i] = v.rest[i + 1] + (double)l->count * one[classes->at[i]] + l->weights * weight;
     }
     solve(&v, &all, at);
     if (!v.found) return 0;

@@ -9,7 +9,7 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
 {
     const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
     const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
-    c->seconds = (double)layer->weights * cost_weight(source);
+    c->seconds = layer->weights * cost_weight(source);
     double v = layer->two_norm * layer->two_norm * noise_blind_rotate(source) +
                layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
     if (!layer->is_output) {

@@ -16,7 +16,7 @@ void search_begin(search *s, const optimizer_request *q, search_space *space, do
         const double most = layer->phase_std > 0 ? layer->phase_std : layer->half_window / own;
         s->bound[i] = most * most;
         s->output[i] = layer->output_std > 0 ? layer->output_std * layer->output_std : INFINITY;
-        s->weights += (double)layer->weights;
+        s->weights += layer->weights;
         weight[i] = layer->is_output ? -1 : (double)layer->count / most;
         s->look_ups += layer->is_output ? 0 : (double)layer->count;
         s->order_count += !layer->is_output;

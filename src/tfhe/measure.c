@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe/measure.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "math/matrix.h"
@@ -9,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BATCH ROTATION_MOST
 /* Runs of what is measured: as many as take less than ENOUGH seconds, at least FEWEST. */
@@ -20,13 +20,6 @@
 /* Words of a ciphertext (k*N+1), and how many of them circuit/exec_encrypted.c multiplies at a time. */
 #define WORDS 2049u
 #define COLUMNS 256u
-
-static double now(clockid_t clock)
-{
-    struct timespec t;
-    (void)clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b)
 {
@@ -39,14 +32,14 @@ static annulus_status median_of(annulus_status (*run)(void *context), void *cont
 {
     double times[ROUNDS], sum = 0;
     size_t count = 0;
-    const double first = now(CLOCK_THREAD_CPUTIME_ID);
+    const double first = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     TRY(run(context));
-    *seconds = now(CLOCK_THREAD_CPUTIME_ID) - first;
+    *seconds = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - first;
     if (*seconds > ENOUGH) return ANNULUS_OK;
     while (count < ROUNDS && (count < FEWEST || sum < ENOUGH)) {
-        const double start = now(CLOCK_THREAD_CPUTIME_ID);
+        const double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
         TRY(run(context));
-        times[count] = now(CLOCK_THREAD_CPUTIME_ID) - start;
+        times[count] = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
         sum += times[count++];
     }
     qsort(times, count, sizeof *times, ascending);
@@ -234,9 +227,9 @@ static annulus_status crowd_clock(crowd *c, double *seconds)
     double times[CROWDS];
     TRY(run_crowd(c));
     for (size_t i = 0; i < CROWDS; i++) {
-        const double start = now(CLOCK_MONOTONIC);
+        const double start = clock_seconds(CLOCK_MONOTONIC);
         TRY(run_crowd(c));
-        times[i] = now(CLOCK_MONOTONIC) - start;
+        times[i] = clock_seconds(CLOCK_MONOTONIC) - start;
     }
     qsort(times, CROWDS, sizeof *times, ascending);
     *seconds = times[CROWDS / 4];

@@ -2,11 +2,11 @@
 /* The training loop. */
 #include "train/train_priv.h"
 
+#include "base/clock.h"
 #include "base/parallel.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <time.h>
 
 #define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
@@ -68,13 +68,6 @@ typedef struct loop {
     size_t steps; /* of one epoch */
 } loop;
 
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Rate of a step: linear warm-up over the first twentieth, then half a cosine down to a hundredth. */
 static double rate_at(const loop *l)
 {
@@ -119,7 +112,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
 static annulus_status run_epochs(loop *l, network **out)
 {
     for (unsigned e = 0; e < l->o->epochs; e++) {
-        const double start = now();
+        const double start = clock_seconds(CLOCK_MONOTONIC);
         train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
         TRY(run_epoch(l, e, &report.loss));
         TRY(train_weights_quantize(l->m));
@@ -128,7 +121,7 @@ static annulus_status run_epochs(loop *l, network **out)
         network *n = NULL;
         TRY(train_fold(l->m, l->t, &n));
         const annulus_status st = train_score(n, l->t, l->o->threads, &report.validation);
-        report.seconds = now() - start;
+        report.seconds = clock_seconds(CLOCK_MONOTONIC) - start;
         if (st == ANNULUS_OK && l->report != NULL) l->report(l->context, &report);
         if (st == ANNULUS_OK && last)
             *out = n;
