@@ -54,7 +54,12 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "results for others to see need error probabilities of a look-up of at most 2^%d",
                     CIRCUIT_SHARED_LOG2_ERROR);
-    return network_check(n);
+    TRY(network_check(n));
+    for (size_t i = 0; i < n->layers_count; i++)
+        if (activation_is_wave(n->layers[i].act))
+            return fail(ANNULUS_ERR_INPUT, "layer %zu: %s cannot be compiled", i + 1,
+                        activation_name(n->layers[i].act));
+    return ANNULUS_OK;
 }
 
 /* Values at hand while the layers are lowered one after another. */
@@ -198,7 +203,7 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
         for (size_t c = 0; c < l->cells; c++) {
             const double middle = (double)((int64_t)c * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
             const double real = l->real_scale[o] * middle + l->real_bias[o];
-            l->table[o * l->cells + c] = quantizer_integer(&d->out_q, activation_apply(d->act, real));
+            l->table[o * l->cells + c] = quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, real));
         }
     }
 }

@@ -8,8 +8,10 @@
 
 #define MAX_WIDTH 65536u
 #define MAX_LAYERS 32u
+#define MAX_OFFSETS 16u
 
-static const char *const activation_names[] = {"identity", "relu", "sigmoid", "tanh"};
+static const char *const activation_names[] = {"identity", "relu",      "sigmoid", "tanh",
+                                               "triangle", "trapezoid", "sine",    "square"};
 
 const char *activation_name(activation a)
 {
@@ -23,10 +25,22 @@ annulus_status activation_parse(const char *name, activation *out)
             *out = (activation)i;
             return ANNULUS_OK;
         }
-    return fail(ANNULUS_ERR_INPUT, "unknown activation \"%s\": use relu, sigmoid, tanh or identity", name);
+    return fail(ANNULUS_ERR_INPUT,
+                "unknown activation \"%s\": use relu, sigmoid, tanh, identity, triangle, trapezoid, sine or square",
+                name);
 }
 
-double activation_apply(activation a, double x)
+int activation_is_wave(activation a)
+{
+    return a >= ACTIVATION_TRIANGLE;
+}
+
+static double triangle(double u)
+{
+    return 1 - 4 * fabs(u - floor(u + 0.5));
+}
+
+double activation_apply(activation a, double rise, double x)
 {
     switch (a) {
     case ACTIVATION_RELU:
@@ -35,6 +49,14 @@ double activation_apply(activation a, double x)
         return 1 / (1 + exp(-x));
     case ACTIVATION_TANH:
         return tanh(x);
+    case ACTIVATION_TRIANGLE:
+        return triangle(x);
+    case ACTIVATION_TRAPEZOID:
+        return fmin(fmax(triangle(x - 0.25) / (2 * rise), -1), 1);
+    case ACTIVATION_SINE:
+        return sin(2 * M_PI * x);
+    case ACTIVATION_SQUARE:
+        return x - floor(x) < 0.5 ? 1 : -1;
     case ACTIVATION_IDENTITY:
         break;
     }
@@ -71,7 +93,7 @@ annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer)
         mem_free(W), mem_free(scale), mem_free(bias);
         return st;
     }
-    *layer = (dense_layer){.in = in, .out = out, .W = W, .w_scale = scale, .bias = bias};
+    *layer = (dense_layer){.in = in, .out = out, .W = W, .w_scale = scale, .bias = bias, .offsets = 1};
     return ANNULUS_OK;
 }
 
@@ -163,6 +185,23 @@ static annulus_status quantizer_check(const quantizer *q, const char *what)
     return ANNULUS_OK;
 }
 
+static annulus_status wave_check(const dense_layer *l, size_t index)
+{
+    const int wave = activation_is_wave(l->act);
+    if (!(l->noise >= 0) || !isfinite(l->noise))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: the noise is negative or not finite", index + 1);
+    if (l->offsets < 1 || l->offsets > (wave ? MAX_OFFSETS : 1))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: %zu offsets of %s, 1 to %u are possible", index + 1, l->offsets,
+                    activation_name(l->act), wave ? MAX_OFFSETS : 1);
+    if (l->act == ACTIVATION_TRAPEZOID && (!(l->rise > 0) || l->rise > 0.5))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: a rise of %g, (0, 1/2] is possible", index + 1, l->rise);
+    for (size_t o = 1; wave && o < l->out; o++)
+        if (l->w_scale[o] != l->w_scale[0])
+            return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: a weight scale of its own before %s: one a layer",
+                        index + 1, o + 1, activation_name(l->act));
+    return ANNULUS_OK;
+}
+
 static annulus_status layer_check(const dense_layer *l, size_t index, int last)
 {
     char what[48];
@@ -180,6 +219,7 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
             return fail(ANNULUS_ERR_INPUT,
                         "layer %zu, neuron %zu: the weight scale is not positive or the bias not finite", index + 1,
                         o + 1);
+    TRY(wave_check(l, index));
     if (!last) return quantizer_check(&l->out_q, what);
     if (l->act != ACTIVATION_IDENTITY || l->out_q.bits != 0)
         return fail(ANNULUS_ERR_INPUT, "the last layer has an activation or a quantizer: its sums are the scores");
@@ -195,11 +235,11 @@ annulus_status network_check(const network *n)
     size_t width = n->inputs;
     for (size_t i = 0; i < n->layers_count; i++) {
         const dense_layer *l = &n->layers[i];
-        if (l->in != width || l->out == 0 || l->out > MAX_WIDTH)
+        if (l->in != width || l->out == 0 || l->out > MAX_WIDTH || l->offsets > MAX_WIDTH / l->out)
             return fail(ANNULUS_ERR_INPUT, "layer %zu takes %zu values and gives %zu, %zu arrive", i + 1, l->in, l->out,
                         width);
         TRY(layer_check(l, i, i + 1 == n->layers_count));
-        width = l->out;
+        width = dense_layer_values(l);
     }
     return n->labels == NULL ? fail(ANNULUS_ERR_INPUT, "the network has no labels") : ANNULUS_OK;
 }
@@ -207,7 +247,10 @@ annulus_status network_check(const network *n)
 annulus_status network_apply(const network *n, const float *x, double *y)
 {
     size_t widest = n->inputs;
-    for (size_t i = 0; i < n->layers_count; i++) widest = n->layers[i].out > widest ? n->layers[i].out : widest;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const size_t width = dense_layer_values(&n->layers[i]);
+        widest = width > widest ? width : widest;
+    }
     void *memory;
     TRY(mem_create(2 * widest, sizeof(double), "activations", &memory));
     double *now = memory, *next = now + widest;
@@ -218,8 +261,12 @@ annulus_status network_apply(const network *n, const float *x, double *y)
         for (size_t o = 0; o < layer->out; o++) {
             double sum = 0;
             for (size_t i = 0; i < layer->in; i++) sum += layer->W[o * layer->in + i] * now[i];
-            const double a = activation_apply(layer->act, layer->w_scale[o] * sum + layer->bias[o]);
-            next[o] = layer->out_q.bits == 0 ? a : quantizer_integer(&layer->out_q, a) * layer->out_q.scale;
+            for (size_t j = 0; j < layer->offsets; j++) {
+                const double u = layer->w_scale[o] * sum + layer->bias[o] + 0.5 * (double)j / (double)layer->offsets;
+                const double a = activation_apply(layer->act, layer->rise, u);
+                next[o * layer->offsets + j] =
+                    layer->out_q.bits == 0 ? a : quantizer_integer(&layer->out_q, a) * layer->out_q.scale;
+            }
         }
         double *swap = now;
         now = next;

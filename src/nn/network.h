@@ -6,10 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH } activation;
+/* The waves, from triangle on, are antiperiodic of period 1: act(u + 1/2) = -act(u), amplitude 1.
+ * triangle: 1 - 4*|u - floor(u + 1/2)|; sine: sin(2*pi*u); square: 1 on [0,1/2), -1 on [1/2,1);
+ * trapezoid of rise R in (0,1/2]: triangle(u - 1/4)/(2R) clamped to [-1,1], an edge of width R about 0. */
+typedef enum activation {
+    ACTIVATION_IDENTITY,
+    ACTIVATION_RELU,
+    ACTIVATION_SIGMOID,
+    ACTIVATION_TANH,
+    ACTIVATION_TRIANGLE,
+    ACTIVATION_TRAPEZOID,
+    ACTIVATION_SINE,
+    ACTIVATION_SQUARE
+} activation;
 const char *activation_name(activation a);
 annulus_status activation_parse(const char *name, activation *out) __attribute__((warn_unused_result));
-double activation_apply(activation a, double x);
+int activation_is_wave(activation a);
+double activation_apply(activation a, double rise, double x); /* rise: of a trapezoid */
 
 /* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant
  * with rounding HALF_UP. */
@@ -23,16 +36,26 @@ void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi);
 /* The integer clamp(...) - zero. */
 int32_t quantizer_integer(const quantizer *q, double x);
 
-/* y = quantize(act(w_scale * (W x) + bias)); the last layer has act identity and out.bits 0. */
+/* u = w_scale * (W x) + bias; y[o*offsets + j] = quantize(act(u[o] + j/(2*offsets))), j < offsets: values that one
+ * bootstrap of a wave gives together. Waves read u in periods, and have one w_scale a layer. The last layer has act
+ * identity and out_q.bits 0. */
 typedef struct dense_layer {
-    size_t in, out;
-    int32_t *W; /* (out,in) integers of weight_bits bits */
+    size_t in, out; /* out: neurons */
+    int32_t *W;     /* (out,in) integers of weight_bits bits */
     unsigned weight_bits;
     double *w_scale; /* (out) */
     double *bias;    /* (out) real */
     activation act;
+    double rise;    /* of a trapezoid */
+    size_t offsets; /* 1..16, 1 unless act is a wave */
+    double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in
+                       the last layer; 0: not known */
     quantizer out_q;
 } dense_layer;
+static inline size_t dense_layer_values(const dense_layer *l) /* that the next layer takes */
+{
+    return l->out * l->offsets;
+}
 
 typedef enum network_task { NETWORK_CLASSIFICATION = 0, NETWORK_REGRESSION = 1 } network_task;
 

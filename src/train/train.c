@@ -41,6 +41,8 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
+    if (activation_is_wave(o->act))
+        return fail(ANNULUS_ERR_INPUT, "training options: activation %s cannot be trained", activation_name(o->act));
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
     const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY;
     TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,

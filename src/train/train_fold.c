@@ -71,7 +71,8 @@ static void activate(const dense_layer *d, double unit, values *v)
     for (size_t i = 0; i < v->count; i++)
         for (size_t o = 0; o < d->out; o++) {
             double *x = &v->x[i * d->out + o];
-            *x = quantizer_integer(&d->out_q, activation_apply(d->act, d->w_scale[o] * (*x * unit) + d->bias[o]));
+            *x = quantizer_integer(&d->out_q,
+                                   activation_apply(d->act, d->rise, d->w_scale[o] * (*x * unit) + d->bias[o]));
         }
 }
 

@@ -37,10 +37,9 @@ float train_act(activation a, float x)
         return 1 / (1 + expf(-x));
     case ACTIVATION_TANH:
         return tanhf(x);
-    case ACTIVATION_IDENTITY:
-        break;
+    default:
+        return x;
     }
-    return x;
 }
 
 /* x <- the picture q moved by (dy, dx), 0 where nothing arrives. */
