@@ -344,7 +344,13 @@ static void test_shipped(void **state)
     assert_true(two.log2_global_failure <= -10 && two.log2_error > lookup_from_global_log2(-10, 2520) - 1e-6);
     for (size_t i = 0; i < 4; i++) assert_true(two.layers[i].log2_failure <= two.log2_error + 1e-6);
 
-    q.target = ERROR_PER_LOOKUP, q.layers_count = 1;
+    /* A bound 1 % larger is too much. */
+    optimizer_result more;
+    q.target = ERROR_PER_LOOKUP, q.log2_error = two.log2_error + log2(1.01);
+    assert_ok(optimizer_search(&q, &more));
+    assert_true(more.log2_global_failure > -10 && more.seconds < two.seconds);
+
+    q.layers_count = 1;
     assert_ok(optimizer_search(&q, &two));
     assert_int_equal(two.families.count, 1);
 }

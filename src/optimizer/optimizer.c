@@ -85,22 +85,71 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
     return ANNULUS_OK;
 }
 
-/* Two families that pay, given the best of one. Of a global probability half-way, in log2, from the safe bound to that
- * of one family: two fit more layers closely to the bound, and hold less of it; at the safe one if their set breaks it.
- */
+/* Two families that pay at a bound of the layers without their own, and their global probability. */
+typedef struct pair_found {
+    search s;
+    double log2_p, log2_global; /* -infinity where there is none */
+} pair_found;
+
+/* only: NULL, or the families but for their keyswitches. Better than `than`, if there is one. */
+static annulus_status pair_at(const search *one, double log2_p, const tfhe_families *only, const search *than,
+                              pair_found *out)
+{
+    const double pays = one->space->model->pays;
+    optimizer_result r = {.log2_global_failure = -INFINITY};
+    search_begin(&out->s, one->request, one->space, log2_p);
+    out->s.only = only;
+    if (one->found) limit(&out->s, pays * one->best.seconds, pays * one->best.bytes);
+    if (than != NULL && than->found) limit(&out->s, than->best.seconds, than->best.bytes);
+    TRY(search_best(&out->s, search_pairs));
+    if (out->s.found) predict_best(&out->s, log2_p, &r);
+    out->s.only = NULL;
+    out->log2_p = log2_p;
+    out->log2_global = r.log2_global_failure;
+    return ANNULUS_OK;
+}
+
+/* The largest bound, to 1 %, up to which the families found keep to the global probability, by halves. */
+static annulus_status raise_pair(const search *one, pair_found *best)
+{
+    const tfhe_families only = best->s.best.families;
+    const double asked = one->request->log2_error;
+    double least = best->log2_p, most = asked;
+    while (most - least > LOG2_ONE_PERCENT) {
+        const double middle = (least + most) / 2;
+        pair_found f;
+        TRY(pair_at(one, middle, &only, NULL, &f));
+        if (f.log2_global > asked) {
+            most = middle;
+            continue;
+        }
+        least = middle;
+        *best = f;
+    }
+    return ANNULUS_OK;
+}
+
+/* Two families that pay, given the best of one. Of a global probability first those that are best half-way, in log2,
+ * from the safe bound to that of one family (at the safe one, if these break it); at their largest bound there may be
+ * better ones, which then have theirs. */
 static annulus_status best_pair(const search *one, search *s, double *log2_p)
 {
     const optimizer_request *q = one->request;
-    const double pays = one->space->model->pays, safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
-    const double least = safe < 0 ? safe : *log2_p; /* no layer shares the global one */
-    optimizer_result r = {.log2_global_failure = q->log2_error};
-    for (*log2_p = one->found ? (*log2_p + least) / 2 : least;; *log2_p = least) {
-        search_begin(s, q, one->space, *log2_p);
-        if (one->found) limit(s, pays * one->best.seconds, pays * one->best.bytes);
-        TRY(search_best(s, search_pairs));
-        if (s->found) predict_best(s, *log2_p, &r);
-        if (*log2_p <= least || !s->found || r.log2_global_failure <= q->log2_error) break;
+    const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
+    const int shared = safe < 0; /* else no layer shares the global one */
+    pair_found best, next;
+    TRY(pair_at(one, !shared ? *log2_p : one->found ? (*log2_p + safe) / 2 : safe, NULL, NULL, &best));
+    if (shared && best.log2_global > q->log2_error) TRY(pair_at(one, safe, NULL, NULL, &best));
+    if (shared && best.s.found) {
+        TRY(raise_pair(one, &best));
+        TRY(pair_at(one, best.log2_p, NULL, &best.s, &next));
+        if (next.s.found && next.log2_global <= q->log2_error) {
+            best = next;
+            TRY(raise_pair(one, &best));
+        }
     }
+    *s = best.s;
+    *log2_p = best.log2_p;
     return search_near(s, search_pairs);
 }
 

@@ -71,8 +71,10 @@ typedef struct optimizer_result {
  *   their levels, and every EF and price; each layer's EF and price are the fastest that the keys allow.
  * - Two (families_most = 2): exact over all pairs of these, on the same grid, with every gadget of the up to four
  *   keyswitches; each layer's family, EF and price are the fastest that the keys allow. Taken where the objective falls
- *   by more than 2 %, or where one is not enough. With ERROR_GLOBAL their probability is half-way, in log2, between one
- *   that holds the global one whatever the set and that of one family; the former, if their set breaks the global one.
+ *   by more than 2 %, or where one is not enough. With ERROR_GLOBAL the families are the best of a
+ *   probability half-way, in log2, between one that holds the global one whatever the set and that of one family (of
+ *   the former, if these break it), or those that are better at the largest probability of these; theirs is the
+ *   largest, to 1 %.
  * - Near-ties: of the sets within 1 % of the fastest, each with its fastest keyswitches, that of the smallest seeded
  *   key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that hold it.
  *

@@ -131,6 +131,17 @@ static int by_promise(const void *a, const void *b)
     return x->a != y->a ? (x->a < y->a ? -1 : 1) : (x->b > y->b) - (x->b < y->b);
 }
 
+/* Whether the search may take a family, but for its keyswitch. */
+static int wanted(const search *s, const tfhe_params *p)
+{
+    for (size_t f = 0; s->only != NULL && f < s->only->count; f++) {
+        tfhe_params of = s->only->of[f];
+        of.ks_l = p->ks_l, of.ks_b = p->ks_b;
+        if (tfhe_params_equal(&of, p)) return 1;
+    }
+    return s->only == NULL;
+}
+
 /* Configurations, their sites and bounds. */
 static void configs_fill(pairs *x)
 {
@@ -149,6 +160,10 @@ static void configs_fill(pairs *x)
                 for (size_t n = 0; n < x->ns_count[g]; n++) {
                     const point a = site_point(x, at, n);
                     double *any = x->any + (at * x->ns_most + n) * classes;
+                    if (!wanted(x->s, &a.p)) {
+                        for (size_t c = 0; c < classes; c++) any[c] = INFINITY;
+                        continue;
+                    }
                     class_bounds(x, &a, x->ns[g][n], 0, any);
                     for (size_t c = 0; c < classes; c++) least[c] = fmin(least[c], any[c]);
                     x->configs[at].least_bytes = fmin(x->configs[at].least_bytes, a.bytes);

@@ -137,7 +137,8 @@ typedef struct search {
     size_t order_count;              /* of look-ups */
     search_goal goal;
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
-    int check_global;                  /* take only sets that hold the request's global probability */
+    const tfhe_families *only; /* search_pairs: NULL, or the two to take, whatever their keyswitches; borrowed */
+    int check_global;          /* take only sets that hold the request's global probability */
     int found;
     candidate best;
 } search;
