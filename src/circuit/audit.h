@@ -2,10 +2,12 @@
 /* The noise model against what runs show, layer by layer: standard deviations of the encrypted sums and of the phases
  * that look-ups read, and numbers of look-ups that read another cell than the clear one.
  *
+ * Torus-native look-ups have no error that would count: of them the phases are tested.
+ *
  * Which neurons count: those whose noise the model gives and no other shares. Left out are neurons without a weight on
  * a noisy input (their ciphertext has no mask), neurons with the weights of an earlier one up to sign (the same masks),
- * and those that take values of two such. The rest of a layer is correlated through common inputs; the tests know the
- * correlations C of its sums or phases.
+ * and those that take values of two such; values of one rotation have independent noise. The rest of a layer is
+ * correlated through common inputs; the tests know the correlations C of its sums or phases.
  *
  * Tests. Variance: sum e^2/sigma^2 over neurons and samples is a weighted chi-square; Laurent and Massart, Annals of
  * Statistics 28 (2000), lemma 1: P(Z > E Z + 2 |C| sqrt(t) + 2 lambda t) <= exp(-t) and P(Z < E Z - 2 |C| sqrt(t)) <=

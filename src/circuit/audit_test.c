@@ -38,19 +38,20 @@ static void find_groups(const circuit_layer *l, const unsigned char *noisy, size
     }
 }
 
-/* Variance of sum o, 0 without a noisy input; *shared: it takes values of two neurons of one group. taken: (in) room.
- */
+/* Variance of sum o, 0 without a noisy input; *shared: it takes values of two neurons of one group. group, taken: (in),
+ * numbers of neurons of the layer before, which give `offsets` values each; taken is room. */
 static double sum_variance(const circuit_layer *l, size_t o, const unsigned char *noisy, const size_t *group,
-                           double variance, unsigned char *taken, int *shared)
+                           size_t offsets, double variance, size_t *taken, int *shared)
 {
     double sum = 0;
     *shared = 0;
-    memset(taken, 0, l->in);
+    memset(taken, 0, l->in * sizeof *taken);
     for (size_t i = 0; i < l->in; i++) {
         const double w = l->W[o * l->in + i];
         if (w == 0 || !noisy[i]) continue;
-        *shared |= taken[group[i]];
-        taken[group[i]] = 1;
+        const size_t neuron = i / offsets + 1;
+        *shared |= taken[group[i]] != 0 && taken[group[i]] != neuron;
+        taken[group[i]] = neuron;
         sum += w * w * variance;
     }
     return sum;
@@ -84,21 +85,22 @@ static void find_dependence(const circuit_layer *l, const unsigned char *noisy, 
     }
 }
 
-/* noisy (in): inputs with noise, groups of them in group; on return those of the layer's outputs. */
-static annulus_status expect_layer(const circuit_layer *l, double variance, double phase, unsigned char *noisy,
-                                   size_t *group, audit_expected *e)
+/* noisy (in): inputs with noise, groups of them in group, `offsets` of a neuron; on return those of the layer's
+ * values. */
+static annulus_status expect_layer(const circuit_layer *l, size_t offsets, double variance, double phase,
+                                   unsigned char *noisy, size_t *group, audit_expected *e)
 {
     void *p;
     e->out = l->out;
     TRY(mem_create(l->out, 2 * sizeof(double) + 1, "predicted noise", &p));
     e->sum = p, e->phase = e->sum + l->out, e->counts = (unsigned char *)(e->phase + l->out);
-    TRY(mem_create(l->in + l->out * (sizeof(size_t) + 1), 1, "predicted noise", &p));
-    size_t *groups = p;
-    unsigned char *next = (unsigned char *)(groups + l->out), *taken = next + l->out;
+    TRY(mem_create((l->in + l->out) * sizeof(size_t) + l->out, 1, "predicted noise", &p));
+    size_t *groups = p, *taken = groups + l->out;
+    unsigned char *next = (unsigned char *)(taken + l->in);
     find_groups(l, noisy, groups);
     for (size_t o = 0; o < l->out; o++) {
         int shared;
-        e->sum[o] = sum_variance(l, o, noisy, group, variance, taken, &shared);
+        e->sum[o] = sum_variance(l, o, noisy, group, offsets, variance, taken, &shared);
         e->phase[o] = e->sum[o] + phase;
         const unsigned char masked = exec_noisy(l, o, noisy);
         next[o] = exec_noisy_value(l, o, masked);
@@ -106,8 +108,7 @@ static annulus_status expect_layer(const circuit_layer *l, double variance, doub
         e->counted += e->counts[o];
     }
     find_dependence(l, noisy, variance, e);
-    memcpy(noisy, next, l->out);
-    memcpy(group, groups, l->out * sizeof *group);
+    for (size_t i = 0; i < circuit_values(l); i++) noisy[i] = next[i / l->offsets], group[i] = groups[i / l->offsets];
     mem_free(p);
     return ANNULUS_OK;
 }
@@ -123,8 +124,8 @@ annulus_status audit_expect(const circuit *c, const audit_model *model, audit_ex
     unsigned char *noisy = q == NULL ? NULL : (unsigned char *)(group + widest);
     for (size_t i = 0; st == ANNULUS_OK && i < c->input.features; i++) noisy[i] = 1, group[i] = i;
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++)
-        st = expect_layer(&c->layers[i], i == 0 ? model->fresh : model->look_up[i - 1], model->phase[i], noisy, group,
-                          &e[i]);
+        st = expect_layer(&c->layers[i], i == 0 ? 1 : c->layers[i - 1].offsets,
+                          i == 0 ? model->fresh : model->look_up[i - 1], model->phase[i], noisy, group, &e[i]);
     mem_free(q);
     if (st == ANNULUS_OK)
         *out = e;

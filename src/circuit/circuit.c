@@ -30,6 +30,7 @@ static annulus_status array(size_t count, size_t size, void **out)
 annulus_status circuit_layer_create(circuit_layer *l)
 {
     void *p;
+    if (l->offsets == 0) l->offsets = 1;
     TRY(array(l->in * l->out, sizeof *l->W, &p));
     l->W = p;
     double **reals[] = {&l->real_scale, &l->real_bias};
@@ -43,15 +44,18 @@ annulus_status circuit_layer_create(circuit_layer *l)
         *ranges[i] = p;
     }
     if (l->cells == 0) return ANNULUS_OK;
-    TRY(array(l->out * l->cells, sizeof *l->table, &p));
+    TRY(array(circuit_tables(l) * l->cells, sizeof *l->table, &p));
     l->table = p;
+    if (l->unit == 0) return ANNULUS_OK;
+    TRY(array(l->out, sizeof *l->shift, &p));
+    l->shift = p;
     return ANNULUS_OK;
 }
 
 static void layer_destroy(circuit_layer *l)
 {
     void *const parts[] = {l->W,           l->real_scale, l->real_bias, l->proven_lo, l->proven_hi, l->measured_lo,
-                           l->measured_hi, l->lo,         l->hi,        l->offset,    l->table};
+                           l->measured_hi, l->lo,         l->hi,        l->offset,    l->table,     l->shift};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) mem_free(parts[i]);
 }
 
@@ -99,11 +103,12 @@ void circuit_lookup_layers(const circuit *c, lookup_layer *out)
         if (i == 0) weights += cost_expand_weights() * (double)l->in;
         out[i] = (lookup_layer){.name = l->name,
                                 .half_window = circuit_half_window(l),
-                                .cells = l->cells,
+                                .cells = l->unit != 0 ? l->cells / 2 : l->cells, /* a step a cell is enough */
                                 .count = l->out,
                                 .weights = weights,
                                 .is_output = last,
-                                .log2_error = l->log2_error};
+                                .log2_error = l->log2_error,
+                                .phase_std = l->noise};
         *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);
     }
 }
@@ -156,14 +161,15 @@ double circuit_switch_noise(const circuit *c, size_t i)
 double circuit_largest_bound(const circuit *c)
 {
     double most = -INFINITY;
-    for (size_t i = 0; i < c->layers_count; i++) most = fmax(most, circuit_bound(c, &c->layers[i]));
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].noise == 0) most = fmax(most, circuit_bound(c, &c->layers[i]));
     return most;
 }
 
 int circuit_shared_output(const circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].step != 1) return 0;
+        if (c->layers[i].step != 1 || c->layers[i].noise != 0) return 0;
     return circuit_exact_output(c) && circuit_largest_bound(c) <= CIRCUIT_SHARED_LOG2_ERROR;
 }
 

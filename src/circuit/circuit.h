@@ -10,8 +10,12 @@
  * both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which are.
  * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
  * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
- * Last layer: acc only (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2);
- * value = real_scale[o]*acc + real_bias[o]. */
+ * A torus-native layer (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod
+ * 2^64: phase = acc*unit + shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch
+ * rounds to 2^32) y[o*offsets + j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c],
+ * T(c + cells) = mid2 - T(c) for 0 <= c < cells, of period 2*cells. Under encryption the phase is this word; entries
+ * are stored as (2*table - mid2)/2 units of the next layer. Last layer: acc only (decrypted): phase = (acc + offset[o])
+ * / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc + real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
 #define CIRCUIT_CIRCUIT_H
 
@@ -24,6 +28,7 @@
 #define CIRCUIT_MAX_WIDTH 65536u
 #define CIRCUIT_MAX_CELLS 4096u
 #define CIRCUIT_MAX_OUTPUT_BITS 32u
+#define CIRCUIT_MAX_OFFSETS 16u
 #define CIRCUIT_SHARED_LOG2_ERROR (-128)
 
 typedef struct circuit_layer {
@@ -36,9 +41,13 @@ typedef struct circuit_layer {
     int64_t *lo, *hi;                   /* (out) range that the encoding was made for */
     /* hidden layers */
     uint32_t cells;     /* table entries; 0 for the output layer */
-    int64_t step;       /* accumulator units of a cell */
+    int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */
     int64_t *offset;    /* (out) */
-    int32_t *table;     /* (out,cells) integer inputs of the next layer */
+    int32_t *table;     /* (out,cells), torus-native (cells): integer inputs of the next layer */
+    uint64_t unit;      /* torus word of an accumulator unit, even, of torus-native layers; 0 of others */
+    uint64_t *shift;    /* (out) torus words, of torus-native layers */
+    uint32_t offsets;   /* values that a look-up gives: 1 to 16 of torus-native layers, 1 of others */
+    int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
     /* output layer */
@@ -46,6 +55,8 @@ typedef struct circuit_layer {
     uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
     char activation[16];  /* for people: "relu", ... */
     double log2_error;    /* own bound on the failure of a look-up or output, 0: that of choice.log2_error */
+    double noise;         /* bound on the standard deviation, fraction of the torus, in place of a failure's: of the
+                             phases of torus-native look-ups (> 0), of scores behind them; 0: a failure's */
 } circuit_layer;
 
 typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1 } circuit_task;
@@ -73,7 +84,9 @@ typedef struct circuit {
 } circuit;
 
 annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result)); /* all zero */
-/* Allocates the arrays of one layer whose in, out and cells (0 for the last layer) are set. */
+/* Allocates the arrays of one layer whose in, out, cells (0 for the last layer) and unit are set; offsets of 0
+ * become 1.
+ */
 annulus_status circuit_layer_create(circuit_layer *layer) __attribute__((warn_unused_result));
 void circuit_destroy(circuit *c);
 void circuit_write(writer *w, const circuit *c);
@@ -90,6 +103,31 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
     __attribute__((warn_unused_result));
+/* Values that the next layer takes. */
+static inline size_t circuit_values(const circuit_layer *l)
+{
+    return l->out * l->offsets;
+}
+/* Cells between the looked up one and that of value j of the same rotation. */
+static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
+{
+    return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
+}
+/* Rows of `table`: torus-native neurons, whose biases are in their shifts, have one in common. */
+static inline size_t circuit_tables(const circuit_layer *l)
+{
+    return l->cells == 0 ? 0 : l->unit != 0 ? 1 : l->out;
+}
+static inline const int32_t *circuit_table(const circuit_layer *l, size_t o)
+{
+    return l->table + (l->unit != 0 ? 0 : o * l->cells);
+}
+/* Twice the centre of the table of neuron o. */
+static inline int64_t circuit_mid2(const circuit_layer *l, size_t o)
+{
+    const int32_t *t = circuit_table(l, o);
+    return l->unit != 0 ? l->mid2 : (int64_t)t[0] + t[l->cells - 1];
+}
 /* Whether output_bits resolve one unit of the accumulators: decrypted scores are the integers they were. */
 static inline int circuit_exact_output(const circuit *c)
 {
@@ -124,15 +162,22 @@ static inline const tfhe_params *circuit_outputs(const circuit *c)
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into);
 /* Variance on the torus that the keyswitch and the modulus switch of hidden layer i add. */
 double circuit_switch_noise(const circuit *c, size_t i);
-/* Look-ups of an inference, in the layers before `layer`. */
-static inline size_t circuit_look_ups_before(const circuit *c, size_t layer)
+/* Rotations of an inference, in the layers before `layer`: look-ups on one accumulator share one. */
+static inline size_t circuit_rotations_before(const circuit *c, size_t layer)
 {
     size_t count = 0;
     for (size_t i = 0; i < layer; i++) count += c->layers[i].cells == 0 ? 0 : c->layers[i].out;
     return count;
 }
-double circuit_largest_bound(const circuit *c); /* of all layers */
-/* Scores may be shown to others (SECURITY.md): exact, without rounding, bounds at most CIRCUIT_SHARED_LOG2_ERROR. */
+static inline size_t circuit_look_ups(const circuit *c) /* of an inference */
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].cells == 0 ? 0 : circuit_values(&c->layers[i]);
+    return count;
+}
+double circuit_largest_bound(const circuit *c); /* of all layers that have one on failures */
+/* Scores may be shown to others (SECURITY.md): exact, without rounding or torus-native layers, bounds at most
+ * CIRCUIT_SHARED_LOG2_ERROR. */
 int circuit_shared_output(const circuit *c);
 static inline const circuit_layer *circuit_last(const circuit *c)
 {

@@ -27,13 +27,18 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_i64(w, l->period);
     write_u32(w, l->output_bits);
     write_f64(w, l->log2_error);
+    write_u64(w, l->unit);
+    write_u32(w, l->offsets);
+    write_i64(w, l->mid2);
+    write_f64(w, l->noise);
     write_bytes(w, l->W, l->in * l->out * sizeof *l->W);
     write_bytes(w, l->real_scale, l->out * sizeof(double));
     write_bytes(w, l->real_bias, l->out * sizeof(double));
     const int64_t *const ranges[] = {l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi,
                                      l->lo,        l->hi,        l->offset};
     for (size_t i = 0; i < 7; i++) write_i64s(w, ranges[i], l->out);
-    if (l->cells != 0) write_bytes(w, l->table, l->out * l->cells * sizeof *l->table);
+    write_bytes(w, l->table, circuit_tables(l) * l->cells * sizeof *l->table);
+    if (l->unit != 0) write_bytes(w, l->shift, l->out * sizeof *l->shift);
 }
 
 void circuit_write(writer *w, const circuit *c)
@@ -100,8 +105,8 @@ static annulus_status read_ranges(reader *r, circuit_layer *l)
         }
     for (size_t o = 0; o < l->out; o++) {
         const int64_t lo = l->lo[o] + l->offset[o], hi = l->hi[o] + l->offset[o];
-        const int64_t top = l->cells == 0 ? 0 : (int64_t)l->cells * l->step;
-        if (l->lo[o] > l->hi[o] || (l->cells != 0 && (lo < 0 || hi >= top)))
+        const int64_t top = (int64_t)l->cells * l->step;
+        if (l->lo[o] > l->hi[o] || (l->cells != 0 && l->unit == 0 && (lo < 0 || hi >= top)))
             return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
     }
     return ANNULUS_OK;
@@ -110,6 +115,40 @@ static annulus_status read_ranges(reader *r, circuit_layer *l)
 static int is_log2_error(double log2_p)
 {
     return log2_p < 0 && log2_p >= -512;
+}
+
+static int is_output(const circuit_layer *l)
+{
+    return l->cells == 0 && l->EF == 0 && l->price == 0 && l->step == 1 && l->period >= 2 &&
+           l->period <= MAX_ACCUMULATOR && l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS &&
+           (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0;
+}
+
+static int is_hidden(const circuit_layer *l)
+{
+    const int native = l->unit != 0;
+    return l->cells >= 2 && l->cells <= CIRCUIT_MAX_CELLS && l->step >= 1 && l->step <= MAX_ACCUMULATOR / l->cells &&
+           l->EF != 0 && l->EF <= TFHE_MAX_EF && (l->EF & (l->EF - 1)) == 0 && l->price <= TFHE_MAX_PRICE &&
+           (l->EF > 1 || l->price == 0) && l->period == 0 && l->output_bits == 0 && native == (l->noise > 0) &&
+           (!native || (l->unit % 2 == 0 && (l->cells & (l->cells - 1)) == 0 && l->step == 1));
+}
+
+/* What torus-native layers have besides, and scores behind them. */
+static annulus_status native_read(reader *r, circuit_layer *l)
+{
+    int64_t mid2 = 0;
+    TRY(read_u64(r, &l->unit));
+    TRY(read_u32(r, &l->offsets));
+    TRY(read_i64(r, &mid2));
+    TRY(read_f64(r, &l->noise));
+    const uint32_t most = l->unit == 0 ? 1 : l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
+    const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_WEIGHT;
+    if (l->offsets == 0 || l->offsets > most || mid2 < -widest || mid2 > widest)
+        return read_fail(r, "layer %s has %u offsets and a centre of %lld/2", l->name, l->offsets, (long long)mid2);
+    if (!(l->noise >= 0 && l->noise < 1) || (l->noise > 0 && l->log2_error != 0))
+        return read_fail(r, "a noise of %g of layer %s", l->noise, l->name);
+    l->mid2 = (int32_t)mid2;
+    return ANNULUS_OK;
 }
 
 static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width, int last)
@@ -127,26 +166,19 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     TRY(read_i64(r, &l->period));
     TRY(read_u32(r, &l->output_bits));
     TRY(read_f64(r, &l->log2_error));
-    if (in != width || out == 0 || out > CIRCUIT_MAX_WIDTH)
+    TRY(native_read(r, l));
+    if (in != width || out == 0 || out > CIRCUIT_MAX_WIDTH / l->offsets)
         return read_fail(r, "layer %s has shape %llu x %llu", l->name, (unsigned long long)out, (unsigned long long)in);
     if (l->log2_error != 0 && !is_log2_error(l->log2_error))
         return read_fail(r, "error probability 2^%g of layer %s", l->log2_error, l->name);
     const size_t room = r->len - r->pos;
     if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
-    if (last) {
-        if (l->cells != 0 || l->EF != 0 || l->price != 0 || l->step != 1 || l->period < 2 ||
-            l->period > MAX_ACCUMULATOR || l->output_bits == 0 || l->output_bits > CIRCUIT_MAX_OUTPUT_BITS)
-            return read_fail(r, "the encoding of output layer %s is out of range", l->name);
-    } else {
-        if (l->cells < 2 || l->cells > CIRCUIT_MAX_CELLS || l->step < 1 || l->step > MAX_ACCUMULATOR / l->cells ||
-            l->EF == 0 || l->EF > TFHE_MAX_EF || (l->EF & (l->EF - 1)) != 0 || l->price > TFHE_MAX_PRICE ||
-            (l->EF == 1 && l->price != 0) || l->period != 0 || l->output_bits != 0)
-            return read_fail(r, "the encoding of layer %s is out of range", l->name);
-        if (out * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
-    }
+    if (last ? !is_output(l) : !is_hidden(l))
+        return read_fail(r, "the encoding of %slayer %s is out of range", last ? "output " : "", l->name);
     l->in = (size_t)in;
     l->out = (size_t)out;
-    return ANNULUS_OK;
+    if (circuit_tables(l) * l->cells <= room / sizeof(int32_t)) return ANNULUS_OK;
+    return read_fail(r, "the tables of layer %s are cut off", l->name);
 }
 
 static annulus_status layer_read(reader *r, circuit_layer *l, size_t width, int last)
@@ -161,7 +193,9 @@ static annulus_status layer_read(reader *r, circuit_layer *l, size_t width, int 
     TRY(read_f64s(r, l->real_scale, l->out));
     TRY(read_f64s(r, l->real_bias, l->out));
     TRY(read_ranges(r, l));
-    return last ? ANNULUS_OK : read_i32s(r, l->table, l->out * l->cells, -MAX_WEIGHT, MAX_WEIGHT, "table entry");
+    TRY(read_i32s(r, l->table, circuit_tables(l) * l->cells, -MAX_WEIGHT, MAX_WEIGHT, "table entry"));
+    for (size_t o = 0; l->unit != 0 && o < l->out; o++) TRY(read_u64(r, &l->shift[o]));
+    return ANNULUS_OK;
 }
 
 static annulus_status input_read(reader *r, circuit_input *in)
@@ -275,7 +309,7 @@ static annulus_status body_read(reader *r, circuit *c)
     for (size_t i = 0; i < c->layers_count; i++) {
         TRY(layer_read(r, &c->layers[i], width, i + 1 == c->layers_count));
         TRY(family_check(r, c, i));
-        width = c->layers[i].out;
+        width = circuit_values(&c->layers[i]);
     }
     TRY(labels_read(r, c));
     predict(c);

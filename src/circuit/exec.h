@@ -7,7 +7,7 @@
 #include "tfhe/key_set.h"
 #include "tfhe/lwe.h"
 
-/* Events of a run, of each layer over all samples. */
+/* Events of a run, of each layer over all samples. Torus-native layers have no range: what wraps there is no event. */
 typedef struct exec_stats {
     uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range [lo, hi] */
     uint64_t saturated[CIRCUIT_MAX_LAYERS]; /* of these look-ups: beyond the table, answered by its end next to them */
@@ -15,12 +15,15 @@ typedef struct exec_stats {
                                                values outside the period, which decrypt to others */
     /* simulation */
     uint64_t index_errors[CIRCUIT_MAX_LAYERS];  /* look-ups that hit another cell than the clear one of the same
-                                                   accumulator */
+                                                   accumulator; those of torus-native layers do not count */
     double errors_expected[CIRCUIT_MAX_LAYERS]; /* of the accumulators that were met; the same for any number of threads
                                                    up to rounding */
-    uint64_t failures[CIRCUIT_MAX_LAYERS];  /* noise beyond half a cell (of an output: half of period/2^output_bits),
-                                               what choice.layers[].log2_failure predicts at most */
-    uint64_t samples_erred, samples_failed; /* samples with an index error, with a failure */
+    uint64_t failures[CIRCUIT_MAX_LAYERS];   /* noise beyond half a cell (of an output: half of period/2^output_bits),
+                                                what choice.layers[].log2_failure predicts at most; not of
+                                                torus-native layers */
+    double phase_square[CIRCUIT_MAX_LAYERS]; /* sum of the squared noise of the phases that torus-native look-ups read,
+                                                torus */
+    uint64_t samples_erred, samples_failed;  /* samples with an index error, with a failure */
 } exec_stats;
 
 /* x (count, features) integers, out (count, outputs) accumulators of the last layer. stats may be NULL, else added to.
@@ -28,10 +31,10 @@ typedef struct exec_stats {
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
- * every look-up's phase gets keyswitch and modulus-switch noise; outputs are reduced by their period as decryption does
- * it. Sample s draws for layer i from stream (seed, RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on
- * neither threads nor the other samples. Normal numbers follow their law up to 8.5 deviations and end there
- * (stream_normal_vartime): of p_error below 2^-55 nothing is seen. */
+ * every look-up's phase gets keyswitch and modulus-switch noise, one for all values of a rotation; outputs are reduced
+ * by their period as decryption does it. Sample s draws for layer i from stream (seed, RANDOM_SIMULATION,
+ * CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers follow their law
+ * up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen. */
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats) __attribute__((warn_unused_result));
 
@@ -42,7 +45,7 @@ typedef struct exec_seen {
     double sum_noise; /* torus: of the encrypted sum */
     double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch; of an output the
                          same as sum_noise */
-    int64_t cell;     /* of the table, as exec_clear counts them; 0 for an output */
+    int64_t cell;     /* of the table, as exec_clear counts them (torus-native: in [0, 2*cells)); 0 for an output */
 } exec_seen;
 typedef struct exec_observer {
     void (*seen)(void *context, const exec_seen *seen);
@@ -64,8 +67,8 @@ void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
 /* Sees the ciphertexts of a run, from the calling thread: those (out, lwe_words of its source) of a layer's sums before
- * its look-ups, and (out, lwe_words of its family) of the values that its look-ups made. Either may be NULL; a failure
- * ends the run. */
+ * its look-ups, and (circuit_values, lwe_words of its family) of the values that its look-ups made. Either may be NULL;
+ * a failure ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
     annulus_status (*values)(void *context, size_t layer, const uint64_t *values);

@@ -46,6 +46,7 @@ void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count)
             into->index_errors[i] += workers[w].index_errors[i];
             into->errors_expected[i] += workers[w].errors_expected[i];
             into->failures[i] += workers[w].failures[i];
+            into->phase_square[i] += workers[w].phase_square[i];
         }
     for (unsigned w = 0; into != NULL && w < count; w++) {
         into->samples_erred += workers[w].samples_erred;
@@ -64,8 +65,7 @@ static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t 
             const int64_t sum = (int64_t)acc[o * EXEC_BATCH + b];
             (void)exec_count_sum(l, i, o, sum, 0, stats);
             if (l->cells != 0)
-                x[o * EXEC_BATCH + b] =
-                    (uint64_t)(int64_t)exec_look_up(l, o, exec_floor_div(sum + l->offset[o], l->step));
+                exec_answers(l, o, exec_cell(l, o, sum), x + o * l->offsets * EXEC_BATCH + b, EXEC_BATCH);
             else
                 run->out[(first + b) * l->out + o] = (double)sum;
         }

@@ -9,19 +9,15 @@
 #include <string.h>
 
 typedef struct plan_layer {
-    lut **tables;       /* (out), NULL for the output layer */
-    uint64_t *constant; /* (out) torus word added to the body: offset, half a unit, centres of the tables before */
+    lut **tables;       /* (circuit_tables), NULL for the output layer */
+    uint64_t *constant; /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
+                           before */
 } plan_layer;
 
 struct exec_plan {
     const circuit *c;
     plan_layer *layers;
 };
-
-static int64_t mid2(const circuit_layer *l, size_t o)
-{
-    return (int64_t)l->table[o * l->cells] + l->table[(o + 1) * l->cells - 1];
-}
 
 static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out)
 {
@@ -31,9 +27,11 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
     TRY(mem_create(l->out, sizeof(uint64_t), "circuit constants", &p));
     out->constant = p;
     for (size_t o = 0; o < l->out; o++) {
-        int64_t halves = 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
-        for (size_t k = 0; i > 0 && k < l->in; k++) halves += l->W[o * l->in + k] * mid2(l - 1, k);
-        out->constant[o] = (uint64_t)halves * (unit / 2);
+        const int native = l->unit != 0;
+        int64_t halves = native ? 0 : 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
+        for (size_t k = 0; i > 0 && k < l->in; k++)
+            halves += l->W[o * l->in + k] * circuit_mid2(l - 1, k / (l - 1)->offsets);
+        out->constant[o] = (uint64_t)halves * (unit / 2) + (native ? l->shift[o] : 0);
     }
     return ANNULUS_OK;
 }
@@ -43,12 +41,12 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     const circuit_layer *l = &c->layers[i];
     const uint64_t half = exec_unit_word(l + 1) / 2;
     void *p;
-    TRY(mem_create(l->out, sizeof(lut *), "circuit tables", &p));
+    TRY(mem_create(circuit_tables(l), sizeof(lut *), "circuit tables", &p));
     out->tables = p;
     uint64_t entries[CIRCUIT_MAX_CELLS];
-    for (size_t o = 0; o < l->out; o++) {
+    for (size_t o = 0; o < circuit_tables(l); o++) {
         for (size_t x = 0; x < l->cells; x++)
-            entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - mid2(l, o)) * half;
+            entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - circuit_mid2(l, o)) * half;
         TRY(lut_create_padded(c->choice.families.of[l->family].N, l->EF, entries, l->cells, 0, &out->tables[o]));
         TRY(lut_set_price(out->tables[o], l->price));
     }
@@ -79,7 +77,7 @@ void exec_plan_destroy(exec_plan *plan)
     if (plan == NULL) return;
     for (size_t i = 0; plan->layers != NULL && i < plan->c->layers_count; i++) {
         lut **tables = plan->layers[i].tables;
-        for (size_t o = 0; tables != NULL && o < plan->c->layers[i].out; o++) lut_destroy(tables[o]);
+        for (size_t o = 0; tables != NULL && o < circuit_tables(&plan->c->layers[i]); o++) lut_destroy(tables[o]);
         mem_free(tables);
         mem_free(plan->layers[i].constant);
     }
@@ -138,26 +136,30 @@ static annulus_status linear(const circuit_layer *l, const uint64_t *constant, c
 static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_set *keys, const uint64_t *in,
                                uint64_t *out, unsigned threads, const annulus_progress *progress)
 {
-    const size_t before = circuit_look_ups_before(plan->c, i),
-                 all = circuit_look_ups_before(plan->c, plan->c->layers_count);
+    const size_t before = circuit_rotations_before(plan->c, i),
+                 all = circuit_rotations_before(plan->c, plan->c->layers_count);
     const circuit_layer *l = &plan->c->layers[i];
     const uint32_t source = circuit_source(plan->c, i);
     const eval_key *key = keys->of[l->family];
     const switching_key *from = eval_key_set_switching(keys, source, l->family);
     const size_t words = lwe_words(&keys->families.of[source]), words_out = lwe_words(&keys->families.of[l->family]);
     const size_t slice = exec_slice(l->EF, threads), slices = (l->out + slice - 1) / slice;
-    const uint32_t offset = 0;
+    const uint32_t steps_a_cell = l->EF * keys->families.of[l->family].N / l->cells; /* whole, if offsets > 1 */
+    uint32_t extracted[CIRCUIT_MAX_OFFSETS];
     void *p;
     REQUIRE(from != NULL);
+    for (uint32_t j = 0; j < l->offsets; j++) extracted[j] = circuit_offset(l, j) * steps_a_cell;
     TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
     bootstrap_job *jobs = p;
     for (size_t o = 0; o < l->out; o++)
-        jobs[o] = (bootstrap_job){.in = in + o * words, .table = plan->layers[i].tables[o], .out = out + o * words_out};
+        jobs[o] = (bootstrap_job){.in = in + o * words,
+                                  .table = plan->layers[i].tables[l->unit != 0 ? 0 : o],
+                                  .out = out + o * l->offsets * words_out};
     annulus_status st = ANNULUS_OK;
     for (size_t s = 0; st == ANNULUS_OK && s < slices; s++) {
         const size_t o = l->out * s / slices, next = l->out * (s + 1) / slices;
         st = progress_report(progress, l->name, before + o, all);
-        if (st == ANNULUS_OK) st = bootstrap_batch(key, from, jobs + o, next - o, &offset, 1, threads);
+        if (st == ANNULUS_OK) st = bootstrap_batch(key, from, jobs + o, next - o, extracted, l->offsets, threads);
     }
     if (st == ANNULUS_OK) st = progress_report(progress, l->name, before + l->out, all);
     mem_free(jobs);
@@ -170,8 +172,9 @@ static size_t most_room(const circuit *c)
     const tfhe_families *f = &c->choice.families;
     size_t most = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
-        const size_t sums = lwe_words(&f->of[circuit_source(c, i)]), values = lwe_words(&f->of[c->layers[i].family]);
-        const size_t room = c->layers[i].out * (sums > values ? sums : values);
+        const circuit_layer *l = &c->layers[i];
+        const size_t sums = l->out * lwe_words(&f->of[circuit_source(c, i)]);
+        const size_t values = circuit_values(l) * lwe_words(&f->of[l->family]), room = sums > values ? sums : values;
         most = room > most ? room : most;
     }
     return most;

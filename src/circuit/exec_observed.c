@@ -76,13 +76,14 @@ static void observe(observation *v, size_t o)
     exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample};
     for (size_t i = 0; i < l->in; i++) seen.acc += w[i] * v->x[i];
     const int64_t halves = 2 * (seen.acc + l->offset[o]) + (l->cells != 0);
-    const uint64_t expected = (uint64_t)halves * (unit / 2);
+    const uint64_t expected = l->unit != 0 ? exec_phase(l, o, seen.acc) : (uint64_t)halves * (unit / 2);
     seen.sum_noise = seen.noise = torus_to_double(v->phase[o] - expected);
     if (l->cells != 0) {
         const double middle = ((double)v->at[o] + 0.5) / (double)steps;
         seen.noise = torus_to_double(torus_from_double(middle) - expected);
-        seen.cell = cell_of(l, steps, v->at[o], exec_floor_div(seen.acc + l->offset[o], l->step));
-        v->looked[o] = exec_look_up(l, o, seen.cell);
+        seen.cell = l->unit != 0 ? (int64_t)(v->at[o] * 2 * (uint64_t)l->cells / steps)
+                                 : cell_of(l, steps, v->at[o], exec_cell(l, o, seen.acc));
+        exec_answers(l, o, seen.cell, (uint64_t *)v->looked + o * l->offsets, 1);
     }
     v->observer->seen(v->observer->context, &seen);
 }

@@ -10,12 +10,18 @@
 #include <math.h>
 
 /* The table's answer for any cell number, antiperiodic outside [0, cells) (circuit.h). */
-static inline int32_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
+static inline int64_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
 {
-    const int32_t *t = l->table + o * l->cells;
+    const int32_t *t = circuit_table(l, o);
     const int64_t period = 2 * (int64_t)l->cells;
     const int64_t c = ((cell % period) + period) % period;
-    return c < l->cells ? t[c] : t[0] + t[l->cells - 1] - t[c - l->cells];
+    return c < l->cells ? t[c] : circuit_mid2(l, o) - t[c - l->cells];
+}
+
+/* y (offsets, apart by stride) <- the answers of neuron o at this cell. */
+static inline void exec_answers(const circuit_layer *l, size_t o, int64_t cell, uint64_t *y, size_t stride)
+{
+    for (uint32_t j = 0; j < l->offsets; j++) y[j * stride] = (uint64_t)exec_look_up(l, o, cell + circuit_offset(l, j));
 }
 
 /* floor(a / b), b > 0 */
@@ -24,11 +30,29 @@ static inline int64_t exec_floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Counts where a sum of layer i lies; an output's noise is in turns of the torus, 0 of a look-up's. Returns the periods
- * that an output is away from the middle one. */
+/* Cell, in [0, 2*cells), of a phase of a torus-native layer. */
+static inline int64_t exec_phase_cell(const circuit_layer *l, uint64_t phase)
+{
+    return (int64_t)((phase + (UINT64_C(1) << 31)) >> (63 - (unsigned)__builtin_ctz(l->cells)));
+}
+
+static inline uint64_t exec_phase(const circuit_layer *l, size_t o, int64_t acc)
+{
+    return (uint64_t)acc * l->unit + l->shift[o];
+}
+
+/* Cell of an accumulator of a hidden layer. */
+static inline int64_t exec_cell(const circuit_layer *l, size_t o, int64_t acc)
+{
+    return l->unit != 0 ? exec_phase_cell(l, exec_phase(l, o, acc)) : exec_floor_div(acc + l->offset[o], l->step);
+}
+
+/* Counts where a sum of layer i lies, but of torus-native layers, which have no range; an output's noise is in turns of
+ * the torus, 0 of a look-up's. Returns the periods that an output is away from the middle one. */
 static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, int64_t acc, double noise,
                                     exec_stats *s)
 {
+    if (l->unit != 0) return 0;
     const int outside = acc < l->lo[o] || acc > l->hi[o];
     s->out_of_range[i] += (unsigned)outside;
     if (l->cells == 0) {
@@ -39,7 +63,7 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
     if (!outside) return 0;
     const int64_t cell = exec_floor_div(acc + l->offset[o], l->step);
     if (cell >= 0 && cell < l->cells) return 0;
-    const int32_t end = l->table[o * l->cells + (cell < 0 ? 0 : l->cells - 1)];
+    const int64_t end = l->table[o * l->cells + (cell < 0 ? 0 : l->cells - 1)];
     (exec_look_up(l, o, cell) == end ? s->saturated : s->wrapped)[i]++;
     return 0;
 }
@@ -61,12 +85,13 @@ static inline unsigned char exec_noisy(const circuit_layer *l, size_t o, const u
     return any;
 }
 
-/* Whether its look-up's output, or the value, has: a table of one entry is stored as zeros, which no rotation changes.
- */
+/* Whether its look-up's outputs, or the value, have: a table of its centre alone is stored as zeros, which no rotation
+ * changes. */
 static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, unsigned char noisy_sum)
 {
     unsigned char varies = l->cells == 0;
-    for (size_t x = 1; x < l->cells; x++) varies |= l->table[o * l->cells + x] != l->table[o * l->cells];
+    const int32_t *t = l->cells == 0 ? NULL : circuit_table(l, o);
+    for (size_t x = 0; x < l->cells; x++) varies |= 2 * (int64_t)t[x] != circuit_mid2(l, o);
     return noisy_sum && varies;
 }
 
@@ -79,23 +104,28 @@ static inline size_t exec_slice(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
+/* Of the values between layers, and sums. */
 static inline size_t exec_widest(const circuit *c)
 {
     size_t widest = c->input.features;
-    for (size_t i = 0; i < c->layers_count; i++) widest = c->layers[i].out > widest ? c->layers[i].out : widest;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const size_t values = circuit_values(&c->layers[i]);
+        widest = values > widest ? values : widest;
+    }
     return widest;
 }
 
 /* Torus fraction of one accumulator unit of a layer. */
 static inline double exec_unit(const circuit_layer *l)
 {
+    if (l->unit != 0) return torus_to_double(l->unit);
     return l->cells == 0 ? 1.0 / (double)l->period : 1.0 / (2.0 * l->cells * (double)l->step);
 }
 
 /* Torus word of one accumulator unit, even so that half units are words too. */
 static inline uint64_t exec_unit_word(const circuit_layer *l)
 {
-    return torus_from_double(exec_unit(l) / 2) * 2;
+    return l->unit != 0 ? l->unit : torus_from_double(exec_unit(l) / 2) * 2;
 }
 
 /* Per-worker sums of events, added to the caller's at the end. */

@@ -34,7 +34,7 @@ typedef struct simulation {
  * numbers of one sample. */
 typedef struct batch {
     uint64_t *x, *acc, *noise, *sum;
-    double *normal; /* (3, widest) */
+    double *normal; /* (3*widest) */
     size_t first, count;
     unsigned worker;
 } batch;
@@ -71,32 +71,62 @@ static double error_probability(const simulation *s, double from, double precisi
     return tail(s, from * precision) + tail(s, (1 - from) * precision);
 }
 
-/* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal (up to 3, out): of the
- * switches, of the look-up's output, and in the first layer of the fresh ciphertexts. */
+/* A look-up of column b at this sum of noise: the values, their noise, and what the observer sees. masked 0: the sum
+ * has no mask, so that nothing adds noise. Returns the clear cell. */
+static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t b, const double *normal, int masked,
+                                exec_seen *seen, const batch *v)
+{
+    const circuit_layer *l = &s->c->layers[i];
+    const size_t first = o * l->offsets;
+    const int64_t clear = exec_cell(l, o, seen->acc);
+    seen->noise = seen->sum_noise + masked * s->phase_std[i] * normal[o];
+    if (l->unit != 0) {
+        seen->noise -= floor(seen->noise + 0.5);
+        seen->cell = exec_phase_cell(l, exec_phase(l, o, seen->acc) + torus_from_double(seen->noise));
+    } else {
+        const double place = ((double)(seen->acc + l->offset[o]) + 0.5) / (double)l->step;
+        seen->cell = (int64_t)floor(place + seen->noise * 2.0 * l->cells);
+    }
+    exec_answers(l, o, seen->cell, v->x + first * EXEC_BATCH + b, EXEC_BATCH);
+    for (size_t j = 0; j < l->offsets; j++)
+        v->noise[(first + j) * EXEC_BATCH + b] = torus_from_double(s->noisy[(i + 1) * s->widest + first + j] *
+                                                                   s->rotate_std[i] * normal[l->out + first + j]);
+    return clear;
+}
+
+/* Events of a look-up of a padded layer. */
+static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *seen, int64_t clear, exec_stats *stats)
+{
+    const circuit_layer *l = &s->c->layers[i];
+    const size_t o = seen->neuron;
+    const double place = ((double)(seen->acc + l->offset[o]) + 0.5) / (double)l->step;
+    stats->errors_expected[i] += error_probability(s, place - floor(place), s->precision[i * s->widest + o]);
+    return seen->cell != clear ? ERRED : 0;
+}
+
+/* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal: of the switches (out), of
+ * the look-ups' values (values), and in the first layer of the fresh ciphertexts (out). */
 static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
     const circuit_layer *l = &s->c->layers[i];
     const size_t at = o * EXEC_BATCH + b;
     const int64_t acc = (int64_t)v->acc[at];
     exec_stats *stats = &s->stats[v->worker];
-    const double sum =
-        i == 0 ? s->fresh_std[o] * normal[l->cells == 0 ? o : 2 * l->out + o] : (double)(int64_t)v->sum[at] * 0x1p-64;
+    const size_t fresh = l->cells == 0 ? o : l->out + circuit_values(l) + o;
+    const double sum = i == 0 ? s->fresh_std[o] * normal[fresh] : torus_to_double(v->sum[at]);
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
     const double away = exec_count_sum(l, i, o, acc, sum, stats);
     unsigned events = 0;
     if (l->cells != 0) {
-        const double precision = s->precision[i * s->widest + o], masked = precision < INFINITY;
-        const double noisy = s->noisy[(i + 1) * s->widest + o];
-        const double place = ((double)(acc + l->offset[o]) + 0.5) / (double)l->step, cell = floor(place);
-        seen.noise = sum + masked * s->phase_std[i] * normal[o];
-        seen.cell = (int64_t)floor(place + seen.noise * 2.0 * l->cells);
-        events = seen.cell != (int64_t)cell ? ERRED : 0;
-        stats->errors_expected[i] += error_probability(s, place - cell, precision);
-        v->x[at] = (uint64_t)(int64_t)exec_look_up(l, o, seen.cell);
-        v->noise[at] = torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o]);
+        const int masked = s->precision[i * s->widest + o] < INFINITY;
+        const int64_t clear = simulate_look_up(s, i, o, b, normal, masked, &seen, v);
+        if (l->unit == 0)
+            events = count_look_up(s, i, &seen, clear, stats);
+        else
+            stats->phase_square[i] += seen.noise * seen.noise;
     } else
         s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l) - away * (double)l->period;
-    if (fabs(seen.noise) > s->half_window[i]) events |= FAILED;
+    if (l->unit == 0 && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
     stats->index_errors[i] += (events & ERRED) != 0;
     stats->failures[i] += (events & FAILED) != 0;
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
@@ -113,13 +143,13 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     exec_columns(c, s->x + v.first * c->input.features, v.count, v.x);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const size_t normals = (i == 0 ? 1u : 0u) + (l->cells != 0 ? 2u : 0u);
+        const size_t normals = (i == 0 ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : 0);
         exec_linear(l, v.x, v.count, v.acc);
         if (i > 0) exec_linear(l, v.noise, v.count, v.sum);
         for (size_t b = 0; b < v.count; b++) {
             if (normals > 0) {
                 TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
-                TRY(stream_normal_vartime(random, v.normal, normals * l->out));
+                TRY(stream_normal_vartime(random, v.normal, normals));
             }
             for (size_t o = 0; o < l->out; o++) events[b] |= simulate_neuron(s, i, o, b, v.normal, &v);
         }
@@ -163,7 +193,8 @@ static annulus_status noise_init(simulation *s)
         s->half_window[i] = circuit_half_window(l);
         for (size_t o = 0; o < l->out; o++) {
             const double sum = noisy_norm2(l, o, noisy) * source;
-            s->noisy[(i + 1) * s->widest + o] = exec_noisy_value(l, o, exec_noisy(l, o, noisy));
+            memset(s->noisy + (i + 1) * s->widest + o * l->offsets, exec_noisy_value(l, o, exec_noisy(l, o, noisy)),
+                   l->offsets);
             s->precision[i * s->widest + o] =
                 sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
             if (i == 0) s->fresh_std[o] = sqrt(sum);

@@ -237,10 +237,10 @@ static annulus_status run_sample(run *r)
     return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL);
 }
 
-/* Between samples, in look-ups. */
+/* Between samples, in rotations. */
 static annulus_status report_inputs(const run *r)
 {
-    const size_t each = circuit_look_ups_before(r->c, r->c->layers_count);
+    const size_t each = circuit_rotations_before(r->c, r->c->layers_count);
     return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
 }
 

@@ -138,7 +138,7 @@ json_t *inspect_circuit(const circuit *c)
         if (layer != NULL) seconds_add(layer, predicted.layers_one[i], predicted.layers_all[i]);
         (void)json_array_append_new(layers, layer);
     }
-    const size_t look_ups = circuit_look_ups_before(c, c->layers_count);
+    const size_t look_ups = circuit_look_ups(c);
     json_t *head =
         json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}", "schema",
                   "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
