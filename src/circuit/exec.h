@@ -30,6 +30,8 @@ typedef struct exec_stats {
  */
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
+/* The clear look-up of neuron o of a hidden layer: y (offsets). */
+void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y);
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
  * every look-up's phase gets keyswitch and modulus-switch noise, one for all values of a rotation; outputs are reduced
  * by their period as decryption does it. Sample s draws for layer i from stream (seed, RANDOM_SIMULATION,

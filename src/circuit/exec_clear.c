@@ -28,6 +28,12 @@ void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64
         for (size_t b = 0; b < count; b++) x[i * EXEC_BATCH + b] = (uint64_t)(int64_t)samples[b * features + i];
 }
 
+void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y)
+{
+    const int64_t cell = exec_cell(l, o, acc);
+    for (uint32_t j = 0; j < l->offsets; j++) y[j] = (int32_t)exec_look_up(l, o, cell + circuit_offset(l, j));
+}
+
 annulus_status exec_stats_create(unsigned workers, exec_stats **out)
 {
     void *p;

@@ -15,7 +15,7 @@
 typedef struct tuning {
     const network *n;
     const float *x;
-    size_t count, outputs, hidden; /* samples, outputs, layers with look-ups */
+    size_t count, outputs, hidden; /* samples, outputs, layers with look-ups that are not torus-native */
     lower_options options;
     const rounding_goal *goal;
     double *want, *got; /* (count, outputs) of the network and of the circuit tried */
@@ -169,7 +169,9 @@ static annulus_status tuning_init(tuning *t)
     t->q = p;
     TRY(mem_create(t->hidden + 1, sizeof *t->names, "layers", &p));
     t->names = p;
-    for (size_t i = 0; i < t->hidden; i++) (void)snprintf(t->names[i], sizeof t->names[i], "layer %zu", i + 1);
+    for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++)
+        if (!activation_is_wave(t->n->layers[i].act))
+            (void)snprintf(t->names[at++], sizeof *t->names, "layer %zu", i + 1);
     return parallel_for(t->count, t->goal->threads, apply_one, t);
 }
 
@@ -210,10 +212,14 @@ annulus_status network_lower_auto(const network *n, const float *calibration, si
                 .x = calibration,
                 .count = count,
                 .outputs = n->layers[n->layers_count - 1].out,
-                .hidden = n->layers_count - 1,
                 .options = *options,
-                .goal = goal,
-                .planned = 6 + 3 * (n->layers_count - 1)};
+                .goal = goal};
+    size_t waves = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) waves += activation_is_wave(n->layers[i].act) != 0;
+    t.hidden = n->layers_count - 1 - waves;
+    t.planned = 6 + 3 * t.hidden;
+    if (t.hidden == 0 && waves > 0)
+        return fail(ANNULUS_ERR_INPUT, "every layer of look-ups is torus-native, and not rounded: ask for no rounding");
     trial best = {0};
     annulus_status st = tuning_init(&t);
     if (st == ANNULUS_OK) st = tune(&t, &best);

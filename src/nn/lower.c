@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/lower.h"
+#include "nn/lower_priv.h"
 
 #include "base/memory.h"
+#include "circuit/exec.h"
 #include "math/matrix.h"
 #include <inttypes.h>
 #include <math.h>
@@ -30,6 +31,13 @@ static int rounds(const lower_options *o)
     return any;
 }
 
+static annulus_status phase_noise_check(const lower_options *o)
+{
+    if (o->phase_noise >= 0 && o->phase_noise <= LOWER_MAX_PHASE_NOISE) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "a phase noise of %g periods: above 0 and at most %g are possible", o->phase_noise,
+                LOWER_MAX_PHASE_NOISE);
+}
+
 static annulus_status options_check(const network *n, size_t count, const lower_options *o)
 {
     unsigned most_bits = o->rounding_bits;
@@ -54,11 +62,14 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "results for others to see need error probabilities of a look-up of at most 2^%d",
                     CIRCUIT_SHARED_LOG2_ERROR);
+    TRY(phase_noise_check(o));
     TRY(network_check(n));
-    for (size_t i = 0; i < n->layers_count; i++)
+    for (size_t i = 0; o->shared_output && i < n->layers_count; i++)
         if (activation_is_wave(n->layers[i].act))
-            return fail(ANNULUS_ERR_INPUT, "layer %zu: %s cannot be compiled", i + 1,
-                        activation_name(n->layers[i].act));
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu: the answers of a torus-native layer depend on noise, which results for others to "
+                        "see must not",
+                        i + 1);
     return ANNULUS_OK;
 }
 
@@ -208,33 +219,40 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
     }
 }
 
+#define NEVER 8.5 /* deviations: of no normal number (stream_normal_vartime) */
+
 /* Nothing cuts off a score as a table cuts off its input: beyond the period it would wrap and decrypt to another one.
- * So the period spans the proven range, and as many bits are added as that is wider than the measured one. */
-static annulus_status encode_output(circuit_layer *l, const lower_options *options)
+ * So the period spans the proven range, and as many bits are added as that is wider than the measured one. noise: bound
+ * on the deviation that holds instead of the error probability, accumulator units; 0: none. */
+static annulus_status encode_output(circuit_layer *l, double noise, const lower_options *options)
 {
     const int64_t proven = widest_span(l->proven_lo, l->proven_hi, l->out), span = widest_span(l->lo, l->hi, l->out);
     l->step = 1;
-    l->period = (int64_t)ceil(OUTPUT_ROOM * (double)proven) + 2;
+    l->period = (int64_t)ceil(fmax(OUTPUT_ROOM * (double)proven, (double)proven + 2 * NEVER * noise)) + 2;
+    for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->proven_lo[o] + l->proven_hi[o]) / 2);
+    l->noise = noise / (double)l->period;
+    if (noise > 0) return ANNULUS_OK;
     l->output_bits = options->output_bits;
     for (int64_t s = span; s < proven; s *= 2) l->output_bits++;
     while (options->shared_output && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
-    for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->proven_lo[o] + l->proven_hi[o]) / 2);
     if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE,
                 "scores of %u bits in a proven range %" PRId64 " times the measured one: ask for fewer output bits",
                 options->output_bits, proven / span);
 }
 
-/* Proven ranges behind the look-ups of l. */
+/* Proven ranges behind the look-ups of l; torus-native tables are met mirrored, too. */
 static void table_ranges(const circuit_layer *l, state *next)
 {
-    for (size_t o = 0; o < l->out; o++) {
-        const int32_t *t = l->table + o * l->cells;
-        next->lo[o] = next->hi[o] = t[0];
-        for (size_t c = 1; c < l->cells; c++) {
-            if (t[c] < next->lo[o]) next->lo[o] = t[c];
-            if (t[c] > next->hi[o]) next->hi[o] = t[c];
+    for (size_t i = 0; i < circuit_values(l); i++) {
+        const int32_t *t = circuit_table(l, i / l->offsets);
+        int64_t lo = t[0], hi = t[0];
+        for (size_t c = 0; c < l->cells; c++) {
+            const int64_t mirrored = l->unit != 0 ? l->mid2 - t[c] : t[c];
+            lo = t[c] < lo ? t[c] : mirrored < lo ? mirrored : lo;
+            hi = t[c] > hi ? t[c] : mirrored > hi ? mirrored : hi;
         }
+        next->lo[i] = lo, next->hi[i] = hi;
     }
 }
 
@@ -245,12 +263,9 @@ static annulus_status look_up_samples(const circuit_layer *l, const state *s, in
     for (size_t k = 0; k < s->count; k += BATCH) {
         const size_t count = batch_sums(l, s, k, columns, acc);
         for (size_t o = 0; o < l->out; o++)
-            for (size_t b = 0; b < count; b++) {
-                const int64_t at = ((int64_t)acc[o * BATCH + b] + l->offset[o]) / l->step;
-                out[(k + b) * l->out + o] = l->table[o * l->cells + (size_t)(at < 0           ? 0
-                                                                             : at >= l->cells ? l->cells - 1
-                                                                                              : at)];
-            }
+            for (size_t b = 0; b < count; b++)
+                exec_clear_look_up(l, o, (int64_t)acc[o * BATCH + b],
+                                   out + (k + b) * circuit_values(l) + o * l->offsets);
     }
     mem_free(columns);
     return ANNULUS_OK;
@@ -260,7 +275,7 @@ static annulus_status look_up_samples(const circuit_layer *l, const state *s, in
 static annulus_status advance(const circuit_layer *l, const dense_layer *d, state *s)
 {
     state next = {.options = s->options, .count = s->count, .scale = d->out_q.scale};
-    annulus_status st = state_resize(&next, l->out);
+    annulus_status st = state_resize(&next, circuit_values(l));
     if (st == ANNULUS_OK) {
         table_ranges(l, &next);
         st = look_up_samples(l, s, next.x);
@@ -270,11 +285,14 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, stat
     return st;
 }
 
-static annulus_status lower_layer(const dense_layer *d, int last, state *s, circuit_layer *l)
+/* before: the lowered layer before it, NULL of the first. */
+static annulus_status lower_layer(const dense_layer *d, int last, const circuit_layer *before, state *s,
+                                  circuit_layer *l)
 {
     l->in = d->in;
     l->out = d->out;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
+    if (activation_is_wave(d->act)) TRY(lower_native_encode(d, s->scale, s->options, l));
     TRY(circuit_layer_create(l));
     memcpy(l->W, d->W, d->in * d->out * sizeof *l->W);
     for (size_t o = 0; o < l->out; o++) {
@@ -284,7 +302,14 @@ static annulus_status lower_layer(const dense_layer *d, int last, state *s, circ
     proven_ranges(l, s);
     TRY(measured_ranges(l, s));
     choose_ranges(l, s->options);
-    if (last) return encode_output(l, s->options);
+    if (last) {
+        const int native = before != NULL && before->unit != 0 && l->log2_error == 0;
+        return encode_output(l, native ? lower_native_score_noise(d, before, l) : 0, s->options);
+    }
+    if (l->unit != 0) {
+        TRY(lower_native_fill(d, l));
+        return advance(l, d, s);
+    }
     TRY(choose_cells(l, s->options));
     void *table;
     TRY(mem_create(l->out * l->cells, sizeof *l->table, "look-up tables", &table));
@@ -340,12 +365,19 @@ static annulus_status find_layer(const circuit *c, const char *what, const char 
     return fail(ANNULUS_ERR_INPUT, "%s of %.40s: no such layer, there are %s", what, name, names);
 }
 
-static annulus_status assign_errors(const lower_options *o, circuit *c)
+static annulus_status refuse_native(const network *n, const circuit *c, const circuit_layer *l, const char *what)
+{
+    if (!activation_is_wave(n->layers[l - c->layers].act)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "%s of %s, which is torus-native: it has a phase noise instead", what, l->name);
+}
+
+static annulus_status assign_errors(const network *n, const lower_options *o, circuit *c)
 {
     for (size_t e = 0; e < o->layer_errors_count; e++) {
         const layer_error *own = &o->layer_errors[e];
         circuit_layer *l = NULL;
         TRY(find_layer(c, "error probability", own->layer, 0, &l));
+        TRY(refuse_native(n, c, l, "error probability"));
         if (l->log2_error != 0) return fail(ANNULUS_ERR_INPUT, "two error probabilities of %s", own->layer);
         if (!(own->log2_error < 0) || own->log2_error < -512)
             return fail(ANNULUS_ERR_INPUT, "error probability 2^%g of %s: must be in [2^-512, 1)", own->log2_error,
@@ -356,11 +388,12 @@ static annulus_status assign_errors(const lower_options *o, circuit *c)
 }
 
 /* Every layer that has its own rounding exists, and has one. */
-static annulus_status check_roundings(const lower_options *o, const circuit *c)
+static annulus_status check_roundings(const network *n, const lower_options *o, const circuit *c)
 {
     for (size_t e = 0; e < o->layer_roundings_count; e++) {
         circuit_layer *l = NULL;
         TRY(find_layer(c, "rounding", o->layer_roundings[e].layer, 1, &l));
+        TRY(refuse_native(n, c, l, "rounding"));
         for (size_t k = 0; k < e; k++)
             if (strcmp(o->layer_roundings[k].layer, l->name) == 0)
                 return fail(ANNULUS_ERR_INPUT, "two roundings of %s", l->name);
@@ -378,8 +411,8 @@ static void name_layers(circuit *c)
 static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
 {
     name_layers(c);
-    TRY(assign_errors(s->options, c));
-    TRY(check_roundings(s->options, c));
+    TRY(assign_errors(n, s->options, c));
+    TRY(check_roundings(n, s->options, c));
     TRY(copy_input(n, c));
     TRY(state_resize(s, n->inputs));
     for (size_t i = 0; i < n->inputs; i++) {
@@ -391,7 +424,7 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
         if (st != ANNULUS_OK) return fail_prefix(st, "calibration sample %zu", k + 1);
     }
     for (size_t i = 0; i < n->layers_count; i++)
-        TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, s, &c->layers[i]));
+        TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, i == 0 ? NULL : &c->layers[i - 1], s, &c->layers[i]));
     TRY(copy_labels(n, c));
     TRY(circuit_choose_parameters(c, s->options->minimize, s->options->families_most));
     return circuit_digest(c);

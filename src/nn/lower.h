@@ -17,6 +17,8 @@ typedef struct layer_rounding {
     unsigned bits;
 } layer_rounding;
 
+#define LOWER_MAX_PHASE_NOISE 0.25
+
 typedef struct lower_options {
     int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
     double margin;          /* fraction of the measured width added at each side, default 0.1 */
@@ -29,6 +31,9 @@ typedef struct lower_options {
     double log2_error;
     const layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
     size_t layer_errors_count;
+    double
+        phase_noise;   /* bound on the standard deviation of the phases of torus-native look-ups, in periods, at most
+                          LOWER_MAX_PHASE_NOISE; 0: what each layer was trained to bear, or 2^-5 if that is not known */
     int shared_output; /* 1: scores may be shown to others: no rounding, scores exact, every failure <= 2^-128 */
     security_level level;
     search_objective minimize;
@@ -38,7 +43,13 @@ void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
  * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.
- * The table entry of a cell is the quantized activation at the cell's middle value. */
+ * The table entry of a cell is the quantized activation at the cell's middle value.
+ *
+ * Layers of waves become torus-native: no range, no rounding, 256 cells over half a period. Scores behind them keep to
+ * a bound on their standard deviation instead of output_bits and the error probability, unless layer_errors has one of
+ * "output": the noise that the network states for its last layer, or that of values with a deviation of 1/16 of their
+ * amplitude. ANNULUS_ERR_INPUT as well: a quantizer that cuts off a part of a wave, an error probability or a rounding
+ * for a torus-native layer, waves with shared_output. */
 annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
                              circuit **out) __attribute__((warn_unused_result));
 #endif
