@@ -119,8 +119,10 @@ typedef struct annulus_compile_options {
     double log2_global_error; /* of a whole inference, instead; 0: not asked for */
     const annulus_layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
     size_t layer_errors_count;
-    int shared_output; /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
-    int security;      /* 128 or 132 */
+    int shared_output;  /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
+    double phase_noise; /* of torus-native layers, those with waves: bound on the standard deviation of what they read,
+                           in periods, at most 1/4; 0: what each was trained to bear, or 2^-5 where that is not known */
+    int security;       /* 128 or 132 */
     annulus_objective minimize;
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
@@ -160,8 +162,11 @@ ANNULUS_API size_t annulus_circuit_outputs(const annulus_circuit *c);
 ANNULUS_API annulus_task annulus_circuit_task(const annulus_circuit *c);
 /* Name of an output, borrowed. */
 ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t output);
-/* log2 of the largest error probability that a look-up or score was given. */
+/* log2 of the largest error probability that a look-up or score was given; -INFINITY if all have bounds on their noise
+ * instead. */
 ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
+/* Number of torus-native layers: their answers depend on noise by design, and must not be shown to others. */
+ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c);
 /* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
 ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 
@@ -198,6 +203,7 @@ typedef enum annulus_mode { ANNULUS_CLEAR = 0, ANNULUS_SIMULATE = 1, ANNULUS_ENC
 typedef struct annulus_layer_counts {
     char name[32]; /* as annulus_inspect gives it */
     int is_output;
+    int torus_native;      /* no range, no index errors: phase_std instead */
     uint64_t look_ups;     /* or values */
     uint64_t out_of_range; /* sums outside the range that was measured or proven */
     uint64_t saturated;    /* of these: beyond the table, answered by its end next to them */
@@ -208,6 +214,8 @@ typedef struct annulus_layer_counts {
     double index_errors_expected; /* by the noise model, of the sums that were met */
     uint64_t failures;            /* noise beyond half a cell, or beyond half a step of a value's output_bits */
     double failures_expected;     /* at most, from the failure probability that inspect gives of the layer */
+    double phase_std;             /* torus-native: deviation of the noise of the phases that were read, in periods */
+    double phase_std_expected;    /* as inspect predicts it */
 } annulus_layer_counts;
 
 typedef struct annulus_evaluation {

@@ -175,6 +175,12 @@ static inline size_t circuit_look_ups(const circuit *c) /* of an inference */
     for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].cells == 0 ? 0 : circuit_values(&c->layers[i]);
     return count;
 }
+static inline size_t circuit_native_layers(const circuit *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].unit != 0;
+    return count;
+}
 double circuit_largest_bound(const circuit *c); /* of all layers that have one on failures */
 /* Scores may be shown to others (SECURITY.md): exact, without rounding or torus-native layers, bounds at most
  * CIRCUIT_SHARED_LOG2_ERROR. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ enum {
     GLOBAL_KEY,
     PRESET_KEY,
     SECURITY_KEY,
-    OBJECTIVE_KEY
+    OBJECTIVE_KEY,
+    PHASE_KEY
 };
 
 #define MAX_LAYERS 64u           /* with an error probability or a rounding of their own */
@@ -54,6 +56,10 @@ static const struct argp_option entries[] = {
     {"preset", PRESET_KEY, "NAME", 0,
      "p-error by name: exact (2^-40), relaxed (1e-3), fast (1e-2), or shared-output (2^-128, exact scores, no "
      "rounding: results may be shown to others)",
+     0},
+    {"phase-noise", PHASE_KEY, "S", 0,
+     "standard deviation that torus-native look-ups, those of waves, may read with, in periods, 0.03 or 2^-5 (default: "
+     "what the network was trained to bear, or 2^-5)",
      0},
     {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
     {"minimize", OBJECTIVE_KEY, "WHAT", 0, "seconds of an inference (default), key-size or memory", 0},
@@ -133,7 +139,10 @@ static void apply_preset(struct argp_state *state, compile_command *c)
 static void explain_sharing(const annulus_circuit *circuit)
 {
     const double log2_p = annulus_circuit_log2_error(circuit);
-    if (log2_p > SHARING_LOG2_ERROR)
+    if (annulus_circuit_torus_native(circuit) > 0)
+        fprintf(stderr, "note: answers of torus-native layers depend on noise, and tell about the secret key: share "
+                        "results with nobody (SECURITY.md)\n");
+    else if (log2_p > SHARING_LOG2_ERROR)
         fprintf(
             stderr,
             "note: look-ups may fail with probability 2^%.1f; failures seen in results tell about the secret key, so "
@@ -174,6 +183,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case GLOBAL_KEY:
         c->o.log2_global_error = parse_log2_probability(state, "--global-p-error", arg);
+        break;
+    case PHASE_KEY:
+        c->o.phase_noise = exp2(parse_log2_probability(state, "--phase-noise", arg));
         break;
     case PRESET_KEY:
         c->preset = arg;

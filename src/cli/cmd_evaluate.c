@@ -74,6 +74,12 @@ static json_t *layer_json(const annulus_layer_counts *l, int simulated)
     json_t *j = json_object();
     (void)json_object_set_new(j, "name", json_string(l->name));
     (void)json_object_set_new(j, l->is_output ? "values" : "look_ups", json_integer((json_int_t)l->look_ups));
+    (void)json_object_set_new(j, "torus_native", json_boolean(l->torus_native));
+    if (l->torus_native) {
+        if (simulated) (void)json_object_set_new(j, "phase_std", json_real(l->phase_std));
+        if (simulated) (void)json_object_set_new(j, "phase_std_expected", json_real(l->phase_std_expected));
+        return j;
+    }
     (void)json_object_set_new(j, "out_of_range", json_integer((json_int_t)l->out_of_range));
     if (!l->is_output) (void)json_object_set_new(j, "saturated", json_integer((json_int_t)l->saturated));
     (void)json_object_set_new(j, "wrapped", json_integer((json_int_t)l->wrapped));
@@ -116,6 +122,15 @@ static void print_json(const evaluate_command *c, const annulus_circuit *circuit
     json_decref(o);
 }
 
+static void native_line(const annulus_layer_counts *l, int simulated)
+{
+    printf("%-10s %10llu  torus-native", l->name, (unsigned long long)l->look_ups);
+    if (simulated)
+        printf(": phases read with a deviation of 2^%.2f, 2^%.2f predicted", log2(l->phase_std),
+               log2(l->phase_std_expected));
+    printf("\n");
+}
+
 static void layer_line(const annulus_layer_counts *l, int simulated)
 {
     const unsigned long long wrapped = l->wrapped, saturated = l->saturated, errors = l->index_errors;
@@ -136,7 +151,8 @@ static void print_layers(const annulus_evaluation *e, int simulated)
     printf("\n%-10s %10s %20s %10s %8s", "layer", "look-ups", "out of range", "saturated", "wrapped");
     if (simulated) printf(" %13s %9s %9s %9s", "index errors", "expected", "failures", "at most");
     printf("\n");
-    for (size_t i = 0; i < e->layers_count; i++) layer_line(&e->layers[i], simulated);
+    for (size_t i = 0; i < e->layers_count; i++)
+        (e->layers[i].torus_native ? native_line : layer_line)(&e->layers[i], simulated);
     printf(
         "\nout of range: beyond what compiling measured or proved; of these, saturated: beyond the table, answered by "
         "its end;\nwrapped: answered by another entry, or a score outside its period, which decrypts to another\n");

@@ -112,6 +112,7 @@ static annulus_status lowering(const annulus_model *m, const annulus_dataset *ca
     o->rounding_bits = options->rounding_bits;
     o->output_bits = options->output_bits;
     o->shared_output = options->shared_output;
+    o->phase_noise = options->phase_noise;
     o->level = (security_level)options->security;
     o->minimize = (search_objective)options->minimize;
     if (options->log2_error != 0) o->log2_error = options->log2_error;
@@ -235,6 +236,11 @@ const char *annulus_circuit_label(const annulus_circuit *c, size_t output)
 double annulus_circuit_log2_error(const annulus_circuit *c)
 {
     return circuit_largest_bound(c->c);
+}
+
+size_t annulus_circuit_torus_native(const annulus_circuit *c)
+{
+    return circuit_native_layers(c->c);
 }
 
 int annulus_circuit_shared_output(const annulus_circuit *c)

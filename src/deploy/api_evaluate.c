@@ -124,17 +124,22 @@ static void count_events(const circuit *c, size_t samples, const exec_stats *s, 
     r->samples_erred = s->samples_erred, r->samples_failed = s->samples_failed;
     r->failure = exp2(c->choice.log2_global_failure);
     for (size_t i = 0; i < c->layers_count; i++) {
-        const uint64_t look_ups = (uint64_t)samples * c->layers[i].out;
+        const uint64_t rotations = (uint64_t)samples * c->layers[i].out;
         annulus_layer_counts *l = &r->layers[i];
         *l = (annulus_layer_counts){.is_output = c->layers[i].cells == 0,
-                                    .look_ups = look_ups,
+                                    .torus_native = c->layers[i].unit != 0,
+                                    .look_ups = rotations * c->layers[i].offsets,
                                     .out_of_range = s->out_of_range[i],
                                     .saturated = s->saturated[i],
                                     .wrapped = s->wrapped[i],
                                     .index_errors = s->index_errors[i],
                                     .index_errors_expected = s->errors_expected[i],
                                     .failures = s->failures[i]};
-        if (simulated) l->failures_expected = (double)look_ups * exp2(c->choice.layers[i].log2_failure);
+        if (simulated && l->torus_native) {
+            l->phase_std = sqrt(s->phase_square[i] / (double)rotations);
+            l->phase_std_expected = c->choice.layers[i].phase_std;
+        } else if (simulated)
+            l->failures_expected = (double)rotations * exp2(c->choice.layers[i].log2_failure);
         memcpy(l->name, c->layers[i].name, sizeof l->name);
         r->out_of_range += s->out_of_range[i];
     }

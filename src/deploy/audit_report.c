@@ -47,6 +47,7 @@ static json_t *layers_json(const circuit *c, const audit *a)
         json_t *l = json_object();
         (void)json_object_set_new(l, "name", json_string(c->layers[i].name));
         (void)json_object_set_new(l, "neurons", json_integer((json_int_t)c->layers[i].out));
+        (void)json_object_set_new(l, "torus_native", json_boolean(c->layers[i].unit != 0));
         (void)json_object_set_new(l, "simulated", run_json(c, &a->simulated, i));
         (void)json_object_set_new(l, "encrypted", run_json(c, &a->encrypted, i));
         (void)json_array_append_new(layers, l);

@@ -67,27 +67,39 @@ static void seconds_add(json_t *j, double one, double all)
     (void)json_object_set_new(j, "seconds_all_cores", json_real(all));
 }
 
+/* What a layer was given: a bound on failures, or on the deviation of its noise. */
+static void bound_add(json_t *j, const circuit *c, const circuit_layer *l, const layer_choice *choice)
+{
+    if (l->noise > 0) {
+        (void)json_object_set_new(j, "noise_log2_std_asked", json_real(log2(l->noise)));
+        return;
+    }
+    (void)json_object_set_new(j, "log2_error", json_real(circuit_bound(c, l)));
+    (void)json_object_set_new(j, "log2_failure", json_real(fmax(choice->log2_failure, -1000)));
+}
+
 static json_t *layer_json(const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
     const layer_choice *choice = &c->choice.layers[i];
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
-    json_t *j =
-        json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f, s:f, s:f}", "name", l->name, "activation",
-                  l->activation, "family", (int)l->family + 1, "inputs", (json_int_t)l->in, "outputs",
-                  (json_int_t)l->out, "accumulator_bits_proven", (int)widest_bits(l->proven_lo, l->proven_hi, l->out),
-                  "accumulator_bits_measured", (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range",
-                  (json_int_t)range[0], (json_int_t)range[1], "log2_error", circuit_bound(c, l), "noise_log2_std",
-                  fmax(log2(choice->phase_std), -1000), "log2_failure", fmax(choice->log2_failure, -1000));
+    json_t *j = json_pack("{s:s, s:s, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", l->name, "activation",
+                          l->activation, "torus_native", l->unit != 0, "family", (int)l->family + 1, "inputs",
+                          (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
+                          (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
+                          (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
+                          (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
+    if (j != NULL) bound_add(j, c, l, choice);
     if (j == NULL || l->cells == 0) {
-        if (j != NULL) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
+        if (j != NULL && l->noise == 0) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
     }
-    json_t *look = json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "look_ups", (json_int_t)l->out, "cells",
-                             (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step", (json_int_t)l->step,
-                             "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
-                             "products_per_mask_element", extension_expected(l->EF, l->price).products);
+    json_t *look =
+        json_pack("{s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "rotations", (json_int_t)l->out, "look_ups",
+                  (json_int_t)circuit_values(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step",
+                  (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
+                  "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;
@@ -138,21 +150,22 @@ json_t *inspect_circuit(const circuit *c)
         if (layer != NULL) seconds_add(layer, predicted.layers_one[i], predicted.layers_all[i]);
         (void)json_array_append_new(layers, layer);
     }
-    const size_t look_ups = circuit_look_ups(c);
-    json_t *head =
-        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}", "schema",
-                  "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
-                  c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs",
-                  (json_int_t)c->input.features, "outputs", (json_int_t)circuit_last(c)->out, "look_ups",
-                  (json_int_t)look_ups, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
-                  (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
-                  "log2_error", c->log2_error, "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
-                  fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c),
-                  "security_bits", (int)c->level);
+    const size_t look_ups = circuit_look_ups(c), rotations = circuit_rotations_before(c, c->layers_count);
+    json_t *head = json_pack(
+        "{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}", "schema",
+        "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
+        c->task == CIRCUIT_CLASSIFICATION ? "classification" : "regression", "inputs", (json_int_t)c->input.features,
+        "outputs", (json_int_t)circuit_last(c)->out, "look_ups", (json_int_t)look_ups, "rotations",
+        (json_int_t)rotations, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
+        (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
+        "log2_error", c->log2_error, "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
+        fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c), "security_bits",
+        (int)c->level);
     if (head == NULL) {
         json_decref(layers);
         return NULL;
     }
+    (void)json_object_set_new(head, "torus_native", json_integer((json_int_t)circuit_native_layers(c)));
     seconds_add(head, predicted.one, predicted.all);
     (void)json_object_set_new(head, "cores", json_integer(predicted.threads));
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));

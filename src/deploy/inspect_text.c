@@ -34,21 +34,33 @@ static void megabytes(FILE *f, const char *what, const json_t *j, const char *ke
 
 static void layer_line(FILE *f, const json_t *l)
 {
-    char shape[48], range[48];
+    char shape[48], range[48] = "wraps", asked[48], failure[48] = "-";
     const json_t *r = json_object_get(l, "range");
+    const int native = json_is_true(json_object_get(l, "torus_native"));
     (void)snprintf(shape, sizeof shape, "%lld -> %lld", integer(l, "inputs"), integer(l, "outputs"));
-    (void)snprintf(range, sizeof range, "%lld..%lld", (long long)json_integer_value(json_array_get(r, 0)),
-                   (long long)json_integer_value(json_array_get(r, 1)));
+    if (!native)
+        (void)snprintf(range, sizeof range, "%lld..%lld", (long long)json_integer_value(json_array_get(r, 0)),
+                       (long long)json_integer_value(json_array_get(r, 1)));
+    if (json_object_get(l, "log2_error") == NULL)
+        (void)snprintf(asked, sizeof asked, "s 2^%.2f", number(l, "noise_log2_std_asked"));
+    else {
+        (void)snprintf(asked, sizeof asked, "2^%.1f", number(l, "log2_error"));
+        (void)snprintf(failure, sizeof failure, "2^%.1f", number(l, "log2_failure"));
+    }
     fprintf(f, "%-10s %-14s %3lld/%-3lld %-16s", text(l, "name"), shape, integer(l, "accumulator_bits_proven"),
             integer(l, "accumulator_bits_measured"), range);
-    if (json_object_get(l, "cells") != NULL)
-        fprintf(f, " %-8s %4lld x %-5lld %5.2f %8lld %3lld %8.2f", text(l, "activation"), integer(l, "cells"),
-                integer(l, "rounding_step"), number(l, "bits"), integer(l, "look_ups"), integer(l, "extension_factor"),
-                number(l, "products_per_mask_element"));
-    else
-        fprintf(f, " %-8s %12s %5lld %8s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-");
-    fprintf(f, " %6lld  2^%-7.2f 2^%-7.1f 2^%-8.1f", integer(l, "family"), number(l, "noise_log2_std"),
-            number(l, "log2_error"), number(l, "log2_failure"));
+    if (json_object_get(l, "cells") == NULL)
+        fprintf(f, " %-9s %12s %5lld %8s %9s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-", "-");
+    else {
+        if (native)
+            fprintf(f, " %-9s %4lld native  %5s", text(l, "activation"), integer(l, "cells"), "-");
+        else
+            fprintf(f, " %-9s %4lld x %-5lld %5.2f", text(l, "activation"), integer(l, "cells"),
+                    integer(l, "rounding_step"), number(l, "bits"));
+        fprintf(f, " %8lld %9lld %3lld %8.2f", integer(l, "look_ups"), integer(l, "rotations"),
+                integer(l, "extension_factor"), number(l, "products_per_mask_element"));
+    }
+    fprintf(f, " %6lld  2^%-7.2f %-9s %-10s", integer(l, "family"), number(l, "noise_log2_std"), asked, failure);
     fprintf(f, " %8.4f %8.4f\n", number(l, "seconds_one_core"), number(l, "seconds_all_cores"));
 }
 
@@ -68,27 +80,45 @@ static void family_line(FILE *f, const json_t *p, long long security)
             integer(p, "glwe_noise_tuniform"), security);
 }
 
+static void error_words(FILE *f, const json_t *j)
+{
+    size_t i, failing = 0;
+    const json_t *l;
+    json_array_foreach(json_object_get(j, "layers"), i, l) failing += json_object_get(l, "log2_failure") != NULL;
+    if (failing == 0) {
+        fprintf(f, "; noise of torus-native layers by its deviation");
+        return;
+    }
+    fprintf(f, "; error probability asked for 2^%.1f per %s, ", number(j, "log2_error"), text(j, "error_target"));
+    if (number(j, "log2_error_look_up") != number(j, "log2_error"))
+        fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
+    fprintf(f, "whole inference 2^%.1f", number(j, "log2_failure_inference"));
+}
+
 static void circuit_lines(FILE *f, const json_t *j)
 {
     size_t i;
     const json_t *l, *p, *b = json_object_get(j, "bytes");
-    fprintf(f, "circuit %.16s  %s, %lld inputs, %lld outputs, %lld look-ups\n", text(j, "digest"), text(j, "task"),
-            integer(j, "inputs"), integer(j, "outputs"), integer(j, "look_ups"));
+    fprintf(f, "circuit %.16s  %s, %lld inputs, %lld outputs, %lld look-ups in %lld rotations\n", text(j, "digest"),
+            text(j, "task"), integer(j, "inputs"), integer(j, "outputs"), integer(j, "look_ups"),
+            integer(j, "rotations"));
     fprintf(f, "ranges %s", text(j, "ranges"));
     if (integer(j, "calibration_samples") > 0)
         fprintf(f, " (%lld calibration samples)", integer(j, "calibration_samples"));
-    fprintf(f, "; error probability asked for 2^%.1f per %s, ", number(j, "log2_error"), text(j, "error_target"));
-    if (number(j, "log2_error_look_up") != number(j, "log2_error"))
-        fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
-    fprintf(f, "whole inference 2^%.1f; %s\n\n", number(j, "log2_failure_inference"),
+    error_words(f, j);
+    fprintf(f, "; %s\n\n",
             json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
-    fprintf(f, "%-10s %-14s %-7s %-16s %-8s %-12s %5s %8s %3s %8s %6s  %-9s %-9s %-10s %8s %8s\n", "layer", "shape",
-            "bits*", "range", "function", "cells x step", "bits", "look-ups", "EF", "products", "family", "noise",
-            "asked", "failure", "seconds", "all");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s\n", "layer", "shape",
+            "bits*", "range", "function", "cells x step", "bits", "look-ups", "rotations", "EF", "products", "family",
+            "noise", "asked", "failure", "seconds", "all");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
     fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; family of its "
                "keys; noise of one look-up, "
-               "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all\n\n");
+               "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all\n");
+    if (integer(j, "torus_native") > 0)
+        fprintf(f, "  native: torus-native, sums go round by design and are not rounded; s: asked for is a standard "
+                   "deviation of the noise at most, no failure\n");
+    fputc('\n', f);
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),
             number(j, "seconds_all_cores"), integer(j, "cores"),
