@@ -98,7 +98,8 @@ static annulus_status chain_normalise(onnx_chain *c, const Onnx__NodeProto *node
     return ANNULUS_OK;
 }
 
-static annulus_status copy_weights(const Onnx__NodeProto *node, const onnx_constant *w, int transposed, dense_layer *l)
+static annulus_status copy_weights(const onnx_chain *c, const Onnx__NodeProto *node, const onnx_constant *w,
+                                   int transposed, dense_layer *l)
 {
     for (size_t o = 0; o < l->out; o++) {
         const size_t first = transposed ? o * l->in : o;
@@ -111,6 +112,7 @@ static annulus_status copy_weights(const Onnx__NodeProto *node, const onnx_const
             l->W[o * l->in + i] = w->q[at];
         }
     }
+    for (size_t o = 0; o < l->out; o++) l->w_scale[o] *= c->amplitude;
     l->weight_bits = w->q_bits;
     return ANNULUS_OK;
 }
@@ -129,7 +131,7 @@ static annulus_status linear(onnx_chain *c, const Onnx__NodeProto *node, int tra
     dense_layer *l = &c->n->layers[c->layers];
     TRY(dense_layer_create(c->features, w->dims[transposed ? 0 : 1], l));
     c->layers++;
-    TRY(copy_weights(node, w, transposed, l));
+    TRY(copy_weights(c, node, w, transposed, l));
     c->features = l->out;
     c->stage = ONNX_LINEAR;
     c->rank = 1;
@@ -169,8 +171,18 @@ static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *nod
     layer_at(c)->act = node->op_type[0] == 'R'   ? ACTIVATION_RELU
                        : node->op_type[0] == 'S' ? ACTIVATION_SIGMOID
                                                  : ACTIVATION_TANH;
+    c->amplitude = 1;
     c->stage = ONNX_ACTIVATED;
     return ANNULUS_OK;
+}
+
+static annulus_status chain_unfit(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    return onnx_node_fail(node,
+                          "it is read as a part of a wave only: what the operators behind \"%.60s\" make up to the "
+                          "next Quant is no triangle, trapezoid, sine or square wave about 0 of period 1, 2, 4, 1/2 or "
+                          "2 pi",
+                          c->value);
 }
 
 static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)
@@ -183,8 +195,12 @@ static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)
     for (size_t i = 1; i < q.scale->count; i++)
         if (q.scale->f[i] != q.scale->f[0])
             return onnx_node_fail(node, "activations with a scale for each channel are not supported: use one scale");
-    const quantizer made = {
-        .scale = (double)q.scale->f[0], .zero = q.zero, .bits = q.bits, .is_signed = q.is_signed, .narrow = q.narrow};
+    if (c->stage != ONNX_ACTIVATED) c->amplitude = 1;
+    const quantizer made = {.scale = (double)q.scale->f[0] / c->amplitude,
+                            .zero = q.zero,
+                            .bits = q.bits,
+                            .is_signed = q.is_signed,
+                            .narrow = q.narrow};
     if (c->stage == ONNX_RAW)
         c->n->input = made;
     else
@@ -221,21 +237,39 @@ static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
 }
 
 static const onnx_operator operators[] = {
+    {"Abs", 0, 1, 1, chain_unfit, NULL},
     {"Add", 0, 2, 2, chain_affine, NULL},
     {"BatchNormalization", 0, 5, 5, chain_normalise, NULL},
+    {"Ceil", 0, 1, 1, chain_unfit, NULL},
+    {"Clip", 0, 1, 3, chain_unfit, NULL},
     {"Constant", 0, 0, 0, NULL, onnx_fold_constant},
+    {"Cos", 0, 1, 1, chain_unfit, NULL},
     {"Div", 0, 2, 2, chain_affine, NULL},
     {"Flatten", 0, 1, 1, chain_flatten, NULL},
+    {"Floor", 0, 1, 1, chain_unfit, NULL},
     {"Gemm", 0, 2, 3, chain_gemm, NULL},
+    {"Greater", 0, 2, 2, chain_unfit, NULL},
+    {"GreaterOrEqual", 0, 2, 2, chain_unfit, NULL},
     {"Identity", 0, 1, 1, chain_identity, onnx_fold_identity},
+    {"Less", 0, 2, 2, chain_unfit, NULL},
+    {"LessOrEqual", 0, 2, 2, chain_unfit, NULL},
     {"MatMul", 0, 2, 2, chain_matmul, NULL},
+    {"Max", 0, 1, 8, chain_unfit, NULL},
+    {"Min", 0, 1, 8, chain_unfit, NULL},
+    {"Mod", 0, 2, 2, chain_unfit, NULL},
     {"Mul", 0, 2, 2, chain_affine, NULL},
+    {"Neg", 0, 1, 1, chain_unfit, NULL},
     {"Relu", 0, 1, 1, chain_activation, NULL},
     {"Reshape", 0, 2, 2, chain_reshape, NULL},
+    {"Round", 0, 1, 1, chain_unfit, NULL},
     {"Sigmoid", 0, 1, 1, chain_activation, NULL},
+    {"Sign", 0, 1, 1, chain_unfit, NULL},
+    {"Sin", 0, 1, 1, chain_unfit, NULL},
     {"Sub", 0, 2, 2, chain_affine, NULL},
     {"Tanh", 0, 1, 1, chain_activation, NULL},
     {"Transpose", 0, 1, 1, NULL, onnx_fold_transpose},
+    {"Unsqueeze", 0, 2, 2, chain_unfit, NULL},
+    {"Where", 0, 3, 3, chain_unfit, NULL},
     {"Quant", 1, 4, 4, chain_quant, onnx_fold_quant},
     {"IntQuant", 1, 4, 4, chain_quant, onnx_fold_quant},
 };
@@ -260,7 +294,7 @@ const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node)
 
 annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
 {
-    char known[300] = "";
+    char known[600] = "";
     size_t used = 0;
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", operators[i].name);

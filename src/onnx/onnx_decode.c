@@ -33,9 +33,26 @@ static annulus_status set_labels_json(network *n, const json_t *list, size_t out
     return st;
 }
 
+/* A JSON list of a number a layer; network_check judges them. */
+static annulus_status read_noise(const char *text, network *n)
+{
+    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int whole = json_is_array(list) && json_array_size(list) == n->layers_count;
+    for (size_t i = 0; whole && i < n->layers_count; i++) {
+        whole = json_is_number(json_array_get(list, i));
+        n->layers[i].noise = json_number_value(json_array_get(list, i));
+    }
+    json_decref(list);
+    if (whole) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "metadata annulus.noise is not a JSON list of %zu numbers, one a layer",
+                n->layers_count);
+}
+
 static annulus_status read_metadata(const Onnx__ModelProto *m, network *n)
 {
     const size_t outputs = n->layers[n->layers_count - 1].out;
+    const char *noise = metadata(m, "annulus.noise");
+    if (noise != NULL) TRY(read_noise(noise, n));
     const char *task = metadata(m, "annulus.task"), *labels = metadata(m, "annulus.labels");
     if (task != NULL && strcmp(task, "classification") != 0 && strcmp(task, "regression") != 0)
         return fail(ANNULUS_ERR_INPUT, "metadata annulus.task is \"%.40s\": classification or regression is needed",
@@ -124,10 +141,40 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
+/* What comes of the sums of the last layer, from node i on, if it is a wave: *found. */
+static annulus_status visit_wave(onnx_chain *c, size_t i, int *found)
+{
+    const Onnx__NodeProto *node = c->g->g->node[i];
+    int on_chain = 0;
+    onnx_wave w;
+    *found = 0;
+    for (size_t k = 0; k < node->n_input; k++) on_chain |= strcmp(node->input[k], c->value) == 0;
+    if (c->stage != ONNX_LINEAR || !on_chain) return ANNULUS_OK;
+    TRY(onnx_wave_find(c, i, &w, found));
+    if (!*found) return ANNULUS_OK;
+    dense_layer *l = &c->n->layers[c->layers - 1];
+    for (size_t o = 0; o < l->out; o++) {
+        l->w_scale[o] /= w.period;
+        l->bias[o] = l->bias[o] / w.period + w.shift;
+    }
+    l->act = w.act;
+    l->rise = w.rise;
+    l->offsets = w.offsets;
+    c->amplitude = w.amplitude;
+    c->features = dense_layer_values(l);
+    c->stage = ONNX_ACTIVATED;
+    c->value = w.value;
+    return ANNULUS_OK;
+}
+
 static annulus_status walk(onnx_chain *c)
 {
     const Onnx__GraphProto *g = c->g->g;
-    for (size_t i = 0; i < g->n_node; i++) TRY(visit(c, g->node[i]));
+    for (size_t i = 0; i < g->n_node; i++) {
+        int wave = 0;
+        if (!c->taken[i]) TRY(visit_wave(c, i, &wave));
+        if (!c->taken[i] && !wave) TRY(visit(c, g->node[i]));
+    }
     if (g->n_output != 1 || g->output[0]->name == NULL || strcmp(g->output[0]->name, c->value) != 0)
         return fail(ANNULUS_ERR_INPUT, "the model's output is not its last value \"%.60s\": one output is possible",
                     c->value);
@@ -138,10 +185,10 @@ static annulus_status walk(onnx_chain *c)
     return ANNULUS_OK;
 }
 
-static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, network **out)
+static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned char *taken, network **out)
 {
     size_t layers = 0;
-    onnx_chain c = {.g = g};
+    onnx_chain c = {.g = g, .amplitude = 1, .taken = taken};
     TRY(nodes_check(g->g));
     for (size_t i = 0; i < g->g->n_node; i++)
         layers += strcmp(g->g->node[i]->op_type, "Gemm") == 0 || strcmp(g->g->node[i]->op_type, "MatMul") == 0;
@@ -169,7 +216,10 @@ annulus_status onnx_model_decode(const uint8_t *bytes, size_t len, const char *n
     annulus_status st = onnx_scan(bytes, len, &m);
     if (st == ANNULUS_OK && m->graph == NULL) st = fail(ANNULUS_ERR_INPUT, "not an ONNX model: it has no graph");
     if (st == ANNULUS_OK) st = onnx_graph_init(&g, m->graph, len);
-    if (st == ANNULUS_OK) st = decode(m, &g, out);
+    void *taken = NULL;
+    if (st == ANNULUS_OK) st = mem_create(m->graph->n_node, 1, "the nodes of the model", &taken);
+    if (st == ANNULUS_OK) st = decode(m, &g, taken, out);
+    mem_free(taken);
     onnx_graph_clear(&g);
     onnx_scan_destroy(m);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);

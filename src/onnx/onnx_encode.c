@@ -15,7 +15,7 @@
 #define OPSET 13
 #define IR_VERSION 7
 #define NAME_BYTES 40
-#define NODE_BYTES ((size_t)8192) /* room for the messages and names around one layer's or input's nodes */
+#define NODE_BYTES ((size_t)16384) /* room for the messages and names around one layer's or input's nodes */
 
 /* The messages live in one scratch block that is given back at the end. */
 typedef struct builder {
@@ -39,25 +39,38 @@ static char *name_of(builder *b, const char *what, size_t index)
     return name;
 }
 
-/* A new initializer (rows) or (rows,columns); columns 0: one dimension; rows 0: a scalar. Its data are to be filled. */
-static float *tensor(builder *b, char *name, size_t rows, size_t columns)
+/* A new initializer of `rank` dimensions. Its data, count elements of `size` bytes, are to be filled. */
+static void *initializer(builder *b, char *name, Onnx__TensorProto__DataType type, size_t size, size_t rank,
+                         const size_t *dims)
 {
-    const size_t count = (rows == 0 ? 1 : rows) * (columns == 0 ? 1 : columns);
     Onnx__TensorProto *t = take(b, sizeof *t);
     onnx__tensor_proto__init(t);
     t->name = name;
     t->has_data_type = 1;
-    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-    t->n_dims = rows == 0 ? 0 : columns == 0 ? 1 : 2;
-    t->dims = take(b, 2 * sizeof *t->dims);
-    t->dims[0] = (int64_t)rows;
-    t->dims[1] = (int64_t)columns;
+    t->data_type = type;
+    t->n_dims = rank;
+    t->dims = take(b, 3 * sizeof *t->dims);
     t->has_raw_data = 1;
-    t->raw_data.len = count * sizeof(float);
+    t->raw_data.len = size;
+    for (size_t i = 0; i < rank; i++) {
+        t->dims[i] = (int64_t)dims[i];
+        t->raw_data.len *= dims[i];
+    }
     t->raw_data.data = take(b, t->raw_data.len);
     REQUIRE(b->graph.n_initializer < b->tensors_max);
     b->graph.initializer[b->graph.n_initializer++] = t;
-    return (float *)(void *)t->raw_data.data;
+    return t->raw_data.data;
+}
+
+/* Floats (rows) or (rows,columns); columns 0: one dimension; rows 0: a scalar. */
+static float *tensor(builder *b, char *name, size_t rows, size_t columns)
+{
+    const size_t dims[] = {rows, columns};
+    return initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof(float),
+                       rows == 0      ? 0
+                       : columns == 0 ? 1
+                                      : 2,
+                       dims);
 }
 
 static char *scalar(builder *b, const char *what, size_t index, double v)
@@ -175,13 +188,75 @@ static annulus_status encode_linear(builder *b, const dense_layer *l, size_t ind
     return ANNULUS_OK;
 }
 
+static char *apply(builder *b, const char *op, char *x, char *y)
+{
+    char *const inputs[2] = {x, y};
+    return node(b, op, b->graph.n_node, y == NULL ? 1 : 2, inputs)->output[0];
+}
+
+static char *number(builder *b, double v)
+{
+    return scalar(b, "number", b->graph.n_initializer, v);
+}
+
+/* x as (batch, first) or (batch, first, 1). */
+static char *reshape(builder *b, char *x, size_t first, int deep)
+{
+    const size_t dims[] = {deep ? 3 : 2};
+    char *name = name_of(b, "shape", b->graph.n_initializer);
+    int64_t *shape = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *shape, 1, dims);
+    shape[0] = 0; /* the batch as it is */
+    shape[1] = (int64_t)first;
+    if (deep) shape[2] = 1;
+    return apply(b, "Reshape", x, name);
+}
+
+/* 1 - 4*|u - floor(u + 1/2)| */
+static char *triangle(builder *b, char *u)
+{
+    char *nearest = apply(b, "Floor", apply(b, "Add", u, number(b, 0.5)), NULL);
+    char *distance = apply(b, "Abs", apply(b, "Sub", u, nearest), NULL);
+    return apply(b, "Sub", number(b, 1), apply(b, "Mul", distance, number(b, 4)));
+}
+
+static char *wave(builder *b, const dense_layer *l, char *u)
+{
+    if (l->act == ACTIVATION_TRIANGLE) return triangle(b, u);
+    if (l->act == ACTIVATION_SINE) return apply(b, "Sin", apply(b, "Mul", u, number(b, 2 * M_PI)), NULL);
+    if (l->act == ACTIVATION_TRAPEZOID) {
+        char *steep = apply(b, "Div", triangle(b, apply(b, "Sub", u, number(b, 0.25))), number(b, 2 * l->rise));
+        char *const inputs[3] = {steep, number(b, -1), number(b, 1)};
+        return node(b, "Clip", b->graph.n_node, 3, inputs)->output[0];
+    }
+    char *part = apply(b, "Sub", u, apply(b, "Floor", u, NULL));
+    char *const inputs[3] = {apply(b, "Less", part, number(b, 0.5)), number(b, 1), number(b, -1)};
+    return node(b, "Where", b->graph.n_node, 3, inputs)->output[0];
+}
+
+/* act(u + j/(2*offsets)) of each neuron, j along an axis of its own in between. */
+static void encode_wave(builder *b, const dense_layer *l)
+{
+    char *u = (char *)(uintptr_t)b->value;
+    if (l->offsets > 1) {
+        const size_t dims[] = {1, 1, l->offsets};
+        char *name = name_of(b, "offsets", b->graph.n_initializer);
+        float *f = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *f, 3, dims);
+        for (size_t j = 0; j < l->offsets; j++) f[j] = (float)(0.5 * (double)j / (double)l->offsets);
+        u = apply(b, "Add", reshape(b, u, l->out, 1), name);
+    }
+    u = wave(b, l, u);
+    b->value = l->offsets > 1 ? reshape(b, u, dense_layer_values(l), 0) : u;
+}
+
 static annulus_status encode_layer(builder *b, const dense_layer *l, size_t index, int last)
 {
     static const char *const ops[] = {
         [ACTIVATION_RELU] = "Relu", [ACTIVATION_SIGMOID] = "Sigmoid", [ACTIVATION_TANH] = "Tanh"};
     TRY(encode_linear(b, l, index));
     if (last) return ANNULUS_OK;
-    if (l->act != ACTIVATION_IDENTITY) {
+    if (activation_is_wave(l->act)) {
+        encode_wave(b, l);
+    } else if (l->act != ACTIVATION_IDENTITY) {
         char *const inputs[1] = {(char *)(uintptr_t)b->value};
         b->value = node(b, ops[l->act], index, 1, inputs)->output[0];
     }
@@ -246,8 +321,8 @@ static annulus_status encode_graph(builder *b, const network *n)
 {
     onnx__graph_proto__init(&b->graph);
     b->graph.name = (char *)(uintptr_t) "annulus";
-    b->nodes_max = 3 + 4 * n->layers_count;
-    b->tensors_max = 5 + 8 * n->layers_count;
+    b->nodes_max = 3 + 15 * n->layers_count;
+    b->tensors_max = 5 + 17 * n->layers_count;
     b->graph.node = take(b, b->nodes_max * sizeof *b->graph.node);
     b->graph.initializer = take(b, b->tensors_max * sizeof *b->graph.initializer);
     b->value = "x";
@@ -261,20 +336,25 @@ static annulus_status encode_graph(builder *b, const network *n)
     return ANNULUS_OK;
 }
 
-static annulus_status pack(builder *b, const network *n, const char *labels, uint8_t **out, size_t *len)
+/* What metadata_props hold, as JSON. */
+typedef struct metadata {
+    char *labels, *noise; /* noise NULL: not known of any layer */
+} metadata;
+
+static annulus_status pack(builder *b, const network *n, const metadata *text, uint8_t **out, size_t *len)
 {
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto *sets[2] = {opset(b, "", OPSET), opset(b, QUANT_DOMAIN, 1)};
-    Onnx__StringStringEntryProto *meta[2] = {
+    Onnx__StringStringEntryProto *meta[3] = {
         entry(b, "annulus.task", n->task == NETWORK_REGRESSION ? "regression" : "classification"),
-        entry(b, "annulus.labels", labels)};
+        entry(b, "annulus.labels", text->labels), text->noise == NULL ? NULL : entry(b, "annulus.noise", text->noise)};
     m.has_ir_version = 1;
     m.ir_version = IR_VERSION;
     m.producer_name = (char *)(uintptr_t) "annulus";
     m.graph = &b->graph;
     m.n_opset_import = 2;
     m.opset_import = sets;
-    m.n_metadata_props = 2;
+    m.n_metadata_props = text->noise == NULL ? 2 : 3;
     m.metadata_props = meta;
     void *p;
     *len = onnx__model_proto__get_packed_size(&m);
@@ -299,6 +379,19 @@ static annulus_status labels_json(const network *n, char **out)
     return *out != NULL ? ANNULUS_OK : fail(ANNULUS_ERR_MEMORY, "no memory for the labels");
 }
 
+static annulus_status noise_json(const network *n, char **out)
+{
+    int known = 0;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n->layers_count; i++) {
+        known |= n->layers[i].noise > 0;
+        (void)json_array_append_new(list, json_real(n->layers[i].noise));
+    }
+    if (known) *out = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return !known || *out != NULL ? ANNULUS_OK : fail(ANNULUS_ERR_MEMORY, "no memory for the noise of the layers");
+}
+
 static size_t builder_bytes(const network *n)
 {
     size_t bytes = 4 * NODE_BYTES + 4 * n->inputs * sizeof(float);
@@ -312,14 +405,15 @@ static size_t builder_bytes(const network *n)
 annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)
 {
     builder b = {.value = NULL};
-    char *labels = NULL;
+    metadata text = {NULL, NULL};
     TRY(network_check(n));
-    TRY(labels_json(n, &labels));
-    annulus_status st = scratch_create(builder_bytes(n), &b.mem);
+    annulus_status st = labels_json(n, &text.labels);
+    if (st == ANNULUS_OK) st = noise_json(n, &text.noise);
+    if (st == ANNULUS_OK) st = scratch_create(builder_bytes(n), &b.mem);
     if (st == ANNULUS_OK) st = encode_graph(&b, n);
-    if (st == ANNULUS_OK) st = pack(&b, n, labels, out, len);
+    if (st == ANNULUS_OK) st = pack(&b, n, &text, out, len);
     scratch_destroy(&b.mem);
-    free(labels);
+    free(text.labels), free(text.noise);
     return st;
 }
 

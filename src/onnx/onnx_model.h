@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks as ONNX files in the QONNX dialect: opset 13 plus the domain qonnx.custom_op.general.
+/* Networks as ONNX files in the QONNX dialect: opset 13 plus the domain qonnx.custom_op.general. Waves are written in
+ * standard operators, several offsets of one layer along an axis of their own between two Reshapes; metadata_props hold
+ * the task, the labels, and the noise of each layer (annulus.noise, a JSON list) where it is known.
  *
  * ONNX carries single-precision numbers: shifts, gains, scales and biases are rounded to float on writing. A network
  * whose numbers are floats already comes back equal.
@@ -8,7 +10,12 @@
  * Tanh] Quant)* that ends with a Gemm or MatMul; Identity, Flatten and a flattening Reshape anywhere; weights behind a
  * constant Quant (per tensor or per output), possibly with Transpose and Constant. Quant is known in the domains
  * qonnx.custom_op.general, onnx.brevitas and finn.custom_op.general, also as IntQuant. Rounding of activations is
- * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only. */
+ * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only.
+ *
+ * In place of Relu, Sigmoid or Tanh may stand any elementwise operators with scalar constants (onnx_wave.c) that make a
+ * wave of period 1, 2, 4, 1/2 or 2 pi about 0, found by its values: its period and shift go into weights and bias, its
+ * amplitude into the scales around the Quant. A constant of J numbers along an axis of its own (Reshape or Unsqueeze
+ * before, Reshape or Flatten behind) that shifts it by j/(2J) periods, j < J, makes J offsets. */
 #ifndef ONNX_ONNX_MODEL_H
 #define ONNX_ONNX_MODEL_H
 

@@ -86,6 +86,8 @@ typedef struct onnx_chain {
     const char *value; /* name of the current value */
     onnx_stage stage;
     size_t rank, dims[ONNX_RANK_MAX], features; /* of one sample */
+    double amplitude;     /* of the wave that the Quant to come, or the last one, is behind; else 1 */
+    unsigned char *taken; /* (nodes) 1: seen already, as a part of a wave or a constant on the way */
 } onnx_chain;
 
 typedef annulus_status (*onnx_chain_fn)(onnx_chain *c, const Onnx__NodeProto *node);
@@ -97,6 +99,20 @@ typedef struct onnx_operator {
     onnx_chain_fn chain; /* NULL: not on the chain */
     onnx_fold_fn fold;   /* NULL: not among constants */
 } onnx_operator;
+/* ---- onnx_wave.c: a function that is known by its values ---- */
+/* amplitude*act(u/period + shift) and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer has them.
+ */
+typedef struct onnx_wave {
+    activation act;
+    double rise, period, amplitude, shift; /* amplitude > 0, shift in [0,1) */
+    size_t offsets;
+    const char *value; /* that the Quant takes */
+} onnx_wave;
+/* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no wave. Marks its
+ * nodes as taken; folds constants on the way. */
+annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *found)
+    __attribute__((warn_unused_result));
+
 /* NULL when the operator or its domain is unknown. */
 const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node);
 annulus_status onnx_operator_unknown(const Onnx__NodeProto *node) __attribute__((warn_unused_result));
