@@ -41,10 +41,13 @@ static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, do
     assert_ok(exec_encrypted_observed(c, r->plan, r->eval, r->secret, q, 0, 0, &nobody, acc));
 }
 
-static circuit *lowered(const network *n, const float *x, size_t count, const lower_options *o)
+/* In one family of keys: the search is short. */
+static circuit *lowered(const network *n, const float *x, size_t count, const lower_options *options)
 {
     circuit *c = NULL;
-    assert_ok(network_lower(n, x, count, o, &c));
+    lower_options o = *options;
+    o.families_most = 1;
+    assert_ok(network_lower(n, x, count, &o, &c));
     return c;
 }
 
@@ -152,7 +155,7 @@ static void test_encrypted_is_exact(void **state)
         lower_options_init(&o);
         o.phase_noise = 0x1p-10;
         o.layer_errors = &exact, o.layer_errors_count = 1;
-        o.output_bits = 16, o.families_most = 1;
+        o.output_bits = 16;
         circuit *c = lowered(n, x, 100, &o);
         for (size_t i = 0; i < 2; i++) {
             circuit_layer *l = &c->layers[i];
@@ -251,10 +254,302 @@ static void test_encrypted_follows_simulation(void **state)
     network_destroy(n);
 }
 
+/* A padded layer, a torus-native one and a padded one, and scores: every kind of neighbour. */
+static network *mixed_network(uint64_t *seed)
+{
+    const size_t widths[] = {8, 6, 5, 4, 3};
+    network *n = wave_network(seed, widths, 4, ACTIVATION_SINE, 1, 4);
+    for (size_t i = 0; i < 4; i += 2) {
+        dense_layer *d = &n->layers[i];
+        d->act = ACTIVATION_TANH;
+        d->out_q = (quantizer){.scale = 0.1, .bits = 3, .is_signed = 1};
+        for (size_t o = 0; o < d->out; o++) d->w_scale[o] *= 1 + 0.2 * test_unit(seed), d->bias[o] /= 4;
+    }
+    for (size_t o = 0; o < 5; o++) n->layers[1].w_scale[o] = 0.13;
+    assert_ok(network_check(n));
+    return n;
+}
+
+/* The same circuit again, from its file. */
+static void test_files(void **state)
+{
+    (void)state;
+    uint64_t seed = 25;
+    const size_t widths[] = {6, 5, 3};
+    for (size_t mixed = 0; mixed < 2; mixed++) {
+        network *n = mixed ? mixed_network(&seed) : wave_network(&seed, widths, 2, ACTIVATION_TRAPEZOID, 4, 4);
+        float *x = random_inputs(&seed, 100, n->inputs);
+        lower_options o;
+        lower_options_init(&o);
+        o.rounding_bits = 3, o.log2_error = -7;
+        circuit *c = lowered(n, x, 100, &o), *back = NULL;
+        writer w, again;
+        writer_init(&w, 0), writer_init(&again, 0);
+        circuit_write(&w, c);
+        for (size_t len = 0; len < w.len; len++) {
+            reader cut = {.p = w.p, .len = len, .name = "model.circuit"};
+            assert_refused(circuit_read(&cut, &back), "model.circuit");
+            assert_null(back);
+        }
+        reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+        assert_ok(circuit_read(&r, &back));
+        assert_ok(read_end(&r));
+        circuit_write(&again, back);
+        assert_int_equal(w.len, again.len);
+        assert_memory_equal(w.p, again.p, w.len);
+        assert_memory_equal(c->digest, back->digest, 32);
+        for (size_t i = 0; i < c->layers_count; i++)
+            assert_true(c->choice.layers[i].phase_std == back->choice.layers[i].phase_std);
+        circuit_destroy(back);
+        circuit_destroy(c);
+        writer_clear(&w), writer_clear(&again);
+        free(x);
+        network_destroy(n);
+    }
+}
+
+static void test_hostile_files(void **state)
+{
+    (void)state;
+    uint64_t seed = 26;
+    const size_t widths[] = {6, 5, 3};
+    const char *const encoding = "the encoding of layer layer 1 is out of range";
+    network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 4, 4);
+    float *x = random_inputs(&seed, 100, 6);
+    lower_options o;
+    lower_options_init(&o);
+    circuit *c = lowered(n, x, 100, &o);
+    circuit_layer *l = &c->layers[0], *last = &c->layers[1];
+    const circuit_layer kept = *l, scores = *last;
+    l->unit++;
+    refused_as(c, encoding);
+    *l = kept, l->cells = 255;
+    refused_as(c, encoding);
+
+    *l = kept, l->step = 2;
+    refused_as(c, encoding);
+    const double bad[] = {0, -0x1p-5, 1, INFINITY, NAN};
+    for (size_t i = 0; i < 5; i++) {
+        *l = kept, l->noise = bad[i];
+        refused_as(c, i == 0 ? encoding : "model.circuit");
+    }
+    *l = kept, l->log2_error = -7;
+    refused_as(c, "a noise of 0.03125 of layer layer 1");
+    const uint32_t offsets[] = {0, 17, UINT32_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        *l = kept, l->offsets = offsets[i];
+        refused_as(c, "offsets and a centre of");
+    }
+    *l = kept, l->offsets = 5; /* the next layer takes 4 of a neuron */
+    refused_as(c, "layer output has shape 3 x 20");
+    *l = kept, l->mid2 = (1 << 17) + 1;
+    refused_as(c, "4 offsets and a centre of 131073/2");
+    *l = kept, l->output_bits = 3;
+    refused_as(c, encoding);
+    *l = kept, l->EF = 3;
+    refused_as(c, encoding);
+    *l = kept;
+    l->table[7] = (1 << 16) + 1;
+    refused_as(c, "table entry 8 is 65537");
+    l->table[7] = 0;
+    last->unit = 2, last->shift = l->shift;
+    refused_as(c, "layer output has 1 offsets and a centre of 0/2");
+    *last = scores, last->output_bits = 5;
+    refused_as(c, "the encoding of output layer output is out of range");
+    *last = scores, last->noise = 0;
+    refused_as(c, "the encoding of output layer output is out of range");
+    *last = scores, last->mid2 = 1;
+    refused_as(c, "1 offsets and a centre of 1/2");
+    *last = scores;
+    circuit_destroy(c);
+    free(x);
+    network_destroy(n);
+}
+
+/* Bounds: what the network states, the default, and what is asked for; of scores, in their own units. */
+static void test_bounds(void **state)
+{
+    (void)state;
+    uint64_t seed = 27;
+    const size_t widths[] = {6, 5, 4, 3};
+    network *n = wave_network(&seed, widths, 3, ACTIVATION_TRIANGLE, 2, 4);
+    float *x = random_inputs(&seed, 100, 6);
+    lower_options o;
+    lower_options_init(&o);
+    n->layers[0].noise = 0x1p-6;
+    circuit *c = lowered(n, x, 100, &o);
+    const circuit_layer *last = circuit_last(c);
+    double most = 0;
+    for (size_t k = 0; k < 3; k++) {
+        double square = 0;
+        for (size_t i = 0; i < last->in; i++) square += last->W[k * last->in + i] * last->W[k * last->in + i];
+        most = fmax(most, sqrt(square));
+    }
+    assert_true(c->layers[0].noise == 0x1p-6 && c->layers[1].noise == 0x1p-5);
+    assert_true(fabs(last->noise * (double)last->period / (most * 7 / 16) - 1) < 1e-9); /* values of -7 to 7 */
+    assert_true(last->output_bits == 0 && !circuit_exact_output(c) && !circuit_shared_output(c));
+    for (size_t k = 0; k < 3; k++) { /* no score wraps: half the period is 8.5 deviations beyond any */
+        const double room = 8.5 * last->noise * (double)last->period;
+        assert_true((double)(last->proven_hi[k] + last->offset[k]) + room < 0.5 * (double)last->period);
+        assert_true((double)(last->proven_lo[k] + last->offset[k]) - room > -0.5 * (double)last->period);
+    }
+    for (size_t i = 0; i < 3; i++) assert_true(c->choice.layers[i].phase_std <= c->layers[i].noise);
+    circuit_destroy(c);
+    n->layers[2].noise = 0.02;
+    o.phase_noise = 0.04;
+    c = lowered(n, x, 100, &o);
+    assert_true(c->layers[0].noise == 0.04 && c->layers[1].noise == 0.04);
+    const double score = circuit_last(c)->noise * (double)circuit_last(c)->period * circuit_last(c)->real_scale[0];
+    assert_true(fabs(score / 0.02 - 1) < 1e-9); /* one scale: of every score */
+    assert_int_equal(circuit_look_ups(c), 18);
+    assert_int_equal(circuit_rotations_before(c, 3), 9);
+    circuit_destroy(c);
+    free(x);
+    network_destroy(n);
+}
+
+/* Lowers n with these options and expects it refused with the text. */
+static void lower_refused(const network *n, const lower_options *o, const char *text)
+{
+    circuit *c = NULL;
+    uint64_t seed = 1;
+    float *x = random_inputs(&seed, 100, n->inputs);
+    assert_refused(network_lower(n, x, 100, o, &c), text);
+    assert_null(c);
+    free(x);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    uint64_t seed = 28;
+    const size_t widths[] = {6, 5, 3};
+    const layer_error error = {"layer 1", -9};
+    const layer_rounding rounding = {"layer 1", 4};
+    network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 2, 4);
+    lower_options o;
+    lower_options_init(&o);
+    o.layer_errors = &error, o.layer_errors_count = 1;
+    lower_refused(n, &o, "error probability of layer 1, which is torus-native");
+    lower_options_init(&o);
+    o.layer_roundings = &rounding, o.layer_roundings_count = 1;
+    lower_refused(n, &o, "rounding of layer 1, which is torus-native");
+    lower_options_init(&o);
+    o.shared_output = 1, o.rounding_bits = 0, o.log2_error = -128;
+    lower_refused(n, &o, "which results for others to see must not");
+    const double bad[] = {-0x1p-5, 0.26, NAN};
+    for (size_t i = 0; i < 3; i++) {
+        lower_options_init(&o);
+        o.phase_noise = bad[i];
+        lower_refused(n, &o, "a phase noise of");
+    }
+    lower_options_init(&o);
+    n->layers[0].noise = 0.3;
+    lower_refused(n, &o, "layer 1: a noise of 0.3 periods");
+    n->layers[0].noise = 0;
+    n->layers[0].out_q = (quantizer){.scale = 0.2, .bits = 3}; /* from 0 on */
+    lower_refused(n, &o, "cuts off a part of the wave");
+    n->layers[0].act = ACTIVATION_SQUARE; /* 0 and 1, which are antiperiodic about 1/2 */
+    n->layers[0].out_q = (quantizer){.scale = 1, .bits = 1};
+    float *x = random_inputs(&seed, 100, 6);
+    circuit *c = lowered(n, x, 100, &o);
+    assert_int_equal(c->layers[0].mid2, 1);
+    assert_int_equal(c->layers[0].table[0], 1);
+    circuit_destroy(c);
+    for (size_t k = 0; k < 5; k++) n->layers[0].w_scale[k] = 4;
+    lower_refused(n, &o, "by whole periods");
+    free(x);
+    network_destroy(n);
+}
+
+/* Layers of both kinds in one circuit: the encrypted run follows the clear one where phases lie, as above, in the
+ * middle of large parts of the period and padded look-ups do not fail (2^-40 each). */
+static void test_mixed(void **state)
+{
+    (void)state;
+    uint64_t seed = 29;
+    network *n = mixed_network(&seed);
+    float *x = random_inputs(&seed, 100, 8);
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 0, o.output_bits = 14, o.phase_noise = 0x1p-8;
+    circuit *c = lowered(n, x, 100, &o);
+    circuit_layer *l = &c->layers[1];
+    assert_true(c->layers[0].noise == 0 && l->noise == 0x1p-8 && c->layers[2].noise == 0 &&
+                circuit_last(c)->noise == 0);
+    l->unit = UINT64_C(3) << 60;
+    for (size_t p = 0; p < l->out; p++) l->shift[p] = (2 * (test_random(&seed) % 16) + 1) << 59;
+    for (size_t t = 0; t < l->cells; t++) l->table[t] = (int32_t)(t / 32 * 5 % 14) - 7;
+    int32_t *q = quantize_all(c, x, 4);
+    double want[12], got[3];
+    roles r;
+    roles_create(&r, c);
+    assert_ok(exec_clear(c, q, 4, 1, want, NULL));
+    for (size_t i = 0; i < 4; i++) {
+        run_encrypted(&r, c, q + 8 * i, got);
+        for (size_t k = 0; k < 3; k++) assert_true(fabs(got[k] - want[3 * i + k]) < 0.5);
+    }
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+/* Accepted (false alarm 1e-6); with phases of an eighth of their deviation rejected where they are read, and the sums
+ * of several values of a rotation are right. */
+static void test_audit(void **state)
+{
+    (void)state;
+    enum { COUNT = 6 };
+    uint64_t seed = 30;
+    const size_t widths[] = {24, 12, 8, 5};
+    network *n = wave_network(&seed, widths, 3, ACTIVATION_TRIANGLE, 3, 4);
+    float *x = random_inputs(&seed, 100, 24);
+    lower_options o;
+    lower_options_init(&o);
+    circuit *c = lowered(n, x, 100, &o);
+    int32_t *q = quantize_all(c, x, COUNT);
+    double scores[3][COUNT * 5];
+    const seed256 s = {{4}};
+    audit_model model;
+    roles r;
+    roles_create(&r, c);
+    for (size_t wrong = 0; wrong < 2; wrong++) {
+        audit *a = NULL;
+        audit_model_init(c, &model);
+        if (wrong) model.phase[0] /= 64, model.look_up[0] /= 64;
+        assert_ok(
+            audit_create(c, &model, r.eval, r.secret, q, COUNT, &s, 0, NULL, scores[0], scores[1], scores[2], &a));
+        assert_int_equal(a->rejected, wrong);
+        assert_int_equal(a->tests, 2 * (4 + 4 + 2));
+        for (size_t i = 0; i < 2; i++) {
+            const audit_run *run = i == 0 ? &a->simulated : &a->encrypted;
+            assert_false(run->first.found);
+            for (size_t k = 0; k < 3; k++) {
+                assert_int_equal(run->layers[k].sum.count, COUNT * widths[k + 1]);
+                assert_int_equal(run->layers[k].sum.log_p < a->log_alarm, wrong && k == 1);
+                assert_int_equal(run->layers[k].phase.log_p < a->log_alarm, wrong && k == 0);
+            }
+        }
+        audit_destroy(a);
+    }
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clear_is_its_meaning), cmocka_unit_test(test_near_the_network),
-        cmocka_unit_test(test_encrypted_is_exact), cmocka_unit_test(test_encrypted_follows_simulation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_hostile_files),
+                                       cmocka_unit_test(test_bounds),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_mixed),
+                                       cmocka_unit_test(test_audit),
+                                       cmocka_unit_test(test_clear_is_its_meaning),
+                                       cmocka_unit_test(test_near_the_network),
+                                       cmocka_unit_test(test_encrypted_is_exact),
+                                       cmocka_unit_test(test_encrypted_follows_simulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

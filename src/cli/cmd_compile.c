@@ -135,13 +135,18 @@ static void apply_preset(struct argp_state *state, compile_command *c)
     if (c->rounds) c->o.rounding_bits = bits;
 }
 
-/* Failures depend on the secret key, so whoever sees results learns about it. */
+/* Failures, and noise, depend on the secret key, so whoever sees results learns about it. */
 static void explain_sharing(const annulus_circuit *circuit)
 {
     const double log2_p = annulus_circuit_log2_error(circuit);
-    if (annulus_circuit_torus_native(circuit) > 0)
-        fprintf(stderr, "note: answers of torus-native layers depend on noise, and tell about the secret key: share "
-                        "results with nobody (SECURITY.md)\n");
+    double noise;
+    const size_t native = annulus_circuit_torus_native(circuit, &noise);
+    if (native > 0)
+        fprintf(stderr,
+                "torus-native layers: %zu, without ranges or rounding, read with a deviation of at most 2^%.2f "
+                "periods\nnote: their answers depend on noise, and tell about the secret key: share results with "
+                "nobody (SECURITY.md)\n",
+                native, log2(noise));
     else if (log2_p > SHARING_LOG2_ERROR)
         fprintf(
             stderr,

@@ -70,7 +70,7 @@ static void probability_text(double log2_p, char out[24])
 static annulus_status both_errors(const network *n, const annulus_compile_options *o)
 {
     size_t count = 0;
-    for (size_t i = 0; i < n->layers_count; i++) count += n->layers[i].out;
+    for (size_t i = 0; i < n->layers_count; i++) count += activation_is_wave(n->layers[i].act) ? 0 : n->layers[i].out;
     const double p[] = {o->log2_error, global_from_lookup_log2(o->log2_error, (double)count), o->log2_global_error,
                         lookup_from_global_log2(o->log2_global_error, (double)count)};
     char text[4][24];
@@ -238,8 +238,11 @@ double annulus_circuit_log2_error(const annulus_circuit *c)
     return circuit_largest_bound(c->c);
 }
 
-size_t annulus_circuit_torus_native(const annulus_circuit *c)
+size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise)
 {
+    *phase_noise = 0;
+    for (size_t i = 0; i < c->c->layers_count; i++)
+        if (c->c->layers[i].unit != 0) *phase_noise = fmax(*phase_noise, c->c->layers[i].noise);
     return circuit_native_layers(c->c);
 }
 

@@ -27,7 +27,7 @@ static json_t *run_json(const circuit *c, const audit_run *r, size_t layer)
     (void)json_object_set_new(j, "sums", noise_json(&l->sum));
     if (c->layers[layer].cells == 0) return j;
     (void)json_object_set_new(j, "phases", noise_json(&l->phase));
-    (void)json_object_set_new(j, "indices", errors_json(&l->errors));
+    if (c->layers[layer].unit == 0) (void)json_object_set_new(j, "indices", errors_json(&l->errors));
     return j;
 }
 
@@ -127,7 +127,7 @@ static void divergence_line(FILE *f, const char *kind, const json_t *d)
 
 static void report_lines(FILE *f, const json_t *j)
 {
-    size_t i;
+    size_t i, native = 0, padded = 0;
     const json_t *l;
     fprintf(f, "%-10s %-9s  %-26s  %-26s  %s\n", "", "", "sums, log2 deviation", "phases read, log2 deviation",
             "look-ups of another cell");
@@ -137,13 +137,19 @@ static void report_lines(FILE *f, const json_t *j)
     {
         run_line(f, name(l, "name"), "simulated", json_object_get(l, "simulated"));
         run_line(f, "", "encrypted", json_object_get(l, "encrypted"));
+        native += json_is_true(json_object_get(l, "torus_native")) != 0;
+        padded += json_object_get(json_object_get(l, "encrypted"), "indices") != NULL;
     }
     fprintf(f,
             "\n%lld samples; deviations are fractions of the torus; p: bound on the probability of a difference as "
             "large, %.1f bit of the deviation allowed\n",
             integer(j, "samples"), number(j, "tolerance_bits"));
-    divergence_line(f, "simulated", json_object_get(j, "first_divergence_simulated"));
-    divergence_line(f, "encrypted", json_object_get(j, "first_divergence_encrypted"));
+    if (native > 0 && padded == 0)
+        fprintf(f, "torus-native look-ups have no cell that would be the right one\n");
+    else {
+        divergence_line(f, "simulated", json_object_get(j, "first_divergence_simulated"));
+        divergence_line(f, "encrypted", json_object_get(j, "first_divergence_encrypted"));
+    }
     if (json_object_get(j, "mismatches_encrypted") != NULL)
         fprintf(f, "answers other than the clear ones: %lld simulated, %lld encrypted\n",
                 integer(j, "mismatches_simulated"), integer(j, "mismatches_encrypted"));
