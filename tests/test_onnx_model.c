@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* With a path as its only argument: writes the model of seed 1 there and exits, for the checker; with the name of a
- * wave besides, one of that. */
+/* For check_onnx: with a path as its only argument, writes the model of seed 1 there and exits; with the name of a wave
+ * besides, one of that. "read" and a path: says in JSON what its first layer is. */
 #include "wave_fixture.h"
 
 #include "base/memory.h"
@@ -99,7 +99,8 @@ static void waves_come_back_equal(void **state)
     }
 }
 
-/* Every truncation and thousands of damaged copies: refused, or a network that passes its check; never anything else. */
+/* Every truncation and thousands of damaged copies: refused, or a network that passes its check; never anything else.
+ */
 static void damage(const network *a, size_t copies)
 {
     network *b;
@@ -181,8 +182,25 @@ static void refusals(void **state)
     assert_null(n);
 }
 
+static int describe(const char *path)
+{
+    network *n = NULL;
+    if (onnx_model_read(path, &n) != ANNULUS_OK) {
+        fprintf(stderr, "%s\n", annulus_error_message());
+        return 1;
+    }
+    const dense_layer *l = &n->layers[0];
+    printf("{\"act\": \"%s\", \"rise\": %.17g, \"offsets\": %zu, \"weight_scale\": %.17g, \"bias\": %.17g, "
+           "\"quantizer_scale\": %.17g, \"next_weight_scale\": %.17g}\n",
+           activation_name(l->act), l->rise, l->offsets, l->w_scale[0], l->bias[0], l->out_q.scale,
+           n->layers[1].w_scale[0]);
+    network_destroy(n);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "read") == 0) return describe(argv[2]);
     if (argc >= 2) {
         activation act = ACTIVATION_SIGMOID;
         if (argc == 3) assert_ok(activation_parse(argv[2], &act));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_seeds FOLDER: writes the part of the corpus that this library's own writers make (see make_corpus). */
 #include "families_fixture.h"
+#include "wave_fixture.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -95,6 +96,23 @@ static void circuits(const char *folder, const char *path)
     }
 }
 
+static void native_circuit(const char *folder, const char *path)
+{
+    uint64_t seed = 8;
+    static const size_t widths[] = {4, 3, 2};
+    network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 2, 4);
+    float *x = random_inputs(&seed, 50, 4);
+    lower_options o;
+    annulus_circuit c = {0};
+    lower_options_init(&o);
+    check(network_lower(n, x, 50, &o, &c.c));
+    check(annulus_circuit_write(&c, path));
+    seed_from_file(folder, "ok-circuit-native", 1, path);
+    circuit_destroy(c.c);
+    network_destroy(n);
+    free(x);
+}
+
 /* Of the first `count` of the toys. */
 static void keys(const char *folder, const char *path, uint32_t count)
 {
@@ -133,11 +151,13 @@ static void models(const char *folder)
 {
     static const size_t widths[] = {3, 4, 2};
     uint64_t seed = 5;
-    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_TANH; act++) {
+    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_SQUARE; act++) {
         char path[4096];
         uint8_t *p = NULL;
         size_t len = 0;
-        network *n = random_network(&seed, widths, 2, (activation)act, 3);
+        network *n = activation_is_wave((activation)act)
+                         ? wave_network(&seed, widths, 2, (activation)act, act % 2 == 0 ? 1 : 4, 3)
+                         : random_network(&seed, widths, 2, (activation)act, 3);
         check(onnx_model_encode(n, &p, &len));
         (void)snprintf(path, sizeof path, "%s/ok-%s", folder, activation_name((activation)act));
         check(file_write(path, p, len, 0644));
@@ -157,6 +177,7 @@ int main(int argc, char **argv)
     (void)snprintf(onnx, sizeof onnx, "%.3900s/onnx", argv[1]);
     (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
     circuits(files, path);
+    native_circuit(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
     models(onnx);
