@@ -6,6 +6,7 @@
 #include "circuit/exec.h"
 #include "families_fixture.h"
 #include "math/torus.h"
+#include "nn/auto_rounding.h"
 
 typedef struct roles {
     secret_key_set *secret;
@@ -462,6 +463,31 @@ static void test_refusals(void **state)
     network_destroy(n);
 }
 
+/* Widths are chosen for the padded layers alone. */
+static void test_auto_rounding(void **state)
+{
+    (void)state;
+    uint64_t seed = 31;
+    const size_t widths[] = {6, 5, 3};
+    network *mixed = mixed_network(&seed), *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 2, 4);
+    float *x = random_inputs(&seed, 200, 8);
+    const rounding_goal goal = {.budget = 60, .threads = 2};
+    circuit *c = NULL;
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 0, o.log2_error = -7, o.families_most = 1;
+    assert_ok(network_lower_auto(mixed, x, 200, &o, &goal, NULL, &c));
+    assert_int_equal(c->layers[1].cells, 256);
+    assert_true(c->layers[0].cells <= 4096 && c->layers[0].unit == 0 && c->layers[2].unit == 0);
+    circuit_destroy(c);
+    c = NULL;
+    assert_refused(network_lower_auto(n, x, 200, &o, &goal, NULL, &c), "every layer of look-ups is torus-native");
+    assert_null(c);
+    free(x);
+    network_destroy(mixed);
+    network_destroy(n);
+}
+
 /* Layers of both kinds in one circuit: the encrypted run follows the clear one where phases lie, as above, in the
  * middle of large parts of the period and padded look-ups do not fail (2^-40 each). */
 static void test_mixed(void **state)
@@ -546,6 +572,7 @@ int main(void)
                                        cmocka_unit_test(test_bounds),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_mixed),
+                                       cmocka_unit_test(test_auto_rounding),
                                        cmocka_unit_test(test_audit),
                                        cmocka_unit_test(test_clear_is_its_meaning),
                                        cmocka_unit_test(test_near_the_network),
