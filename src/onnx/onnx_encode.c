@@ -40,8 +40,7 @@ static char *name_of(builder *b, const char *what, size_t index)
 }
 
 /* A new initializer of `rank` dimensions. Its data, count elements of `size` bytes, are to be filled. */
-static void *initializer(builder *b, char *name, Onnx__TensorProto__DataType type, size_t size, size_t rank,
-                         const size_t *dims)
+static void *initializer(builder *b, char *name, int32_t type, size_t size, size_t rank, const size_t *dims)
 {
     Onnx__TensorProto *t = take(b, sizeof *t);
     onnx__tensor_proto__init(t);
