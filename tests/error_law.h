@@ -302,9 +302,11 @@ static inline annulus_status law_circuit(const law_set *s, circuit **out)
         l->period = 4 * (int64_t)cells;
         l->EF = choice->EF;
         l->price = choice->price;
+        l->sources_count = 1;
+        l->sources[0] = (uint32_t)i;
         st = circuit_layer_create(l);
+        if (st == ANNULUS_OK) st = linear_dense(&(int32_t){(int32_t)l->step}, 1, 1, &l->linear);
         if (st != ANNULUS_OK) break;
-        l->W[0] = (int32_t)l->step;
         l->offset[0] = l->step / 2;
         for (uint32_t x = 0; x < l->cells; x++) l->table[x] = (int32_t)(i == 0 ? x : law_entry(s->bits, x));
     }

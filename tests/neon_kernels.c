@@ -139,10 +139,12 @@ static void test_matrices(uint64_t *seed)
     int16_t digits[B][R + 1];
     uint32_t row[W], y32[2][B * W] = {{0}};
     uint64_t words[R * W], y64[2][B * W] = {{0}};
+    const uint64_t *rows[R];
     must(matrix_u32_create(R, W, R + 1, &K));
     for (size_t r = 0; r < R; r++) {
         for (size_t w = 0; w < W; w++) words[r * W + w] = test_random(seed), row[w] = (uint32_t)words[r * W + w];
         matrix_u32_set(K, r, row);
+        rows[r] = words + r * W;
         for (size_t b = 0; b < B; b++) digits[b][r] = (int16_t)((int)(test_random(seed) % 33) - 16);
     }
     for (size_t b = 0; b < B; b++) digits[b][R] = 1;
@@ -151,8 +153,9 @@ static void test_matrices(uint64_t *seed)
     expect("keyswitch product", R, memcmp(y32[0], y32[1], sizeof *y32) != 0, 0);
     for (unsigned shift = 32; shift <= 56; shift += 8) {
         for (size_t i = 0; i < B * R; i++) weights[i] = (int32_t)((int64_t)test_random(seed) >> shift);
-        matrix_kernels_ref.mul_add_u64(y64[0], W, weights, B, R, words, W, W);
-        neon->mul_add_u64(y64[1], W, weights, B, R, words, W, W);
+        const unsigned limbs = matrix_weight_limbs(weights, B * R);
+        matrix_kernels_ref.mul_add_u64(y64[0], W, weights, R, B, R, limbs, rows, 0, W);
+        neon->mul_add_u64(y64[1], W, weights, R, B, R, limbs, rows, 0, W);
         expect("linear product", R, memcmp(y64[0], y64[1], sizeof *y64) != 0, 0);
     }
     matrix_u32_destroy(K);

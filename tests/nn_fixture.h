@@ -13,6 +13,12 @@ static inline double test_unit(uint64_t *seed)
     return (double)(test_random(seed) >> 11) * 0x1p-53;
 }
 
+/* Weights (out,in) of a dense layer. */
+static inline int32_t *weights_of(const circuit_layer *l)
+{
+    return l->linear.blocks[0].W;
+}
+
 /* widths[0] inputs, then one layer per further width; weights of `bits` bits, inputs and activations of 3 bits. */
 static inline network *random_network(uint64_t *seed, const size_t *widths, size_t layers, activation act,
                                       unsigned bits)

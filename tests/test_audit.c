@@ -225,9 +225,9 @@ static void test_constant_tables(void **state)
     for (size_t o = 0; o < 5; o++)
         for (size_t x = 0; x < first->cells; x++) first->table[o * first->cells + x] = 3;
     for (size_t i = 0; i < 6; i++) { /* of tables of one entry, of the other alone, of all */
-        last->W[i] = i < 5;
-        last->W[6 + i] = i == 5;
-        last->W[12 + i] = 1;
+        weights_of(last)[i] = i < 5;
+        weights_of(last)[6 + i] = i == 5;
+        weights_of(last)[12 + i] = 1;
     }
     keys_create(&k, s.c);
     assert_ok(exec_plan_create(s.c, &plan));

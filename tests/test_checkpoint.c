@@ -128,7 +128,7 @@ static void test_resume(void **state)
 }
 
 /* A checkpoint at this place, whatever the time. */
-static void keep_at(const annulus_input *x, size_t sample, size_t layer, const uint64_t *values)
+static void keep_at(const annulus_input *x, size_t sample)
 {
     annulus_output *y;
     checkpoint p;
@@ -137,7 +137,7 @@ static void keep_at(const annulus_input *x, size_t sample, size_t layer, const u
     assert_ok(checkpoint_open(w.path, w.c->c, x, y, &p));
     assert_true(p.sample == 0 && p.layer == 0 && p.values == NULL);
     p.written = 0;
-    assert_ok(checkpoint_keep(&p, y, sample, layer, values));
+    assert_ok(checkpoint_keep(&p, y, sample, 0, NULL, 0));
     checkpoint_close(&p);
     annulus_output_destroy(y);
 }
@@ -148,7 +148,7 @@ static void test_ends(void **state)
     for (size_t sample = 0; sample <= SAMPLES; sample++) {
         annulus_output *y = NULL;
         interruption i;
-        keep_at(w.x, sample, 0, NULL);
+        keep_at(w.x, sample);
         assert_ok(run(w.x, 0, &i, NULL, &y));
         assert_whole(y);
         assert_int_equal(i.reports, 4 * (SAMPLES - sample));
@@ -175,7 +175,7 @@ static void test_refusals(void **state)
     (void)state;
     annulus_output *y = NULL;
     interruption i;
-    keep_at(w.other, 1, 0, NULL);
+    keep_at(w.other, 1);
     assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
     assert_ok(annulus_input_write(w.x, w.path));
     assert_refused(run(w.x, 0, &i, NULL, &y), "a file of kind checkpoint is needed here");

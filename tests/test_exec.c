@@ -98,7 +98,7 @@ static void test_scores_do_not_wrap(void **state)
     double clear[3], got[3];
     int32_t most[8], *q = most;
     exec_stats stats = {0};
-    for (size_t i = 0; i < 8; i++) most[i] = l->W[i] > 0 ? c->input.hi : c->input.lo;
+    for (size_t i = 0; i < 8; i++) most[i] = weights_of(l)[i] > 0 ? c->input.hi : c->input.lo;
     assert_ok(exec_clear(c, q, 1, 1, clear, &stats));
     assert_true(clear[0] == (double)l->proven_hi[0]);
     assert_true(clear[0] > 3 * (double)(l->hi[0] - l->lo[0] + 1));
@@ -175,8 +175,8 @@ static void test_simulation_law(void **state)
         for (size_t k = 0; k < l->out; k++) {
             double acc = 0, norm2 = 0;
             for (size_t f = 0; f < 24; f++) {
-                acc += l->W[k * 24 + f] * q[i * 24 + f];
-                norm2 += l->W[k * 24 + f] * l->W[k * 24 + f];
+                acc += weights_of(l)[k * 24 + f] * q[i * 24 + f];
+                norm2 += weights_of(l)[k * 24 + f] * weights_of(l)[k * 24 + f];
             }
             const double sigma =
                 2 * l->cells * sqrt(norm2 * noise_fresh(circuit_inputs(c)) + circuit_switch_noise(c, 0));
@@ -227,7 +227,7 @@ static void test_counts_beyond_ranges(void **state)
     for (size_t i = 0; i < COUNT; i++)
         for (size_t k = 0; k < l->out; k++) {
             int64_t acc = 0;
-            for (size_t f = 0; f < l->in; f++) acc += l->W[k * l->in + f] * q[i * l->in + f];
+            for (size_t f = 0; f < l->in; f++) acc += weights_of(l)[k * l->in + f] * q[i * l->in + f];
             outside += acc < l->lo[k] || acc > l->hi[k];
             kinds[kind_of(l, k, acc)]++;
         }
@@ -375,7 +375,7 @@ static void test_clear_is_its_meaning(void **state)
                 const circuit_layer *l = &c->layers[m];
                 for (size_t k = 0; k < l->out; k++) {
                     acc[k] = 0;
-                    for (size_t f = 0; f < l->in; f++) acc[k] += l->W[k * l->in + f] * v[f];
+                    for (size_t f = 0; f < l->in; f++) acc[k] += weights_of(l)[k * l->in + f] * v[f];
                 }
                 for (size_t k = 0; k < l->out && l->cells != 0; k++) {
                     const double cell = floor((double)(acc[k] + l->offset[k]) / (double)l->step);

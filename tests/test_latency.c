@@ -69,7 +69,7 @@ static void test_linear(void **state)
         assert_true(near(layers[0], 1e-9 * first) && near(layers[1], 1e-9 * second));
         assert_true(near(all, layers[0] + layers[1]) && near(circuit_seconds(c, 1, NULL), all));
         lookup_layer seen[2];
-        circuit_lookup_layers(c, seen);
+        assert_ok(circuit_lookup_layers(c, seen));
         for (size_t i = 0; i < 2; i++) assert_true(near(seen[i].weights * 2 * (dim + 1) * 1e-9, layers[i]));
         if (parallel_threads(2) == 2 && c->layers[0].EF < 4) { /* no team, whose waits are not of the model */
             const double two = circuit_seconds(c, 2, NULL);

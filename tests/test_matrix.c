@@ -17,6 +17,20 @@ static int32_t weight(unsigned wide, uint64_t *seed)
     return (int32_t)((int64_t)(r >> 20) % most[wide]) * (r % 8 < 5 ? 1 : -1);
 }
 
+/* Y += W X by the tiles of one variant. */
+static void gather(const matrix_kernels *k, uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C,
+                   const uint64_t *X, size_t ldx, size_t D)
+{
+    const unsigned limbs = matrix_weight_limbs(W, O * C);
+    for (size_t d = 0; d < D; d += MATRIX_COLUMNS)
+        for (size_t c = 0; c < C; c += MATRIX_CHUNK) {
+            const size_t rows = C - c < MATRIX_CHUNK ? C - c : MATRIX_CHUNK;
+            const uint64_t *x[MATRIX_CHUNK];
+            for (size_t i = 0; i < rows; i++) x[i] = X + (c + i) * ldx;
+            k->mul_add_u64(Y + d, ldy, W + c, C, O, rows, limbs, x, d, D - d < MATRIX_COLUMNS ? D - d : MATRIX_COLUMNS);
+        }
+}
+
 static void test_mul_add_u64(void **state)
 {
     (void)state;
@@ -37,10 +51,31 @@ static void test_mul_add_u64(void **state)
                 for (size_t c = 0; c < C; c++)
                     for (size_t d = 0; d < D; d++)
                         want[o * ldy + d] += (uint64_t)(int64_t)W[o * C + c] * X[c * ldx + d];
-            variants[v]->mul_add_u64(Y, ldy, W, O, C, X, ldx, D);
+            gather(variants[v], Y, ldy, W, O, C, X, ldx, D);
             assert_memory_equal(want, Y, O * ldy * 8); /* the word behind each row is untouched */
             free(W), free(X), free(Y), free(want);
         }
+}
+
+/* Rows anywhere, some of them missing, as the product of a matrix that has them. */
+static void test_gather(void **state)
+{
+    (void)state;
+    enum { O = 5, C = 140, D = 131, AT = 3, ROWS = 40 };
+    uint64_t seed = 4, *X = calloc(C * D, 8), *from = calloc(ROWS * (D + AT), 8), got[O * D], want[O * D];
+    const uint64_t *rows[C];
+    int32_t W[O * C];
+    for (size_t i = 0; i < ROWS * (D + AT); i++) from[i] = test_random(&seed);
+    for (size_t i = 0; i < O * C; i++) W[i] = weight(0, &seed);
+    for (size_t i = 0; i < O * D; i++) got[i] = want[i] = test_random(&seed);
+    for (size_t c = 0; c < C; c++) {
+        rows[c] = c % 7 == 0 ? NULL : from + test_random(&seed) % ROWS * (D + AT);
+        if (rows[c] != NULL) memcpy(X + c * D, rows[c] + AT, D * 8);
+    }
+    matrix_mul_add_u64(want, D, W, O, C, X, D, D);
+    matrix_gather_add_u64(got, D, W, O, C, 1, rows, AT, D);
+    assert_memory_equal(want, got, sizeof want);
+    free(X), free(from);
 }
 
 /* Y -= digits K by every variant on a matrix of one block, digits at both ends among them. */
@@ -104,7 +139,7 @@ static void test_blocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_mul_sub_u32),
-                                       cmocka_unit_test(test_blocks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_gather),
+                                       cmocka_unit_test(test_mul_sub_u32), cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,8 +31,6 @@ annulus_status circuit_layer_create(circuit_layer *l)
 {
     void *p;
     if (l->offsets == 0) l->offsets = 1;
-    TRY(array(l->in * l->out, sizeof *l->W, &p));
-    l->W = p;
     double **reals[] = {&l->real_scale, &l->real_bias};
     for (size_t i = 0; i < 2; i++) {
         TRY(array(l->out, sizeof(double), &p));
@@ -43,9 +41,18 @@ annulus_status circuit_layer_create(circuit_layer *l)
         TRY(array(l->out, sizeof(int64_t), &p));
         *ranges[i] = p;
     }
-    if (l->cells == 0) return ANNULUS_OK;
-    TRY(array(circuit_tables(l) * l->cells, sizeof *l->table, &p));
+    return l->cells == 0 ? ANNULUS_OK : circuit_tables_create(l);
+}
+
+annulus_status circuit_tables_create(circuit_layer *l)
+{
+    void *p;
+    if (l->tables == 0) l->tables = l->unit != 0 ? 1 : l->out;
+    TRY(array(l->tables, l->cells * sizeof *l->table, &p));
     l->table = p;
+    TRY(array(l->out, sizeof *l->table_of, &p));
+    l->table_of = p;
+    for (size_t o = 0; l->tables == l->out && o < l->out; o++) l->table_of[o] = (uint32_t)o;
     if (l->unit == 0) return ANNULUS_OK;
     TRY(array(l->out, sizeof *l->shift, &p));
     l->shift = p;
@@ -54,8 +61,9 @@ annulus_status circuit_layer_create(circuit_layer *l)
 
 static void layer_destroy(circuit_layer *l)
 {
-    void *const parts[] = {l->W,           l->real_scale, l->real_bias, l->proven_lo, l->proven_hi, l->measured_lo,
-                           l->measured_hi, l->lo,         l->hi,        l->offset,    l->table,     l->shift};
+    void *const parts[] = {l->real_scale, l->real_bias, l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi,
+                           l->lo,         l->hi,        l->offset,    l->table,     l->table_of,    l->shift};
+    linear_clear(&l->linear);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) mem_free(parts[i]);
 }
 
@@ -83,34 +91,83 @@ annulus_status circuit_digest(circuit *c)
     return st;
 }
 
-static double largest_norm(const circuit_layer *l)
+size_t circuit_first_use(const circuit *c, size_t source)
 {
-    double most = 0;
-    for (size_t o = 0; o < l->out; o++) {
-        double sum = 0;
-        for (size_t i = 0; i < l->in; i++) sum += (double)l->W[o * l->in + i] * l->W[o * l->in + i];
-        most = fmax(most, sum);
-    }
-    return sqrt(most);
+    for (size_t i = 0; i < c->layers_count; i++)
+        for (size_t k = 0; k < c->layers[i].sources_count; k++)
+            if (c->layers[i].sources[k] == source) return i;
+    return c->layers_count;
 }
 
-void circuit_lookup_layers(const circuit *c, lookup_layer *out)
+size_t circuit_last_use(const circuit *c, size_t source)
+{
+    for (size_t i = c->layers_count; i-- > 0;)
+        for (size_t k = 0; k < c->layers[i].sources_count; k++)
+            if (c->layers[i].sources[k] == source) return i;
+    return c->layers_count;
+}
+
+int circuit_is_chain(const circuit *c)
+{
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].sources_count != 1 || c->layers[i].sources[0] != i) return 0;
+    return 1;
+}
+
+/* Largest squared two-norms of a layer's weights on the circuit's inputs, and on values that were looked up. */
+static annulus_status largest_norms(const circuit *c, const circuit_layer *l, double *fresh, double *looked)
+{
+    linear_view *view = NULL;
+    size_t first = 0, behind;
+    for (size_t k = 0; k < l->sources_count && l->sources[k] != 0; k++)
+        first += circuit_source_values(c, l->sources[k]);
+    behind = first + (first < l->in ? c->input.features : 0); /* inputs [first, behind) are the circuit's */
+    TRY(linear_view_create(&l->linear, l->in, l->out, &view));
+    *fresh = *looked = 0;
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t *input;
+        const int64_t *weight;
+        double sums[2] = {0};
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        for (size_t i = 0; i < count; i++)
+            sums[input[i] >= first && input[i] < behind] += (double)weight[i] * (double)weight[i];
+        *looked = fmax(*looked, sums[0]);
+        *fresh = fmax(*fresh, sums[1]);
+    }
+    linear_view_destroy(view);
+    return ANNULUS_OK;
+}
+
+double circuit_linear_weights(const circuit_layer *l)
+{
+    double weights = 0;
+    for (size_t i = 0; i < l->linear.blocks_count; i++) {
+        const linear_block *b = &l->linear.blocks[i];
+        const unsigned limbs = matrix_weight_limbs(b->W, b->rows * b->taps);
+        weights += (double)b->places * cost_linear_weights(b->rows, b->taps, limbs);
+    }
+    return weights;
+}
+
+annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const int last = l->cells == 0;
-        double weights = cost_linear_weights(l->out, l->in, matrix_weight_limbs(l->W, l->out * l->in));
-        if (i == 0) weights += cost_expand_weights() * (double)l->in;
+        const double expand = i == 0 ? cost_expand_weights() * (double)l->in : 0;
+        double fresh, looked;
+        TRY(largest_norms(c, l, &fresh, &looked));
         out[i] = (lookup_layer){.name = l->name,
                                 .half_window = circuit_half_window(l),
+                                .two_norm = sqrt(looked),
+                                .fresh_two_norm = sqrt(fresh),
                                 .cells = l->unit != 0 ? l->cells / 2 : l->cells, /* a step a cell is enough */
                                 .count = l->out,
-                                .weights = weights,
-                                .is_output = last,
+                                .weights = circuit_linear_weights(l) + expand,
+                                .is_output = l->cells == 0,
                                 .log2_error = l->log2_error,
                                 .phase_std = l->noise};
-        *(i == 0 ? &out[i].fresh_two_norm : &out[i].two_norm) = largest_norm(l);
     }
+    return ANNULUS_OK;
 }
 
 /* Keyswitches that no look-up needs. */
@@ -126,14 +183,14 @@ static void drop_switches(circuit *c)
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
-    circuit_lookup_layers(c, layers);
+    TRY(circuit_lookup_layers(c, layers));
     const optimizer_request request = {.layers = layers,
                                        .layers_count = c->layers_count,
                                        .target = c->target,
                                        .log2_error = c->log2_error,
                                        .level = c->level,
                                        .minimize = minimize,
-                                       .families_most = families_most};
+                                       .families_most = circuit_is_chain(c) ? families_most : 1};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

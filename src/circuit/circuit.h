@@ -1,12 +1,16 @@
-/* The integer program that runs under encryption: dense layers over integers, each but the last followed by one table
+/* The integer program that runs under encryption: linear layers over integers, each but the last followed by one table
  * look-up per neuron. Clear, simulated and encrypted runs share this one meaning.
  *
- * Meaning of a hidden layer, neuron o, integer inputs x:
- *   acc  = sum_i W[o,i] x[i]                                  (exact integers)
+ * The inputs of a layer are the values of its sources, one source behind the other: the circuit's input or earlier
+ * layers. Every layer but the last is the source of a later one, and all that take values of one source have one torus
+ * word of an accumulator unit, in which the values are encoded.
+ *
+ * Meaning of a hidden layer, neuron o with table t = table[table_of[o]], integer inputs x:
+ *   acc  = sum_i W[o,i] x[i]                                  (exact integers; W: linear.h)
  *   cell = floor((acc + offset[o]) / step)                    (step > 1 is rounding to fewer bits)
- *   y[o] = table[o][cell] for 0 <= cell < cells.
- * Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] = table[o][0] + table[o][cells-1]: with
- * c = cell mod 2*cells, y = table[o][c] if c < cells, else mid2[o] - table[o][c-cells]. For tables that are flat at
+ *   y[o] = t[cell] for 0 <= cell < cells.
+ * Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] = t[0] + t[cells-1]: with
+ * c = cell mod 2*cells, y = t[c] if c < cells, else mid2[o] - t[c-cells]. For tables that are flat at
  * both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which are.
  * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
  * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
@@ -20,6 +24,7 @@
 #define CIRCUIT_CIRCUIT_H
 
 #include "base/bytes.h"
+#include "circuit/linear.h"
 #include "optimizer/optimizer.h"
 #include <math.h>
 #include <stdint.h>
@@ -34,7 +39,9 @@
 typedef struct circuit_layer {
     char name[32];
     size_t in, out;
-    int32_t *W;                         /* (out,in) */
+    uint32_t sources[CIRCUIT_MAX_LAYERS]; /* (sources_count) 0: the circuit's input, s: layer s - 1; each once */
+    size_t sources_count;
+    circuit_linear linear;
     double *real_scale, *real_bias;     /* (out) real value of an accumulator = real_scale*acc + real_bias */
     int64_t *proven_lo, *proven_hi;     /* (out) interval arithmetic */
     int64_t *measured_lo, *measured_hi; /* (out) on the calibration data */
@@ -43,7 +50,9 @@ typedef struct circuit_layer {
     uint32_t cells;     /* table entries; 0 for the output layer */
     int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */
     int64_t *offset;    /* (out) */
-    int32_t *table;     /* (out,cells), torus-native (cells): integer inputs of the next layer */
+    size_t tables;      /* distinct ones; 1 of torus-native layers */
+    uint32_t *table_of; /* (out) number of a neuron's table */
+    int32_t *table;     /* (tables,cells) integer inputs of later layers */
     uint64_t unit;      /* torus word of an accumulator unit, even, of torus-native layers; 0 of others */
     uint64_t *shift;    /* (out) torus words, of torus-native layers */
     uint32_t offsets;   /* values that a look-up gives: 1 to 16 of torus-native layers, 1 of others */
@@ -84,26 +93,30 @@ typedef struct circuit {
 } circuit;
 
 annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result)); /* all zero */
-/* Allocates the arrays of one layer whose in, out, cells (0 for the last layer) and unit are set; offsets of 0
- * become 1.
- */
+/* Allocates the arrays of one layer whose in, out, cells (0 for the last layer), tables and unit are set, linear apart;
+ * offsets of 0 become 1. Tables of 0 become 1 if unit is not 0, else one for each neuron. */
 annulus_status circuit_layer_create(circuit_layer *layer) __attribute__((warn_unused_result));
+/* Those that hidden layers have besides, of a layer whose cells were not known then. */
+annulus_status circuit_tables_create(circuit_layer *layer) __attribute__((warn_unused_result));
 void circuit_destroy(circuit *c);
 void circuit_write(writer *w, const circuit *c);
 /* Validates every field, recomputes nothing but the digest; parameters are checked against the security curve. */
 annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused_result));
 annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
 /* The layers as the optimizer sees them; out has layers_count entries. */
-void circuit_lookup_layers(const circuit *c, lookup_layer *out);
-/* Runs the search on circuit_lookup_layers, of families_most families at most, and stores choice, and family, EF and
- * price of each layer; keyswitches that no look-up needs are left out of the families. */
+annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attribute__((warn_unused_result));
+/* Weights of a dense layer that take as long as its linear part (cost.h). */
+double circuit_linear_weights(const circuit_layer *l);
+/* Runs the search on circuit_lookup_layers, of families_most families at most, of one where a layer has another source
+ * than the layer before; stores choice, and family, EF and price of each layer; keyswitches that no look-up needs are
+ * left out of the families. */
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
     __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
     __attribute__((warn_unused_result));
-/* Values that the next layer takes. */
+/* Values that later layers take. */
 static inline size_t circuit_values(const circuit_layer *l)
 {
     return l->out * l->offsets;
@@ -113,14 +126,9 @@ static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
 {
     return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
 }
-/* Rows of `table`: torus-native neurons, whose biases are in their shifts, have one in common. */
-static inline size_t circuit_tables(const circuit_layer *l)
-{
-    return l->cells == 0 ? 0 : l->unit != 0 ? 1 : l->out;
-}
 static inline const int32_t *circuit_table(const circuit_layer *l, size_t o)
 {
-    return l->table + (l->unit != 0 ? 0 : o * l->cells);
+    return l->table + (size_t)l->table_of[o] * l->cells;
 }
 /* Twice the centre of the table of neuron o. */
 static inline int64_t circuit_mid2(const circuit_layer *l, size_t o)
@@ -144,10 +152,30 @@ static inline double circuit_bound(const circuit *c, const circuit_layer *l)
 {
     return l->log2_error < 0 ? l->log2_error : c->choice.log2_error;
 }
-/* Family whose big key the inputs of layer i are under: those of layer 0 are fresh encryptions of its own. */
+/* Values of a source. */
+static inline size_t circuit_source_values(const circuit *c, size_t source)
+{
+    return source == 0 ? c->input.features : circuit_values(&c->layers[source - 1]);
+}
+/* The first and the last layer that take values of a source; layers_count: none. */
+size_t circuit_first_use(const circuit *c, size_t source);
+size_t circuit_last_use(const circuit *c, size_t source);
+/* Whether every layer takes the values of the layer before, and no others. */
+int circuit_is_chain(const circuit *c);
+/* Accumulator units of the whole torus, of layers that are not torus-native. */
+static inline int64_t circuit_window(const circuit_layer *l)
+{
+    return l->cells == 0 ? l->period : 2 * (int64_t)l->cells * l->step;
+}
+/* Family whose big key the values of a source are under: inputs are fresh encryptions of that of layer 0. */
+static inline uint32_t circuit_family(const circuit *c, size_t source)
+{
+    return c->layers[source == 0 ? 0 : source - 1].family;
+}
+/* That of the inputs of layer i, which is one. */
 static inline uint32_t circuit_source(const circuit *c, size_t i)
 {
-    return c->layers[i == 0 ? 0 : i - 1].family;
+    return circuit_family(c, c->layers[i].sources[0]);
 }
 /* Parameters that inputs are encrypted with, and those of the answers. */
 static inline const tfhe_params *circuit_inputs(const circuit *c)

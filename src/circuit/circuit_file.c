@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_WEIGHT (1 << 16)
+#define MAX_VALUE (1 << 16) /* of inputs and look-ups */
+#define NEURON_BYTES 72u    /* of a neuron's own numbers in the file, at least */
 #define MAX_ACCUMULATOR (INT64_C(1) << 48)
 
 static void write_i64s(writer *w, const int64_t *p, size_t n)
@@ -31,13 +32,18 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u32(w, l->offsets);
     write_i64(w, l->mid2);
     write_f64(w, l->noise);
-    write_bytes(w, l->W, l->in * l->out * sizeof *l->W);
+    write_u64(w, l->tables);
+    write_u32(w, (uint32_t)l->sources_count);
+    write_u32s(w, l->sources, l->sources_count);
+    linear_write(w, &l->linear);
     write_bytes(w, l->real_scale, l->out * sizeof(double));
     write_bytes(w, l->real_bias, l->out * sizeof(double));
     const int64_t *const ranges[] = {l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi,
                                      l->lo,        l->hi,        l->offset};
     for (size_t i = 0; i < 7; i++) write_i64s(w, ranges[i], l->out);
-    write_bytes(w, l->table, circuit_tables(l) * l->cells * sizeof *l->table);
+    if (l->cells == 0) return;
+    write_u32s(w, l->table_of, l->out);
+    write_bytes(w, l->table, l->tables * l->cells * sizeof *l->table);
     if (l->unit != 0) write_bytes(w, l->shift, l->out * sizeof *l->shift);
 }
 
@@ -142,7 +148,7 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_i64(r, &mid2));
     TRY(read_f64(r, &l->noise));
     const uint32_t most = l->unit == 0 ? 1 : l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
-    const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_WEIGHT;
+    const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_VALUE;
     if (l->offsets == 0 || l->offsets > most || mid2 < -widest || mid2 > widest)
         return read_fail(r, "layer %s has %u offsets and a centre of %lld/2", l->name, l->offsets, (long long)mid2);
     if (!(l->noise >= 0 && l->noise < 1) || (l->noise > 0 && l->log2_error != 0))
@@ -151,9 +157,42 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     return ANNULUS_OK;
 }
 
-static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width, int last)
+static int same_units(const circuit_layer *a, const circuit_layer *b)
 {
-    uint64_t in = 0, out = 0;
+    return a->unit == b->unit && (a->unit != 0 || circuit_window(a) == circuit_window(b));
+}
+
+/* Sources are before layer i, different, of one family, and every layer that takes their values has the same units. */
+static annulus_status sources_read(reader *r, const circuit *c, size_t i)
+{
+    circuit_layer *l = &c->layers[i];
+    uint32_t count = 0;
+    size_t width = 0;
+    TRY(read_u32(r, &count));
+    if (count == 0 || count > i + 1) return read_fail(r, "layer %s has %u sources", l->name, count);
+    TRY(read_u32s(r, l->sources, count));
+    l->sources_count = count;
+    for (size_t k = 0; k < count; k++) {
+        const uint32_t s = l->sources[k];
+        int again = s > i;
+        for (size_t m = 0; m < k; m++) again |= l->sources[m] == s;
+        if (again) return read_fail(r, "layer %s has source %u, which is behind it or a second time", l->name, s);
+        if (circuit_family(c, s) != circuit_family(c, l->sources[0]))
+            return read_fail(r, "layer %s has sources of two families", l->name);
+        const circuit_layer *other = &c->layers[circuit_first_use(c, s)];
+        if (!same_units(other, l))
+            return read_fail(r, "layers %s and %s take the same values in different units", other->name, l->name);
+        width += circuit_source_values(c, s);
+    }
+    return width == l->in ? ANNULUS_OK
+                          : read_fail(r, "layer %s takes %zu values, its sources have %zu", l->name, l->in, width);
+}
+
+static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
+{
+    circuit_layer *l = &c->layers[i];
+    const int last = i + 1 == c->layers_count;
+    uint64_t in = 0, out = 0, tables = 0;
     TRY(read_name(r, l->name, sizeof l->name));
     TRY(read_name(r, l->activation, sizeof l->activation));
     TRY(read_u64(r, &in));
@@ -167,33 +206,41 @@ static annulus_status layer_shape_read(reader *r, circuit_layer *l, size_t width
     TRY(read_u32(r, &l->output_bits));
     TRY(read_f64(r, &l->log2_error));
     TRY(native_read(r, l));
-    if (in != width || out == 0 || out > CIRCUIT_MAX_WIDTH / l->offsets)
+    TRY(read_u64(r, &tables));
+    if (in == 0 || in > (uint64_t)CIRCUIT_MAX_WIDTH * CIRCUIT_MAX_LAYERS || out == 0 ||
+        out > CIRCUIT_MAX_WIDTH / l->offsets)
         return read_fail(r, "layer %s has shape %llu x %llu", l->name, (unsigned long long)out, (unsigned long long)in);
     if (l->log2_error != 0 && !is_log2_error(l->log2_error))
         return read_fail(r, "error probability 2^%g of layer %s", l->log2_error, l->name);
     const size_t room = r->len - r->pos;
-    if (in * out > room / sizeof(int32_t)) return read_fail(r, "the weights of layer %s are cut off", l->name);
+    if (out > room / NEURON_BYTES) return read_fail(r, "the neurons of layer %s are cut off", l->name);
     if (last ? !is_output(l) : !is_hidden(l))
         return read_fail(r, "the encoding of %slayer %s is out of range", last ? "output " : "", l->name);
+    if (last ? tables != 0 : tables == 0 || tables > (l->unit != 0 ? 1 : out))
+        return read_fail(r, "layer %s has %llu tables", l->name, (unsigned long long)tables);
+    if (tables * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
     l->in = (size_t)in;
     l->out = (size_t)out;
-    if (circuit_tables(l) * l->cells <= room / sizeof(int32_t)) return ANNULUS_OK;
-    return read_fail(r, "the tables of layer %s are cut off", l->name);
+    l->tables = (size_t)tables;
+    return sources_read(r, c, i);
 }
 
-static annulus_status layer_read(reader *r, circuit_layer *l, size_t width, int last)
+static annulus_status layer_read(reader *r, const circuit *c, size_t i)
 {
-    const annulus_status st = layer_shape_read(r, l, width, last);
-    if (st != ANNULUS_OK) {
-        l->in = l->out = 0; /* nothing is allocated yet */
-        return st;
-    }
+    circuit_layer *l = &c->layers[i];
+    TRY(layer_shape_read(r, c, i));
     TRY(circuit_layer_create(l));
-    TRY(read_i32s(r, l->W, l->in * l->out, -MAX_WEIGHT, MAX_WEIGHT, "weight"));
+    TRY(linear_read(r, l->in, l->out, &l->linear));
     TRY(read_f64s(r, l->real_scale, l->out));
     TRY(read_f64s(r, l->real_bias, l->out));
     TRY(read_ranges(r, l));
-    TRY(read_i32s(r, l->table, circuit_tables(l) * l->cells, -MAX_WEIGHT, MAX_WEIGHT, "table entry"));
+    if (l->cells == 0) return ANNULUS_OK;
+    TRY(read_u32s(r, l->table_of, l->out));
+    for (size_t o = 0; o < l->out; o++)
+        if (l->table_of[o] >= l->tables)
+            return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu", o + 1, l->name, l->table_of[o],
+                             l->tables);
+    TRY(read_i32s(r, l->table, l->tables * l->cells, -MAX_VALUE, MAX_VALUE, "table entry"));
     for (size_t o = 0; l->unit != 0 && o < l->out; o++) TRY(read_u64(r, &l->shift[o]));
     return ANNULUS_OK;
 }
@@ -215,7 +262,7 @@ static annulus_status input_read(reader *r, circuit_input *in)
     TRY(read_f64(r, &in->scale));
     TRY(read_i64(r, &lo));
     TRY(read_i64(r, &hi));
-    if (!(in->scale > 0) || lo >= hi || lo < -MAX_WEIGHT || hi > MAX_WEIGHT)
+    if (!(in->scale > 0) || lo >= hi || lo < -MAX_VALUE || hi > MAX_VALUE)
         return read_fail(r, "the input quantizer is out of range");
     in->lo = (int32_t)lo;
     in->hi = (int32_t)hi;
@@ -259,11 +306,11 @@ static annulus_status labels_read(reader *r, circuit *c)
 }
 
 /* What the parameters promise, from the parameters and the circuit itself: a file cannot claim otherwise. */
-static void predict(circuit *c)
+static annulus_status predict(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
-    circuit_lookup_layers(c, layers);
+    TRY(circuit_lookup_layers(c, layers));
     for (size_t i = 0; i < c->layers_count; i++)
         chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
     const optimizer_request request = {.layers = layers,
@@ -275,6 +322,7 @@ static void predict(circuit *c)
     const double held = c->choice.log2_error;
     optimizer_predict(&request, &families, chosen, &c->choice);
     c->choice.log2_error = held;
+    return ANNULUS_OK;
 }
 
 /* Layer i, whose shape was checked, fits its family, and the family its inputs. */
@@ -305,14 +353,15 @@ static annulus_status body_read(reader *r, circuit *c)
 {
     TRY(input_read(r, &c->input));
     TRY(settings_read(r, c));
-    size_t width = c->input.features;
     for (size_t i = 0; i < c->layers_count; i++) {
-        TRY(layer_read(r, &c->layers[i], width, i + 1 == c->layers_count));
+        TRY(layer_read(r, c, i));
         TRY(family_check(r, c, i));
-        width = circuit_values(&c->layers[i]);
     }
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        if (circuit_first_use(c, i + 1) == c->layers_count)
+            return read_fail(r, "no layer takes the values of layer %s", c->layers[i].name);
     TRY(labels_read(r, c));
-    predict(c);
+    TRY(predict(c));
     return circuit_digest(c);
 }
 

@@ -68,15 +68,25 @@ void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
  * families must be the circuit's. */
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
                               unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
+/* Ciphertexts of one source, one behind the other. */
+typedef struct exec_ciphertexts {
+    const uint64_t *ct;
+    size_t words; /* of all */
+} exec_ciphertexts;
 /* Sees the ciphertexts of a run, from the calling thread: those (out, lwe_words of its source) of a layer's sums before
- * its look-ups, and (circuit_values, lwe_words of its family) of the values that its look-ups made. Either may be NULL;
- * a failure ends the run. */
+ * its look-ups, and the values that layer `next` and those behind it take, sources in order (exec_live). Either may be
+ * NULL; a failure ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
-    annulus_status (*values)(void *context, size_t layer, const uint64_t *values);
+    annulus_status (*values)(void *context, size_t next, const exec_ciphertexts *live, size_t count);
     void *context;
 } exec_tap;
-/* As exec_encrypted from layer `first` on, whose inputs `in` are; tap may be NULL. */
+/* The sources before layer `next` whose values it or a later layer takes, in order; returns how many. */
+size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
+/* Words of their ciphertexts together. */
+size_t exec_live_words(const circuit *c, size_t next);
+/* As exec_encrypted from layer `first` on; in: the ciphertexts of exec_live(first), one source behind the other. tap
+ * may be NULL. Values are held until the last layer that takes them is done. */
 annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
                                      uint64_t *out, unsigned threads, const exec_tap *tap,
                                      const annulus_progress *progress) __attribute__((warn_unused_result));

@@ -2,7 +2,6 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
-#include "math/matrix.h"
 
 #include <string.h>
 
@@ -11,21 +10,69 @@ typedef struct clear_run {
     const int32_t *x;
     double *out;
     exec_stats *stats; /* per worker */
-    uint64_t *memory;  /* per worker: values and sums, (widest, EXEC_BATCH) each */
-    size_t count, widest;
+    exec_store store;
+    uint64_t *memory; /* per worker: values (store rows, EXEC_BATCH), and room */
+    size_t count, room;
 } clear_run;
 
-void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64_t *acc)
+/* The lowest `rows` rows that none of the values in use has. */
+static size_t lowest(const circuit *c, const exec_store *s, size_t layer, size_t rows)
 {
-    memset(acc, 0, l->out * EXEC_BATCH * sizeof *acc);
-    matrix_mul_add_u64(acc, EXEC_BATCH, l->W, l->out, l->in, x, EXEC_BATCH, count);
+    size_t at = 0, before;
+    do {
+        before = at;
+        for (size_t k = 0; k <= layer; k++) {
+            const size_t end = s->first[k] + circuit_source_values(c, k);
+            if (circuit_last_use(c, k) >= layer && at + rows > s->first[k] && at < end) at = end;
+        }
+    } while (at != before);
+    return at;
 }
 
-void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x)
+void exec_store_init(const circuit *c, exec_store *out)
+{
+    *out = (exec_store){.rows = c->input.features};
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const size_t rows = circuit_values(&c->layers[i]), at = lowest(c, out, i, rows);
+        out->first[i + 1] = at;
+        if (at + rows > out->rows) out->rows = at + rows;
+    }
+}
+
+void exec_sources(const circuit *c, const exec_store *s, size_t i, const uint64_t *x, size_t words, linear_rows *out)
+{
+    for (size_t k = 0; k < c->layers[i].sources_count; k++) {
+        const uint32_t source = c->layers[i].sources[k];
+        out[k] = (linear_rows){.x = x + s->first[source] * words, .count = circuit_source_values(c, source)};
+    }
+}
+
+size_t exec_room(const circuit *c)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const size_t room = linear_room(&c->layers[i].linear);
+        most = room > most ? room : most;
+    }
+    return most;
+}
+
+void exec_linear(const circuit *c, const exec_store *s, size_t i, uint64_t *x, size_t count, void *room)
+{
+    const circuit_layer *l = &c->layers[i];
+    linear_rows sources[CIRCUIT_MAX_LAYERS];
+    uint64_t *y = x + s->first[i + 1] * EXEC_BATCH;
+    exec_sources(c, s, i, x, EXEC_BATCH, sources);
+    memset(y, 0, l->out * EXEC_BATCH * sizeof *y);
+    linear_add(&l->linear, sources, l->sources_count, EXEC_BATCH, y, EXEC_BATCH, 0, count, room);
+}
+
+void exec_columns(const circuit *c, const exec_store *s, const int32_t *samples, size_t count, uint64_t *x)
 {
     const size_t features = c->input.features;
+    uint64_t *y = x + s->first[0] * EXEC_BATCH;
     for (size_t i = 0; i < features; i++)
-        for (size_t b = 0; b < count; b++) x[i * EXEC_BATCH + b] = (uint64_t)(int64_t)samples[b * features + i];
+        for (size_t b = 0; b < count; b++) y[i * EXEC_BATCH + b] = (uint64_t)(int64_t)samples[b * features + i];
 }
 
 void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y)
@@ -61,14 +108,14 @@ void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count)
     mem_free(workers);
 }
 
-/* The answers to sums of layer i, as the next layer's values or the run's output. */
-static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t count, const uint64_t *acc, uint64_t *x,
-                           exec_stats *stats)
+/* The answers to sums x (out, EXEC_BATCH) of layer i, in their place or as the run's output; of the last neuron first,
+ * as one may give several values. */
+static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t count, uint64_t *x, exec_stats *stats)
 {
     const circuit_layer *l = &run->c->layers[i];
-    for (size_t o = 0; o < l->out; o++)
+    for (size_t o = l->out; o-- > 0;)
         for (size_t b = 0; b < count; b++) {
-            const int64_t sum = (int64_t)acc[o * EXEC_BATCH + b];
+            const int64_t sum = (int64_t)x[o * EXEC_BATCH + b];
             (void)exec_count_sum(l, i, o, sum, 0, stats);
             if (l->cells != 0)
                 exec_answers(l, o, exec_cell(l, o, sum), x + o * l->offsets * EXEC_BATCH + b, EXEC_BATCH);
@@ -81,11 +128,12 @@ static annulus_status clear_batch(void *context, size_t batch, unsigned worker)
 {
     const clear_run *run = context;
     const size_t first = batch * EXEC_BATCH, left = run->count - first, count = left < EXEC_BATCH ? left : EXEC_BATCH;
-    uint64_t *x = run->memory + worker * 2 * run->widest * EXEC_BATCH, *acc = x + run->widest * EXEC_BATCH;
-    exec_columns(run->c, run->x + first * run->c->input.features, count, x);
+    const size_t words = run->store.rows * EXEC_BATCH;
+    uint64_t *x = run->memory + worker * (words + run->room);
+    exec_columns(run->c, &run->store, run->x + first * run->c->input.features, count, x);
     for (size_t i = 0; i < run->c->layers_count; i++) {
-        exec_linear(&run->c->layers[i], x, count, acc);
-        clear_look_ups(run, i, first, count, acc, x, &run->stats[worker]);
+        exec_linear(run->c, &run->store, i, x, count, x + words);
+        clear_look_ups(run, i, first, count, x + run->store.first[i + 1] * EXEC_BATCH, &run->stats[worker]);
     }
     return ANNULUS_OK;
 }
@@ -94,9 +142,10 @@ annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsi
                           exec_stats *stats)
 {
     const unsigned workers = parallel_threads(threads);
-    clear_run run = {.c = c, .x = x, .out = out, .count = count, .widest = exec_widest(c)};
+    clear_run run = {.c = c, .x = x, .out = out, .count = count, .room = exec_room(c) / sizeof(uint64_t)};
     void *memory;
-    TRY(mem_create(workers, 2 * run.widest * EXEC_BATCH * sizeof(uint64_t), "activations", &memory));
+    exec_store_init(c, &run.store);
+    TRY(mem_create(workers, (run.store.rows * EXEC_BATCH + run.room) * sizeof(uint64_t), "activations", &memory));
     run.memory = memory;
     annulus_status st = exec_stats_create(workers, &run.stats);
     if (st == ANNULUS_OK) {

@@ -2,14 +2,13 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
-#include "math/matrix.h"
 #include "math/torus.h"
 #include "tfhe/bootstrap.h"
 
 #include <string.h>
 
 typedef struct plan_layer {
-    lut **tables;       /* (circuit_tables), NULL for the output layer */
+    lut **tables;       /* (tables), NULL for the output layer */
     uint64_t *constant; /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
                            before */
 } plan_layer;
@@ -19,6 +18,18 @@ struct exec_plan {
     plan_layer *layers;
 };
 
+/* centre (in) <- mid2 of the layer's inputs, 0 of the circuit's. */
+static void find_centres(const circuit *c, const circuit_layer *l, uint64_t *centre)
+{
+    for (size_t k = 0; k < l->sources_count; k++) {
+        const uint32_t s = l->sources[k];
+        const size_t count = circuit_source_values(c, s);
+        for (size_t i = 0; s != 0 && i < count; i++)
+            centre[i] = (uint64_t)circuit_mid2(&c->layers[s - 1], i / c->layers[s - 1].offsets);
+        centre += count;
+    }
+}
+
 static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
@@ -26,12 +37,16 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
     void *p;
     TRY(mem_create(l->out, sizeof(uint64_t), "circuit constants", &p));
     out->constant = p;
+    TRY(mem_create(l->in * sizeof(uint64_t) + linear_room(&l->linear), 1, "circuit constants", &p));
+    uint64_t *centre = p;
+    const linear_rows inputs = {.x = centre, .count = l->in};
+    find_centres(c, l, centre);
+    linear_add(&l->linear, &inputs, 1, 1, out->constant, 1, 0, 1, centre + l->in);
+    mem_free(p);
     for (size_t o = 0; o < l->out; o++) {
         const int native = l->unit != 0;
-        int64_t halves = native ? 0 : 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
-        for (size_t k = 0; i > 0 && k < l->in; k++)
-            halves += l->W[o * l->in + k] * circuit_mid2(l - 1, k / (l - 1)->offsets);
-        out->constant[o] = (uint64_t)halves * (unit / 2) + (native ? l->shift[o] : 0);
+        const int64_t halves = native ? 0 : 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
+        out->constant[o] = (out->constant[o] + (uint64_t)halves) * (unit / 2) + (native ? l->shift[o] : 0);
     }
     return ANNULUS_OK;
 }
@@ -39,16 +54,17 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
 static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
-    const uint64_t half = exec_unit_word(l + 1) / 2;
+    const uint64_t half = exec_unit_word(&c->layers[circuit_first_use(c, i + 1)]) / 2;
     void *p;
-    TRY(mem_create(circuit_tables(l), sizeof(lut *), "circuit tables", &p));
+    TRY(mem_create(l->tables, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
     uint64_t entries[CIRCUIT_MAX_CELLS];
-    for (size_t o = 0; o < circuit_tables(l); o++) {
-        for (size_t x = 0; x < l->cells; x++)
-            entries[x] = (uint64_t)(2 * (int64_t)l->table[o * l->cells + x] - circuit_mid2(l, o)) * half;
-        TRY(lut_create_padded(c->choice.families.of[l->family].N, l->EF, entries, l->cells, 0, &out->tables[o]));
-        TRY(lut_set_price(out->tables[o], l->price));
+    for (size_t t = 0; t < l->tables; t++) {
+        const int32_t *table = l->table + t * l->cells;
+        const int64_t centre = l->unit != 0 ? l->mid2 : (int64_t)table[0] + table[l->cells - 1];
+        for (size_t x = 0; x < l->cells; x++) entries[x] = (uint64_t)(2 * (int64_t)table[x] - centre) * half;
+        TRY(lut_create_padded(c->choice.families.of[l->family].N, l->EF, entries, l->cells, 0, &out->tables[t]));
+        TRY(lut_set_price(out->tables[t], l->price));
     }
     return ANNULUS_OK;
 }
@@ -77,7 +93,7 @@ void exec_plan_destroy(exec_plan *plan)
     if (plan == NULL) return;
     for (size_t i = 0; plan->layers != NULL && i < plan->c->layers_count; i++) {
         lut **tables = plan->layers[i].tables;
-        for (size_t o = 0; tables != NULL && o < circuit_tables(&plan->c->layers[i]); o++) lut_destroy(tables[o]);
+        for (size_t t = 0; tables != NULL && t < plan->c->layers[i].tables; t++) lut_destroy(tables[t]);
         mem_free(tables);
         mem_free(plan->layers[i].constant);
     }
@@ -107,77 +123,194 @@ void exec_values(const circuit *c, const double *acc, double *values)
 
 typedef struct linear_run {
     const circuit_layer *l;
-    const uint64_t *in;
+    const linear_rows *sources;
     uint64_t *out;
-    size_t words;
+    unsigned char *room; /* per worker */
+    size_t words, room_bytes;
 } linear_run;
 
 static annulus_status linear_columns(void *context, size_t item, unsigned worker)
 {
-    (void)worker;
     const linear_run *run = context;
     const size_t first = item * EXEC_COLUMNS, left = run->words - first;
-    matrix_mul_add_u64(run->out + first, run->words, run->l->W, run->l->out, run->l->in, run->in + first, run->words,
-                       left < EXEC_COLUMNS ? left : EXEC_COLUMNS);
+    linear_add(&run->l->linear, run->sources, run->l->sources_count, run->words, run->out, run->words, first,
+               left < EXEC_COLUMNS ? left : EXEC_COLUMNS, run->room + worker * run->room_bytes);
     return ANNULUS_OK;
 }
 
-/* out (out, words) <- W in + constants */
-static annulus_status linear(const circuit_layer *l, const uint64_t *constant, const uint64_t *in, uint64_t *out,
-                             size_t words, unsigned threads)
+/* A run from one layer to the last. */
+typedef struct encrypted_run {
+    const exec_plan *plan;
+    const eval_key_set *keys;
+    unsigned threads;
+    const exec_tap *tap;
+    const annulus_progress *progress;
+    const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (count, lwe_words of its family) */
+    uint64_t *owned[CIRCUIT_MAX_LAYERS + 1];        /* those that the run has made, until none needs them */
+} encrypted_run;
+
+/* Words of a ciphertext of a source. */
+static size_t words_of(const circuit *c, size_t source)
 {
-    linear_run run = {.l = l, .in = in, .out = out, .words = words};
-    memset(out, 0, l->out * words * sizeof *out);
-    TRY(parallel_for((words + EXEC_COLUMNS - 1) / EXEC_COLUMNS, threads, linear_columns, &run));
-    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += constant[o];
-    return ANNULUS_OK;
+    return lwe_words(&c->choice.families.of[circuit_family(c, source)]);
 }
 
-static annulus_status look_ups(const exec_plan *plan, size_t i, const eval_key_set *keys, const uint64_t *in,
-                               uint64_t *out, unsigned threads, const annulus_progress *progress)
+/* out (out, words of the sources), all 0, <- W x + constants of layer i */
+static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
 {
-    const size_t before = circuit_rotations_before(plan->c, i),
-                 all = circuit_rotations_before(plan->c, plan->c->layers_count);
-    const circuit_layer *l = &plan->c->layers[i];
-    const uint32_t source = circuit_source(plan->c, i);
-    const eval_key *key = keys->of[l->family];
-    const switching_key *from = eval_key_set_switching(keys, source, l->family);
-    const size_t words = lwe_words(&keys->families.of[source]), words_out = lwe_words(&keys->families.of[l->family]);
-    const size_t slice = exec_slice(l->EF, threads), slices = (l->out + slice - 1) / slice;
-    const uint32_t steps_a_cell = l->EF * keys->families.of[l->family].N / l->cells; /* whole, if offsets > 1 */
-    uint32_t extracted[CIRCUIT_MAX_OFFSETS];
-    void *p;
-    REQUIRE(from != NULL);
-    for (uint32_t j = 0; j < l->offsets; j++) extracted[j] = circuit_offset(l, j) * steps_a_cell;
-    TRY(mem_create(l->out, sizeof(bootstrap_job), "look-ups", &p));
-    bootstrap_job *jobs = p;
-    for (size_t o = 0; o < l->out; o++)
-        jobs[o] = (bootstrap_job){.in = in + o * words,
-                                  .table = plan->layers[i].tables[l->unit != 0 ? 0 : o],
-                                  .out = out + o * l->offsets * words_out};
-    annulus_status st = ANNULUS_OK;
-    for (size_t s = 0; st == ANNULUS_OK && s < slices; s++) {
-        const size_t o = l->out * s / slices, next = l->out * (s + 1) / slices;
-        st = progress_report(progress, l->name, before + o, all);
-        if (st == ANNULUS_OK) st = bootstrap_batch(key, from, jobs + o, next - o, extracted, l->offsets, threads);
-    }
-    if (st == ANNULUS_OK) st = progress_report(progress, l->name, before + l->out, all);
-    mem_free(jobs);
+    const circuit *c = r->plan->c;
+    const circuit_layer *l = &c->layers[i];
+    const size_t words = words_of(c, l->sources[0]);
+    linear_rows sources[CIRCUIT_MAX_LAYERS];
+    void *room;
+    for (size_t k = 0; k < l->sources_count; k++)
+        sources[k] = (linear_rows){.x = r->values[l->sources[k]], .count = circuit_source_values(c, l->sources[k])};
+    linear_run run = {.l = l, .sources = sources, .out = out, .words = words, .room_bytes = linear_room(&l->linear)};
+    TRY(mem_create(parallel_threads(r->threads), run.room_bytes, "linear layer", &room));
+    run.room = room;
+    const annulus_status st = parallel_for((words + EXEC_COLUMNS - 1) / EXEC_COLUMNS, r->threads, linear_columns, &run);
+    mem_free(room);
+    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
     return st;
 }
 
-/* Words of the ciphertexts of a layer's sums, or values, of the layer that has most. */
-static size_t most_room(const circuit *c)
+/* Look-ups of one layer, in slices. */
+typedef struct slices {
+    const circuit_layer *l;
+    const eval_key *key;
+    const switching_key *from;
+    const uint64_t *sums;    /* (out, words) */
+    uint64_t *out, *copy;    /* (circuit_values, words_out), (a slice, words) */
+    bootstrap_job *jobs;     /* (a slice) */
+    lut *const *tables;      /* (tables) */
+    size_t words, words_out; /* of a sum, of a value */
+    uint32_t extracted[CIRCUIT_MAX_OFFSETS];
+} slices;
+
+/* The sums are copied: their memory may be that of the values. */
+static annulus_status look_up_slice(const slices *s, size_t first, size_t count, unsigned threads)
 {
-    const tfhe_families *f = &c->choice.families;
-    size_t most = 0;
-    for (size_t i = 0; i + 1 < c->layers_count; i++) {
-        const circuit_layer *l = &c->layers[i];
-        const size_t sums = l->out * lwe_words(&f->of[circuit_source(c, i)]);
-        const size_t values = circuit_values(l) * lwe_words(&f->of[l->family]), room = sums > values ? sums : values;
-        most = room > most ? room : most;
+    const size_t offsets = s->l->offsets;
+    memcpy(s->copy, s->sums + first * s->words, count * s->words * sizeof *s->copy);
+    for (size_t k = 0; k < count; k++)
+        s->jobs[k] = (bootstrap_job){.in = s->copy + k * s->words,
+                                     .table = s->tables[s->l->table_of[first + k]],
+                                     .out = s->out + (first + k) * offsets * s->words_out};
+    return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, offsets, threads);
+}
+
+static annulus_status look_up_slices(const encrypted_run *r, size_t i, const slices *s, size_t parts)
+{
+    const circuit *c = r->plan->c;
+    const size_t before = circuit_rotations_before(c, i), all = circuit_rotations_before(c, c->layers_count);
+    for (size_t k = 0; k < parts; k++) {
+        const size_t o = s->l->out * k / parts, next = s->l->out * (k + 1) / parts;
+        TRY(progress_report(r->progress, s->l->name, before + o, all));
+        TRY(look_up_slice(s, o, next - o, r->threads));
     }
-    return most;
+    return progress_report(r->progress, s->l->name, before + s->l->out, all);
+}
+
+/* sums (out, words of the sources) -> out (circuit_values, words of the layer); the same memory if each look-up
+ * gives one value, of as many words. */
+static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t *sums, uint64_t *out)
+{
+    const circuit *c = r->plan->c;
+    const circuit_layer *l = &c->layers[i];
+    const tfhe_params *p = &c->choice.families.of[l->family];
+    const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 */
+    const size_t slice = exec_slice(l->EF, r->threads), parts = (l->out + slice - 1) / slice;
+    const size_t most = (l->out + parts - 1) / parts;
+    slices s = {.l = l,
+                .key = r->keys->of[l->family],
+                .from = eval_key_set_switching(r->keys, circuit_source(c, i), l->family),
+                .sums = sums,
+                .out = out,
+                .tables = r->plan->layers[i].tables,
+                .words = words_of(c, l->sources[0]),
+                .words_out = words_of(c, i + 1)};
+    void *jobs, *copy = NULL;
+    REQUIRE(s.from != NULL);
+    for (uint32_t j = 0; j < l->offsets; j++) s.extracted[j] = circuit_offset(l, j) * steps_a_cell;
+    TRY(mem_create(most, sizeof(bootstrap_job), "look-ups", &jobs));
+    annulus_status st = mem_create(most * s.words, sizeof(uint64_t), "look-ups", &copy);
+    s.jobs = jobs;
+    s.copy = copy;
+    if (st == ANNULUS_OK) st = look_up_slices(r, i, &s, parts);
+    mem_free(jobs);
+    mem_free(copy);
+    return st;
+}
+
+size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
+{
+    size_t count = 0;
+    for (size_t s = 0; s <= next; s++) {
+        const size_t last = circuit_last_use(c, s);
+        if (last >= next && last < c->layers_count) sources[count++] = (uint32_t)s;
+    }
+    return count;
+}
+
+size_t exec_live_words(const circuit *c, size_t next)
+{
+    uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
+    const size_t count = exec_live(c, next, sources);
+    size_t words = 0;
+    for (size_t k = 0; k < count; k++) words += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
+    return words;
+}
+
+static annulus_status show_values(const encrypted_run *r, size_t next)
+{
+    const circuit *c = r->plan->c;
+    uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
+    exec_ciphertexts live[CIRCUIT_MAX_LAYERS + 1];
+    if (r->tap == NULL || r->tap->values == NULL) return ANNULUS_OK;
+    const size_t count = exec_live(c, next, sources);
+    for (size_t k = 0; k < count; k++)
+        live[k] = (exec_ciphertexts){.ct = r->values[sources[k]],
+                                     .words = circuit_source_values(c, sources[k]) * words_of(c, sources[k])};
+    return r->tap->values(r->tap->context, next, live, count);
+}
+
+static void drop(encrypted_run *r, size_t source)
+{
+    mem_free(r->owned[source]);
+    r->owned[source] = NULL;
+    r->values[source] = NULL;
+}
+
+/* A hidden layer: its values, in the place of its sums where both are as long. */
+static annulus_status hidden_layer(encrypted_run *r, size_t i)
+{
+    const circuit *c = r->plan->c;
+    const circuit_layer *l = &c->layers[i];
+    const size_t words = words_of(c, l->sources[0]), words_out = words_of(c, i + 1);
+    const int in_place = words == words_out && l->offsets == 1;
+    void *sums, *values = NULL;
+    TRY(mem_create(l->out * words, sizeof(uint64_t), "ciphertexts", &sums));
+    annulus_status st = linear(r, i, sums);
+    if (st == ANNULUS_OK && r->tap != NULL && r->tap->sums != NULL)
+        st = r->tap->sums(r->tap->context, i, sums, r->threads);
+    for (size_t s = 0; s <= i; s++)
+        if (circuit_last_use(c, s) == i) drop(r, s);
+    if (st == ANNULUS_OK && !in_place)
+        st = mem_create(circuit_values(l) * words_out, sizeof(uint64_t), "ciphertexts", &values);
+    if (in_place) values = sums;
+    if (st == ANNULUS_OK) st = look_ups(r, i, sums, values);
+    if (!in_place) mem_free(sums);
+    r->values[i + 1] = r->owned[i + 1] = values;
+    return st == ANNULUS_OK ? show_values(r, i + 1) : st;
+}
+
+static annulus_status last_layer(encrypted_run *r, uint64_t *out)
+{
+    const circuit *c = r->plan->c;
+    const size_t i = c->layers_count - 1, words = words_of(c, c->layers[i].sources[0]);
+    memset(out, 0, c->layers[i].out * words * sizeof *out);
+    TRY(linear(r, i, out));
+    return r->tap == NULL || r->tap->sums == NULL ? ANNULUS_OK : r->tap->sums(r->tap->context, i, out, r->threads);
 }
 
 annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
@@ -185,24 +318,18 @@ annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *
                                      const annulus_progress *progress)
 {
     const circuit *c = plan->c;
+    uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
+    encrypted_run r = {.plan = plan, .keys = keys, .threads = threads, .tap = tap, .progress = progress};
     REQUIRE(tfhe_families_equal(&keys->families, &c->choice.families));
-    const size_t room = most_room(c);
-    void *sums, *values = NULL;
-    TRY(mem_create(room, sizeof(uint64_t), "ciphertexts", &sums));
-    annulus_status st = mem_create(room, sizeof(uint64_t), "ciphertexts", &values);
-    const uint64_t *x = in;
-    for (size_t i = first; st == ANNULUS_OK && i < c->layers_count; i++) {
-        const int last = i + 1 == c->layers_count;
-        const size_t words = lwe_words(&c->choice.families.of[circuit_source(c, i)]);
-        st = linear(&c->layers[i], plan->layers[i].constant, x, last ? out : sums, words, threads);
-        if (st == ANNULUS_OK && tap != NULL && tap->sums != NULL)
-            st = tap->sums(tap->context, i, last ? out : sums, threads);
-        if (st == ANNULUS_OK && !last) st = look_ups(plan, i, keys, sums, values, threads, progress);
-        if (st == ANNULUS_OK && !last && tap != NULL && tap->values != NULL) st = tap->values(tap->context, i, values);
-        x = values;
+    const size_t count = exec_live(c, first, sources);
+    for (size_t k = 0; k < count; k++) {
+        r.values[sources[k]] = in;
+        in += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
     }
-    mem_free(sums);
-    mem_free(values);
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = first; st == ANNULUS_OK && i + 1 < c->layers_count; i++) st = hidden_layer(&r, i);
+    if (st == ANNULUS_OK) st = last_layer(&r, out);
+    for (size_t s = 0; s <= c->layers_count; s++) drop(&r, s);
     return st;
 }
 

@@ -16,9 +16,10 @@ typedef struct observation {
     const secret_key_set *secrets;
     const exec_observer *observer;
     size_t sample;
-    int64_t *x;      /* (widest) integer inputs of the layer at hand */
-    int64_t *looked; /* (widest) its answers */
-    uint64_t *phase; /* (widest) of its sums */
+    exec_store store;
+    uint64_t *x;     /* (store rows, EXEC_BATCH) integer values, in the first column */
+    void *room;      /* of linear layers */
+    uint64_t *phase; /* (widest) of the sums of the layer at hand */
     uint32_t *at;    /* (widest) step that its look-ups read */
     size_t layer;
     const uint64_t *sums; /* (out, lwe_words) */
@@ -72,9 +73,8 @@ static void observe(observation *v, size_t o)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
     const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N;
-    const int32_t *w = l->W + o * l->in;
-    exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample};
-    for (size_t i = 0; i < l->in; i++) seen.acc += w[i] * v->x[i];
+    uint64_t *x = v->x + v->store.first[v->layer + 1] * EXEC_BATCH;
+    exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample, .acc = (int64_t)x[o * EXEC_BATCH]};
     const int64_t halves = 2 * (seen.acc + l->offset[o]) + (l->cells != 0);
     const uint64_t expected = l->unit != 0 ? exec_phase(l, o, seen.acc) : (uint64_t)halves * (unit / 2);
     seen.sum_noise = seen.noise = torus_to_double(v->phase[o] - expected);
@@ -83,7 +83,7 @@ static void observe(observation *v, size_t o)
         seen.noise = torus_to_double(torus_from_double(middle) - expected);
         seen.cell = l->unit != 0 ? (int64_t)(v->at[o] * 2 * (uint64_t)l->cells / steps)
                                  : cell_of(l, steps, v->at[o], exec_cell(l, o, seen.acc));
-        exec_answers(l, o, seen.cell, (uint64_t *)v->looked + o * l->offsets, 1);
+        exec_answers(l, o, seen.cell, x + o * l->offsets * EXEC_BATCH, EXEC_BATCH);
     }
     v->observer->seen(v->observer->context, &seen);
 }
@@ -95,10 +95,8 @@ static annulus_status observe_layer(void *context, size_t layer, const uint64_t 
     v->layer = layer;
     v->sums = sums;
     TRY(parallel_for((out + GROUP - 1) / GROUP, threads, decrypt_group, v));
-    for (size_t o = 0; o < out; o++) observe(v, o);
-    int64_t *x = v->x;
-    v->x = v->looked;
-    v->looked = x;
+    exec_linear(v->c, &v->store, layer, v->x, 1, v->room);
+    for (size_t o = out; o-- > 0;) observe(v, o);
     return ANNULUS_OK;
 }
 
@@ -122,29 +120,25 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
                                        const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
                                        const exec_observer *observer, double *out)
 {
-    const size_t widest = exec_widest(c), features = c->input.features,
-                 of_inputs = features * lwe_words(circuit_inputs(c));
+    const size_t widest = exec_widest(c), of_inputs = c->input.features * lwe_words(circuit_inputs(c));
     const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
+    observation v = {.c = c, .keys = keys, .secrets = secrets, .observer = observer, .sample = sample};
     void *values, *ciphertexts = NULL;
-    TRY(mem_create(4 * widest, sizeof(uint64_t), "observed values", &values));
-    int64_t *x = values;
-    observation v = {.c = c,
-                     .keys = keys,
-                     .secrets = secrets,
-                     .observer = observer,
-                     .sample = sample,
-                     .x = x,
-                     .looked = x + widest,
-                     .phase = (uint64_t *)(x + 2 * widest),
-                     .at = (uint32_t *)(void *)(x + 3 * widest)};
+    exec_store_init(c, &v.store);
+    const size_t words = v.store.rows * EXEC_BATCH, bytes = (words + 2 * widest) * sizeof(uint64_t) + exec_room(c);
+    TRY(mem_create(bytes, 1, "observed values", &values));
+    v.x = values;
+    v.phase = v.x + words;
+    v.at = (uint32_t *)(void *)(v.phase + widest);
+    v.room = v.phase + 2 * widest;
     const exec_tap tap = {.sums = observe_layer, .context = &v};
     annulus_status st = mem_create(of_inputs + of_outputs, sizeof(uint64_t), "ciphertexts", &ciphertexts);
     uint64_t *in = ciphertexts;
-    for (size_t i = 0; i < features; i++) x[i] = q[i];
+    exec_columns(c, &v.store, q, 1, v.x);
     if (st == ANNULUS_OK) st = encrypt(&v, q, threads, in);
     if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, keys, 0, in, in + of_inputs, threads, &tap, NULL);
     if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
-    mem_wipe_free(values, 4 * widest * sizeof(uint64_t));
+    mem_wipe_free(values, bytes);
     mem_free(ciphertexts);
     return st;
 }

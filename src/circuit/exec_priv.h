@@ -63,7 +63,7 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
     if (!outside) return 0;
     const int64_t cell = exec_floor_div(acc + l->offset[o], l->step);
     if (cell >= 0 && cell < l->cells) return 0;
-    const int64_t end = l->table[o * l->cells + (cell < 0 ? 0 : l->cells - 1)];
+    const int64_t end = circuit_table(l, o)[cell < 0 ? 0 : l->cells - 1];
     (exec_look_up(l, o, cell) == end ? s->saturated : s->wrapped)[i]++;
     return 0;
 }
@@ -71,22 +71,23 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
 /* Samples that clear and simulated runs take through a layer together, one a column. */
 #define EXEC_BATCH 64u
 
-/* acc (out, EXEC_BATCH) <- W x for the first `count` columns of x (in, EXEC_BATCH): signed words, exact. */
-void exec_linear(const circuit_layer *l, const uint64_t *x, size_t count, uint64_t *acc);
-/* x (features, EXEC_BATCH) <- `count` samples (count, features). */
-void exec_columns(const circuit *c, const int32_t *samples, size_t count, uint64_t *x);
+/* Where the values of each source lie in a run's memory, in rows; those that no later layer needs make room. */
+typedef struct exec_store {
+    size_t first[CIRCUIT_MAX_LAYERS + 1], rows;
+} exec_store;
+void exec_store_init(const circuit *c, exec_store *out);
+/* Sources of layer i: rows of `words` words in memory x. */
+void exec_sources(const circuit *c, const exec_store *s, size_t i, const uint64_t *x, size_t words, linear_rows *out);
+/* Bytes of room that the linear part of any layer needs. */
+size_t exec_room(const circuit *c);
+/* x (store rows, EXEC_BATCH): rows of layer i's values <- W x of its sources, the first `count` columns: signed words,
+ * exact. */
+void exec_linear(const circuit *c, const exec_store *s, size_t i, uint64_t *x, size_t count, void *room);
+/* Rows of the inputs <- `count` samples (count, features). */
+void exec_columns(const circuit *c, const exec_store *s, const int32_t *samples, size_t count, uint64_t *x);
 
-/* Whether the ciphertext of sum o has noise, from which of the layer's inputs (in) have: one without a mask has none,
- * and neither keyswitch nor modulus switch adds any. */
-static inline unsigned char exec_noisy(const circuit_layer *l, size_t o, const unsigned char *noisy)
-{
-    unsigned char any = 0;
-    for (size_t i = 0; i < l->in; i++) any |= noisy[i] && l->W[o * l->in + i] != 0;
-    return any;
-}
-
-/* Whether its look-up's outputs, or the value, have: a table of its centre alone is stored as zeros, which no rotation
- * changes. */
+/* Whether a look-up's outputs, or the value, have noise if its sum has: a table of its centre alone is stored as zeros,
+ * which no rotation changes. */
 static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, unsigned char noisy_sum)
 {
     unsigned char varies = l->cells == 0;
@@ -104,6 +105,14 @@ static inline size_t exec_slice(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
+/* Number of values of the sources before this one. */
+static inline size_t exec_values_before(const circuit *c, size_t source)
+{
+    size_t count = 0;
+    for (size_t s = 0; s < source; s++) count += circuit_source_values(c, s);
+    return count;
+}
+
 /* Of the values between layers, and sums. */
 static inline size_t exec_widest(const circuit *c)
 {
@@ -119,7 +128,7 @@ static inline size_t exec_widest(const circuit *c)
 static inline double exec_unit(const circuit_layer *l)
 {
     if (l->unit != 0) return torus_to_double(l->unit);
-    return l->cells == 0 ? 1.0 / (double)l->period : 1.0 / (2.0 * l->cells * (double)l->step);
+    return 1.0 / (double)circuit_window(l);
 }
 
 /* Torus word of one accumulator unit, even so that half units are words too. */

@@ -24,16 +24,19 @@ typedef struct simulation {
     double rotate_std[CIRCUIT_MAX_LAYERS];  /* noise of the output of a layer's look-ups, torus */
     double phase_std[CIRCUIT_MAX_LAYERS];   /* keyswitch and modulus switch of a layer's look-ups, torus */
     double half_window[CIRCUIT_MAX_LAYERS]; /* noise beyond is a failure, torus */
-    double *fresh_std;                      /* (first layer's outputs) fresh noise in its sums, torus */
-    double *precision;    /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
-    double *tail;         /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
-    unsigned char *noisy; /* (layers + 1, widest) 1: has noise; inputs first */
+    exec_store store;
+    double *fresh_std[CIRCUIT_MAX_LAYERS]; /* (out) noise of fresh ciphertexts in the sums of a layer that takes the
+                                              circuit's inputs, torus; NULL of others */
+    double *precision; /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
+    double *tail;      /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
+    double *variance;  /* (layers + 1, widest) of the values of each source, torus */
 } simulation;
 
-/* What one worker works in: values and sums, and the noise of both in torus words, (widest, EXEC_BATCH) each; normal
- * numbers of one sample. */
+/* What one worker works in: values, and their noise in torus words, (store rows, EXEC_BATCH) each; room; normal numbers
+ * of one sample. Sums have the places of the values made from them. */
 typedef struct batch {
-    uint64_t *x, *acc, *noise, *sum;
+    uint64_t *x, *noise;
+    void *room;
     double *normal; /* (3*widest) */
     size_t first, count;
     unsigned worker;
@@ -41,13 +44,12 @@ typedef struct batch {
 
 static batch worker_batch(const simulation *s, size_t index, unsigned worker)
 {
-    const size_t n = s->widest * EXEC_BATCH, left = s->count - index * EXEC_BATCH;
+    const size_t n = s->store.rows * EXEC_BATCH, left = s->count - index * EXEC_BATCH;
     uint64_t *p = (uint64_t *)(void *)(s->memory + worker * s->worker_bytes);
     return (batch){.x = p,
-                   .acc = p + n,
-                   .noise = p + 2 * n,
-                   .sum = p + 3 * n,
-                   .normal = (double *)(p + 4 * n),
+                   .noise = p + n,
+                   .normal = (double *)(p + 2 * n),
+                   .room = p + 2 * n + 3 * s->widest,
                    .first = index * EXEC_BATCH,
                    .count = left < EXEC_BATCH ? left : EXEC_BATCH,
                    .worker = worker};
@@ -77,8 +79,9 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
                                 exec_seen *seen, const batch *v)
 {
     const circuit_layer *l = &s->c->layers[i];
-    const size_t first = o * l->offsets;
+    const size_t first = s->store.first[i + 1] + o * l->offsets;
     const int64_t clear = exec_cell(l, o, seen->acc);
+    const double noisy = s->variance[(i + 1) * s->widest + o * l->offsets] > 0;
     seen->noise = seen->sum_noise + masked * s->phase_std[i] * normal[o];
     if (l->unit != 0) {
         seen->noise -= floor(seen->noise + 0.5);
@@ -89,8 +92,8 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
     }
     exec_answers(l, o, seen->cell, v->x + first * EXEC_BATCH + b, EXEC_BATCH);
     for (size_t j = 0; j < l->offsets; j++)
-        v->noise[(first + j) * EXEC_BATCH + b] = torus_from_double(s->noisy[(i + 1) * s->widest + first + j] *
-                                                                   s->rotate_std[i] * normal[l->out + first + j]);
+        v->noise[(first + j) * EXEC_BATCH + b] =
+            torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o * l->offsets + j]);
     return clear;
 }
 
@@ -105,15 +108,16 @@ static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *se
 }
 
 /* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal: of the switches (out), of
- * the look-ups' values (values), and in the first layer of the fresh ciphertexts (out). */
+ * the look-ups' values (values), and of the fresh ciphertexts in the sums (out). */
 static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
     const circuit_layer *l = &s->c->layers[i];
-    const size_t at = o * EXEC_BATCH + b;
-    const int64_t acc = (int64_t)v->acc[at];
+    const size_t at = (s->store.first[i + 1] + o) * EXEC_BATCH + b;
+    const int64_t acc = (int64_t)v->x[at];
     exec_stats *stats = &s->stats[v->worker];
     const size_t fresh = l->cells == 0 ? o : l->out + circuit_values(l) + o;
-    const double sum = i == 0 ? s->fresh_std[o] * normal[fresh] : torus_to_double(v->sum[at]);
+    double sum = torus_to_double(v->noise[at]);
+    if (s->fresh_std[i] != NULL) sum += s->fresh_std[i][o] * normal[fresh];
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
     const double away = exec_count_sum(l, i, o, acc, sum, stats);
     unsigned events = 0;
@@ -140,18 +144,20 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     stream *random = s->streams[worker];
     const batch v = worker_batch(s, index, worker);
     unsigned events[EXEC_BATCH] = {0};
-    exec_columns(c, s->x + v.first * c->input.features, v.count, v.x);
+    exec_columns(c, &s->store, s->x + v.first * c->input.features, v.count, v.x);
+    memset(v.noise, 0, s->store.rows * EXEC_BATCH * sizeof *v.noise); /* that of inputs is in the sums */
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const size_t normals = (i == 0 ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : 0);
-        exec_linear(l, v.x, v.count, v.acc);
-        if (i > 0) exec_linear(l, v.noise, v.count, v.sum);
+        const size_t normals =
+            (s->fresh_std[i] != NULL ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : 0);
+        exec_linear(c, &s->store, i, v.x, v.count, v.room);
+        exec_linear(c, &s->store, i, v.noise, v.count, v.room);
         for (size_t b = 0; b < v.count; b++) {
             if (normals > 0) {
                 TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
                 TRY(stream_normal_vartime(random, v.normal, normals));
             }
-            for (size_t o = 0; o < l->out; o++) events[b] |= simulate_neuron(s, i, o, b, v.normal, &v);
+            for (size_t o = l->out; o-- > 0;) events[b] |= simulate_neuron(s, i, o, b, v.normal, &v);
         }
     }
     for (size_t b = 0; b < v.count; b++) {
@@ -161,47 +167,81 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     return ANNULUS_OK;
 }
 
-/* Squared two-norm of a sum's weights on noisy inputs. */
-static double noisy_norm2(const circuit_layer *l, size_t o, const unsigned char *noisy)
+/* variance (in) <- that of each input of layer i, and of the circuit's inputs alone. */
+static void input_variances(const simulation *s, size_t i, double *variance, double *fresh)
 {
-    double norm2 = 0;
-    for (size_t i = 0; i < l->in; i++) norm2 += noisy[i] ? (double)l->W[o * l->in + i] * l->W[o * l->in + i] : 0;
-    return norm2;
+    const circuit *c = s->c;
+    for (size_t k = 0, at = 0; k < c->layers[i].sources_count; k++) {
+        const uint32_t source = c->layers[i].sources[k];
+        const size_t count = circuit_source_values(c, source);
+        for (size_t v = 0; v < count; v++, at++) {
+            variance[at] = s->variance[source * s->widest + v];
+            fresh[at] = source == 0 ? variance[at] : 0;
+        }
+    }
+}
+
+/* Deviations of a layer's sums and phases, variance of its values. room (2, in). */
+static void layer_noise(simulation *s, size_t i, linear_view *view, double *room)
+{
+    const circuit_layer *l = &s->c->layers[i];
+    const double switches = l->cells == 0 ? 0 : circuit_switch_noise(s->c, i);
+    const double rotate = l->cells == 0 ? 0 : noise_blind_rotate(&s->c->choice.families.of[l->family]);
+    input_variances(s, i, room, room + l->in);
+    s->phase_std[i] = sqrt(switches);
+    s->rotate_std[i] = sqrt(rotate);
+    s->half_window[i] = circuit_half_window(l);
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t *input;
+        const int64_t *weight;
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        double sum = 0, fresh = 0;
+        for (size_t k = 0; k < count; k++) {
+            const double square = (double)weight[k] * (double)weight[k];
+            sum += square * room[input[k]];
+            fresh += square * room[l->in + input[k]];
+        }
+        const double value = exec_noisy_value(l, o, sum > 0) ? rotate : 0;
+        for (size_t j = 0; j < l->offsets; j++) s->variance[(i + 1) * s->widest + o * l->offsets + j] = value;
+        s->precision[i * s->widest + o] =
+            sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
+        if (s->fresh_std[i] != NULL) s->fresh_std[i][o] = sqrt(fresh);
+    }
+}
+
+static annulus_status layer_noise_init(simulation *s, size_t i)
+{
+    const circuit_layer *l = &s->c->layers[i];
+    linear_view *view = NULL;
+    void *p;
+    int fresh = 0;
+    for (size_t k = 0; k < l->sources_count; k++) fresh |= l->sources[k] == 0;
+    if (fresh) {
+        TRY(mem_create(l->out, sizeof(double), "simulation", &p));
+        s->fresh_std[i] = p;
+    }
+    TRY(mem_create(2 * l->in, sizeof(double), "simulation", &p));
+    const annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
+    if (st == ANNULUS_OK) layer_noise(s, i, view, p);
+    linear_view_destroy(view);
+    mem_free(p);
+    return st;
 }
 
 /* What noise each sum and each look-up has. */
 static annulus_status noise_init(simulation *s)
 {
     const circuit *c = s->c;
-    double source = noise_fresh(circuit_inputs(c)); /* variance of a layer's inputs */
     void *q;
-    TRY(mem_create(c->layers[0].out, sizeof(double), "simulation", &q));
-    s->fresh_std = q;
     TRY(mem_create(c->layers_count * s->widest, sizeof(double), "simulation", &q));
     s->precision = q;
     TRY(mem_create(TAIL_ENTRIES, sizeof(double), "simulation", &q));
     s->tail = q;
     for (size_t i = 0; i < TAIL_ENTRIES; i++) s->tail[i] = 0.5 * erfc((double)i / TAIL_STEPS / M_SQRT2);
-    TRY(mem_create((c->layers_count + 1) * s->widest, 1, "simulation", &q));
-    s->noisy = q;
-    memset(s->noisy, 1, c->input.features);
-    for (size_t i = 0; i < c->layers_count; i++) {
-        const circuit_layer *l = &c->layers[i];
-        const unsigned char *noisy = s->noisy + i * s->widest;
-        const double switches = l->cells == 0 ? 0 : circuit_switch_noise(c, i);
-        s->phase_std[i] = sqrt(switches);
-        s->half_window[i] = circuit_half_window(l);
-        for (size_t o = 0; o < l->out; o++) {
-            const double sum = noisy_norm2(l, o, noisy) * source;
-            memset(s->noisy + (i + 1) * s->widest + o * l->offsets, exec_noisy_value(l, o, exec_noisy(l, o, noisy)),
-                   l->offsets);
-            s->precision[i * s->widest + o] =
-                sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
-            if (i == 0) s->fresh_std[o] = sqrt(sum);
-        }
-        if (l->cells != 0) source = noise_blind_rotate(&c->choice.families.of[l->family]);
-        s->rotate_std[i] = sqrt(source);
-    }
+    TRY(mem_create((c->layers_count + 1) * s->widest, sizeof(double), "simulation", &q));
+    s->variance = q;
+    for (size_t v = 0; v < c->input.features; v++) s->variance[v] = noise_fresh(circuit_inputs(c));
+    for (size_t i = 0; i < c->layers_count; i++) TRY(layer_noise_init(s, i));
     return ANNULUS_OK;
 }
 
@@ -223,17 +263,18 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     const unsigned workers = parallel_threads(threads);
     simulation s = {
         .c = c, .x = x, .out = out, .seed = seed, .observer = observer, .count = count, .widest = exec_widest(c)};
-    s.worker_bytes = ROUND_UP(s.widest * (4 * EXEC_BATCH * sizeof(uint64_t) + 3 * sizeof(double)));
+    exec_store_init(c, &s.store);
+    s.worker_bytes = ROUND_UP((2 * s.store.rows * EXEC_BATCH + 3 * s.widest) * sizeof(uint64_t) + exec_room(c));
     annulus_status st = simulation_init(&s, workers);
     if (st == ANNULUS_OK) st = parallel_for((count + EXEC_BATCH - 1) / EXEC_BATCH, threads, simulate_batch, &s);
     if (s.stats != NULL) exec_stats_merge(st == ANNULUS_OK ? stats : NULL, s.stats, workers);
     for (unsigned w = 0; s.streams != NULL && w < workers; w++) stream_destroy(s.streams[w]);
     mem_free(s.streams);
     mem_free(s.memory);
-    mem_free(s.fresh_std);
+    for (size_t i = 0; i < c->layers_count; i++) mem_free(s.fresh_std[i]);
     mem_free(s.precision);
     mem_free(s.tail);
-    mem_free(s.noisy);
+    mem_free(s.variance);
     return st;
 }
 

@@ -2,7 +2,6 @@
 #include "circuit/latency.h"
 
 #include "circuit/exec_priv.h"
-#include "math/matrix.h"
 #include "tfhe/bootstrap.h"
 #include <math.h>
 
@@ -51,8 +50,7 @@ static double linear_seconds(const tfhe_params *p, const circuit_layer *l, unsig
 {
     const size_t words = tfhe_big_dim(p) + 1, items = words / EXEC_COLUMNS;
     const size_t longest = busiest(items, workers) * EXEC_COLUMNS + (items % workers == 0 ? words % EXEC_COLUMNS : 0);
-    const unsigned limbs = matrix_weight_limbs(l->W, l->out * l->in);
-    return cost_weight(p) * cost_linear_weights(l->out, l->in, limbs) * (double)longest / (double)words;
+    return cost_weight(p) * circuit_linear_weights(l) * (double)longest / (double)words;
 }
 
 double circuit_seconds(const circuit *c, unsigned threads, double *layers)
@@ -66,7 +64,7 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
         const uint32_t from = circuit_source(c, i), own = l->family;
         const tfhe_params *p = &f->of[from], keyswitch = tfhe_switch_params(f, from, own);
         double seconds = linear_seconds(p, l, workers);
-        if (i == 0) seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(l->in, workers);
+        if (i == 0) seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
         if (l->cells != 0) seconds += look_ups_seconds(&keyswitch, &f->of[own], l, workers);
         seconds *= crowd;
         if (layers != NULL) layers[i] = seconds;

@@ -205,10 +205,10 @@ typedef struct run {
     checkpoint state;
 } run;
 
-static annulus_status keep_values(void *context, size_t layer, const uint64_t *values)
+static annulus_status keep_values(void *context, size_t next, const exec_ciphertexts *live, size_t count)
 {
     run *r = context;
-    return checkpoint_keep(&r->state, r->y, r->state.sample, layer + 1, values);
+    return checkpoint_keep(&r->state, r->y, r->state.sample, next, live, count);
 }
 
 /* The look-ups of one sample among those of all. */
@@ -234,7 +234,7 @@ static annulus_status run_sample(run *r)
     checkpoint_close(&r->state);
     r->state.layer = 0;
     r->state.sample++;
-    return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL);
+    return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL, 0);
 }
 
 /* Between samples, in rotations. */

@@ -4,19 +4,12 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "deploy/container.h"
-#include "tfhe/lwe.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LEAST_SECONDS 1.0
 #define LEAST_COSTS 20.0
-
-/* Words of the inputs of a layer behind the first. */
-static size_t values_words(const circuit *c, size_t layer)
-{
-    return c->layers[layer].in * lwe_words(&c->choice.families.of[circuit_source(c, layer)]);
-}
 
 static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
 {
@@ -40,7 +33,7 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
     p->sample = (size_t)sample;
     p->layer = (size_t)layer;
     if (layer == 0) return read_end(r);
-    const size_t words = values_words(p->c, p->layer);
+    const size_t words = exec_live_words(p->c, p->layer);
     TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &values));
     p->values = values;
     TRY(read_u64s(r, p->values, words));
@@ -70,7 +63,7 @@ void checkpoint_close(checkpoint *p)
 }
 
 annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
-                               const uint64_t *values)
+                               const exec_ciphertexts *live, size_t count)
 {
     const double start = clock_seconds(CLOCK_MONOTONIC);
     writer w;
@@ -83,7 +76,7 @@ annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sa
     write_u64(&w, sample);
     write_u64(&w, layer);
     write_u64s(&w, y->ct, sample * y->outputs * y->words);
-    if (layer > 0) write_u64s(&w, values, values_words(p->c, layer));
+    for (size_t k = 0; k < count; k++) write_u64s(&w, live[k].ct, live[k].words);
     const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
     writer_clear(&w);
     p->written = clock_seconds(CLOCK_MONOTONIC);

@@ -6,13 +6,14 @@
 
 #include <stdatomic.h>
 
-static void mul_add_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X,
-                            size_t ldx, size_t D)
+static void mul_add_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t ldw, size_t O, size_t C, unsigned limbs,
+                            const uint64_t *const *X, size_t at, size_t D)
 {
+    (void)limbs;
     for (size_t o = 0; o < O; o++)
         for (size_t c = 0; c < C; c++) {
-            const uint64_t w = (uint64_t)(int64_t)W[o * C + c];
-            for (size_t d = 0; d < D; d++) Y[o * ldy + d] += w * X[c * ldx + d];
+            const uint64_t w = (uint64_t)(int64_t)W[o * ldw + c];
+            for (size_t d = 0; d < D && X[c] != NULL; d++) Y[o * ldy + d] += w * X[c][at + d];
         }
 }
 
@@ -77,24 +78,45 @@ static const matrix_kernels *kernels(void)
     return k;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void matrix_gather_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, unsigned limbs,
+                           const uint64_t *const *X, size_t at, size_t D)
+{
+    for (size_t d = 0; d < D; d += MATRIX_COLUMNS)
+        for (size_t c = 0; c < C; c += MATRIX_CHUNK)
+            kernels()->mul_add_u64(Y + d, ldy, W + c, C, O, least(C - c, MATRIX_CHUNK), limbs, X + c, at + d,
+                                   least(D - d, MATRIX_COLUMNS));
+}
+
 void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D)
 {
-    kernels()->mul_add_u64(Y, ldy, W, O, C, X, ldx, D);
+    const uint64_t *rows[MATRIX_CHUNK];
+    const unsigned limbs = matrix_weight_limbs(W, O * C);
+    for (size_t d = 0; d < D; d += MATRIX_COLUMNS)
+        for (size_t c = 0; c < C; c += MATRIX_CHUNK) {
+            const size_t count = least(C - c, MATRIX_CHUNK);
+            for (size_t i = 0; i < count; i++) rows[i] = X + (c + i) * ldx;
+            kernels()->mul_add_u64(Y + d, ldy, W + c, C, O, count, limbs, rows, d, least(D - d, MATRIX_COLUMNS));
+        }
 }
 
 /* 511, 511 * 1025, ... and their negations. */
 unsigned matrix_weight_limbs(const int32_t *W, size_t count)
 {
-    int32_t least = 0, most = 0;
+    int32_t lowest = 0, most = 0;
     for (size_t i = 0; i < count; i++) {
-        least = W[i] < least ? W[i] : least;
+        lowest = W[i] < lowest ? W[i] : lowest;
         most = W[i] > most ? W[i] : most;
     }
     int32_t bound = 0;
     for (unsigned limbs = 1; limbs < WEIGHT_LIMBS; limbs++) {
         bound = (bound << WEIGHT_BITS) + (1 << (WEIGHT_BITS - 1)) - 1;
-        if (least >= -bound && most <= bound) return limbs;
+        if (lowest >= -bound && most <= bound) return limbs;
     }
     return WEIGHT_LIMBS;
 }

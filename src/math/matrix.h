@@ -12,9 +12,14 @@
  * three or four times as much (19, 29, 32 bits): matrix_weight_limbs times. Uses about 80 KiB of stack. Cannot fail. */
 void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D);
+/* The same of rows that lie anywhere: words [at, at + D) of X (C pointers), NULL a row of zeros; limbs:
+ * matrix_weight_limbs of all weights or more. */
+void matrix_gather_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, unsigned limbs,
+                           const uint64_t *const *X, size_t at, size_t D);
 /* Limbs, 1 to 4, that the vector kernels cut these weights into; the reference kernel cuts none. */
 unsigned matrix_weight_limbs(const int32_t *W, size_t count);
-#define MATRIX_CHUNK 126u /* rows of X that they take at a time, adding to all of Y each time */
+#define MATRIX_CHUNK 126u  /* rows of X that they take at a time, adding to all of Y each time */
+#define MATRIX_COLUMNS 64u /* words of X whose limbs are in the second-level cache at a time */
 
 /* A matrix (R,W) of words modulo 2^32 that batches of small integers are multiplied with, 4 bytes an entry, stored in
  * the order in which the product reads it: blocks of rows, multiplied one at a time, so that the caller makes the

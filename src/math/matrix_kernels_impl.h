@@ -18,7 +18,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define CHUNK MATRIX_CHUNK
 #define GROUP (SIMD_LANES / 2) /* 64-bit words of two vectors */
-#define COLUMNS 64u            /* words of X whose limbs are in the second-level cache at a time */
+#define COLUMNS MATRIX_COLUMNS
 
 typedef simd_sums step(simd_sums s, simd_x x0, simd_x x1, simd_pair m);
 
@@ -86,29 +86,29 @@ typedef struct chunk {
     unsigned limb;
 } chunk;
 
-/* Limbs of rows x0, x1 (NULL: zeros) for pair r. */
+/* Limbs of rows x0, x1 for pair r. */
 static void pack_pair(const chunk *c, size_t r, const uint64_t *x0, const uint64_t *x1)
 {
-    static const uint64_t zeros[GROUP] = {0};
     for (size_t g = 0; g < c->groups; g++) {
         const size_t left = c->columns - g * GROUP;
         int16_t *out = c->limbs + (g * c->pairs + r) * 4 * SIMD_LANES;
         uint64_t last[2][GROUP] = {{0}};
         if (left >= GROUP) {
-            simd_pack64(out, x0 + g * GROUP, x1 == NULL ? zeros : x1 + g * GROUP);
+            simd_pack64(out, x0 + g * GROUP, x1 + g * GROUP);
             continue;
         }
         memcpy(last[0], x0 + g * GROUP, left * sizeof **last);
-        if (x1 != NULL) memcpy(last[1], x1 + g * GROUP, left * sizeof **last);
+        memcpy(last[1], x1 + g * GROUP, left * sizeof **last);
         simd_pack64(out, last[0], last[1]);
     }
 }
 
-static void pack(chunk *c, const uint64_t *X, size_t ldx)
+static void pack(chunk *c, const uint64_t *const *X, size_t at)
 {
+    static const uint64_t zeros[COLUMNS] = {0};
     for (size_t r = 0; r < c->pairs; r++) {
-        const uint64_t *x = X + 2 * r * ldx;
-        pack_pair(c, r, x, 2 * r + 1 < c->rows ? x + ldx : NULL);
+        const uint64_t *x0 = X[2 * r], *x1 = 2 * r + 1 < c->rows ? X[2 * r + 1] : NULL;
+        pack_pair(c, r, x0 == NULL ? zeros : x0 + at, x1 == NULL ? zeros : x1 + at);
     }
 }
 
@@ -166,20 +166,13 @@ static void any_rows64(uint64_t *Y, size_t ldy, chunk *c, unsigned limbs, const 
     }
 }
 
-static void mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
-                        size_t D)
+static void mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t ldw, size_t O, size_t C, unsigned limbs,
+                        const uint64_t *const *X, size_t at, size_t D)
 {
-    int16_t limbs[COLUMNS / GROUP * (CHUNK / 2) * 4 * SIMD_LANES] __attribute__((aligned(64)));
+    int16_t packed[COLUMNS / GROUP * (CHUNK / 2) * 4 * SIMD_LANES] __attribute__((aligned(64)));
     int16_t narrow[SIMD_ROWS * CHUNK] __attribute__((aligned(64))) = {0};
-    const unsigned parts = matrix_weight_limbs(W, O * C);
-    for (size_t d = 0; d < D; d += COLUMNS)
-        for (size_t i = 0; i < C; i += CHUNK) {
-            chunk c = {.limbs = limbs, .weights = narrow};
-            c.rows = C - i < CHUNK ? C - i : CHUNK;
-            c.pairs = (c.rows + 1) / 2;
-            c.columns = D - d < COLUMNS ? D - d : COLUMNS;
-            c.groups = (c.columns + GROUP - 1) / GROUP;
-            pack(&c, X + i * ldx + d, ldx);
-            any_rows64(Y + d, ldy, &c, parts, W + i, C, O);
-        }
+    chunk c = {.limbs = packed, .weights = narrow, .rows = C, .pairs = (C + 1) / 2, .columns = D};
+    c.groups = (D + GROUP - 1) / GROUP;
+    pack(&c, X, at);
+    any_rows64(Y, ldy, &c, limbs, W, ldw, O);
 }

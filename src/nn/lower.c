@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "circuit/exec.h"
-#include "math/matrix.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -73,66 +72,101 @@ static annulus_status options_check(const network *n, size_t count, const lower_
     return ANNULUS_OK;
 }
 
-/* Values at hand while the layers are lowered one after another. */
+/* Values of the circuit's input or of a layer. */
+typedef struct values {
+    size_t width;
+    int32_t *x;       /* (count, width) of the calibration samples */
+    int64_t *lo, *hi; /* (width) proven ranges */
+    double scale;     /* real value of one unit */
+} values;
+
+/* What is at hand while the layers are lowered one after another. */
 typedef struct state {
     const lower_options *options;
-    size_t count;     /* calibration samples */
-    int32_t *x;       /* (count, width) integer inputs of the layer at hand */
-    int64_t *lo, *hi; /* (width) their proven ranges */
-    double scale;     /* real value of one unit */
+    size_t count;                      /* calibration samples */
+    values of[CIRCUIT_MAX_LAYERS + 1]; /* of each source, while a layer needs them */
 } state;
+
+static void values_clear(values *v)
+{
+    mem_free(v->x);
+    mem_free(v->lo);
+    mem_free(v->hi);
+    *v = (values){0};
+}
 
 static void state_clear(state *s)
 {
-    mem_free(s->x);
-    mem_free(s->lo);
-    mem_free(s->hi);
+    for (size_t i = 0; i <= CIRCUIT_MAX_LAYERS; i++) values_clear(&s->of[i]);
 }
 
-static annulus_status state_resize(state *s, size_t width)
+static annulus_status values_create(size_t count, size_t width, double scale, values *v)
 {
     void *p;
-    state_clear(s);
-    s->x = NULL, s->lo = s->hi = NULL;
-    TRY(mem_create(s->count * width, sizeof(int32_t), "calibration", &p));
-    s->x = p;
+    *v = (values){.width = width, .scale = scale};
+    TRY(mem_create(count * width, sizeof(int32_t), "calibration", &p));
+    v->x = p;
     TRY(mem_create(width, sizeof(int64_t), "ranges", &p));
-    s->lo = p;
+    v->lo = p;
     TRY(mem_create(width, sizeof(int64_t), "ranges", &p));
-    s->hi = p;
+    v->hi = p;
     return ANNULUS_OK;
 }
 
-static void proven_ranges(circuit_layer *l, const state *s)
+/* The source of input i of a layer; i becomes its number there. */
+static const values *source_of(const circuit_layer *l, const state *s, size_t *i)
 {
-    for (size_t o = 0; o < l->out; o++)
-        for (size_t i = 0; i < l->in; i++) {
-            const int64_t a = l->W[o * l->in + i] * s->lo[i], b = l->W[o * l->in + i] * s->hi[i];
+    size_t k = 0;
+    for (; *i >= s->of[l->sources[k]].width; k++) *i -= s->of[l->sources[k]].width;
+    return &s->of[l->sources[k]];
+}
+
+static annulus_status proven_ranges(circuit_layer *l, const state *s)
+{
+    linear_view *view = NULL;
+    TRY(linear_view_create(&l->linear, l->in, l->out, &view));
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t *input;
+        const int64_t *weight;
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        for (size_t k = 0; k < count; k++) {
+            size_t i = input[k];
+            const values *v = source_of(l, s, &i);
+            const int64_t a = weight[k] * v->lo[i], b = weight[k] * v->hi[i];
             l->proven_lo[o] += a < b ? a : b;
             l->proven_hi[o] += a < b ? b : a;
         }
+    }
+    linear_view_destroy(view);
+    return ANNULUS_OK;
 }
 
 #define BATCH 64u /* samples whose sums are made together */
 
-/* Sums of a layer over samples first.. of its inputs: acc (out, BATCH); columns: room for (in, BATCH). Returns how many
- * samples there are. */
+/* Sums of a layer over samples first.. of its inputs: acc (out, BATCH); columns: room for (in, BATCH) and the linear
+ * part. Returns how many samples there are. */
 static size_t batch_sums(const circuit_layer *l, const state *s, size_t first, uint64_t *columns, uint64_t *acc)
 {
     const size_t left = s->count - first, count = left < BATCH ? left : BATCH;
-    for (size_t i = 0; i < l->in; i++)
-        for (size_t b = 0; b < count; b++) columns[i * BATCH + b] = (uint64_t)(int64_t)s->x[(first + b) * l->in + i];
+    const linear_rows inputs = {.x = columns, .count = l->in};
+    for (size_t k = 0, at = 0; k < l->sources_count; k++) {
+        const values *v = &s->of[l->sources[k]];
+        for (size_t i = 0; i < v->width; i++, at++)
+            for (size_t b = 0; b < count; b++)
+                columns[at * BATCH + b] = (uint64_t)(int64_t)v->x[(first + b) * v->width + i];
+    }
     memset(acc, 0, l->out * BATCH * sizeof *acc);
-    matrix_mul_add_u64(acc, BATCH, l->W, l->out, l->in, columns, BATCH, count);
+    linear_add(&l->linear, &inputs, 1, BATCH, acc, BATCH, 0, count, columns + l->in * BATCH);
     return count;
 }
 
 static annulus_status batch_create(const circuit_layer *l, uint64_t **columns, uint64_t **acc)
 {
+    const size_t room = linear_room(&l->linear) / sizeof(uint64_t);
     void *p;
-    TRY(mem_create((l->in + l->out) * BATCH, sizeof(uint64_t), "calibration", &p));
+    TRY(mem_create((l->in + l->out) * BATCH + room, sizeof(uint64_t), "calibration", &p));
     *columns = p;
-    *acc = *columns + l->in * BATCH;
+    *acc = *columns + l->in * BATCH + room;
     return ANNULUS_OK;
 }
 
@@ -242,7 +276,7 @@ static annulus_status encode_output(circuit_layer *l, double noise, const lower_
 }
 
 /* Proven ranges behind the look-ups of l; torus-native tables are met mirrored, too. */
-static void table_ranges(const circuit_layer *l, state *next)
+static void table_ranges(const circuit_layer *l, values *next)
 {
     for (size_t i = 0; i < circuit_values(l); i++) {
         const int32_t *t = circuit_table(l, i / l->offsets);
@@ -271,51 +305,50 @@ static annulus_status look_up_samples(const circuit_layer *l, const state *s, in
     return ANNULUS_OK;
 }
 
-/* s <- integers behind the look-ups of l. */
-static annulus_status advance(const circuit_layer *l, const dense_layer *d, state *s)
+/* The integers behind the look-ups of layer i. */
+static annulus_status advance(const circuit_layer *l, const dense_layer *d, size_t i, state *s)
 {
-    state next = {.options = s->options, .count = s->count, .scale = d->out_q.scale};
-    annulus_status st = state_resize(&next, circuit_values(l));
-    if (st == ANNULUS_OK) {
-        table_ranges(l, &next);
-        st = look_up_samples(l, s, next.x);
-    }
-    state_clear(s);
-    *s = next;
-    return st;
+    values *next = &s->of[i + 1];
+    TRY(values_create(s->count, circuit_values(l), d->out_q.scale, next));
+    table_ranges(l, next);
+    return look_up_samples(l, s, next->x);
 }
 
-/* before: the lowered layer before it, NULL of the first. */
-static annulus_status lower_layer(const dense_layer *d, int last, const circuit_layer *before, state *s,
-                                  circuit_layer *l)
+/* Layer i of c. */
+static annulus_status lower_layer(const dense_layer *d, size_t i, state *s, const circuit *c)
 {
+    circuit_layer *l = &c->layers[i];
     l->in = d->in;
     l->out = d->out;
+    l->sources_count = 1;
+    l->sources[0] = (uint32_t)i;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
-    if (activation_is_wave(d->act)) TRY(lower_native_encode(d, s->scale, s->options, l));
+    if (activation_is_wave(d->act)) TRY(lower_native_encode(d, s->of[i].scale, s->options, l));
     TRY(circuit_layer_create(l));
-    memcpy(l->W, d->W, d->in * d->out * sizeof *l->W);
+    TRY(linear_dense(d->W, d->out, d->in, &l->linear));
     for (size_t o = 0; o < l->out; o++) {
-        l->real_scale[o] = d->w_scale[o] * s->scale;
+        l->real_scale[o] = d->w_scale[o] * s->of[i].scale;
         l->real_bias[o] = d->bias[o];
     }
-    proven_ranges(l, s);
+    TRY(proven_ranges(l, s));
     TRY(measured_ranges(l, s));
     choose_ranges(l, s->options);
-    if (last) {
-        const int native = before != NULL && before->unit != 0 && l->log2_error == 0;
-        return encode_output(l, native ? lower_native_score_noise(d, before, l) : 0, s->options);
+    if (i + 1 == c->layers_count) {
+        double noise = 0;
+        if (i > 0 && c->layers[i - 1].unit != 0 && l->log2_error == 0)
+            TRY(lower_native_score_noise(d, &c->layers[i - 1], l, &noise));
+        return encode_output(l, noise, s->options);
     }
     if (l->unit != 0) {
         TRY(lower_native_fill(d, l));
-        return advance(l, d, s);
+    } else {
+        TRY(choose_cells(l, s->options));
+        TRY(circuit_tables_create(l));
+        fill_tables(l, d);
     }
-    TRY(choose_cells(l, s->options));
-    void *table;
-    TRY(mem_create(l->out * l->cells, sizeof *l->table, "look-up tables", &table));
-    l->table = table;
-    fill_tables(l, d);
-    return advance(l, d, s);
+    TRY(advance(l, d, i, s));
+    values_clear(&s->of[i]);
+    return ANNULUS_OK;
 }
 
 static annulus_status copy_input(const network *n, circuit *c)
@@ -414,17 +447,16 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
     TRY(assign_errors(n, s->options, c));
     TRY(check_roundings(n, s->options, c));
     TRY(copy_input(n, c));
-    TRY(state_resize(s, n->inputs));
+    TRY(values_create(s->count, n->inputs, n->input.scale, &s->of[0]));
     for (size_t i = 0; i < n->inputs; i++) {
-        s->lo[i] = c->input.lo;
-        s->hi[i] = c->input.hi;
+        s->of[0].lo[i] = c->input.lo;
+        s->of[0].hi[i] = c->input.hi;
     }
     for (size_t k = 0; k < s->count; k++) {
-        const annulus_status st = circuit_quantize(c, calibration + k * n->inputs, 1, s->x + k * n->inputs);
+        const annulus_status st = circuit_quantize(c, calibration + k * n->inputs, 1, s->of[0].x + k * n->inputs);
         if (st != ANNULUS_OK) return fail_prefix(st, "calibration sample %zu", k + 1);
     }
-    for (size_t i = 0; i < n->layers_count; i++)
-        TRY(lower_layer(&n->layers[i], i + 1 == n->layers_count, i == 0 ? NULL : &c->layers[i - 1], s, &c->layers[i]));
+    for (size_t i = 0; i < n->layers_count; i++) TRY(lower_layer(&n->layers[i], i, s, c));
     TRY(copy_labels(n, c));
     TRY(circuit_choose_parameters(c, s->options->minimize, s->options->families_most));
     return circuit_digest(c);
@@ -442,7 +474,7 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
     c->target = options->target;
     c->log2_error = options->log2_error;
     c->level = options->level;
-    state s = {.options = options, .count = count, .scale = n->input.scale};
+    state s = {.options = options, .count = count};
     const annulus_status st = lower_all(n, calibration, &s, c);
     state_clear(&s);
     if (st == ANNULUS_OK)

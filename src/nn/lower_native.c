@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/lower_priv.h"
 
+#include "base/memory.h"
 #include "math/torus.h"
 #include <math.h>
 
@@ -44,16 +45,22 @@ annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
     return ANNULUS_OK;
 }
 
-double lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l)
+annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,
+                                        double *out)
 {
     double most = 0, scaled = 0, amplitude = 0;
-    for (size_t o = 0; o < l->out; o++) {
-        double square = 0;
-        for (size_t i = 0; i < l->in; i++) square += (double)l->W[o * l->in + i] * l->W[o * l->in + i];
-        most = fmax(most, sqrt(square));
-        scaled = fmax(scaled, l->real_scale[o] * sqrt(square));
+    void *p;
+    TRY(mem_create(l->out, sizeof(double), "two-norms", &p));
+    double *norm = p;
+    const annulus_status st = linear_norms(&l->linear, l->in, l->out, norm);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
+        most = fmax(most, norm[o]);
+        scaled = fmax(scaled, l->real_scale[o] * norm[o]);
     }
+    mem_free(norm);
+    TRY(st);
     for (size_t c = 0; c < before->cells; c++) amplitude = fmax(amplitude, fabs(before->table[c] - before->mid2 / 2.0));
-    if (most == 0 || amplitude == 0) return VALUE_NOISE;
-    return most * (d->noise > 0 ? d->noise / scaled : VALUE_NOISE * amplitude);
+    *out =
+        most == 0 || amplitude == 0 ? VALUE_NOISE : most * (d->noise > 0 ? d->noise / scaled : VALUE_NOISE * amplitude);
+    return ANNULUS_OK;
 }

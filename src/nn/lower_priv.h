@@ -15,5 +15,6 @@ annulus_status lower_native_encode(const dense_layer *d, double scale, const low
 annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
 /* Bound on the noise of scores behind the torus-native look-ups of `before`, in accumulator units: what d was trained
  * to bear, else that of values whose own noise has a deviation of 2^-4 of their amplitude. */
-double lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l);
+annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,
+                                        double *out) __attribute__((warn_unused_result));
 #endif
