@@ -85,6 +85,7 @@ typedef struct state {
     const lower_options *options;
     size_t count;                      /* calibration samples */
     values of[CIRCUIT_MAX_LAYERS + 1]; /* of each source, while a layer needs them */
+    lower_units *units;
 } state;
 
 static void values_clear(values *v)
@@ -225,10 +226,18 @@ static unsigned rounding_of(const lower_options *o, const char *layer)
     return bits;
 }
 
-static annulus_status choose_cells(circuit_layer *l, const lower_options *options)
+static annulus_status choose_cells(circuit_layer *l, const lower_options *options, lower_unit *u)
 {
     const unsigned bits = rounding_of(options, l->name);
     const int64_t span = widest_span(l->lo, l->hi, l->out), most = bits == 0 ? span : INT64_C(1) << bits;
+    u->bits = bits;
+    u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
+    lower_units_need(u, span);
+    if (u->half_window != 0) {
+        l->step = u->step;
+        l->cells = (uint32_t)(u->half_window / u->step);
+        return ANNULUS_OK;
+    }
     l->step = (span + most - 1) / most;
     const int64_t cells = (span + l->step - 1) / l->step;
     if (cells > CIRCUIT_MAX_CELLS)
@@ -245,10 +254,11 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
     const int64_t window = (int64_t)l->cells * l->step;
     for (size_t o = 0; o < l->out; o++) {
         l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1)) / 2 - l->lo[o];
-        for (size_t c = 0; c < l->cells; c++) {
+        for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
             const double middle = (double)((int64_t)c * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
             const double real = l->real_scale[o] * middle + l->real_bias[o];
-            l->table[o * l->cells + c] = quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, real));
+            l->table[l->table_of[o] * l->cells + c] =
+                quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, real));
         }
     }
 }
@@ -258,16 +268,21 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
 /* Nothing cuts off a score as a table cuts off its input: beyond the period it would wrap and decrypt to another one.
  * So the period spans the proven range, and as many bits are added as that is wider than the measured one. noise: bound
  * on the deviation that holds instead of the error probability, accumulator units; 0: none. */
-static annulus_status encode_output(circuit_layer *l, double noise, const lower_options *options)
+static annulus_status encode_output(circuit_layer *l, double noise, const lower_options *options, lower_unit *u)
 {
     const int64_t proven = widest_span(l->proven_lo, l->proven_hi, l->out), span = widest_span(l->lo, l->hi, l->out);
     l->step = 1;
     l->period = (int64_t)ceil(fmax(OUTPUT_ROOM * (double)proven, (double)proven + 2 * NEVER * noise)) + 2;
+    u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
+    lower_units_need(u, (l->period + 1) / 2);
+    int64_t wider = l->period;
+    if (u->half_window != 0) l->period = 2 * u->half_window;
     for (size_t o = 0; o < l->out; o++) l->offset[o] = -((l->proven_lo[o] + l->proven_hi[o]) / 2);
     l->noise = noise / (double)l->period;
     if (noise > 0) return ANNULUS_OK;
     l->output_bits = options->output_bits;
     for (int64_t s = span; s < proven; s *= 2) l->output_bits++;
+    for (; wider < l->period; wider *= 2) l->output_bits++;
     while (options->shared_output && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
     if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE,
@@ -314,41 +329,49 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, size
     return look_up_samples(l, s, next->x);
 }
 
-/* Layer i of c. */
-static annulus_status lower_layer(const dense_layer *d, size_t i, state *s, const circuit *c)
+/* Table and values of hidden layer i. */
+static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, circuit_layer *l)
 {
+    if (l->unit != 0) {
+        TRY(lower_native_fill(d, l));
+    } else {
+        TRY(choose_cells(l, s->options, &s->units->of[i]));
+        TRY(lower_tables(d, l));
+        fill_tables(l, d);
+    }
+    return advance(l, d, i, s);
+}
+
+/* Layer i of c, whose sources are set. */
+static annulus_status lower_layer(const network *n, size_t i, state *s, const circuit *c)
+{
+    const dense_layer *d = &n->layers[i];
     circuit_layer *l = &c->layers[i];
+    double unit;
     l->in = d->in;
     l->out = d->out;
-    l->sources_count = 1;
-    l->sources[0] = (uint32_t)i;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
-    if (activation_is_wave(d->act)) TRY(lower_native_encode(d, s->of[i].scale, s->options, l));
+    TRY(lower_linear(n, i, s->units->of[i].multiplier, l, &unit));
+    if (activation_is_wave(d->act)) TRY(lower_native_encode(d, unit, s->options, l));
     TRY(circuit_layer_create(l));
-    TRY(linear_dense(d->W, d->out, d->in, &l->linear));
     for (size_t o = 0; o < l->out; o++) {
-        l->real_scale[o] = d->w_scale[o] * s->of[i].scale;
+        l->real_scale[o] = d->w_scale[o] * unit;
         l->real_bias[o] = d->bias[o];
     }
     TRY(proven_ranges(l, s));
     TRY(measured_ranges(l, s));
+    TRY(lower_share_ranges(d, l));
     choose_ranges(l, s->options);
-    if (i + 1 == c->layers_count) {
-        double noise = 0;
-        if (i > 0 && c->layers[i - 1].unit != 0 && l->log2_error == 0)
-            TRY(lower_native_score_noise(d, &c->layers[i - 1], l, &noise));
-        return encode_output(l, noise, s->options);
+    if (i + 1 < c->layers_count) {
+        TRY(lower_look_ups(d, i, s, l));
+        for (size_t k = 0; k <= i; k++)
+            if (circuit_last_use(c, k) == i) values_clear(&s->of[k]);
+        return ANNULUS_OK;
     }
-    if (l->unit != 0) {
-        TRY(lower_native_fill(d, l));
-    } else {
-        TRY(choose_cells(l, s->options));
-        TRY(circuit_tables_create(l));
-        fill_tables(l, d);
-    }
-    TRY(advance(l, d, i, s));
-    values_clear(&s->of[i]);
-    return ANNULUS_OK;
+    const circuit_layer *before = l->sources[0] == 0 ? NULL : &c->layers[l->sources[0] - 1];
+    double noise = 0;
+    if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
+    return encode_output(l, noise, s->options, &s->units->of[i]);
 }
 
 static annulus_status copy_input(const network *n, circuit *c)
@@ -434,16 +457,17 @@ static annulus_status check_roundings(const network *n, const lower_options *o, 
     return ANNULUS_OK;
 }
 
-static void name_layers(circuit *c)
+static void name_layers(const network *n, circuit *c)
 {
-    for (size_t i = 0; i < c->layers_count; i++)
-        (void)snprintf(c->layers[i].name, sizeof c->layers[i].name, i + 1 == c->layers_count ? "output" : "layer %zu",
-                       i + 1);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        circuit_layer *l = &c->layers[i];
+        (void)snprintf(l->name, sizeof l->name, i + 1 == c->layers_count ? "output" : "layer %zu", i + 1);
+        l->sources_count = network_sources(n, i, l->sources);
+    }
 }
 
 static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
 {
-    name_layers(c);
     TRY(assign_errors(n, s->options, c));
     TRY(check_roundings(n, s->options, c));
     TRY(copy_input(n, c));
@@ -456,17 +480,16 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
         const annulus_status st = circuit_quantize(c, calibration + k * n->inputs, 1, s->of[0].x + k * n->inputs);
         if (st != ANNULUS_OK) return fail_prefix(st, "calibration sample %zu", k + 1);
     }
-    for (size_t i = 0; i < n->layers_count; i++) TRY(lower_layer(&n->layers[i], i, s, c));
+    for (size_t i = 0; i < n->layers_count; i++) TRY(lower_layer(n, i, s, c));
     TRY(copy_labels(n, c));
-    TRY(circuit_choose_parameters(c, s->options->minimize, s->options->families_most));
-    return circuit_digest(c);
+    return ANNULUS_OK;
 }
 
-annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
-                             circuit **out)
+/* One lowering, with the windows that are known; *c: made, without parameters. */
+static annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,
+                                 lower_units *units, circuit **out)
 {
     circuit *c = NULL;
-    TRY(options_check(n, count, options));
     TRY(circuit_create(n->layers_count, &c));
     c->task = n->task == NETWORK_CLASSIFICATION ? CIRCUIT_CLASSIFICATION : CIRCUIT_REGRESSION;
     c->calibration_count = count;
@@ -474,9 +497,34 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
     c->target = options->target;
     c->log2_error = options->log2_error;
     c->level = options->level;
-    state s = {.options = options, .count = count};
-    const annulus_status st = lower_all(n, calibration, &s, c);
+    name_layers(n, c);
+    state s = {.options = options, .count = count, .units = units};
+    annulus_status st = units->layers == 0 ? lower_units_init(n, c, units) : ANNULUS_OK;
+    if (st == ANNULUS_OK) st = lower_all(n, calibration, &s, c);
     state_clear(&s);
+    if (st == ANNULUS_OK)
+        *out = c;
+    else
+        circuit_destroy(c);
+    return st;
+}
+
+annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             circuit **out)
+{
+    circuit *c = NULL;
+    lower_units units = {0};
+    int again = 1;
+    annulus_status st = ANNULUS_OK;
+    TRY(options_check(n, count, options));
+    while (st == ANNULUS_OK && again) {
+        circuit_destroy(c);
+        c = NULL;
+        st = lower_once(n, calibration, count, options, &units, &c);
+        if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
+    }
+    if (st == ANNULUS_OK) st = circuit_choose_parameters(c, options->minimize, options->families_most);
+    if (st == ANNULUS_OK) st = circuit_digest(c);
     if (st == ANNULUS_OK)
         *out = c;
     else

@@ -1,10 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the lowering of torus-native layers adds; for lower*.c only. */
+/* Parts of the lowering; for lower*.c only. */
 #ifndef NN_LOWER_PRIV_H
 #define NN_LOWER_PRIV_H
 
 #include "nn/lower.h"
 
+/* ---- lower_linear.c ---- */
+/* Weights of layer i, whose sources are set, over the integers of its sources, times `multiplier`; *unit: real value of
+ * W x = 1. */
+annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
+    __attribute__((warn_unused_result));
+int32_t lower_most_multiplier(const circuit_layer *l); /* that its weights still bear */
+/* Neurons of one channel get the ranges of all of them together, and one table. */
+annulus_status lower_share_ranges(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
+annulus_status lower_tables(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
+
+/* ---- lower_units.c ---- */
+typedef struct lower_unit {
+    size_t group;  /* number of the first layer of those with the same units */
+    int grouped;   /* there are others */
+    unsigned bits; /* of its rounding; 0: none */
+    int64_t need;  /* half window that its accumulators ask for, before the multiplier */
+    int32_t multiplier, most_multiplier;
+    int64_t half_window, step; /* that it is given; 0: not known yet */
+} lower_unit;
+typedef struct lower_units {
+    size_t layers;
+    unsigned passes;
+    lower_unit of[CIRCUIT_MAX_LAYERS];
+} lower_units;
+/* Names and sources of the layers are set. */
+annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u) __attribute__((warn_unused_result));
+/* A layer's accumulators, multiplied, ask for this half window. */
+void lower_units_need(lower_unit *u, int64_t window);
+/* After a lowering: *again 0 if all layers fit their windows, else larger ones for the next. */
+annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __attribute__((warn_unused_result));
+
+/* ---- lower_native.c ---- */
 #define LOWER_NATIVE_CELLS 256u /* at most N of the smallest ring; table entries are off by 1/1024 period at most */
 
 /* Encoding of a layer of waves before circuit_layer_create: cells, unit, offsets and the bound on its noise. scale:

@@ -2,12 +2,12 @@
 #include "nn/network.h"
 
 #include "base/memory.h"
+#include "nn/network_priv.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MAX_WIDTH 65536u
-#define MAX_LAYERS 32u
 #define MAX_OFFSETS 16u
 
 static const char *const activation_names[] = {"identity", "relu",      "sigmoid", "tanh",
@@ -97,11 +97,34 @@ annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer)
     return ANNULUS_OK;
 }
 
+annulus_status gathered_layer_create(size_t in, size_t out, circuit_linear *linear, dense_layer *layer)
+{
+    void *scale = NULL, *bias = NULL, *channel = NULL;
+    annulus_status st = mem_create(out, sizeof(double), "weight scales", &scale);
+    if (st == ANNULUS_OK) st = mem_create(out, sizeof(double), "biases", &bias);
+    if (st == ANNULUS_OK) st = mem_create(out, sizeof(uint32_t), "channels", &channel);
+    if (st != ANNULUS_OK) {
+        mem_free(scale), mem_free(bias), mem_free(channel);
+        linear_clear(linear);
+        return st;
+    }
+    *layer = (dense_layer){.in = in,
+                           .out = out,
+                           .w_scale = scale,
+                           .bias = bias,
+                           .offsets = 1,
+                           .linear = *linear,
+                           .channel = channel,
+                           .weight_bits = 16};
+    *linear = (circuit_linear){0};
+    return ANNULUS_OK;
+}
+
 annulus_status network_create(size_t inputs, size_t layers, network **out)
 {
-    if (inputs == 0 || inputs > MAX_WIDTH || layers == 0 || layers > MAX_LAYERS)
+    if (inputs == 0 || inputs > MAX_WIDTH || layers == 0 || layers > NETWORK_MAX_LAYERS)
         return fail(ANNULUS_ERR_INPUT, "a network of %zu inputs and %zu layers: 1 to %u inputs and 1 to %u layers",
-                    inputs, layers, MAX_WIDTH, MAX_LAYERS);
+                    inputs, layers, MAX_WIDTH, NETWORK_MAX_LAYERS);
     void *n, *q = NULL;
     TRY(mem_create(1, sizeof(network), "network", &n));
     network *net = n;
@@ -165,6 +188,8 @@ void network_destroy(network *n)
         mem_free(n->layers[i].W);
         mem_free(n->layers[i].w_scale);
         mem_free(n->layers[i].bias);
+        mem_free(n->layers[i].channel);
+        linear_clear(&n->layers[i].linear);
     }
     mem_free(n->layers);
     mem_free(n->shift);
@@ -202,6 +227,25 @@ static annulus_status wave_check(const dense_layer *l, size_t index)
     return ANNULUS_OK;
 }
 
+static annulus_status gathered_check(const dense_layer *l, size_t index)
+{
+    if (l->W != NULL) return ANNULUS_OK;
+    const annulus_status st = linear_check(&l->linear, l->in, l->out);
+    if (st != ANNULUS_OK) return fail_prefix(st, "layer %zu", index + 1);
+    void *p;
+    TRY(mem_create(l->out, sizeof(size_t), "channels", &p));
+    size_t *first = p, bad = l->out; /* the first output of each channel, + 1 */
+    for (size_t o = 0; l->channel != NULL && o < l->out && bad == l->out; o++) {
+        const uint32_t k = l->channel[o];
+        if (k < l->out && first[k] == 0) first[k] = o + 1;
+        if (k >= l->out || l->w_scale[first[k] - 1] != l->w_scale[o] || l->bias[first[k] - 1] != l->bias[o]) bad = o;
+    }
+    mem_free(first);
+    if (bad == l->out) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "layer %zu, output %zu: no channel, or not with the scale and bias of its channel",
+                index + 1, bad + 1);
+}
+
 static annulus_status layer_check(const dense_layer *l, size_t index, int last)
 {
     char what[48];
@@ -210,7 +254,7 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 1 to 16 are possible", index + 1,
                     l->weight_bits);
     const int32_t most = (int32_t)1 << (l->weight_bits - 1);
-    for (size_t i = 0; i < l->in * l->out; i++)
+    for (size_t i = 0; l->W != NULL && i < l->in * l->out; i++)
         if (l->W[i] < -most || l->W[i] > most)
             return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d does not fit %u bits", index + 1, l->W[i],
                         l->weight_bits);
@@ -220,6 +264,7 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
                         "layer %zu, neuron %zu: the weight scale is not positive or the bias not finite", index + 1,
                         o + 1);
     TRY(wave_check(l, index));
+    TRY(gathered_check(l, index));
     if (!last) return quantizer_check(&l->out_q, what);
     if (l->act != ACTIVATION_IDENTITY || l->out_q.bits != 0)
         return fail(ANNULUS_ERR_INPUT, "the last layer has an activation or a quantizer: its sums are the scores");
@@ -232,47 +277,20 @@ annulus_status network_check(const network *n)
     for (size_t i = 0; i < n->inputs; i++)
         if (!isfinite(n->shift[i]) || !isfinite(n->gain[i]))
             return fail(ANNULUS_ERR_INPUT, "input %zu: shift or gain is not finite", i + 1);
-    size_t width = n->inputs;
     for (size_t i = 0; i < n->layers_count; i++) {
         const dense_layer *l = &n->layers[i];
+        size_t width;
+        TRY(network_sources_check(n, i, &width));
         if (l->in != width || l->out == 0 || l->out > MAX_WIDTH || l->offsets > MAX_WIDTH / l->out)
             return fail(ANNULUS_ERR_INPUT, "layer %zu takes %zu values and gives %zu, %zu arrive", i + 1, l->in, l->out,
                         width);
         TRY(layer_check(l, i, i + 1 == n->layers_count));
-        width = dense_layer_values(l);
     }
-    return n->labels == NULL ? fail(ANNULUS_ERR_INPUT, "the network has no labels") : ANNULUS_OK;
-}
-
-annulus_status network_apply(const network *n, const float *x, double *y)
-{
-    size_t widest = n->inputs;
     for (size_t i = 0; i < n->layers_count; i++) {
-        const size_t width = dense_layer_values(&n->layers[i]);
-        widest = width > widest ? width : widest;
+        int32_t factors[NETWORK_MAX_LAYERS];
+        double unit;
+        TRY(network_factors(n, i, factors, &unit));
     }
-    void *memory;
-    TRY(mem_create(2 * widest, sizeof(double), "activations", &memory));
-    double *now = memory, *next = now + widest;
-    for (size_t i = 0; i < n->inputs; i++)
-        now[i] = quantizer_integer(&n->input, (x[i] - n->shift[i]) * n->gain[i]) * n->input.scale;
-    for (size_t l = 0; l < n->layers_count; l++) {
-        const dense_layer *layer = &n->layers[l];
-        for (size_t o = 0; o < layer->out; o++) {
-            double sum = 0;
-            for (size_t i = 0; i < layer->in; i++) sum += layer->W[o * layer->in + i] * now[i];
-            for (size_t j = 0; j < layer->offsets; j++) {
-                const double u = layer->w_scale[o] * sum + layer->bias[o] + 0.5 * (double)j / (double)layer->offsets;
-                const double a = activation_apply(layer->act, layer->rise, u);
-                next[o * layer->offsets + j] =
-                    layer->out_q.bits == 0 ? a : quantizer_integer(&layer->out_q, a) * layer->out_q.scale;
-            }
-        }
-        double *swap = now;
-        now = next;
-        next = swap;
-    }
-    memcpy(y, now, n->layers[n->layers_count - 1].out * sizeof *y);
-    mem_free(memory);
-    return ANNULUS_OK;
+    TRY(network_uses_check(n));
+    return n->labels == NULL ? fail(ANNULUS_ERR_INPUT, "the network has no labels") : ANNULUS_OK;
 }

@@ -1,8 +1,8 @@
-/* A quantized fully connected network and its clear meaning in real numbers. */
+/* A quantized network and its clear meaning in real numbers. */
 #ifndef NN_NETWORK_H
 #define NN_NETWORK_H
 
-#include "base/status.h"
+#include "circuit/linear.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,9 +36,11 @@ void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi);
 /* The integer clamp(...) - zero. */
 int32_t quantizer_integer(const quantizer *q, double x);
 
-/* u = w_scale * (W x) + bias; y[o*offsets + j] = quantize(act(u[o] + j/(2*offsets))), j < offsets: values that one
- * bootstrap of a wave gives together. Waves read u in periods, and have one w_scale a layer. The last layer has act
- * identity and out_q.bits 0. */
+#define NETWORK_MAX_LAYERS 32u
+
+/* x: the real values of the sources, one source behind the other. u = w_scale * (W x) + bias; y[o*offsets + j] =
+ * quantize(act(u[o] + j/(2*offsets))), j < offsets: values that one bootstrap of a wave gives together. Waves read u in
+ * periods, and have one w_scale a layer. The last layer has act identity and out_q.bits 0. */
 typedef struct dense_layer {
     size_t in, out; /* out: neurons */
     int32_t *W;     /* (out,in) integers of weight_bits bits */
@@ -51,6 +53,13 @@ typedef struct dense_layer {
     double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in
                        the last layer; 0: not known */
     quantizer out_q;
+    /* Layers that are not dense, as convolutions, or that take other values than those of the layer before. */
+    circuit_linear linear; /* in place of W, which is NULL: linear.h */
+    uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
+                          each is its own */
+    uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
+    size_t sources_count;                 /* 0: the layer before, or of the first the input */
+    char op[32];                          /* for people: "conv 3x3"; empty: dense */
 } dense_layer;
 static inline size_t dense_layer_values(const dense_layer *l) /* that the next layer takes */
 {
@@ -71,11 +80,26 @@ typedef struct network {
 
 annulus_status network_create(size_t inputs, size_t layers, network **out) __attribute__((warn_unused_result));
 annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __attribute__((warn_unused_result));
+/* Takes the linear part over, also when it fails; channels are all 0. */
+annulus_status gathered_layer_create(size_t in, size_t out, circuit_linear *linear, dense_layer *layer)
+    __attribute__((warn_unused_result));
 /* Labels "0".."outputs-1" when names is NULL. */
 annulus_status network_set_labels(network *n, const char *const *names, size_t count)
     __attribute__((warn_unused_result));
 void network_destroy(network *n);
-/* Shapes chain, scales are positive and finite, weights fit their bits. */
+/* Sources of layer i; returns how many. */
+size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* Values of a source, 0: the network's input. */
+size_t network_source_values(const network *n, size_t source);
+/* Whether all layers are dense and take the values of the layer before alone: all that can be trained and written. */
+int network_is_dense(const network *n);
+/* Integers by which layer i multiplies the integers of its sources, in their order, so that all are multiples of one
+ * real number, *unit. ANNULUS_ERR_INPUT: the scales of the sources are in no ratio of integers up to
+ * NETWORK_MAX_FACTOR. */
+#define NETWORK_MAX_FACTOR 64
+annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
+    __attribute__((warn_unused_result));
+/* Shapes fit, scales are positive and finite, weights fit their bits, every layer is on the way to the scores. */
 annulus_status network_check(const network *n) __attribute__((warn_unused_result));
 /* Real outputs of one raw sample x (inputs) -> y (outputs): the definition, slow and plain. */
 annulus_status network_apply(const network *n, const float *x, double *y) __attribute__((warn_unused_result));

@@ -403,6 +403,8 @@ static size_t builder_bytes(const network *n)
 
 annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)
 {
+    if (!network_is_dense(n))
+        return fail(ANNULUS_ERR_INPUT, "a network with layers that are not dense, or branches, cannot be written");
     builder b = {.value = NULL};
     metadata text = {NULL, NULL};
     TRY(network_check(n));

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Integer weights of a circuit's layer, and what neurons of one channel share. */
+#include "nn/lower_priv.h"
+
+#include "base/memory.h"
+
+/* factor (in) of each input. Weights on inputs of several factors cannot be shared by all places. */
+static annulus_status scale_weights(const circuit_layer *l, const int32_t *factor)
+{
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t t = 0; t < b->taps; t++) {
+            int32_t by = 0;
+            for (size_t p = 0; p < b->places; p++) {
+                const uint32_t from = b->from[p * b->taps + t];
+                if (from == LINEAR_NOTHING) continue;
+                if (by != 0 && by != factor[from])
+                    return fail(ANNULUS_ERR_INPUT,
+                                "%s: one weight meets values of different scales at different places: quantize its "
+                                "sources with one scale",
+                                l->name);
+                by = factor[from];
+            }
+            for (size_t r = 0; r < b->rows; r++) {
+                const int64_t w = (int64_t)b->W[r * b->taps + t] * by;
+                if (w < -LINEAR_MAX_WEIGHT || w > LINEAR_MAX_WEIGHT)
+                    return fail(ANNULUS_ERR_INPUT, "%s: a weight of %lld, at most %d are possible", l->name,
+                                (long long)w, LINEAR_MAX_WEIGHT);
+                b->W[r * b->taps + t] = (int32_t)w;
+            }
+        }
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
+{
+    const dense_layer *d = &n->layers[i];
+    int32_t factors[NETWORK_MAX_LAYERS];
+    void *p;
+    TRY(d->W != NULL ? linear_dense(d->W, d->out, d->in, &l->linear) : linear_copy(&d->linear, &l->linear));
+    TRY(network_factors(n, i, factors, unit));
+    *unit /= multiplier;
+    TRY(mem_create(l->in, sizeof(int32_t), "weights", &p));
+    int32_t *factor = p;
+    for (size_t k = 0, at = 0; k < l->sources_count; k++)
+        for (size_t m = network_source_values(n, l->sources[k]); m > 0; m--) factor[at++] = factors[k] * multiplier;
+    const annulus_status st = scale_weights(l, factor);
+    mem_free(factor);
+    return st;
+}
+
+int32_t lower_most_multiplier(const circuit_layer *l)
+{
+    int32_t most = 1;
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t w = 0; w < b->rows * b->taps; w++) {
+            const int32_t size = b->W[w] < 0 ? -b->W[w] : b->W[w];
+            most = size > most ? size : most;
+        }
+    }
+    return LINEAR_MAX_WEIGHT / most;
+}
+
+/* The least of lo and the largest of hi within each channel, for all its neurons; room (2, out). */
+static void widen_channels(const uint32_t *channel, size_t out, int64_t *lo, int64_t *hi, int64_t *room)
+{
+    int64_t *least = room, *most = room + out;
+    for (size_t o = 0; o < out; o++) least[o] = INT64_MAX, most[o] = INT64_MIN;
+    for (size_t o = 0; o < out; o++) {
+        const uint32_t k = channel[o];
+        if (lo[o] < least[k]) least[k] = lo[o];
+        if (hi[o] > most[k]) most[k] = hi[o];
+    }
+    for (size_t o = 0; o < out; o++) lo[o] = least[channel[o]], hi[o] = most[channel[o]];
+}
+
+annulus_status lower_share_ranges(const dense_layer *d, circuit_layer *l)
+{
+    void *p;
+    if (d->channel == NULL) return ANNULUS_OK;
+    TRY(mem_create(2 * l->out, sizeof(int64_t), "ranges", &p));
+    widen_channels(d->channel, l->out, l->proven_lo, l->proven_hi, p);
+    widen_channels(d->channel, l->out, l->measured_lo, l->measured_hi, p);
+    mem_free(p);
+    return ANNULUS_OK;
+}
+
+annulus_status lower_tables(const dense_layer *d, circuit_layer *l)
+{
+    void *p;
+    size_t tables = 0;
+    if (d->channel == NULL) return circuit_tables_create(l);
+    TRY(mem_create(l->out, sizeof(uint32_t), "look-up tables", &p));
+    uint32_t *number = p; /* of the table of a channel, + 1 */
+    for (size_t o = 0; o < l->out; o++)
+        if (number[d->channel[o]] == 0) number[d->channel[o]] = (uint32_t)++tables;
+    l->tables = tables;
+    const annulus_status st = circuit_tables_create(l);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) l->table_of[o] = number[d->channel[o]] - 1;
+    mem_free(number);
+    return st;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layers that take the same values read them in the same units, so their accumulators have one window: that of the
+ * widest. Those of narrower layers are multiplied by an integer to fill it. How wide they are shows when the layers are
+ * lowered, so that this is done again with the windows that were found, until all fit. */
+#include "nn/lower_priv.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define MOST_PASSES 16u
+
+static int share_source(const circuit_layer *a, const circuit_layer *b)
+{
+    for (size_t k = 0; k < a->sources_count; k++)
+        for (size_t m = 0; m < b->sources_count; m++)
+            if (a->sources[k] == b->sources[m]) return 1;
+    return 0;
+}
+
+annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u)
+{
+    *u = (lower_units){.layers = c->layers_count};
+    for (size_t i = 0; i < u->layers; i++) u->of[i] = (lower_unit){.group = i, .multiplier = 1};
+    for (size_t i = 0; i < u->layers; i++)
+        for (size_t j = 0; j < i; j++) {
+            const size_t from = u->of[i].group, into = u->of[j].group;
+            if (from == into || !share_source(&c->layers[i], &c->layers[j])) continue;
+            for (size_t k = 0; k < u->layers; k++)
+                if (u->of[k].group == from) u->of[k].group = into;
+        }
+    for (size_t i = 0; i < u->layers; i++)
+        for (size_t j = 0; j < u->layers; j++) u->of[i].grouped |= i != j && u->of[i].group == u->of[j].group;
+    for (size_t i = 0; i < u->layers; i++)
+        if (u->of[i].grouped && activation_is_wave(n->layers[i].act))
+            return fail(ANNULUS_ERR_INPUT, "%s is torus-native and takes the values of another layer, too",
+                        c->layers[i].name);
+    return ANNULUS_OK;
+}
+
+void lower_units_need(lower_unit *u, int64_t window)
+{
+    const int64_t need = (window + u->multiplier - 1) / u->multiplier;
+    if (need > u->need) u->need = need;
+}
+
+/* Cells and steps of the members of a group whose half window is `half`, in units of 2^shift cells at most. */
+static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
+{
+    unsigned most_bits = 0;
+    int64_t half = 2;
+    for (size_t i = 0; i < u->layers; i++) {
+        if (u->of[i].group != group) continue;
+        if (u->of[i].need > half) half = u->of[i].need;
+        if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
+    }
+    const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
+    half = step << most_bits;
+    for (size_t i = 0; i < u->layers; i++) {
+        lower_unit *v = &u->of[i];
+        if (v->group != group) continue;
+        const int exact = v->bits == 0 && c->layers[i].cells != 0;
+        const int64_t fits = exact ? 1 : half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
+        v->multiplier = (int32_t)(fits < most ? fits : most);
+        v->half_window = half;
+        v->step = exact || c->layers[i].cells == 0 ? 1 : step << (most_bits - v->bits);
+        const int64_t cells = half / v->step;
+        if (c->layers[i].cells != 0 && cells > CIRCUIT_MAX_CELLS)
+            return fail(ANNULUS_ERR_INPUT,
+                        "%s takes the values of a layer whose accumulators have a window of %" PRId64
+                        " values, tables hold %u: round to at most 12 bits",
+                        c->layers[i].name, half, CIRCUIT_MAX_CELLS);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again)
+{
+    *again = 0;
+    for (size_t i = 0; i < u->layers; i++)
+        *again |= u->of[i].grouped && u->of[i].need * u->of[i].multiplier > u->of[i].half_window;
+    if (!*again) return ANNULUS_OK;
+    if (++u->passes > MOST_PASSES)
+        return fail(ANNULUS_ERR_INFEASIBLE, "the ranges of layers that take the same values do not settle");
+    for (size_t i = 0; i < u->layers; i++)
+        if (u->of[i].grouped && u->of[i].group == i) TRY(plan_group(u, c, i));
+    return ANNULUS_OK;
+}
