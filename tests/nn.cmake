@@ -1,5 +1,6 @@
 annulus_test(network nn)
 annulus_test(gather nn)
+annulus_test(random_networks nn)
 annulus_test(lower nn)
 annulus_test(auto_rounding nn)
 annulus_test(exec nn)

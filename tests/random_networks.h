@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks of random shapes and operations: convolutions, sums of windows, dense layers, residual additions,
+ * concatenations, and two linear operations in a row. Each is run four ways: as a network in real numbers, as a clear
+ * circuit, simulated, and encrypted with toy keys, whose noise no look-up can notice (below 2^-60 each). */
+#ifndef TESTS_RANDOM_NETWORKS_H
+#define TESTS_RANDOM_NETWORKS_H
+
+#include "nn_fixture.h"
+
+#include "circuit/exec.h"
+#include "nn/gather.h"
+#include <math.h>
+#include <string.h>
+
+#define GRAPH_TENSORS 8u
+#define GRAPH_SAMPLES 4u
+
+/* Values of a source as (channels, height, width). */
+typedef struct graph_tensor {
+    size_t c, size[2];
+    int used;
+} graph_tensor;
+
+typedef struct graph {
+    uint64_t *seed;
+    network *n;
+    graph_tensor of[GRAPH_TENSORS]; /* of each source */
+    size_t layers;
+} graph;
+
+static inline size_t graph_below(graph *g, size_t most) /* 0 to most - 1 */
+{
+    return (size_t)(test_random(g->seed) % most);
+}
+
+static inline size_t graph_values(const graph_tensor *t)
+{
+    return t->c * t->size[0] * t->size[1];
+}
+
+static inline void graph_weights(graph *g, int32_t *W, size_t count)
+{
+    const int32_t most = 1 + (int32_t)graph_below(g, 2);
+    for (size_t i = 0; i < count; i++) W[i] = (int32_t)graph_below(g, (size_t)(2 * most + 1)) - most;
+}
+
+/* Windows over a tensor; `same`: as many as it has values in a channel. */
+static inline gather_windows graph_windows(graph *g, const graph_tensor *t, int same)
+{
+    for (;;) {
+        gather_windows w = {.channels = t->c, .size = {t->size[0], t->size[1]}};
+        size_t count[2];
+        for (size_t d = 0; d < 2; d++) {
+            w.kernel[d] = t->size[d] == 1 ? 1 : same ? 1 + 2 * graph_below(g, 2) : 1 + graph_below(g, 3);
+            w.stride[d] = same ? 1 : 1 + graph_below(g, 2);
+            w.dilation[d] = same ? 1 : 1 + graph_below(g, 2);
+            w.pad[d] = same ? w.kernel[d] / 2 : t->size[d] == 1 ? 0 : graph_below(g, 2);
+            w.pad[d + 2] = same ? w.kernel[d] / 2 : t->size[d] == 1 ? 0 : graph_below(g, 2);
+        }
+        if (gather_count(&w, count) == ANNULUS_OK) return w;
+    }
+}
+
+/* A convolution of t into `rows` channels (0: some); out is its shape. */
+static inline circuit_linear graph_convolution(graph *g, const graph_tensor *t, size_t rows, int same,
+                                               graph_tensor *out)
+{
+    const gather_windows w = graph_windows(g, t, same);
+    const size_t groups = t->c > 1 && rows == 0 && graph_below(g, 3) == 0 ? t->c : 1;
+    const size_t R = rows != 0 ? rows : groups * (1 + graph_below(g, 2));
+    const size_t taps = t->c / groups * w.kernel[0] * w.kernel[1];
+    int32_t *W = malloc(R * taps * sizeof *W);
+    circuit_linear l = {0};
+    *out = (graph_tensor){.c = R};
+    graph_weights(g, W, R * taps);
+    assert_ok(gather_count(&w, out->size));
+    assert_ok(gather_convolution(&w, W, R, groups, &l));
+    free(W);
+    return l;
+}
+
+static inline circuit_linear graph_sums(graph *g, const graph_tensor *t, graph_tensor *out)
+{
+    const gather_windows w = graph_windows(g, t, 0);
+    circuit_linear l = {0};
+    *out = (graph_tensor){.c = t->c};
+    assert_ok(gather_count(&w, out->size));
+    assert_ok(gather_sums(&w, &l));
+    return l;
+}
+
+/* All values of a tensor from input `first` on, times a weight. */
+static inline circuit_linear graph_copy(const graph_tensor *t, size_t first, int32_t weight)
+{
+    const size_t count = graph_values(t);
+    uint32_t *from = malloc(count * sizeof *from);
+    circuit_linear l = {0};
+    for (size_t i = 0; i < count; i++) from[i] = (uint32_t)(first + i);
+    assert_ok(gather_choice(from, count, weight, &l));
+    free(from);
+    return l;
+}
+
+/* The next layer: sources, linear part (taken over), shape of its values. */
+static inline void graph_layer(graph *g, const uint32_t *sources, size_t count, circuit_linear *l, graph_tensor shape,
+                               int last)
+{
+    dense_layer *d = &g->n->layers[g->layers++];
+    size_t in = 0, taps = 0;
+    for (size_t k = 0; k < count; k++) in += graph_values(&g->of[sources[k]]), g->of[sources[k]].used = 1;
+    for (size_t k = 0; k < l->blocks_count; k++) taps += l->blocks[k].taps;
+    const size_t out = graph_values(&shape), positions = out / shape.c;
+    assert_ok(gathered_layer_create(in, out, l, d));
+    d->sources_count = count;
+    memcpy(d->sources, sources, count * sizeof *sources);
+    d->act = last ? ACTIVATION_IDENTITY : (activation)graph_below(g, 4);
+    if (!last)
+        d->out_q = (quantizer){.scale = graph_below(g, 2) ? 0.5 : 0.25,
+                               .bits = 2,
+                               .is_signed = d->act == ACTIVATION_IDENTITY || d->act == ACTIVATION_TANH};
+    for (size_t o = 0; o < out; o++) {
+        const size_t k = o / positions;
+        d->channel[o] = (uint32_t)k;
+        d->w_scale[o] = o % positions > 0 ? d->w_scale[o - 1] : (0.3 + test_unit(g->seed)) / sqrt((double)taps);
+        d->bias[o] = o % positions > 0 ? d->bias[o - 1] : test_unit(g->seed) - 0.4;
+    }
+    if (!last) g->of[g->layers] = shape;
+}
+
+static inline void graph_step(graph *g)
+{
+    const uint32_t newest = (uint32_t)g->layers, a = graph_below(g, 3) ? newest : (uint32_t)graph_below(g, newest + 1u);
+    const graph_tensor *t = &g->of[a];
+    graph_tensor shape = {0}, middle;
+    circuit_linear l = {0}, m = {0}, both = {0};
+    uint32_t b = (uint32_t)graph_below(g, newest + 1u);
+    for (uint32_t k = 0; k <= newest; k++) /* another of the same shape, if there is */
+        if (k != a && memcmp(g->of[k].size, t->size, sizeof t->size) == 0) b = k;
+    const int alike = b != a && memcmp(g->of[b].size, t->size, sizeof t->size) == 0;
+    const uint32_t sources[] = {a, b};
+    switch (graph_below(g, 6)) {
+    case 0:
+        l = graph_sums(g, t, &shape);
+        break;
+    case 1: /* a convolution of sums */
+        l = graph_sums(g, t, &middle);
+        m = graph_convolution(g, &middle, 0, 0, &shape);
+        assert_ok(gather_compose(&m, &l, graph_values(&middle), &both));
+        linear_clear(&l), linear_clear(&m);
+        l = both;
+        break;
+    case 2: /* residual: of another tensor or of the same */
+        if (alike) {
+            l = graph_convolution(g, t, g->of[b].c, 1, &shape);
+            m = graph_copy(&g->of[b], graph_values(t), 1 + (int32_t)graph_below(g, 2));
+        } else {
+            l = graph_convolution(g, t, t->c, 1, &shape);
+            m = graph_copy(t, 0, -1);
+        }
+        assert_ok(gather_join(&l, &m, &both));
+        graph_layer(g, sources, alike ? 2 : 1, &both, shape, 0);
+        return;
+    case 3: /* concatenation of channels */
+        if (alike) {
+            const graph_tensor wide = {.c = t->c + g->of[b].c, .size = {t->size[0], t->size[1]}};
+            l = graph_convolution(g, &wide, 0, 0, &shape);
+            graph_layer(g, sources, 2, &l, shape, 0);
+            return;
+        }
+        l = graph_convolution(g, t, 0, 0, &shape);
+        break;
+    default:
+        l = graph_convolution(g, t, 0, 0, &shape);
+    }
+    graph_layer(g, &a, 1, &l, shape, 0);
+}
+
+/* 2 to 5 layers; the last is dense over all values that no other layer takes. */
+static inline network *random_graph(uint64_t *seed)
+{
+    graph g = {.seed = seed};
+    const size_t hidden = 1 + graph_below(&g, 4);
+    g.of[0] = (graph_tensor){.c = 1 + graph_below(&g, 2), .size = {1 + graph_below(&g, 4), 2 + graph_below(&g, 3)}};
+    assert_ok(network_create(graph_values(&g.of[0]), hidden + 1, &g.n));
+    g.n->input = (quantizer){.scale = 0.5, .bits = 2};
+    while (g.layers < hidden) graph_step(&g);
+    uint32_t sources[GRAPH_TENSORS];
+    size_t count = 0, in = 0;
+    for (uint32_t k = 1; k <= hidden; k++)
+        if (!g.of[k].used) sources[count++] = k, in += graph_values(&g.of[k]);
+    int32_t *W = malloc(3 * in * sizeof *W);
+    circuit_linear l = {0};
+    graph_weights(&g, W, 3 * in);
+    assert_ok(linear_dense(W, 3, in, &l));
+    free(W);
+    graph_layer(&g, sources, count, &l, (graph_tensor){.c = 3, .size = {1, 1}}, 1);
+    assert_ok(network_set_labels(g.n, NULL, 3));
+    assert_ok(network_check(g.n));
+    return g.n;
+}
+
+/* Keys that are fast and secure nothing: 16 key bits, steps of which there are 16 a unit of every accumulator. */
+static inline void toy_parameters(circuit *c)
+{
+    c->choice.families = (tfhe_families){.count = 1,
+                                         .of = {{.n = 16,
+                                                 .k = 1,
+                                                 .N = 1024,
+                                                 .pbs_l = 3,
+                                                 .pbs_lb = 3,
+                                                 .pbs_bg = 15,
+                                                 .ks_l = 6,
+                                                 .ks_b = 5,
+                                                 .lwe_noise = 0,
+                                                 .glwe_noise = 8,
+                                                 .pbs_group = 1}}};
+    for (size_t i = 0; i < c->layers_count; i++) {
+        circuit_layer *l = &c->layers[i];
+        l->family = l->price = l->EF = 0;
+        if (l->cells == 0) continue;
+        l->EF = 1;
+        while (l->EF * 1024 < 8 * circuit_window(l)) l->EF *= 2;
+        assert_true(l->EF <= TFHE_MAX_EF);
+    }
+}
+
+static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t count, double *out)
+{
+    const size_t features = c->input.features, outputs = circuit_last(c)->out, words = lwe_words(circuit_inputs(c));
+    secret_key_set *secret = NULL;
+    seeded_eval_key_set *seeded = NULL;
+    eval_key_set *eval = NULL;
+    exec_plan *plan = NULL;
+    assert_ok(secret_key_set_create(&c->choice.families, &secret));
+    assert_ok(seeded_eval_key_set_create(&c->choice.families, secret, 0, NULL, &seeded));
+    assert_ok(eval_key_set_create(seeded, 0, NULL, &eval));
+    assert_ok(exec_plan_create(c, &plan));
+    uint64_t *message = malloc(2 * features * 8), *in = malloc(features * words * 8);
+    uint64_t *ct = malloc(outputs * words * 8), *phase = malloc(outputs * 8);
+    for (size_t i = 0; i < count; i++) {
+        seed256 masks;
+        assert_ok(random_seed(&masks));
+        exec_encode(c, q + i * features, message);
+        assert_ok(lwe_encrypt_seeded(secret->of[0], &masks, message, features, message + features));
+        assert_ok(lwe_expand(circuit_inputs(c), &masks, message + features, features, 0, in));
+        assert_ok(exec_encrypted(plan, eval, in, ct, 0, NULL));
+        for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(secret->of[0], ct + o * words);
+        exec_decode(c, phase, out + i * outputs);
+    }
+    free(message), free(in), free(ct), free(phase);
+    exec_plan_destroy(plan);
+    eval_key_set_destroy(eval);
+    seeded_eval_key_set_destroy(seeded);
+    secret_key_set_destroy(secret);
+}
+
+typedef struct graph_result {
+    int network, simulated, encrypted;       /* 1: as the clear circuit */
+    size_t layers, look_ups, blocks, shared; /* shared: layers whose values several layers take */
+} graph_result;
+
+static inline void graph_measure(const circuit *c, graph_result *r)
+{
+    r->layers = c->layers_count;
+    r->look_ups = circuit_look_ups(c);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        r->blocks += c->layers[i].linear.blocks_count;
+        r->shared += circuit_first_use(c, i) != circuit_last_use(c, i);
+    }
+}
+
+/* Without rounding the circuit must be the network; with it the three runs of the circuit agree. */
+static inline graph_result graph_run(uint64_t seed)
+{
+    network *n = random_graph(&seed);
+    const size_t all = 40;
+    float *x = random_inputs(&seed, all, n->inputs);
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.log2_error = -1, o.families_most = 1;
+    o.rounding_bits = test_random(&seed) % 3 == 0 ? 4 : 0;
+    assert_ok(network_lower(n, x, all, &o, &c));
+    toy_parameters(c);
+    int32_t *q = quantize_all(c, x, GRAPH_SAMPLES);
+    double clear[GRAPH_SAMPLES * 3], other[GRAPH_SAMPLES * 3], want[3], got[3];
+    const seed256 noise = {{1}};
+    exec_stats stats = {0};
+    graph_result r = {.network = 1, .simulated = 1, .encrypted = 1};
+    graph_measure(c, &r);
+    assert_ok(exec_clear(c, q, GRAPH_SAMPLES, 1, clear, NULL));
+    for (size_t i = 0; i < GRAPH_SAMPLES && o.rounding_bits == 0; i++) {
+        assert_ok(network_apply(n, x + i * n->inputs, want));
+        exec_values(c, clear + 3 * i, got);
+        for (size_t k = 0; k < 3; k++) r.network &= fabs(want[k] - got[k]) < 1e-9;
+    }
+    assert_ok(exec_simulate(c, q, GRAPH_SAMPLES, &noise, 1, other, &stats));
+    for (size_t i = 0; i < GRAPH_SAMPLES * 3; i++) r.simulated &= rint(other[i]) == clear[i];
+    r.simulated &= stats.samples_erred == 0;
+    toy_encrypted(c, q, GRAPH_SAMPLES, other);
+    for (size_t i = 0; i < GRAPH_SAMPLES * 3; i++) r.encrypted &= rint(other[i]) == clear[i];
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+    return r;
+}
+#endif
