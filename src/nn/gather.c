@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define MOST ((size_t)1 << 20)        /* of any size: products of three fit */
-#define MOST_LISTED ((size_t)1 << 27) /* inputs of all places */
+#define MOST_LISTED ((size_t)1 << 26) /* inputs of all places */
 
 static annulus_status listed_check(size_t places, size_t taps, size_t rows)
 {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define MOST_LISTED ((size_t)1 << 26) /* inputs of all places */
+
 /* How values in the middle are made: value v by parts [first[v], first[v + 1]). */
 typedef struct part {
     uint32_t block, place, row;
@@ -136,6 +138,9 @@ static annulus_status compose_class(const maker *m, const linear_block *b, const
     for (size_t p = first; p < b->places; p++) places += class[p] == class[first];
     *made = taps > 0;
     if (taps == 0) return ANNULUS_OK;
+    if (places > MOST_LISTED / taps)
+        return fail(ANNULUS_ERR_INPUT, "two linear operations together take %zu values at %zu places: too many", taps,
+                    places);
     TRY(linear_block_create(b->rows, taps, places, out));
     TRY(compose_weights(m, b, model, out));
     for (size_t p = first, at = 0; p < b->places; p++) {

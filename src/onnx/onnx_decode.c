@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "onnx/onnx_model.h"
 #include "onnx/onnx_priv.h"
+#include "onnx/onnx_tensor.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -101,6 +102,7 @@ static annulus_status input_shape(onnx_chain *c, const Onnx__ValueInfoProto *v)
                         "input \"%.60s\": dimension %zu is %lld: the sizes must be known, 65536 features at most",
                         v->name, d, (long long)size);
         c->features *= (size_t)size;
+        c->dims[d - 1] = (size_t)size;
     }
     c->rank = rank - 1;
     c->value = v->name;
@@ -185,21 +187,34 @@ static annulus_status walk(onnx_chain *c)
     return ANNULUS_OK;
 }
 
+/* A chain of dense layers. */
+static annulus_status chain_read(onnx_chain *c, size_t layers)
+{
+    TRY(walk(c));
+    return c->layers == layers ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "some layers are not on the way to the output");
+}
+
+static annulus_status net_read(onnx_chain *c)
+{
+    onnx_tensor input = {.name = c->value, .rank = c->rank};
+    memcpy(input.dims, c->dims, sizeof input.dims);
+    return onnx_net_read(c->g, &input, c->n);
+}
+
 static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned char *taken, network **out)
 {
     size_t layers = 0;
     onnx_chain c = {.g = g, .amplitude = 1, .taken = taken};
     TRY(nodes_check(g->g));
+    const int net = onnx_net_needed(g);
     for (size_t i = 0; i < g->g->n_node; i++)
         layers += strcmp(g->g->node[i]->op_type, "Gemm") == 0 || strcmp(g->g->node[i]->op_type, "MatMul") == 0;
-    if (layers == 0) return fail(ANNULUS_ERR_INPUT, "the model has no layer (Gemm or MatMul)");
+    if (layers == 0 && !net) return fail(ANNULUS_ERR_INPUT, "the model has no layer (Gemm or MatMul)");
     TRY(find_input(&c));
     network *n = NULL;
-    TRY(network_create(c.features, layers, &n));
+    TRY(network_create(c.features, net ? NETWORK_MAX_LAYERS : layers, &n));
     c.n = n;
-    annulus_status st = walk(&c);
-    if (st == ANNULUS_OK && c.layers != layers)
-        st = fail(ANNULUS_ERR_INPUT, "some layers are not on the way to the output");
+    annulus_status st = net ? net_read(&c) : chain_read(&c, layers);
     if (st == ANNULUS_OK) st = read_metadata(m, n);
     if (st == ANNULUS_OK) st = network_check(n);
     if (st == ANNULUS_OK)

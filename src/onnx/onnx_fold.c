@@ -51,6 +51,26 @@ annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, fl
     return ANNULUS_OK;
 }
 
+annulus_status onnx_node_ints(const Onnx__NodeProto *node, const char *name, size_t count, int64_t *out)
+{
+    const Onnx__AttributeProto *a = attribute(node, name);
+    if (a == NULL) return ANNULUS_OK;
+    if (a->n_ints != count || (a->has_type && a->type != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS))
+        return onnx_node_fail(node, "attribute %s has %zu integers, %zu are needed", name, a->n_ints, count);
+    for (size_t i = 0; i < count; i++) out[i] = a->ints[i];
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, char *out, size_t size)
+{
+    const Onnx__AttributeProto *a = attribute(node, name);
+    if (a == NULL) return ANNULUS_OK;
+    if (!a->has_s || a->s.len >= size) return onnx_node_fail(node, "attribute %s is no text, or too long", name);
+    memset(out, 0, size);
+    for (size_t i = 0; i < a->s.len; i++) out[i] = (char)a->s.data[i];
+    return ANNULUS_OK;
+}
+
 annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
 {
     if (index >= node->n_input) return onnx_node_fail(node, "input %zu is missing", index);

@@ -59,6 +59,12 @@ annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int6
     __attribute__((warn_unused_result));
 annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, float missing, float *out)
     __attribute__((warn_unused_result));
+/* `count` integers; out stays as it is if the attribute is missing. */
+annulus_status onnx_node_ints(const Onnx__NodeProto *node, const char *name, size_t count, int64_t *out)
+    __attribute__((warn_unused_result));
+/* Text of less than `size` bytes; out stays as it is if the attribute is missing. */
+annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, char *out, size_t size)
+    __attribute__((warn_unused_result));
 /* The constant that input `index` names; refused when the input is missing or not constant. */
 annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
     __attribute__((warn_unused_result));
@@ -92,12 +98,17 @@ typedef struct onnx_chain {
 
 typedef annulus_status (*onnx_chain_fn)(onnx_chain *c, const Onnx__NodeProto *node);
 typedef annulus_status (*onnx_fold_fn)(onnx_graph *g, const Onnx__NodeProto *node);
+/* ---- onnx_tensor.h ---- */
+typedef struct onnx_net onnx_net;
+typedef struct onnx_tensor onnx_tensor;
+typedef annulus_status onnx_tensor_fn(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y);
 typedef struct onnx_operator {
     const char *name;
     int quant_domain; /* in one of the QONNX domains instead of ONNX's own */
     size_t inputs_min, inputs_max;
-    onnx_chain_fn chain; /* NULL: not on the chain */
-    onnx_fold_fn fold;   /* NULL: not among constants */
+    onnx_chain_fn chain;    /* NULL: not on the chain */
+    onnx_fold_fn fold;      /* NULL: not among constants */
+    onnx_tensor_fn *tensor; /* in models that are no chain; NULL: not there */
 } onnx_operator;
 /* ---- onnx_wave.c: a function that is known by its values ---- */
 /* amplitude*act(u/period + shift) and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer has them.

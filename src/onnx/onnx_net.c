@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/onnx_tensor.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+static const Onnx__NodeProto *maker_of(const Onnx__GraphProto *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_node; i++)
+        if (strcmp(g->node[i]->output[0], name) == 0) return g->node[i];
+    return NULL;
+}
+
+/* Whether a value is what a layer of a chain gives, rather than a constant or a part of a function of sums. */
+static int ends_layer(const onnx_graph *g, const char *name)
+{
+    static const char *const known[] = {"Gemm", "MatMul", "BatchNormalization"};
+    const Onnx__NodeProto *node = maker_of(g->g, name);
+    if (node == NULL) return 0;
+    if (strcmp(node->op_type, "Quant") == 0 || strcmp(node->op_type, "IntQuant") == 0)
+        return node->n_input > 0 && !onnx_graph_is_initializer(g, node->input[0]);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(node->op_type, known[i]) == 0) return 1;
+    return 0;
+}
+
+int onnx_net_needed(const onnx_graph *g)
+{
+    for (size_t i = 0; i < g->g->n_node; i++) {
+        const Onnx__NodeProto *node = g->g->node[i];
+        const onnx_operator *op = onnx_operator_find(node);
+        if (op->tensor != NULL && op->chain == NULL && op->fold == NULL) return 1;
+        if ((strcmp(op->name, "Add") == 0 || strcmp(op->name, "Sub") == 0) && ends_layer(g, node->input[0]) &&
+            ends_layer(g, node->input[1]))
+            return 1;
+    }
+    return 0;
+}
+
+/* The first tensor among a node's inputs. */
+static const onnx_tensor *first_tensor(const onnx_net *t, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_input; i++) {
+        const onnx_tensor *x = onnx_tensor_find(t, node->input[i]);
+        if (x != NULL) return x;
+    }
+    return NULL;
+}
+
+static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
+{
+    const onnx_operator *op = onnx_operator_find(node);
+    const onnx_tensor *x = first_tensor(t, node);
+    if (onnx_tensor_find(t, node->output[0]) != NULL)
+        return onnx_node_fail(node, "its output \"%.60s\" is made twice: the model is damaged", node->output[0]);
+    if (x == NULL) {
+        if (op->fold == NULL) return onnx_node_fail(node, "its inputs are no values of the model so far");
+        return op->fold(t->g, node);
+    }
+    if (op->tensor == NULL) return onnx_node_fail(node, "it is not supported between layers that are no plain chain");
+    if (x->stage == ONNX_RAW && x != t->raw)
+        return onnx_node_fail(node, "the input takes several ways before it is quantized: one is possible");
+    onnx_tensor *y = &t->tensors[t->count];
+    *y = (onnx_tensor){.name = node->output[0]};
+    t->count++; /* cleared at the end, whatever it became */
+    TRY(op->tensor(t, node, x, y));
+    if (y->stage == ONNX_RAW || x->stage == ONNX_RAW) t->raw = y;
+    return ANNULUS_OK;
+}
+
+static annulus_status last_layer(onnx_net *t)
+{
+    const Onnx__GraphProto *g = t->g->g;
+    onnx_tensor *x = g->n_output == 1 && g->output[0]->name != NULL
+                         ? (onnx_tensor *)(uintptr_t)onnx_tensor_find(t, g->output[0]->name)
+                         : NULL;
+    if (x == NULL) return fail(ANNULUS_ERR_INPUT, "the model's one output must be a value that its nodes make");
+    if (x->stage != ONNX_LINEAR)
+        return fail(ANNULUS_ERR_INPUT,
+                    "the network does not end with a linear operator: its sums are the scores, so drop what follows "
+                    "the last layer");
+    TRY(onnx_tensor_layer(t, x, &t->n->layers[t->layers]));
+    t->n->layers_count = t->layers;
+    return ANNULUS_OK;
+}
+
+static annulus_status walk(onnx_net *t, const onnx_tensor *input)
+{
+    t->tensors[0].name = input->name;
+    t->count = 1;
+    TRY(onnx_tensor_input(input, &t->tensors[0]));
+    t->raw = &t->tensors[0];
+    for (size_t i = 0; i < t->g->g->n_node; i++) TRY(visit(t, t->g->g->node[i]));
+    return last_layer(t);
+}
+
+annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, network *n)
+{
+    onnx_net t = {.g = g, .n = n, .budget = g->budget};
+    void *p;
+    TRY(mem_create(g->g->n_node + 1, sizeof(onnx_tensor), "values of the model", &p));
+    t.tensors = p;
+    const annulus_status st = walk(&t, input);
+    for (size_t i = 0; i < t.count; i++) onnx_tensor_clear(&t.tensors[i]);
+    mem_free(p);
+    return st;
+}

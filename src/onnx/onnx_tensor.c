@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/onnx_tensor.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WIDTH_MAX 65536u
+
+const onnx_tensor *onnx_tensor_find(const onnx_net *t, const char *name)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->tensors[i].name, name) == 0) return &t->tensors[i];
+    return NULL;
+}
+
+void onnx_tensor_clear(onnx_tensor *x)
+{
+    linear_clear(&x->linear);
+    mem_free(x->scale);
+    mem_free(x->bias);
+}
+
+void onnx_tensor_name(onnx_tensor *x, const char *op)
+{
+    const size_t len = strlen(x->op);
+    (void)snprintf(x->op + len, sizeof x->op - len, "%s%s", len == 0 || op[0] == 0 ? "" : " ", op);
+}
+
+/* Memory of a tensor, in words of its lists. */
+static annulus_status charge(onnx_net *t, const circuit_linear *l, size_t values)
+{
+    size_t listed = 4 * values;
+    for (size_t k = 0; k < l->blocks_count; k++)
+        listed += l->blocks[k].places * (l->blocks[k].taps + l->blocks[k].rows);
+    if (listed > t->budget)
+        return fail(ANNULUS_ERR_INPUT, "the operators of the model list far more values than its file");
+    t->budget -= listed;
+    return ANNULUS_OK;
+}
+
+/* Shape, scales of 1 and biases of 0. */
+static annulus_status values_create(onnx_tensor *y, size_t rank, const size_t *dims)
+{
+    void *p;
+    y->count = 1;
+    y->rank = rank;
+    for (size_t d = 0; d < rank; d++) {
+        y->dims[d] = dims[d];
+        if (dims[d] == 0 || dims[d] > WIDTH_MAX || (y->count *= dims[d]) > WIDTH_MAX)
+            return fail(ANNULUS_ERR_INPUT, "\"%.60s\" has more than %u values a sample, or none", y->name, WIDTH_MAX);
+    }
+    TRY(mem_create(y->count, sizeof(double), "scales", &p));
+    y->scale = p;
+    TRY(mem_create(y->count, sizeof(double), "biases", &p));
+    y->bias = p;
+    for (size_t o = 0; o < y->count; o++) y->scale[o] = 1;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_input(const onnx_tensor *input, onnx_tensor *y)
+{
+    y->stage = ONNX_RAW;
+    return values_create(y, input->rank, input->dims);
+}
+
+annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *y)
+{
+    const char *name = y->name;
+    *y = *x;
+    y->name = name;
+    y->linear = (circuit_linear){0};
+    y->scale = y->bias = NULL;
+    TRY(values_create(y, x->rank, x->dims));
+    memcpy(y->scale, x->scale, x->count * sizeof *x->scale);
+    memcpy(y->bias, x->bias, x->count * sizeof *x->bias);
+    TRY(charge(t, &x->linear, x->count));
+    return linear_copy(&x->linear, &y->linear);
+}
+
+/* Scales and biases of outer(x). */
+static annulus_status carry_scales(const Onnx__NodeProto *node, const onnx_tensor *x, const circuit_linear *outer,
+                                   onnx_tensor *y)
+{
+    for (size_t o = 0; o < y->count; o++) y->scale[o] = 0;
+    for (size_t k = 0; k < outer->blocks_count; k++) {
+        const linear_block *b = &outer->blocks[k];
+        for (size_t i = 0; i < b->places * b->rows; i++)
+            for (size_t tap = 0; tap < b->taps; tap++) {
+                const uint32_t from = b->from[i / b->rows * b->taps + tap], to = b->to[i];
+                const int32_t w = b->W[i % b->rows * b->taps + tap];
+                if (from == LINEAR_NOTHING || w == 0) continue;
+                if (y->scale[to] == 0) y->scale[to] = x->scale[from];
+                if (y->scale[to] != x->scale[from])
+                    return onnx_node_fail(node, "it adds up values of different scales: put a Quant in front of it");
+                y->bias[to] += w * x->bias[from];
+            }
+    }
+    for (size_t o = 0; o < y->count; o++)
+        if (y->scale[o] == 0) y->scale[o] = 1;
+    return ANNULUS_OK;
+}
+
+static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_tensor *x)
+{
+    if (x->stage == ONNX_RAW)
+        return onnx_node_fail(node, "its input is not quantized: put a Quant node in front of it");
+    if (x->stage == ONNX_ACTIVATED)
+        return onnx_node_fail(node, "its input is an activation that is not quantized: put a Quant node in between");
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+{
+    annulus_status st = expression_check(node, x);
+    y->stage = ONNX_LINEAR;
+    y->sources_count = x->sources_count;
+    y->in = x->in;
+    memcpy(y->sources, x->sources, sizeof y->sources);
+    memcpy(y->op, x->op, sizeof y->op);
+    onnx_tensor_name(y, op);
+    if (st == ANNULUS_OK) st = values_create(y, rank, dims);
+    if (st == ANNULUS_OK) st = charge(t, outer, y->count);
+    if (st == ANNULUS_OK) st = carry_scales(node, x, outer, y);
+    if (st == ANNULUS_OK) st = gather_compose(outer, &x->linear, x->count, &y->linear);
+    if (st == ANNULUS_OK) st = charge(t, &y->linear, 0);
+    linear_clear(outer);
+    return st;
+}
+
+annulus_status onnx_tensor_choose(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const uint32_t *from,
+                                  size_t rank, const size_t *dims, onnx_tensor *y)
+{
+    circuit_linear choice = {0};
+    size_t count = 1;
+    for (size_t d = 0; d < rank; d++) count *= dims[d];
+    TRY(gather_choice(from, count, 1, &choice));
+    TRY(onnx_tensor_apply(t, node, x, &choice, rank, dims, "", y));
+    y->stage = x->stage;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_tensor *x)
+{
+    void *p;
+    TRY(mem_create(x->in, sizeof(uint32_t), "sources", &p));
+    uint32_t *map = p;
+    size_t at = 0;
+    for (size_t k = 0; k < x->sources_count; k++) {
+        size_t first = 0, m = 0;
+        for (; m < y->sources_count && y->sources[m] != x->sources[k]; m++)
+            first += network_source_values(t->n, y->sources[m]);
+        const size_t count = network_source_values(t->n, x->sources[k]);
+        if (m == y->sources_count) {
+            y->sources[y->sources_count++] = x->sources[k];
+            y->in += count;
+        }
+        for (size_t i = 0; i < count; i++) map[at++] = (uint32_t)(first + i);
+    }
+    gather_rename_inputs(&x->linear, map);
+    mem_free(map);
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
+{
+    for (size_t k = 0; k < x->linear.blocks_count; k++) {
+        const linear_block *b = &x->linear.blocks[k];
+        for (size_t r = 0; r < b->rows; r++) {
+            const int32_t first = by[b->to[r]];
+            for (size_t p = 1; p < b->places; p++)
+                if (by[b->to[p * b->rows + r]] != first)
+                    return onnx_node_fail(node, "values of one channel have different factors: put a Quant in front");
+            for (size_t tap = 0; tap < b->taps; tap++) {
+                const int64_t w = (int64_t)b->W[r * b->taps + tap] * first;
+                if (w < -LINEAR_MAX_WEIGHT || w > LINEAR_MAX_WEIGHT)
+                    return onnx_node_fail(node, "a weight becomes %lld, at most %d are possible: put a Quant in front",
+                                          (long long)w, LINEAR_MAX_WEIGHT);
+                b->W[r * b->taps + tap] = (int32_t)w;
+            }
+        }
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
+{
+    int fits = k->rank <= x->rank + 1;
+    for (size_t d = 0; d < k->rank && fits; d++) { /* from the last dimension on */
+        const size_t size = k->dims[k->rank - 1 - d];
+        fits = size == 1 || (d < x->rank && size == x->dims[x->rank - 1 - d]);
+    }
+    if (fits) return ANNULUS_OK;
+    return onnx_node_fail(node, "a constant of %zu values does not fit the shape of %zu values", k->count, x->count);
+}
+
+size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o)
+{
+    size_t index = 0, stride = 1;
+    for (size_t d = 0; d < k->rank && d < x->rank; d++) {
+        const size_t size = x->dims[x->rank - 1 - d], own = k->dims[k->rank - 1 - d];
+        if (own != 1) index += o % size * stride;
+        o /= size;
+        stride *= own;
+    }
+    return index;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models that are no chain of dense layers: every value on the way from the input to the scores is a tensor, known as
+ * linear expressions of values that were quantized. A Quant makes a layer of the network. For onnx*.c only. */
+#ifndef ONNX_ONNX_TENSOR_H
+#define ONNX_ONNX_TENSOR_H
+
+#include "nn/gather.h"
+#include "onnx/onnx_priv.h"
+
+/* Value o is act(scale[o]*(W x)[o] + bias[o]), x the real values of the sources; of raw tensors feature o of the input.
+ */
+struct onnx_tensor {
+    const char *name; /* borrowed from the model */
+    onnx_stage stage; /* ONNX_QUANTIZED: as a Quant made them, perhaps in another order; ONNX_LINEAR: sums of those */
+    size_t rank, dims[ONNX_RANK_MAX], count; /* of one sample, row-major */
+    uint32_t sources[NETWORK_MAX_LAYERS];    /* as in dense_layer */
+    size_t sources_count, in;
+    circuit_linear linear;
+    double *scale, *bias; /* (count) */
+    activation act;
+    char op[32]; /* for people */
+};
+
+struct onnx_net {
+    onnx_graph *g;
+    network *n;           /* has room for NETWORK_MAX_LAYERS; layers_count is set at the end */
+    size_t layers;        /* made so far */
+    onnx_tensor *tensors; /* (nodes + 1) */
+    size_t count;
+    const onnx_tensor *raw; /* the newest that is not quantized: the network's shifts and gains are its own */
+    size_t budget;          /* words that lists of inputs and outputs may still take */
+};
+
+/* NULL: no tensor has this name. */
+const onnx_tensor *onnx_tensor_find(const onnx_net *t, const char *name);
+void onnx_tensor_clear(onnx_tensor *x);
+annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *y) __attribute__((warn_unused_result));
+/* y (rank, dims) <- outer of x, which is taken over. Values of x that one output takes must have one scale. op: what it
+ * is called. */
+annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+    __attribute__((warn_unused_result));
+/* Output o of y (rank, dims) is value from[o] of x, or 0. */
+annulus_status onnx_tensor_choose(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const uint32_t *from,
+                                  size_t rank, const size_t *dims, onnx_tensor *y) __attribute__((warn_unused_result));
+/* y <- the sources of both; x is a copy of what it was, over the sources of y, with the same order for any that follow.
+ */
+annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_tensor *x)
+    __attribute__((warn_unused_result));
+/* Sums times by[o], any integers but 0: of one channel the same. */
+annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
+    __attribute__((warn_unused_result));
+/* Index into constant k of the element that numpy's broadcasting pairs with element o of x; a constant may have a batch
+ * dimension of 1. */
+annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
+    __attribute__((warn_unused_result));
+size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o);
+void onnx_tensor_name(onnx_tensor *x, const char *op); /* adds to x->op */
+
+/* Raw, of the shape of `input`. */
+annulus_status onnx_tensor_input(const onnx_tensor *input, onnx_tensor *y) __attribute__((warn_unused_result));
+/* A layer of the network that has the sums, or activations, x; x loses its linear part. */
+annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l) __attribute__((warn_unused_result));
+
+/* Of a node whose first tensor among its inputs is x: y, whose name is set. Listed in onnx_chain.c. */
+onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
+    onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat, onnx_tensor_pad,
+    onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice;
+
+/* ---- onnx_net.c ---- */
+/* Whether the model needs this reader. */
+int onnx_net_needed(const onnx_graph *g);
+/* n: with room for NETWORK_MAX_LAYERS layers; input: shape of the model's input, without the batch. */
+annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, network *n) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elementwise nodes on tensors: constants, sums of two tensors, activations, Quant. */
+#include "onnx/onnx_tensor.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SAME 1e-6 /* relative, of scales that were rounded to single precision */
+
+/* Value o <- value*by + term, of the network's input or of y; by not 0 and finite. Negative factors are left to the
+ * weights: sign[o]. */
+static void affine(onnx_net *t, onnx_tensor *y, size_t o, double by, double term, int32_t *sign)
+{
+    if (y->stage == ONNX_RAW) {
+        t->n->gain[o] *= by;
+        t->n->shift[o] -= term / t->n->gain[o];
+        return;
+    }
+    sign[o] = by < 0 ? -1 : 1;
+    y->scale[o] *= fabs(by);
+    y->bias[o] = y->bias[o] * by + term;
+}
+
+static annulus_status stage_check(const Onnx__NodeProto *node, const onnx_tensor *x)
+{
+    if (x->stage != ONNX_ACTIVATED) return ANNULUS_OK;
+    return onnx_node_fail(node, "arithmetic behind an activation that is not quantized: put a Quant node in between");
+}
+
+/* The same of all values: factor[index] and term[index] with index(o) of either constant, NULL: 1 and 0. */
+static annulus_status affine_all(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *y, const double *by,
+                                 const double *term)
+{
+    void *p;
+    TRY(mem_create(y->count, sizeof(int32_t), "signs", &p));
+    int32_t *sign = p;
+    annulus_status st = ANNULUS_OK;
+    for (size_t o = 0; st == ANNULUS_OK && o < y->count; o++) {
+        if (by[o] == 0 || !isfinite(by[o]) || !isfinite(term[o]))
+            st = onnx_node_fail(node, "a factor is 0 or not finite");
+        else
+            affine(t, y, o, by[o], term[o], sign);
+    }
+    if (st == ANNULUS_OK && y->stage != ONNX_RAW) {
+        y->stage = ONNX_LINEAR;
+        st = onnx_tensor_multiply(node, y, sign);
+    }
+    mem_free(sign);
+    return st;
+}
+
+static annulus_status with_constant(onnx_net *t, const Onnx__NodeProto *node, const onnx_constant *k, onnx_tensor *y)
+{
+    const char op = node->op_type[0]; /* Add, Sub, Mul or Div */
+    void *p;
+    TRY(onnx_tensor_broadcast(node, y, k));
+    TRY(mem_create(2 * y->count, sizeof(double), "factors", &p));
+    double *by = p, *term = by + y->count;
+    for (size_t o = 0; o < y->count; o++) {
+        const double v = (double)k->f[onnx_tensor_index(y, k, o)];
+        by[o] = op == 'M' ? v : op == 'D' ? 1 / v : 1;
+        term[o] = op == 'A' ? v : op == 'S' ? -v : 0;
+    }
+    const annulus_status st = affine_all(t, node, y, by, term);
+    mem_free(by);
+    return st;
+}
+
+/* Integers p and q, at most NETWORK_MAX_FACTOR, with p : q = a : b. */
+static int small_ratio(double a, double b, int32_t *p, int32_t *q)
+{
+    for (*q = 1; *q <= NETWORK_MAX_FACTOR; ++*q) {
+        const double whole = rint(a / b * *q);
+        if (whole < 1 || whole > NETWORK_MAX_FACTOR || fabs(a / b * *q - whole) > SAME * whole) continue;
+        *p = (int32_t)whole;
+        return 1;
+    }
+    return 0;
+}
+
+/* Factors (count) of both, and the scale of their sum in y. */
+static annulus_status common_scales(const Onnx__NodeProto *node, onnx_tensor *y, const onnx_tensor *x, int32_t sign,
+                                    int32_t *of_y, int32_t *of_x)
+{
+    for (size_t o = 0; o < y->count; o++) {
+        int32_t p, q;
+        if (!small_ratio(y->scale[o], x->scale[o], &p, &q))
+            return onnx_node_fail(node,
+                                  "its inputs have scales %.9g and %.9g, in no ratio of integers up to %d: put a Quant "
+                                  "behind each of them",
+                                  y->scale[o], x->scale[o], NETWORK_MAX_FACTOR);
+        of_y[o] = p;
+        of_x[o] = sign * q;
+        y->scale[o] /= p;
+        y->bias[o] += sign * x->bias[o];
+    }
+    return ANNULUS_OK;
+}
+
+/* y <- y + sign*x; x is used up. */
+static annulus_status add_tensor(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
+{
+    void *p;
+    circuit_linear both = {0};
+    if (y->rank != x->rank || memcmp(y->dims, x->dims, y->rank * sizeof *y->dims) != 0)
+        return onnx_node_fail(node, "its inputs have different shapes");
+    if (y->stage == ONNX_RAW || x->stage == ONNX_RAW)
+        return onnx_node_fail(node, "an input is not quantized: put a Quant node in front of it");
+    TRY(stage_check(node, x));
+    TRY(onnx_tensor_join_sources(t, y, x));
+    TRY(mem_create(2 * y->count, sizeof(int32_t), "factors", &p));
+    int32_t *factors = p;
+    annulus_status st = common_scales(node, y, x, sign, factors, factors + y->count);
+    if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, y, factors);
+    if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, x, factors + y->count);
+    if (st == ANNULUS_OK) st = gather_join(&y->linear, &x->linear, &both);
+    if (st == ANNULUS_OK) y->linear = both;
+    y->stage = ONNX_LINEAR;
+    onnx_tensor_name(y, "+");
+    onnx_tensor_name(y, x->op);
+    mem_free(factors);
+    return st;
+}
+
+annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const char op = node->op_type[0];
+    const size_t first = onnx_tensor_find(t, node->input[0]) == x ? 0 : 1;
+    const onnx_tensor *other = onnx_tensor_find(t, node->input[1 - first]);
+    const onnx_constant *k;
+    TRY(stage_check(node, x));
+    TRY(onnx_tensor_copy(t, x, y));
+    if (other == NULL) {
+        if (first != 0 && (op == 'S' || op == 'D'))
+            return onnx_node_fail(node, "a constant on the left is not supported: exchange the two inputs");
+        TRY(onnx_node_constant(t->g, node, 1 - first, &k));
+        return with_constant(t, node, k, y);
+    }
+    if (op == 'M' || op == 'D') return onnx_node_fail(node, "products of two encrypted values are not supported");
+    onnx_tensor copy = {.name = y->name};
+    annulus_status st = onnx_tensor_copy(t, other, &copy);
+    if (st == ANNULUS_OK) st = add_tensor(t, node, op == 'S' ? -1 : 1, y, &copy);
+    onnx_tensor_clear(&copy);
+    return st;
+}
+
+annulus_status onnx_tensor_normalise(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const onnx_constant *k[4]; /* scale, bias, mean, variance */
+    float epsilon;
+    void *p;
+    TRY(stage_check(node, x));
+    TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
+    for (size_t i = 0; i < 4; i++) {
+        TRY(onnx_node_constant(t->g, node, i + 1, &k[i]));
+        if (k[i]->count != x->dims[0])
+            return onnx_node_fail(node, "%zu values for %zu channels", k[i]->count, x->dims[0]);
+    }
+    TRY(onnx_tensor_copy(t, x, y));
+    TRY(mem_create(2 * y->count, sizeof(double), "factors", &p));
+    double *by = p, *term = by + y->count;
+    annulus_status st = ANNULUS_OK;
+    for (size_t o = 0; st == ANNULUS_OK && o < y->count; o++) {
+        const size_t c = o / (y->count / y->dims[0]);
+        const double variance = (double)k[3]->f[c] + (double)epsilon;
+        if (!(variance > 0)) st = onnx_node_fail(node, "variance %zu is not positive", c);
+        by[o] = (double)k[0]->f[c] / sqrt(variance);
+        term[o] = (double)k[1]->f[c] - (double)k[2]->f[c] * by[o];
+    }
+    if (st == ANNULUS_OK) st = affine_all(t, node, y, by, term);
+    mem_free(by);
+    return st;
+}
+
+annulus_status onnx_tensor_activation(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    if (x->stage != ONNX_LINEAR && x->stage != ONNX_QUANTIZED)
+        return onnx_node_fail(node, "it must stand behind a linear operator or a Quant");
+    TRY(onnx_tensor_copy(t, x, y));
+    y->act = node->op_type[0] == 'R' ? ACTIVATION_RELU : node->op_type[0] == 'S' ? ACTIVATION_SIGMOID : ACTIVATION_TANH;
+    y->stage = ONNX_ACTIVATED;
+    return ANNULUS_OK;
+}
+
+/* Outputs of one channel with one scale and bias are one for the look-ups: numbered by the first of them. */
+static void find_channels(const onnx_tensor *x, uint32_t *channel)
+{
+    const size_t each = x->rank < 2 ? 1 : x->count / x->dims[0];
+    for (size_t o = 0; o < x->count; o++) {
+        size_t first = o - o % each;
+        while (x->scale[first] != x->scale[o] || x->bias[first] != x->bias[o]) first++;
+        channel[o] = (uint32_t)first;
+    }
+}
+
+/* The layer that x is the sums of; x keeps nothing. */
+annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
+{
+    TRY(gathered_layer_create(x->in, x->count, &x->linear, l));
+    t->layers++;
+    memcpy(l->w_scale, x->scale, x->count * sizeof *x->scale);
+    memcpy(l->bias, x->bias, x->count * sizeof *x->bias);
+    memcpy(l->sources, x->sources, sizeof l->sources);
+    l->sources_count = x->sources_count;
+    l->act = x->stage == ONNX_ACTIVATED ? x->act : ACTIVATION_IDENTITY;
+    (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
+    find_channels(x, l->channel);
+    return ANNULUS_OK;
+}
+
+static annulus_status quantizer_of(onnx_net *t, const Onnx__NodeProto *node, quantizer *out)
+{
+    onnx_quant q;
+    TRY(onnx_quant_parse(t->g, node, &q));
+    for (size_t i = 1; i < q.scale->count; i++)
+        if (q.scale->f[i] != q.scale->f[0])
+            return onnx_node_fail(node, "activations with a scale for each channel are not supported: use one scale");
+    *out = (quantizer){
+        .scale = (double)q.scale->f[0], .zero = q.zero, .bits = q.bits, .is_signed = q.is_signed, .narrow = q.narrow};
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    quantizer q;
+    uint32_t source = 0;
+    void *p;
+    if (onnx_tensor_find(t, node->input[0]) != x)
+        return onnx_node_fail(node, "its first input must be the value to quantize");
+    if (x->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
+    TRY(quantizer_of(t, node, &q));
+    if (x->stage == ONNX_RAW) {
+        if (t->n->input.bits != 0) return onnx_node_fail(node, "the input is quantized a second time");
+        t->n->input = q;
+    } else {
+        if (t->layers + 1 >= NETWORK_MAX_LAYERS)
+            return onnx_node_fail(node, "more than %u layers are not supported", NETWORK_MAX_LAYERS);
+        onnx_tensor sums = {.name = y->name};
+        annulus_status st = onnx_tensor_copy(t, x, &sums);
+        dense_layer *l = &t->n->layers[t->layers];
+        if (st == ANNULUS_OK) st = onnx_tensor_layer(t, &sums, l);
+        onnx_tensor_clear(&sums);
+        TRY(st);
+        l->out_q = q;
+        source = (uint32_t)t->layers;
+    }
+    onnx_tensor made = {
+        .name = y->name, .stage = ONNX_QUANTIZED, .sources = {source}, .sources_count = 1, .in = x->count};
+    made.rank = x->rank, made.count = x->count;
+    memcpy(made.dims, x->dims, sizeof made.dims);
+    TRY(mem_create(x->count, sizeof(uint32_t), "values", &p));
+    for (size_t o = 0; o < x->count; o++) ((uint32_t *)p)[o] = (uint32_t)o;
+    annulus_status st = mem_create(x->count, sizeof(double), "scales", (void **)&made.scale);
+    if (st == ANNULUS_OK) st = mem_create(x->count, sizeof(double), "biases", (void **)&made.bias);
+    for (size_t o = 0; st == ANNULUS_OK && o < x->count; o++) made.scale[o] = 1;
+    if (st == ANNULUS_OK) st = gather_choice(p, x->count, 1, &made.linear);
+    mem_free(p);
+    *y = made;
+    return st;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products with weights, and averages. */
+#include "onnx/onnx_tensor.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Scale of the weights of each of `rows` outputs, `taps` each, that of output o at o*step; one a row. */
+static annulus_status row_scales(const Onnx__NodeProto *node, const onnx_constant *w, size_t rows, size_t taps,
+                                 size_t step, size_t next, double *scale)
+{
+    for (size_t o = 0; o < rows; o++) {
+        scale[o] = (double)w->q_scale[o * step];
+        for (size_t i = 0; i < taps; i++)
+            if (w->q_scale[o * step + i * next] != w->q_scale[o * step])
+                return onnx_node_fail(
+                    node, "the weights of output %zu have several scales: one for each output is possible", o);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status weights_of(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
+                                 const onnx_constant **w)
+{
+    if (onnx_tensor_find(t, node->input[0]) != x) return onnx_node_fail(node, "the weights must be its second input");
+    TRY(onnx_node_constant(t->g, node, 1, w));
+    if ((*w)->q == NULL)
+        return onnx_node_fail(node, "the weights are not quantized: put a Quant node behind \"%.60s\"", (*w)->name);
+    return ANNULUS_OK;
+}
+
+/* Values of channel (or neuron) c of y, `each` of them, times scale[c]; plus the third input, if there is one. */
+static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, const double *scale, onnx_tensor *y)
+{
+    const size_t each = y->count / y->dims[0];
+    const onnx_constant *k = NULL;
+    if (node->n_input > 2 && node->input[2][0] != 0) {
+        TRY(onnx_node_constant(t->g, node, 2, &k));
+        if (k->count != 1 && k->count != y->dims[0])
+            return onnx_node_fail(node, "%zu biases for %zu outputs", k->count, y->dims[0]);
+    }
+    for (size_t o = 0; o < y->count; o++) {
+        const size_t c = o / each;
+        y->scale[o] *= scale[c];
+        y->bias[o] = y->bias[o] * scale[c] + (k == NULL ? 0 : (double)k->f[k->count == 1 ? 0 : c]);
+    }
+    return ANNULUS_OK;
+}
+
+/* Gemm and MatMul: weights (out,in), or (in,out) if not transposed. */
+static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int transposed,
+                              onnx_tensor *y)
+{
+    const onnx_constant *w;
+    circuit_linear outer = {0};
+    void *p;
+    TRY(weights_of(t, node, x, &w));
+    if (x->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", x->rank);
+    if (w->rank != 2 || w->dims[transposed ? 1 : 0] != x->count)
+        return onnx_node_fail(node, "weights of %zu dimensions do not fit %zu features", w->rank, x->count);
+    const size_t in = x->count, out = w->count / in;
+    TRY(mem_create(out, sizeof(double) + in * sizeof(int32_t), "weights", &p));
+    double *scale = p;
+    int32_t *W = (int32_t *)(void *)(scale + out);
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++) W[o * in + i] = w->q[transposed ? o * in + i : i * out + o];
+    annulus_status st = row_scales(node, w, out, in, transposed ? in : 1, transposed ? 1 : out, scale);
+    if (st == ANNULUS_OK) st = linear_dense(W, out, in, &outer);
+    if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, 1, &out, "dense", y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, y);
+    mem_free(p);
+    return st;
+}
+
+annulus_status onnx_tensor_gemm(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    float alpha = 1, beta = 1;
+    int64_t trans_a = 0, trans_b = 0;
+    if (node->op_type[0] == 'G') {
+        TRY(onnx_node_float(node, "alpha", 1, &alpha));
+        TRY(onnx_node_float(node, "beta", 1, &beta));
+        TRY(onnx_node_int(node, "transA", 0, &trans_a));
+        TRY(onnx_node_int(node, "transB", 0, &trans_b));
+    }
+    if (alpha != 1 || beta != 1 || trans_a != 0)
+        return onnx_node_fail(node, "alpha and beta must be 1 and transA 0, not %g, %g and %lld", (double)alpha,
+                              (double)beta, (long long)trans_a);
+    return product(t, node, x, trans_b != 0, y);
+}
+
+#define LARGEST 65536
+
+/* Numbers of an attribute for each of `rank` dimensions, `first` behind the ones of a missing first dimension. */
+static annulus_status sizes(const Onnx__NodeProto *node, const char *name, size_t rank, int64_t least, size_t out[2])
+{
+    int64_t v[2] = {1, 1};
+    TRY(onnx_node_ints(node, name, rank, v));
+    out[0] = 1;
+    for (size_t d = 0; d < rank; d++) {
+        if (v[d] < least || v[d] > LARGEST)
+            return onnx_node_fail(node, "attribute %s has %lld, %lld to %d are possible", name, (long long)v[d],
+                                  (long long)least, LARGEST);
+        out[2 - rank + d] = (size_t)v[d];
+    }
+    return ANNULUS_OK;
+}
+
+/* Padding by auto_pad SAME: as many windows as values over the stride. */
+static void same_padding(gather_windows *g, int upper)
+{
+    for (size_t d = 0; d < 2; d++) {
+        const size_t count = (g->size[d] + g->stride[d] - 1) / g->stride[d];
+        const size_t reach = (count - 1) * g->stride[d] + g->dilation[d] * (g->kernel[d] - 1) + 1;
+        const size_t all = reach > g->size[d] ? reach - g->size[d] : 0;
+        g->pad[d] = upper ? all / 2 : all - all / 2;
+        g->pad[d + 2] = all - g->pad[d];
+    }
+}
+
+/* Windows over x (channels, one or two dimensions); the kernel is known. */
+static annulus_status windows_of(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g)
+{
+    const size_t rank = x->rank - 1;
+    int64_t pads[4] = {0};
+    char mode[16] = "NOTSET";
+    g->channels = x->dims[0];
+    g->size[0] = rank == 2 ? x->dims[1] : 1;
+    g->size[1] = x->dims[rank];
+    TRY(sizes(node, "strides", rank, 1, g->stride));
+    TRY(sizes(node, "dilations", rank, 1, g->dilation));
+    TRY(onnx_node_ints(node, "pads", 2 * rank, pads));
+    TRY(onnx_node_text(node, "auto_pad", mode, sizeof mode));
+    const int same = strncmp(mode, "SAME_", 5) == 0;
+    if (!same && strcmp(mode, "NOTSET") != 0 && strcmp(mode, "VALID") != 0)
+        return onnx_node_fail(node, "auto_pad \"%s\" is not supported", mode);
+    for (size_t i = 0; i < 2 * rank; i++)
+        if (pads[i] < 0 || pads[i] > LARGEST)
+            return onnx_node_fail(node, "a padding of %lld is not supported", (long long)pads[i]);
+    for (size_t d = 0; d < rank && strcmp(mode, "NOTSET") == 0; d++) {
+        g->pad[2 - rank + d] = (size_t)pads[d];
+        g->pad[4 - rank + d] = (size_t)pads[rank + d];
+    }
+    if (same) same_padding(g, strcmp(mode, "SAME_UPPER") == 0);
+    return ANNULUS_OK;
+}
+
+/* Shape of what windows make. */
+static annulus_status windows_shape(const Onnx__NodeProto *node, const onnx_tensor *x, const gather_windows *g,
+                                    size_t channels, size_t dims[3])
+{
+    size_t count[2];
+    const annulus_status st = gather_count(g, count);
+    if (st != ANNULUS_OK) return fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+    dims[0] = channels;
+    dims[1] = x->rank == 3 ? count[0] : count[1];
+    dims[2] = count[1];
+    return ANNULUS_OK;
+}
+
+static void windows_name(const onnx_tensor *x, const char *what, const gather_windows *g, char *out, size_t size)
+{
+    if (x->rank == 3)
+        (void)snprintf(out, size, "%s %zux%zu", what, g->kernel[0], g->kernel[1]);
+    else
+        (void)snprintf(out, size, "%s %zu", what, g->kernel[1]);
+}
+
+static annulus_status spatial_check(const Onnx__NodeProto *node, const onnx_tensor *x)
+{
+    if (x->rank == 2 || x->rank == 3) return ANNULUS_OK;
+    return onnx_node_fail(node, "its input has %zu dimensions: channels and one or two more are supported", x->rank);
+}
+
+annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const onnx_constant *w;
+    int64_t group;
+    size_t dims[3], kernel[2] = {1, 1};
+    gather_windows g = {.channels = 0};
+    circuit_linear outer = {0};
+    char name[24];
+    void *p;
+    TRY(spatial_check(node, x));
+    TRY(weights_of(t, node, x, &w));
+    TRY(onnx_node_int(node, "group", 1, &group));
+    if (group < 1 || (uint64_t)group > x->dims[0] || x->dims[0] % (size_t)group != 0 || w->rank != x->rank + 1 ||
+        w->dims[1] != x->dims[0] / (size_t)group || w->dims[0] % (size_t)group != 0)
+        return onnx_node_fail(node, "its weights do not fit %zu channels in %lld groups", x->dims[0], (long long)group);
+    g.kernel[0] = x->rank == 3 ? w->dims[2] : 1;
+    g.kernel[1] = w->dims[w->rank - 1];
+    kernel[0] = g.kernel[2 - (x->rank - 1)];
+    kernel[1] = g.kernel[1];
+    int64_t given[2] = {(int64_t)kernel[0], (int64_t)kernel[1]};
+    TRY(onnx_node_ints(node, "kernel_shape", x->rank - 1, given));
+    if (given[0] != (int64_t)kernel[0] || (x->rank == 3 && given[1] != (int64_t)kernel[1]))
+        return onnx_node_fail(node, "its kernel_shape is not that of its weights");
+    TRY(windows_of(node, x, &g));
+    TRY(windows_shape(node, x, &g, w->dims[0], dims));
+    TRY(mem_create(w->dims[0], sizeof(double), "weights", &p));
+    windows_name(x, "conv", &g, name, sizeof name);
+    const size_t taps = w->count / w->dims[0];
+    annulus_status st = row_scales(node, w, w->dims[0], taps, taps, 1, p);
+    if (st == ANNULUS_OK) st = gather_convolution(&g, w->q, w->dims[0], (size_t)group, &outer);
+    if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, p, y);
+    linear_clear(&outer);
+    mem_free(p);
+    return st;
+}
+
+/* Values over the number of those that the window of each has: all, or those that are no padding. */
+static void divide(const circuit_linear *sums, int all, onnx_tensor *y)
+{
+    const linear_block *b = &sums->blocks[0];
+    for (size_t o = 0; o < b->places; o++) {
+        size_t count = 0;
+        for (size_t k = 0; k < b->taps; k++) count += all || b->from[o * b->taps + k] != LINEAR_NOTHING;
+        if (count == 0) continue;
+        y->scale[o] /= (double)count;
+        y->bias[o] /= (double)count;
+    }
+}
+
+annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const int global = node->op_type[0] == 'G';
+    int64_t ceil_mode = 0, all = 0;
+    size_t dims[3];
+    gather_windows g = {.stride = {1, 1}, .dilation = {1, 1}};
+    circuit_linear sums = {0}, outer = {0};
+    char name[24];
+    TRY(spatial_check(node, x));
+    if (global) {
+        g.channels = x->dims[0];
+        g.size[0] = g.kernel[0] = x->rank == 3 ? x->dims[1] : 1;
+        g.size[1] = g.kernel[1] = x->dims[x->rank - 1];
+    } else {
+        TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
+        TRY(onnx_node_int(node, "count_include_pad", 0, &all));
+        if (ceil_mode != 0) return onnx_node_fail(node, "ceil_mode 1 is not supported: pad its input");
+        TRY(sizes(node, "kernel_shape", x->rank - 1, 1, g.kernel));
+        TRY(windows_of(node, x, &g));
+    }
+    TRY(windows_shape(node, x, &g, x->dims[0], dims));
+    windows_name(x, "average", &g, name, sizeof name);
+    annulus_status st = gather_sums(&g, &sums);
+    if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);
+    if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
+    if (st == ANNULUS_OK) divide(&sums, all != 0, y);
+    linear_clear(&sums);
+    linear_clear(&outer);
+    return st;
+}
+
+annulus_status onnx_tensor_max(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    (void)t, (void)x, (void)y;
+    return onnx_node_fail(node, "the largest of encrypted values takes a tree of look-ups, which is not supported: use "
+                                "AveragePool, or a Conv with stride, in the model");
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes that choose and order values. */
+#include "onnx/onnx_tensor.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static annulus_status numbers_create(size_t count, uint32_t **out)
+{
+    void *p;
+    TRY(mem_create(count, sizeof(uint32_t), "values", &p));
+    *out = p;
+    return ANNULUS_OK;
+}
+
+/* An axis of the model, batch included, as one of a sample. */
+static annulus_status axis_of(const Onnx__NodeProto *node, const onnx_tensor *x, int64_t axis, size_t *out)
+{
+    const int64_t rank = (int64_t)x->rank + 1, from = axis < 0 ? axis + rank : axis;
+    if (from < 1 || from >= rank)
+        return onnx_node_fail(node, "axis %lld is that of the batch, or not there", (long long)axis);
+    *out = (size_t)from - 1;
+    return ANNULUS_OK;
+}
+
+/* A shape of the model, batch included, for x->count values: 0 stands for the size of x, -1 for what is left. */
+static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k, size_t *rank,
+                               size_t dims[ONNX_RANK_MAX])
+{
+    size_t known = 1, open = ONNX_RANK_MAX;
+    int fits = k->i != NULL && k->count >= 2 && k->count <= ONNX_RANK_MAX && k->i[0] >= -1 && k->i[0] <= 1;
+    *rank = fits ? k->count - 1 : 0;
+    for (size_t d = 0; d < *rank && fits; d++) {
+        const int64_t v = k->i[d + 1];
+        dims[d] = v == 0 && d < x->rank ? x->dims[d] : v > 0 ? (size_t)v : 1;
+        fits = v >= -1 && (v != 0 || d < x->rank) && (v != -1 || open == ONNX_RANK_MAX) && dims[d] <= x->count;
+        if (v == -1) open = d;
+        known *= fits ? dims[d] : 1;
+        fits = fits && known <= x->count;
+    }
+    if (fits && open != ONNX_RANK_MAX && k->i[0] != -1 && x->count % known == 0) dims[open] = x->count / known;
+    if (fits && open != ONNX_RANK_MAX) fits = k->i[0] != -1 && x->count % known == 0;
+    if (fits && open == ONNX_RANK_MAX) fits = known == x->count;
+    if (fits) return ANNULUS_OK;
+    return onnx_node_fail(node, "a reshape of %zu values a sample must keep them and the batch", x->count);
+}
+
+annulus_status onnx_tensor_reshape(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    size_t rank = 1, dims[ONNX_RANK_MAX] = {x->count};
+    int64_t axis;
+    const onnx_constant *k;
+    if (node->op_type[0] == 'F') {
+        TRY(onnx_node_int(node, "axis", 1, &axis));
+        if (axis != 1) return onnx_node_fail(node, "axis is %lld: only 1 is supported", (long long)axis);
+    } else if (node->op_type[0] == 'I') { /* Identity */
+        rank = x->rank;
+        memcpy(dims, x->dims, sizeof dims);
+    } else {
+        TRY(onnx_node_constant(t->g, node, 1, &k));
+        TRY(shape_of(node, x, k, &rank, dims));
+    }
+    TRY(onnx_tensor_copy(t, x, y));
+    y->rank = rank;
+    memcpy(y->dims, dims, sizeof dims);
+    return ANNULUS_OK;
+}
+
+/* Number of the value of x behind each of y, axis d of which is axis perm[d] of x. */
+static void permute(const onnx_tensor *x, const size_t *perm, const size_t *dims, uint32_t *from)
+{
+    size_t stride[ONNX_RANK_MAX], all = 1;
+    for (size_t d = x->rank; d-- > 0; all *= x->dims[d]) stride[d] = all;
+    for (size_t o = 0; o < x->count; o++) {
+        size_t left = o, at = 0;
+        for (size_t d = x->rank; d-- > 0; left /= dims[d]) at += left % dims[d] * stride[perm[d]];
+        from[o] = (uint32_t)at;
+    }
+}
+
+annulus_status onnx_tensor_transpose(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    int64_t perm[ONNX_RANK_MAX + 1];
+    size_t of[ONNX_RANK_MAX], dims[ONNX_RANK_MAX];
+    unsigned seen = 0;
+    uint32_t *from;
+    for (size_t d = 0; d <= x->rank; d++) perm[d] = (int64_t)(x->rank - d);
+    TRY(onnx_node_ints(node, "perm", x->rank + 1, perm));
+    for (size_t d = 1; d <= x->rank; d++) {
+        if (perm[0] != 0 || perm[d] < 1 || perm[d] > (int64_t)x->rank || (seen >> perm[d] & 1) != 0)
+            return onnx_node_fail(node, "its perm must keep the batch first, and each axis once");
+        seen |= 1u << perm[d];
+        of[d - 1] = (size_t)perm[d] - 1;
+        dims[d - 1] = x->dims[of[d - 1]];
+    }
+    TRY(numbers_create(x->count, &from));
+    permute(x, of, dims, from);
+    const annulus_status st = onnx_tensor_choose(t, node, x, from, x->rank, dims, y);
+    mem_free(from);
+    return st;
+}
+
+/* Values before[d] + i of axis d, -1: of none. */
+static annulus_status window(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const int64_t *before,
+                             const int64_t *step, const size_t *dims, onnx_tensor *y)
+{
+    size_t count = 1;
+    uint32_t *from;
+    for (size_t d = 0; d < x->rank; d++) {
+        if (dims[d] == 0 || dims[d] > 65536 || (count *= dims[d]) > 65536)
+            return onnx_node_fail(node, "it leaves no value, or more than 65536");
+    }
+    TRY(numbers_create(count, &from));
+    for (size_t o = 0; o < count; o++) {
+        size_t left = o, stride = 1, at = 0;
+        int inside = 1;
+        for (size_t d = x->rank; d-- > 0; left /= dims[d]) {
+            const int64_t i = before[d] + (int64_t)(left % dims[d]) * step[d];
+            inside &= i >= 0 && i < (int64_t)x->dims[d];
+            at += inside ? (size_t)i * stride : 0;
+            stride *= x->dims[d];
+        }
+        from[o] = inside ? (uint32_t)at : LINEAR_NOTHING;
+    }
+    const annulus_status st = onnx_tensor_choose(t, node, x, from, x->rank, dims, y);
+    mem_free(from);
+    return st;
+}
+
+annulus_status onnx_tensor_pad(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const onnx_constant *k, *value = NULL;
+    char mode[16] = "constant";
+    size_t dims[ONNX_RANK_MAX];
+    int64_t before[ONNX_RANK_MAX], step[ONNX_RANK_MAX];
+    TRY(onnx_node_text(node, "mode", mode, sizeof mode));
+    TRY(onnx_node_constant(t->g, node, 1, &k));
+    if (node->n_input > 2 && node->input[2][0] != 0) TRY(onnx_node_constant(t->g, node, 2, &value));
+    if (strcmp(mode, "constant") != 0 || (value != NULL && (value->count != 1 || value->f[0] != 0)))
+        return onnx_node_fail(node, "only zeros can be padded");
+    const size_t rank = x->rank + 1;
+    if (k->i == NULL || k->count != 2 * rank || k->i[0] != 0 || k->i[rank] != 0)
+        return onnx_node_fail(node, "its pads must be %zu integers, of the batch 0", 2 * rank);
+    for (size_t d = 0; d < x->rank; d++) {
+        const int64_t first = k->i[d + 1], behind = k->i[rank + d + 1];
+        if (first < 0 || behind < 0 || first > 65536 || behind > 65536)
+            return onnx_node_fail(node, "a padding of %lld and %lld is not supported", (long long)first,
+                                  (long long)behind);
+        before[d] = -first;
+        step[d] = 1;
+        dims[d] = x->dims[d] + (size_t)(first + behind);
+    }
+    return window(t, node, x, before, step, dims, y);
+}
+
+annulus_status onnx_tensor_slice(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const onnx_constant *k[4] = {NULL}; /* starts, ends, axes, steps */
+    size_t dims[ONNX_RANK_MAX];
+    int64_t before[ONNX_RANK_MAX] = {0}, step[ONNX_RANK_MAX];
+    for (size_t i = 0; i < 4 && i + 1 < node->n_input; i++) {
+        if (node->input[i + 1][0] == 0) continue;
+        TRY(onnx_node_constant(t->g, node, i + 1, &k[i]));
+        if (k[i]->i == NULL || k[i]->count != k[0]->count)
+            return onnx_node_fail(node, "its starts, ends, axes and steps must be as many integers");
+    }
+    if (k[0] == NULL || k[1] == NULL) return onnx_node_fail(node, "its starts and ends must be constants");
+    for (size_t d = 0; d < x->rank; d++) dims[d] = x->dims[d], step[d] = 1;
+    for (size_t i = 0; i < k[0]->count; i++) {
+        size_t d = 0;
+        TRY(axis_of(node, x, k[2] == NULL ? (int64_t)i : k[2]->i[i], &d));
+        const int64_t size = (int64_t)x->dims[d];
+        int64_t first = k[0]->i[i], end = k[1]->i[i];
+        step[d] = k[3] == NULL ? 1 : k[3]->i[i];
+        if (step[d] < 1 || step[d] > size)
+            return onnx_node_fail(node, "a step of %lld is not supported", (long long)step[d]);
+        first = first < -size ? 0 : first < 0 ? first + size : first > size ? size : first;
+        end = end < -size ? 0 : end < 0 ? end + size : end > size ? size : end;
+        before[d] = first;
+        dims[d] = end > first ? (size_t)((end - first + step[d] - 1) / step[d]) : 0;
+    }
+    return window(t, node, x, before, step, dims, y);
+}
+
+/* Outputs of part x of y, which begins at `first` of axis `axis`. */
+static void place_part(const onnx_tensor *y, const onnx_tensor *x, size_t axis, size_t first, uint32_t *map)
+{
+    size_t inner = 1;
+    for (size_t d = axis + 1; d < x->rank; d++) inner *= x->dims[d];
+    for (size_t o = 0; o < x->count; o++) {
+        const size_t at = o / inner % x->dims[axis], outer = o / inner / x->dims[axis];
+        map[o] = (uint32_t)((outer * y->dims[axis] + first + at) * inner + o % inner);
+    }
+}
+
+/* Adds x, a copy that is used up, as the part of y from `first` on. */
+static annulus_status join_part(const onnx_net *t, onnx_tensor *y, onnx_tensor *x, size_t axis, size_t first)
+{
+    circuit_linear both = {0};
+    uint32_t *map;
+    TRY(onnx_tensor_join_sources(t, y, x));
+    TRY(numbers_create(x->count, &map));
+    place_part(y, x, axis, first, map);
+    gather_rename_outputs(&x->linear, map);
+    for (size_t o = 0; o < x->count; o++) {
+        y->scale[map[o]] = x->scale[o];
+        y->bias[map[o]] = x->bias[o];
+    }
+    mem_free(map);
+    TRY(gather_join(&y->linear, &x->linear, &both));
+    y->linear = both;
+    if (x->stage == ONNX_LINEAR) y->stage = ONNX_LINEAR;
+    return ANNULUS_OK;
+}
+
+/* The tensor that input i names fits y along all other axes. */
+static annulus_status part_find(const onnx_net *t, const Onnx__NodeProto *node, size_t i, size_t axis,
+                                const onnx_tensor *y, const onnx_tensor **out)
+{
+    const onnx_tensor *x = onnx_tensor_find(t, node->input[i]);
+    if (x == NULL) return onnx_node_fail(node, "input %zu is a constant, which cannot be concatenated", i);
+    if (x->stage != ONNX_QUANTIZED && x->stage != ONNX_LINEAR)
+        return onnx_node_fail(node, "input %zu is not quantized: put a Quant node in front of it", i);
+    int fits = x->rank == y->rank;
+    for (size_t d = 0; d < x->rank && fits; d++) fits = d == axis || x->dims[d] == y->dims[d];
+    if (!fits) return onnx_node_fail(node, "input %zu has another shape", i);
+    *out = x;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_concat(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    int64_t at = 1;
+    size_t axis = 0, first = 0;
+    void *p;
+    TRY(onnx_node_int(node, "axis", 1, &at));
+    TRY(axis_of(node, x, at, &axis));
+    onnx_tensor made = {.name = y->name, .stage = ONNX_QUANTIZED, .rank = x->rank, .count = 1};
+    memcpy(made.dims, x->dims, sizeof made.dims);
+    made.dims[axis] = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        const onnx_tensor *part = NULL;
+        TRY(part_find(t, node, i, axis, x, &part));
+        made.dims[axis] += part->dims[axis];
+    }
+    for (size_t d = 0; d < made.rank; d++)
+        if ((made.count *= made.dims[d]) > 65536) return onnx_node_fail(node, "more than 65536 values a sample");
+    annulus_status st = mem_create(made.count, sizeof(double), "scales", &p);
+    made.scale = p;
+    if (st == ANNULUS_OK) st = mem_create(made.count, sizeof(double), "biases", &p);
+    made.bias = st == ANNULUS_OK ? p : NULL;
+    for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
+        const onnx_tensor *part = onnx_tensor_find(t, node->input[i]);
+        onnx_tensor copy = {.name = y->name};
+        st = onnx_tensor_copy(t, part, &copy);
+        if (st == ANNULUS_OK) st = join_part(t, &made, &copy, axis, first);
+        onnx_tensor_clear(&copy);
+        first += part->dims[axis];
+    }
+    onnx_tensor_name(&made, "concat");
+    *y = made;
+    return st;
+}

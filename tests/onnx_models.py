@@ -1,0 +1,235 @@
+"""Models in the QONNX dialect with random weights, and what they mean, in numpy: for check_tensors and make_corpus."""
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+DOMAIN = "qonnx.custom_op.general"
+
+
+class Model:
+    """Nodes one after another; every method returns the name of what it makes."""
+
+    def __init__(self, seed, shape):
+        self.random = np.random.default_rng(seed)
+        self.shape, self.nodes, self.constants, self.count = shape, [], [], 0
+
+    def name(self, what):
+        self.count += 1
+        return f"{what}_{self.count}"
+
+    def constant(self, values, kind=np.float32):
+        name = self.name("constant")
+        self.constants.append(numpy_helper.from_array(np.array(values, dtype=kind), name))
+        return name
+
+    def node(self, op, inputs, domain="", **attributes):
+        name = self.name(op)
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes))
+        return name
+
+    def quant(self, x, scale, bits, signed=0, narrow=0):
+        inputs = [x, self.constant(scale), self.constant(0), self.constant(bits)]
+        return self.node("Quant", inputs, DOMAIN, signed=signed, narrow=narrow, rounding_mode="HALF_UP")
+
+    def weights(self, *shape, scale=0.125, channels=True):
+        """Quantized, a scale for each output."""
+        scales = scale * 2.0 ** self.random.integers(-1, 2, (shape[0] if channels else 1,) + (1,) * (len(shape) - 1))
+        values = scales * self.random.integers(-3, 4, shape)
+        return self.quant(self.constant(values), np.broadcast_to(scales, scales.shape), 3, signed=1)
+
+    def conv(self, x, inputs, outputs, kernel, bias=True, group=1, scale=0.125, channels=True, **attributes):
+        w = self.weights(outputs, inputs // group, *kernel, scale=scale, channels=channels)
+        b = [self.constant(self.random.normal(0, 0.3, outputs))] if bias else []
+        return self.node("Conv", [x, w] + b, group=group, **attributes)
+
+    def dense(self, x, inputs, outputs):
+        b = self.constant(self.random.normal(0, 0.3, outputs))
+        return self.node("Gemm", [x, self.weights(outputs, inputs), b], transB=1)
+
+    def normalise(self, x, channels):
+        numbers = [self.random.uniform(0.5, 1.5, channels) * self.random.choice([-1, 1], channels),
+                   self.random.normal(0, 0.3, channels), self.random.normal(0, 0.3, channels),
+                   self.random.uniform(0.5, 1.5, channels)]
+        return self.node("BatchNormalization", [x] + [self.constant(v) for v in numbers], epsilon=1e-3)
+
+    def relu(self, x, scale=0.5, bits=2):
+        return self.quant(self.node("Relu", [x]), scale, bits)
+
+    def finish(self, x, outputs):
+        graph = helper.make_graph(
+            self.nodes, "test", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch",) + self.shape)],
+            [helper.make_tensor_value_info(x, TensorProto.FLOAT, ("batch", outputs))], self.constants)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)])
+
+
+def lenet(seed, size=12):
+    m = Model(seed, (1, size, size))
+    x = m.quant("x", 0.25, 2)
+    x = m.relu(m.conv(x, 1, 3, (5, 5), pads=[2, 2, 2, 2]))
+    x = m.relu(m.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2]))
+    x = m.relu(m.conv(x, 3, 4, (3, 3)))
+    x = m.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    x = m.node("Flatten", [x])
+    x = m.relu(m.dense(x, 4 * (size // 4 - 1) ** 2, 8))
+    return m.finish(m.dense(x, 8, 4), 4)
+
+
+def three_convolutions(seed):
+    """Normalised input, strides, batch normalisation, groups, dilation, a global average."""
+    m = Model(seed, (3, 8, 8))
+    x = m.node("Sub", ["x", m.constant(m.random.normal(0.4, 0.1, (1, 3, 1, 1)))])
+    x = m.node("Div", [x, m.constant(m.random.uniform(0.2, 0.4, (3, 1, 1)))])
+    x = m.quant(x, 0.5, 3, signed=1)
+    x = m.relu(m.normalise(m.conv(x, 3, 4, (3, 3), bias=False, strides=[2, 2], auto_pad="SAME_UPPER"), 4))
+    x = m.relu(m.normalise(m.conv(x, 4, 4, (3, 3), group=2, pads=[2, 2, 2, 2], dilations=[2, 2]), 4))
+    x = m.relu(m.conv(x, 4, 6, (2, 3), auto_pad="SAME_LOWER"))
+    x = m.node("Flatten", [m.node("GlobalAveragePool", [x])])
+    return m.finish(m.dense(x, 6, 5), 5)
+
+
+def residual(seed):
+    """Sums of values, one with twice the other's scale, and of sums with values; a concatenation; a difference."""
+    m = Model(seed, (2, 5, 5))
+    x = m.relu(m.conv(m.quant("x", 0.5, 2), 2, 3, (3, 3), pads=[1, 1, 1, 1]), 0.25)
+    y = m.quant(m.conv(x, 3, 3, (3, 3), pads=[1, 1, 1, 1]), 0.5, 3, signed=1)
+    x = m.relu(m.node("Add", [x, y]))
+    z = m.relu(m.conv(x, 3, 3, (1, 1)))
+    x = m.relu(m.node("Add", [m.conv(z, 3, 3, (3, 3), pads=[1, 1, 1, 1], scale=0.25, channels=False), x]))
+    both = m.node("Concat", [x, z], axis=1)
+    y = m.relu(m.conv(both, 6, 2, (2, 2), strides=[2, 2]))
+    d = m.relu(m.node("Sub", [m.node("Slice", [both] + [m.constant(v, np.int64) for v in ([0], [2], [1], [1])]),
+                              m.node("Slice", [both] + [m.constant(v, np.int64) for v in ([2], [4], [1], [1])])]))
+    flat = m.node("Concat", [m.node("Flatten", [y]), m.node("Flatten", [d])], axis=-1)
+    return m.finish(m.dense(flat, 2 * 4 + 2 * 25, 3), 3)
+
+
+def one_dimension(seed):
+    m = Model(seed, (2, 16))
+    x = m.quant("x", 0.5, 2)
+    x = m.relu(m.conv(x, 2, 4, (3,), pads=[1, 1], dilations=[1]))
+    x = m.quant(m.node("AveragePool", [x], kernel_shape=[3], strides=[2], pads=[1, 1]), 0.25, 3)
+    x = m.relu(m.conv(x, 4, 8, (3,), group=4, strides=[2]), 0.25, 3)
+    x = m.node("Reshape", [x, m.constant([0, -1], np.int64)])
+    return m.finish(m.dense(x, 24, 3), 3)
+
+
+def shapes(seed):
+    """Padding, transposes and reshapes of quantized values; averages that count the padding; a constant factor."""
+    m = Model(seed, (2, 4, 3))
+    x = m.quant("x", 0.5, 2)
+    x = m.node("Pad", [x, m.constant([0, 0, 1, 0, 0, 0, 0, 2], np.int64)])
+    x = m.node("Transpose", [x], perm=[0, 1, 3, 2])
+    x = m.node("AveragePool", [x], kernel_shape=[2, 2], pads=[1, 0, 0, 1], count_include_pad=1)
+    x = m.node("Mul", [x, m.constant(-1.5)])
+    x = m.quant(m.node("Tanh", [x]), 0.25, 3, signed=1)
+    x = m.node("Reshape", [x, m.constant([1, 5, -1], np.int64)])
+    x = m.quant(m.node("Sigmoid", [m.conv(x, 5, 2, (3,))]), 0.25, 2)
+    x = m.node("Flatten", [x])
+    return m.finish(m.node("MatMul", [x, m.quant(m.constant(m.random.integers(-3, 4, (16, 2)) / 4), 0.25, 3, signed=1)]), 2)
+
+
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes]
+
+
+# ---- meaning ----
+def same_pads(mode, sizes, kernel, strides, dilations):
+    total = [max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0) for n, k, s, d in zip(sizes, kernel, strides, dilations)]
+    few, many = [t // 2 for t in total], [t - t // 2 for t in total]
+    return few + many if mode == "SAME_UPPER" else many + few
+
+
+def windows(x, a, kernel):
+    """Padded x (channels, ...), its mask, and the windows' corners."""
+    rank = len(kernel)
+    strides, dilations = a.get("strides", [1] * rank), a.get("dilations", [1] * rank)
+    pads = a.get("pads", [0] * 2 * rank)
+    mode = a.get("auto_pad", b"NOTSET").decode()
+    if mode.startswith("SAME"):
+        pads = same_pads(mode, x.shape[1:], kernel, strides, dilations)
+    around = [(0, 0)] + [(pads[i], pads[rank + i]) for i in range(rank)]
+    padded, mask = np.pad(x, around), np.pad(np.ones(x.shape), around)
+    counts = [(padded.shape[1 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(rank)]
+
+    def take(t, corner):
+        index = tuple(slice(c * s, c * s + d * (k - 1) + 1, d) for c, s, d, k in zip(corner, strides, dilations, kernel))
+        return t[(slice(None),) + index]
+
+    return padded, mask, counts, take
+
+
+def conv(x, w, a):
+    groups = a.get("group", 1)
+    padded, _, counts, take = windows(x, a, w.shape[2:])
+    out = np.zeros([w.shape[0]] + counts)
+    for corner in np.ndindex(*counts):
+        part = take(padded, corner)
+        for o in range(w.shape[0]):
+            g = o // (w.shape[0] // groups)
+            out[(o,) + corner] = (part[g * w.shape[1]:(g + 1) * w.shape[1]] * w[o]).sum()
+    return out
+
+
+def average(x, a):
+    kernel = a["kernel_shape"]
+    padded, mask, counts, take = windows(x, a, kernel)
+    out = np.zeros([x.shape[0]] + counts)
+    for corner in np.ndindex(*counts):
+        axes = tuple(range(1, x.ndim))
+        n = np.prod(kernel) if a.get("count_include_pad", 0) else take(mask, corner)[0].sum()
+        out[(slice(None),) + corner] = take(padded, corner).sum(axis=axes) / n
+    return out
+
+
+def quant(x, scale, zero, bits, a):
+    least = -2 ** (bits - 1) + a["narrow"] if a["signed"] else 0
+    most = 2 ** (bits - 1) - 1 if a["signed"] else 2 ** bits - 1 - a["narrow"]
+    return (np.clip(np.floor(x / scale + 0.5) + zero, least, most) - zero) * scale
+
+
+def pad(x, pads):
+    rank = len(pads) // 2
+    return np.pad(x, [(pads[i], pads[rank + i]) for i in range(1, rank)])
+
+
+def cut(x, starts, ends, axes, steps):
+    for first, end, axis, step in zip(starts, ends, axes, steps):
+        x = np.take(x, range(*slice(first, end, step).indices(x.shape[axis - 1])), axis=axis - 1)
+    return x
+
+
+def channels(v, x):
+    return v.reshape((-1,) + (1,) * (x.ndim - 1))
+
+
+def apply(model, sample):
+    """Of one sample (channels, ...), in double precision."""
+    v = {t.name: numpy_helper.to_array(t).astype(np.float64 if t.data_type == TensorProto.FLOAT else np.int64)
+         for t in model.graph.initializer}
+    v["x"] = sample.astype(np.float64)
+    for n in model.graph.node:
+        i = [v[k] for k in n.input]
+        a = {k.name: helper.get_attribute_value(k) for k in n.attribute}
+        x = i[0]
+        v[n.output[0]] = {
+            "Quant": lambda: quant(x, i[1], i[2], i[3], a),
+            "Conv": lambda: conv(x, i[1], a) + (channels(i[2], x) if len(i) > 2 else 0),
+            "AveragePool": lambda: average(x, a),
+            "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
+            "Gemm": lambda: i[1] @ x + i[2],
+            "MatMul": lambda: x @ i[1],
+            "Add": lambda: (x + i[1]).reshape(x.shape),
+            "Sub": lambda: (x - i[1]).reshape(x.shape),
+            "Mul": lambda: (x * i[1]).reshape(x.shape),
+            "Div": lambda: (x / i[1]).reshape(x.shape),
+            "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
+            * channels(i[1], x) + channels(i[2], x),
+            "Relu": lambda: np.maximum(x, 0),
+            "Sigmoid": lambda: 1 / (1 + np.exp(-x)),
+            "Tanh": lambda: np.tanh(x),
+            "Flatten": lambda: x.reshape(-1),
+            "Reshape": lambda: x.reshape([x.shape[k] if s == 0 else s for k, s in enumerate(i[1][1:])]),
+            "Concat": lambda: np.concatenate(i, axis=a["axis"] - 1 if a["axis"] > 0 else a["axis"]),
+            "Pad": lambda: pad(x, i[1]),
+            "Transpose": lambda: x.transpose([k - 1 for k in a["perm"][1:]]),
+            "Slice": lambda: cut(x, *i[1:]),
+        }[n.op_type]()
+    return v[model.graph.output[0].name]
