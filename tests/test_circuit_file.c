@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_fixture.h"
+#include "random_networks.h"
 
+#include "circuit/circuit_text.h"
 #include <math.h>
 
 static circuit *circuit_of(const lower_options *o)
@@ -228,6 +229,104 @@ static void test_extension(void **state)
     circuit_destroy(c);
 }
 
+/* A circuit with branches: the first random network that has some. */
+static circuit *branched(void)
+{
+    for (uint64_t seed = 1;; seed++) {
+        uint64_t state = seed;
+        circuit *c = NULL;
+        lower_options o;
+        network *n = random_graph(&state);
+        float *x = random_inputs(&state, 40, n->inputs);
+        lower_options_init(&o);
+        o.rounding_bits = 3, o.log2_error = -7;
+        assert_ok(network_lower(n, x, 40, &o, &c));
+        free(x);
+        network_destroy(n);
+        int shared = 0;
+        for (size_t i = 0; i < c->layers_count; i++) shared |= circuit_first_use(c, i) != circuit_last_use(c, i);
+        if (shared && !circuit_is_chain(c) && c->layers_count > 3) return c;
+        circuit_destroy(c);
+    }
+}
+
+static void test_branches(void **state)
+{
+    (void)state;
+    circuit *c = branched(), *back = reread(c);
+    assert_int_equal(c->choice.families.count, 1);
+    assert_memory_equal(c->digest, back->digest, 32);
+    circuit_destroy(back);
+    size_t shared = 0; /* a source that several layers take */
+    while (circuit_first_use(c, shared) == circuit_last_use(c, shared)) shared++;
+    circuit_layer *l = &c->layers[circuit_last_use(c, shared)], *first = &c->layers[0];
+    const uint32_t source = l->sources[0], table = first->table_of[0], input = first->linear.blocks[0].from[0];
+    l->step *= 2, l->period *= 2;
+    refused_as(c, "take the same values in different units");
+    l->step /= 2, l->period /= 2;
+    l->sources[0] = (uint32_t)c->layers_count;
+    refused_as(c, "is behind it or a second time");
+    l->sources[0] = source, l->sources_count += 40;
+    refused_as(c, "sources");
+    l->sources_count -= 40;
+    first->table_of[0] = (uint32_t)first->tables;
+    refused_as(c, "neuron 1 of layer layer 1 has table");
+    first->table_of[0] = table, first->linear.blocks[0].from[0] = (uint32_t)first->in;
+    refused_as(c, "takes an input or gives an output that there is not");
+    first->linear.blocks[0].from[0] = input;
+    circuit_destroy(c);
+}
+
+/* The program of a convolution of one dimension, whole. */
+static void test_text(void **state)
+{
+    (void)state;
+    static const char want[] = "input = 4 integers in [0, 3], 0.5 each\n"
+                               "layer 1 = linear(input)  # 4 -> 4 sums, conv 3\n"
+                               "  matrix 1: 1 x 3 at 4 places\n"
+                               "    row 1: 1 -1 0\n"
+                               "    place 1: - 0 1 -> 0\n"
+                               "    place 2: 0..2 -> 1\n"
+                               "    place 3: 1..3 -> 2\n"
+                               "    place 4: 2 3 - -> 3\n"
+                               "layer 1 = look-up(layer 1)  # relu, 1 table of 7 cells, step 1\n"
+                               "  table 1: 0*4 2 3 3\n"
+                               "  neurons 0..3: table 1, offset 3, sums in [-3, 3]\n"
+                               "output = linear(layer 1)  # 4 -> 1 sums, dense\n"
+                               "  matrix 1: 1 x 4 at 1 place\n"
+                               "    row 1: 1*4\n"
+                               "    place 1: 0..3 -> 0\n";
+    const gather_windows g = {
+        .channels = 1, .size = {1, 4}, .kernel = {1, 3}, .stride = {1, 1}, .dilation = {1, 1}, .pad = {0, 1, 0, 1}};
+    network *n = NULL;
+    circuit_linear l = {0};
+    circuit *c = NULL;
+    char *text = NULL;
+    size_t len = 0;
+    lower_options o;
+    assert_ok(network_create(4, 2, &n));
+    n->input = (quantizer){.scale = 0.5, .bits = 2};
+    assert_ok(gather_convolution(&g, (int32_t[]){1, -1, 0}, 1, 1, &l));
+    assert_ok(gathered_layer_create(4, 4, &l, &n->layers[0]));
+    assert_ok(dense_layer_create(4, 1, &n->layers[1]));
+    (void)snprintf(n->layers[0].op, sizeof n->layers[0].op, "conv 3");
+    n->layers[0].act = ACTIVATION_RELU, n->layers[0].out_q = (quantizer){.scale = 0.25, .bits = 2};
+    for (size_t i = 0; i < 4; i++) n->layers[0].w_scale[i] = 1, n->layers[1].W[i] = 1;
+    n->layers[1].w_scale[0] = 1, n->layers[1].weight_bits = 2;
+    assert_ok(network_set_labels(n, NULL, 1));
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 0, o.log2_error = -7;
+    assert_ok(network_lower(n, NULL, 0, &o, &c));
+    FILE *f = open_memstream(&text, &len);
+    circuit_print(f, c);
+    assert_int_equal(fclose(f), 0);
+    text[sizeof want - 1] = 0;
+    assert_string_equal(text, want);
+    free(text);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 static void test_quantize(void **state)
 {
     (void)state;
@@ -251,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),   cmocka_unit_test(test_insecure_parameters),
         cmocka_unit_test(test_extension),  cmocka_unit_test(test_quantize), cmocka_unit_test(test_errors_round_trip),
-        cmocka_unit_test(test_bad_errors), cmocka_unit_test(test_levels)};
+        cmocka_unit_test(test_bad_errors), cmocka_unit_test(test_levels),   cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

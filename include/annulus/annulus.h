@@ -177,6 +177,8 @@ ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned th
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
+/* The integer program of a circuit file, whole: sources, weights, lists of inputs, tables. As annulus_inspect. */
+ANNULUS_API annulus_status annulus_inspect_program(const char *path, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);
 
 /* The parameter search weighs look-ups and linear layers by what they cost. This measures the processor that it runs

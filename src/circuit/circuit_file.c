@@ -18,6 +18,7 @@ static void layer_write(writer *w, const circuit_layer *l)
 {
     write_string(w, l->name);
     write_string(w, l->activation);
+    write_string(w, l->op);
     write_u64(w, l->in);
     write_u64(w, l->out);
     write_u32(w, l->cells);
@@ -195,6 +196,7 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     uint64_t in = 0, out = 0, tables = 0;
     TRY(read_name(r, l->name, sizeof l->name));
     TRY(read_name(r, l->activation, sizeof l->activation));
+    TRY(read_name(r, l->op, sizeof l->op));
     TRY(read_u64(r, &in));
     TRY(read_u64(r, &out));
     TRY(read_u32(r, &l->cells));

@@ -5,10 +5,13 @@
 
 typedef struct inspect_command {
     const char *path;
-    int json;
+    int json, program;
 } inspect_command;
 
-static const struct argp_option entries[] = {{"json", 'j', 0, 0, "machine-readable", 0}, {0}};
+static const struct argp_option entries[] = {
+    {"json", 'j', 0, 0, "machine-readable", 0},
+    {"circuit", 'c', 0, 0, "the integer program of a circuit file: weights, lists of inputs, tables", 0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -17,12 +20,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         c->json = 1;
         break;
+    case 'c':
+        c->program = 1;
+        break;
     case ARGP_KEY_ARG:
         if (c->path != NULL) argp_error(state, "one file, not also %s", arg);
         c->path = arg;
         break;
     case ARGP_KEY_END:
         if (c->path == NULL) argp_error(state, "a file is needed");
+        if (c->json && c->program) argp_error(state, "one of --json and --circuit");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -37,8 +44,9 @@ int cmd_inspect(int argc, char **argv)
     inspect_command c = {0};
     char *text = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &c);
-    if (annulus_inspect(c.path, c.json, &text) != ANNULUS_OK) return report_failure();
-    (void)report_costs();
+    if ((c.program ? annulus_inspect_program(c.path, &text) : annulus_inspect(c.path, c.json, &text)) != ANNULUS_OK)
+        return report_failure();
+    if (!c.program) (void)report_costs();
     printf(c.json ? "%s\n" : "%s", text);
     annulus_text_destroy(text);
     return finish_stdout();

@@ -2,6 +2,7 @@
 /* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "circuit/circuit_text.h"
 #include "circuit/latency.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
@@ -12,6 +13,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned bits_of(int64_t lo, int64_t hi)
@@ -67,6 +69,30 @@ static void seconds_add(json_t *j, double one, double all)
     (void)json_object_set_new(j, "seconds_all_cores", json_real(all));
 }
 
+/* Its linear part: sources, and what there is of matrices. */
+static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
+{
+    size_t taps = 0, places = 0, weights = 0;
+    json_t *sources = json_array();
+    for (size_t k = 0; k < l->sources_count; k++)
+        (void)json_array_append_new(sources,
+                                    json_string(l->sources[k] == 0 ? "input" : c->layers[l->sources[k] - 1].name));
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        taps = b->taps > taps ? b->taps : taps;
+        places += b->places;
+        weights += b->rows * b->taps;
+    }
+    (void)json_object_set_new(j, "operation", json_string(l->op));
+    (void)json_object_set_new(j, "sources", sources);
+    (void)json_object_set_new(j, "matrices", json_integer((json_int_t)l->linear.blocks_count));
+    (void)json_object_set_new(j, "taps", json_integer((json_int_t)taps));
+    (void)json_object_set_new(j, "places", json_integer((json_int_t)places));
+    (void)json_object_set_new(j, "weights", json_integer((json_int_t)weights));
+    (void)json_object_set_new(j, "products", json_real(linear_products(&l->linear)));
+    (void)json_object_set_new(j, "tables", json_integer((json_int_t)l->tables));
+}
+
 /* What a layer was given: a bound on failures, or on the deviation of its noise. */
 static void bound_add(json_t *j, const circuit *c, const circuit_layer *l, const layer_choice *choice)
 {
@@ -91,6 +117,7 @@ static json_t *layer_json(const circuit *c, size_t i)
                           (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
                           (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
     if (j != NULL) bound_add(j, c, l, choice);
+    if (j != NULL) linear_add_json(j, c, l);
     if (j == NULL || l->cells == 0) {
         if (j != NULL && l->noise == 0) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
@@ -201,6 +228,36 @@ static annulus_status inspect_file(container *file, json_t **out)
         if (*out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the description");
     }
     circuit_destroy(c);
+    return st;
+}
+
+static annulus_status program_text(container *file, char **out)
+{
+    circuit *c = NULL;
+    size_t len = 0;
+    char *text = NULL;
+    TRY(circuit_read(&file->body, &c));
+    annulus_status st = read_end(&file->body);
+    FILE *f = st == ANNULUS_OK ? open_memstream(&text, &len) : NULL;
+    if (f != NULL) {
+        circuit_print(f, c);
+        if (fclose(f) == 0)
+            *out = text;
+        else
+            free(text);
+    }
+    if (st == ANNULUS_OK && *out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the program");
+    circuit_destroy(c);
+    return st;
+}
+
+annulus_status annulus_inspect_program(const char *path, char **out)
+{
+    container file;
+    *out = NULL;
+    TRY(container_read(path, CONTAINER_CIRCUIT, &file));
+    const annulus_status st = program_text(&file, out);
+    container_clear(&file);
     return st;
 }
 

@@ -64,6 +64,19 @@ static void layer_line(FILE *f, const json_t *l)
     fprintf(f, " %8.4f %8.4f\n", number(l, "seconds_one_core"), number(l, "seconds_all_cores"));
 }
 
+/* Sources, operation and size of a layer's linear part. */
+static void linear_line(FILE *f, const json_t *l)
+{
+    char sources[64] = "", size[64];
+    size_t i, len = 0;
+    const json_t *s;
+    json_array_foreach(json_object_get(l, "sources"), i, s) if (len < sizeof sources) len +=
+        (size_t)snprintf(sources + len, sizeof sources - len, "%s%s", i == 0 ? "" : ", ", json_string_value(s));
+    (void)snprintf(size, sizeof size, "%lld, %lld taps", integer(l, "matrices"), integer(l, "taps"));
+    fprintf(f, "%-10s %-32s %-22s %-20s %8lld %10lld %12.0f %7lld\n", text(l, "name"), text(l, "operation"), sources,
+            size, integer(l, "places"), integer(l, "weights"), number(l, "products"), integer(l, "tables"));
+}
+
 static void gadget(FILE *f, const char *what, long long l, long long b)
 {
     if (l > 0) fprintf(f, "  %s l=%lld B=2^%lld", what, l, b);
@@ -118,6 +131,9 @@ static void circuit_lines(FILE *f, const json_t *j)
     if (integer(j, "torus_native") > 0)
         fprintf(f, "  native: torus-native, sums go round by design and are not rounded; s: asked for is a standard "
                    "deviation of the noise at most, no failure\n");
+    fprintf(f, "\n%-10s %-32s %-22s %-20s %8s %10s %12s %7s\n", "layer", "operation", "takes the values of", "matrices",
+            "places", "weights", "products", "tables");
+    json_array_foreach(json_object_get(j, "layers"), i, l) linear_line(f, l);
     fputc('\n', f);
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),

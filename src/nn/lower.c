@@ -351,6 +351,7 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     l->in = d->in;
     l->out = d->out;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
+    (void)snprintf(l->op, sizeof l->op, "%s", d->op[0] == 0 ? "dense" : d->op);
     TRY(lower_linear(n, i, s->units->of[i].multiplier, l, &unit));
     if (activation_is_wave(d->act)) TRY(lower_native_encode(d, unit, s->options, l));
     TRY(circuit_layer_create(l));

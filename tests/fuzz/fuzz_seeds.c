@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_seeds FOLDER: writes the part of the corpus that this library's own writers make (see make_corpus). */
 #include "families_fixture.h"
+#include "random_networks.h"
 #include "wave_fixture.h"
 
 #include "base/file.h"
@@ -96,6 +97,28 @@ static void circuits(const char *folder, const char *path)
     }
 }
 
+/* With convolutions, branches and shared tables. */
+static void branched_circuits(const char *folder, const char *path)
+{
+    for (uint64_t k = 0; k < 3; k++) {
+        uint64_t seed = 20 + k;
+        network *n = random_graph(&seed);
+        float *x = random_inputs(&seed, 40, n->inputs);
+        lower_options o;
+        char name[32];
+        annulus_circuit c = {0};
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.rounding_bits = 2, o.log2_error = -7;
+        check(network_lower(n, x, 40, &o, &c.c));
+        check(annulus_circuit_write(&c, path));
+        (void)snprintf(name, sizeof name, "ok-circuit-branched-%u", (unsigned)k);
+        seed_from_file(folder, name, 1, path);
+        circuit_destroy(c.c);
+        network_destroy(n);
+        free(x);
+    }
+}
+
 static void native_circuit(const char *folder, const char *path)
 {
     uint64_t seed = 8;
@@ -178,6 +201,7 @@ int main(int argc, char **argv)
     (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
     circuits(files, path);
     native_circuit(files, path);
+    branched_circuits(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
     models(onnx);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/circuit_text.h"
+
+#include <inttypes.h>
+
+/* Numbers as ranges first..last or first..last+step; `-` for LINEAR_NOTHING. */
+static void print_numbers(FILE *f, const uint32_t *n, size_t count)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        next = i + 1;
+        if (n[i] == LINEAR_NOTHING) {
+            while (next < count && n[next] == LINEAR_NOTHING) next++;
+            fprintf(f, next == i + 1 ? " -" : " -*%zu", next - i);
+            continue;
+        }
+        const uint32_t step = next < count && n[next] != LINEAR_NOTHING && n[next] > n[i] ? n[next] - n[i] : 0;
+        while (step > 0 && next < count && n[next] != LINEAR_NOTHING && n[next] == n[next - 1] + step) next++;
+        if (next - i < 3) next = i + 1; /* two numbers are no range */
+        fprintf(f, " %u", n[i]);
+        if (next - i >= 3) fprintf(f, step == 1 ? "..%u" : "..%u+%u", n[next - 1], step);
+    }
+}
+
+static void print_values(FILE *f, const int32_t *v, size_t count)
+{
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i + 1; next < count && v[next] == v[i];) next++;
+        if (next - i < 3) next = i + 1;
+        fprintf(f, next - i < 3 ? " %d" : " %d*%zu", v[i], next - i);
+    }
+    fputc('\n', f);
+}
+
+static void print_linear(FILE *f, const circuit_linear *l)
+{
+    for (size_t k = 0; k < l->blocks_count; k++) {
+        const linear_block *b = &l->blocks[k];
+        fprintf(f, "  matrix %zu: %zu x %zu at %zu place%s\n", k + 1, b->rows, b->taps, b->places,
+                b->places == 1 ? "" : "s");
+        for (size_t r = 0; r < b->rows; r++) {
+            fprintf(f, "    row %zu:", r + 1);
+            print_values(f, b->W + r * b->taps, b->taps);
+        }
+        for (size_t p = 0; p < b->places; p++) {
+            fprintf(f, "    place %zu:", p + 1);
+            print_numbers(f, b->from + p * b->taps, b->taps);
+            fputs(" ->", f);
+            print_numbers(f, b->to + p * b->rows, b->rows);
+            fputc('\n', f);
+        }
+    }
+}
+
+static void print_tables(FILE *f, const circuit_layer *l)
+{
+    for (size_t t = 0; t < l->tables; t++) {
+        fprintf(f, "  table %zu:", t + 1);
+        print_values(f, l->table + t * l->cells, l->cells);
+    }
+    for (size_t o = 0, next; o < l->out; o = next) {
+        for (next = o + 1; next < l->out && l->table_of[next] == l->table_of[o] && l->offset[next] == l->offset[o] &&
+                           (l->unit == 0 || l->shift[next] == l->shift[o]);)
+            next++;
+        fprintf(f, next == o + 1 ? "  neuron %zu" : "  neurons %zu..%zu", o, next - 1);
+        fprintf(f, ": table %u", l->table_of[o] + 1);
+        if (l->unit != 0)
+            fprintf(f, ", shift %.9g\n", (double)l->shift[o] * 0x1p-64);
+        else
+            fprintf(f, ", offset %" PRId64 ", sums in [%" PRId64 ", %" PRId64 "]\n", l->offset[o], l->lo[o], l->hi[o]);
+    }
+}
+
+static void print_layer(FILE *f, const circuit *c, size_t i)
+{
+    const circuit_layer *l = &c->layers[i];
+    fprintf(f, "%s = linear(", l->name);
+    for (size_t k = 0; k < l->sources_count; k++)
+        fprintf(f, "%s%s", k == 0 ? "" : ", ", l->sources[k] == 0 ? "input" : c->layers[l->sources[k] - 1].name);
+    fprintf(f, ")  # %zu -> %zu sums, %s\n", l->in, l->out, l->op);
+    print_linear(f, &l->linear);
+    if (l->cells == 0) {
+        fprintf(f, "  period %" PRId64 "\n", l->period);
+        for (size_t o = 0; o < l->out; o++)
+            fprintf(f, "  score %zu: %.9g*sum + %.9g  # %s\n", o, l->real_scale[o], l->real_bias[o], c->labels[o]);
+        return;
+    }
+    fprintf(f, "%s = look-up(%s)  # %s, %zu table%s of %u cells, ", l->name, l->name, l->activation, l->tables,
+            l->tables == 1 ? "" : "s", l->cells);
+    if (l->unit != 0)
+        fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
+    else
+        fprintf(f, "step %" PRId64 "\n", l->step);
+    print_tables(f, l);
+}
+
+void circuit_print(FILE *f, const circuit *c)
+{
+    fprintf(f, "input = %zu integers in [%d, %d], %.9g each\n", c->input.features, c->input.lo, c->input.hi,
+            c->input.scale);
+    for (size_t i = 0; i < c->layers_count; i++) print_layer(f, c, i);
+}
