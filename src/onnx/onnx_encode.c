@@ -46,7 +46,7 @@ static void *initializer(builder *b, char *name, int32_t type, size_t size, size
     onnx__tensor_proto__init(t);
     t->name = name;
     t->has_data_type = 1;
-    t->data_type = type;
+    t->data_type = (int32_t)type;
     t->n_dims = rank;
     t->dims = take(b, 3 * sizeof *t->dims);
     t->has_raw_data = 1;
