@@ -120,7 +120,7 @@ static annulus_status add_tensor(onnx_net *t, const Onnx__NodeProto *node, int32
     if (st == ANNULUS_OK) y->linear = both;
     y->stage = ONNX_LINEAR;
     onnx_tensor_name(y, "+");
-    onnx_tensor_name(y, x->op);
+    onnx_tensor_name(y, x->op[0] == 0 ? "values" : x->op);
     mem_free(factors);
     return st;
 }
