@@ -127,6 +127,17 @@ def shapes(seed):
     return m.finish(m.node("MatMul", [x, m.quant(m.constant(m.random.integers(-3, 4, (16, 2)) / 4), 0.25, 3, signed=1)]), 2)
 
 
+def cifar_size(seed):
+    """20,544 look-ups on 32 x 32 x 3 values."""
+    m = Model(seed, (3, 32, 32))
+    x = m.quant("x", 0.25, 3)
+    x = m.relu(m.conv(x, 3, 16, (3, 3), pads=[1, 1, 1, 1], scale=0.03125), 0.25)
+    x = m.relu(m.conv(x, 16, 16, (3, 3), pads=[1, 1, 1, 1], strides=[2, 2], scale=0.015625), 0.25)
+    x = m.node("Flatten", [m.node("AveragePool", [x], kernel_shape=[4, 4], strides=[4, 4])])
+    x = m.relu(m.dense(x, 256, 64))
+    return m.finish(m.dense(x, 64, 10), 10)
+
+
 ALL = [lenet, three_convolutions, residual, one_dimension, shapes]
 
 
