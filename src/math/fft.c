@@ -137,6 +137,40 @@ void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in)
     fft_words_add(plan, c, in.v);
 }
 
+/* The nearest integer to |x| < 2^51, ties to even. */
+static inline uint64_t nearest(double x)
+{
+    const double shifter = 0x1.8p52;
+    uint64_t bits, zero;
+    x += shifter;
+    memcpy(&bits, &x, sizeof bits);
+    memcpy(&zero, &shifter, sizeof zero);
+    return bits - zero;
+}
+
+static inline void halves_join(size_t lanes, uint64_t *last, const double *high, const double *low)
+{
+    for (size_t i = 0; i < lanes; i++) *(last - i) = (nearest(high[i]) << 32) + nearest(low[i]);
+}
+
+void fft_inverse_halves_reversed(const fft_plan *plan, uint64_t *c, fourier high, fourier low)
+{
+    const size_t lanes = plan->kernels->lanes, M = plan->M;
+    uint64_t *last = c + 2 * M - 1;
+    plan->kernels->inverse(plan, high.v);
+    plan->kernels->inverse(plan, low.v);
+    for (size_t j = 0; j < M; j += lanes) {
+        const size_t at = fft_at(plan->kernels, j);
+        if (lanes == 8) { /* vectors */
+            halves_join(8, last - j, high.v + at, low.v + at);
+            halves_join(8, last - j - M, high.v + at + 8, low.v + at + 8);
+        } else {
+            halves_join(lanes, last - j, high.v + at, low.v + at);
+            halves_join(lanes, last - j - M, high.v + at + lanes, low.v + at + lanes);
+        }
+    }
+}
+
 void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b)
 {
     plan->kernels->mul_add(plan->M, acc.v, a.v, b.v);
@@ -166,8 +200,8 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
         plan->kernels->inverse(plan, y.v);
         for (size_t j = 0; j < M; j++) {
             const double *point = y.v + fft_at(plan->kernels, j);
-            c[j] += (uint64_t)(int64_t)rint(point[0]) << shift;
-            c[j + M] += (uint64_t)(int64_t)rint(point[plan->kernels->lanes]) << shift;
+            c[j] += nearest(point[0]) << shift;
+            c[j + M] += nearest(point[plan->kernels->lanes]) << shift;
         }
     }
     tmp->used = mark;

@@ -31,6 +31,9 @@ void fft_forward_i64(const fft_plan *plan, fourier out, const int64_t *c);
 void fft_forward_torus(const fft_plan *plan, fourier out, const uint64_t *c);
 /* c <- c + IFFT(in) in torus words (mod 2^64, nearest): `in` is scaled as torus (period 1). Destroys `in`. */
 void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in);
+/* c[N-1-j] <- h*2^32 + l modulo 2^64, h and l the nearest integers to coefficient j of IFFT(high) and IFFT(low), below
+ * 2^51. Destroys both. */
+void fft_inverse_halves_reversed(const fft_plan *plan, uint64_t *c, fourier high, fourier low);
 /* acc += a*b, pointwise. */
 void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b);
 /* acc <- 0 */
