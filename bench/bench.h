@@ -7,7 +7,7 @@
 #include "math/torus.h"
 #include "optimizer/security.h"
 #include "tfhe/bootstrap_priv.h"
-#include "tfhe/lwe.h"
+#include "tfhe/packed.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,8 +103,8 @@ static inline uint64_t *bench_encrypt(const bench_keys *k, const uint64_t *messa
     const tfhe_params *p = &k->secret->params;
     uint64_t *body = room(count, 8), *ct = room(count * lwe_words(p), 8);
     must(random_seed(&seed));
-    must(lwe_encrypt_seeded(k->secret, &seed, message, count, body));
-    must(lwe_expand(p, &seed, body, count, 0, ct));
+    must(packed_encrypt_seeded(k->secret, &seed, message, count, body));
+    must(packed_expand(p, &seed, body, count, 0, ct));
     free(body);
     return ct;
 }

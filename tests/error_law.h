@@ -12,7 +12,7 @@
 #include "math/torus.h"
 #include "optimizer/optimizer_priv.h"
 #include "tfhe/bootstrap.h"
-#include "tfhe/lwe.h"
+#include "tfhe/packed.h"
 
 #include <math.h>
 #include <string.h>
@@ -224,8 +224,8 @@ static inline annulus_status law_chain_start(const law_keys *k, unsigned threads
         message[i] = law_encode(k->set->bits, c->meant[i]);
     }
     TRY(random_seed(&masks));
-    TRY(lwe_encrypt_seeded(k->secret, &masks, message, c->batch, c->body));
-    return lwe_expand(law_params(k->set), &masks, c->body, c->batch, threads, c->in);
+    TRY(packed_encrypt_seeded(k->secret, &masks, message, c->batch, c->body));
+    return packed_expand(law_params(k->set), &masks, c->body, c->batch, threads, c->in);
 }
 
 /* One look-up of each input times LAW_NORM, counted if counts != NULL. The outputs become the inputs. */

@@ -235,19 +235,19 @@ static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t coun
     assert_ok(seeded_eval_key_set_create(&c->choice.families, secret, 0, NULL, &seeded));
     assert_ok(eval_key_set_create(seeded, 0, NULL, &eval));
     assert_ok(exec_plan_create(c, &plan));
-    uint64_t *message = malloc(2 * features * 8), *in = malloc(features * words * 8);
+    uint64_t *message = malloc(2 * features * 8);
     uint64_t *ct = malloc(outputs * words * 8), *phase = malloc(outputs * 8);
     for (size_t i = 0; i < count; i++) {
         seed256 masks;
         assert_ok(random_seed(&masks));
         exec_encode(c, q + i * features, message);
-        assert_ok(lwe_encrypt_seeded(secret->of[0], &masks, message, features, message + features));
-        assert_ok(lwe_expand(circuit_inputs(c), &masks, message + features, features, 0, in));
-        assert_ok(exec_encrypted(plan, eval, in, ct, 0, NULL));
+        assert_ok(packed_encrypt_seeded(secret->of[0], &masks, message, features, message + features));
+        const exec_inputs in = {.mask_seed = &masks, .body = message + features};
+        assert_ok(exec_encrypted(plan, eval, &in, ct, 0, NULL, NULL));
         for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(secret->of[0], ct + o * words);
         exec_decode(c, phase, out + i * outputs);
     }
-    free(message), free(in), free(ct), free(phase);
+    free(message), free(ct), free(phase);
     exec_plan_destroy(plan);
     eval_key_set_destroy(eval);
     seeded_eval_key_set_destroy(seeded);

@@ -32,18 +32,18 @@ static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, do
 {
     const secret_key *first = r->secret->of[c->layers[0].family], *last = r->secret->of[circuit_last(c)->family];
     const size_t features = c->input.features, outputs = circuit_last(c)->out;
-    const size_t words = lwe_words(circuit_inputs(c)), words_out = lwe_words(circuit_outputs(c));
+    const size_t words_out = lwe_words(circuit_outputs(c));
     uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
-    uint64_t *in = malloc(features * words * 8), *out = malloc(outputs * words_out * 8);
+    uint64_t *out = malloc(outputs * words_out * 8);
     seed256 seed;
     assert_ok(random_seed(&seed));
     exec_encode(c, q, message);
-    assert_ok(lwe_encrypt_seeded(first, &seed, message, features, body));
-    assert_ok(lwe_expand(&first->params, &seed, body, features, 0, in));
-    assert_ok(exec_encrypted(r->plan, r->eval, in, out, 0, NULL));
+    assert_ok(packed_encrypt_seeded(first, &seed, message, features, body));
+    const exec_inputs in = {.mask_seed = &seed, .body = body};
+    assert_ok(exec_encrypted(r->plan, r->eval, &in, out, 0, NULL, NULL));
     for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(last, out + o * words_out);
     exec_decode(c, phase, acc);
-    free(message), free(body), free(phase), free(in), free(out);
+    free(message), free(body), free(phase), free(out);
 }
 
 /* No rounding, p_error 2^-40, outputs resolved to a whole unit: the encrypted answer is the clear one, exactly. 3

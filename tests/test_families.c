@@ -69,18 +69,18 @@ static int teardown(void **state)
 static void run_encrypted(const exec_plan *plan, const int32_t *q, double *acc)
 {
     const secret_key *first = s.secret->of[s.c->layers[0].family], *last = s.secret->of[circuit_last(s.c)->family];
-    const size_t words = lwe_words(&first->params), words_out = lwe_words(&last->params);
+    const size_t words_out = lwe_words(&last->params);
     uint64_t message[FEATURES], body[FEATURES], phase[OUTPUTS];
-    uint64_t *in = malloc(FEATURES * words * 8), *out = malloc(OUTPUTS * words_out * 8);
+    uint64_t *out = malloc(OUTPUTS * words_out * 8);
     seed256 seed;
     assert_ok(random_seed(&seed));
     exec_encode(s.c, q, message);
-    assert_ok(lwe_encrypt_seeded(first, &seed, message, FEATURES, body));
-    assert_ok(lwe_expand(&first->params, &seed, body, FEATURES, 0, in));
-    assert_ok(exec_encrypted(plan, s.eval, in, out, 0, NULL));
+    assert_ok(packed_encrypt_seeded(first, &seed, message, FEATURES, body));
+    const exec_inputs in = {.mask_seed = &seed, .body = body};
+    assert_ok(exec_encrypted(plan, s.eval, &in, out, 0, NULL, NULL));
     for (size_t o = 0; o < OUTPUTS; o++) phase[o] = lwe_phase(last, out + o * words_out);
     exec_decode(s.c, phase, acc);
-    free(in), free(out);
+    free(out);
 }
 
 static void test_executions_agree(void **state)

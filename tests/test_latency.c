@@ -63,6 +63,18 @@ static void test_linear(void **state)
         cost_model m = nothing;
         m.layer = 2, m.input = 3, m.output = 5, m.expand = 7;
         cost_model_use(&m);
+        const tfhe_params *p = &c->choice.families.of[0];
+        (void)circuit_seconds(c, 1, layers); /* packed inputs: no weights, and nothing else costs yet */
+        assert_true(circuit_packs_inputs(c) == (bits == 4) && (layers[0] < 1e-3 * layers[1]) == (bits == 4));
+        m.fft = 11, m.multiply = 13, m.linear = 17;
+        cost_model_use(&m);
+        const double packed =
+            2 * p->k * p->N * (11 * (5 + ceil(130.0 / p->N)) * log2(p->N) + 13 * 5 * ceil(130.0 / p->N) + 17 * 5);
+        assert_true(near(cost_packed(p, 5, 130), 1e-9 * packed));
+        m.fft = NOTHING, m.multiply = m.linear = 0;
+        cost_model_use(&m);
+        uint32_t *from = c->layers[0].linear.blocks[0].from;
+        from[0] = 1, from[1] = 0; /* not in order: each input by itself */
         const double all = circuit_seconds(c, 1, layers);
         const double first = (limbs * (2 * 130 * 5 + 5 * 5 * 2) + 3 * 130) * (dim + 1) + 7 * 130 * (dim + 1);
         const double second = (limbs * (2 * 5 * 3 + 5 * 3) + 3 * 5) * (dim + 1);

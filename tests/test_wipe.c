@@ -141,8 +141,8 @@ static void use(const secret_key_set *mine, const secret_key_set *read)
     uint64_t message[3] = {1, 2, 3}, body[3];
     for (uint32_t i = 0; i < toys.count; i++) {
         uint64_t *ct = calloc(3 * lwe_words(&toys.of[i]), sizeof *ct);
-        assert_ok(lwe_encrypt_seeded(read->of[i], &mask_seed, message, 3, body));
-        assert_ok(lwe_expand(&toys.of[i], &mask_seed, body, 3, 1, ct));
+        assert_ok(packed_encrypt_seeded(read->of[i], &mask_seed, message, 3, body));
+        assert_ok(packed_expand(&toys.of[i], &mask_seed, body, 3, 1, ct));
         assert_true(lwe_phase(mine->of[i], ct) - message[0] + (1u << 20) <= 2u << 20);
         __real_free(ct);
     }

@@ -6,7 +6,7 @@
 #include "testing.h"
 
 #include "tfhe/bootstrap.h"
-#include "tfhe/lwe.h"
+#include "tfhe/packed.h"
 #include <stdlib.h>
 
 typedef struct fixture {
@@ -37,8 +37,8 @@ static inline uint64_t *fixture_encrypt(const fixture *f, const uint64_t *messag
     seed256 seed;
     uint64_t *body = calloc(count, 8), *ct = calloc(count * lwe_words(p), 8);
     assert_ok(random_seed(&seed));
-    assert_ok(lwe_encrypt_seeded(f->secret, &seed, message, count, body));
-    assert_ok(lwe_expand(p, &seed, body, count, 0, ct));
+    assert_ok(packed_encrypt_seeded(f->secret, &seed, message, count, body));
+    assert_ok(packed_expand(p, &seed, body, count, 0, ct));
     free(body);
     return ct;
 }

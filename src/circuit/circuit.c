@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "math/matrix.h"
+#include "tfhe/packed.h"
 #include <math.h>
 
 annulus_status circuit_create(size_t layers, circuit **out)
@@ -114,6 +115,18 @@ int circuit_is_chain(const circuit *c)
     return 1;
 }
 
+int circuit_packs_inputs(const circuit *c)
+{
+    const circuit_layer *l = &c->layers[0];
+    const linear_block *b = &l->linear.blocks[0];
+    if (l->linear.blocks_count != 1 || b->places != 1 || b->taps != l->in || b->rows != l->out) return 0;
+    for (size_t i = 0; i < b->taps; i++)
+        if (b->from[i] != i) return 0;
+    for (size_t o = 0; o < b->rows; o++)
+        if (b->to[o] != o) return 0;
+    return circuit_last_use(c, 0) == 0 && packed_weights_fit(b->W, b->rows, b->taps);
+}
+
 /* Largest squared two-norms of a layer's weights on the circuit's inputs, and on values that were looked up. */
 static annulus_status largest_norms(const circuit *c, const circuit_layer *l, double *fresh, double *looked)
 {
@@ -153,19 +166,21 @@ annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
+        const int packed = i == 0 && circuit_packs_inputs(c);
         const double expand = i == 0 ? cost_expand_weights() * (double)l->in : 0;
         double fresh, looked;
         TRY(largest_norms(c, l, &fresh, &looked));
-        out[i] = (lookup_layer){.name = l->name,
-                                .half_window = circuit_half_window(l),
-                                .two_norm = sqrt(looked),
-                                .fresh_two_norm = sqrt(fresh),
-                                .cells = l->unit != 0 ? l->cells / 2 : l->cells, /* a step a cell is enough */
-                                .count = l->out,
-                                .weights = circuit_linear_weights(l) + expand,
-                                .is_output = l->cells == 0,
-                                .log2_error = l->log2_error,
-                                .phase_std = l->noise};
+        out[i] =
+            (lookup_layer){.name = l->name,
+                           .half_window = circuit_half_window(l),
+                           .two_norm = sqrt(looked),
+                           .fresh_two_norm = sqrt(fresh),
+                           .cells = l->unit != 0 ? l->cells / 2 : l->cells, /* a step a cell is enough */
+                           .count = l->out,
+                           .weights = packed ? cost_packed_weights(l->out, l->in) : circuit_linear_weights(l) + expand,
+                           .is_output = l->cells == 0,
+                           .log2_error = l->log2_error,
+                           .phase_std = l->noise};
     }
     return ANNULUS_OK;
 }

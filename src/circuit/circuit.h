@@ -161,6 +161,8 @@ static inline size_t circuit_source_values(const circuit *c, size_t source)
 /* The first and the last layer that take values of a source; layers_count: none. */
 size_t circuit_first_use(const circuit *c, size_t source);
 size_t circuit_last_use(const circuit *c, size_t source);
+/* Whether layer 0 is dense and alone takes the inputs, with weights that suit packed_sums (tfhe/packed.h). */
+int circuit_packs_inputs(const circuit *c);
 /* Whether every layer takes the values of the layer before, and no others. */
 int circuit_is_chain(const circuit *c);
 /* Accumulator units of the whole torus, of layers that are not torus-native. */

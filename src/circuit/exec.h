@@ -5,7 +5,7 @@
 #include "base/progress.h"
 #include "circuit/circuit.h"
 #include "tfhe/key_set.h"
-#include "tfhe/lwe.h"
+#include "tfhe/packed.h"
 
 /* Events of a run, of each layer over all samples. Torus-native layers have no range: what wraps there is no event. */
 typedef struct exec_stats {
@@ -64,10 +64,11 @@ annulus_status exec_plan_create(const circuit *c, exec_plan **out) __attribute__
 void exec_plan_destroy(exec_plan *plan);
 /* Torus words that encode integer inputs: out (features). */
 void exec_encode(const circuit *c, const int32_t *q, uint64_t *out);
-/* One sample: in (features, lwe_words of circuit_inputs), out (outputs, lwe_words of circuit_outputs). The keys'
- * families must be the circuit's. */
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
-                              unsigned threads, const annulus_progress *progress) __attribute__((warn_unused_result));
+/* One sample as it is sent: packed under the big key of circuit_inputs (tfhe/packed.h). */
+typedef struct exec_inputs {
+    const seed256 *mask_seed;
+    const uint64_t *body; /* (features) */
+} exec_inputs;
 /* Ciphertexts of one source, one behind the other. */
 typedef struct exec_ciphertexts {
     const uint64_t *ct;
@@ -85,11 +86,15 @@ typedef struct exec_tap {
 size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
 /* Words of their ciphertexts together. */
 size_t exec_live_words(const circuit *c, size_t next);
-/* As exec_encrypted from layer `first` on; in: the ciphertexts of exec_live(first), one source behind the other. tap
- * may be NULL. Values are held until the last layer that takes them is done. */
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
-                                     uint64_t *out, unsigned threads, const exec_tap *tap,
-                                     const annulus_progress *progress) __attribute__((warn_unused_result));
+/* One sample: out (outputs, lwe_words of circuit_outputs). The keys' families must be the circuit's; tap may be NULL.
+ * Values are held until the last layer that takes them is done. */
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_inputs *in, uint64_t *out,
+                              unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+    __attribute__((warn_unused_result));
+/* From layer `first` >= 1 on; values: the ciphertexts of exec_live(first), one source behind the other. */
+annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, size_t first,
+                                   const uint64_t *values, uint64_t *out, unsigned threads, const exec_tap *tap,
+                                   const annulus_progress *progress) __attribute__((warn_unused_result));
 /* For debugging, by who holds the secrets: encrypts sample q (features), runs it, and shows every neuron to the
  * observer (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are
  * switched a second time, which gives the same words. Sums are held against those of the values that the run itself

@@ -16,6 +16,7 @@ typedef struct plan_layer {
 struct exec_plan {
     const circuit *c;
     plan_layer *layers;
+    packed_weights *packed; /* of layer 0, or NULL: it takes every input by itself */
 };
 
 /* centre (in) <- mid2 of the layer's inputs, 0 of the circuit's. */
@@ -81,6 +82,10 @@ annulus_status exec_plan_create(const circuit *c, exec_plan **out)
         st = plan_constants(c, i, &plan->layers[i]);
         if (st == ANNULUS_OK && c->layers[i].cells != 0) st = plan_tables(c, i, &plan->layers[i]);
     }
+    if (st == ANNULUS_OK && circuit_packs_inputs(c)) {
+        const circuit_layer *l = &c->layers[0];
+        st = packed_weights_create(circuit_inputs(c), l->linear.blocks[0].W, l->out, l->in, 0, &plan->packed);
+    }
     if (st == ANNULUS_OK)
         *out = plan;
     else
@@ -97,6 +102,7 @@ void exec_plan_destroy(exec_plan *plan)
         mem_free(tables);
         mem_free(plan->layers[i].constant);
     }
+    packed_weights_destroy(plan->packed);
     mem_free(plan->layers);
     mem_free(plan);
 }
@@ -145,6 +151,7 @@ typedef struct encrypted_run {
     unsigned threads;
     const exec_tap *tap;
     const annulus_progress *progress;
+    const exec_inputs *packed;                      /* of layer 0 in place of values[0], or NULL */
     const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (count, lwe_words of its family) */
     uint64_t *owned[CIRCUIT_MAX_LAYERS + 1];        /* those that the run has made, until none needs them */
 } encrypted_run;
@@ -155,8 +162,8 @@ static size_t words_of(const circuit *c, size_t source)
     return lwe_words(&c->choice.families.of[circuit_family(c, source)]);
 }
 
-/* out (out, words of the sources), all 0, <- W x + constants of layer i */
-static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
+/* out (out, words of the sources), all 0, <- W x of layer i */
+static annulus_status products(const encrypted_run *r, size_t i, uint64_t *out)
 {
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
@@ -170,8 +177,19 @@ static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
     run.room = room;
     const annulus_status st = parallel_for((words + EXEC_COLUMNS - 1) / EXEC_COLUMNS, r->threads, linear_columns, &run);
     mem_free(room);
-    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
     return st;
+}
+
+static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
+{
+    const circuit_layer *l = &r->plan->c->layers[i];
+    const size_t words = words_of(r->plan->c, l->sources[0]);
+    if (i == 0 && r->packed != NULL)
+        TRY(packed_sums(r->plan->packed, r->packed->mask_seed, r->packed->body, r->threads, out));
+    else
+        TRY(products(r, i, out));
+    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
+    return ANNULUS_OK;
 }
 
 /* Look-ups of one layer, in slices. */
@@ -313,28 +331,53 @@ static annulus_status last_layer(encrypted_run *r, uint64_t *out)
     return r->tap == NULL || r->tap->sums == NULL ? ANNULUS_OK : r->tap->sums(r->tap->context, i, out, r->threads);
 }
 
-annulus_status exec_encrypted_tapped(const exec_plan *plan, const eval_key_set *keys, size_t first, const uint64_t *in,
-                                     uint64_t *out, unsigned threads, const exec_tap *tap,
-                                     const annulus_progress *progress)
+/* The layers from `first` on, and what is left of the values. */
+static annulus_status run_layers(encrypted_run *r, size_t first, uint64_t *out)
+{
+    const circuit *c = r->plan->c;
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = first; st == ANNULUS_OK && i + 1 < c->layers_count; i++) st = hidden_layer(r, i);
+    if (st == ANNULUS_OK) st = last_layer(r, out);
+    for (size_t s = 0; s <= c->layers_count; s++) drop(r, s);
+    return st;
+}
+
+static annulus_status expand_inputs(encrypted_run *r, const exec_inputs *in)
+{
+    const circuit *c = r->plan->c;
+    void *p;
+    TRY(mem_create(c->input.features * words_of(c, 0), sizeof(uint64_t), "ciphertexts", &p));
+    r->values[0] = r->owned[0] = p;
+    return packed_expand(circuit_inputs(c), in->mask_seed, in->body, c->input.features, r->threads, p);
+}
+
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_inputs *in, uint64_t *out,
+                              unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+{
+    encrypted_run r = {.plan = plan, .keys = keys, .threads = threads, .tap = tap, .progress = progress};
+    REQUIRE(tfhe_families_equal(&keys->families, &plan->c->choice.families));
+    if (plan->packed != NULL) {
+        r.packed = in;
+        return run_layers(&r, 0, out);
+    }
+    const annulus_status st = expand_inputs(&r, in);
+    if (st == ANNULUS_OK) return run_layers(&r, 0, out);
+    drop(&r, 0);
+    return st;
+}
+
+annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, size_t first,
+                                   const uint64_t *values, uint64_t *out, unsigned threads, const exec_tap *tap,
+                                   const annulus_progress *progress)
 {
     const circuit *c = plan->c;
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
     encrypted_run r = {.plan = plan, .keys = keys, .threads = threads, .tap = tap, .progress = progress};
-    REQUIRE(tfhe_families_equal(&keys->families, &c->choice.families));
+    REQUIRE(first >= 1 && tfhe_families_equal(&keys->families, &c->choice.families));
     const size_t count = exec_live(c, first, sources);
     for (size_t k = 0; k < count; k++) {
-        r.values[sources[k]] = in;
-        in += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
+        r.values[sources[k]] = values;
+        values += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
     }
-    annulus_status st = ANNULUS_OK;
-    for (size_t i = first; st == ANNULUS_OK && i + 1 < c->layers_count; i++) st = hidden_layer(&r, i);
-    if (st == ANNULUS_OK) st = last_layer(&r, out);
-    for (size_t s = 0; s <= c->layers_count; s++) drop(&r, s);
-    return st;
-}
-
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const uint64_t *in, uint64_t *out,
-                              unsigned threads, const annulus_progress *progress)
-{
-    return exec_encrypted_tapped(plan, keys, 0, in, out, threads, NULL, progress);
+    return run_layers(&r, first, out);
 }

@@ -100,19 +100,17 @@ static annulus_status observe_layer(void *context, size_t layer, const uint64_t 
     return ANNULUS_OK;
 }
 
-static annulus_status encrypt(const observation *v, const int32_t *q, unsigned threads, uint64_t *in)
+/* body (features) */
+static annulus_status encrypt(const observation *v, const int32_t *q, seed256 *seed, uint64_t *body)
 {
     const size_t features = v->c->input.features;
     const secret_key *secret = v->secrets->of[v->c->layers[0].family];
-    seed256 seed;
-    void *memory;
-    TRY(mem_create(2 * features, sizeof(uint64_t), "sample", &memory));
-    uint64_t *message = memory, *body = message + features;
+    void *message;
+    TRY(mem_create(features, sizeof(uint64_t), "sample", &message));
     exec_encode(v->c, q, message);
-    annulus_status st = random_seed(&seed);
-    if (st == ANNULUS_OK) st = lwe_encrypt_seeded(secret, &seed, message, features, body);
-    if (st == ANNULUS_OK) st = lwe_expand(&secret->params, &seed, body, features, threads, in);
-    mem_wipe_free(memory, 2 * features * sizeof(uint64_t));
+    annulus_status st = random_seed(seed);
+    if (st == ANNULUS_OK) st = packed_encrypt_seeded(secret, seed, message, features, body);
+    mem_wipe_free(message, features * sizeof(uint64_t));
     return st;
 }
 
@@ -120,7 +118,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
                                        const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
                                        const exec_observer *observer, double *out)
 {
-    const size_t widest = exec_widest(c), of_inputs = c->input.features * lwe_words(circuit_inputs(c));
+    const size_t widest = exec_widest(c), of_inputs = c->input.features;
     const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
     observation v = {.c = c, .keys = keys, .secrets = secrets, .observer = observer, .sample = sample};
     void *values, *ciphertexts = NULL;
@@ -133,10 +131,12 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     v.room = v.phase + 2 * widest;
     const exec_tap tap = {.sums = observe_layer, .context = &v};
     annulus_status st = mem_create(of_inputs + of_outputs, sizeof(uint64_t), "ciphertexts", &ciphertexts);
-    uint64_t *in = ciphertexts;
+    uint64_t *body = ciphertexts;
+    seed256 seed;
+    const exec_inputs in = {.mask_seed = &seed, .body = body};
     exec_columns(c, &v.store, q, 1, v.x);
-    if (st == ANNULUS_OK) st = encrypt(&v, q, threads, in);
-    if (st == ANNULUS_OK) st = exec_encrypted_tapped(plan, keys, 0, in, in + of_inputs, threads, &tap, NULL);
+    if (st == ANNULUS_OK) st = encrypt(&v, q, &seed, body);
+    if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, &in, body + of_inputs, threads, &tap, NULL);
     if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
     mem_wipe_free(values, bytes);
     mem_free(ciphertexts);

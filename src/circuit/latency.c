@@ -63,8 +63,10 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
         const circuit_layer *l = &c->layers[i];
         const uint32_t from = circuit_source(c, i), own = l->family;
         const tfhe_params *p = &f->of[from], keyswitch = tfhe_switch_params(f, from, own);
-        double seconds = linear_seconds(p, l, workers);
-        if (i == 0) seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
+        const int packed = i == 0 && circuit_packs_inputs(c);
+        double seconds = packed ? cost_packed(p, busiest(l->out, workers), l->in) : linear_seconds(p, l, workers);
+        if (i == 0 && !packed)
+            seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
         if (l->cells != 0) seconds += look_ups_seconds(&keyswitch, &f->of[own], l, workers);
         seconds *= crowd;
         if (layers != NULL) layers[i] = seconds;

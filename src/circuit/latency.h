@@ -6,7 +6,7 @@
 #include "circuit/circuit.h"
 
 /* Seconds of one inference on `threads` threads (0: all; at most as many as there are cores), by the current cost
- * model: expansion of the inputs, linear layers and look-ups as exec_encrypted shares them out among workers that
- * nothing else holds up. layers (layers_count): of each layer, the first with the expansion; or NULL. */
+ * model: sums of packed inputs or their expansion, linear layers and look-ups as exec_encrypted shares them out among
+ * workers that nothing else holds up. layers (layers_count): of each layer, the first with the expansion; or NULL. */
 double circuit_seconds(const circuit *c, unsigned threads, double *layers);
 #endif

@@ -75,8 +75,8 @@ static annulus_status encrypt_samples(const annulus_client_key *k, const circuit
         exec_encode(c, p, q);
         st = random_seed(&x->seeds[i]);
         if (st == ANNULUS_OK)
-            st = lwe_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
-                                    x->body + i * features);
+            st = packed_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
+                                       x->body + i * features);
     }
     mem_wipe_free(p, features * sizeof(int32_t));
     mem_wipe_free(q, q == NULL ? 0 : features * sizeof(uint64_t));
@@ -199,7 +199,6 @@ typedef struct run {
     const annulus_input *x;
     annulus_output *y;
     exec_plan *plan;
-    uint64_t *in; /* (features, words) of the sample at hand */
     unsigned threads;
     const annulus_progress *progress;
     checkpoint state;
@@ -226,11 +225,13 @@ static annulus_status run_sample(run *r)
     const size_t i = r->state.sample;
     const annulus_progress progress = {report_all, r};
     const exec_tap tap = {.values = keep_values, .context = r};
+    const exec_inputs in = {.mask_seed = &r->x->seeds[i], .body = r->x->body + i * r->x->features};
+    uint64_t *out = r->y->ct + i * r->y->outputs * r->y->words;
     if (r->state.layer == 0)
-        TRY(lwe_expand(circuit_inputs(r->c), &r->x->seeds[i], r->x->body + i * r->x->features, r->x->features,
-                       r->threads, r->in));
-    TRY(exec_encrypted_tapped(r->plan, r->k->expanded, r->state.layer, r->state.layer == 0 ? r->in : r->state.values,
-                              r->y->ct + i * r->y->outputs * r->y->words, r->threads, &tap, &progress));
+        TRY(exec_encrypted(r->plan, r->k->expanded, &in, out, r->threads, &tap, &progress));
+    else
+        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->state.layer, r->state.values, out, r->threads, &tap,
+                                &progress));
     checkpoint_close(&r->state);
     r->state.layer = 0;
     r->state.sample++;
@@ -246,10 +247,6 @@ static annulus_status report_inputs(const run *r)
 
 static annulus_status run_samples(run *r, double *seconds)
 {
-    const size_t words = r->x->features * lwe_words(circuit_inputs(r->c));
-    void *in;
-    TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &in));
-    r->in = in;
     annulus_status st = exec_plan_create(r->c, &r->plan);
     for (size_t i = r->state.sample; st == ANNULUS_OK && i < r->x->count; i++) {
         const double start = clock_seconds(CLOCK_MONOTONIC);
@@ -259,7 +256,6 @@ static annulus_status run_samples(run *r, double *seconds)
     }
     if (st == ANNULUS_OK) st = report_inputs(r);
     exec_plan_destroy(r->plan);
-    mem_free(in);
     return st;
 }
 

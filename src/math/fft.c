@@ -176,6 +176,11 @@ void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b)
     plan->kernels->mul_add(plan->M, acc.v, a.v, b.v);
 }
 
+void fft_dot(const fft_plan *plan, fourier out, fourier a, size_t a_stride, fourier b, size_t b_stride, size_t count)
+{
+    plan->kernels->dot(plan->M, out.v, a.v, a_stride, b.v, b_stride, count);
+}
+
 void fft_zero(const fft_plan *plan, fourier acc)
 {
     memset(acc.v, 0, plan->N * sizeof(double));

@@ -36,6 +36,8 @@ void fft_inverse_add_torus(const fft_plan *plan, uint64_t *c, fourier in);
 void fft_inverse_halves_reversed(const fft_plan *plan, uint64_t *c, fourier high, fourier low);
 /* acc += a*b, pointwise. */
 void fft_mul_add(const fft_plan *plan, fourier acc, fourier a, fourier b);
+/* out <- sum of a*b, pointwise, over `count` >= 1 pairs that follow a and b at a_stride and b_stride doubles. */
+void fft_dot(const fft_plan *plan, fourier out, fourier a, size_t a_stride, fourier b, size_t b_stride, size_t count);
 /* acc <- 0 */
 void fft_zero(const fft_plan *plan, fourier acc);
 

@@ -75,6 +75,16 @@ static void mul_add(size_t M, double *acc, const double *a, const double *b)
     for (size_t j = 0; j < M; j += LANES) cv_store(acc, j, cv_mul_add(cv_load(a, j), cv_load(b, j), cv_load(acc, j)));
 }
 
+static void dot(size_t M, double *out, const double *a, size_t a_stride, const double *b, size_t b_stride, size_t count)
+{
+    for (size_t j = 0; j < M; j += LANES) {
+        cv sum = cv_mul(cv_load(a, j), cv_load(b, j));
+        for (size_t i = 1; i < count; i++)
+            sum = cv_mul_add(cv_load(a + i * a_stride, j), cv_load(b + i * b_stride, j), sum);
+        cv_store(out, j, sum);
+    }
+}
+
 const fft_kernels FFT_KERNELS = {
     .name = FFT_NAME,
     .lanes = LANES,
@@ -85,6 +95,7 @@ const fft_kernels FFT_KERNELS = {
     .forward_rest = forward_rest,
     .first_pass = first_pass,
     .mul_add = mul_add,
+    .dot = dot,
     .lead = LEAD,
     .matrix_pack = matrix_pack,
     .middle = middle,

@@ -164,6 +164,12 @@ static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
     fft_words_add(plan, acc, v);
 }
 
+static void dot(size_t M, double *out, const double *a, size_t a_stride, const double *b, size_t b_stride, size_t count)
+{
+    memset(out, 0, 2 * M * sizeof *out);
+    for (size_t i = 0; i < count; i++) mul_add(M, out, a + i * a_stride, b + i * b_stride);
+}
+
 const fft_kernels fft_kernels_ref = {
     .name = "ref",
     .lanes = 1,
@@ -174,6 +180,7 @@ const fft_kernels fft_kernels_ref = {
     .forward_rest = forward,
     .first_pass = first_pass,
     .mul_add = mul_add,
+    .dot = dot,
     .lead = 0,
     .matrix_pack = matrix_pack,
     .middle = middle,

@@ -40,6 +40,9 @@ typedef struct fft_kernels {
     void (*forward_rest)(const fft_plan *plan, double *v);
     /* acc += a*b over M complex values. */
     void (*mul_add)(size_t M, double *acc, const double *a, const double *b);
+    /* out <- sum of a*b over `count` >= 1 pairs, apart by a_stride and b_stride. */
+    void (*dot)(size_t M, double *out, const double *a, size_t a_stride, const double *b, size_t b_stride,
+                size_t count);
     /* Entry (r, c) of a matrix of rows x columns <- in. */
     void (*matrix_pack)(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c,
                         const double *in);

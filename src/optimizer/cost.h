@@ -18,8 +18,8 @@ typedef struct cost_model {
     double keyswitch, keyswitch_read;   /* per kN l (n+1): a ciphertext in a large batch; reading the key, for one */
     /* per word, kN+1, of the ciphertexts of a linear layer and limb of its weights (but `input`): */
     double layer, input, output; /* a weight, an input, an output and MATRIX_CHUNK of its inputs */
-    double expand; /* per word, kN, of a seeded ciphertext: expanding it and fetching it for the first layer */
-    double crowd;  /* not ns: time of a worker's part while all cores work over that while the others rest, >= 1 */
+    double expand;               /* per word, kN, of a packed value: expanding it and fetching it for the first layer */
+    double crowd; /* not ns: time of a worker's part while all cores work over that while the others rest, >= 1 */
 } cost_model;
 
 /* Fitted to one machine: what everything uses until cost_model_use. */
@@ -54,8 +54,12 @@ double cost_keyswitches(const tfhe_params *p, double count);
 double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double count);
 /* Weights that take as long as a linear layer (out, in) whose weights have so many limbs (matrix_weight_limbs). */
 double cost_linear_weights(size_t out, size_t in, unsigned limbs);
-/* Weights that take as long as expanding a ciphertext from its seed. */
+/* Weights that take as long as expanding a packed value. */
 double cost_expand_weights(void);
+/* Seconds of the sums (rows, count) of packed inputs (tfhe/packed.h), and weights that take as long, about, whatever
+ * the ring. */
+double cost_packed(const tfhe_params *p, size_t rows, size_t count);
+double cost_packed_weights(size_t rows, size_t count);
 /* If `threads` of `all` cores work at once: factor on the time of a worker, between 1 and `crowd`; seconds that a batch
  * waits longer for the keys, between 0 and what `read_all` says. */
 double cost_crowd(unsigned threads, unsigned all);

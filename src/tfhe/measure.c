@@ -6,7 +6,7 @@
 #include "base/parallel.h"
 #include "math/matrix.h"
 #include "tfhe/bootstrap_priv.h"
-#include "tfhe/lwe.h"
+#include "tfhe/packed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -192,7 +192,7 @@ typedef struct expansion {
 static annulus_status run_expansion(void *context)
 {
     const expansion *e = context;
-    return lwe_expand(&e->p, &e->seed, e->body, EXPANDED, 1, e->out);
+    return packed_expand(&e->p, &e->seed, e->body, EXPANDED, 1, e->out);
 }
 
 annulus_status measure_expand(double *seconds)

@@ -17,7 +17,7 @@ annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *sec
     __attribute__((warn_unused_result));
 /* One word of the ciphertexts of a linear layer (out, in) of weights within [-511, 511]. */
 annulus_status measure_linear(size_t out, size_t in, double *seconds) __attribute__((warn_unused_result));
-/* One word of a ciphertext that is expanded from its seed. */
+/* One word of a packed value that is expanded (tfhe/packed.h). */
 annulus_status measure_expand(double *seconds) __attribute__((warn_unused_result));
 /* A keyswitch and bootstrap at EF = 1 in a batch of `count` (1 to 32): of one core's computing while the others rest,
  * and of the clock while all do as many together (bootstrap_batch on all threads). Without OpenMP there is one. */

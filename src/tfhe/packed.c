@@ -240,12 +240,9 @@ static annulus_status sum_row(void *context, size_t row, unsigned worker)
     const fourier part[2] = {{s->hat + 2 * worker * words}, {s->hat + (2 * worker + 1) * words}};
     uint64_t *out = s->out + row * (k * N + 1), body = 0;
     for (size_t c = 0; c < k; c++) {
-        for (size_t h = 0; h < 2; h++) {
-            fft_zero(w->plan, part[h]);
-            for (size_t g = 0; g < all; g++)
-                fft_mul_add(w->plan, part[h], (fourier){s->masks + ((g * k + c) * 2 + h) * words},
-                            (fourier){w->hat + (row * all + g) * words});
-        }
+        for (size_t h = 0; h < 2; h++)
+            fft_dot(w->plan, part[h], (fourier){s->masks + (c * 2 + h) * words}, 2 * k * words,
+                    (fourier){w->hat + row * all * words}, words, all);
         fft_inverse_halves_reversed(w->plan, out + c * N, part[0], part[1]);
     }
     for (size_t i = 0; i < w->count; i++) body += (uint64_t)(int64_t)w->W[row * w->count + i] * s->body[i];

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sums of packed inputs at k=3, N=512: microseconds a neuron of a first layer (64, 784) of 4-bit weights, transforms of
+ * the masks among them, on one core; beside them, interleaved, the product of the inputs one by one. */
+#include "bench.h"
+
+#include "math/matrix.h"
+
+#define ROUNDS 31u
+#define ROWS 64u
+#define COUNT 784u
+
+int main(void)
+{
+    const tfhe_params p = bench_secure((tfhe_params){
+        .n = 600, .k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .pbs_group = 1, .ks_l = 3, .ks_b = 3});
+    const size_t words = lwe_words(&p);
+    const seed256 masks = {{1}};
+    int32_t *W = room(ROWS * COUNT, sizeof *W);
+    uint64_t *body = room(COUNT, sizeof *body), *out = room(ROWS * words, sizeof *out);
+    uint64_t *each = room(COUNT * words, sizeof *each);
+    double packed[ROUNDS], single[ROUNDS];
+    packed_weights *w;
+    for (size_t i = 0; i < (size_t)ROWS * COUNT; i++) W[i] = (int32_t)(i * 7919 % 15) - 7;
+    must(packed_weights_create(&p, W, ROWS, COUNT, 1, &w));
+    must(packed_expand(&p, &masks, body, COUNT, 1, each));
+    for (size_t i = 0; i < ROUNDS; i++) {
+        double start = bench_cpu_seconds();
+        must(packed_sums(w, &masks, body, 1, out));
+        packed[i] = bench_cpu_seconds() - start;
+        start = bench_cpu_seconds();
+        matrix_mul_add_u64(out, words, W, ROWS, COUNT, each, words, words);
+        single[i] = bench_cpu_seconds() - start;
+    }
+    const double ours = 1e6 * bench_median(packed, ROUNDS) / ROWS, one = 1e6 * bench_median(single, ROUNDS) / ROWS;
+    fprintf(stderr, "a neuron: %.2f us packed, %.1f us of inputs one by one (medians of %u)\n", ours, one, ROUNDS);
+    printf("%.2f\n", ours);
+    packed_weights_destroy(w);
+    free(W), free(body), free(out), free(each);
+    return 0;
+}
