@@ -145,13 +145,16 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     const batch v = worker_batch(s, index, worker);
     unsigned events[EXEC_BATCH] = {0};
     exec_columns(c, &s->store, s->x + v.first * c->input.features, v.count, v.x);
-    memset(v.noise, 0, s->store.rows * EXEC_BATCH * sizeof *v.noise); /* that of inputs is in the sums */
+    memset(v.noise + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.noise);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const size_t normals =
             (s->fresh_std[i] != NULL ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : 0);
         exec_linear(c, &s->store, i, v.x, v.count, v.room);
-        exec_linear(c, &s->store, i, v.noise, v.count, v.room);
+        if (l->sources_count > 1 || l->sources[0] != 0)
+            exec_linear(c, &s->store, i, v.noise, v.count, v.room);
+        else /* noise of inputs is drawn for their sums */
+            memset(v.noise + s->store.first[i + 1] * EXEC_BATCH, 0, l->out * EXEC_BATCH * sizeof *v.noise);
         for (size_t b = 0; b < v.count; b++) {
             if (normals > 0) {
                 TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
