@@ -170,7 +170,7 @@ static void regression_and_prepared_outputs(void **state)
         assert_true(r2 > (acts[a] == ACTIVATION_IDENTITY ? 0.5 : 0.93));
         assert_ok(train_data_create(d, &o, 5, &t));
         double *all = calloc(t.count, sizeof *all);
-        assert_ok(train_outputs(n, &t, t.order, t.count, 2, all));
+        assert_ok(train_outputs(n, &t, t.order, t.count, 2, 0, all));
         for (size_t i = 0; i < t.count; i++) {
             assert_ok(network_apply(n, d->x + 2 * t.order[i], &y));
             assert_true(fabs(y - all[i]) < 1e-9 * fabs(y));

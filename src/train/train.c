@@ -16,14 +16,14 @@ void train_options_init(train_options *o)
     *o = (train_options){.hidden = {92, 32},
                          .hidden_count = 2,
                          .act = ACTIVATION_RELU,
-                         .weight_bits = 4,
-                         .activation_bits = 4,
+                         .offsets = 1,
+                         .rise = 0.25,
                          .input_bits = 4,
                          .epochs = 30,
                          .batch = 128,
                          .learning_rate = 0.003,
                          .validation = 0.1,
-                         .phase_noise = 0.1,
+                         .phase_noise = -1,
                          .weight_decay = 0.01,
                          .outlier = 0.0,
                          .shift = 0,
@@ -36,15 +36,35 @@ static annulus_status range_check(const char *what, double value, double least, 
     return fail(ANNULUS_ERR_INPUT, "training options: %s is %g, %g to %g are possible", what, value, least, most);
 }
 
+/* Options with every default in place. */
+static train_options settled(const train_options *o)
+{
+    train_options s = *o;
+    const int wave = activation_is_wave(s.act);
+    if (s.weight_bits == 0) s.weight_bits = wave ? 8 : 4;
+    if (s.activation_bits == 0) s.activation_bits = wave ? 8 : 4;
+    if (s.phase_noise < 0) s.phase_noise = wave ? 0.03125 : 0.1;
+    return s;
+}
+
+static annulus_status wave_options_check(const train_options *o)
+{
+    TRY(range_check("offsets", (double)o->offsets, 1, activation_is_wave(o->act) ? 16 : 1));
+    if (!(o->rise > 0)) return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", o->rise);
+    TRY(range_check("rise", o->rise, 0, 0.5));
+    TRY(range_check("value_noise", o->value_noise, 0, activation_is_wave(o->act) ? 1 : 0));
+    return range_check("phase_noise", o->phase_noise, 0, activation_is_wave(o->act) ? 0.25 : 10);
+}
+
 static annulus_status options_check(const train_options *o)
 {
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
-    if (activation_is_wave(o->act))
-        return fail(ANNULUS_ERR_INPUT, "training options: activation %s cannot be trained", activation_name(o->act));
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
-    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY;
+    for (size_t i = 0; i <= o->hidden_count; i++)
+        if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
+    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
     TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
                     is_signed ? 2 : 1, 8));
     TRY(range_check("input_bits", o->input_bits, 1, 8));
@@ -52,7 +72,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("batch", (double)o->batch, 2, BATCH_MAX));
     TRY(range_check("learning_rate", o->learning_rate, 1e-8, 10));
     TRY(range_check("validation", o->validation, 0, 0.5));
-    TRY(range_check("phase_noise", o->phase_noise, 0, 10));
+    TRY(wave_options_check(o));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
     TRY(range_check("outlier", o->outlier, 0, 100));
     return range_check("shift", o->shift, 0, 64);
@@ -104,6 +124,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
             return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch + 1,
                         l->o->learning_rate);
         TRY(train_backward(l->m, l->m->batch));
+        train_wave_follow(l->m, l->m->batch);
         const double rate = rate_at(l);
         TRY(train_adam(l->m, rate, l->o->weight_decay, ++l->step));
         *loss += part / (double)l->steps;
@@ -113,6 +134,8 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
 
 static annulus_status run_epochs(loop *l, network **out)
 {
+    const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift};
+    TRY(train_wave_start(l->m, &start_from, l->m->batch));
     for (unsigned e = 0; e < l->o->epochs; e++) {
         const double start = clock_seconds(CLOCK_MONOTONIC);
         train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
@@ -122,7 +145,9 @@ static annulus_status run_epochs(loop *l, network **out)
         if (!last && l->report == NULL) continue;
         network *n = NULL;
         TRY(train_fold(l->m, l->t, &n));
-        const annulus_status st = train_score(n, l->t, l->o->threads, &report.validation);
+        annulus_status st = train_score(n, l->t, l->o->threads, l->key, &report.validation);
+        if (st == ANNULUS_OK && last && activation_is_wave(l->o->act))
+            st = train_score_noise(n, l->t, l->o->threads, l->key);
         report.seconds = clock_seconds(CLOCK_MONOTONIC) - start;
         if (st == ANNULUS_OK && l->report != NULL) l->report(l->context, &report);
         if (st == ANNULUS_OK && last)
@@ -158,10 +183,11 @@ annulus_status train_network(const dataset *data, const train_options *options, 
                              const annulus_progress *progress, network **out)
 {
     train_data t;
-    loop l = {.o = options, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
-    TRY(options_check(options));
-    TRY(train_key(options->seed, &l.key));
-    TRY(train_data_create(data, options, l.key, &t));
+    const train_options o = settled(options);
+    loop l = {.o = &o, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
+    TRY(options_check(&o));
+    TRY(train_key(o.seed, &l.key));
+    TRY(train_data_create(data, &o, l.key, &t));
     const int blas_threads = openblas_get_num_threads();
     openblas_set_num_threads(1);
     const annulus_status st = run(&l, out);

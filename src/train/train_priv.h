@@ -14,6 +14,8 @@
 #define TRAIN_BLOCK ((size_t)256)
 /* Samples from which the final mean and variance of every pre-activation are taken. */
 #define TRAIN_STATISTICS ((size_t)10000)
+/* Accuracy, or part of the targets' variance, that the noise of the scores may cost. */
+#define TRAIN_SCORE_LOSS 5e-4
 /* Added to a variance before the root, as everybody does (Ioffe and Szegedy 2015). */
 #define TRAIN_EPSILON 1e-5f
 
@@ -51,7 +53,7 @@ typedef struct param { /* one tensor and Adam's state */
 } param;
 
 typedef struct train_layer {
-    size_t in, out;
+    size_t in, out, values; /* values: that the next layer takes, out*offsets */
     int last;
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
@@ -61,6 +63,14 @@ typedef struct train_layer {
     float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
     float *part;                  /* (chunks,4*out+1) partial sums of one chunk */
     unsigned bits;                /* weights; 0: real weights (gradient check) */
+    int common;                   /* 1: one step of the weights in the layer, `unit`: before waves and behind them */
+    float unit;
+    size_t offsets;  /* waves: values of one neuron */
+    float rise;      /* waves: of a trapezoid */
+    float *dy;       /* (batch,values) waves: gradient at y */
+    float *center;   /* (in) waves: what the inputs are counted from, about their means */
+    float *base;     /* (out) waves: the sum of wq*center */
+    float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
     activation act;
     int32_t lo, hi; /* of the activation quantizer; lo = hi = 0: none (gradient check) */
 } train_layer;
@@ -74,6 +84,7 @@ typedef struct train_model {
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
     float noise, outlier;
+    float value_noise; /* on each value that the last layer takes from waves */
     unsigned threads;
     uint64_t key;
 } train_model;
@@ -103,13 +114,43 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
 annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
 
 float train_act(activation a, float x);
+
+/* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
+ * common step of the layer that the circuit can keep, no statistics of a batch. */
+static inline int train_has_waves(const train_layer *l)
+{
+    return activation_is_wave(l->act);
+}
+float train_wave(const train_layer *l, float u);
+/* Slope of the wave at u; of square that of the trapezoid of the same rise. */
+float train_wave_slope(const train_layer *l, float u);
+/* wq, not yet quantized, inv_norm. */
+void train_wave_weights(train_layer *l);
+void train_wave_base(train_layer *l);
+/* center, gamma and beta of all layers of waves from one batch: phases of standard deviation 0.15 about 0. */
+annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
+    __attribute__((warn_unused_result));
+/* z of the layer -> u, v, y. */
+annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)
+    __attribute__((warn_unused_result));
+/* dy of the layer -> dz, the gradient of beta. */
+annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows) __attribute__((warn_unused_result));
+/* w.g of the rows first..first+count: gradient at wq on entry, at w on return; gamma.g. */
+void train_wave_gradients(train_layer *l, size_t first, size_t count);
+/* The centers of the layers behind waves follow the means of the batch. */
+void train_wave_follow(train_model *m, size_t rows);
 /* Folds statistics and batch normalisation into a new network. */
 annulus_status train_fold(const train_model *m, const train_data *t, network **out) __attribute__((warn_unused_result));
-/* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums. */
+/* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums; with the
+ * layers' noise on the phases of waves, drawn from key `noise` unless it is 0. */
 annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
-                             unsigned threads, double *y) __attribute__((warn_unused_result));
-/* Accuracy or R^2 on the held-out samples; NaN without any. */
-annulus_status train_score(const network *net, const train_data *t, unsigned threads, double *out)
+                             unsigned threads, uint64_t noise, double *y) __attribute__((warn_unused_result));
+/* Accuracy or R^2 on the held-out samples, noise as above; NaN without any. */
+annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)
+    __attribute__((warn_unused_result));
+/* The noise of the last layer of `net`: TRAIN_SCORE_LOSS lost on the held-out samples, or, without any, on as many of
+ * the others as statistics are taken of. */
+annulus_status train_score_noise(network *net, const train_data *t, unsigned threads, uint64_t noise)
     __attribute__((warn_unused_result));
 /* The key that all randomness of a seed comes from. */
 annulus_status train_key(uint64_t seed, uint64_t *out) __attribute__((warn_unused_result));

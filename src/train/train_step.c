@@ -220,6 +220,10 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
             TRY(parallel_for(chunks, m->threads, loss_chunk, &p));
             break;
         }
+        if (train_has_waves(l)) {
+            TRY(train_wave_forward(m, p.layer, rows, salt));
+            continue;
+        }
         reduce(&p, chunks, l->mean);
         TRY(parallel_for(chunks, m->threads, square_chunk, &p));
         reduce(&p, chunks, l->inv);
