@@ -61,15 +61,22 @@ ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
     size_t hidden_count;
-    const char *activation;         /* "relu", "sigmoid", "tanh", "identity" */
+    const char *activation;         /* "relu", "sigmoid", "tanh", "identity"; waves: "triangle", "trapezoid", "sine",
+                                       "square" */
+    size_t offsets;                 /* waves: values of one look-up, 1..16 */
+    double rise;                    /* waves: of a trapezoid, (0, 1/2] */
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
     size_t class_names_count;
-    unsigned weight_bits, activation_bits, input_bits;
+    unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8 */
+    unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned epochs;
     size_t batch;
-    double learning_rate, validation, phase_noise;
-    unsigned shift; /* images: random shift in pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    double learning_rate, validation;
+    double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, waves
+                           1/32 */
+    double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
+    unsigned shift;     /* images: random shift in pixels */
+    uint64_t seed;      /* same seed, same bytes */
     unsigned threads;
 } annulus_train_options;
 ANNULUS_API void annulus_train_options_init(annulus_train_options *o);

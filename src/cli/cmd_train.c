@@ -9,6 +9,8 @@ enum {
     TASK_KEY = 0x300,
     HIDDEN_KEY,
     ACTIVATION_KEY,
+    OFFSETS_KEY,
+    RISE_KEY,
     WEIGHT_KEY,
     ACTIVATION_BITS_KEY,
     INPUT_KEY,
@@ -17,6 +19,7 @@ enum {
     RATE_KEY,
     VALIDATION_KEY,
     NOISE_KEY,
+    VALUE_NOISE_KEY,
     SHIFT_KEY,
     SEED_KEY,
     NAMES_KEY
@@ -31,6 +34,7 @@ typedef struct train_command {
     annulus_task task;
     const char *output;
     const char *names[NAMES_MAX];
+    size_t weight_bits_count;
     progress_line line;
 } train_command;
 
@@ -38,15 +42,22 @@ static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
     {"task", TASK_KEY, "TASK", 0, "classification (default) or regression", 0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
-    {"activation", ACTIVATION_KEY, "NAME", 0, "relu (default), sigmoid, tanh or identity", 0},
-    {"weight-bits", WEIGHT_KEY, "B", 0, "2 to 8 (default 4)", 0},
-    {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4)", 0},
+    {"activation", ACTIVATION_KEY, "NAME", 0,
+     "relu (default), sigmoid, tanh or identity; waves: triangle, trapezoid, sine or square", 0},
+    {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
+    {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
+    {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
+     "2 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
+    {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4; with waves 8)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
     {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30)", 0},
     {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
     {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003)", 0},
     {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
-    {"phase-noise", NOISE_KEY, "F", 0, "noise on accumulators while training, in their deviations (default 0.1)", 0},
+    {"phase-noise", NOISE_KEY, "F", 0,
+     "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125)",
+     0},
+    {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
@@ -64,6 +75,21 @@ static void parse_hidden(train_command *c, char *arg, struct argp_state *state)
     }
 }
 
+/* One number for all layers, or as many as layers. */
+static void parse_weight_bits(train_command *c, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    c->weight_bits_count = 0;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (c->weight_bits_count == ANNULUS_MAX_HIDDEN + 1)
+            argp_error(state, "--weight-bits: at most %d layers", ANNULUS_MAX_HIDDEN + 1);
+        c->o.layer_weight_bits[c->weight_bits_count++] = (unsigned)parse_size(state, "--weight-bits", part, 2, 8);
+    }
+    if (c->weight_bits_count > 1) return;
+    c->o.weight_bits = c->o.layer_weight_bits[0];
+    c->o.layer_weight_bits[0] = 0;
+}
+
 static void parse_names(train_command *c, char *arg, struct argp_state *state)
 {
     char *rest = arg;
@@ -74,12 +100,24 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
     c->o.class_names = c->names;
 }
 
+static void check_activation(const char *arg, struct argp_state *state)
+{
+    static const char *const known[] = {"relu",     "sigmoid",   "tanh", "identity",
+                                        "triangle", "trapezoid", "sine", "square"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(arg, known[i]) == 0) return;
+    argp_error(state, "--activation %s: relu, sigmoid, tanh, identity, triangle, trapezoid, sine or square", arg);
+}
+
 /* The options that are one number each. */
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
     switch (key) {
-    case WEIGHT_KEY:
-        c->o.weight_bits = (unsigned)parse_size(state, "--weight-bits", arg, 2, 8);
+    case OFFSETS_KEY:
+        c->o.offsets = parse_size(state, "--offsets", arg, 1, 16);
+        break;
+    case RISE_KEY:
+        c->o.rise = parse_real(state, "--rise", arg, 0.001, 0.5);
         break;
     case ACTIVATION_BITS_KEY:
         c->o.activation_bits = (unsigned)parse_size(state, "--activation-bits", arg, 1, 8);
@@ -101,6 +139,9 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
         break;
     case NOISE_KEY:
         c->o.phase_noise = parse_real(state, "--phase-noise", arg, 0, 10);
+        break;
+    case VALUE_NOISE_KEY:
+        c->o.value_noise = parse_real(state, "--value-noise", arg, 0, 1);
         break;
     case SHIFT_KEY:
         c->o.shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
@@ -134,10 +175,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         parse_hidden(c, arg, state);
         break;
     case ACTIVATION_KEY:
-        if (strcmp(arg, "relu") != 0 && strcmp(arg, "sigmoid") != 0 && strcmp(arg, "tanh") != 0 &&
-            strcmp(arg, "identity") != 0)
-            argp_error(state, "--activation %s: relu, sigmoid, tanh or identity", arg);
+        check_activation(arg, state);
         c->o.activation = arg;
+        break;
+    case WEIGHT_KEY:
+        parse_weight_bits(c, arg, state);
         break;
     case NAMES_KEY:
         parse_names(c, arg, state);
@@ -147,6 +189,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
+        if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.hidden_count + 1)
+            argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
+                       c->weight_bits_count, c->o.hidden_count + 1);
         if (c->task == ANNULUS_REGRESSION && c->data.images != NULL)
             argp_error(state, "--task regression goes with --csv: IDX labels are classes");
         break;

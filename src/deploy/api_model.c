@@ -14,6 +14,8 @@ void annulus_train_options_init(annulus_train_options *o)
     train_options_init(&t);
     *o = (annulus_train_options){.hidden_count = t.hidden_count,
                                  .activation = activation_name(t.act),
+                                 .offsets = t.offsets,
+                                 .rise = t.rise,
                                  .weight_bits = t.weight_bits,
                                  .activation_bits = t.activation_bits,
                                  .input_bits = t.input_bits,
@@ -22,6 +24,7 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .learning_rate = t.learning_rate,
                                  .validation = t.validation,
                                  .phase_noise = t.phase_noise,
+                                 .value_noise = t.value_noise,
                                  .shift = t.shift,
                                  .seed = t.seed,
                                  .threads = t.threads};
@@ -36,7 +39,10 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     TRY(activation_parse(o->activation, &t->act));
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
+    t->offsets = o->offsets;
+    t->rise = o->rise;
     t->weight_bits = o->weight_bits;
+    memcpy(t->layer_weight_bits, o->layer_weight_bits, sizeof t->layer_weight_bits);
     t->activation_bits = o->activation_bits;
     t->input_bits = o->input_bits;
     t->epochs = o->epochs;
@@ -44,6 +50,7 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
     t->phase_noise = o->phase_noise;
+    t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->seed = o->seed;
     t->threads = o->threads;
