@@ -1,2 +1,3 @@
 annulus_test(train train)
 annulus_test(train_wave train)
+annulus_test(train_distill train)

@@ -75,8 +75,10 @@ typedef struct annulus_train_options {
     double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, waves
                            1/32 */
     double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
-    unsigned shift;     /* images: random shift in pixels */
-    uint64_t seed;      /* same seed, same bytes */
+    size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
+    size_t distill_count;               /* 0: none */
+    unsigned shift;                     /* images: random shift in pixels */
+    uint64_t seed;                      /* same seed, same bytes */
     unsigned threads;
 } annulus_train_options;
 ANNULUS_API void annulus_train_options_init(annulus_train_options *o);

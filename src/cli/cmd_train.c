@@ -20,6 +20,7 @@ enum {
     VALIDATION_KEY,
     NOISE_KEY,
     VALUE_NOISE_KEY,
+    DISTILL_KEY,
     SHIFT_KEY,
     SEED_KEY,
     NAMES_KEY
@@ -58,21 +59,24 @@ static const struct argp_option entries[] = {
      "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125)",
      0},
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
+    {"distill", DISTILL_KEY, "A,B,...", 0,
+     "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
 
-static void parse_hidden(train_command *c, char *arg, struct argp_state *state)
+/* Widths of at most ANNULUS_MAX_HIDDEN layers, 0 for none: how many. */
+static size_t parse_widths(const char *option, char *arg, struct argp_state *state, size_t *widths)
 {
     char *rest = arg;
-    c->o.hidden_count = 0;
-    if (strcmp(arg, "0") == 0) return;
+    size_t count = 0;
+    if (strcmp(arg, "0") == 0) return 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (c->o.hidden_count == ANNULUS_MAX_HIDDEN)
-            argp_error(state, "--hidden: at most %d layers", ANNULUS_MAX_HIDDEN);
-        c->o.hidden[c->o.hidden_count++] = parse_size(state, "--hidden", part, 1, 8192);
+        if (count == ANNULUS_MAX_HIDDEN) argp_error(state, "%s: at most %d layers", option, ANNULUS_MAX_HIDDEN);
+        widths[count++] = parse_size(state, option, part, 1, 8192);
     }
+    return count;
 }
 
 /* One number for all layers, or as many as layers. */
@@ -172,7 +176,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
         break;
     case HIDDEN_KEY:
-        parse_hidden(c, arg, state);
+        c->o.hidden_count = parse_widths("--hidden", arg, state, c->o.hidden);
+        break;
+    case DISTILL_KEY:
+        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill);
         break;
     case ACTIVATION_KEY:
         check_activation(arg, state);

@@ -25,10 +25,12 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .validation = t.validation,
                                  .phase_noise = t.phase_noise,
                                  .value_noise = t.value_noise,
+                                 .distill_count = t.distill_count,
                                  .shift = t.shift,
                                  .seed = t.seed,
                                  .threads = t.threads};
     memcpy(o->hidden, t.hidden, sizeof o->hidden);
+    memcpy(o->distill, t.distill, sizeof o->distill);
 }
 
 static annulus_status options_convert(const annulus_train_options *o, train_options *t)
@@ -39,6 +41,8 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     TRY(activation_parse(o->activation, &t->act));
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
+    memcpy(t->distill, o->distill, sizeof t->distill);
+    t->distill_count = o->distill_count;
     t->offsets = o->offsets;
     t->rise = o->rise;
     t->weight_bits = o->weight_bits;

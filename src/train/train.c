@@ -7,6 +7,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 #define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
@@ -61,6 +62,9 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
+    TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
+    for (size_t i = 0; i < o->distill_count; i++)
+        TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, LAYERS_WIDTH_MAX));
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
     for (size_t i = 0; i <= o->hidden_count; i++)
         if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
@@ -82,7 +86,7 @@ typedef struct loop {
     const train_options *o;
     const dataset *set;
     train_data *t;
-    train_model *m;
+    train_model *m, *teacher; /* teacher: NULL for none */
     train_report report;
     void *context;
     const annulus_progress *progress;
@@ -118,6 +122,8 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
         const train_source source = {
             .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift};
         TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
+        /* same rows and salt: the teacher sees the images moved alike */
+        if (l->teacher != NULL) TRY(train_forward(l->teacher, &source, l->m->batch, 16 + l->step, &part));
         TRY(train_weights_quantize(l->m));
         TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
         if (!isfinite(part))
@@ -159,6 +165,37 @@ static annulus_status run_epochs(loop *l, network **out)
     return progress_report(l->progress, "training", 1, 1);
 }
 
+/* Trains a network of real weights for l->teacher, which the caller destroys in every case. */
+static annulus_status teach(const loop *l, train_model *teacher)
+{
+    train_options o = *l->o;
+    loop t = *l;
+    double loss;
+    memcpy(o.hidden, o.distill, sizeof o.hidden);
+    o.hidden_count = o.distill_count;
+    o.act = ACTIVATION_RELU;
+    o.phase_noise = o.value_noise = o.outlier = 0;
+    o.epochs = o.epochs < TRAIN_TEACHER_EPOCHS ? o.epochs : TRAIN_TEACHER_EPOCHS;
+    TRY(train_model_create(t.t, &o, t.key, 0, teacher));
+    t.o = &o, t.m = teacher, t.report = NULL;
+    t.steps = t.t->train / teacher->batch;
+    for (unsigned e = 0; e < o.epochs; e++) TRY(run_epoch(&t, e, &loss));
+    return train_weights_quantize(teacher);
+}
+
+static annulus_status run_model(loop *l, network **out)
+{
+    train_model teacher = {0};
+    annulus_status st = l->o->distill_count > 0 ? teach(l, &teacher) : ANNULUS_OK;
+    if (st == ANNULUS_OK && l->o->distill_count > 0) {
+        l->teacher = &teacher;
+        l->m->soft = teacher.layer[teacher.layers - 1].u;
+    }
+    if (st == ANNULUS_OK) st = run_epochs(l, out);
+    train_model_destroy(&teacher);
+    return st;
+}
+
 static annulus_status run(loop *l, network **out)
 {
     network *n = NULL;
@@ -166,7 +203,7 @@ static annulus_status run(loop *l, network **out)
     TRY(train_model_create(l->t, l->o, l->key, 1, &m));
     l->m = &m;
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
-    annulus_status st = run_epochs(l, &n);
+    annulus_status st = run_model(l, &n);
     train_model_destroy(&m);
     const char *const *names =
         (const char *const *)(l->set->label != NULL ? l->set->class_names : l->set->target_names);

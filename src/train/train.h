@@ -26,8 +26,11 @@ typedef struct train_options {
     double value_noise;  /* waves: training noise on the values that the last layer takes, [0, 1] */
     double weight_decay; /* decoupled (AdamW), [0, 1] */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
-    unsigned shift; /* images: random shift of up to this many pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    size_t distill[TRAIN_MAX_HIDDEN]; /* relu layers of a teacher of real weights, trained first, whose scores the
+                                         network learns beside the targets (Hinton et al. 2015) */
+    size_t distill_count;             /* 0: none */
+    unsigned shift;                   /* images: random shift of up to this many pixels */
+    uint64_t seed;                    /* same seed, same bytes */
     unsigned threads;
 } train_options;
 void train_options_init(train_options *o);

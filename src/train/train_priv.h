@@ -16,6 +16,11 @@
 #define TRAIN_STATISTICS ((size_t)10000)
 /* Accuracy, or part of the targets' variance, that the noise of the scores may cost. */
 #define TRAIN_SCORE_LOSS 5e-4
+/* Of the loss, the part that goes to a teacher's scores, and the temperature at which they are compared. */
+#define TRAIN_TEACHER_SHARE 0.8f
+#define TRAIN_TEACHER_TEMPERATURE 2.0f
+/* A teacher trains for as many epochs as the network, and no more than these. */
+#define TRAIN_TEACHER_EPOCHS 30u
 /* Added to a variance before the root, as everybody does (Ioffe and Szegedy 2015). */
 #define TRAIN_EPSILON 1e-5f
 
@@ -80,6 +85,7 @@ typedef struct train_model {
     train_layer *layer;
     float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
     int32_t *label;       /* (batch) */
+    const float *soft;    /* (batch,outputs) scores of a teacher for this batch, borrowed; NULL: none */
     int classes;          /* 1: softmax cross-entropy, 0: mean of squares */
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */

@@ -182,6 +182,30 @@ static double softmax_loss(size_t classes, const float *u, int32_t label, float 
     return (double)(logf(sum) + top - u[label]);
 }
 
+static void softmax(size_t n, const float *u, float *p)
+{
+    float top = u[0], sum = 0;
+    for (size_t o = 1; o < n; o++) top = u[o] > top ? u[o] : top;
+    for (size_t o = 0; o < n; o++) sum += p[o] = expf((u[o] - top) / TRAIN_TEACHER_TEMPERATURE);
+    for (size_t o = 0; o < n; o++) p[o] /= sum;
+}
+
+/* Mixes the loss of a row and its gradient d with those against the teacher's softened scores (Hinton, Vinyals and
+ * Dean, "Distilling the knowledge in a neural network", 2015, section 2). p, q (classes): scratch. */
+static double teacher_loss(size_t classes, const float *u, const float *soft, float weight, double loss, float *d,
+                           float *p, float *q)
+{
+    const float share = TRAIN_TEACHER_SHARE, t = TRAIN_TEACHER_TEMPERATURE;
+    double cross = 0;
+    softmax(classes, u, p);
+    softmax(classes, soft, q);
+    for (size_t o = 0; o < classes; o++) {
+        cross -= (double)(q[o] * logf(p[o] + 1e-20f));
+        d[o] = (1 - share) * d[o] + share * t * weight * (p[o] - q[o]);
+    }
+    return (double)(1 - share) * loss + (double)(share * t * t) * cross;
+}
+
 /* Scores, loss and its gradient at the scores. */
 static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
 {
@@ -189,17 +213,22 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const span rows = chunk_rows(p, chunk);
-    const float weight = 1.0f / (float)p->rows;
+    const float weight = 1.0f / (float)p->rows, *soft = p->m->soft;
     double loss = 0;
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
         if (p->m->classes) {
-            loss += softmax_loss(l->out, u, p->m->label[i], weight, d) * (double)weight;
+            double row = softmax_loss(l->out, u, p->m->label[i], weight, d);
+            if (soft != NULL)
+                row = teacher_loss(l->out, u, soft + i * l->out, weight, row, d, l->noisy + i * l->out,
+                                   l->v + i * l->out);
+            loss += row * (double)weight;
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
-            const float e = u[o] - p->m->t[i * l->out + o];
+            const float truth = p->m->t[i * l->out + o], share = soft != NULL ? TRAIN_TEACHER_SHARE : 0;
+            const float e = u[o] - (soft != NULL ? truth + share * (soft[i * l->out + o] - truth) : truth);
             d[o] = 2.0f * e * weight / (float)l->out;
             loss += (double)(e * e) * (double)weight / (double)l->out;
         }
