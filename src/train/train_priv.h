@@ -154,8 +154,8 @@ annulus_status train_outputs(const network *net, const train_data *t, const size
 /* Accuracy or R^2 on the held-out samples, noise as above; NaN without any. */
 annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)
     __attribute__((warn_unused_result));
-/* The noise of the last layer of `net`: TRAIN_SCORE_LOSS lost on the held-out samples, or, without any, on as many of
- * the others as statistics are taken of. */
+/* The noise of the last layer of `net`: TRAIN_SCORE_LOSS lost on the held-out samples, or, without any, on the others.
+ */
 annulus_status train_score_noise(network *net, const train_data *t, unsigned threads, uint64_t noise)
     __attribute__((warn_unused_result));
 /* The key that all randomness of a seed comes from. */

@@ -21,15 +21,16 @@ static double right(const double *leads, size_t count, double deviation)
     return sum / (double)count;
 }
 
-/* The deviation at which TRAIN_SCORE_LOSS of the samples are lost, within a part in 2^10. */
+/* The largest deviation at which TRAIN_SCORE_LOSS of the samples are lost, within a part in 2^10. Sought from above:
+ * few samples near the border make the loss at small deviations go up and down. */
 static double of_leads(const double *leads, size_t count)
 {
-    double widest = 0, low = 0;
+    double widest = 0;
     for (size_t k = 0; k < count; k++) widest = fmax(widest, fabs(leads[k]));
     if (!(widest > 0)) return 0;
     const double least = right(leads, count, 1e-9 * widest) - TRAIN_SCORE_LOSS;
-    double high = 1e-6 * widest;
-    while (high < widest && right(leads, count, high) >= least) low = high, high *= 1.25;
+    double high = widest, low = widest / 1.25;
+    while (low > 1e-6 * widest && right(leads, count, low) < least) high = low, low /= 1.25;
     while (high - low > 0x1p-10 * high) {
         const double middle = (low + high) / 2;
         if (right(leads, count, middle) >= least)
@@ -42,8 +43,7 @@ static double of_leads(const double *leads, size_t count)
 
 annulus_status train_score_noise(network *net, const train_data *t, unsigned threads, uint64_t noise)
 {
-    const size_t *order = t->held > 0 ? t->order + t->train : t->order;
-    const size_t count = t->held > 0 ? t->held : t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS;
+    const size_t *order = t->held > 0 ? t->order + t->train : t->order, count = t->held > 0 ? t->held : t->train;
     dense_layer *last = &net->layers[net->layers_count - 1];
     void *p;
     if (t->target != NULL) {
@@ -53,7 +53,10 @@ annulus_status train_score_noise(network *net, const train_data *t, unsigned thr
     }
     TRY(mem_create(count * t->outputs, sizeof(double), "scores", &p));
     double *y = p;
-    const annulus_status st = train_outputs(net, t, order, count, threads, noise, y);
+    annulus_status st = ANNULUS_OK;
+    for (size_t k = 0; st == ANNULUS_OK && k < count; k += TRAIN_STATISTICS) /* a part at a time: inputs as doubles */
+        st = train_outputs(net, t, order + k, count - k < TRAIN_STATISTICS ? count - k : TRAIN_STATISTICS, threads,
+                           noise + k, y + k * t->outputs);
     for (size_t k = 0; st == ANNULUS_OK && k < count; k++)
         y[k] = lead(y + k * t->outputs, t->outputs, (size_t)t->label[order[k]]);
     if (st == ANNULUS_OK) last->noise = (double)(float)of_leads(y, count);
