@@ -78,6 +78,7 @@ typedef struct annulus_train_options {
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
     unsigned shift;                     /* images: random shift in pixels */
+    int flip;                           /* images: 1: mirrored left to right at random */
     uint64_t seed;                      /* same seed, same bytes */
     unsigned threads;
 } annulus_train_options;

@@ -22,6 +22,7 @@ enum {
     VALUE_NOISE_KEY,
     DISTILL_KEY,
     SHIFT_KEY,
+    FLIP_KEY,
     SEED_KEY,
     NAMES_KEY
 };
@@ -62,6 +63,7 @@ static const struct argp_option entries[] = {
     {"distill", DISTILL_KEY, "A,B,...", 0,
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
+    {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
@@ -149,6 +151,9 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
         break;
     case SHIFT_KEY:
         c->o.shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
+        break;
+    case FLIP_KEY:
+        c->o.flip = 1;
         break;
     case SEED_KEY:
         c->o.seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);

@@ -27,6 +27,7 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .value_noise = t.value_noise,
                                  .distill_count = t.distill_count,
                                  .shift = t.shift,
+                                 .flip = t.flip,
                                  .seed = t.seed,
                                  .threads = t.threads};
     memcpy(o->hidden, t.hidden, sizeof o->hidden);
@@ -56,6 +57,7 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->phase_noise = o->phase_noise;
     t->value_noise = o->value_noise;
     t->shift = o->shift;
+    t->flip = o->flip;
     t->seed = o->seed;
     t->threads = o->threads;
     return ANNULUS_OK;

@@ -120,7 +120,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
     for (size_t s = 0; s < l->steps; s++) {
         double part;
         const train_source source = {
-            .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift};
+            .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift, .flip = l->o->flip};
         TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
         /* same rows and salt: the teacher sees the images moved alike */
         if (l->teacher != NULL) TRY(train_forward(l->teacher, &source, l->m->batch, 16 + l->step, &part));
@@ -140,7 +140,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
 
 static annulus_status run_epochs(loop *l, network **out)
 {
-    const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift};
+    const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift, .flip = l->o->flip};
     TRY(train_wave_start(l->m, &start_from, l->m->batch));
     for (unsigned e = 0; e < l->o->epochs; e++) {
         const double start = clock_seconds(CLOCK_MONOTONIC);

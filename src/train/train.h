@@ -30,6 +30,7 @@ typedef struct train_options {
                                          network learns beside the targets (Hinton et al. 2015) */
     size_t distill_count;             /* 0: none */
     unsigned shift;                   /* images: random shift of up to this many pixels */
+    int flip;                         /* images: 1: mirrored left to right at random */
     uint64_t seed;                    /* same seed, same bytes */
     unsigned threads;
 } train_options;

@@ -112,6 +112,7 @@ typedef struct train_source {
     const size_t *order;
     size_t first;
     unsigned shift;
+    int flip;
 } train_source;
 /* Loss of `rows` samples; source NULL: m->x and the targets are already there. `salt` seeds shift and noise. */
 annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)

@@ -42,8 +42,8 @@ float train_act(activation a, float x)
     }
 }
 
-/* x <- the picture q moved by (dy, dx), 0 where nothing arrives. */
-static void shifted(const train_data *t, const uint8_t *q, int dy, int dx, float *x)
+/* x <- the picture q, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
+static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, float *x)
 {
     const int height = (int)t->height, width = (int)t->width;
     const float scale = (float)t->input.scale;
@@ -51,7 +51,8 @@ static void shifted(const train_data *t, const uint8_t *q, int dy, int dx, float
         for (int c = 0; c < width; c++) {
             const int from_r = r - dy, from_c = c - dx;
             const int inside = from_r >= 0 && from_r < height && from_c >= 0 && from_c < width;
-            x[r * width + c] = inside ? scale * (float)(q[from_r * width + from_c] + t->lo) : 0.0f;
+            const int column = mirror ? width - 1 - from_c : from_c;
+            x[r * width + c] = inside ? scale * (float)(q[from_r * width + column] + t->lo) : 0.0f;
         }
 }
 
@@ -67,10 +68,11 @@ static void fetch(const pass *p, size_t chunk)
         const size_t sample = s->order[s->first + i];
         const uint8_t *q = t->q + sample * t->features;
         float *x = p->m->x + i * t->features;
-        if (s->shift > 0 && t->height > 0) {
+        if ((s->shift > 0 || s->flip) && t->height > 0) {
             const int dy = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
             const int dx = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
-            shifted(t, q, dy, dx, x);
+            const int mirror = s->flip && (train_random_u64(&r) >> 63) != 0;
+            moved(t, q, mirror, dy, dx, x);
         } else {
             for (size_t f = 0; f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
         }
