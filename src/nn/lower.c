@@ -300,6 +300,7 @@ static annulus_status lower_layer(const dense_layer *d, int last, const circuit_
         l->real_bias[o] = d->bias[o];
     }
     proven_ranges(l, s);
+    if (before != NULL && before->unit != 0 && l->unit == 0) lower_native_ranges(before, l);
     TRY(measured_ranges(l, s));
     choose_ranges(l, s->options);
     if (last) {

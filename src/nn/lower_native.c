@@ -44,6 +44,40 @@ annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
     return ANNULUS_OK;
 }
 
+/* Least and greatest of what neuron h contributes to sum o, over all cells. */
+static void neuron_range(const circuit_layer *before, const circuit_layer *l, size_t o, size_t h, int64_t *lo,
+                         int64_t *hi)
+{
+    const int32_t *w = l->W + o * l->in + h * before->offsets;
+    int64_t mirror = 0;
+    *lo = INT64_MAX, *hi = INT64_MIN;
+    for (uint32_t j = 0; j < before->offsets; j++) mirror += (int64_t)w[j] * before->mid2;
+    for (size_t c = 0; c < before->cells; c++) {
+        int64_t sum = 0;
+        for (uint32_t j = 0; j < before->offsets; j++) {
+            const size_t at = c + circuit_offset(before, j);
+            sum += (int64_t)w[j] *
+                   (at < before->cells ? before->table[at] : before->mid2 - before->table[at - before->cells]);
+        }
+        const int64_t other = mirror - sum; /* half a period on */
+        *lo = sum < *lo ? sum : *lo, *lo = other < *lo ? other : *lo;
+        *hi = sum > *hi ? sum : *hi, *hi = other > *hi ? other : *hi;
+    }
+}
+
+void lower_native_ranges(const circuit_layer *before, circuit_layer *l)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        l->proven_lo[o] = l->proven_hi[o] = 0;
+        for (size_t h = 0; h < before->out; h++) {
+            int64_t lo, hi;
+            neuron_range(before, l, o, h, &lo, &hi);
+            l->proven_lo[o] += lo;
+            l->proven_hi[o] += hi;
+        }
+    }
+}
+
 double lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l)
 {
     double most = 0, scaled = 0, amplitude = 0;
