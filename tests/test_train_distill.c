@@ -52,7 +52,7 @@ static train_options small(void)
     train_options_init(&o);
     o.hidden[0] = 16, o.hidden_count = 1;
     o.input_bits = 8;
-    o.epochs = 25;
+    o.epochs = 20;
     o.batch = 50;
     o.learning_rate = 0.01;
     return o;
@@ -108,7 +108,7 @@ static void learns_and_repeats(void **state)
 {
     (void)state;
     for (int regression = 0; regression < 2; regression++) {
-        dataset *d = quarters(7, 1500, regression);
+        dataset *d = quarters(7, 1000, regression);
         network *n[3] = {NULL, NULL, NULL};
         for (size_t i = 0; i < 3; i++) {
             train_options o = small();
