@@ -1,1 +1,2 @@
 annulus_test(train train)
+annulus_test(prune train)

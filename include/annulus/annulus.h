@@ -71,6 +71,7 @@ typedef struct annulus_train_options {
     unsigned shift; /* images: random shift in pixels */
     uint64_t seed;  /* same seed, same bytes */
     unsigned threads;
+    const annulus_model *from; /* to go on from, borrowed: it gives layers, activations, bits and names; NULL: none */
 } annulus_train_options;
 ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
 
@@ -186,6 +187,44 @@ ANNULUS_API int annulus_costs_measured(const char **ignored);
 
 /* Index of the largest of `count` >= 1 values, the first of equals: the answer of a classifier. */
 ANNULUS_API size_t annulus_argmax(const double *values, size_t count);
+
+/* ---- pruning ---------------------------------------------------------------------------------------------------- */
+
+/* How annulus_prune chooses neurons: by the norm of their weights, by the variance of their values in the sums that
+ * read them, or by what the loss would change to first order. */
+typedef enum annulus_prune_by {
+    ANNULUS_BY_NORM = 0,
+    ANNULUS_BY_ACTIVATION = 1,
+    ANNULUS_BY_TAYLOR = 2
+} annulus_prune_by;
+/* One of percent, look_ups and seconds is given. */
+typedef struct annulus_prune_options {
+    double percent;  /* of every hidden layer's neurons to remove, [0,100); negative: not given */
+    size_t look_ups; /* hidden neurons that are left at most; 0: not given */
+    double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
+    const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
+    annulus_prune_by by;
+    annulus_train_options train; /* fine-tuning, epochs 0: none; layers, bits and names are the model's */
+} annulus_prune_options;
+ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
+
+typedef struct annulus_prune_report {
+    size_t look_ups_before, look_ups; /* hidden neurons */
+    size_t idle;                      /* neurons of the model that gave the same value always, or that nothing read */
+    double before, removed, after;    /* accuracy or R^2 on the validation set, NaN without one: of the model, of what
+                                         was left of it, and after fine-tuning */
+    double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
+} annulus_prune_report;
+
+/* A model with fewer hidden neurons. Those removed are replaced by the mean of their value, which goes into the biases
+ * behind them, without any other change of the model's integers; fine-tuning follows. epoch and pruned may be NULL.
+ * ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model. ANNULUS_ERR_INFEASIBLE: seconds are
+ * out of reach. */
+ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
+                                         const annulus_prune_options *options,
+                                         void (*epoch)(void *context, const annulus_epoch *epoch), void *context,
+                                         const annulus_progress *progress, annulus_prune_report *pruned,
+                                         annulus_model **out) ANNULUS_MUST_USE;
 
 /* ---- evaluation without or with encryption, in one process ------------------------------------------------------ */
 

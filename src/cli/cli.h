@@ -38,6 +38,19 @@ void progress_begin(progress_line *p, int quiet);
 void progress_end(progress_line *p); /* clears the line */
 double seconds_now(void);
 
+/* How training goes, common to train and prune: an argp child, its input a training_options with `o` set. */
+typedef struct training_options {
+    annulus_train_options *o;
+    annulus_task task; /* what the report speaks of */
+    int quiet;
+    progress_line line;
+} training_options;
+extern const struct argp training_argp;
+/* Ready to report; the line is ended by the caller. */
+progress_line *training_begin(training_options *t, const work_options *w);
+/* A line on stderr for an epoch; context: training_options. */
+void training_report(void *context, const annulus_epoch *e);
+
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
 /* annulus_costs_measured; a line on stderr if a file of costs is ignored. */
@@ -54,6 +67,7 @@ double parse_log2_probability(struct argp_state *state, const char *what, const 
 int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json);
 
 int cmd_train(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);

@@ -1,37 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    TASK_KEY = 0x300,
-    HIDDEN_KEY,
-    ACTIVATION_KEY,
-    WEIGHT_KEY,
-    ACTIVATION_BITS_KEY,
-    INPUT_KEY,
-    EPOCHS_KEY,
-    BATCH_KEY,
-    RATE_KEY,
-    VALIDATION_KEY,
-    NOISE_KEY,
-    SHIFT_KEY,
-    SEED_KEY,
-    NAMES_KEY
-};
+enum { TASK_KEY = 0x300, HIDDEN_KEY, ACTIVATION_KEY, WEIGHT_KEY, ACTIVATION_BITS_KEY, INPUT_KEY, FROM_KEY, NAMES_KEY };
 
 #define NAMES_MAX 1000
 
 typedef struct train_command {
+    training_options training;
     data_options data;
     work_options work;
     annulus_train_options o;
-    annulus_task task;
-    const char *output;
+    const char *output, *from;
+    int shaped; /* layers or bits were given */
     const char *names[NAMES_MAX];
-    progress_line line;
 } train_command;
 
 static const struct argp_option entries[] = {
@@ -42,19 +26,14 @@ static const struct argp_option entries[] = {
     {"weight-bits", WEIGHT_KEY, "B", 0, "2 to 8 (default 4)", 0},
     {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
-    {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30)", 0},
-    {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
-    {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003)", 0},
-    {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
-    {"phase-noise", NOISE_KEY, "F", 0, "noise on accumulators while training, in their deviations (default 0.1)", 0},
-    {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
-    {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
+    {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
 
 static void parse_hidden(train_command *c, char *arg, struct argp_state *state)
 {
     char *rest = arg;
+    c->shaped = 1;
     c->o.hidden_count = 0;
     if (strcmp(arg, "0") == 0) return;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
@@ -77,6 +56,7 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
 /* The options that are one number each. */
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
+    c->shaped |= key == WEIGHT_KEY || key == ACTIVATION_BITS_KEY || key == INPUT_KEY;
     switch (key) {
     case WEIGHT_KEY:
         c->o.weight_bits = (unsigned)parse_size(state, "--weight-bits", arg, 2, 8);
@@ -86,27 +66,6 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
         break;
     case INPUT_KEY:
         c->o.input_bits = (unsigned)parse_size(state, "--input-bits", arg, 1, 8);
-        break;
-    case EPOCHS_KEY:
-        c->o.epochs = (unsigned)parse_size(state, "--epochs", arg, 1, 100000);
-        break;
-    case BATCH_KEY:
-        c->o.batch = parse_size(state, "--batch", arg, 2, 65536);
-        break;
-    case RATE_KEY:
-        c->o.learning_rate = parse_real(state, "--learning-rate", arg, 1e-8, 10);
-        break;
-    case VALIDATION_KEY:
-        c->o.validation = parse_real(state, "--validation", arg, 0, 0.5);
-        break;
-    case NOISE_KEY:
-        c->o.phase_noise = parse_real(state, "--phase-noise", arg, 0, 10);
-        break;
-    case SHIFT_KEY:
-        c->o.shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
-        break;
-    case SEED_KEY:
-        c->o.seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -119,8 +78,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     train_command *c = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &c->data;
-        state->child_inputs[1] = &c->work;
+        state->child_inputs[0] = &c->training;
+        state->child_inputs[1] = &c->data;
+        state->child_inputs[2] = &c->work;
         break;
     case 'o':
         c->output = arg;
@@ -128,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case TASK_KEY:
         if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
             argp_error(state, "--task %s: classification or regression", arg);
-        c->task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
+        c->training.task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
         break;
     case HIDDEN_KEY:
         parse_hidden(c, arg, state);
@@ -137,7 +97,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (strcmp(arg, "relu") != 0 && strcmp(arg, "sigmoid") != 0 && strcmp(arg, "tanh") != 0 &&
             strcmp(arg, "identity") != 0)
             argp_error(state, "--activation %s: relu, sigmoid, tanh or identity", arg);
+        c->shaped = 1;
         c->o.activation = arg;
+        break;
+    case FROM_KEY:
+        c->from = arg;
         break;
     case NAMES_KEY:
         parse_names(c, arg, state);
@@ -147,7 +111,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->task == ANNULUS_REGRESSION && c->data.images != NULL)
+        if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
+        if (c->from != NULL && c->shaped)
+            argp_error(state,
+                       "--from gives layers, activation and bits: leave out --hidden, --activation and --...-bits");
+        if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
             argp_error(state, "--task regression goes with --csv: IDX labels are classes");
         break;
     default:
@@ -156,36 +124,35 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static void report(void *context, const annulus_epoch *e)
+static annulus_status train(train_command *c, const annulus_model *from, annulus_model **out)
 {
-    train_command *c = context;
-    if (c->work.quiet) return;
-    progress_end(&c->line);
-    fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
-    if (!isnan(e->validation) && c->task == ANNULUS_CLASSIFICATION)
-        fprintf(stderr, ", validation accuracy %.2f %%", 100 * e->validation);
-    else if (!isnan(e->validation))
-        fprintf(stderr, ", validation R^2 %.4f", e->validation);
-    fprintf(stderr, ", %.1f s\n", e->seconds);
+    annulus_dataset *d = NULL;
+    progress_line *line = training_begin(&c->training, &c->work);
+    c->o.from = from;
+    annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
+    if (st == ANNULUS_OK) st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
+    progress_end(line);
+    annulus_dataset_destroy(d);
+    return st;
 }
 
 int cmd_train(int argc, char **argv)
 {
-    const struct argp_child children[] = {{&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
+    const struct argp_child children[] = {
+        {&training_argp, 0, NULL, 0}, {&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {entries, parse, NULL, "Trains a quantized network.", children, NULL, NULL};
-    train_command c = {.data = {.required = 1}, .task = ANNULUS_CLASSIFICATION};
-    annulus_dataset *d = NULL;
-    annulus_model *m = NULL;
+    train_command c = {.data = {.required = 1}, .training = {.o = &c.o}};
+    annulus_model *m = NULL, *from = NULL;
     annulus_train_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     c.o.threads = c.work.threads;
-    annulus_status st = data_read(&c.data, c.task, NULL, &d);
-    progress_begin(&c.line, c.work.quiet);
-    if (st == ANNULUS_OK) st = annulus_train(d, &c.o, report, &c, &c.line.progress, &m);
-    progress_end(&c.line);
+    annulus_status st = ANNULUS_OK;
+    if (c.from != NULL) st = annulus_model_read(c.from, &from);
+    if (from != NULL) c.training.task = annulus_model_task(from);
+    if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
     annulus_model_destroy(m);
-    annulus_dataset_destroy(d);
+    annulus_model_destroy(from);
     if (st != ANNULUS_OK) return report_failure();
     if (!c.work.quiet) fprintf(stderr, "wrote %s\n", c.output);
     return 0;

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
 #include "onnx/onnx_model.h"
-#include "train/train.h"
+#include "train/prune.h"
 
 #include <string.h>
 
@@ -47,6 +47,7 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->shift = o->shift;
     t->seed = o->seed;
     t->threads = o->threads;
+    t->from = o->from != NULL ? o->from->n : NULL;
     return ANNULUS_OK;
 }
 
@@ -85,7 +86,9 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     network *n = NULL;
     reporting r = {.report = report, .context = context};
     TRY(options_convert(options, &t));
-    const size_t outputs = d->d->label != NULL ? d->d->classes : d->d->targets;
+    const size_t outputs = t.from != NULL        ? t.from->layers[t.from->layers_count - 1].out
+                           : d->d->label != NULL ? d->d->classes
+                                                 : d->d->targets;
     if (options->class_names != NULL && options->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
                     outputs);
@@ -95,6 +98,55 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
         if (st != ANNULUS_OK) network_destroy(n);
     }
     return wrap(st, n, out);
+}
+
+_Static_assert((int)ANNULUS_BY_NORM == PRUNE_BY_NORM && (int)ANNULUS_BY_ACTIVATION == PRUNE_BY_ACTIVATION &&
+                   (int)ANNULUS_BY_TAYLOR == PRUNE_BY_TAYLOR,
+               "the same numbers");
+
+void annulus_prune_options_init(annulus_prune_options *o)
+{
+    prune_options p;
+    prune_options_init(&p);
+    *o = (annulus_prune_options){.percent = -1, .by = (annulus_prune_by)p.by};
+    annulus_train_options_init(&o->train);
+    o->train.epochs = p.train.epochs;
+    o->train.learning_rate = p.train.learning_rate;
+}
+
+annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, const annulus_prune_options *options,
+                             void (*epoch)(void *context, const annulus_epoch *epoch), void *context,
+                             const annulus_progress *progress, annulus_prune_report *pruned, annulus_model **out)
+{
+    prune_options p;
+    prune_report report;
+    lower_options lower;
+    annulus_compile_options compile;
+    void *memory = NULL;
+    network *n = NULL;
+    reporting r = {.report = epoch, .context = context};
+    prune_options_init(&p);
+    if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
+        return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
+    TRY(options_convert(&options->train, &p.train));
+    p.share = options->percent < 0 ? -1 : options->percent / 100;
+    p.look_ups = options->look_ups;
+    p.seconds = options->seconds;
+    p.by = (prune_by)options->by;
+    p.threads_seconds = options->train.threads;
+    p.lower = &lower;
+    annulus_compile_options_init(&compile);
+    annulus_status st = ANNULUS_OK;
+    if (p.seconds > 0)
+        st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
+    if (st == ANNULUS_OK)
+        st = prune_network(m->n, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
+    mem_free(memory);
+    TRY(wrap(st, n, out));
+    if (pruned != NULL)
+        *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,
+                                         report.removed,         report.after,    report.seconds};
+    return ANNULUS_OK;
 }
 
 annulus_status annulus_model_read(const char *path, annulus_model **out)

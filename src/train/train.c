@@ -143,8 +143,9 @@ static annulus_status run(loop *l, network **out)
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
     annulus_status st = run_epochs(l, &n);
     train_model_destroy(&m);
-    const char *const *names =
-        (const char *const *)(l->set->label != NULL ? l->set->class_names : l->set->target_names);
+    const char *const *names = (const char *const *)(l->o->from != NULL      ? l->o->from->labels
+                                                     : l->set->label != NULL ? l->set->class_names
+                                                                             : l->set->target_names);
     if (st == ANNULUS_OK && names != NULL) st = network_set_labels(n, names, l->t->outputs);
     if (st == ANNULUS_OK) st = network_check(n);
     if (st == ANNULUS_OK)
@@ -158,10 +159,12 @@ annulus_status train_network(const dataset *data, const train_options *options, 
                              const annulus_progress *progress, network **out)
 {
     train_data t;
-    loop l = {.o = options, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
-    TRY(options_check(options));
-    TRY(train_key(options->seed, &l.key));
-    TRY(train_data_create(data, options, l.key, &t));
+    train_options own;
+    loop l = {.o = &own, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
+    TRY(train_from_options(data, options, &own));
+    TRY(options_check(&own));
+    TRY(train_key(own.seed, &l.key));
+    TRY(train_data_create(data, &own, l.key, &t));
     const int blas_threads = openblas_get_num_threads();
     openblas_set_num_threads(1);
     const annulus_status st = run(&l, out);

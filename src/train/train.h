@@ -24,6 +24,8 @@ typedef struct train_options {
     unsigned shift; /* images: random shift of up to this many pixels */
     uint64_t seed;  /* same seed, same bytes */
     unsigned threads;
+    const network *from; /* to go on from, borrowed: its layers, bits, activations and input quantizer are kept, what is
+                            said of them above not looked at; NULL: a new network */
 } train_options;
 void train_options_init(train_options *o);
 

@@ -101,6 +101,7 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(param_create(l->out, &l->beta));
     TRY(param_create(1, &l->step));
     TRY(floats_create(l->in * l->out, "quantized weights", &l->wq));
+    TRY(floats_create(l->out, "weight scales", &l->scale));
     TRY(floats_create(cells, "activations", &l->z));
     TRY(floats_create(cells, "activations", &l->noisy));
     TRY(floats_create(cells, "activations", &l->u));
@@ -120,7 +121,7 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq, l->z,    l->noisy, l->u,      l->v,       l->y,
+    float *const all[] = {l->wq, l->z,    l->noisy, l->u,      l->v,       l->y,   l->scale,
                           l->dz, l->mean, l->inv,   l->mean_d, l->mean_dz, l->part};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
@@ -147,7 +148,8 @@ static void layer_shape(const train_data *t, const train_options *o, size_t i, i
     l->out = l->last ? t->outputs : o->hidden[i];
     l->act = l->last ? ACTIVATION_IDENTITY : o->act;
     l->bits = quantized ? o->weight_bits : 0;
-    if (l->last || !quantized) return;
+    if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
+    if (l->last || !quantized || o->from != NULL) return;
     const quantizer q = {.bits = o->activation_bits,
                          .is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY,
                          .narrow = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY};
@@ -174,7 +176,7 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
         TRY(layer_create(m->batch, &m->layer[i]));
         layer_init(&m->layer[i], i == 0 ? t->still : NULL, &r);
     }
-    return ANNULUS_OK;
+    return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
 }
 
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
@@ -236,7 +238,8 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
     for (size_t o = first; o < end; o++) {
         const float *w = l->w.x + o * l->in;
         float *q = l->wq + o * l->in;
-        const float s = train_weight_scale(w, l->in, l->bits), inv = 1.0f / s;
+        if (!l->scale_kept) l->scale[o] = train_weight_scale(w, l->in, l->bits);
+        const float s = l->scale[o], inv = 1.0f / s;
         for (size_t i = 0; i < l->in; i++) {
             float x = w[i] * inv;
             x = x > hi ? hi : x;

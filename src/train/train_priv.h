@@ -55,6 +55,8 @@ typedef struct train_layer {
     int last;
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
+    float *scale;                 /* (out) of the integers behind each row of wq */
+    int scale_kept;               /* 1: scale stays, 0: it is made anew from the weights in every step */
     float *z, *noisy, *u, *v, *y; /* (batch,out) normalised; with noise; affine; activation; quantized */
     float *dz;                    /* (batch,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
@@ -101,6 +103,15 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
     __attribute__((warn_unused_result));
 /* Gradients of everything after train_forward. */
 annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
+
+/* Options with the shape of o->from, which fits the data; *out = *o without it. */
+annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
+    __attribute__((warn_unused_result));
+void train_from_input(const network *n, train_data *t);
+void train_from_shape(const network *n, size_t i, train_layer *l);
+/* The same function as the network's, up to single precision. */
+annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
+    __attribute__((warn_unused_result));
 
 float train_act(activation a, float x);
 /* Folds statistics and batch normalisation into a new network. */
