@@ -68,8 +68,13 @@ typedef struct annulus_train_options {
     unsigned epochs;
     size_t batch;
     double learning_rate, validation, phase_noise;
-    unsigned shift; /* images: random shift in pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    unsigned shift;            /* images: random shift in pixels */
+    double target_error;       /* in place of phase_noise: look-ups err while training with this probability; 0: not */
+    unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with target_error */
+    unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
+    int accumulator_masks;     /* how: 0: weights projected onto the L1 ball of the bound, 1: few weights a neuron */
+    double sparsity;           /* part of each neuron's weights that becomes 0, [0,1) */
+    uint64_t seed;             /* same seed, same bytes */
     unsigned threads;
     const annulus_model *from; /* to go on from, borrowed: it gives layers, activations, bits and names; NULL: none */
 } annulus_train_options;
@@ -86,6 +91,14 @@ ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus
                                          const annulus_progress *progress, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API size_t annulus_model_layers(const annulus_model *m);
+typedef struct annulus_layer_sums {
+    size_t inputs, neurons;
+    uint64_t values; /* that the widest neuron's sum can take, over the whole range of its inputs, without the bias */
+    unsigned bits;   /* the least that hold them */
+    size_t weights, nonzero;
+} annulus_layer_sums;
+ANNULUS_API annulus_layer_sums annulus_model_sums(const annulus_model *m, size_t layer);
 ANNULUS_API annulus_task annulus_model_task(const annulus_model *m);
 ANNULUS_API void annulus_model_destroy(annulus_model *m);
 

@@ -7,6 +7,7 @@
 #include "annulus/annulus.h"
 
 #include <argp.h>
+#include <jansson.h>
 
 /* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
 typedef struct data_options {
@@ -42,7 +43,8 @@ double seconds_now(void);
 typedef struct training_options {
     annulus_train_options *o;
     annulus_task task; /* what the report speaks of */
-    int quiet;
+    int quiet, bound_by, rounds;
+    annulus_epoch last; /* reported */
     progress_line line;
 } training_options;
 extern const struct argp training_argp;
@@ -50,6 +52,9 @@ extern const struct argp training_argp;
 progress_line *training_begin(training_options *t, const work_options *w);
 /* A line on stderr for an epoch; context: training_options. */
 void training_report(void *context, const annulus_epoch *e);
+/* What the layers' sums and weights are: a table on stderr; an array. */
+void print_sums(const annulus_model *m);
+json_t *sums_json(const annulus_model *m);
 
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);

@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { EPOCHS_KEY = 0x400, BATCH_KEY, RATE_KEY, VALIDATION_KEY, NOISE_KEY, SHIFT_KEY, SEED_KEY };
+enum {
+    EPOCHS_KEY = 0x400,
+    BATCH_KEY,
+    RATE_KEY,
+    VALIDATION_KEY,
+    NOISE_KEY,
+    SHIFT_KEY,
+    SEED_KEY,
+    BITS_KEY,
+    BY_KEY,
+    SPARSITY_KEY,
+    TARGET_KEY,
+    ROUNDING_KEY
+};
 
 static const struct argp_option entries[] = {
     {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30; prune: 10, 0 for no fine-tuning)", 0},
@@ -12,13 +27,23 @@ static const struct argp_option entries[] = {
     {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003; prune: 0.001)", 0},
     {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
     {"phase-noise", NOISE_KEY, "F", 0, "noise on accumulators while training, in their deviations (default 0.1)", 0},
+    {"target-p-error", TARGET_KEY, "P", 0,
+     "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},
+    {"rounding-bits", ROUNDING_KEY, "B", 0,
+     "with --target-p-error, and with --seconds of prune: as it will be given to compile, 1 to 12 (default 5)", 0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
+    {"accumulator-bits", BITS_KEY, "B", 0,
+     "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
+    {"accumulator-by", BY_KEY, "HOW", 0,
+     "with --accumulator-bits: projection of the weights (default), or masks that leave few of each neuron", 0},
+    {"sparsity", SPARSITY_KEY, "F", 0,
+     "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    const training_options *t = state->input;
+    training_options *t = state->input;
     annulus_train_options *o = t->o;
     switch (key) {
     case EPOCHS_KEY:
@@ -42,6 +67,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case SEED_KEY:
         o->seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);
         break;
+    case TARGET_KEY:
+        o->target_error = parse_real(state, "--target-p-error", arg, 0.001, 0.9);
+        break;
+    case ROUNDING_KEY:
+        o->rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 1, 12);
+        t->rounds = 1;
+        break;
+    case BITS_KEY:
+        o->accumulator_bits = (unsigned)parse_size(state, "--accumulator-bits", arg, 1, 31);
+        break;
+    case BY_KEY:
+        if (strcmp(arg, "projection") != 0 && strcmp(arg, "masks") != 0)
+            argp_error(state, "--accumulator-by %s: projection or masks", arg);
+        o->accumulator_masks = arg[0] == 'm';
+        t->bound_by = 1;
+        break;
+    case SPARSITY_KEY:
+        o->sparsity = parse_real(state, "--sparsity", arg, 0, 1);
+        if (o->sparsity == 1) argp_error(state, "--sparsity 1: no weight would be left");
+        break;
+    case ARGP_KEY_END:
+        if (t->bound_by && o->accumulator_bits == 0) argp_error(state, "--accumulator-by goes with --accumulator-bits");
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -59,6 +107,7 @@ progress_line *training_begin(training_options *t, const work_options *w)
 void training_report(void *context, const annulus_epoch *e)
 {
     training_options *t = context;
+    t->last = *e;
     if (t->quiet) return;
     progress_end(&t->line);
     fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
@@ -67,4 +116,34 @@ void training_report(void *context, const annulus_epoch *e)
     else if (!isnan(e->validation))
         fprintf(stderr, ", validation R^2 %.4f", e->validation);
     fprintf(stderr, ", %.1f s\n", e->seconds);
+}
+
+void print_sums(const annulus_model *m)
+{
+    fprintf(stderr, "%-9s %7s %8s %12s %5s %10s %10s\n", "layer", "inputs", "neurons", "sums at most", "bits",
+            "weights", "not 0");
+    for (size_t i = 0; i < annulus_model_layers(m); i++) {
+        const annulus_layer_sums s = annulus_model_sums(m, i);
+        char name[24];
+        (void)snprintf(name, sizeof name, i + 1 == annulus_model_layers(m) ? "output" : "layer %zu", i + 1);
+        fprintf(stderr, "%-9s %7zu %8zu %12llu %5u %10zu %10zu\n", name, s.inputs, s.neurons,
+                (unsigned long long)s.values, s.bits, s.weights, s.nonzero);
+    }
+}
+
+json_t *sums_json(const annulus_model *m)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < annulus_model_layers(m); i++) {
+        const annulus_layer_sums s = annulus_model_sums(m, i);
+        json_t *o = json_object();
+        (void)json_object_set_new(o, "inputs", json_integer((json_int_t)s.inputs));
+        (void)json_object_set_new(o, "neurons", json_integer((json_int_t)s.neurons));
+        (void)json_object_set_new(o, "sums", json_integer((json_int_t)s.values));
+        (void)json_object_set_new(o, "bits", json_integer((json_int_t)s.bits));
+        (void)json_object_set_new(o, "weights", json_integer((json_int_t)s.weights));
+        (void)json_object_set_new(o, "nonzero", json_integer((json_int_t)s.nonzero));
+        (void)json_array_append_new(layers, o);
+    }
+    return layers;
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEURONS_KEY = 0x300, LOOK_UPS_KEY, SECONDS_KEY, BY_KEY, ROUNDING_KEY, ERROR_KEY };
+enum { NEURONS_KEY = 0x300, LOOK_UPS_KEY, SECONDS_KEY, BY_KEY, ERROR_KEY };
 
 typedef struct prune_command {
     training_options training;
@@ -31,7 +31,6 @@ static const struct argp_option entries[] = {
      "which neurons go: those whose removal changes the loss least (taylor, the default), the sums behind them least "
      "(activation), or those of the smallest weights (norm)",
      0},
-    {"rounding-bits", ROUNDING_KEY, "B", 0, "with --seconds: as it will be given to compile (default 5)", 0},
     {"p-error", ERROR_KEY, "P", 0, "with --seconds: as it will be given to compile (default 2^-40)", 0},
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {0}};
@@ -52,7 +51,9 @@ static void check(const prune_command *c, struct argp_state *state)
     if (c->output == NULL) argp_error(state, "--output is needed");
     if ((c->o.percent >= 0) + (c->o.look_ups > 0) + (c->o.seconds > 0) != 1)
         argp_error(state, "one of --neurons, --look-ups and --seconds is needed");
-    if (c->compiled && !(c->o.seconds > 0)) argp_error(state, "--rounding-bits and --p-error go with --seconds");
+    if (c->compiled && !(c->o.seconds > 0)) argp_error(state, "--p-error goes with --seconds");
+    if (c->training.rounds && !(c->o.seconds > 0) && c->o.train.target_error == 0)
+        argp_error(state, "--rounding-bits goes with --seconds or --target-p-error");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -86,10 +87,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->o.by = (annulus_prune_by)i;
         break;
     }
-    case ROUNDING_KEY:
-        c->compile.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
-        c->compiled = 1;
-        break;
     case ERROR_KEY:
         c->compile.log2_error = parse_log2_probability(state, "--p-error", arg);
         c->compiled = 1;
@@ -107,7 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static void print_json(const prune_command *c, const annulus_prune_report *r)
+static void print_json(const prune_command *c, const annulus_prune_report *r, const annulus_model *m)
 {
     const double scores[] = {r->before, r->removed, r->after};
     static const char *const names[] = {"validation_before", "validation_removed", "validation"};
@@ -120,13 +117,15 @@ static void print_json(const prune_command *c, const annulus_prune_report *r)
     for (size_t i = 0; i < 3; i++)
         if (!isnan(scores[i])) (void)json_object_set_new(o, names[i], json_real(scores[i]));
     if (c->o.seconds > 0) (void)json_object_set_new(o, "seconds_predicted", json_real(r->seconds));
+    (void)json_object_set_new(o, "layers", sums_json(m));
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
 }
 
-static void talk(const prune_command *c, const annulus_prune_report *r)
+static void talk(const prune_command *c, const annulus_prune_report *r, const annulus_model *m)
 {
+    print_sums(m);
     fprintf(stderr, "%zu of %zu look-ups are left", r->look_ups, r->look_ups_before);
     if (r->idle > 0) fprintf(stderr, ", %zu of the others gave the same value always or were not read", r->idle);
     fprintf(stderr, "\n");
@@ -140,18 +139,17 @@ static void talk(const prune_command *c, const annulus_prune_report *r)
     fprintf(stderr, "wrote %s\n", c->output);
 }
 
-static annulus_status prune(prune_command *c, annulus_prune_report *r)
+static annulus_status prune(prune_command *c, annulus_prune_report *r, annulus_model **out)
 {
-    annulus_model *m = NULL, *small = NULL;
+    annulus_model *m = NULL;
     annulus_dataset *d = NULL;
     annulus_status st = annulus_model_read(c->model, &m);
     if (m != NULL) c->training.task = annulus_model_task(m);
     if (st == ANNULUS_OK) st = data_read(&c->data, c->training.task, NULL, &d);
     progress_line *line = training_begin(&c->training, &c->work);
-    if (st == ANNULUS_OK) st = annulus_prune(m, d, &c->o, training_report, &c->training, &line->progress, r, &small);
+    if (st == ANNULUS_OK) st = annulus_prune(m, d, &c->o, training_report, &c->training, &line->progress, r, out);
     progress_end(line);
-    if (st == ANNULUS_OK) st = annulus_model_write(small, c->output);
-    annulus_model_destroy(small);
+    if (st == ANNULUS_OK) st = annulus_model_write(*out, c->output);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);
     return st;
@@ -171,9 +169,11 @@ int cmd_prune(int argc, char **argv)
     c.o.compile = &c.compile;
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     c.o.train.threads = c.work.threads;
-    if (prune(&c, &r) != ANNULUS_OK) return report_failure();
-    if (!c.work.quiet) talk(&c, &r);
-    if (!c.json) return 0;
-    print_json(&c, &r);
-    return finish_stdout();
+    c.compile.rounding_bits = c.o.train.rounding_bits;
+    annulus_model *m = NULL;
+    const annulus_status st = prune(&c, &r, &m);
+    if (st == ANNULUS_OK && !c.work.quiet) talk(&c, &r, m);
+    if (st == ANNULUS_OK && c.json) print_json(&c, &r, m);
+    annulus_model_destroy(m);
+    return st != ANNULUS_OK ? report_failure() : finish_stdout();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +16,13 @@ typedef struct train_command {
     annulus_train_options o;
     const char *output, *from;
     int shaped; /* layers or bits were given */
+    int json;
     const char *names[NAMES_MAX];
 } train_command;
 
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
+    {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0, "classification (default) or regression", 0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
     {"activation", ACTIVATION_KEY, "NAME", 0, "relu (default), sigmoid, tanh or identity", 0},
@@ -85,6 +88,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'o':
         c->output = arg;
         break;
+    case 'j':
+        c->json = 1;
+        break;
     case TASK_KEY:
         if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
             argp_error(state, "--task %s: classification or regression", arg);
@@ -111,6 +117,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
+        if (c->training.rounds && c->o.target_error == 0)
+            argp_error(state, "--rounding-bits goes with --target-p-error");
         if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
         if (c->from != NULL && c->shaped)
             argp_error(state,
@@ -136,6 +144,20 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
     return st;
 }
 
+static void print_json(const train_command *c, const annulus_model *m)
+{
+    const annulus_epoch *e = &c->training.last;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "schema", json_string("annulus-training-1"));
+    (void)json_object_set_new(o, "epochs", json_integer(e->epoch));
+    (void)json_object_set_new(o, "loss", json_real(e->loss));
+    if (!isnan(e->validation)) (void)json_object_set_new(o, "validation", json_real(e->validation));
+    (void)json_object_set_new(o, "layers", sums_json(m));
+    (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
+    printf("\n");
+    json_decref(o);
+}
+
 int cmd_train(int argc, char **argv)
 {
     const struct argp_child children[] = {
@@ -151,9 +173,12 @@ int cmd_train(int argc, char **argv)
     if (from != NULL) c.training.task = annulus_model_task(from);
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
+    if (st == ANNULUS_OK && !c.work.quiet) {
+        print_sums(m);
+        fprintf(stderr, "wrote %s\n", c.output);
+    }
+    if (st == ANNULUS_OK && c.json) print_json(&c, m);
     annulus_model_destroy(m);
     annulus_model_destroy(from);
-    if (st != ANNULUS_OK) return report_failure();
-    if (!c.work.quiet) fprintf(stderr, "wrote %s\n", c.output);
-    return 0;
+    return st != ANNULUS_OK ? report_failure() : finish_stdout();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
+#include "nn/sums.h"
 #include "onnx/onnx_model.h"
 #include "train/prune.h"
 
@@ -23,6 +24,11 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .validation = t.validation,
                                  .phase_noise = t.phase_noise,
                                  .shift = t.shift,
+                                 .target_error = t.target_error,
+                                 .rounding_bits = t.rounding_bits,
+                                 .accumulator_bits = t.accumulator_bits,
+                                 .accumulator_masks = t.accumulator_masks,
+                                 .sparsity = t.sparsity,
                                  .seed = t.seed,
                                  .threads = t.threads};
     memcpy(o->hidden, t.hidden, sizeof o->hidden);
@@ -45,6 +51,11 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->validation = o->validation;
     t->phase_noise = o->phase_noise;
     t->shift = o->shift;
+    t->target_error = o->target_error;
+    t->rounding_bits = o->rounding_bits;
+    t->accumulator_bits = o->accumulator_bits;
+    t->accumulator_masks = o->accumulator_masks;
+    t->sparsity = o->sparsity;
     t->seed = o->seed;
     t->threads = o->threads;
     t->from = o->from != NULL ? o->from->n : NULL;
@@ -159,6 +170,23 @@ annulus_status annulus_model_read(const char *path, annulus_model **out)
 annulus_status annulus_model_write(const annulus_model *m, const char *path)
 {
     return onnx_model_write(path, m->n);
+}
+
+size_t annulus_model_layers(const annulus_model *m)
+{
+    return m->n->layers_count;
+}
+
+annulus_layer_sums annulus_model_sums(const annulus_model *m, size_t layer)
+{
+    REQUIRE(layer < m->n->layers_count);
+    const layer_sums s = network_sums(m->n, layer);
+    return (annulus_layer_sums){.inputs = m->n->layers[layer].in,
+                                .neurons = m->n->layers[layer].out,
+                                .values = (uint64_t)s.values,
+                                .bits = s.bits,
+                                .weights = s.weights,
+                                .nonzero = s.nonzero};
 }
 
 annulus_task annulus_model_task(const annulus_model *m)

@@ -24,6 +24,7 @@ void train_options_init(train_options *o)
                          .learning_rate = 0.003,
                          .validation = 0.1,
                          .phase_noise = 0.1,
+                         .rounding_bits = 5,
                          .weight_decay = 0.01,
                          .outlier = 0.0,
                          .shift = 0,
@@ -55,6 +56,11 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("phase_noise", o->phase_noise, 0, 10));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
     TRY(range_check("outlier", o->outlier, 0, 100));
+    if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
+    TRY(range_check("rounding_bits", o->rounding_bits, 1, 12));
+    TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
+    if (!(o->sparsity >= 0) || o->sparsity >= 1)
+        return fail(ANNULUS_ERR_INPUT, "training options: sparsity is %g, [0, 1) is possible", o->sparsity);
     return range_check("shift", o->shift, 0, 64);
 }
 
@@ -98,12 +104,14 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
         const train_source source = {
             .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift};
         TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
+        train_bound_at(l->m, (double)l->step / (double)(l->steps * l->o->epochs));
         TRY(train_weights_quantize(l->m));
         TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
         if (!isfinite(part))
             return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch + 1,
                         l->o->learning_rate);
         TRY(train_backward(l->m, l->m->batch));
+        train_noise_follow(l->m, l->m->batch);
         const double rate = rate_at(l);
         TRY(train_adam(l->m, rate, l->o->weight_decay, ++l->step));
         *loss += part / (double)l->steps;
@@ -117,6 +125,7 @@ static annulus_status run_epochs(loop *l, network **out)
         const double start = clock_seconds(CLOCK_MONOTONIC);
         train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
         TRY(run_epoch(l, e, &report.loss));
+        train_bound_at(l->m, (double)(e + 1) / (double)l->o->epochs);
         TRY(train_weights_quantize(l->m));
         const int last = e + 1 == l->o->epochs;
         if (!last && l->report == NULL) continue;
@@ -148,6 +157,7 @@ static annulus_status run(loop *l, network **out)
                                                                              : l->set->target_names);
     if (st == ANNULUS_OK && names != NULL) st = network_set_labels(n, names, l->t->outputs);
     if (st == ANNULUS_OK) st = network_check(n);
+    if (st == ANNULUS_OK) st = train_bound_check(n, l->o->accumulator_bits);
     if (st == ANNULUS_OK)
         *out = n;
     else

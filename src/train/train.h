@@ -16,13 +16,18 @@ typedef struct train_options {
     unsigned weight_bits, activation_bits, input_bits; /* 2..8, 1..8, 1..8 */
     unsigned epochs;
     size_t batch;
-    double learning_rate; /* Adam, cosine schedule */
-    double validation;    /* fraction held out, [0, 0.5] */
-    double phase_noise;   /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
-    double weight_decay;  /* decoupled (AdamW), [0, 1] */
+    double learning_rate;   /* Adam, cosine schedule */
+    double validation;      /* fraction held out, [0, 0.5] */
+    double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
+    double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
+    unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */
+    double weight_decay;    /* decoupled (AdamW), [0, 1] */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
     unsigned shift; /* images: random shift of up to this many pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31; 0: no bound */
+    int accumulator_masks;     /* how: 0: by projection, 1: by keeping few weights of each neuron */
+    double sparsity;           /* part of each neuron's weights that becomes 0, [0,1): the smallest; 0: none */
+    uint64_t seed;             /* same seed, same bytes */
     unsigned threads;
     const network *from; /* to go on from, borrowed: its layers, bits, activations and input quantizer are kept, what is
                             said of them above not looked at; NULL: a new network */

@@ -139,11 +139,13 @@ annulus_status train_from_fill(const network *n, const train_data *t, train_mode
     for (size_t i = 0; i < m->layers; i++) {
         const dense_layer *d = &n->layers[i];
         train_layer *l = &m->layer[i];
-        l->scale_kept = 1;
+        void *kept;
+        TRY(mem_create(l->out, sizeof *l->kept, "weight scales", &kept));
+        l->kept = kept;
         for (size_t o = 0; o < l->out; o++) {
             const int real = l->last && t->target != NULL; /* targets are standardised */
-            l->scale[o] = (float)(real ? d->w_scale[o] / t->t_gain[o] : d->w_scale[o]);
-            for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->scale[o] * (float)d->W[o * l->in + k];
+            l->kept[o] = (float)(real ? d->w_scale[o] / t->t_gain[o] : d->w_scale[o]);
+            for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->kept[o] * (float)d->W[o * l->in + k];
             if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
         }
         if (!l->last) TRY(fill_hidden(n, t, i, m->threads, l));

@@ -102,6 +102,8 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(param_create(1, &l->step));
     TRY(floats_create(l->in * l->out, "quantized weights", &l->wq));
     TRY(floats_create(l->out, "weight scales", &l->scale));
+    TRY(floats_create(2 * l->out, "ranges", &l->range));
+    TRY(floats_create(l->out, "cells", &l->cell));
     TRY(floats_create(cells, "activations", &l->z));
     TRY(floats_create(cells, "activations", &l->noisy));
     TRY(floats_create(cells, "activations", &l->u));
@@ -121,8 +123,8 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq, l->z,    l->noisy, l->u,      l->v,       l->y,   l->scale,
-                          l->dz, l->mean, l->inv,   l->mean_d, l->mean_dz, l->part};
+    float *const all[] = {l->wq,    l->z,    l->noisy, l->u,    l->v,   l->y,      l->scale,   l->kept,
+                          l->range, l->cell, l->dz,    l->mean, l->inv, l->mean_d, l->mean_dz, l->part};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
@@ -176,6 +178,8 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
         TRY(layer_create(m->batch, &m->layer[i]));
         layer_init(&m->layer[i], i == 0 ? t->still : NULL, &r);
     }
+    if (quantized) TRY(train_bound_init(m, t, o));
+    if (quantized) train_noise_init(m, o);
     return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
 }
 
@@ -188,6 +192,7 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
                      .still = t->still,
                      .noise = (float)o->phase_noise,
                      .outlier = (float)o->outlier,
+                     .input_unit = (float)t->input.scale,
                      .threads = o->threads,
                      .key = key};
     const annulus_status st = model_fill(t, o, quantized, &m);
@@ -229,17 +234,26 @@ float train_weight_scale(const float *w, size_t n, unsigned bits)
     return (fit < top ? fit : top) / levels;
 }
 
+float train_row_scale(const train_layer *l, size_t o, const float *w)
+{
+    return l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits);
+}
+
 static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
 {
     (void)worker;
-    const train_layer *l = context;
+    train_layer *l = context;
     const size_t first = item * TRAIN_CHANNELS, end = first + TRAIN_CHANNELS < l->out ? first + TRAIN_CHANNELS : l->out;
     const float hi = (float)((1 << (l->bits - 1)) - 1);
     for (size_t o = first; o < end; o++) {
+        if (train_bounds(l)) {
+            train_bound_row(l, o);
+            continue;
+        }
         const float *w = l->w.x + o * l->in;
         float *q = l->wq + o * l->in;
-        if (!l->scale_kept) l->scale[o] = train_weight_scale(w, l->in, l->bits);
-        const float s = l->scale[o], inv = 1.0f / s;
+        const float s = train_row_scale(l, o, w), inv = 1.0f / s;
+        l->scale[o] = s;
         for (size_t i = 0; i < l->in; i++) {
             float x = w[i] * inv;
             x = x > hi ? hi : x;

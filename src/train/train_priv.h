@@ -4,6 +4,7 @@
 #define TRAIN_TRAIN_PRIV_H
 
 #include "base/memory.h"
+#include "nn/sums.h"
 #include "train/train.h"
 
 /* Rows of a batch that one work item handles. Fixed, so that sums do not depend on the number of threads. */
@@ -56,7 +57,11 @@ typedef struct train_layer {
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
     float *scale;                 /* (out) of the integers behind each row of wq */
-    int scale_kept;               /* 1: scale stays, 0: it is made anew from the weights in every step */
+    float *kept;                  /* (out) scales that stay; NULL: made anew from the weights in every step */
+    float ball;                   /* most that the magnitudes of a row's integers sum up to; 0: anything */
+    float *range;                 /* (out,2) least and largest normalised sum so far, with target_error */
+    float *cell;                  /* (out) of its look-up, in deviations of the sum */
+    size_t keep, keep_last;       /* most weights of a row that are not 0: now, and in the end */
     float *z, *noisy, *u, *v, *y; /* (batch,out) normalised; with noise; affine; activation; quantized */
     float *dz;                    /* (batch,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
@@ -76,6 +81,8 @@ typedef struct train_model {
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
     float noise, outlier;
+    float input_unit;        /* real value of an integer of the inputs */
+    float cells, cell_noise; /* of the widest look-up of a layer, less 1; deviation of the noise in cells; 0: none */
     unsigned threads;
     uint64_t key;
 } train_model;
@@ -85,6 +92,8 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
 void train_model_destroy(train_model *m);
 /* wq from w. */
 annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused_result));
+/* Scale of row o, its weights or those of them that are kept being w. */
+float train_row_scale(const train_layer *l, size_t o, const float *w);
 /* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
  * normal distribution; 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits);
@@ -112,6 +121,24 @@ void train_from_shape(const network *n, size_t i, train_layer *l);
 /* The same function as the network's, up to single precision. */
 annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
     __attribute__((warn_unused_result));
+
+/* What accumulators allow (train_bound.c). */
+annulus_status train_bound_init(train_model *m, const train_data *t, const train_options *o)
+    __attribute__((warn_unused_result));
+void train_bound_at(train_model *m, double at); /* at: part of the training that is done, [0,1] */
+int train_bounds(const train_layer *l);
+/* Row o of wq and its scale from w, within the bounds. */
+void train_bound_row(train_layer *l, size_t o);
+/* Every sum of n is within bits (0: any). */
+annulus_status train_bound_check(const network *n, unsigned bits) __attribute__((warn_unused_result));
+
+/* Look-ups that err (train_noise.c). */
+void train_noise_init(train_model *m, const train_options *o);
+/* cell of a layer whose inv is that of the batch. */
+void train_noise_cells(train_model *m, size_t layer);
+/* z (out) as its look-ups read it. */
+void train_noise_row(const train_model *m, const train_layer *l, train_random *r, float *z);
+void train_noise_follow(train_model *m, size_t rows);
 
 float train_act(activation a, float x);
 /* Folds statistics and batch normalisation into a new network. */

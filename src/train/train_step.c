@@ -158,7 +158,9 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
             const float beyond = fabsf(z[o]) - OUTLIER_FROM;
             if (beyond > 0) penalty += (double)(beyond * beyond);
         }
-        if (p->m->noise > 0)
+        if (p->m->cells > 0)
+            train_noise_row(p->m, l, &r, noisy);
+        else if (p->m->noise > 0)
             for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
         for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
         for (size_t o = 0; o < l->out; o++) v[o] = train_act(l->act, u[o]);
@@ -224,6 +226,7 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
         TRY(parallel_for(chunks, m->threads, square_chunk, &p));
         reduce(&p, chunks, l->inv);
         for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
+        if (m->cells > 0) train_noise_cells(m, p.layer);
         TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
     }
     *loss = 0;
