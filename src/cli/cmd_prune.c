@@ -28,8 +28,8 @@ static const struct argp_option entries[] = {
     {"seconds", SECONDS_KEY, "S", 0,
      "leave as many as this predicted time of an inference allows, on --threads of this host", 0},
     {"by", BY_KEY, "WHAT", 0,
-     "which neurons go: those whose removal changes the loss least (taylor, the default), the sums behind them least "
-     "(activation), or those of the smallest weights (norm)",
+     "which neurons go: those whose removal moves the sums behind them least (activation, the default), changes the "
+     "loss least (taylor), or those of the smallest weights (norm)",
      0},
     {"p-error", ERROR_KEY, "P", 0, "with --seconds: as it will be given to compile (default 2^-40)", 0},
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},

@@ -12,7 +12,7 @@
 
 void prune_options_init(prune_options *o)
 {
-    *o = (prune_options){.share = -1, .by = PRUNE_BY_TAYLOR};
+    *o = (prune_options){.share = -1, .by = PRUNE_BY_ACTIVATION};
     train_options_init(&o->train);
     o->train.epochs = 10;
     o->train.learning_rate = 0.001;

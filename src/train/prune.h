@@ -26,7 +26,7 @@ typedef struct prune_options {
     prune_by by;
     train_options train; /* fine-tuning (epochs 0: none), and the split of the data; its `from` is not looked at */
 } prune_options;
-void prune_options_init(prune_options *o); /* nothing given, taylor, 10 epochs at a rate of 0.001 */
+void prune_options_init(prune_options *o); /* nothing given, activation, 10 epochs at a rate of 0.001 */
 
 typedef struct prune_report {
     size_t look_ups_before, look_ups; /* hidden neurons */
