@@ -58,6 +58,10 @@ ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
 
 #define ANNULUS_MAX_HIDDEN 16
 
+typedef enum annulus_optimizer { ANNULUS_ADAM = 0, ANNULUS_SGD = 1 } annulus_optimizer;
+/* Of the learning rate: warm-up over a twentieth and half a cosine, or up over three tenths and down. */
+typedef enum annulus_schedule { ANNULUS_COSINE = 0, ANNULUS_ONE_CYCLE = 1 } annulus_schedule;
+
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
     size_t hidden_count;
@@ -68,8 +72,20 @@ typedef struct annulus_train_options {
     unsigned epochs;
     size_t batch;
     double learning_rate, validation, phase_noise;
-    unsigned shift;            /* images: random shift in pixels */
-    double target_error;       /* in place of phase_noise: look-ups err while training with this probability; 0: not */
+    unsigned shift; /* images: random shift in pixels */
+    annulus_optimizer optimizer;
+    annulus_schedule schedule;
+    double momentum;   /* of ANNULUS_SGD */
+    unsigned patience; /* epochs without a better validation after which training ends, with the best one's
+                          model; 0: all epochs, with the last one's */
+    const double
+        *class_weights; /* (class_weights_count) of a sample in the loss, up to a factor; borrowed; NULL: all 1 */
+    size_t class_weights_count;
+    int classes_balanced; /* 1: classes count the same, however many samples they have */
+    const char
+        *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
+                            there, to the same model as without an interruption; the caller removes it; NULL: none */
+    double target_error; /* in place of phase_noise: look-ups err while training with this probability; 0: not */
     unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with target_error */
     unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
     int accumulator_masks;     /* how: 0: weights projected onto the L1 ball of the bound, 1: few weights a neuron */
@@ -83,7 +99,13 @@ ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
 typedef struct annulus_epoch {
     unsigned epoch, epochs;
     double loss, validation, seconds; /* validation: accuracy or R^2, NaN without a validation set */
+    int best;                         /* with patience: the best so far */
 } annulus_epoch;
+/* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG. */
+ANNULUS_API annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count,
+                                                    const char *path) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t count,
+                                                    const char *path) ANNULUS_MUST_USE;
 
 /* report may be NULL. */
 ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,

@@ -40,18 +40,28 @@ void progress_end(progress_line *p); /* clears the line */
 double seconds_now(void);
 
 /* How training goes, common to train and prune: an argp child, its input a training_options with `o` set. */
+#define CLASSES_MOST 1000
 typedef struct training_options {
     annulus_train_options *o;
     annulus_task task; /* what the report speaks of */
+    const char *log, *curve;
     int quiet, bound_by, rounds;
-    annulus_epoch last; /* reported */
+    double class_weights[CLASSES_MOST];
+    annulus_epoch *epochs; /* (epochs_count) reported */
+    size_t epochs_count;
+    annulus_epoch best, last; /* last: of the network, after training_end */
+    annulus_status kept;      /* the log's first failure */
     progress_line line;
 } training_options;
 extern const struct argp training_argp;
-/* Ready to report; the line is ended by the caller. */
+/* Ready to report. */
 progress_line *training_begin(training_options *t, const work_options *w);
-/* A line on stderr for an epoch; context: training_options. */
+/* A line on stderr for an epoch, and the log; context: training_options. */
 void training_report(void *context, const annulus_epoch *e);
+/* st, or the failure of the log or curve. */
+annulus_status training_end(training_options *t, annulus_status st) ANNULUS_MUST_USE;
+/* The result is safe: no checkpoint is needed. */
+void training_done(const training_options *t);
 /* What the layers' sums and weights are: a table on stderr; an array. */
 void print_sums(const annulus_model *m);
 json_t *sums_json(const annulus_model *m);

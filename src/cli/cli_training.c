@@ -4,7 +4,9 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     EPOCHS_KEY = 0x400,
@@ -18,13 +20,33 @@ enum {
     BY_KEY,
     SPARSITY_KEY,
     TARGET_KEY,
-    ROUNDING_KEY
+    ROUNDING_KEY,
+    OPTIMIZER_KEY,
+    MOMENTUM_KEY,
+    SCHEDULE_KEY,
+    PATIENCE_KEY,
+    CLASSES_KEY,
+    CHECKPOINT_KEY,
+    LOG_KEY,
+    CURVE_KEY
 };
 
 static const struct argp_option entries[] = {
     {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30; prune: 10, 0 for no fine-tuning)", 0},
     {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
     {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003; prune: 0.001)", 0},
+    {"optimizer", OPTIMIZER_KEY, "NAME", 0, "adam (default) or sgd, which wants a rate of 0.05 or so", 0},
+    {"momentum", MOMENTUM_KEY, "M", 0, "of sgd, 0 to 0.999 (default 0.9)", 0},
+    {"schedule", SCHEDULE_KEY, "NAME", 0, "of the learning rate: cosine (default) or one-cycle", 0},
+    {"patience", PATIENCE_KEY, "E", 0,
+     "end after E epochs without a better validation, and take the best epoch's network (default: all epochs)", 0},
+    {"class-weights", CLASSES_KEY, "A,B,...", 0,
+     "what a sample of each class counts while training, or balanced: by the number of its class's samples", 0},
+    {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
+     "keep there where training stands after every epoch; go on from it if it is there; removed at the end", 0},
+    {"resume", 0, 0, OPTION_ALIAS, 0, 0},
+    {"log", LOG_KEY, "FILE", 0, "epoch, loss, validation and seconds as CSV", 0},
+    {"curve", CURVE_KEY, "FILE", 0, "learning curve as SVG", 0},
     {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
     {"phase-noise", NOISE_KEY, "F", 0, "noise on accumulators while training, in their deviations (default 0.1)", 0},
     {"target-p-error", TARGET_KEY, "P", 0,
@@ -40,6 +62,60 @@ static const struct argp_option entries[] = {
      "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {0}};
+
+static void parse_class_weights(training_options *t, char *arg, struct argp_state *state)
+{
+    if (strcmp(arg, "balanced") == 0) {
+        t->o->classes_balanced = 1;
+        return;
+    }
+    char *rest = arg;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (t->o->class_weights_count == CLASSES_MOST) argp_error(state, "--class-weights: at most %d", CLASSES_MOST);
+        t->class_weights[t->o->class_weights_count++] = parse_real(state, "--class-weights", part, 0, 1e9);
+    }
+    t->o->class_weights = t->class_weights;
+}
+
+static int parse_either(struct argp_state *state, const char *what, const char *arg, const char *zero, const char *one)
+{
+    if (strcmp(arg, zero) != 0 && strcmp(arg, one) != 0) argp_error(state, "%s %s: %s or %s", what, arg, zero, one);
+    return strcmp(arg, one) == 0;
+}
+
+/* How it goes, and what is kept of it. */
+static error_t parse_habit(training_options *t, int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case OPTIMIZER_KEY:
+        t->o->optimizer = (annulus_optimizer)parse_either(state, "--optimizer", arg, "adam", "sgd");
+        break;
+    case MOMENTUM_KEY:
+        t->o->momentum = parse_real(state, "--momentum", arg, 0, 0.999);
+        break;
+    case SCHEDULE_KEY:
+        t->o->schedule = (annulus_schedule)parse_either(state, "--schedule", arg, "cosine", "one-cycle");
+        break;
+    case PATIENCE_KEY:
+        t->o->patience = (unsigned)parse_size(state, "--patience", arg, 1, 100000);
+        break;
+    case CLASSES_KEY:
+        parse_class_weights(t, arg, state);
+        break;
+    case CHECKPOINT_KEY:
+        t->o->checkpoint = arg;
+        break;
+    case LOG_KEY:
+        t->log = arg;
+        break;
+    case CURVE_KEY:
+        t->curve = arg;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -78,9 +154,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->accumulator_bits = (unsigned)parse_size(state, "--accumulator-bits", arg, 1, 31);
         break;
     case BY_KEY:
-        if (strcmp(arg, "projection") != 0 && strcmp(arg, "masks") != 0)
-            argp_error(state, "--accumulator-by %s: projection or masks", arg);
-        o->accumulator_masks = arg[0] == 'm';
+        o->accumulator_masks = parse_either(state, "--accumulator-by", arg, "projection", "masks");
         t->bound_by = 1;
         break;
     case SPARSITY_KEY:
@@ -89,9 +163,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (t->bound_by && o->accumulator_bits == 0) argp_error(state, "--accumulator-by goes with --accumulator-bits");
+        if (o->patience > 0 && o->validation == 0) argp_error(state, "--patience needs --validation above 0");
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_habit(t, key, arg, state);
     }
     return 0;
 }
@@ -104,10 +179,21 @@ progress_line *training_begin(training_options *t, const work_options *w)
     return &t->line;
 }
 
+/* All that was reported, for the log and the curve. */
+static void keep(training_options *t, const annulus_epoch *e)
+{
+    annulus_epoch *more = realloc(t->epochs, (t->epochs_count + 1) * sizeof *more);
+    if (more == NULL) return;
+    t->epochs = more;
+    t->epochs[t->epochs_count++] = *e;
+    if (t->log != NULL && t->kept == ANNULUS_OK) t->kept = annulus_epochs_write_csv(t->epochs, t->epochs_count, t->log);
+}
+
 void training_report(void *context, const annulus_epoch *e)
 {
     training_options *t = context;
-    t->last = *e;
+    keep(t, e);
+    if (e->best) t->best = *e;
     if (t->quiet) return;
     progress_end(&t->line);
     fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
@@ -115,7 +201,28 @@ void training_report(void *context, const annulus_epoch *e)
         fprintf(stderr, ", validation accuracy %.2f %%", 100 * e->validation);
     else if (!isnan(e->validation))
         fprintf(stderr, ", validation R^2 %.4f", e->validation);
-    fprintf(stderr, ", %.1f s\n", e->seconds);
+    fprintf(stderr, ", %.1f s", e->seconds);
+    if (e->epoch < e->epochs) fprintf(stderr, ", %.0f s left", e->seconds * (e->epochs - e->epoch));
+    fprintf(stderr, "\n");
+}
+
+annulus_status training_end(training_options *t, annulus_status st)
+{
+    progress_end(&t->line);
+    if (st == ANNULUS_OK) st = t->kept;
+    if (st == ANNULUS_OK && t->curve != NULL && t->epochs_count > 0)
+        st = annulus_epochs_write_svg(t->epochs, t->epochs_count, t->curve);
+    if (st == ANNULUS_OK && t->best.epoch > 0 && !t->quiet)
+        fprintf(stderr, "the network of epoch %u is taken\n", t->best.epoch);
+    if (t->epochs_count > 0) t->last = t->best.epoch > 0 ? t->best : t->epochs[t->epochs_count - 1];
+    free(t->epochs);
+    t->epochs = NULL;
+    return st;
+}
+
+void training_done(const training_options *t)
+{
+    if (t->o->checkpoint != NULL) (void)unlink(t->o->checkpoint);
 }
 
 void print_sums(const annulus_model *m)

@@ -139,9 +139,8 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
     c->o.from = from;
     annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
     if (st == ANNULUS_OK) st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
-    progress_end(line);
     annulus_dataset_destroy(d);
-    return st;
+    return training_end(&c->training, st);
 }
 
 static void print_json(const train_command *c, const annulus_model *m)
@@ -173,6 +172,7 @@ int cmd_train(int argc, char **argv)
     if (from != NULL) c.training.task = annulus_model_task(from);
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
+    if (st == ANNULUS_OK) training_done(&c.training);
     if (st == ANNULUS_OK && !c.work.quiet) {
         print_sums(m);
         fprintf(stderr, "wrote %s\n", c.output);

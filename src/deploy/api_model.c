@@ -24,6 +24,9 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .validation = t.validation,
                                  .phase_noise = t.phase_noise,
                                  .shift = t.shift,
+                                 .optimizer = (annulus_optimizer)t.optimizer,
+                                 .schedule = (annulus_schedule)t.schedule,
+                                 .momentum = t.momentum,
                                  .target_error = t.target_error,
                                  .rounding_bits = t.rounding_bits,
                                  .accumulator_bits = t.accumulator_bits,
@@ -51,6 +54,14 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->validation = o->validation;
     t->phase_noise = o->phase_noise;
     t->shift = o->shift;
+    t->optimizer = (train_optimizer)o->optimizer;
+    t->schedule = (train_schedule)o->schedule;
+    t->momentum = o->momentum;
+    t->patience = o->patience;
+    t->class_weights = o->class_weights;
+    t->class_weights_count = o->class_weights_count;
+    t->classes_balanced = o->classes_balanced;
+    t->checkpoint = o->checkpoint;
     t->target_error = o->target_error;
     t->rounding_bits = o->rounding_bits;
     t->accumulator_bits = o->accumulator_bits;
@@ -70,8 +81,12 @@ typedef struct reporting {
 static void report_epoch(void *context, const train_epoch *e)
 {
     const reporting *r = context;
-    const annulus_epoch epoch = {
-        .epoch = e->epoch, .epochs = e->epochs, .loss = e->loss, .validation = e->validation, .seconds = e->seconds};
+    const annulus_epoch epoch = {.epoch = e->epoch,
+                                 .epochs = e->epochs,
+                                 .loss = e->loss,
+                                 .validation = e->validation,
+                                 .seconds = e->seconds,
+                                 .best = e->best};
     r->report(r->context, &epoch);
 }
 
@@ -111,6 +126,9 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     return wrap(st, n, out);
 }
 
+_Static_assert((int)ANNULUS_ADAM == TRAIN_ADAM && (int)ANNULUS_SGD == TRAIN_SGD &&
+                   (int)ANNULUS_COSINE == TRAIN_COSINE && (int)ANNULUS_ONE_CYCLE == TRAIN_ONE_CYCLE,
+               "the same numbers");
 _Static_assert((int)ANNULUS_BY_NORM == PRUNE_BY_NORM && (int)ANNULUS_BY_ACTIVATION == PRUNE_BY_ACTIVATION &&
                    (int)ANNULUS_BY_TAYLOR == PRUNE_BY_TAYLOR,
                "the same numbers");

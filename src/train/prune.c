@@ -227,13 +227,14 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
 typedef struct listening {
     train_report report;
     void *context;
+    int all; /* the last epoch's network is taken, not the best one's */
     double validation;
 } listening;
 
 static void listen(void *context, const train_epoch *e)
 {
     listening *l = context;
-    l->validation = e->validation;
+    if (l->all || e->best) l->validation = e->validation;
     if (l->report != NULL) l->report(l->context, e);
 }
 
@@ -248,7 +249,8 @@ annulus_status prune_network(const network *n, const dataset *data, const prune_
     r.after = r.removed;
     annulus_status st = ANNULUS_OK;
     if (options->train.epochs > 0) {
-        listening l = {.report = epoch, .context = context, .validation = r.removed};
+        listening l = {
+            .report = epoch, .context = context, .all = options->train.patience == 0, .validation = r.removed};
         train_options o = options->train;
         o.from = small;
         st = train_network(data, &o, listen, &l, progress, &tuned);

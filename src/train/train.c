@@ -7,6 +7,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 #define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
@@ -25,6 +26,7 @@ void train_options_init(train_options *o)
                          .validation = 0.1,
                          .phase_noise = 0.1,
                          .rounding_bits = 5,
+                         .momentum = 0.9,
                          .weight_decay = 0.01,
                          .outlier = 0.0,
                          .shift = 0,
@@ -61,6 +63,11 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
     if (!(o->sparsity >= 0) || o->sparsity >= 1)
         return fail(ANNULUS_ERR_INPUT, "training options: sparsity is %g, [0, 1) is possible", o->sparsity);
+    TRY(range_check("momentum", o->momentum, 0, 0.999));
+    if ((unsigned)o->optimizer > TRAIN_SGD || (unsigned)o->schedule > TRAIN_ONE_CYCLE)
+        return fail(ANNULUS_ERR_INPUT, "training options: no such optimizer or schedule");
+    if (o->patience > 0 && !(o->validation > 0))
+        return fail(ANNULUS_ERR_INPUT, "training options: patience needs a validation set to see what is better");
     return range_check("shift", o->shift, 0, 64);
 }
 
@@ -73,16 +80,12 @@ typedef struct loop {
     void *context;
     const annulus_progress *progress;
     uint64_t key, step;
-    size_t steps; /* of one epoch */
+    size_t steps;        /* of one epoch */
+    size_t *first_order; /* (count) of the samples, before any epoch */
+    train_best best;
+    train_epoch *history; /* (epochs) as reported */
+    uint8_t digest[SHA256_BYTES];
 } loop;
-
-/* Rate of a step: linear warm-up over the first twentieth, then half a cosine down to a hundredth. */
-static double rate_at(const loop *l)
-{
-    const double total = (double)(l->steps * l->o->epochs), at = (double)l->step / total, warm = 0.05;
-    if (at < warm) return l->o->learning_rate * (at + 1 / total) / (warm + 1 / total);
-    return l->o->learning_rate * (0.01 + 0.99 * 0.5 * (1 + cos(M_PI * (at - warm) / (1 - warm))));
-}
 
 static void shuffle(const loop *l, unsigned epoch)
 {
@@ -112,46 +115,108 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
                         l->o->learning_rate);
         TRY(train_backward(l->m, l->m->batch));
         train_noise_follow(l->m, l->m->batch);
-        const double rate = rate_at(l);
-        TRY(train_adam(l->m, rate, l->o->weight_decay, ++l->step));
+        const double rate = train_rate(l->o, l->step++, l->steps * l->o->epochs);
+        TRY(l->o->optimizer == TRAIN_SGD ? train_sgd(l->m, rate, l->o->momentum, l->o->weight_decay)
+                                         : train_adam(l->m, rate, l->o->weight_decay, l->step));
         *loss += part / (double)l->steps;
     }
     return ANNULUS_OK;
 }
 
+/* The order of the samples after so many epochs: each shuffles that of the one before. */
+static void order_after(const loop *l, unsigned epochs)
+{
+    memcpy(l->t->order, l->first_order, l->t->count * sizeof *l->first_order);
+    for (unsigned e = 0; e < epochs; e++) shuffle(l, e);
+}
+
+/* Whether `done` epochs are enough: none of the last ones was better. */
+static int enough(const loop *l, unsigned done)
+{
+    return l->o->patience > 0 && l->best.epoch > 0 && done - l->best.epoch >= l->o->patience;
+}
+
+static annulus_status score_epoch(loop *l, train_epoch *report)
+{
+    network *n = NULL;
+    TRY(train_fold(l->m, l->t, &n));
+    const annulus_status st = train_score(n, l->t, l->o->threads, &report->validation);
+    network_destroy(n);
+    return st;
+}
+
+/* What follows the steps of an epoch. */
+static annulus_status end_epoch(loop *l, double start, train_epoch *report)
+{
+    train_bound_at(l->m, (double)report->epoch / (double)l->o->epochs);
+    TRY(train_weights_quantize(l->m));
+    if (l->report != NULL || l->o->patience > 0) TRY(score_epoch(l, report));
+    const int better = l->best.epoch == 0 || report->validation > l->best.score;
+    report->best = l->o->patience > 0 && train_bound_settled(l->m) && better;
+    if (report->best) train_best_store(l->m, report->epoch, report->validation, &l->best);
+    report->seconds = clock_seconds(CLOCK_MONOTONIC) - start;
+    l->history[report->epoch - 1] = *report;
+    if (l->o->checkpoint != NULL)
+        TRY(train_checkpoint_write(l->o->checkpoint, l->digest, l->history, report->epoch, l->m, &l->best));
+    if (l->report != NULL) l->report(l->context, report);
+    return ANNULUS_OK;
+}
+
 static annulus_status run_epochs(loop *l, network **out)
 {
-    for (unsigned e = 0; e < l->o->epochs; e++) {
-        const double start = clock_seconds(CLOCK_MONOTONIC);
-        train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
-        TRY(run_epoch(l, e, &report.loss));
-        train_bound_at(l->m, (double)(e + 1) / (double)l->o->epochs);
-        TRY(train_weights_quantize(l->m));
-        const int last = e + 1 == l->o->epochs;
-        if (!last && l->report == NULL) continue;
-        network *n = NULL;
-        TRY(train_fold(l->m, l->t, &n));
-        const annulus_status st = train_score(n, l->t, l->o->threads, &report.validation);
-        report.seconds = clock_seconds(CLOCK_MONOTONIC) - start;
-        if (st == ANNULUS_OK && l->report != NULL) l->report(l->context, &report);
-        if (st == ANNULUS_OK && last)
-            *out = n;
-        else
-            network_destroy(n);
-        TRY(st);
+    unsigned done = 0;
+    if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
+    if (l->o->checkpoint != NULL) {
+        TRY(train_digest(l->m, l->t, l->o, l->digest));
+        TRY(train_checkpoint_read(l->o->checkpoint, l->digest, l->o, l->history, &done, l->m, &l->best));
+        order_after(l, done);
+        l->step = done * l->steps;
+        for (unsigned e = 0; e < done && l->report != NULL; e++) l->report(l->context, &l->history[e]);
     }
+    while (done < l->o->epochs && !enough(l, done)) {
+        const double start = clock_seconds(CLOCK_MONOTONIC);
+        train_epoch report = {.epoch = done + 1, .epochs = l->o->epochs, .validation = NAN};
+        TRY(run_epoch(l, done++, &report.loss));
+        TRY(end_epoch(l, start, &report));
+    }
+    if (l->best.epoch > 0) {
+        train_best_restore(&l->best, l->m);
+        order_after(l, l->best.epoch);
+    }
+    train_bound_at(l->m, 1);
+    TRY(train_weights_quantize(l->m));
+    TRY(train_fold(l->m, l->t, out));
     return progress_report(l->progress, "training", 1, 1);
+}
+
+static annulus_status allocate(loop *l)
+{
+    void *order, *history;
+    TRY(mem_create(l->t->count, sizeof *l->first_order, "order of samples", &order));
+    l->first_order = memcpy(order, l->t->order, l->t->count * sizeof *l->first_order);
+    TRY(mem_create(l->o->epochs, sizeof *l->history, "reports", &history));
+    l->history = history;
+    return ANNULUS_OK;
+}
+
+static annulus_status run_model(loop *l, network **out)
+{
+    train_model m;
+    TRY(train_model_create(l->t, l->o, l->key, 1, &m));
+    l->m = &m;
+    l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
+    const annulus_status st = run_epochs(l, out);
+    train_model_destroy(&m);
+    mem_free(l->best.x);
+    return st;
 }
 
 static annulus_status run(loop *l, network **out)
 {
     network *n = NULL;
-    train_model m;
-    TRY(train_model_create(l->t, l->o, l->key, 1, &m));
-    l->m = &m;
-    l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
-    annulus_status st = run_epochs(l, &n);
-    train_model_destroy(&m);
+    annulus_status st = allocate(l);
+    if (st == ANNULUS_OK) st = run_model(l, &n);
+    mem_free(l->first_order), mem_free(l->history);
     const char *const *names = (const char *const *)(l->o->from != NULL      ? l->o->from->labels
                                                      : l->set->label != NULL ? l->set->class_names
                                                                              : l->set->target_names);

@@ -9,6 +9,9 @@
 
 #define TRAIN_MAX_HIDDEN 16u
 
+typedef enum train_optimizer { TRAIN_ADAM, TRAIN_SGD } train_optimizer;
+typedef enum train_schedule { TRAIN_COSINE, TRAIN_ONE_CYCLE } train_schedule;
+
 typedef struct train_options {
     size_t hidden[TRAIN_MAX_HIDDEN];
     size_t hidden_count;
@@ -16,7 +19,19 @@ typedef struct train_options {
     unsigned weight_bits, activation_bits, input_bits; /* 2..8, 1..8, 1..8 */
     unsigned epochs;
     size_t batch;
-    double learning_rate;   /* Adam, cosine schedule */
+    double learning_rate; /* at its highest */
+    train_optimizer optimizer;
+    train_schedule schedule;
+    double momentum;   /* of TRAIN_SGD, [0, 0.999] */
+    unsigned patience; /* epochs without a better validation after which training ends, with the best one's network; 0:
+                          all epochs, with the last one's */
+    const double *class_weights; /* (class_weights_count) what a sample of each class counts in the loss, up to a
+                                    factor; borrowed; NULL: all the same */
+    size_t class_weights_count;
+    int classes_balanced;   /* 1: classes count the same, however many samples they have */
+    const char *checkpoint; /* file that keeps where training stands after every epoch, and that it goes on from if it
+                               is there, to the same network as one that was never interrupted; the caller removes it;
+                               NULL: none */
     double validation;      /* fraction held out, [0, 0.5] */
     double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
     double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
@@ -39,6 +54,7 @@ typedef struct train_epoch {
     double loss;       /* mean training loss */
     double validation; /* accuracy (classification) or R^2 (regression) of the quantized network, NaN without a set */
     double seconds;
+    int best; /* with patience: of all so far */
 } train_epoch;
 typedef void (*train_report)(void *context, const train_epoch *e);
 

@@ -66,6 +66,13 @@ void train_bound_at(train_model *m, double at)
     }
 }
 
+int train_bound_settled(const train_model *m)
+{
+    for (size_t i = 0; i < m->layers; i++)
+        if (m->layer[i].keep > m->layer[i].keep_last) return 0;
+    return 1;
+}
+
 static uint32_t magnitude_bits(float x)
 {
     uint32_t bits;

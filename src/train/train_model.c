@@ -171,6 +171,10 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
     if (t->features > SIZE_MAX / m->batch) return fail(ANNULUS_ERR_INPUT, "training options: batch is too large");
     TRY(floats_create(m->batch * t->features, "batch", &m->x));
     TRY(floats_create(m->batch * t->outputs, "batch targets", &m->t));
+    if (o->class_weights != NULL || o->classes_balanced) {
+        TRY(floats_create(t->outputs, "class weights", &m->class_weight));
+        TRY(train_class_weights(t, o, m->class_weight));
+    }
     train_random r;
     train_random_init(&r, m->key, 2, 0);
     for (size_t i = 0; i < m->layers; i++) {
@@ -209,6 +213,7 @@ void train_model_destroy(train_model *m)
     mem_free(m->layer);
     mem_free(m->loss);
     mem_free(m->label);
+    mem_free(m->class_weight);
     mem_free(m->x);
     mem_free(m->t);
     *m = (train_model){0};

@@ -3,6 +3,7 @@
 #ifndef TRAIN_TRAIN_PRIV_H
 #define TRAIN_TRAIN_PRIV_H
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "nn/sums.h"
 #include "train/train.h"
@@ -77,6 +78,7 @@ typedef struct train_model {
     train_layer *layer;
     float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
     int32_t *label;       /* (batch) */
+    float *class_weight;  /* (outputs) in the loss, NULL: all 1 */
     int classes;          /* 1: softmax cross-entropy, 0: mean of squares */
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
@@ -139,6 +141,34 @@ void train_noise_cells(train_model *m, size_t layer);
 /* z (out) as its look-ups read it. */
 void train_noise_row(const train_model *m, const train_layer *l, train_random *r, float *z);
 void train_noise_follow(train_model *m, size_t rows);
+
+int train_bound_settled(const train_model *m); /* as in the end */
+
+double train_rate(const train_options *o, uint64_t step, uint64_t steps);
+annulus_status train_sgd(train_model *m, double rate, double momentum, double decay)
+    __attribute__((warn_unused_result));
+annulus_status train_class_weights(const train_data *t, const train_options *o, float *weight)
+    __attribute__((warn_unused_result));
+
+/* Parameters of the epoch of the best validation. */
+typedef struct train_best {
+    float *x; /* NULL: not kept */
+    unsigned epoch;
+    double score;
+} train_best;
+annulus_status train_best_create(const train_model *m, train_best *out) __attribute__((warn_unused_result));
+void train_best_store(const train_model *m, unsigned epoch, double score, train_best *b);
+void train_best_restore(const train_best *b, train_model *m);
+/* Of all that decides where training from the model's present parameters leads. */
+annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
+                            uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));
+annulus_status train_checkpoint_write(const char *path, const uint8_t digest[SHA256_BYTES], const train_epoch *history,
+                                      unsigned epochs, const train_model *m, const train_best *best)
+    __attribute__((warn_unused_result));
+/* *epochs: that are done, 0 if there is no such file; history (o->epochs): what was reported of them. */
+annulus_status train_checkpoint_read(const char *path, const uint8_t digest[SHA256_BYTES], const train_options *o,
+                                     train_epoch *history, unsigned *epochs, train_model *m, train_best *best)
+    __attribute__((warn_unused_result));
 
 float train_act(activation a, float x);
 /* Folds statistics and batch normalisation into a new network. */

@@ -197,7 +197,8 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
         if (p->m->classes) {
-            loss += softmax_loss(l->out, u, p->m->label[i], weight, d) * (double)weight;
+            const float own = p->m->class_weight != NULL ? weight * p->m->class_weight[p->m->label[i]] : weight;
+            loss += softmax_loss(l->out, u, p->m->label[i], own, d) * (double)own;
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
