@@ -7,6 +7,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,6 +168,15 @@ static annulus_status check_head(reader *r, const uint8_t digest[SHA256_BYTES])
     return ANNULUS_OK;
 }
 
+/* Finite numbers, and with `least` none below it. */
+static annulus_status read_floats(reader *r, float *out, size_t n, float least)
+{
+    TRY(read_bytes(r, out, n * sizeof *out));
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(out[i]) || out[i] < least) return read_fail(r, "%g among the parameters", (double)out[i]);
+    return ANNULUS_OK;
+}
+
 static annulus_status read_state(reader *r, const train_options *o, train_epoch *history, unsigned *epochs,
                                  train_model *m, train_best *best)
 {
@@ -184,7 +194,8 @@ static annulus_status read_state(reader *r, const train_options *o, train_epoch 
     for (size_t i = 0; i < m->layers; i++) {
         array a[TRAIN_ARRAYS];
         layer_arrays(&m->layer[i], a);
-        for (size_t k = 0; k < TRAIN_ARRAYS; k++) TRY(read_bytes(r, a[k].p, a[k].n * sizeof(float)));
+        for (size_t k = 0; k < TRAIN_ARRAYS; k++) /* second moments are squares */
+            TRY(read_floats(r, a[k].p, a[k].n, k >= 8 && k < 12 ? 0 : -INFINITY));
     }
     TRY(read_u8(r, &has_best));
     if (has_best != (best->x != NULL)) return read_fail(r, "best parameters are missing or not wanted");
@@ -192,7 +203,7 @@ static annulus_status read_state(reader *r, const train_options *o, train_epoch 
         TRY(read_u32(r, &best_epoch));
         TRY(read_f64(r, &best->score));
         if (best_epoch > done) return read_fail(r, "epoch %u of %u was the best", best_epoch, done);
-        TRY(read_bytes(r, best->x, parameters(m) * sizeof(float)));
+        TRY(read_floats(r, best->x, parameters(m), -INFINITY));
     }
     best->epoch = best_epoch;
     *epochs = done;
