@@ -1,4 +1,5 @@
 annulus_test(network nn)
+annulus_test(shrink nn)
 annulus_test(lower nn)
 annulus_test(auto_rounding nn)
 annulus_test(exec nn)

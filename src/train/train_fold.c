@@ -103,7 +103,7 @@ static void whole_weights(const train_layer *l, dense_layer *d)
 {
     d->weight_bits = l->bits;
     for (size_t o = 0; o < l->out; o++) {
-        const float s = l->common ? l->unit : train_weight_scale(l->w.x + o * l->in, l->in, l->bits);
+        const float s = l->scale[o];
         d->w_scale[o] = (double)s;
         for (size_t i = 0; i < l->in; i++) d->W[o * l->in + i] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
     }

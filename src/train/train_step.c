@@ -160,7 +160,9 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
             const float beyond = fabsf(z[o]) - OUTLIER_FROM;
             if (beyond > 0) penalty += (double)(beyond * beyond);
         }
-        if (p->m->noise > 0)
+        if (p->m->cells > 0)
+            train_noise_row(p->m, l, &r, noisy);
+        else if (p->m->noise > 0)
             for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
         for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
         for (size_t o = 0; o < l->out; o++) v[o] = train_act(l->act, u[o]);
@@ -221,11 +223,11 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
         if (p->m->classes) {
-            double row = softmax_loss(l->out, u, p->m->label[i], weight, d);
+            const float own = p->m->class_weight != NULL ? weight * p->m->class_weight[p->m->label[i]] : weight;
+            double row = softmax_loss(l->out, u, p->m->label[i], own, d);
             if (soft != NULL)
-                row = teacher_loss(l->out, u, soft + i * l->out, weight, row, d, l->noisy + i * l->out,
-                                   l->v + i * l->out);
-            loss += row * (double)weight;
+                row = teacher_loss(l->out, u, soft + i * l->out, own, row, d, l->noisy + i * l->out, l->v + i * l->out);
+            loss += row * (double)own;
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
@@ -259,6 +261,7 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
         TRY(parallel_for(chunks, m->threads, square_chunk, &p));
         reduce(&p, chunks, l->inv);
         for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
+        if (m->cells > 0) train_noise_cells(m, p.layer);
         TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
     }
     *loss = 0;
