@@ -1,1 +1,2 @@
 annulus_test(base base)
+annulus_test(chart base)

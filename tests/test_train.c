@@ -1,73 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "train_fixture.h"
 
-#include "base/memory.h"
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static double unit(uint64_t *seed)
-{
-    return (double)(test_random(seed) >> 11) * 0x1p-53;
-}
-
-/* Two features decide the class: points of a ring and of its inside; feature 2 never changes. */
-static dataset *rings(uint64_t seed, size_t count)
-{
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->features = 3, d->classes = 2;
-    assert_ok(mem_create(count * 3, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
-    d->label = p;
-    for (size_t i = 0; i < count; i++) {
-        const double angle = 6.283185307 * unit(&seed);
-        d->label[i] = (int32_t)(test_random(&seed) & 1);
-        const double radius = (d->label[i] ? 2.0 : 0.7) + 0.2 * unit(&seed);
-        d->x[3 * i] = (float)(5 + radius * cos(angle));
-        d->x[3 * i + 1] = (float)(100 * radius * sin(angle));
-        d->x[3 * i + 2] = 7;
-    }
-    return d;
-}
-
-static dataset *plane(uint64_t seed, size_t count)
-{
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->features = 2, d->targets = 1;
-    assert_ok(mem_create(count * 2, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(count, sizeof(float), "y", &p));
-    d->y = p;
-    for (size_t i = 0; i < count; i++) {
-        d->x[2 * i] = (float)(10 * unit(&seed));
-        d->x[2 * i + 1] = (float)unit(&seed);
-        d->y[i] = 1000 + 3 * d->x[2 * i] * d->x[2 * i + 1];
-    }
-    return d;
-}
-
-static void drop(dataset *d)
-{
-    mem_free(d->x);
-    mem_free(d->label);
-    mem_free(d->y);
-    free(d);
-}
-
-static train_options small(void)
-{
-    train_options o;
-    train_options_init(&o);
-    o.hidden[0] = 16, o.hidden[1] = 8;
-    o.epochs = 20;
-    o.batch = 64;
-    o.learning_rate = 0.01;
-    return o;
-}
 
 /* Central differences of the loss without quantizers and noise agree with the gradients. */
 static void gradients_are_differences(void **state)
@@ -170,7 +107,7 @@ static void regression_and_prepared_outputs(void **state)
         assert_true(r2 > (acts[a] == ACTIVATION_IDENTITY ? 0.5 : 0.93));
         assert_ok(train_data_create(d, &o, 5, &t));
         double *all = calloc(t.count, sizeof *all);
-        assert_ok(train_outputs(n, &t, t.order, t.count, 2, all));
+        assert_ok(train_outputs(n, &t, t.order, t.count, 2, 0, all));
         for (size_t i = 0; i < t.count; i++) {
             assert_ok(network_apply(n, d->x + 2 * t.order[i], &y));
             assert_true(fabs(y - all[i]) < 1e-9 * fabs(y));

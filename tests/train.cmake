@@ -1,1 +1,8 @@
 annulus_test(train train)
+annulus_test(train_wave train)
+annulus_test(train_distill train)
+annulus_test(train_image train)
+annulus_test(prune train)
+annulus_test(train_bound train)
+annulus_test(train_noise train)
+annulus_test(train_habits train)

@@ -58,26 +58,64 @@ ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
 
 #define ANNULUS_MAX_HIDDEN 16
 
+typedef enum annulus_optimizer { ANNULUS_ADAM = 0, ANNULUS_SGD = 1 } annulus_optimizer;
+/* Of the learning rate: warm-up over a twentieth and half a cosine, or up over three tenths and down. */
+typedef enum annulus_schedule { ANNULUS_COSINE = 0, ANNULUS_ONE_CYCLE = 1 } annulus_schedule;
+
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
     size_t hidden_count;
-    const char *activation;         /* "relu", "sigmoid", "tanh", "identity" */
+    const char *activation;         /* "relu", "sigmoid", "tanh", "identity"; waves: "triangle", "trapezoid", "sine",
+                                       "square" */
+    size_t offsets;                 /* waves: values of one look-up, 1..16 */
+    double rise;                    /* waves: of a trapezoid, (0, 1/2] */
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
     size_t class_names_count;
-    unsigned weight_bits, activation_bits, input_bits;
+    unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8 */
+    unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned epochs;
     size_t batch;
-    double learning_rate, validation, phase_noise;
-    unsigned shift; /* images: random shift in pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    double learning_rate, validation;
+    double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, waves
+                           1/32 */
+    double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
+    size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
+    size_t distill_count;               /* 0: none */
+    unsigned shift;                     /* images: random shift in pixels */
+    int flip;                           /* images: 1: mirrored left to right at random */
+    annulus_optimizer optimizer;
+    annulus_schedule schedule;
+    double momentum;   /* of ANNULUS_SGD */
+    unsigned patience; /* epochs without a better validation after which training ends, with the best one's
+                          model; 0: all epochs, with the last one's */
+    const double
+        *class_weights; /* (class_weights_count) of a sample in the loss, up to a factor; borrowed; NULL: all 1 */
+    size_t class_weights_count;
+    int classes_balanced; /* 1: classes count the same, however many samples they have */
+    const char
+        *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
+                            there, to the same model as without an interruption; the caller removes it; NULL: none */
+    double target_error; /* in place of phase_noise: look-ups err while training with this probability; 0: not */
+    unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with target_error */
+    unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
+    int accumulator_masks;     /* how: 0: weights projected onto the L1 ball of the bound, 1: few weights a neuron */
+    double sparsity;           /* part of each neuron's weights that becomes 0, [0,1) */
+    uint64_t seed;             /* same seed, same bytes */
     unsigned threads;
+    const annulus_model *from; /* to go on from, borrowed: it gives layers, activations, bits and names; NULL: none */
 } annulus_train_options;
 ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
 
 typedef struct annulus_epoch {
     unsigned epoch, epochs;
     double loss, validation, seconds; /* validation: accuracy or R^2, NaN without a validation set */
+    int best;                         /* with patience: the best so far */
 } annulus_epoch;
+/* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG. */
+ANNULUS_API annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count,
+                                                    const char *path) ANNULUS_MUST_USE;
+ANNULUS_API annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t count,
+                                                    const char *path) ANNULUS_MUST_USE;
 
 /* report may be NULL. */
 ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
@@ -85,6 +123,14 @@ ANNULUS_API annulus_status annulus_train(const annulus_dataset *d, const annulus
                                          const annulus_progress *progress, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
+ANNULUS_API size_t annulus_model_layers(const annulus_model *m);
+typedef struct annulus_layer_sums {
+    size_t inputs, neurons;
+    uint64_t values; /* that the widest neuron's sum can take, over the whole range of its inputs, without the bias */
+    unsigned bits;   /* the least that hold them */
+    size_t weights, nonzero;
+} annulus_layer_sums;
+ANNULUS_API annulus_layer_sums annulus_model_sums(const annulus_model *m, size_t layer);
 ANNULUS_API annulus_task annulus_model_task(const annulus_model *m);
 ANNULUS_API void annulus_model_destroy(annulus_model *m);
 
@@ -194,6 +240,44 @@ ANNULUS_API int annulus_costs_measured(const char **ignored);
 
 /* Index of the largest of `count` >= 1 values, the first of equals: the answer of a classifier. */
 ANNULUS_API size_t annulus_argmax(const double *values, size_t count);
+
+/* ---- pruning ---------------------------------------------------------------------------------------------------- */
+
+/* How annulus_prune chooses neurons: by the norm of their weights, by the variance of their values in the sums that
+ * read them, or by what the loss would change to first order. */
+typedef enum annulus_prune_by {
+    ANNULUS_BY_NORM = 0,
+    ANNULUS_BY_ACTIVATION = 1,
+    ANNULUS_BY_TAYLOR = 2
+} annulus_prune_by;
+/* One of percent, look_ups and seconds is given. */
+typedef struct annulus_prune_options {
+    double percent;  /* of every hidden layer's neurons to remove, [0,100); negative: not given */
+    size_t look_ups; /* hidden neurons that are left at most; 0: not given */
+    double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
+    const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
+    annulus_prune_by by;
+    annulus_train_options train; /* fine-tuning, epochs 0: none; layers, bits and names are the model's */
+} annulus_prune_options;
+ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
+
+typedef struct annulus_prune_report {
+    size_t look_ups_before, look_ups; /* hidden neurons */
+    size_t idle;                      /* neurons of the model that gave the same value always, or that nothing read */
+    double before, removed, after;    /* accuracy or R^2 on the validation set, NaN without one: of the model, of what
+                                         was left of it, and after fine-tuning */
+    double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
+} annulus_prune_report;
+
+/* A model with fewer hidden neurons. Those removed are replaced by the mean of their value, which goes into the biases
+ * behind them, without any other change of the model's integers; fine-tuning follows. epoch and pruned may be NULL.
+ * ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model. ANNULUS_ERR_INFEASIBLE: seconds are
+ * out of reach. */
+ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
+                                         const annulus_prune_options *options,
+                                         void (*epoch)(void *context, const annulus_epoch *epoch), void *context,
+                                         const annulus_progress *progress, annulus_prune_report *pruned,
+                                         annulus_model **out) ANNULUS_MUST_USE;
 
 /* ---- evaluation without or with encryption, in one process ------------------------------------------------------ */
 

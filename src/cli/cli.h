@@ -7,6 +7,7 @@
 #include "annulus/annulus.h"
 
 #include <argp.h>
+#include <jansson.h>
 
 /* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
 typedef struct data_options {
@@ -38,6 +39,33 @@ void progress_begin(progress_line *p, int quiet);
 void progress_end(progress_line *p); /* clears the line */
 double seconds_now(void);
 
+/* How training goes, common to train and prune: an argp child, its input a training_options with `o` set. */
+#define CLASSES_MOST 1000
+typedef struct training_options {
+    annulus_train_options *o;
+    annulus_task task; /* what the report speaks of */
+    const char *log, *curve;
+    int quiet, bound_by, rounds;
+    double class_weights[CLASSES_MOST];
+    annulus_epoch *epochs; /* (epochs_count) reported */
+    size_t epochs_count;
+    annulus_epoch best, last; /* last: of the network, after training_end */
+    annulus_status kept;      /* the log's first failure */
+    progress_line line;
+} training_options;
+extern const struct argp training_argp;
+/* Ready to report. */
+progress_line *training_begin(training_options *t, const work_options *w);
+/* A line on stderr for an epoch, and the log; context: training_options. */
+void training_report(void *context, const annulus_epoch *e);
+/* st, or the failure of the log or curve. */
+annulus_status training_end(training_options *t, annulus_status st) ANNULUS_MUST_USE;
+/* The result is safe: no checkpoint is needed. */
+void training_done(const training_options *t);
+/* What the layers' sums and weights are: a table on stderr; an array. */
+void print_sums(const annulus_model *m);
+json_t *sums_json(const annulus_model *m);
+
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
 /* annulus_costs_measured; a line on stderr if a file of costs is ignored. */
@@ -54,6 +82,7 @@ double parse_log2_probability(struct argp_state *state, const char *what, const 
 int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json);
 
 int cmd_train(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);

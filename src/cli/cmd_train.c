@@ -9,59 +9,77 @@ enum {
     TASK_KEY = 0x300,
     HIDDEN_KEY,
     ACTIVATION_KEY,
+    OFFSETS_KEY,
+    RISE_KEY,
     WEIGHT_KEY,
     ACTIVATION_BITS_KEY,
     INPUT_KEY,
-    EPOCHS_KEY,
-    BATCH_KEY,
-    RATE_KEY,
-    VALIDATION_KEY,
-    NOISE_KEY,
-    SHIFT_KEY,
-    SEED_KEY,
+    VALUE_NOISE_KEY,
+    DISTILL_KEY,
+    FROM_KEY,
     NAMES_KEY
 };
 
 #define NAMES_MAX 1000
 
 typedef struct train_command {
+    training_options training;
     data_options data;
     work_options work;
     annulus_train_options o;
-    annulus_task task;
-    const char *output;
+    const char *output, *from;
+    int shaped; /* layers or bits were given */
+    int json;
     const char *names[NAMES_MAX];
-    progress_line line;
+    size_t weight_bits_count;
 } train_command;
 
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
+    {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0, "classification (default) or regression", 0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
-    {"activation", ACTIVATION_KEY, "NAME", 0, "relu (default), sigmoid, tanh or identity", 0},
-    {"weight-bits", WEIGHT_KEY, "B", 0, "2 to 8 (default 4)", 0},
-    {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4)", 0},
+    {"activation", ACTIVATION_KEY, "NAME", 0,
+     "relu (default), sigmoid, tanh or identity; waves: triangle, trapezoid, sine or square", 0},
+    {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
+    {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
+    {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
+     "2 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
+    {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4; with waves 8)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
-    {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30)", 0},
-    {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
-    {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003)", 0},
-    {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
-    {"phase-noise", NOISE_KEY, "F", 0, "noise on accumulators while training, in their deviations (default 0.1)", 0},
-    {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
-    {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
+    {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
+    {"distill", DISTILL_KEY, "A,B,...", 0,
+     "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
+    {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
 
-static void parse_hidden(train_command *c, char *arg, struct argp_state *state)
+/* Widths of at most ANNULUS_MAX_HIDDEN layers, 0 for none: how many. */
+static size_t parse_widths(const char *option, char *arg, struct argp_state *state, size_t *widths)
 {
     char *rest = arg;
-    c->o.hidden_count = 0;
-    if (strcmp(arg, "0") == 0) return;
+    size_t count = 0;
+    if (strcmp(arg, "0") == 0) return 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (c->o.hidden_count == ANNULUS_MAX_HIDDEN)
-            argp_error(state, "--hidden: at most %d layers", ANNULUS_MAX_HIDDEN);
-        c->o.hidden[c->o.hidden_count++] = parse_size(state, "--hidden", part, 1, 8192);
+        if (count == ANNULUS_MAX_HIDDEN) argp_error(state, "%s: at most %d layers", option, ANNULUS_MAX_HIDDEN);
+        widths[count++] = parse_size(state, option, part, 1, 8192);
     }
+    return count;
+}
+
+/* One number for all layers, or as many as layers. */
+static void parse_weight_bits(train_command *c, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    c->weight_bits_count = 0;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (c->weight_bits_count == ANNULUS_MAX_HIDDEN + 1)
+            argp_error(state, "--weight-bits: at most %d layers", ANNULUS_MAX_HIDDEN + 1);
+        c->o.layer_weight_bits[c->weight_bits_count++] = (unsigned)parse_size(state, "--weight-bits", part, 2, 8);
+    }
+    if (c->weight_bits_count > 1) return;
+    c->o.weight_bits = c->o.layer_weight_bits[0];
+    c->o.layer_weight_bits[0] = 0;
 }
 
 static void parse_names(train_command *c, char *arg, struct argp_state *state)
@@ -74,12 +92,25 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
     c->o.class_names = c->names;
 }
 
+static void check_activation(const char *arg, struct argp_state *state)
+{
+    static const char *const known[] = {"relu",     "sigmoid",   "tanh", "identity",
+                                        "triangle", "trapezoid", "sine", "square"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(arg, known[i]) == 0) return;
+    argp_error(state, "--activation %s: relu, sigmoid, tanh, identity, triangle, trapezoid, sine or square", arg);
+}
+
 /* The options that are one number each. */
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
+    c->shaped |= key == OFFSETS_KEY || key == RISE_KEY || key == ACTIVATION_BITS_KEY || key == INPUT_KEY;
     switch (key) {
-    case WEIGHT_KEY:
-        c->o.weight_bits = (unsigned)parse_size(state, "--weight-bits", arg, 2, 8);
+    case OFFSETS_KEY:
+        c->o.offsets = parse_size(state, "--offsets", arg, 1, 16);
+        break;
+    case RISE_KEY:
+        c->o.rise = parse_real(state, "--rise", arg, 0.001, 0.5);
         break;
     case ACTIVATION_BITS_KEY:
         c->o.activation_bits = (unsigned)parse_size(state, "--activation-bits", arg, 1, 8);
@@ -87,26 +118,8 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
     case INPUT_KEY:
         c->o.input_bits = (unsigned)parse_size(state, "--input-bits", arg, 1, 8);
         break;
-    case EPOCHS_KEY:
-        c->o.epochs = (unsigned)parse_size(state, "--epochs", arg, 1, 100000);
-        break;
-    case BATCH_KEY:
-        c->o.batch = parse_size(state, "--batch", arg, 2, 65536);
-        break;
-    case RATE_KEY:
-        c->o.learning_rate = parse_real(state, "--learning-rate", arg, 1e-8, 10);
-        break;
-    case VALIDATION_KEY:
-        c->o.validation = parse_real(state, "--validation", arg, 0, 0.5);
-        break;
-    case NOISE_KEY:
-        c->o.phase_noise = parse_real(state, "--phase-noise", arg, 0, 10);
-        break;
-    case SHIFT_KEY:
-        c->o.shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
-        break;
-    case SEED_KEY:
-        c->o.seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);
+    case VALUE_NOISE_KEY:
+        c->o.value_noise = parse_real(state, "--value-noise", arg, 0, 1);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -119,25 +132,39 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     train_command *c = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &c->data;
-        state->child_inputs[1] = &c->work;
+        state->child_inputs[0] = &c->training;
+        state->child_inputs[1] = &c->data;
+        state->child_inputs[2] = &c->work;
         break;
     case 'o':
         c->output = arg;
         break;
+    case 'j':
+        c->json = 1;
+        break;
     case TASK_KEY:
         if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
             argp_error(state, "--task %s: classification or regression", arg);
-        c->task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
+        c->training.task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
         break;
     case HIDDEN_KEY:
-        parse_hidden(c, arg, state);
+        c->shaped = 1;
+        c->o.hidden_count = parse_widths("--hidden", arg, state, c->o.hidden);
+        break;
+    case DISTILL_KEY:
+        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill);
         break;
     case ACTIVATION_KEY:
-        if (strcmp(arg, "relu") != 0 && strcmp(arg, "sigmoid") != 0 && strcmp(arg, "tanh") != 0 &&
-            strcmp(arg, "identity") != 0)
-            argp_error(state, "--activation %s: relu, sigmoid, tanh or identity", arg);
+        check_activation(arg, state);
+        c->shaped = 1;
         c->o.activation = arg;
+        break;
+    case WEIGHT_KEY:
+        c->shaped = 1;
+        parse_weight_bits(c, arg, state);
+        break;
+    case FROM_KEY:
+        c->from = arg;
         break;
     case NAMES_KEY:
         parse_names(c, arg, state);
@@ -147,7 +174,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->task == ANNULUS_REGRESSION && c->data.images != NULL)
+        if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.hidden_count + 1)
+            argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
+                       c->weight_bits_count, c->o.hidden_count + 1);
+        if (c->training.rounds && c->o.target_error == 0)
+            argp_error(state, "--rounding-bits goes with --target-p-error");
+        if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
+        if (c->from != NULL && c->shaped)
+            argp_error(state,
+                       "--from gives layers, activation and bits: leave out --hidden, --activation and --...-bits");
+        if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
             argp_error(state, "--task regression goes with --csv: IDX labels are classes");
         break;
     default:
@@ -156,37 +192,53 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static void report(void *context, const annulus_epoch *e)
+static annulus_status train(train_command *c, const annulus_model *from, annulus_model **out)
 {
-    train_command *c = context;
-    if (c->work.quiet) return;
-    progress_end(&c->line);
-    fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
-    if (!isnan(e->validation) && c->task == ANNULUS_CLASSIFICATION)
-        fprintf(stderr, ", validation accuracy %.2f %%", 100 * e->validation);
-    else if (!isnan(e->validation))
-        fprintf(stderr, ", validation R^2 %.4f", e->validation);
-    fprintf(stderr, ", %.1f s\n", e->seconds);
+    annulus_dataset *d = NULL;
+    progress_line *line = training_begin(&c->training, &c->work);
+    c->o.from = from;
+    annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
+    if (st == ANNULUS_OK) st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
+    annulus_dataset_destroy(d);
+    return training_end(&c->training, st);
+}
+
+static void print_json(const train_command *c, const annulus_model *m)
+{
+    const annulus_epoch *e = &c->training.last;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "schema", json_string("annulus-training-1"));
+    (void)json_object_set_new(o, "epochs", json_integer(e->epoch));
+    (void)json_object_set_new(o, "loss", json_real(e->loss));
+    if (!isnan(e->validation)) (void)json_object_set_new(o, "validation", json_real(e->validation));
+    (void)json_object_set_new(o, "layers", sums_json(m));
+    (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
+    printf("\n");
+    json_decref(o);
 }
 
 int cmd_train(int argc, char **argv)
 {
-    const struct argp_child children[] = {{&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
+    const struct argp_child children[] = {
+        {&training_argp, 0, NULL, 0}, {&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {entries, parse, NULL, "Trains a quantized network.", children, NULL, NULL};
-    train_command c = {.data = {.required = 1}, .task = ANNULUS_CLASSIFICATION};
-    annulus_dataset *d = NULL;
-    annulus_model *m = NULL;
+    train_command c = {.data = {.required = 1}, .training = {.o = &c.o}};
+    annulus_model *m = NULL, *from = NULL;
     annulus_train_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     c.o.threads = c.work.threads;
-    annulus_status st = data_read(&c.data, c.task, NULL, &d);
-    progress_begin(&c.line, c.work.quiet);
-    if (st == ANNULUS_OK) st = annulus_train(d, &c.o, report, &c, &c.line.progress, &m);
-    progress_end(&c.line);
+    annulus_status st = ANNULUS_OK;
+    if (c.from != NULL) st = annulus_model_read(c.from, &from);
+    if (from != NULL) c.training.task = annulus_model_task(from);
+    if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
+    if (st == ANNULUS_OK) training_done(&c.training);
+    if (st == ANNULUS_OK && !c.work.quiet) {
+        print_sums(m);
+        fprintf(stderr, "wrote %s\n", c.output);
+    }
+    if (st == ANNULUS_OK && c.json) print_json(&c, m);
     annulus_model_destroy(m);
-    annulus_dataset_destroy(d);
-    if (st != ANNULUS_OK) return report_failure();
-    if (!c.work.quiet) fprintf(stderr, "wrote %s\n", c.output);
-    return 0;
+    annulus_model_destroy(from);
+    return st != ANNULUS_OK ? report_failure() : finish_stdout();
 }

@@ -11,6 +11,7 @@ static const struct {
     const char *does;
 } commands[] = {
     {"train", cmd_train, "train a quantized network from CSV or IDX data; writes an ONNX file"},
+    {"prune", cmd_prune, "remove neurons from a network, exactly, and fine-tune what is left; writes an ONNX file"},
     {"compile", cmd_compile, "turn an ONNX file into a circuit: ranges, tables, secure parameters"},
     {"inspect", cmd_inspect, "show what a circuit, key or ciphertext file is"},
     {"evaluate", cmd_evaluate, "accuracy of a circuit in clear, simulated or encrypted"},

@@ -94,9 +94,8 @@ _Static_assert((int)ANNULUS_SECONDS == MINIMIZE_SECONDS && (int)ANNULUS_KEY_SIZE
                    (int)ANNULUS_MEMORY == MINIMIZE_MEMORY,
                "the same numbers");
 
-/* options as the lowering takes them; *memory is freed by the caller, also after a failure. */
-static annulus_status lowering(const annulus_model *m, const annulus_dataset *calibration,
-                               const annulus_compile_options *options, lower_options *o, void **memory)
+annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *calibration,
+                                const annulus_compile_options *options, lower_options *o, void **memory)
 {
     if (options->security != SECURITY_128 && options->security != SECURITY_132)
         return fail(ANNULUS_ERR_INPUT, "security level %d: use 128 or 132", options->security);
@@ -138,7 +137,7 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
     circuit *c = NULL;
     lower_options o;
     void *memory = NULL;
-    annulus_status st = lowering(m, calibration, options, &o, &memory);
+    annulus_status st = compile_lowering(m, calibration, options, &o, &memory);
     if (st == ANNULUS_OK) st = network_lower(m->n, calibration->d->x, calibration->d->count, &o, &c);
     mem_free(memory);
     return wrap(st, c, out);
@@ -171,7 +170,7 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
     const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress};
     unrounded.rounding_bits = 0;
     unrounded.layer_roundings_count = 0;
-    annulus_status st = lowering(m, calibration, &unrounded, &o, &memory);
+    annulus_status st = compile_lowering(m, calibration, &unrounded, &o, &memory);
     if (st == ANNULUS_OK) st = network_lower_auto(m->n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
     mem_free(memory);
     TRY(wrap(st, c, out));

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
+#include "nn/sums.h"
 #include "onnx/onnx_model.h"
-#include "train/train.h"
+#include "train/prune.h"
 
 #include <string.h>
 
 _Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN, "public and internal limits agree");
+
+/* What bits and noise are unless they are given. */
+#define CLASSIC_BITS 4u
+#define CLASSIC_NOISE 0.1
+#define WAVE_BITS 8u
+#define WAVE_NOISE 0x1p-5
 
 void annulus_train_options_init(annulus_train_options *o)
 {
@@ -14,18 +21,30 @@ void annulus_train_options_init(annulus_train_options *o)
     train_options_init(&t);
     *o = (annulus_train_options){.hidden_count = t.hidden_count,
                                  .activation = activation_name(t.act),
-                                 .weight_bits = t.weight_bits,
-                                 .activation_bits = t.activation_bits,
+                                 .offsets = t.offsets,
+                                 .rise = t.rise,
                                  .input_bits = t.input_bits,
                                  .epochs = t.epochs,
                                  .batch = t.batch,
                                  .learning_rate = t.learning_rate,
                                  .validation = t.validation,
-                                 .phase_noise = t.phase_noise,
+                                 .phase_noise = -1,
+                                 .value_noise = t.value_noise,
+                                 .distill_count = t.distill_count,
                                  .shift = t.shift,
+                                 .flip = t.flip,
+                                 .optimizer = (annulus_optimizer)t.optimizer,
+                                 .schedule = (annulus_schedule)t.schedule,
+                                 .momentum = t.momentum,
+                                 .target_error = t.target_error,
+                                 .rounding_bits = t.rounding_bits,
+                                 .accumulator_bits = t.accumulator_bits,
+                                 .accumulator_masks = t.accumulator_masks,
+                                 .sparsity = t.sparsity,
                                  .seed = t.seed,
                                  .threads = t.threads};
     memcpy(o->hidden, t.hidden, sizeof o->hidden);
+    memcpy(o->distill, t.distill, sizeof o->distill);
 }
 
 static annulus_status options_convert(const annulus_train_options *o, train_options *t)
@@ -36,17 +55,40 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     TRY(activation_parse(o->activation, &t->act));
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
-    t->weight_bits = o->weight_bits;
-    t->activation_bits = o->activation_bits;
+    memcpy(t->distill, o->distill, sizeof t->distill);
+    t->distill_count = o->distill_count;
+    t->offsets = o->offsets;
+    t->rise = o->rise;
+    const int wave = activation_is_wave(t->act);
+    const unsigned bits = wave ? WAVE_BITS : CLASSIC_BITS;
+    t->weight_bits = o->weight_bits > 0 ? o->weight_bits : bits;
+    memcpy(t->layer_weight_bits, o->layer_weight_bits, sizeof t->layer_weight_bits);
+    t->activation_bits = o->activation_bits > 0 ? o->activation_bits : bits;
     t->input_bits = o->input_bits;
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise;
+    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : wave ? WAVE_NOISE : CLASSIC_NOISE;
+    t->value_noise = o->value_noise;
     t->shift = o->shift;
+    t->flip = o->flip;
+    t->optimizer = (train_optimizer)o->optimizer;
+    t->schedule = (train_schedule)o->schedule;
+    t->momentum = o->momentum;
+    t->patience = o->patience;
+    t->class_weights = o->class_weights;
+    t->class_weights_count = o->class_weights_count;
+    t->classes_balanced = o->classes_balanced;
+    t->checkpoint = o->checkpoint;
+    t->target_error = o->target_error;
+    t->rounding_bits = o->rounding_bits;
+    t->accumulator_bits = o->accumulator_bits;
+    t->accumulator_masks = o->accumulator_masks;
+    t->sparsity = o->sparsity;
     t->seed = o->seed;
     t->threads = o->threads;
+    t->from = o->from != NULL ? o->from->n : NULL;
     return ANNULUS_OK;
 }
 
@@ -58,8 +100,12 @@ typedef struct reporting {
 static void report_epoch(void *context, const train_epoch *e)
 {
     const reporting *r = context;
-    const annulus_epoch epoch = {
-        .epoch = e->epoch, .epochs = e->epochs, .loss = e->loss, .validation = e->validation, .seconds = e->seconds};
+    const annulus_epoch epoch = {.epoch = e->epoch,
+                                 .epochs = e->epochs,
+                                 .loss = e->loss,
+                                 .validation = e->validation,
+                                 .seconds = e->seconds,
+                                 .best = e->best};
     r->report(r->context, &epoch);
 }
 
@@ -85,7 +131,9 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     network *n = NULL;
     reporting r = {.report = report, .context = context};
     TRY(options_convert(options, &t));
-    const size_t outputs = d->d->label != NULL ? d->d->classes : d->d->targets;
+    const size_t outputs = t.from != NULL        ? t.from->layers[t.from->layers_count - 1].out
+                           : d->d->label != NULL ? d->d->classes
+                                                 : d->d->targets;
     if (options->class_names != NULL && options->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
                     outputs);
@@ -95,6 +143,58 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
         if (st != ANNULUS_OK) network_destroy(n);
     }
     return wrap(st, n, out);
+}
+
+_Static_assert((int)ANNULUS_ADAM == TRAIN_ADAM && (int)ANNULUS_SGD == TRAIN_SGD &&
+                   (int)ANNULUS_COSINE == TRAIN_COSINE && (int)ANNULUS_ONE_CYCLE == TRAIN_ONE_CYCLE,
+               "the same numbers");
+_Static_assert((int)ANNULUS_BY_NORM == PRUNE_BY_NORM && (int)ANNULUS_BY_ACTIVATION == PRUNE_BY_ACTIVATION &&
+                   (int)ANNULUS_BY_TAYLOR == PRUNE_BY_TAYLOR,
+               "the same numbers");
+
+void annulus_prune_options_init(annulus_prune_options *o)
+{
+    prune_options p;
+    prune_options_init(&p);
+    *o = (annulus_prune_options){.percent = -1, .by = (annulus_prune_by)p.by};
+    annulus_train_options_init(&o->train);
+    o->train.epochs = p.train.epochs;
+    o->train.learning_rate = p.train.learning_rate;
+}
+
+annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, const annulus_prune_options *options,
+                             void (*epoch)(void *context, const annulus_epoch *epoch), void *context,
+                             const annulus_progress *progress, annulus_prune_report *pruned, annulus_model **out)
+{
+    prune_options p;
+    prune_report report;
+    lower_options lower;
+    annulus_compile_options compile;
+    void *memory = NULL;
+    network *n = NULL;
+    reporting r = {.report = epoch, .context = context};
+    prune_options_init(&p);
+    if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
+        return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
+    TRY(options_convert(&options->train, &p.train));
+    p.share = options->percent < 0 ? -1 : options->percent / 100;
+    p.look_ups = options->look_ups;
+    p.seconds = options->seconds;
+    p.by = (prune_by)options->by;
+    p.threads_seconds = options->train.threads;
+    p.lower = &lower;
+    annulus_compile_options_init(&compile);
+    annulus_status st = ANNULUS_OK;
+    if (p.seconds > 0)
+        st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
+    if (st == ANNULUS_OK)
+        st = prune_network(m->n, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
+    mem_free(memory);
+    TRY(wrap(st, n, out));
+    if (pruned != NULL)
+        *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,
+                                         report.removed,         report.after,    report.seconds};
+    return ANNULUS_OK;
 }
 
 annulus_status annulus_model_read(const char *path, annulus_model **out)
@@ -107,6 +207,23 @@ annulus_status annulus_model_read(const char *path, annulus_model **out)
 annulus_status annulus_model_write(const annulus_model *m, const char *path)
 {
     return onnx_model_write(path, m->n);
+}
+
+size_t annulus_model_layers(const annulus_model *m)
+{
+    return m->n->layers_count;
+}
+
+annulus_layer_sums annulus_model_sums(const annulus_model *m, size_t layer)
+{
+    REQUIRE(layer < m->n->layers_count);
+    const layer_sums s = network_sums(m->n, layer);
+    return (annulus_layer_sums){.inputs = m->n->layers[layer].in,
+                                .neurons = m->n->layers[layer].out,
+                                .values = (uint64_t)s.values,
+                                .bits = s.bits,
+                                .weights = s.weights,
+                                .nonzero = s.nonzero};
 }
 
 annulus_task annulus_model_task(const annulus_model *m)

@@ -62,6 +62,12 @@ annulus_status samples_check(const circuit *c, const dataset *d) __attribute__((
 annulus_status samples_quantize(const circuit *c, const dataset *d, unsigned threads, int32_t *q)
     __attribute__((warn_unused_result));
 
+struct lower_options;
+/* options as the lowering takes them; *memory is freed by the caller, also after a failure. */
+annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *calibration,
+                                const annulus_compile_options *options, struct lower_options *o, void **memory)
+    __attribute__((warn_unused_result));
+
 /* A zeroed public object of `size` bytes. */
 annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
 #endif

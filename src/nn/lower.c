@@ -360,6 +360,9 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
         l->real_bias[o] = d->bias[o];
     }
     TRY(proven_ranges(l, s));
+    const circuit_layer *before = l->sources[0] == 0 ? NULL : &c->layers[l->sources[0] - 1];
+    if (l->sources_count == 1 && before != NULL && before->unit != 0 && l->unit == 0)
+        TRY(lower_native_ranges(before, l));
     TRY(measured_ranges(l, s));
     TRY(lower_share_ranges(d, l));
     choose_ranges(l, s->options);
@@ -369,7 +372,6 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
             if (circuit_last_use(c, k) == i) values_clear(&s->of[k]);
         return ANNULUS_OK;
     }
-    const circuit_layer *before = l->sources[0] == 0 ? NULL : &c->layers[l->sources[0] - 1];
     double noise = 0;
     if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
     return encode_output(l, noise, s->options, &s->units->of[i]);

@@ -45,6 +45,59 @@ annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
     return ANNULUS_OK;
 }
 
+/* Least and greatest of what a neuron contributes to a sum by its values, with weights w (offsets), over all cells. */
+static void neuron_range(const circuit_layer *before, size_t neuron, const int64_t *w, int64_t *lo, int64_t *hi)
+{
+    const int32_t *table = circuit_table(before, neuron);
+    int64_t mirror = 0;
+    *lo = INT64_MAX, *hi = INT64_MIN;
+    for (uint32_t j = 0; j < before->offsets; j++) mirror += w[j] * before->mid2;
+    for (size_t c = 0; c < before->cells; c++) {
+        int64_t sum = 0;
+        for (uint32_t j = 0; j < before->offsets; j++) {
+            const size_t at = c + circuit_offset(before, j);
+            sum += w[j] * (at < before->cells ? table[at] : before->mid2 - table[at - before->cells]);
+        }
+        const int64_t other = mirror - sum; /* half a period on */
+        *lo = sum < *lo ? sum : *lo, *lo = other < *lo ? other : *lo;
+        *hi = sum > *hi ? sum : *hi, *hi = other > *hi ? other : *hi;
+    }
+}
+
+static void sum_range(const circuit_layer *before, const int64_t *w, int64_t *lo, int64_t *hi)
+{
+    *lo = *hi = 0;
+    for (size_t h = 0; h < before->out; h++) {
+        const int64_t *own = w + h * before->offsets;
+        int64_t least, most;
+        int any = 0;
+        for (uint32_t j = 0; j < before->offsets; j++) any |= own[j] != 0;
+        if (!any) continue;
+        neuron_range(before, h, own, &least, &most);
+        *lo += least;
+        *hi += most;
+    }
+}
+
+annulus_status lower_native_ranges(const circuit_layer *before, circuit_layer *l)
+{
+    linear_view *view = NULL;
+    void *w;
+    TRY(mem_create(l->in, sizeof(int64_t), "weights", &w));
+    const annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
+        const uint32_t *input;
+        const int64_t *weight;
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        for (size_t i = 0; i < count; i++) ((int64_t *)w)[input[i]] = weight[i];
+        sum_range(before, w, &l->proven_lo[o], &l->proven_hi[o]);
+        for (size_t i = 0; i < count; i++) ((int64_t *)w)[input[i]] = 0;
+    }
+    linear_view_destroy(view);
+    mem_free(w);
+    return st;
+}
+
 annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,
                                         double *out)
 {

@@ -45,6 +45,9 @@ annulus_status lower_native_encode(const dense_layer *d, double scale, const low
     __attribute__((warn_unused_result));
 /* Its shifts and its table. */
 annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
+/* Proven ranges of l behind the torus-native look-ups of `before`: the values of one neuron come from one phase, and do
+ * not reach all their ends together. */
+annulus_status lower_native_ranges(const circuit_layer *before, circuit_layer *l) __attribute__((warn_unused_result));
 /* Bound on the noise of scores behind the torus-native look-ups of `before`, in accumulator units: what d was trained
  * to bear, else that of values whose own noise has a deviation of 2^-4 of their amplitude. */
 annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,

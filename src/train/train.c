@@ -7,6 +7,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 #define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
@@ -16,6 +17,8 @@ void train_options_init(train_options *o)
     *o = (train_options){.hidden = {92, 32},
                          .hidden_count = 2,
                          .act = ACTIVATION_RELU,
+                         .offsets = 1,
+                         .rise = 0.25,
                          .weight_bits = 4,
                          .activation_bits = 4,
                          .input_bits = 4,
@@ -24,6 +27,8 @@ void train_options_init(train_options *o)
                          .learning_rate = 0.003,
                          .validation = 0.1,
                          .phase_noise = 0.1,
+                         .rounding_bits = 5,
+                         .momentum = 0.9,
                          .weight_decay = 0.01,
                          .outlier = 0.0,
                          .shift = 0,
@@ -36,15 +41,30 @@ static annulus_status range_check(const char *what, double value, double least, 
     return fail(ANNULUS_ERR_INPUT, "training options: %s is %g, %g to %g are possible", what, value, least, most);
 }
 
+static annulus_status wave_options_check(const train_options *o)
+{
+    TRY(range_check("offsets", (double)o->offsets, 1, activation_is_wave(o->act) ? 16 : 1));
+    if (!(o->rise > 0)) return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", o->rise);
+    TRY(range_check("rise", o->rise, 0, 0.5));
+    TRY(range_check("value_noise", o->value_noise, 0, activation_is_wave(o->act) ? 1 : 0));
+    if (activation_is_wave(o->act) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
+        return fail(ANNULUS_ERR_INPUT,
+                    "training options: accumulator_bits, sparsity and target_error are for layers without waves");
+    return range_check("phase_noise", o->phase_noise, 0, activation_is_wave(o->act) ? 0.25 : 10);
+}
+
 static annulus_status options_check(const train_options *o)
 {
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
-    if (activation_is_wave(o->act))
-        return fail(ANNULUS_ERR_INPUT, "training options: activation %s cannot be trained", activation_name(o->act));
+    TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
+    for (size_t i = 0; i < o->distill_count; i++)
+        TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, LAYERS_WIDTH_MAX));
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
-    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY;
+    for (size_t i = 0; i <= o->hidden_count; i++)
+        if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
+    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
     TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
                     is_signed ? 2 : 1, 8));
     TRY(range_check("input_bits", o->input_bits, 1, 8));
@@ -52,9 +72,19 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("batch", (double)o->batch, 2, BATCH_MAX));
     TRY(range_check("learning_rate", o->learning_rate, 1e-8, 10));
     TRY(range_check("validation", o->validation, 0, 0.5));
-    TRY(range_check("phase_noise", o->phase_noise, 0, 10));
+    TRY(wave_options_check(o));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
     TRY(range_check("outlier", o->outlier, 0, 100));
+    if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
+    TRY(range_check("rounding_bits", o->rounding_bits, 1, 12));
+    TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
+    if (!(o->sparsity >= 0) || o->sparsity >= 1)
+        return fail(ANNULUS_ERR_INPUT, "training options: sparsity is %g, [0, 1) is possible", o->sparsity);
+    TRY(range_check("momentum", o->momentum, 0, 0.999));
+    if ((unsigned)o->optimizer > TRAIN_SGD || (unsigned)o->schedule > TRAIN_ONE_CYCLE)
+        return fail(ANNULUS_ERR_INPUT, "training options: no such optimizer or schedule");
+    if (o->patience > 0 && !(o->validation > 0))
+        return fail(ANNULUS_ERR_INPUT, "training options: patience needs a validation set to see what is better");
     return range_check("shift", o->shift, 0, 64);
 }
 
@@ -62,21 +92,17 @@ typedef struct loop {
     const train_options *o;
     const dataset *set;
     train_data *t;
-    train_model *m;
+    train_model *m, *teacher; /* teacher: NULL for none */
     train_report report;
     void *context;
     const annulus_progress *progress;
     uint64_t key, step;
-    size_t steps; /* of one epoch */
+    size_t steps;        /* of one epoch */
+    size_t *first_order; /* (count) of the samples, before any epoch */
+    train_best best;
+    train_epoch *history; /* (epochs) as reported */
+    uint8_t digest[SHA256_BYTES];
 } loop;
-
-/* Rate of a step: linear warm-up over the first twentieth, then half a cosine down to a hundredth. */
-static double rate_at(const loop *l)
-{
-    const double total = (double)(l->steps * l->o->epochs), at = (double)l->step / total, warm = 0.05;
-    if (at < warm) return l->o->learning_rate * (at + 1 / total) / (warm + 1 / total);
-    return l->o->learning_rate * (0.01 + 0.99 * 0.5 * (1 + cos(M_PI * (at - warm) / (1 - warm))));
-}
 
 static void shuffle(const loop *l, unsigned epoch)
 {
@@ -96,57 +122,164 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
     for (size_t s = 0; s < l->steps; s++) {
         double part;
         const train_source source = {
-            .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift};
+            .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift, .flip = l->o->flip};
         TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
+        /* same rows and salt: the teacher sees the images moved alike */
+        if (l->teacher != NULL) TRY(train_forward(l->teacher, &source, l->m->batch, 16 + l->step, &part));
+        train_bound_at(l->m, (double)l->step / (double)(l->steps * l->o->epochs));
         TRY(train_weights_quantize(l->m));
         TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
         if (!isfinite(part))
             return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch + 1,
                         l->o->learning_rate);
         TRY(train_backward(l->m, l->m->batch));
-        const double rate = rate_at(l);
-        TRY(train_adam(l->m, rate, l->o->weight_decay, ++l->step));
+        train_noise_follow(l->m, l->m->batch);
+        train_wave_follow(l->m, l->m->batch);
+        const double rate = train_rate(l->o, l->step++, l->steps * l->o->epochs);
+        TRY(l->o->optimizer == TRAIN_SGD ? train_sgd(l->m, rate, l->o->momentum, l->o->weight_decay)
+                                         : train_adam(l->m, rate, l->o->weight_decay, l->step));
         *loss += part / (double)l->steps;
     }
     return ANNULUS_OK;
 }
 
+/* The order of the samples after so many epochs: each shuffles that of the one before. */
+static void order_after(const loop *l, unsigned epochs)
+{
+    memcpy(l->t->order, l->first_order, l->t->count * sizeof *l->first_order);
+    for (unsigned e = 0; e < epochs; e++) shuffle(l, e);
+}
+
+/* Whether `done` epochs are enough: none of the last ones was better. */
+static int enough(const loop *l, unsigned done)
+{
+    return l->o->patience > 0 && l->best.epoch > 0 && done - l->best.epoch >= l->o->patience;
+}
+
+static annulus_status score_epoch(loop *l, train_epoch *report)
+{
+    network *n = NULL;
+    TRY(train_fold(l->m, l->t, &n));
+    const annulus_status st = train_score(n, l->t, l->o->threads, l->key, &report->validation);
+    network_destroy(n);
+    return st;
+}
+
+/* What follows the steps of an epoch. */
+static annulus_status end_epoch(loop *l, double start, train_epoch *report)
+{
+    train_bound_at(l->m, (double)report->epoch / (double)l->o->epochs);
+    TRY(train_weights_quantize(l->m));
+    if (l->report != NULL || l->o->patience > 0) TRY(score_epoch(l, report));
+    const int better = l->best.epoch == 0 || report->validation > l->best.score;
+    report->best = l->o->patience > 0 && train_bound_settled(l->m) && better;
+    if (report->best) train_best_store(l->m, report->epoch, report->validation, &l->best);
+    report->seconds = clock_seconds(CLOCK_MONOTONIC) - start;
+    l->history[report->epoch - 1] = *report;
+    if (l->o->checkpoint != NULL)
+        TRY(train_checkpoint_write(l->o->checkpoint, l->digest, l->history, report->epoch, l->m, &l->best));
+    if (l->report != NULL) l->report(l->context, report);
+    return ANNULUS_OK;
+}
+
 static annulus_status run_epochs(loop *l, network **out)
 {
-    for (unsigned e = 0; e < l->o->epochs; e++) {
-        const double start = clock_seconds(CLOCK_MONOTONIC);
-        train_epoch report = {.epoch = e + 1, .epochs = l->o->epochs};
-        TRY(run_epoch(l, e, &report.loss));
-        TRY(train_weights_quantize(l->m));
-        const int last = e + 1 == l->o->epochs;
-        if (!last && l->report == NULL) continue;
-        network *n = NULL;
-        TRY(train_fold(l->m, l->t, &n));
-        const annulus_status st = train_score(n, l->t, l->o->threads, &report.validation);
-        report.seconds = clock_seconds(CLOCK_MONOTONIC) - start;
-        if (st == ANNULUS_OK && l->report != NULL) l->report(l->context, &report);
-        if (st == ANNULUS_OK && last)
-            *out = n;
-        else
-            network_destroy(n);
-        TRY(st);
+    const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift, .flip = l->o->flip};
+    unsigned done = 0;
+    TRY(train_wave_start(l->m, &start_from, l->m->batch));
+    if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
+    if (l->o->checkpoint != NULL) {
+        TRY(train_digest(l->m, l->t, l->o, l->digest));
+        TRY(train_checkpoint_read(l->o->checkpoint, l->digest, l->o, l->history, &done, l->m, &l->best));
+        order_after(l, done);
+        l->step = done * l->steps;
+        for (unsigned e = 0; e < done && l->report != NULL; e++) l->report(l->context, &l->history[e]);
     }
-    return progress_report(l->progress, "training", 1, 1);
+    while (done < l->o->epochs && !enough(l, done)) {
+        const double start = clock_seconds(CLOCK_MONOTONIC);
+        train_epoch report = {.epoch = done + 1, .epochs = l->o->epochs, .validation = NAN};
+        TRY(run_epoch(l, done++, &report.loss));
+        TRY(end_epoch(l, start, &report));
+    }
+    if (l->best.epoch > 0) {
+        train_best_restore(&l->best, l->m);
+        order_after(l, l->best.epoch);
+    }
+    train_bound_at(l->m, 1);
+    TRY(train_weights_quantize(l->m));
+    network *n = NULL;
+    TRY(train_fold(l->m, l->t, &n));
+    annulus_status st = ANNULUS_OK;
+    if (activation_is_wave(l->o->act)) st = train_score_noise(n, l->t, l->o->threads, l->key);
+    if (st == ANNULUS_OK) st = progress_report(l->progress, "training", 1, 1);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+/* Trains a network of real weights for l->teacher, which the caller destroys in every case. */
+static annulus_status teach(const loop *l, train_model *teacher)
+{
+    train_options o = *l->o;
+    loop t = *l;
+    double loss;
+    memcpy(o.hidden, o.distill, sizeof o.hidden);
+    o.hidden_count = o.distill_count;
+    o.act = ACTIVATION_RELU;
+    o.from = NULL;
+    o.phase_noise = o.value_noise = o.outlier = o.target_error = o.sparsity = 0;
+    o.accumulator_bits = 0;
+    o.epochs = o.epochs < TRAIN_TEACHER_EPOCHS ? o.epochs : TRAIN_TEACHER_EPOCHS;
+    TRY(train_model_create(t.t, &o, t.key, 0, teacher));
+    t.o = &o, t.m = teacher;
+    t.steps = t.t->train / teacher->batch;
+    for (unsigned e = 0; e < o.epochs; e++) TRY(run_epoch(&t, e, &loss));
+    order_after(l, 0);
+    return train_weights_quantize(teacher);
+}
+
+static annulus_status allocate(loop *l)
+{
+    void *order, *history;
+    TRY(mem_create(l->t->count, sizeof *l->first_order, "order of samples", &order));
+    l->first_order = memcpy(order, l->t->order, l->t->count * sizeof *l->first_order);
+    TRY(mem_create(l->o->epochs, sizeof *l->history, "reports", &history));
+    l->history = history;
+    return ANNULUS_OK;
+}
+
+static annulus_status run_model(loop *l, network **out)
+{
+    train_model m, teacher = {0};
+    TRY(train_model_create(l->t, l->o, l->key, 1, &m));
+    l->m = &m;
+    l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
+    annulus_status st = l->o->distill_count > 0 ? teach(l, &teacher) : ANNULUS_OK;
+    if (st == ANNULUS_OK && l->o->distill_count > 0) {
+        l->teacher = &teacher;
+        m.soft = teacher.layer[teacher.layers - 1].u;
+    }
+    if (st == ANNULUS_OK) st = run_epochs(l, out);
+    train_model_destroy(&teacher);
+    train_model_destroy(&m);
+    mem_free(l->best.x);
+    return st;
 }
 
 static annulus_status run(loop *l, network **out)
 {
     network *n = NULL;
-    train_model m;
-    TRY(train_model_create(l->t, l->o, l->key, 1, &m));
-    l->m = &m;
-    l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
-    annulus_status st = run_epochs(l, &n);
-    train_model_destroy(&m);
-    const char *const *names =
-        (const char *const *)(l->set->label != NULL ? l->set->class_names : l->set->target_names);
+    annulus_status st = allocate(l);
+    if (st == ANNULUS_OK) st = run_model(l, &n);
+    mem_free(l->first_order), mem_free(l->history);
+    const char *const *names = (const char *const *)(l->o->from != NULL      ? l->o->from->labels
+                                                     : l->set->label != NULL ? l->set->class_names
+                                                                             : l->set->target_names);
     if (st == ANNULUS_OK && names != NULL) st = network_set_labels(n, names, l->t->outputs);
     if (st == ANNULUS_OK) st = network_check(n);
+    if (st == ANNULUS_OK) st = train_bound_check(n, l->o->accumulator_bits);
     if (st == ANNULUS_OK)
         *out = n;
     else
@@ -158,10 +291,12 @@ annulus_status train_network(const dataset *data, const train_options *options, 
                              const annulus_progress *progress, network **out)
 {
     train_data t;
-    loop l = {.o = options, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
-    TRY(options_check(options));
-    TRY(train_key(options->seed, &l.key));
-    TRY(train_data_create(data, options, l.key, &t));
+    train_options own;
+    loop l = {.o = &own, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
+    TRY(train_from_options(data, options, &own));
+    TRY(options_check(&own));
+    TRY(train_key(own.seed, &l.key));
+    TRY(train_data_create(data, &own, l.key, &t));
     const int blas_threads = openblas_get_num_threads();
     openblas_set_num_threads(1);
     const annulus_status st = run(&l, out);

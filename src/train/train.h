@@ -9,21 +9,52 @@
 
 #define TRAIN_MAX_HIDDEN 16u
 
+typedef enum train_optimizer { TRAIN_ADAM, TRAIN_SGD } train_optimizer;
+typedef enum train_schedule { TRAIN_COSINE, TRAIN_ONE_CYCLE } train_schedule;
+
 typedef struct train_options {
     size_t hidden[TRAIN_MAX_HIDDEN];
     size_t hidden_count;
     activation act;
+    size_t offsets; /* waves: values of one look-up, 1..16 */
+    double rise;    /* waves: of a trapezoid; square learns by the slope of that trapezoid; (0, 1/2] */
     unsigned weight_bits, activation_bits, input_bits; /* 2..8, 1..8, 1..8 */
+    unsigned layer_weight_bits[TRAIN_MAX_HIDDEN + 1];  /* of one layer; 0: weight_bits */
     unsigned epochs;
     size_t batch;
-    double learning_rate; /* Adam, cosine schedule */
-    double validation;    /* fraction held out, [0, 0.5] */
-    double phase_noise;   /* training noise on accumulators, as a fraction of their standard deviation; 0: none */
-    double weight_decay;  /* decoupled (AdamW), [0, 1] */
+    double learning_rate; /* at its highest */
+    train_optimizer optimizer;
+    train_schedule schedule;
+    double momentum;   /* of TRAIN_SGD, [0, 0.999] */
+    unsigned patience; /* epochs without a better validation after which training ends, with the best one's network; 0:
+                          all epochs, with the last one's */
+    const double *class_weights; /* (class_weights_count) what a sample of each class counts in the loss, up to a
+                                    factor; borrowed; NULL: all the same */
+    size_t class_weights_count;
+    int classes_balanced;   /* 1: classes count the same, however many samples they have */
+    const char *checkpoint; /* file that keeps where training stands after every epoch, and that it goes on from if it
+                               is there, to the same network as one that was never interrupted; the caller removes it;
+                               NULL: none */
+    double validation;      /* fraction held out, [0, 0.5] */
+    double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; of waves on
+                               their phases, in periods, [0, 1/4]; 0: none */
+    double value_noise;     /* waves: training noise on the values that the last layer takes, [0, 1] */
+    double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
+    unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */
+    double weight_decay;    /* decoupled (AdamW), [0, 1] */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
-    unsigned shift; /* images: random shift of up to this many pixels */
-    uint64_t seed;  /* same seed, same bytes */
+    size_t distill[TRAIN_MAX_HIDDEN]; /* relu layers of a teacher of real weights, trained first, whose scores the
+                                         network learns beside the targets (Hinton et al. 2015) */
+    size_t distill_count;             /* 0: none */
+    unsigned shift;                   /* images: random shift of up to this many pixels */
+    int flip;                         /* images: 1: mirrored left to right at random */
+    unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31; 0: no bound */
+    int accumulator_masks;     /* how: 0: by projection, 1: by keeping few weights of each neuron */
+    double sparsity;           /* part of each neuron's weights that becomes 0, [0,1): the smallest; 0: none */
+    uint64_t seed;             /* same seed, same bytes */
     unsigned threads;
+    const network *from; /* to go on from, borrowed: its layers, bits, activations and input quantizer are kept, what is
+                            said of them above not looked at; NULL: a new network */
 } train_options;
 void train_options_init(train_options *o);
 
@@ -32,17 +63,21 @@ typedef struct train_epoch {
     double loss;       /* mean training loss */
     double validation; /* accuracy (classification) or R^2 (regression) of the quantized network, NaN without a set */
     double seconds;
+    int best; /* with patience: of all so far */
 } train_epoch;
 typedef void (*train_report)(void *context, const train_epoch *e);
 
-/* Layers: linear -> batch normalisation -> activation -> quantizer, the last one linear with a bias. Weights are narrow
- * signed integers, one scale a channel; activations are unsigned after relu and sigmoid, narrow signed after tanh and
- * identity. Images (height*width = features and values in 0..255; also 64 and more columns of whole numbers 0..255 that
- * pass 127) get shift 0, gain 1/255 (1 when no value passes 1) and an unsigned input quantizer; anything else is a
- * table: shift = mean, gain = 1/deviation, signed quantizer that clamps at 3 deviations. Columns that never change get
- * weights 0. Batch normalisation is folded into w_scale and bias; every scale, bias, shift and gain is a float32 value.
- * The network depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call while it runs.
- * Refuses options out of range and data that cannot be learnt from; *out is untouched on failure. */
+/* Classic layers: linear -> batch normalisation -> activation -> quantizer, the last one linear with a bias. Weights
+ * are narrow signed integers, one scale a channel; activations are unsigned after relu and sigmoid, narrow signed after
+ * tanh and identity. Images (height*width = features and values in 0..255; also 64 and more columns of whole numbers
+ * 0..255 that pass 127) get shift 0, gain 1/255 (1 when no value passes 1) and an unsigned input quantizer; anything
+ * else is a table: shift = mean, gain = 1/deviation, signed quantizer that clamps at 3 deviations. Columns that never
+ * change get weights 0. Batch normalisation is folded into w_scale and bias; every scale, bias, shift and gain is a
+ * float32 value. Waves: linear with one step of the weights in a layer -> wave -> signed narrow quantizer. The
+ * network's layers carry the noise that they bear: phase_noise, and for the scores the standard deviation that costs
+ * 0.05 points of accuracy (5e-4 of the targets' variance) on held-out samples, measured after training. The network
+ * depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call while it runs. Refuses
+ * options out of range and data that cannot be learnt from; *out is untouched on failure. */
 annulus_status train_network(const dataset *data, const train_options *options, train_report report, void *context,
                              const annulus_progress *progress, network **out) __attribute__((warn_unused_result));
 #endif

@@ -94,14 +94,15 @@ static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const size_t first = chunk * TRAIN_ROWS, count = first + TRAIN_ROWS < p->rows ? TRAIN_ROWS : p->rows - first;
-    for (size_t i = first; !l->last && i < first + count; i++)
+    for (size_t i = first; !l->last && !train_has_waves(l) && i < first + count; i++)
         for (size_t o = 0; o < l->out; o++) {
             float *d = l->dz + i * l->out + o;
             *d = l->inv[o] * (*d - l->mean_d[o] - l->z[i * l->out + o] * l->mean_dz[o]);
         }
     if (p->layer == 0) return ANNULUS_OK;
+    float *before = train_has_waves(&l[-1]) ? l[-1].dy : l[-1].dz;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)l->out, 1.0f,
-                l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, l[-1].dz + first * l->in,
+                l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, before + first * l->in,
                 (blasint)l->in);
     return ANNULUS_OK;
 }
@@ -120,6 +121,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
                 l->dz + first, (blasint)l->out, x, (blasint)l->in, 0.0f, g, (blasint)l->in);
     for (size_t i = 0; p->layer == 0 && i < l->in; i++)
         for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
+    if (train_has_waves(l)) train_wave_gradients(&p->m->layer[p->layer], first, count);
     return ANNULUS_OK;
 }
 
@@ -128,8 +130,12 @@ annulus_status train_backward(train_model *m, size_t rows)
     const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
     pass p = {.m = m, .rows = rows};
     for (p.layer = m->layers; p.layer-- > 0;) {
-        TRY(parallel_for(chunks, m->threads, through_chunk, &p));
-        reduce(&p, chunks);
+        if (train_has_waves(&m->layer[p.layer])) {
+            TRY(train_wave_backward(m, p.layer, rows));
+        } else {
+            TRY(parallel_for(chunks, m->threads, through_chunk, &p));
+            reduce(&p, chunks);
+        }
         TRY(parallel_for(chunks, m->threads, linear_chunk, &p));
         const size_t blocks = (m->layer[p.layer].out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS;
         TRY(parallel_for(blocks, m->threads, weights_chunk, &p));

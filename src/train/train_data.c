@@ -101,18 +101,20 @@ static void normalise_columns(const dataset *d, train_data *t)
 static void choose_input(const dataset *d, const train_options *o, train_data *t)
 {
     float top;
-    if (is_image(d, &top)) {
+    if (o->from != NULL) {
+        train_from_input(o->from, t);
+    } else if (is_image(d, &top)) {
         const int32_t hi = (1 << o->input_bits) - 1;
         t->input = (quantizer){.scale = (double)(1.0f / (float)hi), .bits = o->input_bits};
         for (size_t f = 0; f < d->features; f++) t->gain[f] = top <= 1 ? 1.0 : (double)(1.0f / 255.0f);
-        if (d->height * d->width == d->features) {
-            t->height = d->height;
-            t->width = d->width;
-        }
     } else {
         const int32_t hi = (1 << (o->input_bits - 1)) - 1;
         t->input = (quantizer){.scale = (double)(3.0f / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
         normalise_columns(d, t);
+    }
+    if (!t->input.is_signed && d->height * d->width == d->features) {
+        t->height = d->height;
+        t->width = d->width;
     }
 }
 
@@ -120,6 +122,7 @@ static void quantize_inputs(const dataset *d, train_data *t)
 {
     int32_t hi;
     quantizer_range(&t->input, &t->lo, &hi);
+    t->lo -= t->input.zero;
     for (size_t i = 0; i < d->count; i++)
         for (size_t f = 0; f < d->features; f++) {
             const double x = ((double)d->x[i * d->features + f] - t->shift[f]) * t->gain[f];
@@ -182,7 +185,9 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
 {
     TRY(check_data(d));
     train_data t = {.count = d->count, .features = d->features, .label = d->label};
-    t.outputs = d->label != NULL ? d->classes : d->targets;
+    t.outputs = o->from != NULL    ? o->from->layers[o->from->layers_count - 1].out
+                : d->label != NULL ? d->classes
+                                   : d->targets;
     annulus_status st = allocate(d, &t);
     if (st == ANNULUS_OK) {
         split(o, key, &t);

@@ -65,15 +65,25 @@ static annulus_status accumulate(const values *in, const dense_layer *d, unsigne
     return st;
 }
 
-/* Whole numbers behind the quantizer of a hidden layer, in place of its sums; unit: real value of one input unit. */
-static void activate(const dense_layer *d, double unit, values *v)
+/* Whole numbers behind the quantizer of a hidden layer, in place of its sums; unit: real value of one input unit; noise
+ * of the layer's deviation on the phases of waves, unless r is NULL. */
+static annulus_status activate(const dense_layer *d, double unit, train_random *r, values *v)
 {
+    values next;
+    TRY(values_create(v->count, dense_layer_values(d), &next));
     for (size_t i = 0; i < v->count; i++)
         for (size_t o = 0; o < d->out; o++) {
-            double *x = &v->x[i * d->out + o];
-            *x = quantizer_integer(&d->out_q,
-                                   activation_apply(d->act, d->rise, d->w_scale[o] * (*x * unit) + d->bias[o]));
+            double u = d->w_scale[o] * (v->x[i * d->out + o] * unit) + d->bias[o];
+            if (r != NULL && activation_is_wave(d->act)) u += d->noise * (double)train_random_bell(r);
+            double *y = next.x + i * next.width + o * d->offsets;
+            for (size_t j = 0; j < d->offsets; j++) {
+                const double x = u + 0.5 * (double)j / (double)d->offsets;
+                y[j] = quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, x));
+            }
         }
+    mem_free(v->x);
+    *v = next;
+    return ANNULUS_OK;
 }
 
 static void moments(const values *sums, size_t o, double *mean, double *variance)
@@ -93,7 +103,7 @@ static void whole_weights(const train_layer *l, dense_layer *d)
 {
     d->weight_bits = l->bits;
     for (size_t o = 0; o < l->out; o++) {
-        const float s = train_weight_scale(l->w.x + o * l->in, l->in, l->bits);
+        const float s = l->scale[o];
         d->w_scale[o] = (double)s;
         for (size_t i = 0; i < l->in; i++) d->W[o * l->in + i] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
     }
@@ -111,11 +121,29 @@ static void set_affine(dense_layer *d, size_t o, double gain, double bias)
     d->bias[o] = (double)(float)bias;
 }
 
+static quantizer out_quantizer(const train_layer *l, double scale)
+{
+    const int is_signed = l->lo < 0;
+    return (quantizer){.scale = scale,
+                       .is_signed = is_signed,
+                       .narrow = is_signed,
+                       .bits = (unsigned)lrint(log2((double)(l->hi + 1))) + (unsigned)is_signed};
+}
+
+static void fold_waves(const train_layer *l, double noise, dense_layer *d)
+{
+    d->act = l->act;
+    d->rise = l->act == ACTIVATION_TRAPEZOID ? (double)l->rise : 0;
+    d->offsets = l->offsets;
+    d->noise = noise;
+    d->out_q = out_quantizer(l, (double)(1.0f / (float)l->hi));
+    for (size_t o = 0; o < l->out; o++) d->bias[o] = (double)(l->beta.x[o] - l->base[o]);
+}
+
 static void fold_hidden(const train_layer *l, const values *sums, double unit, dense_layer *d)
 {
     d->act = l->act;
-    d->out_q = (quantizer){.scale = (double)expf(l->step.x[0]), .is_signed = l->lo < 0, .narrow = l->lo < 0};
-    d->out_q.bits = (unsigned)lrint(log2((double)(l->hi + 1))) + (l->lo < 0 ? 1 : 0);
+    d->out_q = out_quantizer(l, (double)expf(l->step.x[0]));
     for (size_t o = 0; o < l->out; o++) {
         double mean, variance;
         moments(sums, o, &mean, &variance);
@@ -145,6 +173,10 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, val
             fold_last(l, t, d);
             break;
         }
+        if (train_has_waves(l)) {
+            fold_waves(l, (double)m->noise, d);
+            continue;
+        }
         values sums = {0};
         const annulus_status st = accumulate(x, d, m->threads, &sums);
         if (st == ANNULUS_OK) {
@@ -152,11 +184,11 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, val
             /* signs may have changed: the sums follow */
             for (size_t o = 0; o < l->out; o++)
                 for (size_t k = 0; l->gamma.x[o] < 0 && k < sums.count; k++) sums.x[k * l->out + o] *= -1;
-            activate(d, unit, &sums);
         }
         mem_free(x->x);
         *x = sums;
         TRY(st);
+        TRY(activate(d, unit, NULL, x));
         unit = d->out_q.scale;
     }
     return ANNULUS_OK;
@@ -183,10 +215,12 @@ annulus_status train_fold(const train_model *m, const train_data *t, network **o
 }
 
 annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
-                             unsigned threads, double *y)
+                             unsigned threads, uint64_t noise, double *y)
 {
     values x = {0}, sums;
     double unit = net->input.scale;
+    train_random r;
+    train_random_init(&r, noise, 4, 0);
     annulus_status st = values_load(t, order, count, &x);
     for (size_t i = 0; st == ANNULUS_OK && i < net->layers_count; i++) {
         const dense_layer *d = &net->layers[i];
@@ -196,7 +230,7 @@ annulus_status train_outputs(const network *net, const train_data *t, const size
         x = sums;
         if (st != ANNULUS_OK) break;
         if (i + 1 < net->layers_count) {
-            activate(d, unit, &x);
+            st = activate(d, unit, noise == 0 ? NULL : &r, &x);
             unit = d->out_q.scale;
             continue;
         }
@@ -237,7 +271,7 @@ static double determination(const train_data *t, const size_t *order, const doub
     return spread > 0 ? 1 - off / spread : NAN;
 }
 
-annulus_status train_score(const network *net, const train_data *t, unsigned threads, double *out)
+annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)
 {
     void *y;
     if (t->held == 0) {
@@ -246,7 +280,7 @@ annulus_status train_score(const network *net, const train_data *t, unsigned thr
     }
     const size_t *order = t->order + t->train;
     TRY(mem_create(t->held * t->outputs, sizeof(double), "validation answers", &y));
-    const annulus_status st = train_outputs(net, t, order, t->held, threads, y);
+    const annulus_status st = train_outputs(net, t, order, t->held, threads, noise, y);
     if (st == ANNULUS_OK) *out = t->target == NULL ? accuracy(t, order, y) : determination(t, order, y);
     mem_free(y);
     return st;

@@ -93,20 +93,29 @@ static void param_destroy(param *p)
 
 static annulus_status layer_create(size_t batch, train_layer *l)
 {
-    const size_t cells = batch * l->out, chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
-    if (l->in > SIZE_MAX / l->out || l->out > SIZE_MAX / batch / 8)
+    const size_t cells = batch * l->out, many = batch * l->values, chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    if (l->in > SIZE_MAX / l->out || l->values > SIZE_MAX / batch / 8)
         return fail(ANNULUS_ERR_INPUT, "training options: a layer of %zu by %zu does not fit", l->out, l->in);
     TRY(param_create(l->in * l->out, &l->w));
     TRY(param_create(l->out, &l->gamma));
     TRY(param_create(l->out, &l->beta));
     TRY(param_create(1, &l->step));
     TRY(floats_create(l->in * l->out, "quantized weights", &l->wq));
+    TRY(floats_create(l->out, "weight scales", &l->scale));
+    TRY(floats_create(2 * l->out, "ranges", &l->range));
+    TRY(floats_create(l->out, "cells", &l->cell));
     TRY(floats_create(cells, "activations", &l->z));
     TRY(floats_create(cells, "activations", &l->noisy));
     TRY(floats_create(cells, "activations", &l->u));
-    TRY(floats_create(cells, "activations", &l->v));
-    TRY(floats_create(cells, "activations", &l->y));
+    TRY(floats_create(many, "activations", &l->v));
+    TRY(floats_create(many, "activations", &l->y));
     TRY(floats_create(cells, "activation gradients", &l->dz));
+    if (train_has_waves(l)) {
+        TRY(floats_create(many, "activation gradients", &l->dy));
+        TRY(floats_create(l->in, "centers", &l->center));
+        TRY(floats_create(l->out, "centers", &l->base));
+        TRY(floats_create(l->out, "norms", &l->inv_norm));
+    }
     TRY(floats_create(l->out, "batch means", &l->mean));
     TRY(floats_create(l->out, "batch deviations", &l->inv));
     TRY(floats_create(l->out, "gradient means", &l->mean_d));
@@ -120,8 +129,9 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq, l->z,    l->noisy, l->u,      l->v,       l->y,
-                          l->dz, l->mean, l->inv,   l->mean_d, l->mean_dz, l->part};
+    float *const all[] = {l->wq,      l->z,     l->noisy, l->u,      l->v,    l->y,       l->scale,
+                          l->kept,    l->range, l->cell,  l->dz,     l->mean, l->inv,     l->mean_d,
+                          l->mean_dz, l->part,  l->dy,    l->center, l->base, l->inv_norm};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
@@ -143,14 +153,18 @@ static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
 static void layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
 {
     l->last = i == o->hidden_count;
-    l->in = i == 0 ? t->features : o->hidden[i - 1];
     l->out = l->last ? t->outputs : o->hidden[i];
     l->act = l->last ? ACTIVATION_IDENTITY : o->act;
-    l->bits = quantized ? o->weight_bits : 0;
-    if (l->last || !quantized) return;
-    const quantizer q = {.bits = o->activation_bits,
-                         .is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY,
-                         .narrow = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY};
+    l->common = activation_is_wave(o->act);
+    l->offsets = activation_is_wave(l->act) ? o->offsets : 1;
+    l->rise = (float)o->rise;
+    l->values = l->out * l->offsets;
+    l->in = i == 0 ? t->features : l[-1].values;
+    l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
+    if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
+    if (l->last || !quantized || o->from != NULL) return;
+    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
+    const quantizer q = {.bits = o->activation_bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
 }
 
@@ -167,6 +181,10 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
     if (t->features > SIZE_MAX / m->batch) return fail(ANNULUS_ERR_INPUT, "training options: batch is too large");
     TRY(floats_create(m->batch * t->features, "batch", &m->x));
     TRY(floats_create(m->batch * t->outputs, "batch targets", &m->t));
+    if (o->class_weights != NULL || o->classes_balanced) {
+        TRY(floats_create(t->outputs, "class weights", &m->class_weight));
+        TRY(train_class_weights(t, o, m->class_weight));
+    }
     train_random r;
     train_random_init(&r, m->key, 2, 0);
     for (size_t i = 0; i < m->layers; i++) {
@@ -174,7 +192,9 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
         TRY(layer_create(m->batch, &m->layer[i]));
         layer_init(&m->layer[i], i == 0 ? t->still : NULL, &r);
     }
-    return ANNULUS_OK;
+    if (quantized) TRY(train_bound_init(m, t, o));
+    if (quantized) train_noise_init(m, o);
+    return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
 }
 
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
@@ -185,7 +205,9 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
                      .classes = t->target == NULL,
                      .still = t->still,
                      .noise = (float)o->phase_noise,
+                     .value_noise = (float)o->value_noise,
                      .outlier = (float)o->outlier,
+                     .input_unit = (float)t->input.scale,
                      .threads = o->threads,
                      .key = key};
     const annulus_status st = model_fill(t, o, quantized, &m);
@@ -202,6 +224,7 @@ void train_model_destroy(train_model *m)
     mem_free(m->layer);
     mem_free(m->loss);
     mem_free(m->label);
+    mem_free(m->class_weight);
     mem_free(m->x);
     mem_free(m->t);
     *m = (train_model){0};
@@ -227,16 +250,26 @@ float train_weight_scale(const float *w, size_t n, unsigned bits)
     return (fit < top ? fit : top) / levels;
 }
 
+float train_row_scale(const train_layer *l, size_t o, const float *w)
+{
+    return l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits);
+}
+
 static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
 {
     (void)worker;
-    const train_layer *l = context;
+    train_layer *l = context;
     const size_t first = item * TRAIN_CHANNELS, end = first + TRAIN_CHANNELS < l->out ? first + TRAIN_CHANNELS : l->out;
     const float hi = (float)((1 << (l->bits - 1)) - 1);
     for (size_t o = first; o < end; o++) {
-        const float *w = l->w.x + o * l->in;
+        if (train_bounds(l)) {
+            train_bound_row(l, o);
+            continue;
+        }
+        const float *w = (train_has_waves(l) ? l->wq : l->w.x) + o * l->in;
         float *q = l->wq + o * l->in;
-        const float s = train_weight_scale(w, l->in, l->bits), inv = 1.0f / s;
+        const float s = l->common ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
+        l->scale[o] = s;
         for (size_t i = 0; i < l->in; i++) {
             float x = w[i] * inv;
             x = x > hi ? hi : x;
@@ -252,10 +285,15 @@ annulus_status train_weights_quantize(train_model *m)
 {
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
-        if (l->bits == 0)
+        if (train_has_waves(l))
+            train_wave_weights(l);
+        else if (l->bits == 0)
             memcpy(l->wq, l->w.x, l->w.n * sizeof(float));
-        else
+        if (l->common && l->bits > 0)
+            l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits);
+        if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
+        if (train_has_waves(l)) train_wave_base(l);
     }
     return ANNULUS_OK;
 }

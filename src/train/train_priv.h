@@ -3,7 +3,9 @@
 #ifndef TRAIN_TRAIN_PRIV_H
 #define TRAIN_TRAIN_PRIV_H
 
+#include "base/bytes.h"
 #include "base/memory.h"
+#include "nn/sums.h"
 #include "train/train.h"
 
 /* Rows of a batch that one work item handles. Fixed, so that sums do not depend on the number of threads. */
@@ -14,6 +16,13 @@
 #define TRAIN_BLOCK ((size_t)256)
 /* Samples from which the final mean and variance of every pre-activation are taken. */
 #define TRAIN_STATISTICS ((size_t)10000)
+/* Accuracy, or part of the targets' variance, that the noise of the scores may cost. */
+#define TRAIN_SCORE_LOSS 5e-4
+/* Of the loss, the part that goes to a teacher's scores, and the temperature at which they are compared. */
+#define TRAIN_TEACHER_SHARE 0.8f
+#define TRAIN_TEACHER_TEMPERATURE 2.0f
+/* A teacher trains for as many epochs as the network, and no more than these. */
+#define TRAIN_TEACHER_EPOCHS 30u
 /* Added to a variance before the root, as everybody does (Ioffe and Szegedy 2015). */
 #define TRAIN_EPSILON 1e-5f
 
@@ -51,16 +60,30 @@ typedef struct param { /* one tensor and Adam's state */
 } param;
 
 typedef struct train_layer {
-    size_t in, out;
+    size_t in, out, values; /* values: that the next layer takes, out*offsets */
     int last;
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
+    float *scale;                 /* (out) of the integers behind each row of wq */
+    float *kept;                  /* (out) scales that stay; NULL: made anew from the weights in every step */
+    float ball;                   /* most that the magnitudes of a row's integers sum up to; 0: anything */
+    float *range;                 /* (out,2) least and largest normalised sum so far, with target_error */
+    float *cell;                  /* (out) of its look-up, in deviations of the sum */
+    size_t keep, keep_last;       /* most weights of a row that are not 0: now, and in the end */
     float *z, *noisy, *u, *v, *y; /* (batch,out) normalised; with noise; affine; activation; quantized */
     float *dz;                    /* (batch,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
     float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
     float *part;                  /* (chunks,4*out+1) partial sums of one chunk */
     unsigned bits;                /* weights; 0: real weights (gradient check) */
+    int common;                   /* 1: one step of the weights in the layer, `unit`: before waves and behind them */
+    float unit;
+    size_t offsets;  /* waves: values of one neuron */
+    float rise;      /* waves: of a trapezoid */
+    float *dy;       /* (batch,values) waves: gradient at y */
+    float *center;   /* (in) waves: what the inputs are counted from, about their means */
+    float *base;     /* (out) waves: the sum of wq*center */
+    float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
     activation act;
     int32_t lo, hi; /* of the activation quantizer; lo = hi = 0: none (gradient check) */
 } train_layer;
@@ -70,10 +93,15 @@ typedef struct train_model {
     train_layer *layer;
     float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
     int32_t *label;       /* (batch) */
+    const float *soft;    /* (batch,outputs) scores of a teacher for this batch, borrowed; NULL: none */
+    float *class_weight;  /* (outputs) in the loss, NULL: all 1 */
     int classes;          /* 1: softmax cross-entropy, 0: mean of squares */
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
     float noise, outlier;
+    float value_noise;       /* on each value that the last layer takes from waves */
+    float input_unit;        /* real value of an integer of the inputs */
+    float cells, cell_noise; /* of the widest look-up of a layer, less 1; deviation of the noise in cells; 0: none */
     unsigned threads;
     uint64_t key;
 } train_model;
@@ -83,6 +111,8 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
 void train_model_destroy(train_model *m);
 /* wq from w. */
 annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused_result));
+/* Scale of row o, its weights or those of them that are kept being w. */
+float train_row_scale(const train_layer *l, size_t o, const float *w);
 /* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
  * normal distribution; 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits);
@@ -95,6 +125,7 @@ typedef struct train_source {
     const size_t *order;
     size_t first;
     unsigned shift;
+    int flip;
 } train_source;
 /* Loss of `rows` samples; source NULL: m->x and the targets are already there. `salt` seeds shift and noise. */
 annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)
@@ -102,14 +133,99 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
 /* Gradients of everything after train_forward. */
 annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
 
+/* Options with the shape of o->from, which fits the data; *out = *o without it. */
+annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
+    __attribute__((warn_unused_result));
+void train_from_input(const network *n, train_data *t);
+void train_from_shape(const network *n, size_t i, train_layer *l);
+/* The same function as the network's, up to single precision. */
+annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
+    __attribute__((warn_unused_result));
+
+/* What accumulators allow (train_bound.c). */
+annulus_status train_bound_init(train_model *m, const train_data *t, const train_options *o)
+    __attribute__((warn_unused_result));
+void train_bound_at(train_model *m, double at); /* at: part of the training that is done, [0,1] */
+int train_bounds(const train_layer *l);
+/* Row o of wq and its scale from w, within the bounds. */
+void train_bound_row(train_layer *l, size_t o);
+/* Every sum of n is within bits (0: any). */
+annulus_status train_bound_check(const network *n, unsigned bits) __attribute__((warn_unused_result));
+
+/* Look-ups that err (train_noise.c). */
+void train_noise_init(train_model *m, const train_options *o);
+/* cell of a layer whose inv is that of the batch. */
+void train_noise_cells(train_model *m, size_t layer);
+/* z (out) as its look-ups read it. */
+void train_noise_row(const train_model *m, const train_layer *l, train_random *r, float *z);
+void train_noise_follow(train_model *m, size_t rows);
+
+int train_bound_settled(const train_model *m); /* as in the end */
+
+double train_rate(const train_options *o, uint64_t step, uint64_t steps);
+annulus_status train_sgd(train_model *m, double rate, double momentum, double decay)
+    __attribute__((warn_unused_result));
+annulus_status train_class_weights(const train_data *t, const train_options *o, float *weight)
+    __attribute__((warn_unused_result));
+
+/* Parameters of the epoch of the best validation. */
+typedef struct train_best {
+    float *x; /* NULL: not kept */
+    unsigned epoch;
+    double score;
+} train_best;
+annulus_status train_best_create(const train_model *m, train_best *out) __attribute__((warn_unused_result));
+void train_best_store(const train_model *m, unsigned epoch, double score, train_best *b);
+void train_best_restore(const train_best *b, train_model *m);
+/* Of all that decides where training from the model's present parameters leads. */
+annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
+                            uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));
+annulus_status train_checkpoint_write(const char *path, const uint8_t digest[SHA256_BYTES], const train_epoch *history,
+                                      unsigned epochs, const train_model *m, const train_best *best)
+    __attribute__((warn_unused_result));
+/* *epochs: that are done, 0 if there is no such file; history (o->epochs): what was reported of them. */
+annulus_status train_checkpoint_read(const char *path, const uint8_t digest[SHA256_BYTES], const train_options *o,
+                                     train_epoch *history, unsigned *epochs, train_model *m, train_best *best)
+    __attribute__((warn_unused_result));
+
 float train_act(activation a, float x);
+
+/* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
+ * common step of the layer that the circuit can keep, no statistics of a batch. */
+static inline int train_has_waves(const train_layer *l)
+{
+    return activation_is_wave(l->act);
+}
+float train_wave(const train_layer *l, float u);
+/* Slope of the wave at u; of square that of the trapezoid of the same rise. */
+float train_wave_slope(const train_layer *l, float u);
+/* wq, not yet quantized, inv_norm. */
+void train_wave_weights(train_layer *l);
+void train_wave_base(train_layer *l);
+/* center, gamma and beta of all layers of waves from one batch: phases of standard deviation 0.15 about 0. */
+annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
+    __attribute__((warn_unused_result));
+/* z of the layer -> u, v, y. */
+annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)
+    __attribute__((warn_unused_result));
+/* dy of the layer -> dz, the gradient of beta. */
+annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows) __attribute__((warn_unused_result));
+/* w.g of the rows first..first+count: gradient at wq on entry, at w on return; gamma.g. */
+void train_wave_gradients(train_layer *l, size_t first, size_t count);
+/* The centers of the layers behind waves follow the means of the batch. */
+void train_wave_follow(train_model *m, size_t rows);
 /* Folds statistics and batch normalisation into a new network. */
 annulus_status train_fold(const train_model *m, const train_data *t, network **out) __attribute__((warn_unused_result));
-/* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums. */
+/* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums; with the
+ * layers' noise on the phases of waves, drawn from key `noise` unless it is 0. */
 annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
-                             unsigned threads, double *y) __attribute__((warn_unused_result));
-/* Accuracy or R^2 on the held-out samples; NaN without any. */
-annulus_status train_score(const network *net, const train_data *t, unsigned threads, double *out)
+                             unsigned threads, uint64_t noise, double *y) __attribute__((warn_unused_result));
+/* Accuracy or R^2 on the held-out samples, noise as above; NaN without any. */
+annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)
+    __attribute__((warn_unused_result));
+/* The noise of the last layer of `net`: TRAIN_SCORE_LOSS lost on the held-out samples, or, without any, on the others.
+ */
+annulus_status train_score_noise(network *net, const train_data *t, unsigned threads, uint64_t noise)
     __attribute__((warn_unused_result));
 /* The key that all randomness of a seed comes from. */
 annulus_status train_key(uint64_t seed, uint64_t *out) __attribute__((warn_unused_result));

@@ -42,8 +42,8 @@ float train_act(activation a, float x)
     }
 }
 
-/* x <- the picture q moved by (dy, dx), 0 where nothing arrives. */
-static void shifted(const train_data *t, const uint8_t *q, int dy, int dx, float *x)
+/* x <- the picture q, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
+static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, float *x)
 {
     const int height = (int)t->height, width = (int)t->width;
     const float scale = (float)t->input.scale;
@@ -51,7 +51,8 @@ static void shifted(const train_data *t, const uint8_t *q, int dy, int dx, float
         for (int c = 0; c < width; c++) {
             const int from_r = r - dy, from_c = c - dx;
             const int inside = from_r >= 0 && from_r < height && from_c >= 0 && from_c < width;
-            x[r * width + c] = inside ? scale * (float)(q[from_r * width + from_c] + t->lo) : 0.0f;
+            const int column = mirror ? width - 1 - from_c : from_c;
+            x[r * width + c] = inside ? scale * (float)(q[from_r * width + column] + t->lo) : 0.0f;
         }
 }
 
@@ -67,10 +68,11 @@ static void fetch(const pass *p, size_t chunk)
         const size_t sample = s->order[s->first + i];
         const uint8_t *q = t->q + sample * t->features;
         float *x = p->m->x + i * t->features;
-        if (s->shift > 0 && t->height > 0) {
+        if ((s->shift > 0 || s->flip) && t->height > 0) {
             const int dy = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
             const int dx = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
-            shifted(t, q, dy, dx, x);
+            const int mirror = s->flip && (train_random_u64(&r) >> 63) != 0;
+            moved(t, q, mirror, dy, dx, x);
         } else {
             for (size_t f = 0; f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
         }
@@ -158,7 +160,9 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
             const float beyond = fabsf(z[o]) - OUTLIER_FROM;
             if (beyond > 0) penalty += (double)(beyond * beyond);
         }
-        if (p->m->noise > 0)
+        if (p->m->cells > 0)
+            train_noise_row(p->m, l, &r, noisy);
+        else if (p->m->noise > 0)
             for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
         for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
         for (size_t o = 0; o < l->out; o++) v[o] = train_act(l->act, u[o]);
@@ -182,6 +186,30 @@ static double softmax_loss(size_t classes, const float *u, int32_t label, float 
     return (double)(logf(sum) + top - u[label]);
 }
 
+static void softmax(size_t n, const float *u, float *p)
+{
+    float top = u[0], sum = 0;
+    for (size_t o = 1; o < n; o++) top = u[o] > top ? u[o] : top;
+    for (size_t o = 0; o < n; o++) sum += p[o] = expf((u[o] - top) / TRAIN_TEACHER_TEMPERATURE);
+    for (size_t o = 0; o < n; o++) p[o] /= sum;
+}
+
+/* Mixes the loss of a row and its gradient d with those against the teacher's softened scores (Hinton, Vinyals and
+ * Dean, "Distilling the knowledge in a neural network", 2015, section 2). p, q (classes): scratch. */
+static double teacher_loss(size_t classes, const float *u, const float *soft, float weight, double loss, float *d,
+                           float *p, float *q)
+{
+    const float share = TRAIN_TEACHER_SHARE, t = TRAIN_TEACHER_TEMPERATURE;
+    double cross = 0;
+    softmax(classes, u, p);
+    softmax(classes, soft, q);
+    for (size_t o = 0; o < classes; o++) {
+        cross -= (double)(q[o] * logf(p[o] + 1e-20f));
+        d[o] = (1 - share) * d[o] + share * t * weight * (p[o] - q[o]);
+    }
+    return (double)(1 - share) * loss + (double)(share * t * t) * cross;
+}
+
 /* Scores, loss and its gradient at the scores. */
 static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
 {
@@ -189,17 +217,22 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const span rows = chunk_rows(p, chunk);
-    const float weight = 1.0f / (float)p->rows;
+    const float weight = 1.0f / (float)p->rows, *soft = p->m->soft;
     double loss = 0;
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
         if (p->m->classes) {
-            loss += softmax_loss(l->out, u, p->m->label[i], weight, d) * (double)weight;
+            const float own = p->m->class_weight != NULL ? weight * p->m->class_weight[p->m->label[i]] : weight;
+            double row = softmax_loss(l->out, u, p->m->label[i], own, d);
+            if (soft != NULL)
+                row = teacher_loss(l->out, u, soft + i * l->out, own, row, d, l->noisy + i * l->out, l->v + i * l->out);
+            loss += row * (double)own;
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
-            const float e = u[o] - p->m->t[i * l->out + o];
+            const float truth = p->m->t[i * l->out + o], share = soft != NULL ? TRAIN_TEACHER_SHARE : 0;
+            const float e = u[o] - (soft != NULL ? truth + share * (soft[i * l->out + o] - truth) : truth);
             d[o] = 2.0f * e * weight / (float)l->out;
             loss += (double)(e * e) * (double)weight / (double)l->out;
         }
@@ -220,10 +253,15 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
             TRY(parallel_for(chunks, m->threads, loss_chunk, &p));
             break;
         }
+        if (train_has_waves(l)) {
+            TRY(train_wave_forward(m, p.layer, rows, salt));
+            continue;
+        }
         reduce(&p, chunks, l->mean);
         TRY(parallel_for(chunks, m->threads, square_chunk, &p));
         reduce(&p, chunks, l->inv);
         for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
+        if (m->cells > 0) train_noise_cells(m, p.layer);
         TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
     }
     *loss = 0;

@@ -4,6 +4,8 @@
 #include "random_networks.h"
 #include "wave_fixture.h"
 
+#include "fuzz_training.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
@@ -189,15 +191,40 @@ static void models(const char *folder)
     }
 }
 
+/* What follows the digest of a checkpoint, without and with the best parameters. */
+static void training(const char *folder, const char *path)
+{
+    for (int patience = 0; patience < 2; patience++) {
+        small_training s = {.best = {.x = NULL}};
+        uint8_t *p = NULL;
+        size_t len = 0;
+        char name[4096];
+        check(small_training_create(patience, &s));
+        for (unsigned e = 0; e < 2; e++)
+            s.history[e] = (train_epoch){e + 1, TRAINING_EPOCHS, 0.5, 0.75, 0.01, patience};
+        if (patience) train_best_store(&s.m, 2, 0.75, &s.best);
+        check(train_checkpoint_write(path, s.digest, s.history, 2, &s.m, &s.best));
+        check(file_read(path, 1 << 20, &p, &len));
+        p[TRAINING_HEAD - 1] = (uint8_t)patience;
+        (void)snprintf(name, sizeof name, "%s/ok-%s", folder, patience ? "best" : "plain");
+        check(file_write(name, p + TRAINING_HEAD - 1, len - TRAINING_HEAD + 1 - SHA256_BYTES, 0644));
+        mem_free(p);
+        mem_free(s.best.x);
+        train_model_destroy(&s.m);
+        train_data_destroy(&s.t);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    char files[4000], onnx[4000], path[4096];
+    char files[4000], onnx[4000], trainings[4000], path[4096];
     if (argc != 2) {
         fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
         return 2;
     }
     (void)snprintf(files, sizeof files, "%.3900s/files", argv[1]);
     (void)snprintf(onnx, sizeof onnx, "%.3900s/onnx", argv[1]);
+    (void)snprintf(trainings, sizeof trainings, "%.3900s/training", argv[1]);
     (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
     circuits(files, path);
     native_circuit(files, path);
@@ -205,6 +232,7 @@ int main(int argc, char **argv)
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
     models(onnx);
+    training(trainings, path);
     (void)unlink(path);
     return 0;
 }

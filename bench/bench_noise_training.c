@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_noise_training [--json FILE] TRAINING-IMAGES TRAINING-LABELS TEST-IMAGES TEST-LABELS: what training with
+ * look-ups that err brings: networks of the demo's shape trained without noise, with the default noise, and with the
+ * error probability and rounding that they are then compiled with; accuracy on all test images, simulated. */
+#include "annulus/annulus.h"
+#include "bench.h"
+#include "table.h"
+
+#define EPOCHS 10u
+#define CALIBRATION 10000u
+
+static const double errors[] = {0.01, 0.05, 0.1, 0.2, 0.3};
+static const unsigned roundings[] = {5, 4, 3};
+
+static const table_column columns[] = {
+    {"rounding_bits", "rounding bits", 13, 0}, {"p_error", "p_error", 7, 2},
+    {"seconds", "predicted s", 11, 3},         {"plain", "no noise %", 10, 2},
+    {"phase_noise", "default %", 9, 2},        {"aware", "noise-aware %", 13, 2},
+};
+
+typedef struct images {
+    annulus_dataset *training, *calibration, *test;
+} images;
+
+static annulus_model *trained(const images *d, double phase_noise, double error, unsigned rounding)
+{
+    annulus_model *m;
+    annulus_train_options o;
+    annulus_train_options_init(&o);
+    o.epochs = EPOCHS;
+    if (phase_noise >= 0) o.phase_noise = phase_noise;
+    o.target_error = error;
+    if (error > 0) o.rounding_bits = rounding;
+    must(annulus_train(d->training, &o, NULL, NULL, NULL, &m));
+    return m;
+}
+
+/* Accuracy in per cent, simulated at the compiled parameters. */
+static double simulated(const images *d, const annulus_model *m, double error, unsigned rounding, double *seconds)
+{
+    annulus_circuit *c;
+    annulus_evaluation e;
+    annulus_compile_options o;
+    annulus_compile_options_init(&o);
+    o.log2_error = log2(error);
+    o.rounding_bits = rounding;
+    must(annulus_compile(m, d->calibration, &o, &c));
+    must(annulus_evaluate(c, d->test, ANNULUS_SIMULATE, 1, 0, NULL, NULL, &e));
+    *seconds = annulus_circuit_seconds(c, 0);
+    annulus_circuit_destroy(c);
+    return 100 * e.score;
+}
+
+int main(int argc, char **argv)
+{
+    const int json = argc > 2 && strcmp(argv[1], "--json") == 0, first = json ? 3 : 1;
+    images d;
+    bench_table t;
+    if (argc - first != 4) {
+        fprintf(stderr, "usage: %s [--json FILE] TRAINING-IMAGES TRAINING-LABELS TEST-IMAGES TEST-LABELS\n", argv[0]);
+        return 2;
+    }
+    must(annulus_dataset_read_idx(argv[first], argv[first + 1], &d.training));
+    must(annulus_dataset_slice(d.training, 0, CALIBRATION, &d.calibration));
+    must(annulus_dataset_read_idx(argv[first + 2], argv[first + 3], &d.test));
+    annulus_model *plain = trained(&d, 0, 0, 0), *usual = trained(&d, -1, 0, 0);
+    table_begin(&t, stdout, "Training with look-ups that err, accuracy simulated", columns,
+                sizeof columns / sizeof *columns);
+    for (size_t b = 0; b < sizeof roundings / sizeof *roundings; b++)
+        for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+            double seconds;
+            annulus_model *aware = trained(&d, -1, errors[i], roundings[b]);
+            const double without = simulated(&d, plain, errors[i], roundings[b], &seconds);
+            const double with = simulated(&d, usual, errors[i], roundings[b], &seconds);
+            const double adapted = simulated(&d, aware, errors[i], roundings[b], &seconds);
+            table_row(&t, (double)roundings[b], errors[i], seconds, without, with, adapted);
+            annulus_model_destroy(aware);
+        }
+    table_end(&t, json ? argv[2] : NULL);
+    annulus_model_destroy(plain), annulus_model_destroy(usual);
+    annulus_dataset_destroy(d.training), annulus_dataset_destroy(d.calibration), annulus_dataset_destroy(d.test);
+    return 0;
+}

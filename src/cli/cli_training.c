@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    EPOCHS_KEY = 0x400,
+    BATCH_KEY,
+    RATE_KEY,
+    VALIDATION_KEY,
+    NOISE_KEY,
+    SHIFT_KEY,
+    FLIP_KEY,
+    SEED_KEY,
+    BITS_KEY,
+    BY_KEY,
+    SPARSITY_KEY,
+    TARGET_KEY,
+    ROUNDING_KEY,
+    OPTIMIZER_KEY,
+    MOMENTUM_KEY,
+    SCHEDULE_KEY,
+    PATIENCE_KEY,
+    CLASSES_KEY,
+    CHECKPOINT_KEY,
+    LOG_KEY,
+    CURVE_KEY
+};
+
+static const struct argp_option entries[] = {
+    {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30; prune: 10, 0 for no fine-tuning)", 0},
+    {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
+    {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003; prune: 0.001)", 0},
+    {"optimizer", OPTIMIZER_KEY, "NAME", 0, "adam (default) or sgd, which wants a rate of 0.05 or so", 0},
+    {"momentum", MOMENTUM_KEY, "M", 0, "of sgd, 0 to 0.999 (default 0.9)", 0},
+    {"schedule", SCHEDULE_KEY, "NAME", 0, "of the learning rate: cosine (default) or one-cycle", 0},
+    {"patience", PATIENCE_KEY, "E", 0,
+     "end after E epochs without a better validation, and take the best epoch's network (default: all epochs)", 0},
+    {"class-weights", CLASSES_KEY, "A,B,...", 0,
+     "what a sample of each class counts while training, or balanced: by the number of its class's samples", 0},
+    {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
+     "keep there where training stands after every epoch; go on from it if it is there; removed at the end", 0},
+    {"resume", 0, 0, OPTION_ALIAS, 0, 0},
+    {"log", LOG_KEY, "FILE", 0, "epoch, loss, validation and seconds as CSV", 0},
+    {"curve", CURVE_KEY, "FILE", 0, "learning curve as SVG", 0},
+    {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
+    {"phase-noise", NOISE_KEY, "F", 0,
+     "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125)",
+     0},
+    {"target-p-error", TARGET_KEY, "P", 0,
+     "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},
+    {"rounding-bits", ROUNDING_KEY, "B", 0,
+     "with --target-p-error, and with --seconds of prune: as it will be given to compile, 1 to 12 (default 5)", 0},
+    {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
+    {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
+    {"accumulator-bits", BITS_KEY, "B", 0,
+     "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
+    {"accumulator-by", BY_KEY, "HOW", 0,
+     "with --accumulator-bits: projection of the weights (default), or masks that leave few of each neuron", 0},
+    {"sparsity", SPARSITY_KEY, "F", 0,
+     "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
+    {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
+    {0}};
+
+static void parse_class_weights(training_options *t, char *arg, struct argp_state *state)
+{
+    if (strcmp(arg, "balanced") == 0) {
+        t->o->classes_balanced = 1;
+        return;
+    }
+    char *rest = arg;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (t->o->class_weights_count == CLASSES_MOST) argp_error(state, "--class-weights: at most %d", CLASSES_MOST);
+        t->class_weights[t->o->class_weights_count++] = parse_real(state, "--class-weights", part, 0, 1e9);
+    }
+    t->o->class_weights = t->class_weights;
+}
+
+static int parse_either(struct argp_state *state, const char *what, const char *arg, const char *zero, const char *one)
+{
+    if (strcmp(arg, zero) != 0 && strcmp(arg, one) != 0) argp_error(state, "%s %s: %s or %s", what, arg, zero, one);
+    return strcmp(arg, one) == 0;
+}
+
+/* How it goes, and what is kept of it. */
+static error_t parse_habit(training_options *t, int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case OPTIMIZER_KEY:
+        t->o->optimizer = (annulus_optimizer)parse_either(state, "--optimizer", arg, "adam", "sgd");
+        break;
+    case MOMENTUM_KEY:
+        t->o->momentum = parse_real(state, "--momentum", arg, 0, 0.999);
+        break;
+    case SCHEDULE_KEY:
+        t->o->schedule = (annulus_schedule)parse_either(state, "--schedule", arg, "cosine", "one-cycle");
+        break;
+    case PATIENCE_KEY:
+        t->o->patience = (unsigned)parse_size(state, "--patience", arg, 1, 100000);
+        break;
+    case CLASSES_KEY:
+        parse_class_weights(t, arg, state);
+        break;
+    case CHECKPOINT_KEY:
+        t->o->checkpoint = arg;
+        break;
+    case LOG_KEY:
+        t->log = arg;
+        break;
+    case CURVE_KEY:
+        t->curve = arg;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    training_options *t = state->input;
+    annulus_train_options *o = t->o;
+    switch (key) {
+    case EPOCHS_KEY:
+        o->epochs = (unsigned)parse_size(state, "--epochs", arg, 0, 100000);
+        break;
+    case BATCH_KEY:
+        o->batch = parse_size(state, "--batch", arg, 2, 65536);
+        break;
+    case RATE_KEY:
+        o->learning_rate = parse_real(state, "--learning-rate", arg, 1e-8, 10);
+        break;
+    case VALIDATION_KEY:
+        o->validation = parse_real(state, "--validation", arg, 0, 0.5);
+        break;
+    case NOISE_KEY:
+        o->phase_noise = parse_real(state, "--phase-noise", arg, 0, 10);
+        break;
+    case SHIFT_KEY:
+        o->shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
+        break;
+    case FLIP_KEY:
+        o->flip = 1;
+        break;
+    case SEED_KEY:
+        o->seed = parse_size(state, "--seed", arg, 0, SIZE_MAX);
+        break;
+    case TARGET_KEY:
+        o->target_error = parse_real(state, "--target-p-error", arg, 0.001, 0.9);
+        break;
+    case ROUNDING_KEY:
+        o->rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 1, 12);
+        t->rounds = 1;
+        break;
+    case BITS_KEY:
+        o->accumulator_bits = (unsigned)parse_size(state, "--accumulator-bits", arg, 1, 31);
+        break;
+    case BY_KEY:
+        o->accumulator_masks = parse_either(state, "--accumulator-by", arg, "projection", "masks");
+        t->bound_by = 1;
+        break;
+    case SPARSITY_KEY:
+        o->sparsity = parse_real(state, "--sparsity", arg, 0, 1);
+        if (o->sparsity == 1) argp_error(state, "--sparsity 1: no weight would be left");
+        break;
+    case ARGP_KEY_END:
+        if (t->bound_by && o->accumulator_bits == 0) argp_error(state, "--accumulator-by goes with --accumulator-bits");
+        if (o->patience > 0 && o->validation == 0) argp_error(state, "--patience needs --validation above 0");
+        break;
+    default:
+        return parse_habit(t, key, arg, state);
+    }
+    return 0;
+}
+const struct argp training_argp = {.options = entries, .parser = parse};
+
+progress_line *training_begin(training_options *t, const work_options *w)
+{
+    t->quiet = w->quiet;
+    progress_begin(&t->line, w->quiet);
+    return &t->line;
+}
+
+/* All that was reported, for the log and the curve. */
+static void keep(training_options *t, const annulus_epoch *e)
+{
+    annulus_epoch *more = realloc(t->epochs, (t->epochs_count + 1) * sizeof *more);
+    if (more == NULL) return;
+    t->epochs = more;
+    t->epochs[t->epochs_count++] = *e;
+    if (t->log != NULL && t->kept == ANNULUS_OK) t->kept = annulus_epochs_write_csv(t->epochs, t->epochs_count, t->log);
+}
+
+void training_report(void *context, const annulus_epoch *e)
+{
+    training_options *t = context;
+    keep(t, e);
+    if (e->best) t->best = *e;
+    if (t->quiet) return;
+    progress_end(&t->line);
+    fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
+    if (!isnan(e->validation) && t->task == ANNULUS_CLASSIFICATION)
+        fprintf(stderr, ", validation accuracy %.2f %%", 100 * e->validation);
+    else if (!isnan(e->validation))
+        fprintf(stderr, ", validation R^2 %.4f", e->validation);
+    fprintf(stderr, ", %.1f s", e->seconds);
+    if (e->epoch < e->epochs) fprintf(stderr, ", %.0f s left", e->seconds * (e->epochs - e->epoch));
+    fprintf(stderr, "\n");
+}
+
+annulus_status training_end(training_options *t, annulus_status st)
+{
+    progress_end(&t->line);
+    if (st == ANNULUS_OK) st = t->kept;
+    if (st == ANNULUS_OK && t->curve != NULL && t->epochs_count > 0)
+        st = annulus_epochs_write_svg(t->epochs, t->epochs_count, t->curve);
+    if (st == ANNULUS_OK && t->best.epoch > 0 && !t->quiet)
+        fprintf(stderr, "the network of epoch %u is taken\n", t->best.epoch);
+    if (t->epochs_count > 0) t->last = t->best.epoch > 0 ? t->best : t->epochs[t->epochs_count - 1];
+    free(t->epochs);
+    t->epochs = NULL;
+    return st;
+}
+
+void training_done(const training_options *t)
+{
+    if (t->o->checkpoint != NULL) (void)unlink(t->o->checkpoint);
+}
+
+void print_sums(const annulus_model *m)
+{
+    fprintf(stderr, "%-9s %7s %8s %12s %5s %10s %10s\n", "layer", "inputs", "neurons", "sums at most", "bits",
+            "weights", "not 0");
+    for (size_t i = 0; i < annulus_model_layers(m); i++) {
+        const annulus_layer_sums s = annulus_model_sums(m, i);
+        char name[24];
+        (void)snprintf(name, sizeof name, i + 1 == annulus_model_layers(m) ? "output" : "layer %zu", i + 1);
+        fprintf(stderr, "%-9s %7zu %8zu %12llu %5u %10zu %10zu\n", name, s.inputs, s.neurons,
+                (unsigned long long)s.values, s.bits, s.weights, s.nonzero);
+    }
+}
+
+json_t *sums_json(const annulus_model *m)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < annulus_model_layers(m); i++) {
+        const annulus_layer_sums s = annulus_model_sums(m, i);
+        json_t *o = json_object();
+        (void)json_object_set_new(o, "inputs", json_integer((json_int_t)s.inputs));
+        (void)json_object_set_new(o, "neurons", json_integer((json_int_t)s.neurons));
+        (void)json_object_set_new(o, "sums", json_integer((json_int_t)s.values));
+        (void)json_object_set_new(o, "bits", json_integer((json_int_t)s.bits));
+        (void)json_object_set_new(o, "weights", json_integer((json_int_t)s.weights));
+        (void)json_object_set_new(o, "nonzero", json_integer((json_int_t)s.nonzero));
+        (void)json_array_append_new(layers, o);
+    }
+    return layers;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/chart.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "deploy/deploy_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define ROW_BYTES ((size_t)96)
+
+annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count, const char *path)
+{
+    void *memory;
+    TRY(mem_create(count + 1, ROW_BYTES, "log of training", &memory));
+    char *text = memory;
+    size_t at = (size_t)sprintf(text, "epoch,loss,validation,seconds\n");
+    for (size_t i = 0; i < count; i++) {
+        const annulus_epoch *e = &epochs[i];
+        at += (size_t)sprintf(text + at, "%u,%.6g,", e->epoch, e->loss);
+        if (!isnan(e->validation)) at += (size_t)sprintf(text + at, "%.6g", e->validation);
+        at += (size_t)sprintf(text + at, ",%.4g\n", e->seconds);
+    }
+    const annulus_status st = file_write(path, text, at, 0644);
+    mem_free(memory);
+    return st;
+}
+
+annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t count, const char *path)
+{
+    void *memory;
+    int validated = 0;
+    if (count == 0) return fail(ANNULUS_ERR_INPUT, "a learning curve of no epochs");
+    TRY(mem_create(3 * count, sizeof(double), "learning curve", &memory));
+    double *x = memory, *loss = x + count, *validation = loss + count;
+    for (size_t i = 0; i < count; i++) {
+        x[i] = epochs[i].epoch;
+        loss[i] = epochs[i].loss;
+        validation[i] = epochs[i].validation;
+        validated |= !isnan(validation[i]);
+    }
+    const chart_line lines[] = {{"loss", loss}, {"validation", validation}};
+    const annulus_status st = chart_write(path, "Training", "epoch", x, count, lines, validated ? 2 : 1);
+    mem_free(memory);
+    return st;
+}

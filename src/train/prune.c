@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/latency.h"
+#include "nn/shrink.h"
+#include "train/prune_priv.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
+
+void prune_options_init(prune_options *o)
+{
+    *o = (prune_options){.share = -1, .by = PRUNE_BY_ACTIVATION};
+    train_options_init(&o->train);
+    o->train.epochs = 10;
+    o->train.learning_rate = 0.001;
+}
+
+typedef struct candidate {
+    size_t layer, neuron;
+    double worth; /* over the norm of the layer's */
+} candidate;
+
+typedef struct pruning {
+    const network *n;
+    const dataset *data;
+    const prune_options *o;
+    const annulus_progress *progress;
+    size_t hidden, neurons; /* layers; neurons in all */
+    prune_worth worth[TRAIN_MAX_HIDDEN];
+    void *memory;     /* of worth */
+    candidate *order; /* (neurons) the least worth first */
+} pruning;
+
+static annulus_status options_check(const network *n, const prune_options *o)
+{
+    const size_t hidden = n->layers_count - 1;
+    if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
+        return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
+    if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
+    if (hidden == 0) return fail(ANNULUS_ERR_INPUT, "the network has no hidden layer: there is nothing to prune");
+    if (o->look_ups > 0 && o->look_ups < hidden)
+        return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, one each is needed",
+                    o->look_ups, hidden);
+    for (size_t i = 0; o->share >= 0 && i < hidden; i++)
+        if ((size_t)floor(o->share * (double)n->layers[i].out + 0.5) >= n->layers[i].out)
+            return fail(ANNULUS_ERR_INPUT, "layer %zu of %zu neurons would vanish at %g %%: remove fewer", i + 1,
+                        n->layers[i].out, 100 * o->share);
+    return ANNULUS_OK;
+}
+
+static int by_worth(const void *a, const void *b)
+{
+    const candidate *x = a, *y = b;
+    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
+    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
+    return x->neuron < y->neuron ? -1 : x->neuron > y->neuron;
+}
+
+static void sort_candidates(pruning *p)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < p->hidden; i++) {
+        double square = 0;
+        for (size_t o = 0; o < p->n->layers[i].out; o++) square += p->worth[i].worth[o] * p->worth[i].worth[o];
+        const double norm = square > 0 ? sqrt(square) : 1;
+        for (size_t o = 0; o < p->n->layers[i].out; o++)
+            p->order[at++] = (candidate){i, o, p->worth[i].worth[o] / norm};
+    }
+    qsort(p->order, p->neurons, sizeof *p->order, by_worth);
+}
+
+static annulus_status allocate(pruning *p)
+{
+    void *order;
+    for (size_t i = 0; i < p->hidden; i++) p->neurons += p->n->layers[i].out;
+    TRY(mem_create(2 * p->neurons, sizeof(double), "worth of neurons", &p->memory));
+    double *at = p->memory;
+    for (size_t i = 0; i < p->hidden; at += 2 * p->n->layers[i++].out)
+        p->worth[i] = (prune_worth){at, at + p->n->layers[i].out};
+    TRY(mem_create(p->neurons, sizeof *p->order, "order of neurons", &order));
+    p->order = order;
+    return ANNULUS_OK;
+}
+
+/* A copy without the `most` candidates of least worth, at most `of` (hidden) of each layer (NULL: all but one). */
+static annulus_status remove_least(const pruning *p, size_t most, const size_t *of, network **out)
+{
+    size_t gone[TRAIN_MAX_HIDDEN] = {0};
+    network *masked = NULL;
+    TRY(network_copy(p->n, &masked));
+    for (size_t k = 0; k < p->neurons && most > 0; k++) {
+        const candidate *c = &p->order[k];
+        if (gone[c->layer] == (of != NULL ? of[c->layer] : p->n->layers[c->layer].out - 1)) continue;
+        network_mask(masked, c->layer, c->neuron, &p->worth[c->layer].mean[c->neuron]);
+        gone[c->layer]++;
+        most--;
+    }
+    const annulus_status st = network_shrink(masked, out, NULL);
+    network_destroy(masked);
+    return st;
+}
+
+static annulus_status predict(const pruning *p, const network *n, double *seconds)
+{
+    circuit *c = NULL;
+    const size_t count = p->data->count < CALIBRATION ? p->data->count : CALIBRATION;
+    TRY(network_lower(n, p->data->x, count, p->o->lower, &c));
+    *seconds = circuit_seconds(c, p->o->threads_seconds, NULL);
+    circuit_destroy(c);
+    return ANNULUS_OK;
+}
+
+/* What is left with `keep` neurons, and its seconds. */
+static annulus_status try_size(const pruning *p, size_t keep, size_t step, network **out, double *seconds)
+{
+    network *n = NULL;
+    TRY(progress_report(p->progress, "trying sizes", step, 12));
+    TRY(remove_least(p, p->neurons - keep, NULL, &n));
+    const annulus_status st = predict(p, n, seconds);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+/* The most neurons that may stay, by bisection: more of them take longer. */
+static annulus_status remove_until_fast(const pruning *p, network **out)
+{
+    size_t few = p->hidden, many = p->neurons + 1, step = 0; /* few is fast enough, many is not */
+    network *best = NULL, *n = NULL;
+    double seconds;
+    TRY(try_size(p, few, step, &best, &seconds));
+    if (seconds > p->o->seconds) {
+        network_destroy(best);
+        return fail(ANNULUS_ERR_INFEASIBLE, "one neuron a hidden layer takes %.3g s already: allow more than %.3g",
+                    seconds, p->o->seconds);
+    }
+    while (few + 1 < many) {
+        const size_t keep = few + (many - few) / 2;
+        const annulus_status st = try_size(p, keep, ++step, &n, &seconds);
+        if (st != ANNULUS_OK) {
+            network_destroy(best);
+            return st;
+        }
+        if (seconds > p->o->seconds) {
+            many = keep;
+            network_destroy(n);
+            continue;
+        }
+        few = keep;
+        network_destroy(best);
+        best = n;
+    }
+    *out = best;
+    return ANNULUS_OK;
+}
+
+static annulus_status choose(const pruning *p, network **out)
+{
+    size_t of[TRAIN_MAX_HIDDEN];
+    if (p->o->seconds > 0) return remove_until_fast(p, out);
+    if (p->o->look_ups > 0)
+        return remove_least(p, p->neurons > p->o->look_ups ? p->neurons - p->o->look_ups : 0, NULL, out);
+    for (size_t i = 0; i < p->hidden; i++) of[i] = (size_t)floor(p->o->share * (double)p->n->layers[i].out + 0.5);
+    return remove_least(p, p->neurons, of, out);
+}
+
+static size_t look_ups(const network *n)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) sum += n->layers[i].out;
+    return sum;
+}
+
+static annulus_status idle_neurons(const network *n, size_t *out)
+{
+    network *rest = NULL;
+    TRY(network_shrink(n, &rest, out));
+    network_destroy(rest);
+    return ANNULUS_OK;
+}
+
+/* Ranks, removes and scores, on data prepared for n. */
+static annulus_status prune_prepared(pruning *p, const train_options *o, const train_data *t, uint64_t key,
+                                     prune_report *r, network **out)
+{
+    network *small = NULL;
+    TRY(allocate(p));
+    TRY(prune_worth_find(p->n, t, o, p->o->by, key, p->worth));
+    sort_candidates(p);
+    TRY(idle_neurons(p->n, &r->idle));
+    TRY(train_score(p->n, t, o->threads, 0, &r->before));
+    TRY(choose(p, &small));
+    const annulus_status st = train_score(small, t, o->threads, 0, &r->removed);
+    if (st == ANNULUS_OK)
+        *out = small;
+    else
+        network_destroy(small);
+    return st;
+}
+
+static annulus_status shrink(pruning *p, prune_report *r, network **out)
+{
+    train_options o;
+    train_data t;
+    uint64_t key;
+    train_options given = p->o->train;
+    given.from = p->n;
+    TRY(train_from_options(p->data, &given, &o));
+    TRY(options_check(p->n, p->o));
+    TRY(train_key(o.seed, &key));
+    TRY(train_data_create(p->data, &o, key, &t));
+    const int blas_threads = openblas_get_num_threads();
+    openblas_set_num_threads(1);
+    const annulus_status st = prune_prepared(p, &o, &t, key, r, out);
+    openblas_set_num_threads(blas_threads);
+    mem_free(p->memory), mem_free(p->order);
+    train_data_destroy(&t);
+    return st;
+}
+
+/* The last epoch's score on its way to the caller. */
+typedef struct listening {
+    train_report report;
+    void *context;
+    int all; /* the last epoch's network is taken, not the best one's */
+    double validation;
+} listening;
+
+static void listen(void *context, const train_epoch *e)
+{
+    listening *l = context;
+    if (l->all || e->best) l->validation = e->validation;
+    if (l->report != NULL) l->report(l->context, e);
+}
+
+annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
+                             void *context, const annulus_progress *progress, prune_report *report, network **out)
+{
+    pruning p = {.n = n, .data = data, .o = options, .progress = progress, .hidden = n->layers_count - 1};
+    prune_report r = {.look_ups_before = look_ups(n)};
+    network *small = NULL, *tuned = NULL;
+    if (!network_is_dense(n))
+        return fail(ANNULUS_ERR_INPUT, "the network has layers that are not dense, or branches: it cannot be pruned");
+    TRY(shrink(&p, &r, &small));
+    r.look_ups = look_ups(small);
+    r.after = r.removed;
+    annulus_status st = ANNULUS_OK;
+    if (options->train.epochs > 0) {
+        listening l = {
+            .report = epoch, .context = context, .all = options->train.patience == 0, .validation = r.removed};
+        train_options o = options->train;
+        o.from = small;
+        st = train_network(data, &o, listen, &l, progress, &tuned);
+        network_destroy(small);
+        small = tuned;
+        r.after = l.validation;
+    }
+    if (st == ANNULUS_OK && options->seconds > 0) st = predict(&p, small, &r.seconds);
+    if (st == ANNULUS_OK) {
+        *out = small;
+        if (report != NULL) *report = r;
+    } else {
+        network_destroy(small);
+    }
+    return st;
+}

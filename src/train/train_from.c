@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
+ * training data, so that it does nothing at the start; rows of weights keep the scales that they have. */
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
+{
+    const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
+    if (activation_is_wave(d->act))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: activation %s cannot be trained", i + 1, activation_name(d->act));
+    if (d->weight_bits < 2 || d->weight_bits > 8)
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 2 to 8 can be trained", i + 1, d->weight_bits);
+    for (size_t k = 0; k < d->in * d->out; k++)
+        if (d->W[k] < -most)
+            return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d of %u bits: narrow ones, to -%d, can be trained",
+                        i + 1, d->W[k], d->weight_bits, most);
+    if (last) return ANNULUS_OK;
+    const quantizer *q = &d->out_q;
+    if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow || (q->is_signed && q->bits < 2))
+        return fail(ANNULUS_ERR_INPUT,
+                    "layer %zu: activations of 1 to 8 bits, unsigned or narrow signed, zero point 0, can be trained",
+                    i + 1);
+    return ANNULUS_OK;
+}
+
+/* Class i of the data is output i of the network, by its name or, in IDX files, its number. */
+static annulus_status classes_fit(const network *n, const dataset *d, size_t outputs)
+{
+    if (d->classes > outputs)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu classes, the network %zu", d->classes, outputs);
+    for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%zu", i);
+        if (strcmp(d->class_names[i], n->labels[i]) != 0 && strcmp(d->class_names[i], number) != 0)
+            return fail(ANNULUS_ERR_INPUT, "class %zu is %s in the data and %s in the network: give the same classes",
+                        i + 1, d->class_names[i], n->labels[i]);
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status data_fit(const network *n, const dataset *d)
+{
+    const size_t outputs = n->layers[n->layers_count - 1].out;
+    if (d->features != n->inputs)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the network takes %zu", d->features, n->inputs);
+    if ((d->label != NULL) != (n->task == NETWORK_CLASSIFICATION))
+        return fail(ANNULUS_ERR_INPUT, "the data are for %s, the network for %s",
+                    d->label != NULL ? "classification" : "regression",
+                    n->task == NETWORK_CLASSIFICATION ? "classification" : "regression");
+    if (d->label != NULL) return classes_fit(n, d, outputs);
+    if (d->targets != outputs)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu targets, the network %zu", d->targets, outputs);
+    return ANNULUS_OK;
+}
+
+annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
+{
+    const network *n = o->from;
+    *out = *o;
+    if (n == NULL) return ANNULUS_OK;
+    TRY(network_check(n));
+    if (!network_is_dense(n))
+        return fail(ANNULUS_ERR_INPUT, "the network has layers that are not dense, or branches: it cannot be trained");
+    TRY(data_fit(n, d));
+    if (n->input.bits > 8) return fail(ANNULUS_ERR_INPUT, "inputs of %u bits: 1 to 8 can be trained", n->input.bits);
+    if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)
+        return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
+                    TRAIN_MAX_HIDDEN);
+    out->hidden_count = n->layers_count - 1;
+    out->input_bits = n->input.bits;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const int last = i + 1 == n->layers_count;
+        TRY(layer_fits(&n->layers[i], i, last));
+        if (last) break;
+        out->hidden[i] = n->layers[i].out;
+        out->act = n->layers[i].act;
+        out->activation_bits = n->layers[i].out_q.bits;
+    }
+    out->weight_bits = n->layers[0].weight_bits;
+    return ANNULUS_OK;
+}
+
+void train_from_input(const network *n, train_data *t)
+{
+    t->input = n->input;
+    memcpy(t->shift, n->shift, n->inputs * sizeof *t->shift);
+    memcpy(t->gain, n->gain, n->inputs * sizeof *t->gain);
+}
+
+void train_from_shape(const network *n, size_t i, train_layer *l)
+{
+    const dense_layer *d = &n->layers[i];
+    l->bits = d->weight_bits;
+    l->act = d->act;
+    if (!l->last) quantizer_range(&d->out_q, &l->lo, &l->hi);
+}
+
+/* Mean and variance of u of layer i over the samples that folding takes its statistics from. */
+static annulus_status moments(const network *n, const train_data *t, size_t i, unsigned threads, double *mean,
+                              double *variance)
+{
+    const size_t count = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS, out = n->layers[i].out;
+    network head = *n; /* its last sums are the u of layer i */
+    void *memory;
+    head.layers_count = i + 1;
+    TRY(mem_create(count * out, sizeof(double), "activations", &memory));
+    double *u = memory;
+    const annulus_status st = train_outputs(&head, t, t->order, count, threads, 0, u);
+    for (size_t o = 0; o < out; o++) {
+        double sum = 0, square = 0;
+        for (size_t k = 0; k < count; k++) sum += u[k * out + o];
+        mean[o] = sum / (double)count;
+        for (size_t k = 0; k < count; k++) square += (u[k * out + o] - mean[o]) * (u[k * out + o] - mean[o]);
+        variance[o] = square / (double)count;
+    }
+    mem_free(memory);
+    return st;
+}
+
+static annulus_status fill_hidden(const network *n, const train_data *t, size_t i, unsigned threads, train_layer *l)
+{
+    void *memory;
+    TRY(mem_create(2 * l->out, sizeof(double), "moments", &memory));
+    double *mean = memory, *variance = mean + l->out;
+    const annulus_status st = moments(n, t, i, threads, mean, variance);
+    for (size_t o = 0; o < l->out; o++) {
+        l->gamma.x[o] = (float)sqrt(variance[o] + (double)TRAIN_EPSILON);
+        l->beta.x[o] = (float)mean[o];
+    }
+    l->step.x[0] = (float)log(n->layers[i].out_q.scale);
+    mem_free(memory);
+    return st;
+}
+
+annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
+{
+    for (size_t i = 0; i < m->layers; i++) {
+        const dense_layer *d = &n->layers[i];
+        train_layer *l = &m->layer[i];
+        void *kept;
+        TRY(mem_create(l->out, sizeof *l->kept, "weight scales", &kept));
+        l->kept = kept;
+        for (size_t o = 0; o < l->out; o++) {
+            const int real = l->last && t->target != NULL; /* targets are standardised */
+            l->kept[o] = (float)(real ? d->w_scale[o] / t->t_gain[o] : d->w_scale[o]);
+            for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->kept[o] * (float)d->W[o * l->in + k];
+            if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
+        }
+        if (!l->last) TRY(fill_hidden(n, t, i, m->threads, l));
+    }
+    return ANNULUS_OK;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layers of waves. A row of weights is a direction times a gain (Salimans and Kingma, "Weight normalization", 2016,
+ * equations 2 and 3), so that gain and direction are learnt apart and yet fold into one matrix with one step, which is
+ * what the circuit multiplies by; inputs are counted from their means (there, section 4). Noise is common to the values
+ * of a neuron, as one bootstrap gives them. */
+#include "train/train_priv.h"
+
+#include "base/parallel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define START_SPREAD 0.15f /* standard deviation of the phases of a new network, periods */
+#define FOLLOW 0.02f       /* part of the way that a center goes to the mean of a batch */
+
+typedef struct wave_pass {
+    train_model *m;
+    size_t layer, rows;
+    uint64_t salt;
+} wave_pass;
+
+/* floorf for |x| < 2^31, in instructions that every processor has for vectors. */
+static inline float floor_of(float x)
+{
+    const int i = (int)x;
+    return (float)(i - (x < (float)i));
+}
+
+static inline float triangle(float u)
+{
+    return 1 - 4 * fabsf(u - floor_of(u + 0.5f));
+}
+
+float train_wave(const train_layer *l, float u)
+{
+    switch (l->act) {
+    case ACTIVATION_TRAPEZOID:
+        return fminf(fmaxf(triangle(u - 0.25f) / (2 * l->rise), -1), 1);
+    case ACTIVATION_SINE:
+        return sinf(6.2831853f * (u - floor_of(u)));
+    case ACTIVATION_SQUARE:
+        return u - floor_of(u) < 0.5f ? 1.0f : -1.0f;
+    default:
+        return triangle(u);
+    }
+}
+
+float train_wave_slope(const train_layer *l, float u)
+{
+    if (l->act == ACTIVATION_SINE) return 6.2831853f * cosf(6.2831853f * (u - floor_of(u)));
+    if (l->act == ACTIVATION_TRIANGLE) return u - floor_of(u + 0.5f) < 0 ? 4.0f : -4.0f;
+    const float t = u - 0.25f, side = t - floor_of(t + 0.5f);
+    return fabsf(1 - 4 * fabsf(side)) < 2 * l->rise ? (side < 0 ? 2.0f : -2.0f) / l->rise : 0.0f;
+}
+
+void train_wave_weights(train_layer *l)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        const float *w = l->w.x + o * l->in;
+        double square = 0;
+        for (size_t i = 0; i < l->in; i++) square += (double)w[i] * (double)w[i];
+        l->inv_norm[o] = (float)(1 / sqrt(square + 1e-20));
+        const float gain = l->gamma.x[o] * l->inv_norm[o];
+        for (size_t i = 0; i < l->in; i++) l->wq[o * l->in + i] = gain * w[i];
+    }
+}
+
+void train_wave_base(train_layer *l)
+{
+    for (size_t o = 0; o < l->out; o++) {
+        double sum = 0;
+        for (size_t i = 0; i < l->in; i++) sum += (double)l->wq[o * l->in + i] * (double)l->center[i];
+        l->base[o] = (float)sum;
+    }
+}
+
+static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0, top = (float)l->hi;
+    train_random r;
+    train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
+    for (size_t i = first; i < end; i++) {
+        const float *z = l->z + i * l->out;
+        float *u = l->u + i * l->out, *v = l->v + i * l->values, *y = l->y + i * l->values;
+        for (size_t o = 0; o < l->out; o++) {
+            u[o] = z[o] - l->base[o] + l->beta.x[o];
+            if (noise > 0) u[o] += noise * train_random_bell(&r);
+            for (size_t j = 0; j < l->offsets; j++)
+                v[o * l->offsets + j] = train_wave(l, u[o] + 0.5f * (float)j / (float)l->offsets);
+        }
+        for (size_t k = 0; k < l->values; k++) y[k] = l->hi > 0 ? floor_of(v[k] * top + 0.5f) / top : v[k];
+        for (size_t k = 0; value_noise > 0 && k < l->values; k++) y[k] += value_noise * train_random_bell(&r);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)
+{
+    wave_pass p = {.m = m, .layer = layer, .rows = rows, .salt = salt};
+    return parallel_for((rows + TRAIN_ROWS - 1) / TRAIN_ROWS, m->threads, forward_chunk, &p);
+}
+
+static annulus_status backward_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    float *beta = l->part + chunk * (4 * l->out + 1);
+    memset(beta, 0, l->out * sizeof *beta);
+    for (size_t i = first; i < end; i++)
+        for (size_t o = 0; o < l->out; o++) {
+            const float u = l->u[i * l->out + o], *dy = l->dy + i * l->values + o * l->offsets;
+            float du = 0;
+            for (size_t j = 0; j < l->offsets; j++)
+                du += dy[j] * train_wave_slope(l, u + 0.5f * (float)j / (float)l->offsets);
+            l->dz[i * l->out + o] = du;
+            beta[o] += du;
+        }
+    return ANNULUS_OK;
+}
+
+annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
+{
+    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const train_layer *l = &m->layer[layer];
+    wave_pass p = {.m = m, .layer = layer, .rows = rows};
+    TRY(parallel_for(chunks, m->threads, backward_chunk, &p));
+    for (size_t o = 0; o < l->out; o++) {
+        double sum = 0;
+        for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + o];
+        l->beta.g[o] = (float)sum;
+    }
+    return ANNULUS_OK;
+}
+
+void train_wave_gradients(train_layer *l, size_t first, size_t count)
+{
+    for (size_t o = first; o < first + count; o++) {
+        const float *w = l->w.x + o * l->in;
+        float *g = l->w.g + o * l->in;
+        double along = 0;
+        for (size_t i = 0; i < l->in; i++) {
+            g[i] -= l->beta.g[o] * l->center[i];
+            along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
+        }
+        l->gamma.g[o] = (float)along;
+        const float gain = l->gamma.x[o] * l->inv_norm[o], part = (float)along * l->inv_norm[o];
+        for (size_t i = 0; i < l->in; i++) g[i] = gain * (g[i] - part * w[i]);
+    }
+}
+
+/* center <- center + share*(mean of the layer's inputs - center). */
+static void move_center(train_model *m, size_t layer, size_t rows, float share)
+{
+    const train_layer *l = &m->layer[layer];
+    const float *x = layer == 0 ? m->x : l[-1].y;
+    for (size_t i = 0; i < l->in; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < rows; k++) sum += (double)x[k * l->in + i];
+        const float mean = layer == 0 && m->still[i] ? 0.0f : (float)(sum / (double)rows); /* still: weights 0 */
+        l->center[i] += share * (mean - l->center[i]);
+    }
+}
+
+void train_wave_follow(train_model *m, size_t rows)
+{
+    for (size_t i = 1; i < m->layers; i++)
+        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, FOLLOW);
+}
+
+annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
+{
+    double loss;
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        if (!train_has_waves(l)) continue;
+        TRY(train_weights_quantize(m));
+        TRY(train_forward(m, source, rows, 1, &loss));
+        move_center(m, i, rows, 1);
+        for (size_t o = 0; o < l->out; o++) {
+            double sum = 0, square = 0;
+            for (size_t k = 0; k < rows; k++) {
+                sum += (double)l->z[k * l->out + o];
+                square += (double)l->z[k * l->out + o] * (double)l->z[k * l->out + o];
+            }
+            const double variance = square / (double)rows - sum * sum / ((double)rows * (double)rows);
+            l->gamma.x[o] *= START_SPREAD / (float)sqrt(variance + 1e-9);
+        }
+    }
+    return ANNULUS_OK;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_fixture.h"
+
+#include "circuit/latency.h"
+#include "nn/shrink.h"
+#include "train/prune_priv.h"
+
+static network *trained(const dataset *d, const train_options *o)
+{
+    network *n = NULL;
+    assert_ok(train_network(d, o, NULL, NULL, NULL, &n));
+    return n;
+}
+
+static double share_right(const network *n, const dataset *d)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        double y[2];
+        assert_ok(network_apply(n, d->x + 3 * i, y));
+        right += (y[1] > y[0]) == d->label[i];
+    }
+    return (double)right / (double)d->count;
+}
+
+static void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+/* A model made from a network folds to the same integers, scales and biases up to single precision. */
+static void from_is_the_network(void **state)
+{
+    (void)state;
+    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_IDENTITY};
+    for (size_t a = 0; a < 4; a++)
+        for (int regression = 0; regression < 2; regression++) {
+            dataset *d = regression ? plane(3, 400) : rings(3, 400);
+            train_options o = small(), own;
+            network *back = NULL;
+            train_data t;
+            train_model m;
+            o.act = acts[a], o.epochs = 3;
+            network *n = trained(d, &o);
+            o.from = n;
+            assert_ok(train_from_options(d, &o, &own));
+            assert_ok(train_data_create(d, &own, 5, &t));
+            assert_ok(train_model_create(&t, &own, 5, 1, &m));
+            assert_ok(train_weights_quantize(&m));
+            assert_ok(train_fold(&m, &t, &back));
+            for (size_t l = 0; l < n->layers_count; l++) {
+                const dense_layer *x = &n->layers[l], *y = &back->layers[l];
+                assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+                assert_int_equal(x->act, y->act);
+                assert_int_equal(x->out_q.bits, y->out_q.bits);
+                assert_true(fabs(x->out_q.scale - y->out_q.scale) <= 1e-5 * x->out_q.scale);
+                for (size_t i = 0; i < x->out; i++) {
+                    assert_true(fabs(x->w_scale[i] - y->w_scale[i]) < 1e-4 * x->w_scale[i]);
+                    assert_true(fabs(x->bias[i] - y->bias[i]) < 1e-4 * (1 + fabs(x->bias[i])));
+                }
+            }
+            train_model_destroy(&m);
+            train_data_destroy(&t);
+            network_destroy(back), network_destroy(n);
+            drop(d);
+        }
+}
+
+static void goes_on(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 1500);
+    train_options o = small();
+    double first = 0, second = 0;
+    network *n = NULL, *better = NULL;
+    o.epochs = 2, o.learning_rate = 0.003;
+    assert_ok(train_network(d, &o, last_validation, &first, NULL, &n));
+    o.from = n, o.epochs = 12, o.hidden_count = 0, o.weight_bits = 99; /* not looked at */
+    assert_ok(train_network(d, &o, last_validation, &second, NULL, &better));
+    assert_true(second > 0.97 && second > first);
+    assert_int_equal(better->layers_count, 3);
+    assert_int_equal(better->layers[0].weight_bits, 4);
+    assert_string_equal(better->labels[1], n->labels[1]);
+    network_destroy(better), network_destroy(n);
+    drop(d);
+}
+
+/* Neurons that nothing reads, and of no weights, are worth nothing and go first; the others keep what they do. */
+static void worth_nothing(void **state)
+{
+    (void)state;
+    dataset *d = rings(12, 1500);
+    train_options o = small();
+    network *n = trained(d, &o);
+    for (size_t k = 0; k < 16; k += 2) { /* half of layer 1 */
+        for (size_t i = 0; i < 8; i++) n->layers[1].W[i * 16 + k] = 0;
+        for (size_t i = 0; i < 3; i++) n->layers[0].W[k * 3 + i] = 0;
+    }
+    for (int by = PRUNE_BY_NORM; by <= PRUNE_BY_TAYLOR; by++) {
+        train_data t;
+        train_options own;
+        double worth[2][16], mean[2][16];
+        prune_worth w[2] = {{worth[0], mean[0]}, {worth[1], mean[1]}};
+        o.from = n;
+        assert_ok(train_from_options(d, &o, &own));
+        assert_ok(train_data_create(d, &own, 5, &t));
+        assert_ok(prune_worth_find(n, &t, &own, (prune_by)by, 5, w));
+        for (size_t k = 0; k < 16; k++) assert_true(k % 2 == 0 ? worth[0][k] == 0 : worth[0][k] > 0);
+        train_data_destroy(&t);
+
+        prune_options p;
+        prune_report r;
+        network *small = NULL;
+        prune_options_init(&p);
+        p.share = 0.5, p.by = (prune_by)by, p.train.epochs = 0, p.train.batch = 32;
+        assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small));
+        assert_int_equal(small->layers[0].out, 8);
+        for (size_t k = 0; k < 8; k++)
+            assert_memory_equal(small->layers[0].W + 3 * k, n->layers[0].W + 3 * (2 * k + 1), 3 * sizeof(int32_t));
+        assert_true(r.idle >= 8 && r.look_ups_before == 24 && r.look_ups == 8 + small->layers[1].out);
+        assert_true(r.after == r.removed);
+        network_destroy(small);
+    }
+    network_destroy(n);
+    drop(d);
+}
+
+/* The definitions, in double precision: values by the network, gradients of the cross-entropy by hand. One batch holds
+ * all samples, so that its moments are those of the network. */
+static void worth_by_definition(void **state)
+{
+    (void)state;
+    dataset *d = rings(15, 900);
+    train_options o = small(), own;
+    train_data t;
+    o.hidden_count = 1, o.validation = 0, o.epochs = 5;
+    network *n = trained(d, &o);
+    const dense_layer *l = &n->layers[0], *last = &n->layers[1];
+    static double a[900][16], g[900][16];
+    double worth[16], mean[16] = {0}, variance[16] = {0}, taylor[16] = {0};
+    for (size_t i = 0; i < 900; i++) {
+        double score[2];
+        assert_ok(network_apply(n, d->x + 3 * i, score));
+        const double p1 = 1 / (1 + exp(score[0] - score[1])), off = p1 - d->label[i];
+        for (size_t k = 0; k < 16; k++) {
+            double sum = 0;
+            for (size_t f = 0; f < 3; f++)
+                sum += l->W[3 * k + f] * n->input.scale *
+                       quantizer_integer(&n->input, ((double)d->x[3 * i + f] - n->shift[f]) * n->gain[f]);
+            a[i][k] = l->out_q.scale *
+                      quantizer_integer(&l->out_q, activation_apply(l->act, 0, l->w_scale[k] * sum + l->bias[k]));
+            g[i][k] = off * (last->w_scale[1] * last->W[16 + k] - last->w_scale[0] * last->W[k]);
+            mean[k] += a[i][k] / 900;
+        }
+    }
+    for (size_t i = 0; i < 900; i++)
+        for (size_t k = 0; k < 16; k++) {
+            const double e = a[i][k] - mean[k];
+            variance[k] += e * e / 900;
+            taylor[k] += e * e * g[i][k] * g[i][k] / 900;
+        }
+    o.from = n;
+    assert_ok(train_from_options(d, &o, &own));
+    assert_ok(train_data_create(d, &own, 5, &t));
+    for (int by = PRUNE_BY_NORM; by <= PRUNE_BY_TAYLOR; by++) {
+        double found_mean[16];
+        prune_worth w = {worth, found_mean};
+        assert_ok(prune_worth_find(n, &t, &own, (prune_by)by, 5, &w));
+        for (size_t k = 0; k < 16; k++) {
+            double square = 0, read = 0;
+            for (size_t f = 0; f < 3; f++) square += l->W[3 * k + f] * l->W[3 * k + f];
+            for (size_t c = 0; c < 2; c++) read += pow(last->w_scale[c] * last->W[16 * c + k], 2);
+            const double expected = by == PRUNE_BY_NORM         ? l->w_scale[k] * sqrt(square)
+                                    : by == PRUNE_BY_ACTIVATION ? variance[k] * read
+                                                                : taylor[k];
+            assert_true(fabs(worth[k] - expected) < 0.01 * expected + 1e-9); /* a value may round to the other side */
+            assert_true(fabs(found_mean[k] - mean[k]) < 0.01 * (mean[k] + l->out_q.scale));
+        }
+    }
+    train_data_destroy(&t);
+    network_destroy(n);
+    drop(d);
+}
+
+static void budgets(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 2000);
+    train_options o = small();
+    network *n = trained(d, &o), *small_one = NULL, *twice = NULL;
+    prune_options p;
+    prune_report r;
+    prune_options_init(&p);
+    p.train = o, p.train.epochs = 15, p.look_ups = 14;
+    assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small_one));
+    assert_true(r.look_ups <= 14 && r.look_ups >= 12 && r.look_ups_before == 24);
+    assert_true(r.after > 0.95 && share_right(small_one, d) > 0.95);
+    p.look_ups = 0, p.share = 0.25; /* again */
+    const size_t width = small_one->layers[0].out;
+    assert_ok(prune_network(small_one, d, &p, NULL, NULL, NULL, &r, &twice));
+    assert_true(twice->layers[0].out <= width - (size_t)(0.25 * (double)width + 0.5));
+    assert_true(share_right(twice, d) > 0.9);
+    network_destroy(small_one), network_destroy(twice);
+
+    lower_options lower;
+    circuit *c = NULL;
+    lower_options_init(&lower);
+    lower.families_most = 1;
+    assert_ok(network_lower(n, d->x, 1000, &lower, &c));
+    p.share = -1, p.lower = &lower, p.threads_seconds = 1, p.train.epochs = 0;
+    p.seconds = 0.6 * circuit_seconds(c, 1, NULL);
+    assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small_one));
+    assert_true(r.seconds <= p.seconds && r.seconds > 0.5 * p.seconds);
+    network_destroy(small_one);
+    small_one = NULL;
+    p.seconds = 1e-9;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small_one), "one neuron a hidden layer takes");
+    assert_null(small_one);
+    circuit_destroy(c);
+    network_destroy(n);
+    drop(d);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    dataset *d = rings(14, 300), *other = plane(14, 300);
+    train_options o = small();
+    prune_options p;
+    network *n = trained(d, &o), *small_one = NULL;
+    prune_options_init(&p);
+    p.train.epochs = 0;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "one of neurons, look-ups");
+    p.share = 0.95;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "layer 2 of 8 neurons would vanish");
+    p.share = 1;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "100 % of the neurons: [0, 100)");
+    p.share = -1, p.look_ups = 1;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "a layer would vanish");
+    p.look_ups = 4;
+    assert_refused(prune_network(n, other, &p, NULL, NULL, NULL, NULL, &small_one), "2 features, the network takes 3");
+    n->task = NETWORK_REGRESSION;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "the network for regression");
+    n->task = NETWORK_CLASSIFICATION;
+    assert_ok(network_set_labels(n, (const char *[]){"in", "out"}, 2));
+    d->class_names = (char *[]){(char[]){"out"}, (char[]){"in"}};
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "class 1 is out in the data and in in");
+    d->class_names = NULL;
+    n->layers[0].W[0] = -8;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "weight -8 of 4 bits");
+    network_destroy(n);
+    o.hidden_count = 0, o.epochs = 1;
+    n = trained(d, &o);
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "no hidden layer");
+    assert_null(small_one);
+    network_destroy(n);
+    drop(d), drop(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(from_is_the_network), cmocka_unit_test(goes_on), cmocka_unit_test(worth_nothing),
+        cmocka_unit_test(worth_by_definition), cmocka_unit_test(budgets), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

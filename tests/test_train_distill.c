@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "base/memory.h"
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double unit(uint64_t *seed)
+{
+    return (double)(test_random(seed) >> 11) * 0x1p-53;
+}
+
+/* Points of a plane: the class says in which of four quarters they lie, the target is the product. */
+static dataset *quarters(uint64_t seed, size_t count, int regression)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    d->count = count, d->features = 2;
+    assert_ok(mem_create(count * 2, sizeof(float), "x", &p));
+    d->x = p;
+    if (regression) {
+        assert_ok(mem_create(count, sizeof(float), "targets", &p));
+        d->y = p, d->targets = 1;
+    } else {
+        assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
+        d->label = p, d->classes = 4;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const double a = 2 * unit(&seed) - 1, b = 2 * unit(&seed) - 1;
+        d->x[2 * i] = (float)a, d->x[2 * i + 1] = (float)b;
+        if (regression)
+            d->y[i] = (float)(a * b);
+        else
+            d->label[i] = 2 * (a > 0) + (b > 0);
+    }
+    return d;
+}
+
+static void drop(dataset *d)
+{
+    mem_free(d->x);
+    mem_free(d->y);
+    mem_free(d->label);
+    free(d);
+}
+
+static train_options small(void)
+{
+    train_options o;
+    train_options_init(&o);
+    o.hidden[0] = 16, o.hidden_count = 1;
+    o.input_bits = 8;
+    o.epochs = 20;
+    o.batch = 50;
+    o.learning_rate = 0.01;
+    return o;
+}
+
+/* Central differences of the mixed loss at the last layer's weights, with any scores as the teacher's. */
+static void gradients_are_differences(void **state)
+{
+    (void)state;
+    for (int regression = 0; regression < 2; regression++) {
+        dataset *d = quarters(3, 50, regression);
+        train_options o = small();
+        train_data t;
+        train_model m;
+        double loss, up, down;
+        float soft[200];
+        uint64_t seed = 5;
+        for (size_t i = 0; i < 200; i++) soft[i] = (float)(6 * unit(&seed) - 3);
+        o.validation = 0, o.phase_noise = 0;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 0, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        m.soft = soft;
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 50, 1, &loss));
+        assert_ok(train_backward(&m, 50));
+        param *w = &m.layer[1].w;
+        for (size_t i = 0; i < w->n; i++) {
+            const float keep = w->x[i];
+            w->x[i] = keep + 0.001f;
+            assert_ok(train_weights_quantize(&m));
+            assert_ok(train_forward(&m, NULL, 50, 1, &up));
+            w->x[i] = keep - 0.001f;
+            assert_ok(train_weights_quantize(&m));
+            assert_ok(train_forward(&m, NULL, 50, 1, &down));
+            w->x[i] = keep;
+            const double slope = (up - down) / 0.002;
+            assert_true(fabs(slope - (double)w->g[i]) < 0.01 * fabs(slope) + 5e-4);
+        }
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
+}
+
+static void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+/* A network learns beside a teacher, alike for any number of threads, and otherwise than without one. */
+static void learns_and_repeats(void **state)
+{
+    (void)state;
+    for (int regression = 0; regression < 2; regression++) {
+        dataset *d = quarters(7, 1000, regression);
+        network *n[3] = {NULL, NULL, NULL};
+        for (size_t i = 0; i < 3; i++) {
+            train_options o = small();
+            double validation = 0;
+            o.threads = i == 1 ? 1 : 2;
+            o.distill[0] = 24, o.distill[1] = 12, o.distill_count = i == 2 ? 0 : 2;
+            assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
+            assert_true(validation > 0.9);
+        }
+        const size_t bytes = 2 * 16 * sizeof *n[0]->layers[0].W;
+        assert_memory_equal(n[0]->layers[0].W, n[1]->layers[0].W, bytes);
+        assert_memory_equal(n[0]->layers[0].w_scale, n[1]->layers[0].w_scale, 16 * sizeof(double));
+        assert_memory_not_equal(n[0]->layers[0].w_scale, n[2]->layers[0].w_scale, 16 * sizeof(double));
+        for (size_t i = 0; i < 3; i++) network_destroy(n[i]);
+        drop(d);
+    }
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    dataset *d = quarters(9, 100, 0);
+    train_options o = small();
+    o.distill[0] = 0, o.distill_count = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "a layer of the teacher is 0");
+    o.distill_count = 17;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layers of the teacher is 17");
+    assert_null(n);
+    drop(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

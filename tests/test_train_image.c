@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "base/memory.h"
+#include "train/train_priv.h"
+
+#include <stdlib.h>
+
+#define SIDE 8
+#define COUNT 600
+
+static dataset *pictures(void)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    uint64_t seed = 3;
+    d->count = COUNT, d->features = SIDE * SIDE, d->height = d->width = SIDE, d->classes = 2;
+    assert_ok(mem_create(COUNT * SIDE * SIDE, sizeof(float), "x", &p));
+    d->x = p;
+    assert_ok(mem_create(COUNT, sizeof(int32_t), "labels", &p));
+    d->label = p;
+    for (size_t i = 0; i < COUNT * SIDE * SIDE; i++) d->x[i] = (float)(test_random(&seed) % 256);
+    for (size_t i = 0; i < COUNT; i++) d->label[i] = (int32_t)(i % 2);
+    return d;
+}
+
+/* Whether x is picture p, mirrored or not, moved by (dy, dx) into darkness. */
+static int is_moved(const float *p, int mirror, int dy, int dx, const float *x)
+{
+    for (int r = 0; r < SIDE; r++)
+        for (int c = 0; c < SIDE; c++) {
+            const int y = r - dy, from = mirror ? SIDE - 1 - (c - dx) : c - dx;
+            const int inside = y >= 0 && y < SIDE && c - dx >= 0 && c - dx < SIDE;
+            const float want = inside ? p[y * SIDE + from] / 255 : 0;
+            if (x[r * SIDE + c] < want - 1e-5f || x[r * SIDE + c] > want + 1e-5f) return 0;
+        }
+    return 1;
+}
+
+/* Every picture comes moved and mirrored in one of the ways that the options allow; of 600 pictures none of 18 ways is
+ * missed but with probability 18*(17/18)^600 < 1e-13. */
+static void pictures_are_moved_and_mirrored(void **state)
+{
+    (void)state;
+    dataset *d = pictures();
+    for (int flip = 0; flip < 2; flip++) {
+        train_options o;
+        train_data t;
+        train_model m;
+        double loss;
+        size_t seen[2][3][3] = {{{0}}};
+        train_options_init(&o);
+        o.hidden[0] = 4, o.hidden_count = 1;
+        o.input_bits = 8, o.validation = 0, o.batch = COUNT;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 0, &m));
+        const train_source source = {.data = &t, .order = t.order, .shift = 1, .flip = flip};
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, COUNT, 1, &loss));
+        for (size_t i = 0; i < COUNT; i++) {
+            size_t ways = 0;
+            for (int way = 0; way < 18; way++) {
+                const int mirror = way / 9, dy = way / 3 % 3 - 1, dx = way % 3 - 1;
+                if (!is_moved(d->x + t.order[i] * SIDE * SIDE, mirror, dy, dx, m.x + i * SIDE * SIDE)) continue;
+                seen[mirror][dy + 1][dx + 1]++;
+                ways++;
+            }
+            assert_int_equal(ways, 1);
+        }
+        for (int way = 0; way < 18; way++) {
+            const size_t times = seen[way / 9][way / 3 % 3][way % 3];
+            assert_true(way / 9 <= flip ? times > 0 : times == 0);
+        }
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+    }
+    mem_free(d->x);
+    mem_free(d->label);
+    free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(pictures_are_moved_and_mirrored)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

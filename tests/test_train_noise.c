@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_fixture.h"
+
+#include "nn/lower.h"
+#include "train/train_priv.h"
+
+/* Sums in the middle of their cells leave them with the probability asked for: of 200,000 each, 5 deviations of the
+ * binomial are left to chance, 6e-7 each. */
+static void errs_as_often(void **state)
+{
+    (void)state;
+    static const double errors[] = {0.01, 0.05, 0.1, 0.2, 0.3};
+    enum { OUT = 100, ROWS = 2000 };
+    float range[2 * OUT], cell[OUT], z[OUT];
+    for (size_t k = 0; k < OUT; k++) range[2 * k] = -3, range[2 * k + 1] = 4, cell[k] = 0.05f + 0.001f * (float)k;
+    for (size_t e = 0; e < 5; e++) {
+        train_options o = small();
+        train_layer l[2] = {{.out = OUT, .range = range, .cell = cell}, {.last = 1}};
+        train_model m = {.layers = 1, .layer = l};
+        train_random r;
+        size_t missed = 0;
+        o.target_error = errors[e];
+        train_noise_init(&m, &o);
+        train_random_init(&r, 7, e, 0);
+        for (size_t i = 0; i < ROWS; i++) {
+            for (size_t k = 0; k < OUT; k++) z[k] = 0.5f + cell[k] * ((float)(i % 21) - 10);
+            train_noise_row(&m, l, &r, z);
+            for (size_t k = 0; k < OUT; k++) {
+                const float off = (z[k] - 0.5f) / cell[k] - ((float)(i % 21) - 10);
+                assert_true(fabsf(off - roundf(off)) < 1e-3f);
+                missed += fabsf(off) > 0.5f;
+            }
+        }
+        const double p = errors[e], n = (double)OUT * ROWS, deviation = sqrt(p * (1 - p) * n);
+        assert_true(fabs((double)missed - p * n) < 5 * deviation);
+    }
+}
+
+/* Cells while training are about those that the network is compiled with. */
+static void cells_of_the_circuit(void **state)
+{
+    (void)state;
+    dataset *d = rings(51, 2000);
+    train_options o = small();
+    o.target_error = 0.1, o.rounding_bits = 4, o.epochs = 10, o.hidden_count = 1, o.weight_bits = 6;
+    o.input_bits = 6;
+    train_data t;
+    train_model m;
+    network *n = NULL;
+    circuit *c = NULL;
+    lower_options lower;
+    double loss;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_model_create(&t, &o, 5, 1, &m));
+    for (size_t step = 0; step < 300; step++) {
+        const train_source source = {.data = &t, .order = t.order, .first = step % 28 * 64};
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 64, 16 + step, &loss));
+        assert_ok(train_backward(&m, 64));
+        train_noise_follow(&m, 64);
+        assert_ok(train_adam(&m, 0.01, 0.01, step + 1));
+    }
+    assert_ok(train_fold(&m, &t, &n));
+    lower_options_init(&lower);
+    lower.rounding_bits = 4, lower.families_most = 1;
+    assert_ok(network_lower(n, d->x, d->count, &lower, &c));
+    train_noise_cells(&m, 0);
+    for (size_t k = 0; k < 16; k++) {
+        const train_layer *l = &m.layer[0];
+        const double step = (double)(l->cell[k] / (l->inv[k] * l->scale[k] * m.input_unit));
+        assert_true(step > 0.75 * (double)c->layers[0].step && step < 1.35 * (double)c->layers[0].step);
+    }
+    circuit_destroy(c);
+    network_destroy(n);
+    train_model_destroy(&m);
+    train_data_destroy(&t);
+    drop(d);
+}
+
+static void learns_through_errors(void **state)
+{
+    (void)state;
+    dataset *d = rings(52, 2000);
+    train_options o = small();
+    network *n = NULL;
+    size_t right = 0;
+    o.target_error = 0.2;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+    for (size_t i = 0; i < d->count; i++) {
+        double y[2];
+        assert_ok(network_apply(n, d->x + 3 * i, y));
+        right += (y[1] > y[0]) == d->label[i];
+    }
+    assert_true((double)right > 0.97 * (double)d->count);
+    network_destroy(n);
+    n = NULL;
+    o.target_error = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "target_error is 1, 0.001 to 0.9");
+    o.target_error = 0.1, o.rounding_bits = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rounding_bits is 0, 1 to 12");
+    assert_null(n);
+    drop(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(errs_as_often), cmocka_unit_test(cells_of_the_circuit),
+                                       cmocka_unit_test(learns_through_errors)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "base/memory.h"
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const activation waves[] = {ACTIVATION_SINE, ACTIVATION_TRIANGLE, ACTIVATION_TRAPEZOID, ACTIVATION_SQUARE};
+
+static double unit(uint64_t *seed)
+{
+    return (double)(test_random(seed) >> 11) * 0x1p-53;
+}
+
+/* Two features decide among three classes, rings about a point; feature 2 never changes. */
+static dataset *rings(uint64_t seed, size_t count)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    d->count = count, d->features = 3, d->classes = 3;
+    assert_ok(mem_create(count * 3, sizeof(float), "x", &p));
+    d->x = p;
+    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
+    d->label = p;
+    for (size_t i = 0; i < count; i++) {
+        const double angle = 6.283185307 * unit(&seed);
+        d->label[i] = (int32_t)(test_random(&seed) % 3);
+        const double radius = 0.4 + d->label[i] + 0.3 * unit(&seed);
+        d->x[3 * i] = (float)(5 + radius * cos(angle));
+        d->x[3 * i + 1] = (float)(100 * radius * sin(angle));
+        d->x[3 * i + 2] = 7;
+    }
+    return d;
+}
+
+static void drop(dataset *d)
+{
+    mem_free(d->x);
+    mem_free(d->label);
+    free(d);
+}
+
+static train_options small(activation act)
+{
+    train_options o;
+    train_options_init(&o);
+    o.act = act;
+    o.offsets = 3;
+    o.hidden[0] = 12, o.hidden[1] = 8;
+    o.weight_bits = 6, o.activation_bits = 8, o.input_bits = 8;
+    o.phase_noise = 0;
+    o.epochs = 12;
+    o.batch = 64;
+    o.learning_rate = 0.01;
+    return o;
+}
+
+/* The trainer's wave is the network's; the slope is its central difference, and that of square the trapezoid's. */
+static void waves_and_slopes(void **state)
+{
+    (void)state;
+    for (size_t a = 0; a < 4; a++)
+        for (int k = -4000; k < 4000; k++) {
+            const train_layer l = {.act = waves[a], .rise = 0.25f}, edge = {.act = ACTIVATION_TRAPEZOID, .rise = 0.25f};
+            const float u = (float)k / 1024 + 1.0f / 4096;
+            assert_true(fabs((double)train_wave(&l, u) - activation_apply(l.act, 0.25, (double)u)) < 1e-5);
+            if (l.act == ACTIVATION_SQUARE) {
+                assert_true(train_wave_slope(&l, u) == train_wave_slope(&edge, u));
+                continue;
+            }
+            const double rise = activation_apply(l.act, 0.25, (double)u + 1e-5), /* no kink within 1e-4 */
+                fall = activation_apply(l.act, 0.25, (double)u - 1e-5);
+            assert_true(fabs((rise - fall) / 2e-5 - (double)train_wave_slope(&l, u)) < 1e-3);
+        }
+}
+
+/* Central differences of the loss without quantizers and noise agree with the gradients. */
+static void gradients_are_differences(void **state)
+{
+    (void)state;
+    for (size_t a = 0; a < 3; a++) {
+        dataset *d = rings(3, 70);
+        train_options o = small(waves[a]);
+        train_data t;
+        train_model m;
+        double loss, up, down;
+        o.validation = 0, o.batch = 70;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 0, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_wave_start(&m, &source, 70));
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 70, 1, &loss));
+        assert_ok(train_backward(&m, 70));
+        size_t steep = 0;
+        for (size_t l = 0; l < m.layers; l++) {
+            param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
+            for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)
+                for (size_t i = 0; i < 8; i++) {
+                    const size_t at = i * 7 % all[k]->n;
+                    if (k == 0 && l == 0 && t.still[at % t.features]) continue;
+                    float *x = &all[k]->x[at];
+                    const float keep = *x, g = all[k]->g[at], step = 2e-4f;
+                    *x = keep + step;
+                    assert_ok(train_weights_quantize(&m));
+                    assert_ok(train_forward(&m, NULL, 70, 1, &up));
+                    *x = keep - step;
+                    assert_ok(train_weights_quantize(&m));
+                    assert_ok(train_forward(&m, NULL, 70, 1, &down));
+                    *x = keep;
+                    const double slope = (up - down) / (2 * (double)step);
+                    steep += fabs(slope) > 0.02;
+                    /* kinks and float32 sums bound the agreement */
+                    assert_true(fabs(slope - (double)g) <
+                                (a == 0 ? 0.02 : 0.05) * fabs(slope) + (a == 0 ? 1e-3 : 1e-2));
+                }
+        }
+        assert_true(steep > 20);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
+}
+
+static void begins_at_the_spread(void **state)
+{
+    (void)state;
+    dataset *d = rings(7, 500);
+    train_options o = small(ACTIVATION_TRIANGLE);
+    train_data t;
+    train_model m;
+    double loss;
+    o.validation = 0, o.batch = 500;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_model_create(&t, &o, 5, 0, &m));
+    const train_source source = {.data = &t, .order = t.order};
+    assert_ok(train_wave_start(&m, &source, 500));
+    assert_ok(train_weights_quantize(&m));
+    assert_ok(train_forward(&m, &source, 500, 1, &loss));
+    for (size_t i = 0; i < 2; i++)
+        for (size_t n = 0; n < m.layer[i].out; n++) {
+            double sum = 0, square = 0;
+            for (size_t k = 0; k < 500; k++) {
+                const double u = (double)m.layer[i].u[k * m.layer[i].out + n];
+                sum += u / 500;
+                square += u * u / 500;
+            }
+            assert_true(fabs(sum) < 1e-4);
+            assert_true(fabs(sqrt(square - sum * sum) - 0.15) < 1e-3);
+        }
+    train_model_destroy(&m);
+    train_data_destroy(&t);
+    drop(d);
+}
+
+/* Scores of the quantized model without noise are those of the folded network. A value on the border of two steps may
+ * be rounded either way: 1 of 127. */
+static void network_is_what_was_trained(void **state)
+{
+    (void)state;
+    for (size_t a = 0; a < 4; a++) {
+        dataset *d = rings(9, 640);
+        train_options o = small(waves[a]);
+        train_data t;
+        train_model m;
+        network *n = NULL;
+        double loss, y[3];
+        o.validation = 0, o.phase_noise = 0.03, o.value_noise = 0.1, o.layer_weight_bits[2] = 3;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 1, &m));
+        train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_wave_start(&m, &source, 64));
+        for (uint64_t step = 0; step < 100; step++) {
+            source.first = 64 * (step % 10);
+            assert_ok(train_weights_quantize(&m));
+            assert_ok(train_forward(&m, &source, 64, step, &loss));
+            assert_ok(train_backward(&m, 64));
+            train_wave_follow(&m, 64);
+            assert_ok(train_adam(&m, 0.01, 0.01, step + 1));
+        }
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_fold(&m, &t, &n));
+        assert_ok(network_check(n));
+        for (size_t i = 0; i < 2; i++) assert_true(n->layers[i].noise == (double)0.03f && n->layers[i].offsets == 3);
+        m.noise = m.value_noise = 0;
+        source.first = 0;
+        assert_ok(train_forward(&m, &source, 64, 1, &loss));
+        size_t same = 0;
+        for (size_t k = 0; k < 64; k++) {
+            assert_ok(network_apply(n, d->x + 3 * t.order[k], y));
+            for (size_t c = 0; c < 3; c++) {
+                const double off = fabs(y[c] - (double)m.layer[2].u[3 * k + c]);
+                same += off < 1e-4;
+                if (waves[a] != ACTIVATION_SQUARE) assert_true(off < 0.1 * n->layers[2].w_scale[0]);
+            }
+        }
+        assert_true(same > 180);
+        network_destroy(n);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
+}
+
+static void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+static void learns_and_repeats(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 2000);
+    for (size_t a = 0; a < 4; a++) {
+        network *n[2] = {NULL, NULL};
+        double validation = 0;
+        for (size_t i = 0; i < 2; i++) {
+            train_options o = small(waves[a]);
+            o.threads = i == 1 ? 1 : 2;
+            o.phase_noise = 0.03, o.value_noise = 0.1, o.layer_weight_bits[2] = 3;
+            assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
+            assert_true(validation > (waves[a] == ACTIVATION_SQUARE ? 0.85 : 0.95)); /* with noise */
+        }
+        for (size_t l = 0; l < 3; l++) {
+            const dense_layer *x = &n[0]->layers[l], *y = &n[1]->layers[l];
+            assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+            assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
+            assert_memory_equal(x->bias, y->bias, x->out * sizeof *x->bias);
+            assert_true(x->noise == y->noise && x->noise > 0);
+            for (size_t i = 0; i < x->in * x->out; i++) assert_true(abs(x->W[i]) <= (l == 2 ? 3 : 31));
+            for (size_t o = 0; l == 0 && o < 12; o++) assert_int_equal(x->W[3 * o + 2], 0);
+        }
+        network_destroy(n[0]);
+        network_destroy(n[1]);
+    }
+    drop(d);
+}
+
+static double normal(uint64_t *seed)
+{
+    return sqrt(-2 * log(unit(seed) + 0x1p-60)) * cos(6.283185307179586 * unit(seed));
+}
+
+/* Noise of the deviation that the network carries, drawn for the two scores that compete, costs what the rule says:
+ * within 5 deviations of 4e6 draws (false alarm 6e-7, fixed seed). */
+static void score_noise_costs_what_it_may(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 2000);
+    train_options o = small(ACTIVATION_TRIANGLE);
+    train_data t;
+    network *n = NULL;
+    double before = 0, after = 0;
+    uint64_t seed = 17;
+    o.validation = 0.5, o.epochs = 10;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_score_noise(n, &t, 1, 23));
+    const double deviation = n->layers[2].noise;
+    double *y = calloc(t.held * 3, sizeof *y);
+    assert_ok(train_outputs(n, &t, t.order + t.train, t.held, 1, 23, y));
+    const unsigned draws = 4000;
+    for (size_t k = 0; k < t.held; k++) {
+        const size_t label = (size_t)d->label[t.order[t.train + k]];
+        double best = -INFINITY;
+        for (size_t c = 0; c < 3; c++)
+            if (c != label) best = fmax(best, y[3 * k + c]);
+        const double lead = y[3 * k + label] - best;
+        before += lead > 0;
+        if (fabs(lead) > 12 * deviation) {
+            after += lead > 0;
+            continue;
+        }
+        for (unsigned i = 0; i < draws; i++)
+            after += (lead + deviation * (normal(&seed) - normal(&seed)) > 0) / (double)draws;
+    }
+    const double lost = (before - after) / (double)t.held;
+    assert_true(fabs(lost - TRAIN_SCORE_LOSS) < 5 * sqrt(TRAIN_SCORE_LOSS / ((double)draws * (double)t.held)) + 1e-5);
+    free(y);
+    train_data_destroy(&t);
+    network_destroy(n);
+    drop(d);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    dataset *d = rings(31, 100);
+    train_options o = small(ACTIVATION_TRIANGLE);
+    o.offsets = 17;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 17");
+    o = small(ACTIVATION_RELU);
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 3");
+    o = small(ACTIVATION_TRAPEZOID), o.rise = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rise is 0");
+    o.rise = 0.6;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rise is 0.6");
+    o = small(ACTIVATION_SINE), o.phase_noise = 0.3;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "phase_noise is 0.3");
+    o = small(ACTIVATION_SINE), o.value_noise = 2;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is 2");
+    o = small(ACTIVATION_SINE), o.layer_weight_bits[1] = 9;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits of a layer is 9");
+    assert_null(n);
+    drop(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(waves_and_slopes),
+                                       cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(begins_at_the_spread),
+                                       cmocka_unit_test(network_is_what_was_trained),
+                                       cmocka_unit_test(learns_and_repeats),
+                                       cmocka_unit_test(score_noise_costs_what_it_may),
+                                       cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
