@@ -51,7 +51,7 @@ static void goes_on_where_it_stopped(void **state)
 {
     (void)state;
     dataset *d = rings(61, 700);
-    for (size_t round = 0; round < 6; round++) {
+    for (size_t round = 0; round < 7; round++) {
         train_options o = brief();
         network *whole = NULL, *parts = NULL;
         seen all = {.count = 0}, again = {.count = 0};
@@ -61,6 +61,7 @@ static void goes_on_where_it_stopped(void **state)
         if (round == 3) o.sparsity = 0.5, o.patience = 2;
         if (round == 4) o.target_error = 0.1, o.classes_balanced = 1;
         if (round == 5) o.accumulator_bits = 8, o.schedule = TRAIN_ONE_CYCLE;
+        if (round == 6) o.act = ACTIVATION_TRIANGLE, o.offsets = 2, o.phase_noise = 0.02, o.patience = 4;
         assert_ok(train_network(d, &o, note, &all, NULL, &whole));
         o.checkpoint = path;
         const size_t steps = 630 / 64;
