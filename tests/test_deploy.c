@@ -285,10 +285,51 @@ static void test_error_options(void **state)
     annulus_circuit_destroy(c);
 }
 
+static void pruned(void **state)
+{
+    (void)state;
+    annulus_prune_options o;
+    annulus_prune_report r;
+    annulus_model *small = NULL;
+    annulus_prune_options_init(&o);
+    o.percent = 40, o.train.epochs = 3, o.train.batch = 32;
+    assert_ok(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small));
+    assert_int_equal(annulus_model_layers(small), 2);
+    const annulus_layer_sums s = annulus_model_sums(small, 0);
+    assert_true(s.inputs == 2 && s.neurons == r.look_ups && r.look_ups <= 3 && r.look_ups_before == 5);
+    assert_true(s.weights == 2 * s.neurons && s.nonzero <= s.weights && s.nonzero > 0);
+    assert_true(s.values <= UINT64_C(1) << s.bits && s.values > UINT64_C(1) << (s.bits - 1));
+    annulus_model_destroy(small);
+    small = NULL;
+    o.by = (annulus_prune_by)9;
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "pruning by 9");
+    o.by = ANNULUS_BY_NORM, o.look_ups = 2;
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "one of neurons, look-ups and seconds");
+    o.percent = NAN, o.look_ups = 0;
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "one of neurons, look-ups and seconds");
+    assert_null(small);
+}
+
+static void reports_in_files(void **state)
+{
+    (void)state;
+    const annulus_epoch epochs[] = {{1, 2, 0.75, NAN, 0.5, 0}, {2, 2, 0.5, 0.875, 0.25, 1}};
+    char text[200] = "";
+    assert_ok(annulus_epochs_write_csv(epochs, 2, path("x")));
+    FILE *f = fopen(path("x"), "r");
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    (void)fclose(f);
+    assert_string_equal(text, "epoch,loss,validation,seconds\n1,0.75,,0.5\n2,0.5,0.875,0.25\n");
+    assert_ok(annulus_epochs_write_svg(epochs, 2, path("x")));
+    assert_refused(annulus_epochs_write_svg(epochs, 0, path("x")), "no epochs");
+    assert_refused(annulus_epochs_write_csv(epochs, 2, "/absent/x"), "/absent/x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error_options),    cmocka_unit_test(answers_survive_files),
+        cmocka_unit_test(test_error_options),    cmocka_unit_test(pruned),
+        cmocka_unit_test(reports_in_files),      cmocka_unit_test(answers_survive_files),
         cmocka_unit_test(strangers_are_refused), cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(simulation_repeats),    cmocka_unit_test(inputs_out_of_range),
         cmocka_unit_test(test_counts),
