@@ -7,11 +7,12 @@ fashion_images=$fashion_dir/t10k-images-idx3-ubyte.gz
 fashion_labels=$fashion_dir/t10k-labels-idx1-ubyte.gz
 fashion_test=(--images "$fashion_images" --labels "$fashion_labels")
 
-# networks of waves (docs/waves.md)
-waves_train=(--activation triangle --phase-noise 0.011 --validation 0 --learning-rate 0.006 --shift 1)
-mnist_fastest_train=("${waves_train[@]}" --hidden 48 --offsets 8 --weight-bits 8,4 --epochs 60)
-mnist_better_train=("${waves_train[@]}" --hidden 160 --offsets 4 --weight-bits 8,4 --epochs 60)
-fashion_dense_train=("${waves_train[@]}" --hidden 128 --offsets 4 --weight-bits 8,4 --epochs 60)
+# networks of waves (docs/training-waves.md)
+waves_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --weight-bits 8,4 --validation 0 --learning-rate 0.006 --shift 1
+  --epochs 40)
+mnist_fastest_train=("${waves_train[@]}" --hidden 44)
+mnist_better_train=("${waves_train[@]}" --hidden 160)
+fashion_dense_train=("${waves_train[@]}" --hidden 100)
 
 # build NAME CMAKE-ARGUMENT...: release build without tests in build/NAME
 build() {
