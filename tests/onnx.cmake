@@ -2,4 +2,5 @@ annulus_test(onnx_model onnx)
 add_test(NAME onnx-checker COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/check_onnx $<TARGET_FILE:test_onnx_model>)
 add_executable(onnx_apply onnx_apply.c)
 target_link_libraries(onnx_apply PRIVATE annulus_onnx)
-add_test(NAME onnx-tensors COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/check_tensors $<TARGET_FILE:onnx_apply>)
+add_test(NAME onnx-tensors COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/check_tensors $<TARGET_FILE:onnx_apply>
+  $<TARGET_FILE:annulus-cli>)

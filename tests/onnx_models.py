@@ -127,6 +127,21 @@ def shapes(seed):
     return m.finish(m.node("MatMul", [x, m.quant(m.constant(m.random.integers(-3, 4, (16, 2)) / 4), 0.25, 3, signed=1)]), 2)
 
 
+def waves(seed):
+    """Torus-native layers of a convolution and an average, one scale a layer; a triangle in standard operators."""
+    m = Model(seed, (2, 4, 4))
+    x = m.quant("x", 0.25, 3)
+    x = m.node("Sin", [m.conv(x, 2, 4, (3, 3), pads=[1, 1, 1, 1], channels=False)])
+    x = m.quant(x, 1 / 7, 4, signed=1, narrow=1)
+    x = m.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    x = m.conv(x, 4, 4, (2, 2), channels=False)
+    whole = m.node("Floor", [m.node("Add", [x, m.constant(0.5)])])
+    away = m.node("Abs", [m.node("Sub", [x, whole])])
+    x = m.node("Sub", [m.constant(2), m.node("Mul", [away, m.constant(8)])])  # of amplitude 2
+    x = m.node("Flatten", [m.quant(x, 0.25, 5, signed=1, narrow=1)])
+    return m.finish(m.dense(x, 4, 3), 3)
+
+
 def cifar_size(seed):
     """20,544 look-ups on 32 x 32 x 3 values."""
     m = Model(seed, (3, 32, 32))
@@ -138,7 +153,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves]
 
 
 # ---- meaning ----
@@ -211,6 +226,11 @@ def channels(v, x):
     return v.reshape((-1,) + (1,) * (x.ndim - 1))
 
 
+def pair(result, x, y):
+    """Of a value and a constant, which may have a dimension for the batch."""
+    return result.reshape(x.shape if x.size >= y.size else y.shape)
+
+
 def apply(model, sample):
     """Of one sample (channels, ...), in double precision."""
     v = {t.name: numpy_helper.to_array(t).astype(np.float64 if t.data_type == TensorProto.FLOAT else np.int64)
@@ -227,13 +247,16 @@ def apply(model, sample):
             "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
             "Gemm": lambda: i[1] @ x + i[2],
             "MatMul": lambda: x @ i[1],
-            "Add": lambda: (x + i[1]).reshape(x.shape),
-            "Sub": lambda: (x - i[1]).reshape(x.shape),
-            "Mul": lambda: (x * i[1]).reshape(x.shape),
-            "Div": lambda: (x / i[1]).reshape(x.shape),
+            "Add": lambda: pair(x + i[1], x, i[1]),
+            "Sub": lambda: pair(x - i[1], x, i[1]),
+            "Mul": lambda: pair(x * i[1], x, i[1]),
+            "Div": lambda: pair(x / i[1], x, i[1]),
             "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
             * channels(i[1], x) + channels(i[2], x),
             "Relu": lambda: np.maximum(x, 0),
+            "Sin": lambda: np.sin(x),
+            "Abs": lambda: np.abs(x),
+            "Floor": lambda: np.floor(x),
             "Sigmoid": lambda: 1 / (1 + np.exp(-x)),
             "Tanh": lambda: np.tanh(x),
             "Flatten": lambda: x.reshape(-1),

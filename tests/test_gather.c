@@ -147,8 +147,14 @@ static void test_compose(void **state)
         assert_ok(gather_count(&h, m));
         if (h.kernel[0] * h.kernel[1] > 9) h.kernel[0] = h.kernel[1] = 1;
         assert_ok(gather_count(&h, m));
-        assert_ok(gather_convolution(&h, W, 6, test_random(&seed) % 2 ? 2 : 1, &outer));
-        const size_t out = 6 * m[0] * m[1];
+        size_t out = 6 * m[0] * m[1];
+        if (run % 4 == 0) { /* of any values: places differ in what makes theirs */
+            uint32_t from[64];
+            out = below(&seed, 64);
+            for (size_t i = 0; i < out; i++) from[i] = (uint32_t)(test_random(&seed) % width);
+            assert_ok(gather_choice(from, out, 3, &outer));
+        } else
+            assert_ok(gather_convolution(&h, W, 6, test_random(&seed) % 2 ? 2 : 1, &outer));
         random_values(&seed, x, in);
         apply(&inner, x, in, middle, width);
         apply(&outer, middle, width, want, out);
@@ -159,7 +165,7 @@ static void test_compose(void **state)
         blocks += both.blocks_count;
         linear_clear(&inner), linear_clear(&outer), linear_clear(&both);
     }
-    assert_true(blocks < 1200); /* places stay together */
+    assert_true(blocks < 1000); /* places stay together */
 }
 
 /* Rows of a view are the coefficients: taps on one input are added up. */

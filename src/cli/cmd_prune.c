@@ -136,6 +136,8 @@ static void talk(const prune_command *c, const annulus_prune_report *r, const an
         fprintf(stderr, "validation R^2 %.4f before, %.4f after removal, %.4f at the end\n", r->before, r->removed,
                 r->after);
     if (c->o.seconds > 0) fprintf(stderr, "predicted %.3g s an inference\n", r->seconds);
+    if (c->o.seconds > 0 && r->seconds > c->o.seconds)
+        fprintf(stderr, "note: fine-tuning moved it beyond the %g s: ask for a little less\n", c->o.seconds);
     fprintf(stderr, "wrote %s\n", c->output);
 }
 

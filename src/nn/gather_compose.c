@@ -58,14 +58,15 @@ static int same_weights(const maker *m, const linear_block *b, size_t p, size_t 
     return 1;
 }
 
-/* The place of class `class`, from place `first` on, that takes most values. */
-static size_t fullest(const linear_block *b, const size_t *class, size_t first)
+/* The place of class `class`, from place `first` on, that takes most values which are made. */
+static size_t fullest(const maker *m, const linear_block *b, const size_t *class, size_t first)
 {
     size_t best = first, most = 0;
     for (size_t p = first; p < b->places; p++) {
         size_t count = 0;
         if (class[p] != class[first]) continue;
-        for (size_t t = 0; t < b->taps; t++) count += b->from[p * b->taps + t] != LINEAR_NOTHING;
+        const part *x;
+        for (size_t t = 0; t < b->taps; t++) count += parts_of(m, b, p, t, &x) > 0;
         if (count > most) most = count, best = p;
     }
     return best;
@@ -75,12 +76,13 @@ static size_t fullest(const linear_block *b, const size_t *class, size_t first)
 static void classify(const maker *m, const linear_block *b, size_t *class)
 {
     for (size_t p = 0; p < b->places; p++) class[p] = 0;
-    const size_t model = fullest(b, class, 0);
+    const size_t model = fullest(m, b, class, 0);
+    const part *x;
     int all = 1;
     for (size_t p = 0; p < b->places && all; p++) all = same_weights(m, b, p, model, 1);
     for (size_t t = 0; t < b->taps && all; t++) /* the model must know all weights */
         for (size_t p = 0; p < b->places && all; p++)
-            all = b->from[p * b->taps + t] == LINEAR_NOTHING || b->from[model * b->taps + t] != LINEAR_NOTHING;
+            all = parts_of(m, b, p, t, &x) == 0 || parts_of(m, b, model, t, &x) > 0;
     for (size_t p = 0; p < b->places && !all; p++) {
         class[p] = p;
         for (size_t q = 0; q < p && class[p] == p; q++)
@@ -128,7 +130,7 @@ static void compose_inputs(const maker *m, const linear_block *b, size_t model, 
 static annulus_status compose_class(const maker *m, const linear_block *b, const size_t *class, size_t first,
                                     linear_block *out, int *made)
 {
-    const size_t model = fullest(b, class, first);
+    const size_t model = fullest(m, b, class, first);
     size_t taps = 0, places = 0;
     for (size_t t = 0; t < b->taps; t++) {
         const part *x = NULL;

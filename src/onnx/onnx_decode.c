@@ -198,7 +198,7 @@ static annulus_status net_read(onnx_chain *c)
 {
     onnx_tensor input = {.name = c->value, .rank = c->rank};
     memcpy(input.dims, c->dims, sizeof input.dims);
-    return onnx_net_read(c->g, &input, c->n);
+    return onnx_net_read(c->g, &input, c->taken, c->n);
 }
 
 static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned char *taken, network **out)

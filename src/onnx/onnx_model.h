@@ -14,10 +14,10 @@
  *
  * Models with other linear operators or with branches are read as graphs of tensors (onnx_tensor.h): Conv in one and
  * two dimensions, AveragePool, GlobalAveragePool, Add and Sub of two tensors, Concat, Pad, Slice, Transpose and Reshape
- * besides the above, without waves. Two linear operators in a row become one; a Quant makes a layer. Values that one
- * sum takes must have scales in ratios of integers up to NETWORK_MAX_FACTOR. They are not written.
+ * besides the above; waves at one offset. Two linear operators in a row become one; a Quant makes a layer. Values that
+ * one sum takes must have scales in ratios of integers up to NETWORK_MAX_FACTOR. They are not written.
  *
- * In chains, in place of Relu, Sigmoid or Tanh may stand any elementwise operators with scalar constants (onnx_wave.c)
+ * In place of Relu, Sigmoid or Tanh may stand any elementwise operators with scalar constants (onnx_wave.c)
  * that make a wave of period 1, 2, 4, 1/2 or 2 pi about 0, found by its values: its period and shift go into weights
  * and bias, its amplitude into the scales around the Quant. A constant of J numbers along an axis of its own (Reshape
  * or Unsqueeze before, Reshape or Flatten behind) that shifts it by j/(2J) periods, j < J, makes J offsets. */

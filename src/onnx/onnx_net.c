@@ -69,6 +69,46 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
+/* Whether nodes of the wave flatten its values on the way to `value`. */
+static int flattens(const onnx_net *t, size_t first, const char *value)
+{
+    for (size_t i = first; i < t->g->g->n_node && t->taken[i]; i++) {
+        const Onnx__NodeProto *node = t->g->g->node[i];
+        if (strcmp(node->op_type, "Flatten") == 0 || strcmp(node->op_type, "Reshape") == 0) return 1;
+        if (strcmp(node->output[0], value) == 0) return 0;
+    }
+    return 0;
+}
+
+/* What comes of sums from node i on, if it is a wave: *found. */
+static annulus_status visit_wave(onnx_net *t, size_t i, int *found)
+{
+    const Onnx__NodeProto *node = t->g->g->node[i];
+    const onnx_tensor *x = first_tensor(t, node);
+    onnx_wave w;
+    *found = 0;
+    if (x == NULL || x->stage != ONNX_LINEAR) return ANNULUS_OK;
+    onnx_chain c = {.g = t->g, .value = x->name, .features = x->count, .taken = t->taken};
+    TRY(onnx_wave_find(&c, i, &w, found));
+    if (!*found) return ANNULUS_OK;
+    if (w.offsets != 1 || onnx_tensor_find(t, w.value) != NULL)
+        return onnx_node_fail(node, "several offsets of a wave are supported in chains of dense layers only");
+    onnx_tensor *y = &t->tensors[t->count];
+    *y = (onnx_tensor){.name = w.value};
+    t->count++;
+    TRY(onnx_tensor_copy(t, x, y));
+    for (size_t o = 0; o < y->count; o++) {
+        y->scale[o] /= w.period;
+        y->bias[o] = y->bias[o] / w.period + w.shift;
+    }
+    if (flattens(t, i, w.value)) y->rank = 1, y->dims[0] = y->count;
+    y->stage = ONNX_ACTIVATED;
+    y->act = w.act;
+    y->rise = w.rise;
+    y->amplitude = w.amplitude;
+    return ANNULUS_OK;
+}
+
 static annulus_status last_layer(onnx_net *t)
 {
     const Onnx__GraphProto *g = t->g->g;
@@ -91,13 +131,17 @@ static annulus_status walk(onnx_net *t, const onnx_tensor *input)
     t->count = 1;
     TRY(onnx_tensor_input(input, &t->tensors[0]));
     t->raw = &t->tensors[0];
-    for (size_t i = 0; i < t->g->g->n_node; i++) TRY(visit(t, t->g->g->node[i]));
+    for (size_t i = 0; i < t->g->g->n_node; i++) {
+        int wave = 0;
+        if (!t->taken[i]) TRY(visit_wave(t, i, &wave));
+        if (!t->taken[i] && !wave) TRY(visit(t, t->g->g->node[i]));
+    }
     return last_layer(t);
 }
 
-annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, network *n)
+annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, unsigned char *taken, network *n)
 {
-    onnx_net t = {.g = g, .n = n, .budget = g->budget};
+    onnx_net t = {.g = g, .n = n, .taken = taken, .budget = g->budget};
     void *p;
     TRY(mem_create(g->g->n_node + 1, sizeof(onnx_tensor), "values of the model", &p));
     t.tensors = p;

@@ -18,7 +18,8 @@ struct onnx_tensor {
     circuit_linear linear;
     double *scale, *bias; /* (count) */
     activation act;
-    char op[32]; /* for people */
+    double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
+    char op[32];            /* for people */
 };
 
 struct onnx_net {
@@ -28,6 +29,7 @@ struct onnx_net {
     onnx_tensor *tensors; /* (nodes + 1) */
     size_t count;
     const onnx_tensor *raw; /* the newest that is not quantized: the network's shifts and gains are its own */
+    unsigned char *taken;   /* (nodes) 1: seen already, as a part of a wave */
     size_t budget;          /* words that lists of inputs and outputs may still take */
 };
 
@@ -70,6 +72,8 @@ onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx
 /* ---- onnx_net.c ---- */
 /* Whether the model needs this reader. */
 int onnx_net_needed(const onnx_graph *g);
-/* n: with room for NETWORK_MAX_LAYERS layers; input: shape of the model's input, without the batch. */
-annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, network *n) __attribute__((warn_unused_result));
+/* n: with room for NETWORK_MAX_LAYERS layers; taken: (nodes) zeros; input: shape of the model's input, without the
+ * batch. */
+annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, unsigned char *taken, network *n)
+    __attribute__((warn_unused_result));
 #endif

@@ -181,6 +181,7 @@ annulus_status onnx_tensor_activation(onnx_net *t, const Onnx__NodeProto *node, 
         return onnx_node_fail(node, "it must stand behind a linear operator or a Quant");
     TRY(onnx_tensor_copy(t, x, y));
     y->act = node->op_type[0] == 'R' ? ACTIVATION_RELU : node->op_type[0] == 'S' ? ACTIVATION_SIGMOID : ACTIVATION_TANH;
+    y->amplitude = 1;
     y->stage = ONNX_ACTIVATED;
     return ANNULUS_OK;
 }
@@ -206,6 +207,7 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
     memcpy(l->sources, x->sources, sizeof l->sources);
     l->sources_count = x->sources_count;
     l->act = x->stage == ONNX_ACTIVATED ? x->act : ACTIVATION_IDENTITY;
+    l->rise = x->rise;
     (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
     find_channels(x, l->channel);
     return ANNULUS_OK;
@@ -232,6 +234,8 @@ annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const
         return onnx_node_fail(node, "its first input must be the value to quantize");
     if (x->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
     TRY(quantizer_of(t, node, &q));
+    const double amplitude = x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
+    q.scale /= amplitude;
     if (x->stage == ONNX_RAW) {
         if (t->n->input.bits != 0) return onnx_node_fail(node, "the input is quantized a second time");
         t->n->input = q;
@@ -255,7 +259,7 @@ annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const
     for (size_t o = 0; o < x->count; o++) ((uint32_t *)p)[o] = (uint32_t)o;
     annulus_status st = mem_create(x->count, sizeof(double), "scales", (void **)&made.scale);
     if (st == ANNULUS_OK) st = mem_create(x->count, sizeof(double), "biases", (void **)&made.bias);
-    for (size_t o = 0; st == ANNULUS_OK && o < x->count; o++) made.scale[o] = 1;
+    for (size_t o = 0; st == ANNULUS_OK && o < x->count; o++) made.scale[o] = amplitude;
     if (st == ANNULUS_OK) st = gather_choice(p, x->count, 1, &made.linear);
     mem_free(p);
     *y = made;
