@@ -12,7 +12,7 @@ waves_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --weight-bit
   --epochs 40)
 mnist_fastest_train=("${waves_train[@]}" --hidden 44)
 mnist_better_train=("${waves_train[@]}" --hidden 160)
-fashion_dense_train=("${waves_train[@]}" --hidden 100)
+fashion_dense_train=("${waves_train[@]}" --hidden 90)
 
 # build NAME CMAKE-ARGUMENT...: release build without tests in build/NAME
 build() {
