@@ -199,13 +199,14 @@ static inline network *random_graph(uint64_t *seed)
     return g.n;
 }
 
-/* Keys that are fast and secure nothing: 16 key bits, steps of which there are 16 a unit of every accumulator. */
-static inline void toy_parameters(circuit *c)
+/* Keys that are fast and secure nothing: 16 key bits, steps of which there are 16 a unit of every accumulator; N: of
+ * the ring. */
+static inline void toy_parameters_of(circuit *c, uint32_t N)
 {
     c->choice.families = (tfhe_families){.count = 1,
                                          .of = {{.n = 16,
                                                  .k = 1,
-                                                 .N = 1024,
+                                                 .N = N,
                                                  .pbs_l = 3,
                                                  .pbs_lb = 3,
                                                  .pbs_bg = 15,
@@ -219,9 +220,14 @@ static inline void toy_parameters(circuit *c)
         l->family = l->price = l->EF = 0;
         if (l->cells == 0) continue;
         l->EF = 1;
-        while (l->EF * 1024 < 8 * circuit_window(l)) l->EF *= 2;
+        while (l->EF * N < 8 * circuit_window(l)) l->EF *= 2;
         assert_true(l->EF <= TFHE_MAX_EF);
     }
+}
+
+static inline void toy_parameters(circuit *c)
+{
+    toy_parameters_of(c, 1024);
 }
 
 static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t count, double *out)

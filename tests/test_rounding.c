@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* docs/rounding.md, statement by statement. */
+#include "random_networks.h"
+
+#include "optimizer/noise.h"
+
+#define SAMPLES 64u
+#define INPUTS 12u
+#define NEURONS 4u
+
+/* Accumulators of some thousand values, so that 12 bits round them, too. */
+static network *wide_network(uint64_t *seed, activation act)
+{
+    static const size_t widths[] = {INPUTS, NEURONS, 3};
+    network *n = random_network(seed, widths, 2, act, 8);
+    for (size_t o = 0; o < NEURONS; o++) n->layers[0].w_scale[o] /= 150; /* some of each activation's course */
+    n->layers[1].weight_bits = 4;
+    for (size_t i = 0; i < 3 * NEURONS; i++) n->layers[1].W[i] /= 16;
+    assert_ok(network_check(n));
+    return n;
+}
+
+static circuit *lower_to(const network *n, const float *x, unsigned bits, int measured, double log2_error)
+{
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.rounding_bits = bits, o.ranges_measured = measured, o.log2_error = log2_error, o.families_most = 1;
+    assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+    return c;
+}
+
+static int32_t answer(const circuit_layer *l, size_t o, int64_t acc)
+{
+    int32_t y;
+    exec_clear_look_up(l, o, acc, &y);
+    return y;
+}
+
+/* The quantized activation at the middle of cell x of neuron o. */
+static int32_t entry(const circuit_layer *l, const dense_layer *d, size_t o, int64_t x)
+{
+    const double middle = (double)(x * l->step - l->offset[o]) + ((double)l->step - 1) / 2;
+    return quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, l->real_scale[o] * middle + l->real_bias[o]));
+}
+
+/* The fewest units a cell that a width allows, the fewest cells of these that hold the widest range, every range in the
+ * middle of the table. */
+static void check_grid(const circuit_layer *l, unsigned bits)
+{
+    int64_t span = 1;
+    for (size_t o = 0; o < l->out; o++)
+        if (l->hi[o] - l->lo[o] + 1 > span) span = l->hi[o] - l->lo[o] + 1;
+    assert_true(l->cells <= 1u << bits && l->step << bits >= span);
+    assert_true(l->step == 1 || (l->step - 1) << bits < span);
+    assert_true(l->cells * l->step >= span);
+    assert_true(l->cells == 2 || (l->cells - 1) * l->step < span);
+    for (size_t o = 0; o < l->out; o++) {
+        const int64_t below = l->lo[o] + l->offset[o], above = l->cells * l->step - 1 - (l->hi[o] + l->offset[o]);
+        assert_true(below >= 0 && (above == below || above == below + 1));
+    }
+}
+
+/* Every border of every cell: the unit on it belongs to the cell above, the one before to that below. */
+static void check_cells(const circuit_layer *l, const dense_layer *d)
+{
+    for (size_t o = 0; o < l->out; o++)
+        for (int64_t x = 0; x < l->cells; x++) {
+            const int64_t lowest = x * l->step - l->offset[o];
+            const int32_t want = entry(l, d, o, x);
+            assert_int_equal(answer(l, o, lowest), want);
+            assert_int_equal(answer(l, o, lowest + l->step - 1), want);
+            assert_int_equal(answer(l, o, lowest + (l->step - 1) / 2), want);
+        }
+}
+
+/* Beyond the table: antiperiodic about half the sum of its ends, next to them as they are, again after two tables. */
+static void check_ends(const circuit_layer *l)
+{
+    const int64_t last = (int64_t)l->cells - 1, window = l->cells * l->step;
+    for (size_t o = 0; o < l->out; o++) {
+        const int32_t *t = circuit_table(l, o);
+        const int64_t first = -l->offset[o];
+        assert_int_equal(answer(l, o, first - 1), t[0]);
+        assert_int_equal(answer(l, o, first - l->step), t[0]);
+        assert_int_equal(answer(l, o, first + window), t[last]);
+        for (int64_t x = 0; x <= last; x++) {
+            const int64_t acc = first + x * l->step + l->step / 2, mirrored = (int64_t)t[0] + t[last] - t[x];
+            assert_int_equal(answer(l, o, acc - window), mirrored);
+            assert_int_equal(answer(l, o, acc + window), mirrored);
+            assert_int_equal(answer(l, o, acc + 2 * window), t[x]);
+            assert_int_equal(answer(l, o, acc - 2 * window), t[x]);
+        }
+    }
+}
+
+/* Steps that are powers of two drop low bits. Cells of the first layer only, whose grid is rewritten. */
+static void check_truncation(circuit_layer *l, unsigned bits)
+{
+    for (unsigned s = 0; s < 8; s++) {
+        l->step = INT64_C(1) << s;
+        for (int64_t at = -3 * (l->step << bits); at < 3 * (l->step << bits); at += 1 + (l->step << bits) / 97) {
+            const uint64_t sum = (uint64_t)at + (UINT64_C(1) << 40), low = sum & ~((UINT64_C(1) << s) - 1);
+            const int64_t kept = (int64_t)low - (INT64_C(1) << 40);
+            assert_int_equal(answer(l, 0, at - l->offset[0]), answer(l, 0, kept - l->offset[0]));
+        }
+    }
+}
+
+static void test_cells(void **state)
+{
+    (void)state;
+    const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_SIGMOID};
+    uint64_t seed = 21;
+    for (size_t a = 0; a < 3; a++) {
+        network *n = wide_network(&seed, acts[a]);
+        float *x = random_inputs(&seed, SAMPLES, INPUTS);
+        for (unsigned bits = 1; bits <= 12; bits++) {
+            circuit *c = lower_to(n, x, bits, (int)(bits % 2), -2);
+            circuit_layer *l = &c->layers[0];
+            check_grid(l, bits);
+            if (bits % 2 == 0) assert_true(l->step > 1); /* proven ranges are wider than 2^12 */
+            check_cells(l, &n->layers[0]);
+            check_ends(l);
+            check_truncation(l, bits);
+            circuit_destroy(c);
+        }
+        free(x);
+        network_destroy(n);
+    }
+}
+
+/* Noise below half a unit: a clear, a simulated and an encrypted run are one at every width, beyond the ends of the
+ * tables, too, where the inputs leave a measured range (toy keys, below 2^-60 a look-up). */
+static void test_runs(void **state)
+{
+    (void)state;
+    uint64_t seed = 22, events = 0, rounded = 0;
+    for (unsigned bits = 1; bits <= 12; bits++) {
+        const int measured = (int)(bits % 2);
+        network *n = wide_network(&seed, ACTIVATION_TANH);
+        float *x = random_inputs(&seed, SAMPLES, INPUTS), *narrow = malloc(SAMPLES * INPUTS * sizeof *narrow);
+        for (size_t i = 0; i < SAMPLES * INPUTS; i++) narrow[i] = 0.75f + x[i] / 4;
+        circuit *c = lower_to(n, measured ? narrow : x, bits, measured, -1);
+        toy_parameters_of(c, 4096);
+        int32_t *q = quantize_all(c, x, SAMPLES);
+        double clear[SAMPLES * 3], other[SAMPLES * 3];
+        const seed256 noise = {{2}};
+        exec_stats stats = {0}, simulated = {0};
+        assert_ok(exec_clear(c, q, SAMPLES, 1, clear, &stats));
+        assert_ok(exec_simulate(c, q, SAMPLES, &noise, 1, other, &simulated));
+        assert_int_equal(simulated.samples_erred, 0);
+        assert_int_equal(stats.out_of_range[0], simulated.out_of_range[0]);
+        assert_int_equal(stats.saturated[0], simulated.saturated[0]);
+        assert_int_equal(stats.wrapped[0], simulated.wrapped[0]);
+        for (size_t i = 0; i < SAMPLES * 3; i++) assert_true(rint(other[i]) == clear[i]);
+        toy_encrypted(c, q, 2, other);
+        for (size_t i = 0; i < 2 * 3; i++) assert_true(rint(other[i]) == clear[i]);
+        rounded += c->layers[0].step > 1;
+        events += measured ? stats.saturated[0] + stats.wrapped[0] : 0;
+        free(q), free(x), free(narrow);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+    assert_true(events > 100);
+    assert_true(rounded >= 9);
+}
+
+/* Of look-ups at one distance from the nearest border: how many read the neighbour there, and how many are expected. */
+typedef struct place {
+    double expected, variance;
+    size_t count, crossed;
+} place;
+#define PLACES 128u
+typedef struct law {
+    const circuit_layer *l;
+    double std[NEURONS]; /* of the phases, in units */
+    place of[PLACES];
+    size_t beyond; /* cells further away than the neighbours */
+} law;
+
+static double tail(double x)
+{
+    return 0.5 * erfc(x / sqrt(2));
+}
+
+static void see(void *context, const exec_seen *seen)
+{
+    law *w = context;
+    if (seen->layer != 0) return;
+    const circuit_layer *l = w->l;
+    const int64_t sum = seen->acc + l->offset[seen->neuron], clear = (int64_t)floor((double)sum / (double)l->step);
+    const int64_t from = sum - clear * l->step; /* units above the lowest of the cell */
+    const double below = (double)from + 0.5, above = (double)(l->step - from) - 0.5;
+    const double units = seen->noise * 2 * (double)(l->cells * l->step); /* of noise */
+    const double d = below < above ? below : above, std = w->std[seen->neuron];
+    const int crossed = below < above ? units < -below : units >= above;
+    assert_int_equal(seen->cell, (int64_t)floor((double)clear + (below + units) / (double)l->step));
+    assert_int_equal(seen->cell != clear, units < -below || units >= above);
+    w->beyond += seen->cell < clear - 1 || seen->cell > clear + 1;
+    place *p = &w->of[(size_t)d];
+    assert_true((size_t)d < PLACES);
+    p->count++;
+    p->crossed += (size_t)crossed;
+    p->expected += tail(d / std);
+    p->variance += tail(d / std) * (1 - tail(d / std));
+}
+
+/* The law of approximate rounding, simulated: the cell read is that of the place plus the noise, so that it is another
+ * one if and only if the noise exceeds the distance to the border; how often it does at each distance, within 5.5
+ * deviations and 1 where at least 20 are expected (at most 128 places of four circuits: a false alarm below 2^-12 at
+ * fixed seeds). */
+static void test_law(void **state)
+{
+    (void)state;
+    uint64_t seed = 23;
+    network *n = wide_network(&seed, ACTIVATION_RELU);
+    float *x = random_inputs(&seed, 4000, INPUTS);
+    size_t tested = 0;
+    for (unsigned bits = 5; bits <= 8; bits++) {
+        circuit *c = lower_to(n, x, bits, 0, -8);
+        const circuit_layer *l = &c->layers[0];
+        law w = {.l = l};
+        const seed256 noise = {{3}};
+        const exec_observer observer = {see, &w};
+        for (size_t o = 0; o < NEURONS; o++) {
+            double norm2 = 0;
+            for (size_t i = 0; i < INPUTS; i++) norm2 += pow(weights_of(l)[o * INPUTS + i], 2);
+            w.std[o] = sqrt(norm2 * noise_fresh(circuit_inputs(c)) + circuit_switch_noise(c, 0)) * 2 *
+                       (double)(l->cells * l->step);
+            assert_true(w.std[o] < 0.5 * (double)l->step / 2.66); /* P(|noise| > half a cell) = 2^-8 */
+        }
+        int32_t *q = quantize_all(c, x, 4000);
+        double *out = malloc(4000 * 3 * sizeof *out);
+        assert_ok(exec_simulate_observed(c, q, 4000, &noise, 1, &observer, out, NULL));
+        for (size_t i = 0; i < PLACES; i++) {
+            const place *p = &w.of[i];
+            if (p->expected < 20) continue;
+            assert_true(fabs((double)p->crossed - p->expected) < 5.5 * sqrt(p->variance) + 1);
+            tested++;
+        }
+        assert_int_equal(w.beyond, 0); /* 1 1/2 cells and more, 8 deviations */
+        free(q), free(out);
+        circuit_destroy(c);
+    }
+    assert_true(tested >= 12);
+    free(x);
+    network_destroy(n);
+}
+
+/* Sums of INPUTS inputs whose LOW low bits are taken off one after another by torus-native look-ups of one cell: what
+ * is left is a multiple of 2^LOW, read in the middle of one of 2^HIGH cells. */
+#define LOW 4u
+#define HIGH 6u
+#define WINDOW (UINT64_C(2) << (LOW + HIGH))
+
+static void low_layer(circuit *c, size_t i, const int32_t *W, int32_t times, int64_t offset)
+{
+    circuit_layer *l = &c->layers[i];
+    l->in = INPUTS + i * NEURONS, l->out = NEURONS, l->sources_count = i + 1;
+    for (size_t k = 0; k <= i; k++) l->sources[k] = (uint32_t)k;
+    l->cells = i < LOW ? 1 : 1u << HIGH;
+    l->step = i < LOW ? 1 : 1 << LOW;
+    l->unit = i < LOW ? UINT64_MAX / WINDOW + 1 : 0;
+    l->mid2 = i < LOW; /* bits 0 and 1, from one entry */
+    assert_ok(circuit_layer_create(l));
+    int32_t *rows = calloc(NEURONS * l->in, sizeof *rows);
+    for (size_t o = 0; o < NEURONS; o++) {
+        for (size_t k = 0; k < INPUTS; k++) rows[o * l->in + k] = times * W[o * INPUTS + k];
+        for (size_t k = 0; k < i; k++) rows[o * l->in + INPUTS + k * NEURONS + o] = -times * (1 << k);
+        if (i < LOW)
+            l->shift[o] = (uint64_t)(times * offset) * l->unit + (UINT64_C(1) << 62);
+        else
+            l->offset[o] = offset + (1 << (LOW - 1));
+        l->lo[o] = -offset, l->hi[o] = (1 << (LOW + HIGH)) - 1 - offset;
+        for (size_t x = 0; i == LOW && x < l->cells; x++) l->table[o * l->cells + x] = (int32_t)x;
+    }
+    assert_ok(linear_dense(rows, NEURONS, l->in, &l->linear));
+    free(rows);
+}
+
+/* Scores are those values. */
+static circuit *low_bits(const int32_t *W, int64_t offset)
+{
+    circuit *c = NULL;
+    int32_t identity[NEURONS * NEURONS] = {0};
+    assert_ok(circuit_create(LOW + 2, &c));
+    c->input.features = INPUTS;
+    for (size_t i = 0; i <= LOW; i++) low_layer(c, i, W, i < LOW ? 1 << (LOW + HIGH - i) : 1, offset);
+    circuit_layer *l = &c->layers[LOW + 1];
+    l->in = l->out = NEURONS, l->sources_count = 1, l->sources[0] = LOW + 1;
+    l->period = 4 << HIGH, l->step = 1, l->output_bits = HIGH + 2;
+    assert_ok(circuit_layer_create(l));
+    for (size_t o = 0; o < NEURONS; o++) identity[o * NEURONS + o] = 1;
+    assert_ok(linear_dense(identity, NEURONS, NEURONS, &l->linear));
+    c->log2_error = -40, c->level = SECURITY_128;
+    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1));
+    return c;
+}
+
+/* Truncation without a strip of doubt, at the borders as elsewhere: floor((acc + offset) / 2^LOW), clear, simulated at
+ * 2^-40 (4000 look-ups: 2^-25) and encrypted. */
+static void test_low_bits(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    uint64_t seed = 24;
+    int32_t W[NEURONS * INPUTS], q[COUNT * INPUTS];
+    double clear[COUNT * NEURONS], other[COUNT * NEURONS];
+    const int64_t offset = 501;
+    const seed256 noise = {{4}};
+    size_t borders = 0;
+    for (size_t i = 0; i < NEURONS * INPUTS; i++) W[i] = (int32_t)(test_random(&seed) % 13) - 6;
+    for (size_t i = 0; i < COUNT * INPUTS; i++) q[i] = (int32_t)(test_random(&seed) % 8);
+    circuit *c = low_bits(W, offset);
+    assert_ok(exec_clear(c, q, COUNT, 1, clear, NULL));
+    for (size_t k = 0; k < COUNT * NEURONS; k++) {
+        int64_t acc = 0;
+        for (size_t i = 0; i < INPUTS; i++) acc += W[k % NEURONS * INPUTS + i] * q[k / NEURONS * INPUTS + i];
+        assert_in_range(acc + offset, 0, (1 << (LOW + HIGH)) - 1);
+        assert_true(clear[k] == (double)((acc + offset) >> LOW));
+        borders += (acc + offset) % (1 << LOW) == 0;
+    }
+    assert_true(borders > 20);
+    assert_ok(exec_simulate(c, q, COUNT, &noise, 1, other, NULL));
+    for (size_t k = 0; k < COUNT * NEURONS; k++) assert_true(rint(other[k]) == clear[k]);
+    toy_parameters_of(c, 4096);
+    toy_encrypted(c, q, 8, other);
+    for (size_t k = 0; k < 8 * NEURONS; k++) assert_true(rint(other[k]) == clear[k]);
+    circuit_destroy(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_runs),
+                                       cmocka_unit_test(test_law), cmocka_unit_test(test_low_bits)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
