@@ -220,6 +220,9 @@ ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 /* Predicted seconds of the server's part of one sample on `threads` threads (0: all cores; at most as many), by the
  * costs of annulus_calibrate or the shipped ones. */
 ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads);
+/* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
+ * `threads` threads (0: all) and writes the answers; checkpoint 1: with annulus_run_resumable and a file. */
+ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint);
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
