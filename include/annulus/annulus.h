@@ -229,6 +229,10 @@ ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **ou
 /* The integer program of a circuit file, whole: sources, weights, lists of inputs, tables. As annulus_inspect. */
 ANNULUS_API annulus_status annulus_inspect_program(const char *path, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);
+/* A circuit file as a page for a browser, written to the file `report` as a whole or not at all: a picture of the
+ * graph, where the time goes, what annulus_inspect says of layers, parameters, keys and memory. It needs no other file
+ * and runs no script. ANNULUS_ERR_INPUT: path is no circuit; ANNULUS_ERR_IO. */
+ANNULUS_API annulus_status annulus_inspect_html(const char *path, const char *report) ANNULUS_MUST_USE;
 
 /* The parameter search weighs look-ups and linear layers by what they cost. This measures the processor that it runs
  * on, some seconds on one core, best with nothing else running, and writes the costs to annulus/host.json in

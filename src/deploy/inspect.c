@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/circuit_text.h"
@@ -338,6 +339,22 @@ annulus_status annulus_inspect(const char *path, int json, char **out)
     if (text == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the description");
     *out = text;
     return ANNULUS_OK;
+}
+
+annulus_status annulus_inspect_html(const char *path, const char *report)
+{
+    container file;
+    json_t *j = NULL;
+    TRY(container_read(path, CONTAINER_CIRCUIT, &file));
+    annulus_status st = inspect_file(&file, &j);
+    container_clear(&file);
+    if (st != ANNULUS_OK) return st;
+    char *html = inspect_html(j);
+    json_decref(j);
+    if (html == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the report");
+    st = file_write(report, html, strlen(html), 0644);
+    free(html);
+    return st;
 }
 
 void annulus_text_destroy(char *text)
