@@ -220,12 +220,19 @@ ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 /* Predicted seconds of the server's part of one sample on `threads` threads (0: all cores; at most as many), by the
  * costs of annulus_calibrate or the shipped ones. */
 ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads);
+/* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
+ * `threads` threads (0: all) and writes the answers; checkpoint 1: with annulus_run_resumable and a file. */
+ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint);
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
 /* The integer program of a circuit file, whole: sources, weights, lists of inputs, tables. As annulus_inspect. */
 ANNULUS_API annulus_status annulus_inspect_program(const char *path, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);
+/* A circuit file as a page for a browser, written to the file `report` as a whole or not at all: a picture of the
+ * graph, where the time goes, what annulus_inspect says of layers, parameters, keys and memory. It needs no other file
+ * and runs no script. ANNULUS_ERR_INPUT: path is no circuit; ANNULUS_ERR_IO. */
+ANNULUS_API annulus_status annulus_inspect_html(const char *path, const char *report) ANNULUS_MUST_USE;
 
 /* The parameter search weighs look-ups and linear layers by what they cost. This measures the processor that it runs
  * on, some seconds on one core, best with nothing else running, and writes the costs to annulus/host.json in

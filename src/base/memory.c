@@ -8,6 +8,12 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
+size_t mem_bytes(size_t bytes)
+{
+    const size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : MEM_ALIGN;
+    return bytes == 0 ? align : (bytes + align - 1) / align * align;
+}
+
 annulus_status mem_create(size_t count, size_t size, const char *what, void **out)
 {
     *out = NULL;
@@ -16,8 +22,7 @@ annulus_status mem_create(size_t count, size_t size, const char *what, void **ou
         return fail(ANNULUS_ERR_MEMORY, "%s of %zu x %zu bytes does not fit in memory", what, count, size);
 
     const int huge = bytes >= HUGE_PAGE;
-    const size_t align = huge ? HUGE_PAGE : MEM_ALIGN;
-    const size_t padded = bytes == 0 ? align : (bytes + align - 1) / align * align;
+    const size_t align = huge ? HUGE_PAGE : MEM_ALIGN, padded = mem_bytes(bytes);
     void *p = aligned_alloc(align, padded);
     if (p == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for %s (%zu bytes)", what, bytes);
     if (huge) (void)madvise(p, padded, MADV_HUGEPAGE); /* an offer only: the kernel may decline */

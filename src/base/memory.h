@@ -13,6 +13,8 @@
  * for overflow. `what` names the object in the message. *out is NULL on failure. Free with mem_free. */
 annulus_status mem_create(size_t count, size_t size, const char *what, void **out) __attribute__((warn_unused_result));
 void mem_free(void *p);
+/* What a block of so many bytes takes, at most SIZE_MAX/4: rounded up to whole lines, or to whole huge pages. */
+size_t mem_bytes(size_t bytes);
 /* Overwrites and then frees; p may be NULL. */
 void mem_wipe_free(void *p, size_t bytes);
 /* Overwrites in a way that the compiler keeps. */

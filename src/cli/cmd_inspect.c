@@ -4,13 +4,16 @@
 #include <stdio.h>
 
 typedef struct inspect_command {
-    const char *path;
+    const char *path, *html;
     int json, program;
 } inspect_command;
+
+enum { HTML_KEY = 0x300 };
 
 static const struct argp_option entries[] = {
     {"json", 'j', 0, 0, "machine-readable", 0},
     {"circuit", 'c', 0, 0, "the integer program of a circuit file: weights, lists of inputs, tables", 0},
+    {"html", HTML_KEY, "FILE", 0, "write a report of a circuit file for a browser, with a picture of its graph", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -23,13 +26,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'c':
         c->program = 1;
         break;
+    case HTML_KEY:
+        c->html = arg;
+        break;
     case ARGP_KEY_ARG:
         if (c->path != NULL) argp_error(state, "one file, not also %s", arg);
         c->path = arg;
         break;
     case ARGP_KEY_END:
         if (c->path == NULL) argp_error(state, "a file is needed");
-        if (c->json && c->program) argp_error(state, "one of --json and --circuit");
+        if (c->json + c->program + (c->html != NULL) > 1) argp_error(state, "one of --json, --circuit and --html");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -44,6 +50,11 @@ int cmd_inspect(int argc, char **argv)
     inspect_command c = {0};
     char *text = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &c);
+    if (c.html != NULL) {
+        if (annulus_inspect_html(c.path, c.html) != ANNULUS_OK) return report_failure();
+        (void)report_costs();
+        return 0;
+    }
     if ((c.program ? annulus_inspect_program(c.path, &text) : annulus_inspect(c.path, c.json, &text)) != ANNULUS_OK)
         return report_failure();
     if (!c.program) (void)report_costs();

@@ -54,6 +54,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* A run, from its first report on: all that belongs together has been checked by then. */
+typedef struct started_run {
+    progress_line *line;
+    size_t samples, memory;
+    int quiet, said;
+} started_run;
+
+static int report_run(void *context, const char *what, size_t done, size_t total)
+{
+    started_run *r = context;
+    if (!r->quiet && !r->said) {
+        progress_end(r->line);
+        fprintf(stderr, "%zu samples, memory at most %.1f MB\n", r->samples, (double)r->memory / 1e6);
+    }
+    r->said = 1;
+    return r->line->progress.report(r->line->progress.context, what, done, total);
+}
+
 int cmd_run(int argc, char **argv)
 {
     const struct argp_child children[] = {{&work_argp, 0, NULL, 0}, {0}};
@@ -70,8 +88,12 @@ int cmd_run(int argc, char **argv)
     progress_begin(&line, c.work.quiet);
     if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, c.work.threads, &line.progress, &key);
     const double start = seconds_now();
-    if (st == ANNULUS_OK)
-        st = annulus_run_resumable(circuit, key, x, c.checkpoint, c.work.threads, &line.progress, NULL, &y);
+    if (st == ANNULUS_OK) {
+        started_run run = {.line = &line, .samples = annulus_input_count(x), .quiet = c.work.quiet};
+        const annulus_progress progress = {report_run, &run};
+        run.memory = annulus_circuit_memory(circuit, run.samples, c.work.threads, c.checkpoint != NULL);
+        st = annulus_run_resumable(circuit, key, x, c.checkpoint, c.work.threads, &progress, NULL, &y);
+    }
     const double seconds = seconds_now() - start;
     progress_end(&line);
     if (st == ANNULUS_OK) st = annulus_output_write(y, c.output);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "circuit/footprint.h"
 #include "circuit/latency.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
@@ -253,4 +254,9 @@ int annulus_circuit_shared_output(const annulus_circuit *c)
 double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads)
 {
     return circuit_seconds(c->c, threads, NULL);
+}
+
+size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint)
+{
+    return circuit_footprint(c->c, samples, threads, checkpoint != 0).peak;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/circuit_text.h"
+#include "circuit/footprint.h"
 #include "circuit/latency.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
@@ -15,6 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A name from a file, whose bytes may be no UTF-8: then with '?' for those that are not ASCII. */
+static json_t *name_json(const char *name)
+{
+    char ascii[64] = {0};
+    json_t *j = json_string(name);
+    for (size_t i = 0; j == NULL && name[i] != '\0' && i + 1 < sizeof ascii; i++)
+        ascii[i] = (unsigned char)name[i] < 128 ? name[i] : '?';
+    return j != NULL ? j : json_string(ascii);
+}
 
 static unsigned bits_of(int64_t lo, int64_t hi)
 {
@@ -73,18 +85,21 @@ static void seconds_add(json_t *j, double one, double all)
 static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
 {
     size_t taps = 0, places = 0, weights = 0;
-    json_t *sources = json_array();
-    for (size_t k = 0; k < l->sources_count; k++)
-        (void)json_array_append_new(sources,
-                                    json_string(l->sources[k] == 0 ? "input" : c->layers[l->sources[k] - 1].name));
+    json_t *sources = json_array(), *numbers = json_array();
+    for (size_t k = 0; k < l->sources_count; k++) {
+        const uint32_t s = l->sources[k];
+        (void)json_array_append_new(sources, name_json(s == 0 ? "input" : c->layers[s - 1].name));
+        (void)json_array_append_new(numbers, json_integer(s));
+    }
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
         const linear_block *b = &l->linear.blocks[k];
         taps = b->taps > taps ? b->taps : taps;
         places += b->places;
         weights += b->rows * b->taps;
     }
-    (void)json_object_set_new(j, "operation", json_string(l->op));
+    (void)json_object_set_new(j, "operation", name_json(l->op));
     (void)json_object_set_new(j, "sources", sources);
+    (void)json_object_set_new(j, "source_numbers", numbers);
     (void)json_object_set_new(j, "matrices", json_integer((json_int_t)l->linear.blocks_count));
     (void)json_object_set_new(j, "taps", json_integer((json_int_t)taps));
     (void)json_object_set_new(j, "places", json_integer((json_int_t)places));
@@ -104,18 +119,47 @@ static void bound_add(json_t *j, const circuit *c, const circuit_layer *l, const
     (void)json_object_set_new(j, "log2_failure", json_real(fmax(choice->log2_failure, -1000)));
 }
 
+/* Standard deviation of the deciding phase, fraction of the torus, that its bound allows. */
+static double allowed_std(const circuit *c, const circuit_layer *l)
+{
+    return l->noise > 0 ? l->noise : circuit_half_window(l) / noise_kappa(circuit_bound(c, l));
+}
+
+/* Its noise against what is allowed, and its weights, which make it. */
+static void noise_add_json(json_t *j, const circuit *c, size_t i, const lookup_layer *norms)
+{
+    const circuit_layer *l = &c->layers[i];
+    const double std = c->choice.layers[i].phase_std, allowed = allowed_std(c, l);
+    if (l->noise == 0) (void)json_object_set_new(j, "noise_log2_half_window", json_real(log2(circuit_half_window(l))));
+    (void)json_object_set_new(j, "noise_log2_std_allowed", json_real(log2(allowed)));
+    (void)json_object_set_new(j, "noise_used", json_real(std / allowed));
+    (void)json_object_set_new(j, "two_norm", json_real(norms->two_norm));
+    (void)json_object_set_new(j, "two_norm_inputs", json_real(norms->fresh_two_norm));
+}
+
+/* Whether sums lose low bits before they are looked up, and how many are left. */
+static void rounding_add_json(json_t *j, const circuit_layer *l)
+{
+    const int native = l->unit != 0;
+    const char *kind = native ? "torus-native" : l->step > 1 ? "approximate" : "none";
+    const double scores = l->noise > 0 ? log2((double)l->period) : l->output_bits;
+    (void)json_object_set_new(j, "rounding", json_string(kind));
+    (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));
+}
+
 static json_t *layer_json(const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
     const layer_choice *choice = &c->choice.layers[i];
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
-    json_t *j = json_pack("{s:s, s:s, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", l->name, "activation",
-                          l->activation, "torus_native", l->unit != 0, "family", (int)l->family + 1, "inputs",
-                          (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
-                          (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
-                          (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
-                          (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
+    json_t *j =
+        json_pack("{s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", name_json(l->name), "activation",
+                  name_json(l->activation), "torus_native", l->unit != 0, "family", (int)l->family + 1, "inputs",
+                  (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
+                  (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
+                  (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
+                  (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
     if (j != NULL) bound_add(j, c, l, choice);
     if (j != NULL) linear_add_json(j, c, l);
     if (j == NULL || l->cells == 0) {
@@ -168,13 +212,33 @@ static json_t *sizes_json(const circuit *c)
                      (json_int_t)(circuit_last(c)->out * lwe_words(circuit_outputs(c)) * 8));
 }
 
+/* Of a run of one sample on all cores. */
+static json_t *memory_json(const circuit *c)
+{
+    const footprint f = circuit_footprint(c, 1, 0, 0);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "circuit", (json_int_t)f.circuit, "keys", (json_int_t)f.keys,
+                     "tables", (json_int_t)f.tables, "samples", (json_int_t)f.samples, "values", (json_int_t)f.values,
+                     "work", (json_int_t)f.work, "peak", (json_int_t)f.peak);
+}
+
 json_t *inspect_circuit(const circuit *c)
 {
     json_t *layers = json_array();
     const seconds predicted = seconds_of(c);
+    lookup_layer norms[CIRCUIT_MAX_LAYERS];
+    if (circuit_lookup_layers(c, norms) != ANNULUS_OK) {
+        json_decref(layers);
+        return NULL;
+    }
     for (size_t i = 0; layers != NULL && i < c->layers_count; i++) {
         json_t *layer = layer_json(c, i);
-        if (layer != NULL) seconds_add(layer, predicted.layers_one[i], predicted.layers_all[i]);
+        if (layer != NULL) {
+            seconds_add(layer, predicted.layers_one[i], predicted.layers_all[i]);
+            (void)json_object_set_new(layer, "share_one_core", json_real(predicted.layers_one[i] / predicted.one));
+            (void)json_object_set_new(layer, "share_all_cores", json_real(predicted.layers_all[i] / predicted.all));
+            rounding_add_json(layer, &c->layers[i]);
+            noise_add_json(layer, c, i, &norms[i]);
+        }
         (void)json_array_append_new(layers, layer);
     }
     const size_t look_ups = circuit_look_ups(c), rotations = circuit_rotations_before(c, c->layers_count);
@@ -200,6 +264,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "layers", layers);
     (void)json_object_set_new(head, "families", families_json(&c->choice.families));
     (void)json_object_set_new(head, "bytes", sizes_json(c));
+    (void)json_object_set_new(head, "memory", memory_json(c));
     return head;
 }
 
@@ -274,6 +339,22 @@ annulus_status annulus_inspect(const char *path, int json, char **out)
     if (text == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the description");
     *out = text;
     return ANNULUS_OK;
+}
+
+annulus_status annulus_inspect_html(const char *path, const char *report)
+{
+    container file;
+    json_t *j = NULL;
+    TRY(container_read(path, CONTAINER_CIRCUIT, &file));
+    annulus_status st = inspect_file(&file, &j);
+    container_clear(&file);
+    if (st != ANNULUS_OK) return st;
+    char *html = inspect_html(j);
+    json_decref(j);
+    if (html == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the report");
+    st = file_write(report, html, strlen(html), 0644);
+    free(html);
+    return st;
 }
 
 void annulus_text_destroy(char *text)

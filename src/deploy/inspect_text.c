@@ -7,22 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double number(const json_t *j, const char *key)
-{
-    return json_number_value(json_object_get(j, key));
-}
-
-static long long integer(const json_t *j, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(j, key));
-}
-
-static const char *text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s == NULL ? "" : s;
-}
-
 static void megabytes(FILE *f, const char *what, const json_t *j, const char *key)
 {
     const double bytes = number(j, key);
@@ -61,7 +45,8 @@ static void layer_line(FILE *f, const json_t *l)
                 integer(l, "extension_factor"), number(l, "products_per_mask_element"));
     }
     fprintf(f, " %6lld  2^%-7.2f %-9s %-10s", integer(l, "family"), number(l, "noise_log2_std"), asked, failure);
-    fprintf(f, " %8.4f %8.4f\n", number(l, "seconds_one_core"), number(l, "seconds_all_cores"));
+    fprintf(f, " %8.4f %8.4f %5.1f%%\n", number(l, "seconds_one_core"), number(l, "seconds_all_cores"),
+            100 * number(l, "share_all_cores"));
 }
 
 /* Sources, operation and size of a layer's linear part. */
@@ -75,6 +60,17 @@ static void linear_line(FILE *f, const json_t *l)
     (void)snprintf(size, sizeof size, "%lld, %lld taps", integer(l, "matrices"), integer(l, "taps"));
     fprintf(f, "%-10s %-32s %-22s %-20s %8lld %10lld %12.0f %7lld\n", text(l, "name"), text(l, "operation"), sources,
             size, integer(l, "places"), integer(l, "weights"), number(l, "products"), integer(l, "tables"));
+}
+
+/* What its noise may be, and what it is made of. */
+static void noise_line(FILE *f, const json_t *l)
+{
+    char window[32] = "-";
+    if (json_object_get(l, "noise_log2_half_window") != NULL)
+        (void)snprintf(window, sizeof window, "2^%.2f", number(l, "noise_log2_half_window"));
+    fprintf(f, "%-10s %-12s %5.2f %10.1f %10.1f  %-9s 2^%-7.2f 2^%-7.2f %5.1f%%\n", text(l, "name"),
+            text(l, "rounding"), number(l, "rounding_bits"), number(l, "two_norm"), number(l, "two_norm_inputs"),
+            window, number(l, "noise_log2_std"), number(l, "noise_log2_std_allowed"), 100 * number(l, "noise_used"));
 }
 
 static void gadget(FILE *f, const char *what, long long l, long long b)
@@ -121,20 +117,26 @@ static void circuit_lines(FILE *f, const json_t *j)
     error_words(f, j);
     fprintf(f, "; %s\n\n",
             json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
-    fprintf(f, "%-10s %-14s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s\n", "layer", "shape",
-            "bits*", "range", "function", "cells x step", "bits", "look-ups", "rotations", "EF", "products", "family",
-            "noise", "asked", "failure", "seconds", "all");
+    fprintf(f, "%-10s %-14s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s %6s\n", "layer",
+            "shape", "bits*", "range", "function", "cells x step", "bits", "look-ups", "rotations", "EF", "products",
+            "family", "noise", "asked", "failure", "seconds", "all", "share");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
     fprintf(f, "* accumulator bits, proven/measured; EF and expected external products a mask element; family of its "
                "keys; noise of one look-up, "
-               "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all\n");
+               "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all, share "
+               "of the latter\n");
     if (integer(j, "torus_native") > 0)
         fprintf(f, "  native: torus-native, sums go round by design and are not rounded; s: asked for is a standard "
                    "deviation of the noise at most, no failure\n");
     fprintf(f, "\n%-10s %-32s %-22s %-20s %8s %10s %12s %7s\n", "layer", "operation", "takes the values of", "matrices",
             "places", "weights", "products", "tables");
     json_array_foreach(json_object_get(j, "layers"), i, l) linear_line(f, l);
-    fputc('\n', f);
+    fprintf(f, "\n%-10s %-12s %5s %10s %10s  %-9s %-9s %-9s %6s\n", "layer", "rounding", "bits", "two-norm",
+            "of inputs", "window", "noise", "allowed", "used");
+    json_array_foreach(json_object_get(j, "layers"), i, l) noise_line(f, l);
+    fprintf(f, "  bits that are left of the sums; largest two-norm of a sum's weights on looked up values and on "
+               "inputs; half a cell, or half a step of the scores; deviation of the noise, predicted, at most by what "
+               "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),
             number(j, "seconds_all_cores"), integer(j, "cores"),
@@ -144,6 +146,11 @@ static void circuit_lines(FILE *f, const json_t *j)
     megabytes(f, "keyswitching key, memory", b, "keyswitching_key_memory");
     megabytes(f, "encrypted input, a sample", b, "encrypted_input");
     megabytes(f, "encrypted output, a sample", b, "encrypted_output");
+    const json_t *m = json_object_get(j, "memory");
+    megabytes(f, "run of a sample, memory", m, "peak");
+    megabytes(f, "  tables, packed weights", m, "tables");
+    megabytes(f, "  ciphertexts", m, "values");
+    megabytes(f, "  work on them", m, "work");
 }
 
 char *inspect_text(const json_t *j)

@@ -56,13 +56,30 @@ static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t
         sample_extract(p, b->EF, acc, b->offsets[i], job->out + i * (tfhe_big_dim(p) + 1));
 }
 
-/* Bytes of one worker for items of `group` jobs. */
-static size_t worker_scratch(const batch *b, size_t group)
+/* Words of a row of exponents. */
+static size_t exponents_words(const tfhe_params *p)
 {
-    const tfhe_params *p = &b->key->params;
-    return ROUND_UP(group * b->key->small * sizeof(uint32_t)) + ROUND_UP(group * b->key->exponents * sizeof(uint32_t)) +
-           b->together * ROUND_UP(accumulator_bytes(p, b->EF)) + keyswitch_scratch(&b->from->params) +
-           blind_rotate_scratch(p);
+    return (tfhe_exponents(p) + 15) / 16 * 16;
+}
+
+/* Bytes of one worker. */
+static size_t worker_scratch(const tfhe_params *from, const tfhe_params *p, uint32_t EF, const bootstrap_share *s)
+{
+    return ROUND_UP(s->group * bootstrap_small_words(p) * sizeof(uint32_t)) +
+           ROUND_UP(s->group * exponents_words(p) * sizeof(uint32_t)) +
+           s->together * ROUND_UP(accumulator_bytes(p, EF)) + keyswitch_scratch(from) + blind_rotate_scratch(p);
+}
+
+static size_t team_scratch(const tfhe_params *p, size_t shared)
+{
+    return ROUND_UP(shared * sizeof(rotation)) + ROUND_UP(shared * exponents_words(p) * sizeof(uint32_t));
+}
+
+size_t bootstrap_memory(const tfhe_params *from, const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)
+{
+    const bootstrap_share share = bootstrap_share_of(p, EF, count, threads);
+    return parallel_threads(threads) * worker_scratch(from, p, EF, &share) +
+           (share.shared > 0 ? team_scratch(p, share.shared) : 0);
 }
 
 static annulus_status item_apply(void *context, size_t item, unsigned worker)
@@ -112,7 +129,7 @@ static annulus_status team_run(batch *b, unsigned workers)
     const tfhe_params *p = &b->key->params;
     const size_t exponents = b->shared * b->key->exponents * sizeof(uint32_t);
     scratch own;
-    TRY(scratch_create(ROUND_UP(b->shared * sizeof(rotation)) + ROUND_UP(exponents), &own));
+    TRY(scratch_create(team_scratch(p, b->shared), &own));
     b->rotations = scratch_take(&own, b->shared * sizeof *b->rotations);
     b->exponents = scratch_take(&own, exponents);
     for (unsigned i = 0; i < workers; i++) b->workers[i].used = 0;
@@ -177,7 +194,7 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
     b.workers = q;
     annulus_status st = ANNULUS_OK;
     for (unsigned i = 0; st == ANNULUS_OK && i < workers; i++)
-        st = scratch_create(worker_scratch(&b, share.group), &b.workers[i]);
+        st = scratch_create(worker_scratch(&from->params, p, EF, &share), &b.workers[i]);
     if (st == ANNULUS_OK) st = parallel_for(b.items, workers, item_apply, &b);
     if (st == ANNULUS_OK && b.shared > 0) st = team_run(&b, workers);
     for (unsigned i = 0; i < workers; i++) scratch_destroy(&b.workers[i]);

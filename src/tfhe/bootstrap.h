@@ -62,6 +62,9 @@ typedef struct bootstrap_share {
     size_t shared;   /* jobs behind those: of a team */
 } bootstrap_share;
 bootstrap_share bootstrap_share_of(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads);
+/* Bytes that bootstrap_batch takes for its work on `count` jobs, beyond jobs, ciphertexts and keys; from: parameters of
+ * the keyswitch. */
+size_t bootstrap_memory(const tfhe_params *from, const tfhe_params *p, uint32_t EF, size_t count, unsigned threads);
 
 /* The steps, for tests, measurement and benchmarks. */
 /* in (count, lwe_words) -> out (count, n+1) at 2^32, row stride bootstrap_small_words. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe/packed.h"
 
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "tfhe/keys_priv.h"
 
@@ -213,6 +214,12 @@ annulus_status packed_weights_create(const tfhe_params *p, const int32_t *W, siz
     return st;
 }
 
+size_t packed_weights_memory(const tfhe_params *p, size_t rows, size_t count)
+{
+    return mem_bytes(rows * count * sizeof(int32_t)) +
+           mem_bytes(rows * polys(p, count) * fft_words(p->N) * sizeof(double));
+}
+
 void packed_weights_destroy(packed_weights *w)
 {
     if (w == NULL) return;
@@ -292,4 +299,11 @@ annulus_status packed_sums(const packed_weights *w, const seed256 *mask_seed, co
     mem_free(masks);
     mem_free(hat);
     return st;
+}
+
+size_t packed_sums_memory(const tfhe_params *p, size_t count, unsigned threads)
+{
+    const size_t bytes = 2 * fft_words(p->N) * sizeof(double), all = polys(p, count);
+    const size_t masks = mem_bytes(all * tfhe_big_dim(p) * sizeof(uint64_t)) + mem_bytes(2 * p->N * sizeof(int64_t));
+    return mem_bytes(all * p->k * bytes) + mem_bytes(parallel_threads(threads) * bytes) + masks;
 }

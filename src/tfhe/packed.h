@@ -28,8 +28,12 @@ typedef struct packed_weights packed_weights;
 int packed_weights_fit(const int32_t *W, size_t rows, size_t count);
 annulus_status packed_weights_create(const tfhe_params *p, const int32_t *W, size_t rows, size_t count,
                                      unsigned threads, packed_weights **out) __attribute__((warn_unused_result));
+/* Bytes that they take. */
+size_t packed_weights_memory(const tfhe_params *p, size_t rows, size_t count);
 void packed_weights_destroy(packed_weights *w); /* NULL allowed */
 /* out (rows, lwe_words) <- W times the values, as of packed_expand, exactly. */
 annulus_status packed_sums(const packed_weights *w, const seed256 *mask_seed, const uint64_t *body, unsigned threads,
                            uint64_t *out) __attribute__((warn_unused_result));
+/* Bytes that packed_sums takes for its work. */
+size_t packed_sums_memory(const tfhe_params *p, size_t count, unsigned threads);
 #endif

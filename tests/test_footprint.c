@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory of a run is what circuit_footprint predicts: of everything that the library allocates (linked with --wrap)
+ * from reading the files to writing the answers, the most that is held at once. */
+#include "nn_fixture.h"
+
+#include "base/memory.h"
+#include "circuit/footprint.h"
+#include "deploy/deploy_priv.h"
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#define BLOCKS_MOST 65536u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    void *p;
+    size_t bytes;
+} blocks[BLOCKS_MOST];
+static size_t blocks_count, held, most;
+
+void *__real_aligned_alloc(size_t align, size_t bytes);
+void *__wrap_aligned_alloc(size_t align, size_t bytes);
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+static void *note(void *p, size_t bytes)
+{
+    if (p == NULL) return p;
+    (void)pthread_mutex_lock(&lock);
+    REQUIRE(blocks_count < BLOCKS_MOST);
+    blocks[blocks_count].p = p;
+    blocks[blocks_count++].bytes = bytes;
+    held += bytes;
+    most = held > most ? held : most;
+    (void)pthread_mutex_unlock(&lock);
+    return p;
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t bytes)
+{
+    return note(__real_aligned_alloc(align, bytes), bytes);
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+    return note(__real_malloc(bytes), bytes);
+}
+
+/* Blocks from elsewhere are not known. */
+void __wrap_free(void *p)
+{
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = blocks_count; p != NULL && i-- > 0;)
+        if (blocks[i].p == p) {
+            held -= blocks[i].bytes;
+            blocks[i] = blocks[--blocks_count];
+            break;
+        }
+    (void)pthread_mutex_unlock(&lock);
+    __real_free(p);
+}
+
+static struct {
+    char folder[64], circuit[96], key[96], input[96], output[96], checkpoint[96];
+} files;
+
+static void in_folder(char *path, size_t size, const char *name)
+{
+    (void)snprintf(path, size, "%s/%s", files.folder, name);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(files.folder, "/tmp/annulus-footprint-XXXXXX");
+    if (mkdtemp(files.folder) == NULL) return 1;
+    in_folder(files.circuit, sizeof files.circuit, "circuit");
+    in_folder(files.key, sizeof files.key, "key");
+    in_folder(files.input, sizeof files.input, "input");
+    in_folder(files.output, sizeof files.output, "output");
+    in_folder(files.checkpoint, sizeof files.checkpoint, "checkpoint");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)unlink(files.circuit), (void)unlink(files.key), (void)unlink(files.input);
+    (void)unlink(files.output), (void)unlink(files.checkpoint);
+    return rmdir(files.folder);
+}
+
+/* Files of a random network of these widths; by_value: each input is taken by itself. */
+static void write_files(const size_t *widths, size_t layers, size_t samples, int by_value)
+{
+    uint64_t seed = 9;
+    lower_options o;
+    circuit *c = NULL;
+    annulus_client_key *client = NULL;
+    annulus_evaluation_key *key = NULL;
+    annulus_input *in = NULL;
+    lower_options_init(&o);
+    o.ranges_measured = 0;
+    o.log2_error = -8;
+    network *n = random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
+    float *x = random_inputs(&seed, 60, widths[0]);
+    assert_ok(network_lower(n, x, 60, &o, &c));
+    if (by_value) {
+        uint32_t *from = c->layers[0].linear.blocks[0].from;
+        from[0] = 1, from[1] = 0; /* not in order */
+        assert_ok(circuit_digest(c));
+        assert_false(circuit_packs_inputs(c));
+    }
+    annulus_circuit whole = {c};
+    dataset d = {.count = samples, .features = widths[0], .x = x};
+    const annulus_dataset data = {&d};
+    assert_ok(annulus_circuit_write(&whole, files.circuit));
+    assert_ok(annulus_keygen(&whole, 0, NULL, &client, &key));
+    assert_ok(annulus_encrypt(client, &whole, &data, 0, &in));
+    assert_ok(annulus_evaluation_key_write(key, files.key));
+    assert_ok(annulus_input_write(in, files.input));
+    annulus_input_destroy(in);
+    annulus_evaluation_key_destroy(key);
+    annulus_client_key_destroy(client);
+    circuit_destroy(c);
+    network_destroy(n);
+    free(x);
+}
+
+/* As `annulus run` does it; returns what was held at most beyond what was before, and what was predicted. */
+static double run_files(size_t samples, unsigned threads, const char *checkpoint, footprint *predicted)
+{
+    annulus_circuit *c = NULL;
+    annulus_evaluation_key *key = NULL;
+    annulus_input *x = NULL;
+    annulus_output *y = NULL;
+    const size_t before = held;
+    most = held;
+    assert_ok(annulus_circuit_read(files.circuit, &c));
+    assert_ok(annulus_input_read(files.input, &x));
+    assert_ok(annulus_evaluation_key_read(files.key, threads, NULL, &key));
+    assert_ok(annulus_run_resumable(c, key, x, checkpoint, threads, NULL, NULL, &y));
+    assert_ok(annulus_output_write(y, files.output));
+    const double taken = (double)(most - before);
+    *predicted = circuit_footprint(c->c, samples, threads, checkpoint != NULL);
+    assert_true(annulus_circuit_memory(c, samples, threads, checkpoint != NULL) == predicted->peak);
+    annulus_output_destroy(y);
+    annulus_input_destroy(x);
+    annulus_evaluation_key_destroy(key);
+    annulus_circuit_destroy(c);
+    return taken;
+}
+
+/* Within `most_off` of all but the process itself. */
+static void check(const size_t *widths, size_t layers, size_t samples, int by_value, double most_off, footprint *out)
+{
+    write_files(widths, layers, samples, by_value);
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        const double taken = run_files(samples, threads, NULL, out);
+        const double expected = (double)(out->peak - FOOTPRINT_PROCESS);
+        if (fabs(taken / expected - 1) > most_off) {
+            print_error("%u threads: %.2f MB taken, %.2f MB predicted\n", threads, taken / 1e6, expected / 1e6);
+            _fail(__FILE__, __LINE__);
+        }
+    }
+}
+
+static void test_packed(void **state)
+{
+    (void)state;
+    footprint f;
+    check((const size_t[]){600, 40, 3}, 2, 1, 0, 0.01, &f);
+    assert_true(f.tables > 40 * 600 * sizeof(double));
+}
+
+/* Inputs one by one: their ciphertexts are a good part of the whole. */
+static void test_by_value(void **state)
+{
+    (void)state;
+    footprint f;
+    check((const size_t[]){6000, 6, 3}, 2, 1, 1, 0.01, &f);
+    assert_true((double)f.values > 0.3 * (double)f.peak);
+}
+
+/* Many answers: most is held when they are written. */
+static void test_answers(void **state)
+{
+    (void)state;
+    footprint f, one;
+    check((const size_t[]){4, 2, 400}, 2, 10, 0, 0.01, &f);
+    assert_true(f.samples > f.values + f.work + f.tables);
+    circuit *c = NULL;
+    annulus_circuit *whole = NULL;
+    assert_ok(annulus_circuit_read(files.circuit, &whole));
+    c = whole->c;
+    one = circuit_footprint(c, 1, 1, 0);
+    assert_true(one.samples < f.samples && one.keys == f.keys && one.peak < f.peak);
+    assert_true(circuit_footprint(c, 10, 1, 1).peak >= circuit_footprint(c, 10, 1, 0).peak);
+    annulus_circuit_destroy(whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed), cmocka_unit_test(test_by_value),
+                                       cmocka_unit_test(test_answers)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What inspect says of a circuit, and that no name from a file is markup in its report. */
+#include "nn_fixture.h"
+
+#include "deploy/deploy_priv.h"
+#include "optimizer/noise.h"
+#include <jansson.h>
+#include <math.h>
+#include <unistd.h>
+
+static char path[] = "/tmp/annulus-inspect-XXXXXX", report[64];
+static circuit *c;
+
+static int setup(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    lower_options o;
+    lower_options_init(&o);
+    network *n = random_network(&seed, (const size_t[]){5, 4, 4, 2}, 3, ACTIVATION_RELU, 3);
+    float *x = random_inputs(&seed, 60, 5);
+    assert_ok(network_lower(n, x, 60, &o, &c));
+    network_destroy(n);
+    free(x);
+    const int fd = mkstemp(path);
+    (void)snprintf(report, sizeof report, "%s.html", path);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    circuit_destroy(c);
+    (void)unlink(report);
+    return unlink(path);
+}
+
+static void write_circuit(void)
+{
+    const annulus_circuit whole = {c};
+    assert_ok(circuit_digest(c));
+    assert_ok(annulus_circuit_write(&whole, path));
+}
+
+static json_t *inspect(void)
+{
+    char *text = NULL;
+    write_circuit();
+    assert_ok(annulus_inspect(path, 1, &text));
+    json_t *j = json_loads(text, 0, NULL);
+    annulus_text_destroy(text);
+    assert_non_null(j);
+    return j;
+}
+
+static double value(const json_t *j, const char *key)
+{
+    const json_t *v = json_object_get(j, key);
+    if (!json_is_number(v)) print_error("no number \"%s\"\n", key);
+    assert_true(json_is_number(v));
+    return json_number_value(v);
+}
+
+/* Norms are those of the weights; what is allowed just holds the bound; the noise of the optimizer's choice does. */
+static void test_layers(void **state)
+{
+    (void)state;
+    json_t *j = inspect(), *layers = json_object_get(j, "layers");
+    double shares = 0, seconds = 0;
+    assert_int_equal(json_array_size(layers), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *l = json_array_get(layers, i);
+        double norm = 0;
+        for (size_t o = 0; o < c->layers[i].out; o++) {
+            double square = 0;
+            for (size_t k = 0; k < c->layers[i].in; k++)
+                square += pow(weights_of(&c->layers[i])[o * c->layers[i].in + k], 2);
+            norm = fmax(norm, sqrt(square));
+        }
+        assert_true(fabs(value(l, i == 0 ? "two_norm_inputs" : "two_norm") - norm) < 1e-4 * norm);
+        assert_true(value(l, i == 0 ? "two_norm" : "two_norm_inputs") == 0);
+        const double allowed = exp2(value(l, "noise_log2_std_allowed"));
+        const double half = exp2(value(l, "noise_log2_half_window"));
+        assert_true(fabs(noise_failure_log2(allowed * allowed, half) - value(l, "log2_error")) < 0.01);
+        assert_true(value(l, "noise_used") > 0 && value(l, "noise_used") <= 1.0001);
+        assert_true(fabs(log2(value(l, "noise_used")) + value(l, "noise_log2_std_allowed") -
+                         value(l, "noise_log2_std")) < 1e-3);
+        assert_string_equal(json_string_value(json_object_get(l, "rounding")),
+                            c->layers[i].step > 1 ? "approximate" : "none");
+        shares += value(l, "share_all_cores");
+        seconds += value(l, "share_one_core") * value(j, "seconds_one_core");
+    }
+    assert_true(fabs(shares - 1) < 1e-4 && fabs(seconds / value(j, "seconds_one_core") - 1) < 1e-4);
+    const json_t *memory = json_object_get(j, "memory"), *bytes = json_object_get(j, "bytes");
+    assert_true(value(memory, "peak") > value(memory, "keys") + value(memory, "tables"));
+    assert_true(value(memory, "keys") >= value(bytes, "bootstrapping_key_memory") +
+                                             value(bytes, "keyswitching_key_memory") +
+                                             value(bytes, "evaluation_key_file"));
+    json_decref(j);
+}
+
+static char *read_report(void)
+{
+    char *text = calloc(1, 1 << 20);
+    FILE *f = fopen(report, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    strcpy(c->layers[0].name, "<b>&\"'\x01\xef\xbf\xbf");
+    strcpy(c->layers[1].activation, "</td><i>\xc3\xa9");
+    strcpy(c->layers[1].op, "<script>\xff");
+    write_circuit();
+    assert_ok(annulus_inspect_html(path, report));
+    char *html = read_report();
+    static const char *const raw[] = {"<b>", "<i>", "<script", "\x01", "\xff", "\xef\xbf\xbf", "http", "url(h", "src="};
+    for (size_t i = 0; i < sizeof raw / sizeof *raw; i++)
+        if (strstr(html, raw[i]) != NULL) {
+            print_error("the report has %s\n", raw[i]);
+            _fail(__FILE__, __LINE__);
+        }
+    assert_non_null(strstr(html, "&lt;b&gt;&amp;&quot;&#39;?\xef\xbf\xbd<"));
+    assert_non_null(strstr(html, "&lt;/td&gt;&lt;i&gt;\xc3\xa9<"));
+    assert_non_null(strstr(html, "&lt;script&gt;?"));
+    free(html);
+    json_t *j = inspect();
+    const json_t *name = json_object_get(json_array_get(json_object_get(j, "layers"), 1), "operation");
+    assert_string_equal(json_string_value(name), "<script>?");
+    json_decref(j);
+}
+
+/* The edges of the picture are the sources, those that pass by a layer beside it. */
+static void test_edges(void **state)
+{
+    (void)state;
+    write_circuit();
+    assert_ok(annulus_inspect_html(path, report));
+    char *html = read_report();
+    size_t edges = 0, boxes = 0;
+    for (const char *p = html; (p = strstr(p, "<path class=\"edge\"")) != NULL; p++) edges++;
+    for (const char *p = html; (p = strstr(p, "<rect class=")) != NULL; p++) boxes++;
+    assert_true(edges == 3 && boxes == 4);
+    free(html);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    assert_refused(annulus_inspect_html("/no/circuit", report), "cannot open");
+    write_circuit();
+    assert_refused(annulus_inspect_html(path, "/no/report"), "cannot write there");
+    assert_refused(annulus_inspect_html(path, "/tmp"), "no regular file");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_edges),
+                                       cmocka_unit_test(test_names), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
