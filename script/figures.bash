@@ -1,4 +1,4 @@
-# Shared by script/demo and script/bench: the demo's network.
+# Shared by script/demo and script/bench: data, and the networks that are trained.
 fashion_dir=${ANNULUS_FASHION_DIR:-/usr/share/datasets/fashion-mnist}
 fashion_train=(--images "$fashion_dir/train-images-idx3-ubyte.gz" --labels "$fashion_dir/train-labels-idx1-ubyte.gz"
   --class-names "T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Boot" --epochs 20)
@@ -13,6 +13,7 @@ waves_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --weight-bit
 mnist_fastest_train=("${waves_train[@]}" --hidden 44)
 mnist_better_train=("${waves_train[@]}" --hidden 160)
 fashion_dense_train=("${waves_train[@]}" --hidden 90)
+demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 120)
 
 # build NAME CMAKE-ARGUMENT...: release build without tests in build/NAME
 build() {
