@@ -82,7 +82,7 @@ def three_convolutions(seed):
     x = m.relu(m.normalise(m.conv(x, 3, 4, (3, 3), bias=False, strides=[2, 2], auto_pad="SAME_UPPER"), 4))
     x = m.relu(m.normalise(m.conv(x, 4, 4, (3, 3), group=2, pads=[2, 2, 2, 2], dilations=[2, 2]), 4))
     x = m.relu(m.conv(x, 4, 6, (2, 3), auto_pad="SAME_LOWER"))
-    x = m.node("Flatten", [m.node("GlobalAveragePool", [x])])
+    x = m.node("Squeeze", [m.node("GlobalAveragePool", [x]), m.constant([2, -1], np.int64)])
     return m.finish(m.dense(x, 6, 5), 5)
 
 
@@ -138,7 +138,7 @@ def waves(seed):
     whole = m.node("Floor", [m.node("Add", [x, m.constant(0.5)])])
     away = m.node("Abs", [m.node("Sub", [x, whole])])
     x = m.node("Sub", [m.constant(2), m.node("Mul", [away, m.constant(8)])])  # of amplitude 2
-    x = m.node("Flatten", [m.quant(x, 0.25, 5, signed=1, narrow=1)])
+    x = m.node("ReduceMean", [m.quant(x, 0.25, 5, signed=1, narrow=1)], axes=[2, 3], keepdims=0)
     return m.finish(m.dense(x, 4, 3), 3)
 
 
@@ -254,6 +254,8 @@ def apply(model, sample):
             "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
             * channels(i[1], x) + channels(i[2], x),
             "Relu": lambda: np.maximum(x, 0),
+            "ReduceMean": lambda: x.mean(axis=tuple(range(1, x.ndim))),
+            "Squeeze": lambda: np.squeeze(x, axis=tuple(k - 1 if k > 0 else k for k in i[1])),
             "Sin": lambda: np.sin(x),
             "Abs": lambda: np.abs(x),
             "Floor": lambda: np.floor(x),

@@ -13,7 +13,8 @@
  * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only.
  *
  * Models with other linear operators or with branches are read as graphs of tensors (onnx_tensor.h): Conv in one and
- * two dimensions, AveragePool, GlobalAveragePool, Add and Sub of two tensors, Concat, Pad, Slice, Transpose and Reshape
+ * two dimensions, AveragePool, GlobalAveragePool, ReduceMean, Add and Sub of two tensors, Concat, Pad, Slice, Squeeze,
+ * Transpose and Reshape
  * besides the above; waves at one offset. Two linear operators in a row become one; a Quant makes a layer. Values that
  * one sum takes must have scales in ratios of integers up to NETWORK_MAX_FACTOR. They are not written.
  *

@@ -223,15 +223,33 @@ static void divide(const circuit_linear *sums, int all, onnx_tensor *y)
     }
 }
 
+/* ReduceMean over all dimensions but the batch and the channels, as a GlobalAveragePool; *flat: without them. */
+static annulus_status mean_check(const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
+{
+    const size_t rank = x->rank - 1;
+    int64_t axes[2] = {0}, keep;
+    TRY(onnx_node_ints(node, "axes", rank, axes));
+    TRY(onnx_node_int(node, "keepdims", 1, &keep));
+    for (size_t d = 0; d < rank; d++) {
+        const int64_t from_end = (int64_t)d - (int64_t)rank;
+        if (axes[d] != (int64_t)d + 2 && axes[d] != from_end)
+            return onnx_node_fail(node, "its axes must be all but those of the batch and the channels, in order");
+    }
+    *flat = keep == 0;
+    return ANNULUS_OK;
+}
+
 annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    const int global = node->op_type[0] == 'G';
+    const int mean = node->op_type[0] == 'R', global = mean || node->op_type[0] == 'G';
+    int flat = 0;
     int64_t ceil_mode = 0, all = 0;
     size_t dims[3];
     gather_windows g = {.stride = {1, 1}, .dilation = {1, 1}};
     circuit_linear sums = {0}, outer = {0};
     char name[24];
     TRY(spatial_check(node, x));
+    if (mean) TRY(mean_check(node, x, &flat));
     if (global) {
         g.channels = x->dims[0];
         g.size[0] = g.kernel[0] = x->rank == 3 ? x->dims[1] : 1;
@@ -249,6 +267,7 @@ annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, con
     if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
     if (st == ANNULUS_OK) divide(&sums, all != 0, y);
+    if (st == ANNULUS_OK && flat) y->rank = 1;
     linear_clear(&sums);
     linear_clear(&outer);
     return st;

@@ -47,6 +47,29 @@ static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_tensor *x
     return onnx_node_fail(node, "a reshape of %zu values a sample must keep them and the batch", x->count);
 }
 
+/* Squeeze: the axes of size 1 that input 1 names, or all of them. */
+static annulus_status squeezed(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t *rank,
+                               size_t dims[ONNX_RANK_MAX])
+{
+    const onnx_constant *k = NULL;
+    unsigned dropped = 0;
+    if (node->n_input > 1 && node->input[1][0] != 0) {
+        TRY(onnx_node_constant(t->g, node, 1, &k));
+        for (size_t i = 0; i < k->count; i++) {
+            size_t d = 0;
+            if (k->i == NULL) return onnx_node_fail(node, "its axes must be integers");
+            TRY(axis_of(node, x, k->i[i], &d));
+            if (x->dims[d] != 1) return onnx_node_fail(node, "axis %lld is not of size 1", (long long)k->i[i]);
+            dropped |= 1u << d;
+        }
+    }
+    *rank = 0;
+    for (size_t d = 0; d < x->rank; d++)
+        if (k == NULL ? x->dims[d] != 1 : (dropped >> d & 1) == 0) dims[(*rank)++] = x->dims[d];
+    if (*rank == 0) dims[(*rank)++] = 1;
+    return ANNULUS_OK;
+}
+
 annulus_status onnx_tensor_reshape(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     size_t rank = 1, dims[ONNX_RANK_MAX] = {x->count};
@@ -58,6 +81,8 @@ annulus_status onnx_tensor_reshape(onnx_net *t, const Onnx__NodeProto *node, con
     } else if (node->op_type[0] == 'I') { /* Identity */
         rank = x->rank;
         memcpy(dims, x->dims, sizeof dims);
+    } else if (node->op_type[0] == 'S') {
+        TRY(squeezed(t, node, x, &rank, dims));
     } else {
         TRY(onnx_node_constant(t->g, node, 1, &k));
         TRY(shape_of(node, x, k, &rank, dims));
