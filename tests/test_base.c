@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include <math.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,21 @@ static void test_messages(void **state)
     assert_int_equal(fail_prefix(ANNULUS_ERR_INPUT, "%s", "x\ty"), ANNULUS_ERR_INPUT);
     assert_string_equal(annulus_error_message(), "x?y: cell \"a?b?[31m?\xc3\xa9\"");
     assert_string_equal(annulus_status_name(ANNULUS_ERR_INFEASIBLE), "infeasible");
+}
+
+/* The limit on addresses is put back before anything is allocated. */
+static void test_memory_available(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    const size_t all = mem_available();
+    assert_true(all > 1 << 20);
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    const struct rlimit less = {.rlim_cur = 1 << 20, .rlim_max = limit.rlim_max};
+    const int set = setrlimit(RLIMIT_AS, &less);
+    const size_t limited = mem_available();
+    const int back = setrlimit(RLIMIT_AS, &limit);
+    assert_true(set == 0 && back == 0 && limited == 1 << 20);
 }
 
 static void test_memory(void **state)
@@ -338,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_available),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_stream_known_answer),

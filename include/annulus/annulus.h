@@ -223,6 +223,9 @@ ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned th
 /* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
  * `threads` threads (0: all) and writes the answers; checkpoint 1: with annulus_run_resumable and a file. */
 ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint);
+/* Bytes that this process may still take: what the machine has available, at most its limit on addresses; SIZE_MAX if
+ * the system does not say. */
+ANNULUS_API size_t annulus_memory_available(void);
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;

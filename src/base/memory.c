@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
@@ -29,6 +32,29 @@ annulus_status mem_create(size_t count, size_t size, const char *what, void **ou
     memset(p, 0, padded);
     *out = p;
     return ANNULUS_OK;
+}
+
+/* Bytes of MemAvailable, else SIZE_MAX; without memory of its own. */
+static size_t machine_available(void)
+{
+    static const char field[] = "MemAvailable:";
+    char text[1024] = {0};
+    const int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return SIZE_MAX;
+    const ssize_t got = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    const char *at = got > 0 ? strstr(text, field) : NULL;
+    const unsigned long long kilobytes = at == NULL ? 0 : strtoull(at + sizeof field - 1, NULL, 10);
+    return kilobytes == 0 || kilobytes > SIZE_MAX / 1024 ? SIZE_MAX : (size_t)kilobytes * 1024;
+}
+
+size_t mem_available(void)
+{
+    struct rlimit limit;
+    const size_t machine = machine_available();
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= machine)
+        return machine;
+    return (size_t)limit.rlim_cur;
 }
 
 void mem_free(void *p)

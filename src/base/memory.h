@@ -19,6 +19,9 @@ size_t mem_bytes(size_t bytes);
 void mem_wipe_free(void *p, size_t bytes);
 /* Overwrites in a way that the compiler keeps. */
 void mem_wipe(void *p, size_t bytes);
+/* Bytes that this process may still take: what the machine has available, at most the limit on its addresses
+ * (RLIMIT_AS); SIZE_MAX if the system does not say. Limits of a container are not looked at. */
+size_t mem_available(void);
 
 /* Bump allocator over one block; one per thread. */
 typedef struct scratch {

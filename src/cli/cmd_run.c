@@ -72,6 +72,17 @@ static int report_run(void *context, const char *what, size_t done, size_t total
     return r->line->progress.report(r->line->progress.context, what, done, total);
 }
 
+/* A long run that is killed half-way for want of memory is better not begun: said before the key is read. */
+static void warn_of_memory(const annulus_circuit *circuit, const annulus_input *x, const run_command *c)
+{
+    const size_t available = annulus_memory_available();
+    const size_t memory =
+        annulus_circuit_memory(circuit, annulus_input_count(x), c->work.threads, c->checkpoint != NULL);
+    if (memory > available)
+        fprintf(stderr, "memory: %.1f MB are wanted, %.1f MB available: the run may be killed\n", (double)memory / 1e6,
+                (double)available / 1e6);
+}
+
 int cmd_run(int argc, char **argv)
 {
     const struct argp_child children[] = {{&work_argp, 0, NULL, 0}, {0}};
@@ -85,6 +96,7 @@ int cmd_run(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     annulus_status st = annulus_circuit_read(c.circuit, &circuit);
     if (st == ANNULUS_OK) st = annulus_input_read(c.input, &x);
+    if (st == ANNULUS_OK) warn_of_memory(circuit, x, &c);
     progress_begin(&line, c.work.quiet);
     if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, c.work.threads, &line.progress, &key);
     const double start = seconds_now();

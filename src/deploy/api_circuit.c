@@ -260,3 +260,8 @@ size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned
 {
     return circuit_footprint(c->c, samples, threads, checkpoint != 0).peak;
 }
+
+size_t annulus_memory_available(void)
+{
+    return mem_available();
+}
