@@ -2,7 +2,7 @@
 #ifndef NN_NETWORK_H
 #define NN_NETWORK_H
 
-#include "circuit/linear.h"
+#include "nn/gather.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,7 +59,9 @@ typedef struct dense_layer {
                           each is its own */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
-    char op[32];                          /* for people: "conv 3x3"; empty: dense */
+    gather_windows windows; /* of a convolution in one group over the values of the layer before, whose channels and
+                               offsets are together its channels, that can be written; channels 0: not so */
+    char op[32];            /* for people: "conv 3x3"; empty: dense */
 } dense_layer;
 static inline size_t dense_layer_values(const dense_layer *l) /* that the next layer takes */
 {
