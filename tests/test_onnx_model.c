@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For check_onnx: with a path as its only argument, writes the model of seed 1 there and exits; with the name of a wave
- * besides, one of that. "read" and a path: says in JSON what its first layer is. */
+/* For check_onnx: with a path as its only argument, writes the model of seed 1 there and exits; with the name of an
+ * activation besides, one of that wave; with "conv" behind it, one of convolutions. "read" and a path: says in JSON
+ * what its first layer is. */
 #include "wave_fixture.h"
 
 #include "base/memory.h"
+#include "nn/gather.h"
 #include "onnx/onnx_model.h"
 
 #include <stdlib.h>
@@ -37,6 +39,99 @@ static network *wave_model(uint64_t seed, activation act, size_t offsets)
         for (size_t o = 0; o < d->out; o++) d->w_scale[o] = (float)d->w_scale[o], d->bias[o] = (float)d->bias[o];
     }
     return n;
+}
+
+/* One convolution of `rows` channels, all its numbers held by single precision. */
+static void convolution(uint64_t *seed, const gather_windows *g, size_t rows, dense_layer *d)
+{
+    const size_t taps = g->channels * g->kernel[0] * g->kernel[1];
+    size_t count[2];
+    circuit_linear linear;
+    int32_t *W = malloc(rows * taps * sizeof *W);
+    for (size_t i = 0; i < rows * taps; i++) W[i] = (int32_t)(test_random(seed) % 15) - 7;
+    assert_ok(gather_count(g, count));
+    assert_ok(gather_convolution(g, W, rows, 1, &linear));
+    assert_ok(gathered_layer_create(g->channels * g->size[0] * g->size[1], rows * count[0] * count[1], &linear, d));
+    d->windows = *g;
+    for (size_t o = 0; o < d->out; o++) {
+        const size_t each = count[0] * count[1], first = o - o % each;
+        d->channel[o] = (uint32_t)first;
+        d->w_scale[o] = o == first ? (float)(0.1 + test_unit(seed)) : d->w_scale[first];
+        d->bias[o] = o == first ? (float)(test_unit(seed) - 0.5) : d->bias[first];
+    }
+    free(W);
+}
+
+/* 35 inputs, two convolutions, the second with stride and padding, a dense layer and 3 scores. */
+static network *conv_model(uint64_t seed, activation act)
+{
+    const gather_windows first = {
+        .channels = 1, .size = {5, 7}, .kernel = {2, 3}, .stride = {1, 1}, .dilation = {1, 1}};
+    const gather_windows second = {
+        .channels = 3, .size = {4, 5}, .kernel = {3, 3}, .stride = {2, 1}, .dilation = {1, 1}, .pad = {1, 0, 1, 2}};
+    const size_t widths[] = {2 * 2 * 5, 4, 3};
+    network *n, *dense = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+    assert_ok(network_create(35, 4, &n));
+    n->input = (quantizer){.scale = 0.25, .bits = 3};
+    n->shift[3] = 0.5;
+    convolution(&seed, &first, 3, &n->layers[0]);
+    convolution(&seed, &second, 2, &n->layers[1]);
+    for (size_t l = 0; l < 2; l++) {
+        dense_layer *d = &n->layers[2 + l];
+        n->layers[l].act = act;
+        n->layers[l].out_q = (quantizer){.scale = 0.5, .bits = 4, .is_signed = 1, .narrow = 1};
+        *d = dense->layers[l]; /* moved */
+        d->out_q.scale = (float)d->out_q.scale;
+        for (size_t o = 0; o < d->out; o++) {
+            d->w_scale[o] = (float)(activation_is_wave(act) && l == 0 ? d->w_scale[0] : d->w_scale[o]);
+            d->bias[o] = (float)d->bias[o];
+        }
+    }
+    for (size_t l = 0; activation_is_wave(act) && l < 2; l++)
+        for (size_t o = 0; o < n->layers[l].out; o++) n->layers[l].w_scale[o] = n->layers[l].w_scale[0];
+    n->layers[2].act = act;
+    for (size_t l = 0; l < 4; l++) n->layers[l].rise = act == ACTIVATION_TRAPEZOID && l < 3 ? 0.25 : 0;
+    memset(dense->layers, 0, 2 * sizeof *dense->layers);
+    dense->layers_count = 0;
+    network_destroy(dense);
+    assert_ok(network_set_labels(n, NULL, 3));
+    assert_ok(network_check(n));
+    return n;
+}
+
+/* Convolutions come back as they were; dense layers behind them are written as one matrix and read as its block. */
+static void convolutions_come_back_equal(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        network *a = conv_model(seed, (activation)(seed % 8)), *b = NULL;
+        uint8_t *bytes = NULL;
+        size_t len = 0;
+        assert_ok(onnx_model_encode(a, &bytes, &len));
+        assert_ok(onnx_model_decode(bytes, len, "model", &b));
+        assert_int_equal(b->layers_count, 4);
+        for (size_t l = 0; l < 4; l++) {
+            const dense_layer *x = &a->layers[l], *y = &b->layers[l];
+            const linear_block *q = y->linear.blocks;
+            circuit_linear own = x->linear;
+            if (x->W != NULL) assert_ok(linear_dense(x->W, x->out, x->in, &own));
+            const linear_block *p = own.blocks;
+            assert_int_equal(y->linear.blocks_count, 1);
+            assert_true(x->in == y->in && x->out == y->out && x->act == y->act && x->rise == y->rise);
+            assert_true(p->rows == q->rows && p->taps == q->taps && p->places == q->places);
+            assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+            assert_memory_equal(p->from, q->from, p->places * p->taps * sizeof *p->from);
+            assert_memory_equal(p->to, q->to, p->places * p->rows * sizeof *p->to);
+            assert_memory_equal(&x->out_q, &y->out_q, sizeof x->out_q);
+            assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
+            assert_memory_equal(x->bias, y->bias, x->out * sizeof *x->bias);
+            if (x->channel != NULL) assert_memory_equal(x->channel, y->channel, x->out * sizeof *x->channel);
+            if (x->W != NULL) linear_clear(&own);
+        }
+        mem_free(bytes);
+        network_destroy(a);
+        network_destroy(b);
+    }
 }
 
 static void assert_same(const network *a, const network *b)
@@ -203,13 +298,14 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "read") == 0) return describe(argv[2]);
     if (argc >= 2) {
         activation act = ACTIVATION_SIGMOID;
-        if (argc == 3) assert_ok(activation_parse(argv[2], &act));
-        network *n = argc == 3 ? wave_model(1, act, 4) : model(1, act);
+        if (argc >= 3) assert_ok(activation_parse(argv[2], &act));
+        network *n = argc == 4 ? conv_model(1, act) : argc == 3 ? wave_model(1, act, 4) : model(1, act);
         const annulus_status st = onnx_model_write(argv[1], n);
         network_destroy(n);
         return st == ANNULUS_OK ? 0 : 1;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back_equal), cmocka_unit_test(waves_come_back_equal),
+                                       cmocka_unit_test(convolutions_come_back_equal),
                                        cmocka_unit_test(damage_is_survived), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,9 +62,16 @@ typedef enum annulus_optimizer { ANNULUS_ADAM = 0, ANNULUS_SGD = 1 } annulus_opt
 /* Of the learning rate: warm-up over a twentieth and half a cosine, or up over three tenths and down. */
 typedef enum annulus_schedule { ANNULUS_COSINE = 0, ANNULUS_ONE_CYCLE = 1 } annulus_schedule;
 
+/* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros (less than kernel) around a channel. */
+typedef struct annulus_convolution {
+    size_t channels, kernel, stride, padding; /* 1..1024, 1..32, 1..32 */
+} annulus_convolution;
+
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
     size_t hidden_count;
+    annulus_convolution conv[ANNULUS_MAX_HIDDEN]; /* in front of the hidden layers, of images */
+    size_t conv_count;                            /* with hidden_count at most ANNULUS_MAX_HIDDEN */
     const char *activation;         /* "relu", "sigmoid", "tanh", "identity"; waves: "triangle", "trapezoid", "sine",
                                        "square" */
     size_t offsets;                 /* waves: values of one look-up, 1..16 */

@@ -8,6 +8,7 @@
 enum {
     TASK_KEY = 0x300,
     HIDDEN_KEY,
+    CONV_KEY,
     ACTIVATION_KEY,
     OFFSETS_KEY,
     RISE_KEY,
@@ -38,6 +39,11 @@ static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0, "classification (default) or regression", 0},
+    {"conv", CONV_KEY, "CxK[sS][pP],...", 0,
+     "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
+     "zeros "
+     "around (default 0), as 8x5s2,16x3p1; or 0 for none (the default)",
+     0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
     {"activation", ACTIVATION_KEY, "NAME", 0,
      "relu (default), sigmoid, tanh or identity; waves: triangle, trapezoid, sine or square", 0},
@@ -65,6 +71,47 @@ static size_t parse_widths(const char *option, char *arg, struct argp_state *sta
         widths[count++] = parse_size(state, option, part, 1, 8192);
     }
     return count;
+}
+
+/* The number behind the letter that *at begins with, or `missing`. */
+static size_t parse_letter(struct argp_state *state, char **at, char letter, size_t missing, size_t least)
+{
+    char digits[8] = "";
+    if (**at != letter) return missing;
+    const size_t len = strspn(*at + 1, "0123456789");
+    if (len == 0) argp_error(state, "--conv: a number is missing behind the %c of \"%s\"", letter, *at);
+    if (len < sizeof digits) memcpy(digits, *at + 1, len);
+    *at += 1 + len;
+    return parse_size(state, "--conv", digits, least, 32);
+}
+
+/* CxK[sS][pP]. */
+static annulus_convolution parse_convolution(struct argp_state *state, char *part)
+{
+    annulus_convolution c;
+    char *at = strchr(part, 'x');
+    if (at == NULL || at == part)
+        argp_error(state, "--conv \"%s\": channels x kernel, as 8x5, with s2 for a stride, p1 for padding", part);
+    *at = 0;
+    c.channels = parse_size(state, "--conv", part, 1, 1024);
+    *at = 'x';
+    c.kernel = parse_letter(state, &at, 'x', 0, 1);
+    c.stride = parse_letter(state, &at, 's', 1, 1);
+    c.padding = parse_letter(state, &at, 'p', 0, 0);
+    if (*at != 0) argp_error(state, "--conv %s: \"%s\" is left over", part, at);
+    if (c.padding >= c.kernel) argp_error(state, "--conv %s: the padding must be less than the kernel", part);
+    return c;
+}
+
+static void parse_convolutions(train_command *c, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    c->o.conv_count = 0;
+    if (strcmp(arg, "0") == 0) return;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (c->o.conv_count == ANNULUS_MAX_HIDDEN) argp_error(state, "--conv: at most %d layers", ANNULUS_MAX_HIDDEN);
+        c->o.conv[c->o.conv_count++] = parse_convolution(state, part);
+    }
 }
 
 /* One number for all layers, or as many as layers. */
@@ -151,6 +198,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->shaped = 1;
         c->o.hidden_count = parse_widths("--hidden", arg, state, c->o.hidden);
         break;
+    case CONV_KEY:
+        c->shaped = 1;
+        parse_convolutions(c, arg, state);
+        break;
     case DISTILL_KEY:
         c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill);
         break;
@@ -174,15 +225,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.hidden_count + 1)
+        if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
             argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
-                       c->weight_bits_count, c->o.hidden_count + 1);
+                       c->weight_bits_count, c->o.conv_count + c->o.hidden_count + 1);
         if (c->training.rounds && c->o.target_error == 0)
             argp_error(state, "--rounding-bits goes with --target-p-error");
+        if (c->o.conv_count > 0 && c->o.offsets > 1)
+            argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
+        if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
+            argp_error(state, "--conv and --hidden: at most %d layers together", ANNULUS_MAX_HIDDEN);
         if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
         if (c->from != NULL && c->shaped)
-            argp_error(state,
-                       "--from gives layers, activation and bits: leave out --hidden, --activation and --...-bits");
+            argp_error(
+                state,
+                "--from gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits");
         if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
             argp_error(state, "--task regression goes with --csv: IDX labels are classes");
         break;

@@ -52,9 +52,14 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     train_options_init(t);
     if (o->hidden_count > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u are possible", o->hidden_count, TRAIN_MAX_HIDDEN);
+    if (o->conv_count > TRAIN_MAX_HIDDEN)
+        return fail(ANNULUS_ERR_INPUT, "%zu convolutions: at most %u are possible", o->conv_count, TRAIN_MAX_HIDDEN);
     TRY(activation_parse(o->activation, &t->act));
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
+    t->conv_count = o->conv_count;
+    for (size_t i = 0; i < o->conv_count; i++)
+        t->conv[i] = (train_convolution){o->conv[i].channels, o->conv[i].kernel, o->conv[i].stride, o->conv[i].padding};
     memcpy(t->distill, o->distill, sizeof t->distill);
     t->distill_count = o->distill_count;
     t->offsets = o->offsets;

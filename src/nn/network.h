@@ -2,7 +2,7 @@
 #ifndef NN_NETWORK_H
 #define NN_NETWORK_H
 
-#include "circuit/linear.h"
+#include "nn/gather.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,7 +59,9 @@ typedef struct dense_layer {
                           each is its own */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
-    char op[32];                          /* for people: "conv 3x3"; empty: dense */
+    gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
+                               one: as gather_convolution makes it, its channels followed by offsets; channels 0: not */
+    char op[32];            /* for people: "conv 3x3"; empty: dense */
 } dense_layer;
 static inline size_t dense_layer_values(const dense_layer *l) /* that the next layer takes */
 {
@@ -91,7 +93,7 @@ void network_destroy(network *n);
 size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
 /* Values of a source, 0: the network's input. */
 size_t network_source_values(const network *n, size_t source);
-/* Whether all layers are dense and take the values of the layer before alone: all that can be trained and written. */
+/* Whether all layers are dense and take the values of the layer before alone: all that training can go on from. */
 int network_is_dense(const network *n);
 /* Integers by which layer i multiplies the integers of its sources, in their order, so that all are multiples of one
  * real number, *unit. ANNULUS_ERR_INPUT: the scales of the sources are in no ratio of integers up to

@@ -23,6 +23,7 @@ typedef struct builder {
     Onnx__GraphProto graph;
     size_t nodes_max, tensors_max;
     const char *value; /* name of the current value */
+    int spatial;       /* it has channels, rows and columns */
 } builder;
 
 static void *take(builder *b, size_t bytes)
@@ -48,7 +49,7 @@ static void *initializer(builder *b, char *name, int32_t type, size_t size, size
     t->has_data_type = 1;
     t->data_type = (int32_t)type;
     t->n_dims = rank;
-    t->dims = take(b, 3 * sizeof *t->dims);
+    t->dims = take(b, 4 * sizeof *t->dims);
     t->has_raw_data = 1;
     t->raw_data.len = size;
     for (size_t i = 0; i < rank; i++) {
@@ -70,6 +71,11 @@ static float *tensor(builder *b, char *name, size_t rows, size_t columns)
                        : columns == 0 ? 1
                                       : 2,
                        dims);
+}
+
+static float *floats(builder *b, char *name, size_t rank, const size_t *dims)
+{
+    return initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof(float), rank, dims);
 }
 
 static char *scalar(builder *b, const char *what, size_t index, double v)
@@ -116,6 +122,14 @@ static void attribute_int(builder *b, Onnx__NodeProto *n, const char *name, int6
     a->i = v;
 }
 
+static void attribute_ints(builder *b, Onnx__NodeProto *n, const char *name, const size_t *v, size_t count)
+{
+    Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    a->n_ints = count;
+    a->ints = take(b, count * sizeof *a->ints);
+    for (size_t i = 0; i < count; i++) a->ints[i] = (int64_t)v[i];
+}
+
 /* Quant of `input` with the scale named; returns the output's name. */
 static char *quant(builder *b, size_t index, char *input, char *scale, const quantizer *q)
 {
@@ -155,38 +169,6 @@ static annulus_status encode_input(builder *b, const network *n)
     return ANNULUS_OK;
 }
 
-/* The signed Quant that holds every weight, narrow where its least value is absent. */
-static quantizer weight_quantizer(const dense_layer *l)
-{
-    quantizer q = {.scale = 1, .bits = l->weight_bits < 2 ? 2 : l->weight_bits, .is_signed = 1, .narrow = 1};
-    int32_t least = 0, most = 0;
-    for (size_t i = 0; i < l->in * l->out; i++) {
-        least = l->W[i] < least ? l->W[i] : least;
-        most = l->W[i] > most ? l->W[i] : most;
-    }
-    if (most >= (int32_t)1 << (q.bits - 1)) q.bits++; /* +2^(bits-1) is allowed in a network */
-    q.narrow = least > -((int32_t)1 << (q.bits - 1));
-    return q;
-}
-
-static annulus_status encode_linear(builder *b, const dense_layer *l, size_t index)
-{
-    char *weights = name_of(b, "weights", index), *scales = name_of(b, "weight_scales", index),
-         *bias = name_of(b, "bias", index);
-    float *w = tensor(b, weights, l->out, l->in), *s = tensor(b, scales, l->out, 1), *c = tensor(b, bias, l->out, 0);
-    const quantizer q = weight_quantizer(l);
-    for (size_t o = 0; o < l->out; o++) {
-        TRY(narrow_float(l->w_scale[o], "weight scale", o, &s[o]));
-        TRY(narrow_float(l->bias[o], "bias", o, &c[o]));
-        for (size_t i = 0; i < l->in; i++) w[o * l->in + i] = s[o] * (float)l->W[o * l->in + i];
-    }
-    char *const inputs[3] = {(char *)(uintptr_t)b->value, quant(b, 1000 + index, weights, scales, &q), bias};
-    Onnx__NodeProto *gemm = node(b, "Gemm", index, 3, inputs);
-    attribute_int(b, gemm, "transB", 1);
-    b->value = gemm->output[0];
-    return ANNULUS_OK;
-}
-
 static char *apply(builder *b, const char *op, char *x, char *y)
 {
     char *const inputs[2] = {x, y};
@@ -198,16 +180,87 @@ static char *number(builder *b, double v)
     return scalar(b, "number", b->graph.n_initializer, v);
 }
 
-/* x as (batch, first) or (batch, first, 1). */
-static char *reshape(builder *b, char *x, size_t first, int deep)
+/* x as (batch, dims). */
+static char *reshape(builder *b, char *x, size_t rank, const size_t *dims)
 {
-    const size_t dims[] = {deep ? 3 : 2};
+    const size_t length = rank + 1;
     char *name = name_of(b, "shape", b->graph.n_initializer);
-    int64_t *shape = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *shape, 1, dims);
+    int64_t *shape = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *shape, 1, &length);
     shape[0] = 0; /* the batch as it is */
-    shape[1] = (int64_t)first;
-    if (deep) shape[2] = 1;
+    for (size_t d = 0; d < rank; d++) shape[d + 1] = (int64_t)dims[d];
     return apply(b, "Reshape", x, name);
+}
+
+/* The current value as the layer takes it: channels, rows and columns, or flat. */
+static void shape_value(builder *b, const dense_layer *l)
+{
+    const gather_windows *g = &l->windows;
+    const size_t dims[3] = {g->channels, g->size[0], g->size[1]};
+    char *x = (char *)(uintptr_t)b->value;
+    if (l->W == NULL && !b->spatial) b->value = reshape(b, x, 3, dims);
+    if (l->W != NULL && b->spatial) b->value = apply(b, "Flatten", x, NULL);
+}
+
+/* Weights of a layer: rows of taps, each with one scale and bias, those of its outputs from row*places on. */
+typedef struct rows {
+    size_t rows, taps, places;
+    const int32_t *W;
+    unsigned bits; /* at least */
+} rows;
+
+static rows rows_of(const dense_layer *l)
+{
+    const linear_block *k = l->linear.blocks;
+    if (l->W == NULL) return (rows){k->rows, k->taps, k->places, k->W, 2};
+    return (rows){l->out, l->in, 1, l->W, l->weight_bits < 2 ? 2 : l->weight_bits};
+}
+
+/* The signed Quant that holds every weight, narrow where its least value is absent. */
+static quantizer weight_quantizer(const rows *r)
+{
+    quantizer q = {.scale = 1, .bits = r->bits, .is_signed = 1, .narrow = 1};
+    int32_t least = 0, most = 0;
+    for (size_t i = 0; i < r->rows * r->taps; i++) {
+        least = r->W[i] < least ? r->W[i] : least;
+        most = r->W[i] > most ? r->W[i] : most;
+    }
+    /* +2^(bits-1) is allowed in a network */
+    while (most >= (int32_t)1 << (q.bits - 1) || least < -((int32_t)1 << (q.bits - 1))) q.bits++;
+    q.narrow = least > -((int32_t)1 << (q.bits - 1));
+    return q;
+}
+
+/* Conv or Gemm of the current value, which is shaped for it. */
+static annulus_status encode_linear(builder *b, const dense_layer *l, size_t index)
+{
+    const rows r = rows_of(l);
+    const gather_windows *g = &l->windows;
+    const int conv = l->W == NULL;
+    char *weights = name_of(b, "weights", index), *scales = name_of(b, "weight_scales", index),
+         *bias = name_of(b, "bias", index);
+    const size_t dims[4] = {r.rows, conv ? g->channels : r.taps, g->kernel[0], g->kernel[1]},
+                 ones[4] = {r.rows, 1, 1, 1};
+    float *w = floats(b, weights, conv ? 4 : 2, dims), *s = floats(b, scales, conv ? 4 : 2, ones),
+          *c = tensor(b, bias, r.rows, 0);
+    const quantizer q = weight_quantizer(&r);
+    for (size_t o = 0; o < r.rows; o++) {
+        TRY(narrow_float(l->w_scale[o * r.places], "weight scale", o, &s[o]));
+        TRY(narrow_float(l->bias[o * r.places], "bias", o, &c[o]));
+        for (size_t i = 0; i < r.taps; i++) w[o * r.taps + i] = s[o] * (float)r.W[o * r.taps + i];
+    }
+    shape_value(b, l);
+    char *const inputs[3] = {(char *)(uintptr_t)b->value, quant(b, 1000 + index, weights, scales, &q), bias};
+    Onnx__NodeProto *n = node(b, conv ? "Conv" : "Gemm", index, 3, inputs);
+    if (conv) {
+        attribute_ints(b, n, "kernel_shape", g->kernel, 2);
+        attribute_ints(b, n, "strides", g->stride, 2);
+        attribute_ints(b, n, "pads", g->pad, 4);
+    } else {
+        attribute_int(b, n, "transB", 1);
+    }
+    b->value = n->output[0];
+    b->spatial = conv;
+    return ANNULUS_OK;
 }
 
 /* 1 - 4*|u - floor(u + 1/2)| */
@@ -241,10 +294,12 @@ static void encode_wave(builder *b, const dense_layer *l)
         char *name = name_of(b, "offsets", b->graph.n_initializer);
         float *f = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *f, 3, dims);
         for (size_t j = 0; j < l->offsets; j++) f[j] = (float)(0.5 * (double)j / (double)l->offsets);
-        u = apply(b, "Add", reshape(b, u, l->out, 1), name);
+        const size_t deep[] = {l->out, 1};
+        u = apply(b, "Add", reshape(b, u, 2, deep), name);
     }
     u = wave(b, l, u);
-    b->value = l->offsets > 1 ? reshape(b, u, dense_layer_values(l), 0) : u;
+    const size_t values = dense_layer_values(l);
+    b->value = l->offsets > 1 ? reshape(b, u, 1, &values) : u;
 }
 
 static annulus_status encode_layer(builder *b, const dense_layer *l, size_t index, int last)
@@ -320,8 +375,8 @@ static annulus_status encode_graph(builder *b, const network *n)
 {
     onnx__graph_proto__init(&b->graph);
     b->graph.name = (char *)(uintptr_t) "annulus";
-    b->nodes_max = 3 + 15 * n->layers_count;
-    b->tensors_max = 5 + 17 * n->layers_count;
+    b->nodes_max = 3 + 16 * n->layers_count;
+    b->tensors_max = 5 + 18 * n->layers_count;
     b->graph.node = take(b, b->nodes_max * sizeof *b->graph.node);
     b->graph.initializer = take(b, b->tensors_max * sizeof *b->graph.initializer);
     b->value = "x";
@@ -395,16 +450,34 @@ static size_t builder_bytes(const network *n)
 {
     size_t bytes = 4 * NODE_BYTES + 4 * n->inputs * sizeof(float);
     for (size_t i = 0; i < n->layers_count; i++) {
-        const dense_layer *l = &n->layers[i];
-        bytes += NODE_BYTES + (l->in * l->out + 2 * l->out) * sizeof(float);
+        const rows r = rows_of(&n->layers[i]);
+        bytes += NODE_BYTES + (r.rows * r.taps + 2 * r.rows) * sizeof(float);
     }
     return bytes;
 }
 
+/* Chains of dense layers and convolutions; with convolutions of one value a neuron, as those are read. */
+static annulus_status writable(const network *n)
+{
+    int gathered = 0, several = 0;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const dense_layer *l = &n->layers[i];
+        uint32_t sources[NETWORK_MAX_LAYERS];
+        if (network_sources(n, i, sources) != 1 || sources[0] != i || (l->W == NULL && l->windows.channels == 0))
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu is neither dense nor a convolution that was trained here, or has branches: the "
+                        "network cannot be written",
+                        i + 1);
+        gathered |= l->W == NULL;
+        several |= l->offsets > 1;
+    }
+    if (!gathered || !several) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "a network of convolutions with waves at several offsets cannot be written");
+}
+
 annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)
 {
-    if (!network_is_dense(n))
-        return fail(ANNULUS_ERR_INPUT, "a network with layers that are not dense, or branches, cannot be written");
+    TRY(writable(n));
     builder b = {.value = NULL};
     metadata text = {NULL, NULL};
     TRY(network_check(n));

@@ -11,6 +11,8 @@
 
 #define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
+#define CONV_CHANNELS_MAX 1024u
+#define CONV_KERNEL_MAX 32u
 
 void train_options_init(train_options *o)
 {
@@ -53,16 +55,32 @@ static annulus_status wave_options_check(const train_options *o)
     return range_check("phase_noise", o->phase_noise, 0, activation_is_wave(o->act) ? 0.25 : 10);
 }
 
+static annulus_status convolutions_check(const train_options *o)
+{
+    TRY(range_check("the number of convolutions", (double)o->conv_count, 0, TRAIN_MAX_HIDDEN));
+    for (size_t i = 0; i < o->conv_count; i++) {
+        const train_convolution *c = &o->conv[i];
+        TRY(range_check("the channels of a convolution", (double)c->channels, 1, CONV_CHANNELS_MAX));
+        TRY(range_check("the kernel of a convolution", (double)c->kernel, 1, CONV_KERNEL_MAX));
+        TRY(range_check("the stride of a convolution", (double)c->stride, 1, CONV_KERNEL_MAX));
+        TRY(range_check("the padding of a convolution, less than its kernel,", (double)c->padding, 0,
+                        (double)(c->kernel - 1)));
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status options_check(const train_options *o)
 {
-    TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0, TRAIN_MAX_HIDDEN));
+    TRY(convolutions_check(o));
+    TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0,
+                    (double)(TRAIN_MAX_HIDDEN - o->conv_count)));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
     TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->distill_count; i++)
         TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, LAYERS_WIDTH_MAX));
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
-    for (size_t i = 0; i <= o->hidden_count; i++)
+    for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)
         if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
     const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
     TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
@@ -227,6 +245,7 @@ static annulus_status teach(const loop *l, train_model *teacher)
     double loss;
     memcpy(o.hidden, o.distill, sizeof o.hidden);
     o.hidden_count = o.distill_count;
+    o.conv_count = 0;
     o.act = ACTIVATION_RELU;
     o.from = NULL;
     o.phase_noise = o.value_noise = o.outlier = o.target_error = o.sparsity = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantization-aware training of fully connected networks. */
+/* Quantization-aware training of fully connected and convolutional networks. */
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
 
@@ -9,12 +9,19 @@
 
 #define TRAIN_MAX_HIDDEN 16u
 
+/* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros around each channel. */
+typedef struct train_convolution {
+    size_t channels, kernel, stride, padding;
+} train_convolution;
+
 typedef enum train_optimizer { TRAIN_ADAM, TRAIN_SGD } train_optimizer;
 typedef enum train_schedule { TRAIN_COSINE, TRAIN_ONE_CYCLE } train_schedule;
 
 typedef struct train_options {
     size_t hidden[TRAIN_MAX_HIDDEN];
     size_t hidden_count;
+    train_convolution conv[TRAIN_MAX_HIDDEN]; /* (conv_count) layers in front of the hidden ones, of images */
+    size_t conv_count;                        /* 0: none; with hidden_count at most TRAIN_MAX_HIDDEN */
     activation act;
     size_t offsets; /* waves: values of one look-up, 1..16 */
     double rise;    /* waves: of a trapezoid; square learns by the slope of that trapezoid; (0, 1/2] */

@@ -17,13 +17,21 @@ typedef struct pass {
     size_t layer, rows;
 } pass;
 
+static void chunk_rows(const pass *p, size_t chunk, size_t *first, size_t *end)
+{
+    const size_t at = chunk * TRAIN_ROWS, behind = at + TRAIN_ROWS < p->rows ? at + TRAIN_ROWS : p->rows;
+    const size_t places = p->m->layer[p->layer].places;
+    *first = at * places;
+    *end = behind * places;
+}
+
 /* One row of d: gradient at y on entry, at the normalised accumulator on return; sums are added to part. */
 static float through_row(const pass *p, const train_layer *l, size_t row, float scale, float *d, float *part)
 {
     const size_t n = l->out;
     const float *z = l->z + row * n, *noisy = l->noisy + row * n, *v = l->v + row * n, *y = l->y + row * n;
     const float lo = ((float)l->lo - 0.5f) * scale, hi = ((float)l->hi + 0.5f) * scale;
-    const float pull = 2.0f * p->m->outlier / (float)p->rows;
+    const float pull = 2.0f * p->m->outlier / (float)(p->rows * l->places);
     float *mean_d = part, *mean_dz = part + n, *gamma = part + 2 * n, *beta = part + 3 * n, step = 0;
     for (size_t o = 0; o < n; o++) {
         float dv = d[o];
@@ -55,7 +63,8 @@ static annulus_status through_chunk(void *context, size_t chunk, unsigned worker
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    size_t first, end;
+    chunk_rows(p, chunk, &first, &end);
     const float scale = expf(l->step.x[0]);
     float *part = l->part + chunk * (4 * l->out + 1);
     memset(part, 0, (4 * l->out + 1) * sizeof *part);
@@ -79,32 +88,48 @@ static void reduce(const pass *p, size_t chunks)
 {
     const train_layer *l = &p->m->layer[p->layer];
     for (size_t o = 0; o < l->out; o++) {
-        l->mean_d[o] = sum_parts(l, chunks, o) / (float)p->rows;
-        l->mean_dz[o] = sum_parts(l, chunks, l->out + o) / (float)p->rows;
+        l->mean_d[o] = sum_parts(l, chunks, o) / (float)(p->rows * l->places);
+        l->mean_dz[o] = sum_parts(l, chunks, l->out + o) / (float)(p->rows * l->places);
         l->gamma.g[o] = sum_parts(l, chunks, 2 * l->out + o);
         l->beta.g[o] = sum_parts(l, chunks, 3 * l->out + o);
     }
     l->step.g[0] = sum_parts(l, chunks, 4 * l->out);
 }
 
-/* dz of this chunk through batch normalisation, then the gradient at the layer's input. */
+/* dz of this chunk through batch normalisation, then the gradient at the layer's input and, of a convolution, its
+ * part of the weights'. */
 static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
 {
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t first = chunk * TRAIN_ROWS, count = first + TRAIN_ROWS < p->rows ? TRAIN_ROWS : p->rows - first;
-    for (size_t i = first; !l->last && !train_has_waves(l) && i < first + count; i++)
+    size_t first, end;
+    chunk_rows(p, chunk, &first, &end);
+    const size_t count = end - first;
+    for (size_t i = first; !l->last && !train_has_waves(l) && i < end; i++)
         for (size_t o = 0; o < l->out; o++) {
             float *d = l->dz + i * l->out + o;
             *d = l->inv[o] * (*d - l->mean_d[o] - l->z[i * l->out + o] * l->mean_dz[o]);
         }
+    if (l->from != NULL)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)l->out, (blasint)l->in, (blasint)count, 1.0f,
+                    l->dz + first * l->out, (blasint)l->out, l->patch + first * l->in, (blasint)l->in, 0.0f,
+                    l->dw + chunk * l->w.n, (blasint)l->in);
     if (p->layer == 0) return ANNULUS_OK;
-    float *before = train_has_waves(&l[-1]) ? l[-1].dy : l[-1].dz;
+    float *values = train_has_waves(&l[-1]) ? l[-1].dy : l[-1].dz, *before = l->from != NULL ? l->dpatch : values;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)l->out, 1.0f,
                 l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, before + first * l->in,
                 (blasint)l->in);
+    if (l->from != NULL) train_conv_scatter(l, first / l->places, count / l->places, values);
     return ANNULUS_OK;
+}
+
+/* Gradients of `count` weights of a convolution from number `at` on. */
+static void sum_chunks(const train_layer *l, size_t chunks, size_t at, size_t count)
+{
+    memcpy(l->w.g + at, l->dw + at, count * sizeof(float));
+    for (size_t c = 1; c < chunks; c++)
+        for (size_t i = at; i < at + count; i++) l->w.g[i] += l->dw[c * l->w.n + i];
 }
 
 /* Gradients of TRAIN_CHANNELS rows of the weights. */
@@ -115,11 +140,14 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
     const train_layer *l = &p->m->layer[p->layer];
     const size_t first = chunk * TRAIN_CHANNELS,
                  count = first + TRAIN_CHANNELS < l->out ? TRAIN_CHANNELS : l->out - first;
-    const float *x = p->layer == 0 ? p->m->x : l[-1].y;
     float *g = l->w.g + first * l->in;
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)p->rows, 1.0f,
-                l->dz + first, (blasint)l->out, x, (blasint)l->in, 0.0f, g, (blasint)l->in);
-    for (size_t i = 0; p->layer == 0 && i < l->in; i++)
+    if (l->from != NULL)
+        sum_chunks(l, (p->rows + TRAIN_ROWS - 1) / TRAIN_ROWS, first * l->in, count * l->in);
+    else
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)p->rows, 1.0f,
+                    l->dz + first, (blasint)l->out, train_inputs(p->m, p->layer), (blasint)l->in, 0.0f, g,
+                    (blasint)l->in);
+    for (size_t i = 0; p->layer == 0 && l->from == NULL && i < l->in; i++)
         for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
     if (train_has_waves(l)) train_wave_gradients(&p->m->layer[p->layer], first, count);
     return ANNULUS_OK;

@@ -105,6 +105,10 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) write_f64(&w, reals[i]);
     write_u64s(&w, wholes, sizeof wholes / sizeof *wholes);
     for (size_t i = 0; i < o->distill_count; i++) write_u64(&w, o->distill[i]);
+    for (size_t i = 0; i < o->conv_count; i++) {
+        const uint64_t shape[] = {o->conv[i].channels, o->conv[i].kernel, o->conv[i].stride, o->conv[i].padding};
+        write_u64s(&w, shape, sizeof shape / sizeof *shape);
+    }
     for (size_t i = 0; m->class_weight != NULL && i < t->outputs; i++) write_f64(&w, (double)m->class_weight[i]);
     write_bytes(&w, t->q, t->count * t->features);
     if (t->target != NULL)

@@ -17,9 +17,15 @@ typedef struct values {
 typedef struct product {
     const values *in;
     size_t out;
-    const double *W; /* (out,width) */
-    double *y;       /* (count,out) */
+    const double *W;           /* (out,width), or that of the block */
+    const linear_block *block; /* of a convolution; NULL: dense */
+    double *y;                 /* (count,out) */
 } product;
+
+static size_t fewer(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 static annulus_status values_create(size_t count, size_t width, values *out)
 {
@@ -38,12 +44,32 @@ static annulus_status values_load(const train_data *t, const size_t *order, size
     return ANNULUS_OK;
 }
 
+/* Samples [first, first + count) through the block: a product of the windows of each. */
+static annulus_status gathered_samples(const product *p, size_t first, size_t count)
+{
+    const linear_block *b = p->block;
+    const size_t taps = b->places * b->taps, sums = b->places * b->rows;
+    void *room;
+    TRY(mem_create(taps + sums, sizeof(double), "windows", &room));
+    double *window = room, *sum = window + taps;
+    for (size_t i = first; i < first + count; i++) {
+        const double *x = p->in->x + i * p->in->width;
+        for (size_t k = 0; k < taps; k++) window[k] = b->from[k] == LINEAR_NOTHING ? 0 : x[b->from[k]];
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)b->places, (blasint)b->rows, (blasint)b->taps,
+                    1.0, window, (blasint)b->taps, p->W, (blasint)b->taps, 0.0, sum, (blasint)b->rows);
+        for (size_t k = 0; k < sums; k++) p->y[i * p->out + b->to[k]] = sum[k];
+    }
+    mem_free(room);
+    return ANNULUS_OK;
+}
+
 static annulus_status product_block(void *context, size_t item, unsigned worker)
 {
     (void)worker;
     const product *p = context;
     const size_t first = item * TRAIN_BLOCK, left = p->in->count - first,
                  count = left < TRAIN_BLOCK ? left : TRAIN_BLOCK;
+    if (p->block != NULL) return gathered_samples(p, first, count);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)p->out, (blasint)p->in->width, 1.0,
                 p->in->x + first * p->in->width, (blasint)p->in->width, p->W, (blasint)p->in->width, 0.0,
                 p->y + first * p->out, (blasint)p->out);
@@ -54,11 +80,13 @@ static annulus_status product_block(void *context, size_t item, unsigned worker)
 static annulus_status accumulate(const values *in, const dense_layer *d, unsigned threads, values *sums)
 {
     void *W;
-    TRY(mem_create(d->in * d->out, sizeof(double), "weights", &W));
-    for (size_t i = 0; i < d->in * d->out; i++) ((double *)W)[i] = d->W[i];
+    const linear_block *b = d->W == NULL ? d->linear.blocks : NULL; /* training makes single ones */
+    const size_t weights = b != NULL ? b->rows * b->taps : d->in * d->out;
+    TRY(mem_create(weights, sizeof(double), "weights", &W));
+    for (size_t i = 0; i < weights; i++) ((double *)W)[i] = b != NULL ? b->W[i] : d->W[i];
     annulus_status st = values_create(in->count, d->out, sums);
     if (st == ANNULUS_OK) {
-        product p = {.in = in, .out = d->out, .W = W, .y = sums->x};
+        product p = {.in = in, .out = d->out, .W = W, .block = b, .y = sums->x};
         st = parallel_for((in->count + TRAIN_BLOCK - 1) / TRAIN_BLOCK, threads, product_block, &p);
     }
     mem_free(W);
@@ -86,39 +114,56 @@ static annulus_status activate(const dense_layer *d, double unit, train_random *
     return ANNULUS_OK;
 }
 
-static void moments(const values *sums, size_t o, double *mean, double *variance)
+/* The outputs [o*places, (o + 1)*places) of channel o. */
+static void moments(const values *sums, size_t o, size_t places, double *mean, double *variance)
 {
+    const double count = (double)(sums->count * places);
     double sum = 0, square = 0;
-    for (size_t i = 0; i < sums->count; i++) sum += sums->x[i * sums->width + o];
-    *mean = sum / (double)sums->count;
-    for (size_t i = 0; i < sums->count; i++) {
-        const double e = sums->x[i * sums->width + o] - *mean;
-        square += e * e;
-    }
-    *variance = square / (double)sums->count;
+    for (size_t i = 0; i < sums->count; i++)
+        for (size_t p = 0; p < places; p++) sum += sums->x[i * sums->width + o * places + p];
+    *mean = sum / count;
+    for (size_t i = 0; i < sums->count; i++)
+        for (size_t p = 0; p < places; p++) {
+            const double e = sums->x[i * sums->width + o * places + p] - *mean;
+            square += e * e;
+        }
+    *variance = square / count;
 }
 
-/* Integer weights, and w_scale the scale of each row. */
-static void whole_weights(const train_layer *l, dense_layer *d)
+/* Integer weights of channel o. */
+static int32_t *weights_of(const train_layer *l, const dense_layer *d, size_t o)
 {
-    d->weight_bits = l->bits;
+    return (d->W == NULL ? d->linear.blocks[0].W : d->W) + o * l->in;
+}
+
+/* Integer weights, and w_scale the scale of each channel. */
+static void whole_weights(const train_layer *l, const train_layer *before, dense_layer *d)
+{
+    if (d->W != NULL) d->weight_bits = l->bits;
     for (size_t o = 0; o < l->out; o++) {
         const float s = l->scale[o];
-        d->w_scale[o] = (double)s;
-        for (size_t i = 0; i < l->in; i++) d->W[o * l->in + i] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
+        int32_t *W = weights_of(l, d, o);
+        for (size_t p = 0; p < l->places; p++) d->w_scale[o * l->places + p] = (double)s;
+        for (size_t i = 0; i < l->in; i++) {
+            const size_t at = d->W == NULL || before == NULL ? i : train_conv_number(before, i);
+            W[at] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
+        }
     }
 }
 
 /* A negative gain turns into negated weights; one that vanishes into none. */
-static void set_affine(dense_layer *d, size_t o, double gain, double bias)
+static void set_affine(const train_layer *l, dense_layer *d, size_t o, double gain, double bias)
 {
     const float scale = (float)fabs(gain);
+    int32_t *W = weights_of(l, d, o);
     if (!isnormal(scale))
-        memset(d->W + o * d->in, 0, d->in * sizeof *d->W);
+        memset(W, 0, l->in * sizeof *W);
     else if (gain < 0)
-        for (size_t i = 0; i < d->in; i++) d->W[o * d->in + i] = -d->W[o * d->in + i];
-    d->w_scale[o] = isnormal(scale) ? (double)scale : 1.0;
-    d->bias[o] = (double)(float)bias;
+        for (size_t i = 0; i < l->in; i++) W[i] = -W[i];
+    for (size_t p = o * l->places; p < (o + 1) * l->places; p++) {
+        d->w_scale[p] = isnormal(scale) ? (double)scale : 1.0;
+        d->bias[p] = (double)(float)bias;
+    }
 }
 
 static quantizer out_quantizer(const train_layer *l, double scale)
@@ -137,7 +182,7 @@ static void fold_waves(const train_layer *l, double noise, dense_layer *d)
     d->offsets = l->offsets;
     d->noise = noise;
     d->out_q = out_quantizer(l, (double)(1.0f / (float)l->hi));
-    for (size_t o = 0; o < l->out; o++) d->bias[o] = (double)(l->beta.x[o] - l->base[o]);
+    for (size_t p = 0; p < d->out; p++) d->bias[p] = (double)(l->beta.x[p / l->places] - l->base[p / l->places]);
 }
 
 static void fold_hidden(const train_layer *l, const values *sums, double unit, dense_layer *d)
@@ -146,10 +191,10 @@ static void fold_hidden(const train_layer *l, const values *sums, double unit, d
     d->out_q = out_quantizer(l, (double)expf(l->step.x[0]));
     for (size_t o = 0; o < l->out; o++) {
         double mean, variance;
-        moments(sums, o, &mean, &variance);
-        const double w = d->w_scale[o] * unit;
+        moments(sums, o, l->places, &mean, &variance);
+        const double scale = d->w_scale[o * l->places], w = scale * unit;
         const double gain = (double)l->gamma.x[o] / sqrt(w * w * variance + (double)TRAIN_EPSILON);
-        set_affine(d, o, gain * d->w_scale[o], (double)l->beta.x[o] - gain * w * mean);
+        set_affine(l, d, o, gain * scale, (double)l->beta.x[o] - gain * w * mean);
     }
 }
 
@@ -157,7 +202,7 @@ static void fold_last(const train_layer *l, const train_data *t, dense_layer *d)
 {
     for (size_t o = 0; o < l->out; o++) {
         const double gain = t->target == NULL ? 1 : t->t_gain[o], shift = t->target == NULL ? 0 : t->t_mean[o];
-        set_affine(d, o, gain * d->w_scale[o], gain * (double)l->beta.x[o] + shift);
+        set_affine(l, d, o, gain * d->w_scale[o], gain * (double)l->beta.x[o] + shift);
     }
 }
 
@@ -167,8 +212,9 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, val
     for (size_t i = 0; i < m->layers; i++) {
         const train_layer *l = &m->layer[i];
         dense_layer *d = &n->layers[i];
-        TRY(dense_layer_create(l->in, l->out, d));
-        whole_weights(l, d);
+        const train_layer *before = i == 0 ? NULL : l - 1;
+        TRY(l->from != NULL ? train_conv_fold(l, before, d) : dense_layer_create(l->in, l->out, d));
+        whole_weights(l, before, d);
         if (l->last) {
             fold_last(l, t, d);
             break;
@@ -182,8 +228,8 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, val
         if (st == ANNULUS_OK) {
             fold_hidden(l, &sums, unit, d);
             /* signs may have changed: the sums follow */
-            for (size_t o = 0; o < l->out; o++)
-                for (size_t k = 0; l->gamma.x[o] < 0 && k < sums.count; k++) sums.x[k * l->out + o] *= -1;
+            for (size_t o = 0; o < d->out; o++)
+                for (size_t k = 0; l->gamma.x[o / l->places] < 0 && k < sums.count; k++) sums.x[k * d->out + o] *= -1;
         }
         mem_free(x->x);
         *x = sums;
@@ -192,6 +238,15 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, val
         unit = d->out_q.scale;
     }
     return ANNULUS_OK;
+}
+
+/* Samples for the statistics. */
+static size_t statistics(const train_model *m, const train_data *t)
+{
+    size_t count = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS;
+    for (size_t i = 0; i < m->layers; i++)
+        if (m->layer[i].from != NULL) count = fewer(count, TRAIN_HELD_VALUES / m->layer[i].values);
+    return count;
 }
 
 annulus_status train_fold(const train_model *m, const train_data *t, network **out)
@@ -203,7 +258,7 @@ annulus_status train_fold(const train_model *m, const train_data *t, network **o
     memcpy(n->gain, t->gain, t->features * sizeof *n->gain);
     n->input = t->input;
     n->task = t->target == NULL ? NETWORK_CLASSIFICATION : NETWORK_REGRESSION;
-    annulus_status st = values_load(t, t->order, t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS, &x);
+    annulus_status st = values_load(t, t->order, statistics(m, t), &x);
     if (st == ANNULUS_OK) st = fold_layers(m, t, &x, n);
     if (st == ANNULUS_OK) st = network_set_labels(n, NULL, t->outputs);
     mem_free(x.x);
@@ -240,6 +295,14 @@ annulus_status train_outputs(const network *net, const train_data *t, const size
     }
     mem_free(x.x);
     return st;
+}
+
+size_t train_held_samples(const network *net)
+{
+    size_t count = SIZE_MAX;
+    for (size_t i = 0; i < net->layers_count; i++)
+        if (net->layers[i].W == NULL) count = fewer(count, TRAIN_HELD_VALUES / dense_layer_values(&net->layers[i]));
+    return count;
 }
 
 static double accuracy(const train_data *t, const size_t *order, const double *y)
@@ -280,7 +343,12 @@ annulus_status train_score(const network *net, const train_data *t, unsigned thr
     }
     const size_t *order = t->order + t->train;
     TRY(mem_create(t->held * t->outputs, sizeof(double), "validation answers", &y));
-    const annulus_status st = train_outputs(net, t, order, t->held, threads, noise, y);
+    const size_t most = train_held_samples(net);
+    annulus_status st = ANNULUS_OK;
+    for (size_t k = 0, count; st == ANNULUS_OK && k < t->held; k += count) {
+        count = fewer(most, t->held - k);
+        st = train_outputs(net, t, order + k, count, threads, noise == 0 ? 0 : noise + k, (double *)y + k * t->outputs);
+    }
     if (st == ANNULUS_OK) *out = t->target == NULL ? accuracy(t, order, y) : determination(t, order, y);
     mem_free(y);
     return st;

@@ -71,6 +71,7 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
     out->hidden_count = n->layers_count - 1;
+    out->conv_count = 0;
     out->input_bits = n->input.bits;
     for (size_t i = 0; i < n->layers_count; i++) {
         const int last = i + 1 == n->layers_count;

@@ -93,7 +93,8 @@ static void param_destroy(param *p)
 
 static annulus_status layer_create(size_t batch, train_layer *l)
 {
-    const size_t cells = batch * l->out, many = batch * l->values, chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t cells = batch * l->places * l->out, many = batch * l->values;
+    const size_t chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
     if (l->in > SIZE_MAX / l->out || l->values > SIZE_MAX / batch / 8)
         return fail(ANNULUS_ERR_INPUT, "training options: a layer of %zu by %zu does not fit", l->out, l->in);
     TRY(param_create(l->in * l->out, &l->w));
@@ -120,7 +121,8 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(floats_create(l->out, "batch deviations", &l->inv));
     TRY(floats_create(l->out, "gradient means", &l->mean_d));
     TRY(floats_create(l->out, "gradient means", &l->mean_dz));
-    return floats_create(chunks * (4 * l->out + 1), "partial sums", &l->part);
+    TRY(floats_create(chunks * (4 * l->out + 1), "partial sums", &l->part));
+    return l->windows.channels > 0 ? train_conv_create(batch, l) : ANNULUS_OK;
 }
 
 static void layer_destroy(train_layer *l)
@@ -129,9 +131,10 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq,      l->z,     l->noisy, l->u,      l->v,    l->y,       l->scale,
-                          l->kept,    l->range, l->cell,  l->dz,     l->mean, l->inv,     l->mean_d,
-                          l->mean_dz, l->part,  l->dy,    l->center, l->base, l->inv_norm};
+    float *const all[] = {l->wq,    l->z,      l->noisy, l->u,        l->v,     l->y,      l->scale,   l->kept,
+                          l->range, l->cell,   l->dz,    l->mean,     l->inv,   l->mean_d, l->mean_dz, l->part,
+                          l->dy,    l->center, l->base,  l->inv_norm, l->patch, l->dpatch, l->dw};
+    mem_free(l->from);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
@@ -150,22 +153,26 @@ static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
     if (l->hi > 0) l->step.x[0] = logf((bounded ? 1.0f : 2.5f) / (float)l->hi);
 }
 
-static void layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
+static annulus_status layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
 {
-    l->last = i == o->hidden_count;
-    l->out = l->last ? t->outputs : o->hidden[i];
+    const size_t hidden = i - o->conv_count;
+    l->last = i == o->conv_count + o->hidden_count;
+    l->out = l->last ? t->outputs : i < o->conv_count ? o->conv[i].channels : o->hidden[hidden];
     l->act = l->last ? ACTIVATION_IDENTITY : o->act;
     l->common = activation_is_wave(o->act);
     l->offsets = activation_is_wave(l->act) ? o->offsets : 1;
     l->rise = (float)o->rise;
-    l->values = l->out * l->offsets;
-    l->in = i == 0 ? t->features : l[-1].values;
+    l->in = l->takes = i == 0 ? t->features : l[-1].values;
+    l->places = 1;
+    if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
+    l->values = l->places * l->out * l->offsets;
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
     if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
-    if (l->last || !quantized || o->from != NULL) return;
+    if (l->last || !quantized || o->from != NULL) return ANNULUS_OK;
     const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
     const quantizer q = {.bits = o->activation_bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
+    return ANNULUS_OK;
 }
 
 static annulus_status model_fill(const train_data *t, const train_options *o, int quantized, train_model *m)
@@ -188,9 +195,9 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
     train_random r;
     train_random_init(&r, m->key, 2, 0);
     for (size_t i = 0; i < m->layers; i++) {
-        layer_shape(t, o, i, quantized, &m->layer[i]);
+        TRY(layer_shape(t, o, i, quantized, &m->layer[i]));
         TRY(layer_create(m->batch, &m->layer[i]));
-        layer_init(&m->layer[i], i == 0 ? t->still : NULL, &r);
+        layer_init(&m->layer[i], i == 0 && o->conv_count == 0 ? t->still : NULL, &r);
     }
     if (quantized) TRY(train_bound_init(m, t, o));
     if (quantized) train_noise_init(m, o);
@@ -200,7 +207,7 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
                                   train_model *out)
 {
-    train_model m = {.layers = o->hidden_count + 1,
+    train_model m = {.layers = o->conv_count + o->hidden_count + 1,
                      .batch = o->batch < t->train ? o->batch : t->train,
                      .classes = t->target == NULL,
                      .still = t->still,

@@ -64,7 +64,7 @@ void train_noise_follow(train_model *m, size_t rows)
     for (size_t i = 0; m->cells > 0 && i + 1 < m->layers; i++) {
         const train_layer *l = &m->layer[i];
         for (size_t o = 0; o < l->out; o++) l->range[2 * o] *= FORGET, l->range[2 * o + 1] *= FORGET;
-        for (size_t k = 0; k < rows; k++)
+        for (size_t k = 0; k < rows * l->places; k++)
             for (size_t o = 0; o < l->out; o++) {
                 const float z = l->z[k * l->out + o];
                 if (z < l->range[2 * o]) l->range[2 * o] = z;

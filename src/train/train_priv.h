@@ -5,11 +5,14 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "nn/gather.h"
 #include "nn/sums.h"
 #include "train/train.h"
 
 /* Rows of a batch that one work item handles. Fixed, so that sums do not depend on the number of threads. */
 #define TRAIN_ROWS ((size_t)32)
+/* Values of a layer of a folded network that are held at once, where it has convolutions. */
+#define TRAIN_HELD_VALUES ((size_t)1 << 25)
 /* Weight rows of one work item. */
 #define TRAIN_CHANNELS ((size_t)16)
 /* Samples of one work item when a folded network is evaluated. */
@@ -59,8 +62,16 @@ typedef struct param { /* one tensor and Adam's state */
     float *x, *g, *m, *v;
 } param;
 
+/* A convolution is a dense layer that is applied at several places, each a row to it: out are its channels, in the taps
+ * of a window, and statistics are those of a channel over batch and places. A row follows that of the place before in
+ * the same sample, so that values are numbered (place, channel), those of offsets last. */
 typedef struct train_layer {
-    size_t in, out, values; /* values: that the next layer takes, out*offsets */
+    size_t in, out, values; /* values: that the next layer takes, places*out*offsets */
+    size_t places, takes;   /* of a dense layer 1 and in; takes: values that arrive of a sample */
+    gather_windows windows; /* of a convolution */
+    uint32_t *from;         /* (places,in) values that arrive, or LINEAR_NOTHING; NULL: dense */
+    float *patch, *dpatch;  /* (batch*places,in) convolution: what arrives at each place, and gradients there */
+    float *dw;              /* (chunks,out,in) convolution: gradients of one chunk */
     int last;
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
@@ -70,8 +81,8 @@ typedef struct train_layer {
     float *range;                 /* (out,2) least and largest normalised sum so far, with target_error */
     float *cell;                  /* (out) of its look-up, in deviations of the sum */
     size_t keep, keep_last;       /* most weights of a row that are not 0: now, and in the end */
-    float *z, *noisy, *u, *v, *y; /* (batch,out) normalised; with noise; affine; activation; quantized */
-    float *dz;                    /* (batch,out) gradient at the linear output */
+    float *z, *noisy, *u, *v, *y; /* (batch*places,out) normalised; with noise; affine; activation; quantized */
+    float *dz;                    /* (batch*places,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
     float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
     float *part;                  /* (chunks,4*out+1) partial sums of one chunk */
@@ -132,6 +143,23 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
     __attribute__((warn_unused_result));
 /* Gradients of everything after train_forward. */
 annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
+
+/* Convolutions (train_conv.c). Shape of layer i, the one before it being known. */
+annulus_status train_conv_shape(const train_data *t, const train_options *o, size_t i, train_layer *l)
+    __attribute__((warn_unused_result));
+/* from, patch, dpatch, dw. */
+annulus_status train_conv_create(size_t batch, train_layer *l) __attribute__((warn_unused_result));
+/* Rows of inputs (rows*places,in) of a layer. */
+const float *train_inputs(const train_model *m, size_t layer);
+/* patch of the samples [first, first + count). */
+void train_conv_gather(const train_model *m, size_t layer, size_t first, size_t count);
+/* Gradients at the values that arrive: dpatch, added up. */
+void train_conv_scatter(const train_layer *l, size_t first, size_t count, float *before);
+/* Number in a network, where channels come before places, of value i that layer l gives. */
+size_t train_conv_number(const train_layer *l, size_t i);
+/* Layer of a network for l behind `before`, NULL for the inputs, with weights 0. */
+annulus_status train_conv_fold(const train_layer *l, const train_layer *before, dense_layer *d)
+    __attribute__((warn_unused_result));
 
 /* Options with the shape of o->from, which fits the data; *out = *o without it. */
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
@@ -220,6 +248,8 @@ annulus_status train_fold(const train_model *m, const train_data *t, network **o
  * layers' noise on the phases of waves, drawn from key `noise` unless it is 0. */
 annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
                              unsigned threads, uint64_t noise, double *y) __attribute__((warn_unused_result));
+/* Most samples that train_outputs takes at once for reasons of memory: of dense networks any. */
+size_t train_held_samples(const network *net);
 /* Accuracy or R^2 on the held-out samples, noise as above; NaN without any. */
 annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)
     __attribute__((warn_unused_result));

@@ -54,9 +54,10 @@ annulus_status train_score_noise(network *net, const train_data *t, unsigned thr
     TRY(mem_create(count * t->outputs, sizeof(double), "scores", &p));
     double *y = p;
     annulus_status st = ANNULUS_OK;
-    for (size_t k = 0; st == ANNULUS_OK && k < count; k += TRAIN_STATISTICS) /* a part at a time: inputs as doubles */
-        st = train_outputs(net, t, order + k, count - k < TRAIN_STATISTICS ? count - k : TRAIN_STATISTICS, threads,
-                           noise + k, y + k * t->outputs);
+    const size_t held = train_held_samples(net), most = held < TRAIN_STATISTICS ? held : TRAIN_STATISTICS;
+    for (size_t k = 0; st == ANNULUS_OK && k < count; k += most) /* a part at a time: inputs as doubles */
+        st = train_outputs(net, t, order + k, count - k < most ? count - k : most, threads, noise + k,
+                           y + k * t->outputs);
     for (size_t k = 0; st == ANNULUS_OK && k < count; k++)
         y[k] = lead(y + k * t->outputs, t->outputs, (size_t)t->label[order[k]]);
     if (st == ANNULUS_OK) last->noise = (double)(float)of_leads(y, count);

@@ -22,10 +22,18 @@ typedef struct span {
     size_t first, count;
 } span;
 
-static span chunk_rows(const pass *p, size_t chunk)
+static span chunk_samples(const pass *p, size_t chunk)
 {
     const size_t first = chunk * TRAIN_ROWS, left = p->rows - first;
     return (span){first, left < TRAIN_ROWS ? left : TRAIN_ROWS};
+}
+
+/* Rows of the layer: those of all places of the chunk's samples. */
+static span chunk_rows(const pass *p, size_t chunk)
+{
+    const span samples = chunk_samples(p, chunk);
+    const size_t places = p->m->layer[p->layer].places;
+    return (span){samples.first * places, samples.count * places};
 }
 
 float train_act(activation a, float x)
@@ -60,7 +68,7 @@ static void fetch(const pass *p, size_t chunk)
 {
     const train_source *s = p->source;
     const train_data *t = s->data;
-    const span rows = chunk_rows(p, chunk);
+    const span rows = chunk_samples(p, chunk);
     const float scale = (float)t->input.scale;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x100000000u + chunk);
@@ -91,7 +99,9 @@ static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
     const train_layer *l = &p->m->layer[p->layer];
     const span rows = chunk_rows(p, chunk);
     if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
-    const float *x = p->layer == 0 ? p->m->x : l[-1].y;
+    const span samples = chunk_samples(p, chunk);
+    if (l->from != NULL) train_conv_gather(p->m, p->layer, samples.first, samples.count);
+    const float *x = train_inputs(p->m, p->layer);
     float *z = l->z + rows.first * l->out, *sum = l->part + chunk * (4 * l->out + 1);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows.count, (blasint)l->out, (blasint)l->in, 1.0f,
                 x + rows.first * l->in, (blasint)l->in, l->wq, (blasint)l->in, 0.0f, z, (blasint)l->out);
@@ -119,14 +129,14 @@ static annulus_status square_chunk(void *context, size_t chunk, unsigned worker)
     return ANNULUS_OK;
 }
 
-/* mean <- sum of the chunks' first parts over the rows. */
+/* mean <- sum of the chunks' first parts over the rows of the layer. */
 static void reduce(const pass *p, size_t chunks, float *mean)
 {
     const train_layer *l = &p->m->layer[p->layer];
     for (size_t o = 0; o < l->out; o++) {
         double sum = 0;
         for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + o];
-        mean[o] = (float)(sum / (double)p->rows);
+        mean[o] = (float)(sum / (double)(p->rows * l->places));
     }
 }
 
@@ -171,7 +181,7 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
         else
             memcpy(l->y + i * l->out, v, l->out * sizeof *v);
     }
-    p->m->loss[chunk] += (double)p->m->outlier * penalty / (double)p->rows;
+    p->m->loss[chunk] += (double)p->m->outlier * penalty / (double)(p->rows * l->places);
     return ANNULUS_OK;
 }
 

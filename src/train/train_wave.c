@@ -79,21 +79,22 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
     (void)worker;
     const wave_pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    const size_t behind = chunk * TRAIN_ROWS + TRAIN_ROWS, first = chunk * TRAIN_ROWS * l->places,
+                 end = (behind < p->rows ? behind : p->rows) * l->places, values = l->out * l->offsets;
     const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0, top = (float)l->hi;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = first; i < end; i++) {
         const float *z = l->z + i * l->out;
-        float *u = l->u + i * l->out, *v = l->v + i * l->values, *y = l->y + i * l->values;
+        float *u = l->u + i * l->out, *v = l->v + i * values, *y = l->y + i * values;
         for (size_t o = 0; o < l->out; o++) {
             u[o] = z[o] - l->base[o] + l->beta.x[o];
             if (noise > 0) u[o] += noise * train_random_bell(&r);
             for (size_t j = 0; j < l->offsets; j++)
                 v[o * l->offsets + j] = train_wave(l, u[o] + 0.5f * (float)j / (float)l->offsets);
         }
-        for (size_t k = 0; k < l->values; k++) y[k] = l->hi > 0 ? floor_of(v[k] * top + 0.5f) / top : v[k];
-        for (size_t k = 0; value_noise > 0 && k < l->values; k++) y[k] += value_noise * train_random_bell(&r);
+        for (size_t k = 0; k < values; k++) y[k] = l->hi > 0 ? floor_of(v[k] * top + 0.5f) / top : v[k];
+        for (size_t k = 0; value_noise > 0 && k < values; k++) y[k] += value_noise * train_random_bell(&r);
     }
     return ANNULUS_OK;
 }
@@ -109,12 +110,13 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     (void)worker;
     const wave_pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t first = chunk * TRAIN_ROWS, end = first + TRAIN_ROWS < p->rows ? first + TRAIN_ROWS : p->rows;
+    const size_t behind = chunk * TRAIN_ROWS + TRAIN_ROWS, first = chunk * TRAIN_ROWS * l->places,
+                 end = (behind < p->rows ? behind : p->rows) * l->places, values = l->out * l->offsets;
     float *beta = l->part + chunk * (4 * l->out + 1);
     memset(beta, 0, l->out * sizeof *beta);
     for (size_t i = first; i < end; i++)
         for (size_t o = 0; o < l->out; o++) {
-            const float u = l->u[i * l->out + o], *dy = l->dy + i * l->values + o * l->offsets;
+            const float u = l->u[i * l->out + o], *dy = l->dy + i * values + o * l->offsets;
             float du = 0;
             for (size_t j = 0; j < l->offsets; j++)
                 du += dy[j] * train_wave_slope(l, u + 0.5f * (float)j / (float)l->offsets);
@@ -158,11 +160,14 @@ void train_wave_gradients(train_layer *l, size_t first, size_t count)
 static void move_center(train_model *m, size_t layer, size_t rows, float share)
 {
     const train_layer *l = &m->layer[layer];
-    const float *x = layer == 0 ? m->x : l[-1].y;
+    const float *x = train_inputs(m, layer);
+    const size_t all = rows * l->places;
+    const int dense = l->from == NULL;
     for (size_t i = 0; i < l->in; i++) {
         double sum = 0;
-        for (size_t k = 0; k < rows; k++) sum += (double)x[k * l->in + i];
-        const float mean = layer == 0 && m->still[i] ? 0.0f : (float)(sum / (double)rows); /* still: weights 0 */
+        for (size_t k = 0; k < all; k++) sum += (double)x[k * l->in + i];
+        /* still: weights 0 */
+        const float mean = layer == 0 && dense && m->still[i] ? 0.0f : (float)(sum / (double)all);
         l->center[i] += share * (mean - l->center[i]);
     }
 }
@@ -182,13 +187,14 @@ annulus_status train_wave_start(train_model *m, const train_source *source, size
         TRY(train_weights_quantize(m));
         TRY(train_forward(m, source, rows, 1, &loss));
         move_center(m, i, rows, 1);
+        const size_t all = rows * l->places;
         for (size_t o = 0; o < l->out; o++) {
             double sum = 0, square = 0;
-            for (size_t k = 0; k < rows; k++) {
+            for (size_t k = 0; k < all; k++) {
                 sum += (double)l->z[k * l->out + o];
                 square += (double)l->z[k * l->out + o] * (double)l->z[k * l->out + o];
             }
-            const double variance = square / (double)rows - sum * sum / ((double)rows * (double)rows);
+            const double variance = square / (double)all - sum * sum / ((double)all * (double)all);
             l->gamma.x[o] *= START_SPREAD / (float)sqrt(variance + 1e-9);
         }
     }

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_fixture.h"
+
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SIDE 9
+
+/* Pictures with a short line, level or upright, somewhere in noise: the class does not depend on where. */
+static dataset *lines(uint64_t seed, size_t count)
+{
+    dataset *d = calloc(1, sizeof *d);
+    void *p;
+    d->count = count, d->height = d->width = SIDE, d->features = SIDE * SIDE, d->classes = 2;
+    assert_ok(mem_create(count * d->features, sizeof(float), "x", &p));
+    d->x = p;
+    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
+    d->label = p;
+    for (size_t i = 0; i < count; i++) {
+        float *x = d->x + i * d->features;
+        for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
+        d->label[i] = (int32_t)(test_random(&seed) & 1);
+        const size_t along = test_random(&seed) % (SIDE - 3), across = test_random(&seed) % SIDE;
+        for (size_t k = along; k < along + 4; k++) x[d->label[i] ? k * SIDE + across : across * SIDE + k] = 255;
+    }
+    return d;
+}
+
+/* Two convolutions, the second with stride and padding, and a dense layer. */
+static train_options convolutions(activation act, size_t offsets)
+{
+    train_options o = small();
+    o.conv[0] = (train_convolution){3, 3, 1, 0};
+    o.conv[1] = (train_convolution){4, 4, 2, 1};
+    o.conv_count = 2;
+    o.hidden[0] = 8, o.hidden_count = 1;
+    o.act = act, o.offsets = offsets;
+    o.threads = 1;
+    o.phase_noise = activation_is_wave(act) ? 0.01 : 0.1;
+    if (activation_is_wave(act)) o.weight_bits = o.activation_bits = 8;
+    return o;
+}
+
+static void loss_at(train_model *m, float *x, float value, double *loss)
+{
+    const float keep = *x;
+    *x = value;
+    assert_ok(train_weights_quantize(m));
+    assert_ok(train_forward(m, NULL, 70, 1, loss));
+    *x = keep;
+}
+
+static void gradients_are_differences(void **state)
+{
+    (void)state;
+    static const struct {
+        activation act;
+        size_t offsets;
+    } of[] = {{ACTIVATION_TANH, 1}, {ACTIVATION_RELU, 1}, {ACTIVATION_SINE, 1}, {ACTIVATION_SINE, 3}};
+    for (size_t a = 0; a < 4; a++) {
+        dataset *d = lines(3, 70);
+        train_options o = convolutions(of[a].act, of[a].offsets);
+        const int wave = activation_is_wave(o.act), relu = o.act == ACTIVATION_RELU;
+        train_data t;
+        train_model m;
+        double loss, up, down;
+        o.phase_noise = 0, o.outlier = wave ? 0 : 0.1, o.validation = 0, o.batch = 70;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 0, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_wave_start(&m, &source, 70));
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 70, 1, &loss));
+        assert_ok(train_backward(&m, 70));
+        for (size_t l = 0; l < m.layers; l++) {
+            param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
+            for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)
+                for (size_t i = 0; i < 12; i++) {
+                    const size_t at = i * 7 % all[k]->n;
+                    float *x = &all[k]->x[at];
+                    const float step = relu ? 2e-4f : 1e-3f, g = all[k]->g[at];
+                    loss_at(&m, x, *x + step, &up);
+                    loss_at(&m, x, *x - step, &down);
+                    const double slope = (up - down) / (2 * (double)step);
+                    /* kinks of relu and float32 sums bound the agreement */
+                    assert_true(fabs(slope - (double)g) < 0.02 * fabs(slope) + (relu ? 4e-3 : 5e-4));
+                }
+        }
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
+}
+
+static void same_networks(const network *a, const network *b)
+{
+    assert_int_equal(a->layers_count, b->layers_count);
+    for (size_t i = 0; i < a->layers_count; i++) {
+        const dense_layer *x = &a->layers[i], *y = &b->layers[i];
+        assert_memory_equal(x->bias, y->bias, x->out * sizeof *x->bias);
+        assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
+        if (x->W != NULL) {
+            assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+            continue;
+        }
+        const linear_block *p = x->linear.blocks, *q = y->linear.blocks;
+        assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+    }
+}
+
+static void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+/* Learns; the same with any number of threads; the network computes what training scored it by. */
+static void learns_and_repeats(void **state)
+{
+    (void)state;
+    static const struct {
+        activation act;
+        size_t offsets;
+    } of[] = {{ACTIVATION_RELU, 1}, {ACTIVATION_TRIANGLE, 2}};
+    for (size_t a = 0; a < 2; a++) {
+        dataset *d = lines(11, 800);
+        network *n[2] = {NULL, NULL};
+        train_options o = convolutions(of[a].act, of[a].offsets);
+        train_data t;
+        double validation = 0, y[2];
+        o.epochs = 8, o.batch = 48;
+        for (unsigned i = 0; i < 2; i++) {
+            o.threads = i + 1;
+            assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
+            assert_true(validation > 0.95);
+        }
+        same_networks(n[0], n[1]);
+        assert_int_equal(n[0]->layers[0].out, 3 * 7 * 7);
+        assert_int_equal(n[0]->layers[1].out, 4 * 3 * 3);
+        assert_string_equal(n[0]->layers[1].op, "conv 4x4");
+        assert_ok(train_data_create(d, &o, 5, &t));
+        double *all = calloc(2 * t.count, sizeof *all);
+        assert_ok(train_outputs(n[0], &t, t.order, t.count, 2, 0, all));
+        for (size_t i = 0; i < 200; i++) {
+            assert_ok(network_apply(n[0], d->x + d->features * t.order[i], y));
+            for (size_t k = 0; k < 2; k++) assert_true(fabs(y[k] - all[2 * i + k]) < 1e-9 * (1 + fabs(y[k])));
+        }
+        free(all);
+        train_data_destroy(&t);
+        network_destroy(n[0]), network_destroy(n[1]);
+        drop(d);
+    }
+}
+
+/* The model with real weights of its integers, without noise, and the network it is folded into give the same scores up
+ * to single precision: each batch has the statistics that are folded. */
+static void network_is_model(void **state)
+{
+    (void)state;
+    static const struct {
+        activation act;
+        size_t offsets;
+    } of[] = {{ACTIVATION_RELU, 1}, {ACTIVATION_TANH, 1}, {ACTIVATION_TRIANGLE, 1}, {ACTIVATION_SINE, 3}};
+    for (size_t a = 0; a < 4; a++) {
+        dataset *d = lines(5, 60);
+        train_options o = convolutions(of[a].act, of[a].offsets);
+        train_data t;
+        train_model m;
+        network *n = NULL;
+        double loss, y[2];
+        size_t off = 0;
+        o.phase_noise = 0, o.validation = 0, o.batch = 60;
+        assert_ok(train_data_create(d, &o, 7, &t));
+        assert_ok(train_model_create(&t, &o, 7, 1, &m));
+        for (size_t l = 0; l < m.layers; l++) /* of both signs */
+            for (size_t k = 0; k < m.layer[l].out; k++) {
+                m.layer[l].gamma.x[k] = (k % 3 == 1 ? -1.0f : 1.0f) * (0.5f + 0.1f * (float)k);
+                m.layer[l].beta.x[k] = 0.1f * (float)k - 0.2f;
+            }
+        const train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_wave_start(&m, &source, 60));
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 60, 1, &loss));
+        assert_ok(train_fold(&m, &t, &n));
+        for (size_t i = 0; i < 60; i++) {
+            assert_ok(network_apply(n, d->x + d->features * t.order[i], y));
+            for (size_t k = 0; k < 2; k++)
+                off += fabs(y[k] - (double)m.layer[m.layers - 1].u[2 * i + k]) > 1e-4 * (1 + fabs(y[k]));
+        }
+        /* a value at the border between two integers may fall on either side */
+        assert_true(off <= 12);
+        network_destroy(n);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    dataset *d = lines(31, 40), *table = rings(31, 100);
+    train_options o = convolutions(ACTIVATION_RELU, 1);
+    assert_refused(train_network(table, &o, NULL, NULL, NULL, &n), "for images");
+    o.conv[1].stride = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "stride of a convolution");
+    o = convolutions(ACTIVATION_RELU, 1), o.conv[0].kernel = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "kernel of a convolution");
+    o = convolutions(ACTIVATION_RELU, 1), o.conv[0].channels = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "channels of a convolution");
+    o = convolutions(ACTIVATION_RELU, 1), o.conv[0].padding = 3;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "padding of a convolution");
+    o = convolutions(ACTIVATION_RELU, 1), o.conv[1].kernel = 10;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "convolution 2");
+    o = convolutions(ACTIVATION_RELU, 1), o.conv[0].channels = 1024, o.conv[0].padding = 2;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "65536 values are possible");
+    o = convolutions(ACTIVATION_RELU, 1), o.hidden_count = 15;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "hidden layers");
+    assert_null(n);
+    drop(d), drop(table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(network_is_model),
+                                       cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
