@@ -174,6 +174,25 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
     return 0;
 }
 
+static void check_options(const train_command *c, struct argp_state *state)
+{
+    if (c->output == NULL) argp_error(state, "--output is needed");
+    if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
+        argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
+                   c->weight_bits_count, c->o.conv_count + c->o.hidden_count + 1);
+    if (c->training.rounds && c->o.target_error == 0) argp_error(state, "--rounding-bits goes with --target-p-error");
+    if (c->o.conv_count > 0 && c->o.offsets > 1)
+        argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
+    if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
+        argp_error(state, "--conv and --hidden: at most %d layers together", ANNULUS_MAX_HIDDEN);
+    if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
+    if (c->from != NULL && c->shaped)
+        argp_error(state,
+                   "--from gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits");
+    if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
+        argp_error(state, "--task regression goes with --csv: IDX labels are classes");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     train_command *c = state->input;
@@ -224,23 +243,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument %s", arg);
         break;
     case ARGP_KEY_END:
-        if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
-            argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
-                       c->weight_bits_count, c->o.conv_count + c->o.hidden_count + 1);
-        if (c->training.rounds && c->o.target_error == 0)
-            argp_error(state, "--rounding-bits goes with --target-p-error");
-        if (c->o.conv_count > 0 && c->o.offsets > 1)
-            argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
-        if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
-            argp_error(state, "--conv and --hidden: at most %d layers together", ANNULUS_MAX_HIDDEN);
-        if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
-        if (c->from != NULL && c->shaped)
-            argp_error(
-                state,
-                "--from gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits");
-        if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
-            argp_error(state, "--task regression goes with --csv: IDX labels are classes");
+        check_options(c, state);
         break;
     default:
         return parse_number(c, key, arg, state);
