@@ -7,8 +7,8 @@
 
 #include "nn_fixture.h"
 
-#include "circuit/exec.h"
 #include "nn/gather.h"
+#include "roles.h"
 #include <math.h>
 #include <string.h>
 
@@ -232,32 +232,10 @@ static inline void toy_parameters(circuit *c)
 
 static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t count, double *out)
 {
-    const size_t features = c->input.features, outputs = circuit_last(c)->out, words = lwe_words(circuit_inputs(c));
-    secret_key_set *secret = NULL;
-    seeded_eval_key_set *seeded = NULL;
-    eval_key_set *eval = NULL;
-    exec_plan *plan = NULL;
-    assert_ok(secret_key_set_create(&c->choice.families, &secret));
-    assert_ok(seeded_eval_key_set_create(&c->choice.families, secret, 0, NULL, &seeded));
-    assert_ok(eval_key_set_create(seeded, 0, NULL, &eval));
-    assert_ok(exec_plan_create(c, &plan));
-    uint64_t *message = malloc(2 * features * 8);
-    uint64_t *ct = malloc(outputs * words * 8), *phase = malloc(outputs * 8);
-    for (size_t i = 0; i < count; i++) {
-        seed256 masks;
-        assert_ok(random_seed(&masks));
-        exec_encode(c, q + i * features, message);
-        assert_ok(packed_encrypt_seeded(secret->of[0], &masks, message, features, message + features));
-        const exec_inputs in = {.mask_seed = &masks, .body = message + features};
-        assert_ok(exec_encrypted(plan, eval, &in, ct, 0, NULL, NULL));
-        for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(secret->of[0], ct + o * words);
-        exec_decode(c, phase, out + i * outputs);
-    }
-    free(message), free(ct), free(phase);
-    exec_plan_destroy(plan);
-    eval_key_set_destroy(eval);
-    seeded_eval_key_set_destroy(seeded);
-    secret_key_set_destroy(secret);
+    roles r;
+    roles_create(&r, c);
+    for (size_t i = 0; i < count; i++) run_encrypted(&r, c, q + i * c->input.features, out + i * circuit_last(c)->out);
+    roles_destroy(&r);
 }
 
 typedef struct graph_result {

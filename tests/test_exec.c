@@ -1,50 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_fixture.h"
 
-#include "circuit/exec.h"
+#include "roles.h"
 #include <math.h>
-
-/* One encrypted inference through keys made for the circuit: accumulators of the last layer. */
-typedef struct roles {
-    secret_key_set *secret;
-    eval_key_set *eval;
-    exec_plan *plan;
-} roles;
-
-static void roles_create(roles *r, const circuit *c)
-{
-    seeded_eval_key_set *seeded = NULL;
-    assert_ok(secret_key_set_create(&c->choice.families, &r->secret));
-    assert_ok(seeded_eval_key_set_create(&c->choice.families, r->secret, 0, NULL, &seeded));
-    assert_ok(eval_key_set_create(seeded, 0, NULL, &r->eval));
-    assert_ok(exec_plan_create(c, &r->plan));
-    seeded_eval_key_set_destroy(seeded);
-}
-
-static void roles_destroy(roles *r)
-{
-    secret_key_set_destroy(r->secret);
-    eval_key_set_destroy(r->eval);
-    exec_plan_destroy(r->plan);
-}
-
-static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
-{
-    const secret_key *first = r->secret->of[c->layers[0].family], *last = r->secret->of[circuit_last(c)->family];
-    const size_t features = c->input.features, outputs = circuit_last(c)->out;
-    const size_t words_out = lwe_words(circuit_outputs(c));
-    uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
-    uint64_t *out = malloc(outputs * words_out * 8);
-    seed256 seed;
-    assert_ok(random_seed(&seed));
-    exec_encode(c, q, message);
-    assert_ok(packed_encrypt_seeded(first, &seed, message, features, body));
-    const exec_inputs in = {.mask_seed = &seed, .body = body};
-    assert_ok(exec_encrypted(r->plan, r->eval, &in, out, 0, NULL, NULL));
-    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(last, out + o * words_out);
-    exec_decode(c, phase, acc);
-    free(message), free(body), free(phase), free(out);
-}
 
 /* No rounding, p_error 2^-40, outputs resolved to a whole unit: the encrypted answer is the clear one, exactly. 3
  * samples of 10 look-ups and 3 outputs: a false alarm has probability below 2^-33. */

@@ -7,6 +7,7 @@
 #include "circuit/audit.h"
 #include "data/dataset.h"
 #include "deploy/deploy_priv.h"
+#include "roles.h"
 #include <math.h>
 #include <unistd.h>
 
@@ -66,23 +67,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void run_encrypted(const exec_plan *plan, const int32_t *q, double *acc)
-{
-    const secret_key *first = s.secret->of[s.c->layers[0].family], *last = s.secret->of[circuit_last(s.c)->family];
-    const size_t words_out = lwe_words(&last->params);
-    uint64_t message[FEATURES], body[FEATURES], phase[OUTPUTS];
-    uint64_t *out = malloc(OUTPUTS * words_out * 8);
-    seed256 seed;
-    assert_ok(random_seed(&seed));
-    exec_encode(s.c, q, message);
-    assert_ok(packed_encrypt_seeded(first, &seed, message, FEATURES, body));
-    const exec_inputs in = {.mask_seed = &seed, .body = body};
-    assert_ok(exec_encrypted(plan, s.eval, &in, out, 0, NULL, NULL));
-    for (size_t o = 0; o < OUTPUTS; o++) phase[o] = lwe_phase(last, out + o * words_out);
-    exec_decode(s.c, phase, acc);
-    free(out);
-}
-
 static void test_executions_agree(void **state)
 {
     (void)state;
@@ -97,8 +81,9 @@ static void test_executions_agree(void **state)
     for (size_t i = 0; i < 4; i++) assert_int_equal(stats.index_errors[i], 0);
     for (size_t i = 0; i < 200 * OUTPUTS; i++) assert_true(rint(simulated[i]) == clear[i]);
     assert_ok(exec_plan_create(s.c, &plan));
+    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan};
     for (size_t i = 0; i < SAMPLES; i++) {
-        run_encrypted(plan, s.q + i * FEATURES, got);
+        run_encrypted(&keys, s.c, s.q + i * FEATURES, got);
         for (size_t o = 0; o < OUTPUTS; o++) assert_true(rint(got[o]) == clear[i * OUTPUTS + o]);
     }
     exec_plan_destroy(plan);
@@ -124,7 +109,8 @@ static void test_outputs_of_the_other(void **state)
     assert_true(circuit_outputs(s.c)->N == 2048 && circuit_last(s.c)->family == 1);
     assert_ok(exec_clear(s.c, s.q, 1, 1, clear, NULL));
     assert_ok(exec_plan_create(s.c, &plan));
-    run_encrypted(plan, s.q, got);
+    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan};
+    run_encrypted(&keys, s.c, s.q, got);
     for (size_t i = 0; i < OUTPUTS; i++) assert_true(rint(got[i]) == clear[i]);
     exec_plan_destroy(plan);
     circuit_destroy(s.c);
@@ -246,15 +232,15 @@ static void test_chosen(void **state)
     }
 }
 
-typedef struct roles {
+typedef struct parties {
     annulus_circuit *c;
     annulus_client_key *client;
     annulus_evaluation_key *evaluation;
     annulus_input *x;
     annulus_output *y;
-} roles;
+} parties;
 
-static void roles_destroy(roles *r)
+static void parties_destroy(parties *r)
 {
     annulus_circuit_destroy(r->c);
     annulus_client_key_destroy(r->client);
@@ -264,7 +250,7 @@ static void roles_destroy(roles *r)
 }
 
 /* Writes r's parts and reads them into `back`; *text: what inspect says of the circuit. */
-static void through_files(const roles *r, roles *back, char **text, char **json)
+static void through_files(const parties *r, parties *back, char **text, char **json)
 {
     char path[] = "annulus-families-XXXXXX";
     assert_true(close(mkstemp(path)) == 0);
@@ -284,7 +270,7 @@ static void through_files(const roles *r, roles *back, char **text, char **json)
 }
 
 /* The families in the other order, with keys that are right for themselves: refused, whatever they are bound to. */
-static void wrong_families(const roles *r)
+static void wrong_families(const parties *r)
 {
     annulus_output *y = NULL;
     double values[OUTPUTS];
@@ -314,7 +300,7 @@ static void test_roles(void **state)
     dataset d = {.count = 1, .features = FEATURES, .x = s.x};
     const annulus_dataset samples = {&d};
     annulus_circuit whole = {s.c};
-    roles r = {.c = &whole}, back = {0};
+    parties r = {.c = &whole}, back = {0};
     double clear[OUTPUTS], values[OUTPUTS];
     char *text = NULL, *json = NULL;
     annulus_output *y = NULL;
@@ -336,9 +322,9 @@ static void test_roles(void **state)
     wrong_families(&r);
     annulus_text_destroy(text), annulus_text_destroy(json);
     annulus_output_destroy(y);
-    roles_destroy(&back);
+    parties_destroy(&back);
     r.c = NULL;
-    roles_destroy(&r);
+    parties_destroy(&r);
 }
 
 int main(void)

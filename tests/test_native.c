@@ -3,45 +3,11 @@
 #include "wave_fixture.h"
 
 #include "circuit/audit.h"
-#include "circuit/exec.h"
 #include "families_fixture.h"
 #include "math/torus.h"
 #include "nn/auto_rounding.h"
 #include "ranks.h"
-
-typedef struct roles {
-    secret_key_set *secret;
-    eval_key_set *eval;
-    exec_plan *plan;
-} roles;
-
-static void roles_create(roles *r, const circuit *c)
-{
-    seeded_eval_key_set *seeded = NULL;
-    assert_ok(secret_key_set_create(&c->choice.families, &r->secret));
-    assert_ok(seeded_eval_key_set_create(&c->choice.families, r->secret, 0, NULL, &seeded));
-    assert_ok(eval_key_set_create(seeded, 0, NULL, &r->eval));
-    assert_ok(exec_plan_create(c, &r->plan));
-    seeded_eval_key_set_destroy(seeded);
-}
-
-static void roles_destroy(roles *r)
-{
-    secret_key_set_destroy(r->secret);
-    eval_key_set_destroy(r->eval);
-    exec_plan_destroy(r->plan);
-}
-
-static void ignore(void *context, const exec_seen *seen)
-{
-    (void)context, (void)seen;
-}
-
-static void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
-{
-    const exec_observer nobody = {.seen = ignore};
-    assert_ok(exec_encrypted_observed(c, r->plan, r->eval, r->secret, q, 0, 0, &nobody, acc));
-}
+#include "roles.h"
 
 /* In one family of keys: the search is short. */
 static circuit *lowered(const network *n, const float *x, size_t count, const lower_options *options)
