@@ -15,6 +15,12 @@ mnist_better_train=("${waves_train[@]}" --hidden 160)
 fashion_dense_train=("${waves_train[@]}" --hidden 90)
 demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 120)
 
+# convolutions with sums of 6 bits, so that nothing is rounded: only look-ups that fail can change an answer
+narrow_train=(--input-bits 2 --activation-bits 2 --weight-bits 3 --accumulator-bits 6 --epochs 4)
+narrow_compile=(--p-error 2^-40 --ranges proven --rounding-bits 0)
+lenet_mnist_train=(--conv 6x5s2p2,16x5s2 --hidden 120,84 "${narrow_train[@]}") lenet_mnist_compile=("${narrow_compile[@]}")
+conv_fashion_train=(--conv 8x3s2p1,16x3s2p1,32x3s2p1 --hidden 64 "${narrow_train[@]}") conv_fashion_compile=("${narrow_compile[@]}")
+
 # build NAME CMAKE-ARGUMENT...: release build without tests in build/NAME
 build() {
   local name=$1
