@@ -92,7 +92,7 @@ static network *conv_model(uint64_t seed, activation act)
     n->layers[2].act = act;
     for (size_t l = 0; l < 4; l++) n->layers[l].rise = act == ACTIVATION_TRAPEZOID && l < 3 ? 0.25 : 0;
     memset(dense->layers, 0, 2 * sizeof *dense->layers);
-    dense->layers_count = 0;
+    dense->layers[1].out = widths[2]; /* as many labels */
     network_destroy(dense);
     assert_ok(network_set_labels(n, NULL, 3));
     assert_ok(network_check(n));
