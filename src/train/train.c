@@ -82,7 +82,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
     for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)
         if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
-    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
+    const int is_signed = train_act_signed(o->act);
     TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
                     is_signed ? 2 : 1, 8));
     TRY(range_check("input_bits", o->input_bits, 1, 8));

@@ -17,14 +17,6 @@ typedef struct pass {
     size_t layer, rows;
 } pass;
 
-static void chunk_rows(const pass *p, size_t chunk, size_t *first, size_t *end)
-{
-    const size_t at = chunk * TRAIN_ROWS, behind = at + TRAIN_ROWS < p->rows ? at + TRAIN_ROWS : p->rows;
-    const size_t places = p->m->layer[p->layer].places;
-    *first = at * places;
-    *end = behind * places;
-}
-
 /* One row of d: gradient at y on entry, at the normalised accumulator on return; sums are added to part. */
 static float through_row(const pass *p, const train_layer *l, size_t row, float scale, float *d, float *part)
 {
@@ -63,8 +55,8 @@ static annulus_status through_chunk(void *context, size_t chunk, unsigned worker
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    size_t first, end;
-    chunk_rows(p, chunk, &first, &end);
+    const train_span rows = train_rows(l, p->rows, chunk);
+    const size_t first = rows.first, end = rows.first + rows.count;
     const float scale = expf(l->step.x[0]);
     float *part = l->part + chunk * (4 * l->out + 1);
     memset(part, 0, (4 * l->out + 1) * sizeof *part);
@@ -103,9 +95,8 @@ static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    size_t first, end;
-    chunk_rows(p, chunk, &first, &end);
-    const size_t count = end - first;
+    const train_span rows = train_rows(l, p->rows, chunk);
+    const size_t first = rows.first, count = rows.count, end = first + count;
     for (size_t i = first; !l->last && !train_has_waves(l) && i < end; i++)
         for (size_t o = 0; o < l->out; o++) {
             float *d = l->dz + i * l->out + o;
@@ -142,7 +133,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
                  count = first + TRAIN_CHANNELS < l->out ? TRAIN_CHANNELS : l->out - first;
     float *g = l->w.g + first * l->in;
     if (l->from != NULL)
-        sum_chunks(l, (p->rows + TRAIN_ROWS - 1) / TRAIN_ROWS, first * l->in, count * l->in);
+        sum_chunks(l, train_chunks(p->rows), first * l->in, count * l->in);
     else
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)p->rows, 1.0f,
                     l->dz + first, (blasint)l->out, train_inputs(p->m, p->layer), (blasint)l->in, 0.0f, g,
@@ -155,7 +146,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
 
 annulus_status train_backward(train_model *m, size_t rows)
 {
-    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t chunks = train_chunks(rows);
     pass p = {.m = m, .rows = rows};
     for (p.layer = m->layers; p.layer-- > 0;) {
         if (train_has_waves(&m->layer[p.layer])) {

@@ -51,8 +51,8 @@ static annulus_status convolution(const train_layer *l, circuit_linear *out)
 
 annulus_status train_conv_create(size_t batch, train_layer *l)
 {
-    const size_t chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS, channels = l->windows.channels,
-                 each = l->takes / channels, cells = batch * l->places;
+    const size_t chunks = train_chunks(batch), channels = l->windows.channels, each = l->takes / channels,
+                 cells = batch * l->places;
     circuit_linear of_network = {0};
     void *p;
     if (cells > SIZE_MAX / l->in / 8) return fail(ANNULUS_ERR_INPUT, "training options: batch is too large");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The model's memory, weight quantizer, Adam, and the trainer's random numbers. */
+/* The model's memory, weight quantizer, and the trainer's random numbers. */
 #include "train/train_priv.h"
 
 #include "base/parallel.h"
@@ -94,7 +94,7 @@ static void param_destroy(param *p)
 static annulus_status layer_create(size_t batch, train_layer *l)
 {
     const size_t cells = batch * l->places * l->out, many = batch * l->values;
-    const size_t chunks = (batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t chunks = train_chunks(batch);
     if (l->in > SIZE_MAX / l->out || l->values > SIZE_MAX / batch / 8)
         return fail(ANNULUS_ERR_INPUT, "training options: a layer of %zu by %zu does not fit", l->out, l->in);
     TRY(param_create(l->in * l->out, &l->w));
@@ -169,7 +169,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
     if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
     if (l->last || !quantized || o->from != NULL) return ANNULUS_OK;
-    const int is_signed = o->act == ACTIVATION_TANH || o->act == ACTIVATION_IDENTITY || activation_is_wave(o->act);
+    const int is_signed = train_act_signed(o->act);
     const quantizer q = {.bits = o->activation_bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
     return ANNULUS_OK;
@@ -177,7 +177,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
 
 static annulus_status model_fill(const train_data *t, const train_options *o, int quantized, train_model *m)
 {
-    const size_t chunks = (m->batch + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t chunks = train_chunks(m->batch);
     void *p;
     TRY(mem_create(m->layers, sizeof *m->layer, "training layers", &p));
     m->layer = p;
@@ -301,42 +301,6 @@ annulus_status train_weights_quantize(train_model *m)
         if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
         if (train_has_waves(l)) train_wave_base(l);
-    }
-    return ANNULUS_OK;
-}
-
-typedef struct adam_job {
-    param *p;
-    float rate, shrink, fix1, fix2;
-} adam_job;
-#define ADAM_BLOCK ((size_t)8192)
-
-static annulus_status adam_block(void *context, size_t item, unsigned worker)
-{
-    (void)worker;
-    const adam_job *j = context;
-    const size_t first = item * ADAM_BLOCK, end = first + ADAM_BLOCK < j->p->n ? first + ADAM_BLOCK : j->p->n;
-    float *restrict x = j->p->x, *restrict m = j->p->m, *restrict v = j->p->v;
-    const float *restrict g = j->p->g;
-    for (size_t i = first; i < end; i++) {
-        m[i] += 0.1f * (g[i] - m[i]);
-        v[i] += 0.001f * (g[i] * g[i] - v[i]);
-        x[i] -= j->rate * (m[i] * j->fix1) / (sqrtf(v[i] * j->fix2) + 1e-8f) + j->shrink * x[i];
-    }
-    return ANNULUS_OK;
-}
-
-annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t)
-{
-    const float fix1 = (float)(1 / (1 - pow(0.9, (double)t))), fix2 = (float)(1 / (1 - pow(0.999, (double)t)));
-    for (size_t i = 0; i < m->layers; i++) {
-        train_layer *l = &m->layer[i];
-        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
-        for (size_t k = 0; k < 4; k++) {
-            if (l->last && (k == 1 || k == 3)) continue;
-            adam_job j = {all[k], (float)rate, k == 0 ? (float)(rate * decay) : 0.0f, fix1, fix2};
-            TRY(parallel_for((all[k]->n + ADAM_BLOCK - 1) / ADAM_BLOCK, m->threads, adam_block, &j));
-        }
     }
     return ANNULUS_OK;
 }

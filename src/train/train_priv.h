@@ -117,6 +117,25 @@ typedef struct train_model {
     uint64_t key;
 } train_model;
 
+/* Chunks of `rows` samples, the samples of one, and the layer's rows of them: those of all their places. */
+typedef struct train_span {
+    size_t first, count;
+} train_span;
+static inline size_t train_chunks(size_t rows)
+{
+    return (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+}
+static inline train_span train_samples(size_t rows, size_t chunk)
+{
+    const size_t first = chunk * TRAIN_ROWS, left = rows - first;
+    return (train_span){first, left < TRAIN_ROWS ? left : TRAIN_ROWS};
+}
+static inline train_span train_rows(const train_layer *l, size_t rows, size_t chunk)
+{
+    const train_span samples = train_samples(rows, chunk);
+    return (train_span){samples.first * l->places, samples.count * l->places};
+}
+
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
                                   train_model *out) __attribute__((warn_unused_result));
 void train_model_destroy(train_model *m);
@@ -127,7 +146,6 @@ float train_row_scale(const train_layer *l, size_t o, const float *w);
 /* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
  * normal distribution; 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits);
-annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t) __attribute__((warn_unused_result));
 
 /* Where the rows of a step come from: x, t and label of the model are filled per chunk. Rows order[first..first+rows).
  */
@@ -191,6 +209,8 @@ void train_noise_follow(train_model *m, size_t rows);
 int train_bound_settled(const train_model *m); /* as in the end */
 
 double train_rate(const train_options *o, uint64_t step, uint64_t steps);
+/* t: number of the step, from 1. */
+annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t) __attribute__((warn_unused_result));
 annulus_status train_sgd(train_model *m, double rate, double momentum, double decay)
     __attribute__((warn_unused_result));
 annulus_status train_class_weights(const train_data *t, const train_options *o, float *weight)
@@ -217,6 +237,10 @@ annulus_status train_checkpoint_read(const char *path, const uint8_t digest[SHA2
     __attribute__((warn_unused_result));
 
 float train_act(activation a, float x);
+static inline int train_act_signed(activation a) /* its values' quantizer */
+{
+    return a == ACTIVATION_TANH || a == ACTIVATION_IDENTITY || activation_is_wave(a);
+}
 
 /* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
  * common step of the layer that the circuit can keep, no statistics of a batch. */

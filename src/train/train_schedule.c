@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning rates, descent with momentum, and weights of the classes. */
+/* Learning rates, steps of descent, and weights of the classes. */
 #include "train/train_priv.h"
 
 #include "base/parallel.h"
@@ -27,36 +27,75 @@ double train_rate(const train_options *o, uint64_t step, uint64_t steps)
     return o->learning_rate * half_cosine((at - warm) / (1 - warm), 0.01);
 }
 
-typedef struct sgd_job {
+/* One step of a tensor, in blocks; decay: 0 but for weights. */
+typedef struct update {
     param *p;
-    float rate, momentum, decay;
-} sgd_job;
-#define SGD_BLOCK ((size_t)8192)
+    float rate, decay;
+    float momentum;   /* of sgd */
+    float fix1, fix2; /* of Adam: what moments that begin at 0 lack */
+} update;
+#define UPDATE_BLOCK ((size_t)8192)
+
+static size_t block_end(const update *u, size_t item)
+{
+    const size_t end = (item + 1) * UPDATE_BLOCK;
+    return end < u->p->n ? end : u->p->n;
+}
 
 static annulus_status sgd_block(void *context, size_t item, unsigned worker)
 {
     (void)worker;
-    const sgd_job *j = context;
-    const size_t first = item * SGD_BLOCK, end = first + SGD_BLOCK < j->p->n ? first + SGD_BLOCK : j->p->n;
+    const update *u = context;
+    for (size_t i = item * UPDATE_BLOCK; i < block_end(u, item); i++) {
+        u->p->m[i] = u->momentum * u->p->m[i] + u->p->g[i] + u->decay * u->p->x[i];
+        u->p->x[i] -= u->rate * u->p->m[i];
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status adam_block(void *context, size_t item, unsigned worker)
+{
+    (void)worker;
+    const update *u = context;
+    const size_t first = item * UPDATE_BLOCK, end = block_end(u, item);
+    float *restrict x = u->p->x, *restrict m = u->p->m, *restrict v = u->p->v;
+    const float *restrict g = u->p->g;
     for (size_t i = first; i < end; i++) {
-        j->p->m[i] = j->momentum * j->p->m[i] + j->p->g[i] + j->decay * j->p->x[i];
-        j->p->x[i] -= j->rate * j->p->m[i];
+        m[i] += 0.1f * (g[i] - m[i]);
+        v[i] += 0.001f * (g[i] * g[i] - v[i]);
+        x[i] -= u->rate * (m[i] * u->fix1) / (sqrtf(v[i] * u->fix2) + 1e-8f) + u->decay * x[i];
+    }
+    return ANNULUS_OK;
+}
+
+/* All tensors of the model, by the numbers in u. */
+static annulus_status update_all(train_model *m, update u, parallel_fn block)
+{
+    const float decay = u.decay;
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
+        for (size_t k = 0; k < 4; k++) {
+            if (l->last && (k == 1 || k == 3)) continue;
+            u.p = all[k], u.decay = k == 0 ? decay : 0;
+            TRY(parallel_for((u.p->n + UPDATE_BLOCK - 1) / UPDATE_BLOCK, m->threads, block, &u));
+        }
     }
     return ANNULUS_OK;
 }
 
 annulus_status train_sgd(train_model *m, double rate, double momentum, double decay)
 {
-    for (size_t i = 0; i < m->layers; i++) {
-        train_layer *l = &m->layer[i];
-        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
-        for (size_t k = 0; k < 4; k++) {
-            if (l->last && (k == 1 || k == 3)) continue;
-            sgd_job j = {all[k], (float)rate, (float)momentum, k == 0 ? (float)decay : 0};
-            TRY(parallel_for((all[k]->n + SGD_BLOCK - 1) / SGD_BLOCK, m->threads, sgd_block, &j));
-        }
-    }
-    return ANNULUS_OK;
+    return update_all(m, (update){.rate = (float)rate, .momentum = (float)momentum, .decay = (float)decay}, sgd_block);
+}
+
+annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t)
+{
+    const update u = {.rate = (float)rate,
+                      .decay = (float)(rate * decay),
+                      .fix1 = (float)(1 / (1 - pow(0.9, (double)t))),
+                      .fix2 = (float)(1 / (1 - pow(0.999, (double)t)))};
+    return update_all(m, u, adam_block);
 }
 
 /* Their mean over the training samples is 1. Balanced: one over the number of the class's samples. */

@@ -18,24 +18,6 @@ typedef struct pass {
     uint64_t salt;
 } pass;
 
-typedef struct span {
-    size_t first, count;
-} span;
-
-static span chunk_samples(const pass *p, size_t chunk)
-{
-    const size_t first = chunk * TRAIN_ROWS, left = p->rows - first;
-    return (span){first, left < TRAIN_ROWS ? left : TRAIN_ROWS};
-}
-
-/* Rows of the layer: those of all places of the chunk's samples. */
-static span chunk_rows(const pass *p, size_t chunk)
-{
-    const span samples = chunk_samples(p, chunk);
-    const size_t places = p->m->layer[p->layer].places;
-    return (span){samples.first * places, samples.count * places};
-}
-
 float train_act(activation a, float x)
 {
     switch (a) {
@@ -68,7 +50,7 @@ static void fetch(const pass *p, size_t chunk)
 {
     const train_source *s = p->source;
     const train_data *t = s->data;
-    const span rows = chunk_samples(p, chunk);
+    const train_span rows = train_samples(p->rows, chunk);
     const float scale = (float)t->input.scale;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x100000000u + chunk);
@@ -97,9 +79,9 @@ static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const span rows = chunk_rows(p, chunk);
+    const train_span rows = train_rows(l, p->rows, chunk);
     if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
-    const span samples = chunk_samples(p, chunk);
+    const train_span samples = train_samples(p->rows, chunk);
     if (l->from != NULL) train_conv_gather(p->m, p->layer, samples.first, samples.count);
     const float *x = train_inputs(p->m, p->layer);
     float *z = l->z + rows.first * l->out, *sum = l->part + chunk * (4 * l->out + 1);
@@ -117,7 +99,7 @@ static annulus_status square_chunk(void *context, size_t chunk, unsigned worker)
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const span rows = chunk_rows(p, chunk);
+    const train_span rows = train_rows(l, p->rows, chunk);
     const float *z = l->z + rows.first * l->out;
     float *square = l->part + chunk * (4 * l->out + 1);
     memset(square, 0, l->out * sizeof *square);
@@ -157,7 +139,7 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const span rows = chunk_rows(p, chunk);
+    const train_span rows = train_rows(l, p->rows, chunk);
     const float scale = expf(l->step.x[0]);
     double penalty = 0;
     train_random r;
@@ -226,7 +208,7 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
     (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const span rows = chunk_rows(p, chunk);
+    const train_span rows = train_rows(l, p->rows, chunk);
     const float weight = 1.0f / (float)p->rows, *soft = p->m->soft;
     double loss = 0;
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
@@ -253,7 +235,7 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
 
 annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)
 {
-    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t chunks = train_chunks(rows);
     pass p = {.m = m, .source = source, .rows = rows, .salt = salt};
     memset(m->loss, 0, chunks * sizeof *m->loss);
     for (p.layer = 0; p.layer < m->layers; p.layer++) {

@@ -79,8 +79,8 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
     (void)worker;
     const wave_pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t behind = chunk * TRAIN_ROWS + TRAIN_ROWS, first = chunk * TRAIN_ROWS * l->places,
-                 end = (behind < p->rows ? behind : p->rows) * l->places, values = l->out * l->offsets;
+    const train_span rows = train_rows(l, p->rows, chunk);
+    const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
     const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0, top = (float)l->hi;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
@@ -102,7 +102,7 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
 annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)
 {
     wave_pass p = {.m = m, .layer = layer, .rows = rows, .salt = salt};
-    return parallel_for((rows + TRAIN_ROWS - 1) / TRAIN_ROWS, m->threads, forward_chunk, &p);
+    return parallel_for(train_chunks(rows), m->threads, forward_chunk, &p);
 }
 
 static annulus_status backward_chunk(void *context, size_t chunk, unsigned worker)
@@ -110,8 +110,8 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     (void)worker;
     const wave_pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const size_t behind = chunk * TRAIN_ROWS + TRAIN_ROWS, first = chunk * TRAIN_ROWS * l->places,
-                 end = (behind < p->rows ? behind : p->rows) * l->places, values = l->out * l->offsets;
+    const train_span rows = train_rows(l, p->rows, chunk);
+    const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
     float *beta = l->part + chunk * (4 * l->out + 1);
     memset(beta, 0, l->out * sizeof *beta);
     for (size_t i = first; i < end; i++)
@@ -128,7 +128,7 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
 
 annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
 {
-    const size_t chunks = (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
+    const size_t chunks = train_chunks(rows);
     const train_layer *l = &m->layer[layer];
     wave_pass p = {.m = m, .layer = layer, .rows = rows};
     TRY(parallel_for(chunks, m->threads, backward_chunk, &p));
