@@ -147,17 +147,10 @@ static annulus_status chain_matmul(onnx_chain *c, const Onnx__NodeProto *node)
 
 static annulus_status chain_gemm(onnx_chain *c, const Onnx__NodeProto *node)
 {
-    float alpha, beta;
-    int64_t trans_a, trans_b;
-    TRY(onnx_node_float(node, "alpha", 1, &alpha));
-    TRY(onnx_node_float(node, "beta", 1, &beta));
-    TRY(onnx_node_int(node, "transA", 0, &trans_a));
-    TRY(onnx_node_int(node, "transB", 0, &trans_b));
-    if (alpha != 1 || beta != 1 || trans_a != 0)
-        return onnx_node_fail(node, "alpha and beta must be 1 and transA 0, not %g, %g and %lld", (double)alpha,
-                              (double)beta, (long long)trans_a);
+    int transposed;
+    TRY(onnx_gemm_parse(node, &transposed));
     if (c->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", c->rank);
-    TRY(linear(c, node, trans_b != 0));
+    TRY(linear(c, node, transposed));
     if (node->n_input < 3 || node->input[2][0] == 0) return ANNULUS_OK;
     const onnx_constant *k;
     TRY(onnx_node_constant(c->g, node, 2, &k));

@@ -69,6 +69,9 @@ annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, cha
 annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
     __attribute__((warn_unused_result));
 
+/* Whether a Gemm has its weights transposed; its other attributes must be those of a plain product. */
+annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed) __attribute__((warn_unused_result));
+
 typedef struct onnx_quant {
     const onnx_constant *scale;
     int32_t zero;

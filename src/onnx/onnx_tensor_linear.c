@@ -76,18 +76,9 @@ static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const on
 
 annulus_status onnx_tensor_gemm(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    float alpha = 1, beta = 1;
-    int64_t trans_a = 0, trans_b = 0;
-    if (node->op_type[0] == 'G') {
-        TRY(onnx_node_float(node, "alpha", 1, &alpha));
-        TRY(onnx_node_float(node, "beta", 1, &beta));
-        TRY(onnx_node_int(node, "transA", 0, &trans_a));
-        TRY(onnx_node_int(node, "transB", 0, &trans_b));
-    }
-    if (alpha != 1 || beta != 1 || trans_a != 0)
-        return onnx_node_fail(node, "alpha and beta must be 1 and transA 0, not %g, %g and %lld", (double)alpha,
-                              (double)beta, (long long)trans_a);
-    return product(t, node, x, trans_b != 0, y);
+    int transposed = 0;
+    if (node->op_type[0] == 'G') TRY(onnx_gemm_parse(node, &transposed));
+    return product(t, node, x, transposed, y);
 }
 
 #define LARGEST 65536
