@@ -23,11 +23,6 @@ static double share_right(const network *n, const dataset *d)
     return (double)right / (double)d->count;
 }
 
-static void last_validation(void *context, const train_epoch *e)
-{
-    *(double *)context = e->validation;
-}
-
 /* A model made from a network folds to the same integers, scales and biases up to single precision. */
 static void from_is_the_network(void **state)
 {

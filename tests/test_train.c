@@ -52,11 +52,6 @@ static void gradients_are_differences(void **state)
         }
 }
 
-static void last_validation(void *context, const train_epoch *e)
-{
-    *(double *)context = e->validation;
-}
-
 static void learns_and_repeats(void **state)
 {
     (void)state;

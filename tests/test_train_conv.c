@@ -11,13 +11,8 @@
 /* Pictures with a short line, level or upright, somewhere in noise: the class does not depend on where. */
 static dataset *lines(uint64_t seed, size_t count)
 {
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->height = d->width = SIDE, d->features = SIDE * SIDE, d->classes = 2;
-    assert_ok(mem_create(count * d->features, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
-    d->label = p;
+    dataset *d = data_create(count, SIDE * SIDE, 2);
+    d->height = d->width = SIDE;
     for (size_t i = 0; i < count; i++) {
         float *x = d->x + i * d->features;
         for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
@@ -108,11 +103,6 @@ static void same_networks(const network *a, const network *b)
         const linear_block *p = x->linear.blocks, *q = y->linear.blocks;
         assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
     }
-}
-
-static void last_validation(void *context, const train_epoch *e)
-{
-    *(double *)context = e->validation;
 }
 
 /* Learns; the same with any number of threads; the network computes what training scored it by. */

@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "train_fixture.h"
 
-#include "base/memory.h"
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static double unit(uint64_t *seed)
-{
-    return (double)(test_random(seed) >> 11) * 0x1p-53;
-}
-
 /* Points of a plane: the class says in which of four quarters they lie, the target is the product. */
 static dataset *quarters(uint64_t seed, size_t count, int regression)
 {
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->features = 2;
-    assert_ok(mem_create(count * 2, sizeof(float), "x", &p));
-    d->x = p;
-    if (regression) {
-        assert_ok(mem_create(count, sizeof(float), "targets", &p));
-        d->y = p, d->targets = 1;
-    } else {
-        assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
-        d->label = p, d->classes = 4;
-    }
+    dataset *d = data_create(count, 2, regression ? 0 : 4);
     for (size_t i = 0; i < count; i++) {
         const double a = 2 * unit(&seed) - 1, b = 2 * unit(&seed) - 1;
         d->x[2 * i] = (float)a, d->x[2 * i + 1] = (float)b;
@@ -38,15 +21,7 @@ static dataset *quarters(uint64_t seed, size_t count, int regression)
     return d;
 }
 
-static void drop(dataset *d)
-{
-    mem_free(d->x);
-    mem_free(d->y);
-    mem_free(d->label);
-    free(d);
-}
-
-static train_options small(void)
+static train_options one_layer(void)
 {
     train_options o;
     train_options_init(&o);
@@ -64,7 +39,7 @@ static void gradients_are_differences(void **state)
     (void)state;
     for (int regression = 0; regression < 2; regression++) {
         dataset *d = quarters(3, 50, regression);
-        train_options o = small();
+        train_options o = one_layer();
         train_data t;
         train_model m;
         double loss, up, down;
@@ -98,11 +73,6 @@ static void gradients_are_differences(void **state)
     }
 }
 
-static void last_validation(void *context, const train_epoch *e)
-{
-    *(double *)context = e->validation;
-}
-
 /* A network learns beside a teacher, alike for any number of threads, and otherwise than without one. */
 static void learns_and_repeats(void **state)
 {
@@ -111,7 +81,7 @@ static void learns_and_repeats(void **state)
         dataset *d = quarters(7, 1000, regression);
         network *n[3] = {NULL, NULL, NULL};
         for (size_t i = 0; i < 3; i++) {
-            train_options o = small();
+            train_options o = one_layer();
             double validation = 0;
             o.threads = i == 1 ? 1 : 2;
             o.distill[0] = 24, o.distill[1] = 12, o.distill_count = i == 2 ? 0 : 2;
@@ -132,7 +102,7 @@ static void refusals(void **state)
     (void)state;
     network *n = NULL;
     dataset *d = quarters(9, 100, 0);
-    train_options o = small();
+    train_options o = one_layer();
     o.distill[0] = 0, o.distill_count = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "a layer of the teacher is 0");
     o.distill_count = 17;

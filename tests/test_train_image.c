@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "train_fixture.h"
 
-#include "base/memory.h"
 #include "train/train_priv.h"
 
 #include <stdlib.h>
@@ -11,14 +10,9 @@
 
 static dataset *pictures(void)
 {
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
+    dataset *d = data_create(COUNT, SIDE * SIDE, 2);
     uint64_t seed = 3;
-    d->count = COUNT, d->features = SIDE * SIDE, d->height = d->width = SIDE, d->classes = 2;
-    assert_ok(mem_create(COUNT * SIDE * SIDE, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(COUNT, sizeof(int32_t), "labels", &p));
-    d->label = p;
+    d->height = d->width = SIDE;
     for (size_t i = 0; i < COUNT * SIDE * SIDE; i++) d->x[i] = (float)(test_random(&seed) % 256);
     for (size_t i = 0; i < COUNT; i++) d->label[i] = (int32_t)(i % 2);
     return d;
@@ -74,9 +68,7 @@ static void pictures_are_moved_and_mirrored(void **state)
         train_model_destroy(&m);
         train_data_destroy(&t);
     }
-    mem_free(d->x);
-    mem_free(d->label);
-    free(d);
+    drop(d);
 }
 
 int main(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "train_fixture.h"
 
-#include "base/memory.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -9,21 +8,10 @@
 
 static const activation waves[] = {ACTIVATION_SINE, ACTIVATION_TRIANGLE, ACTIVATION_TRAPEZOID, ACTIVATION_SQUARE};
 
-static double unit(uint64_t *seed)
-{
-    return (double)(test_random(seed) >> 11) * 0x1p-53;
-}
-
 /* Two features decide among three classes, rings about a point; feature 2 never changes. */
-static dataset *rings(uint64_t seed, size_t count)
+static dataset *three_rings(uint64_t seed, size_t count)
 {
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->features = 3, d->classes = 3;
-    assert_ok(mem_create(count * 3, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
-    d->label = p;
+    dataset *d = data_create(count, 3, 3);
     for (size_t i = 0; i < count; i++) {
         const double angle = 6.283185307 * unit(&seed);
         d->label[i] = (int32_t)(test_random(&seed) % 3);
@@ -35,14 +23,7 @@ static dataset *rings(uint64_t seed, size_t count)
     return d;
 }
 
-static void drop(dataset *d)
-{
-    mem_free(d->x);
-    mem_free(d->label);
-    free(d);
-}
-
-static train_options small(activation act)
+static train_options small_waves(activation act)
 {
     train_options o;
     train_options_init(&o);
@@ -81,8 +62,8 @@ static void gradients_are_differences(void **state)
 {
     (void)state;
     for (size_t a = 0; a < 3; a++) {
-        dataset *d = rings(3, 70);
-        train_options o = small(waves[a]);
+        dataset *d = three_rings(3, 70);
+        train_options o = small_waves(waves[a]);
         train_data t;
         train_model m;
         double loss, up, down;
@@ -127,8 +108,8 @@ static void gradients_are_differences(void **state)
 static void begins_at_the_spread(void **state)
 {
     (void)state;
-    dataset *d = rings(7, 500);
-    train_options o = small(ACTIVATION_TRIANGLE);
+    dataset *d = three_rings(7, 500);
+    train_options o = small_waves(ACTIVATION_TRIANGLE);
     train_data t;
     train_model m;
     double loss;
@@ -161,8 +142,8 @@ static void network_is_what_was_trained(void **state)
 {
     (void)state;
     for (size_t a = 0; a < 4; a++) {
-        dataset *d = rings(9, 640);
-        train_options o = small(waves[a]);
+        dataset *d = three_rings(9, 640);
+        train_options o = small_waves(waves[a]);
         train_data t;
         train_model m;
         network *n = NULL;
@@ -204,20 +185,15 @@ static void network_is_what_was_trained(void **state)
     }
 }
 
-static void last_validation(void *context, const train_epoch *e)
-{
-    *(double *)context = e->validation;
-}
-
 static void learns_and_repeats(void **state)
 {
     (void)state;
-    dataset *d = rings(11, 2000);
+    dataset *d = three_rings(11, 2000);
     for (size_t a = 0; a < 4; a++) {
         network *n[2] = {NULL, NULL};
         double validation = 0;
         for (size_t i = 0; i < 2; i++) {
-            train_options o = small(waves[a]);
+            train_options o = small_waves(waves[a]);
             o.threads = i == 1 ? 1 : 2;
             o.phase_noise = 0.03, o.value_noise = 0.1, o.layer_weight_bits[2] = 3;
             assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
@@ -248,8 +224,8 @@ static double normal(uint64_t *seed)
 static void score_noise_costs_what_it_may(void **state)
 {
     (void)state;
-    dataset *d = rings(13, 2000);
-    train_options o = small(ACTIVATION_TRIANGLE);
+    dataset *d = three_rings(13, 2000);
+    train_options o = small_waves(ACTIVATION_TRIANGLE);
     train_data t;
     network *n = NULL;
     double before = 0, after = 0;
@@ -288,21 +264,21 @@ static void refusals(void **state)
 {
     (void)state;
     network *n = NULL;
-    dataset *d = rings(31, 100);
-    train_options o = small(ACTIVATION_TRIANGLE);
+    dataset *d = three_rings(31, 100);
+    train_options o = small_waves(ACTIVATION_TRIANGLE);
     o.offsets = 17;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 17");
-    o = small(ACTIVATION_RELU);
+    o = small_waves(ACTIVATION_RELU);
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 3");
-    o = small(ACTIVATION_TRAPEZOID), o.rise = 0;
+    o = small_waves(ACTIVATION_TRAPEZOID), o.rise = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rise is 0");
     o.rise = 0.6;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rise is 0.6");
-    o = small(ACTIVATION_SINE), o.phase_noise = 0.3;
+    o = small_waves(ACTIVATION_SINE), o.phase_noise = 0.3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "phase_noise is 0.3");
-    o = small(ACTIVATION_SINE), o.value_noise = 2;
+    o = small_waves(ACTIVATION_SINE), o.value_noise = 2;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is 2");
-    o = small(ACTIVATION_SINE), o.layer_weight_bits[1] = 9;
+    o = small_waves(ACTIVATION_SINE), o.layer_weight_bits[1] = 9;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits of a layer is 9");
     assert_null(n);
     drop(d);

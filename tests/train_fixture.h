@@ -16,16 +16,31 @@ static inline double unit(uint64_t *seed)
     return (double)(test_random(seed) >> 11) * 0x1p-53;
 }
 
-/* Two features decide the class: points of a ring and of its inside; feature 2 never changes. */
-static inline dataset *rings(uint64_t seed, size_t count)
+/* Room for samples of so many classes, 0: of one target; free with drop. */
+static inline dataset *data_create(size_t count, size_t features, size_t classes)
 {
     dataset *d = calloc(1, sizeof *d);
     void *p;
-    d->count = count, d->features = 3, d->classes = 2;
-    assert_ok(mem_create(count * 3, sizeof(float), "x", &p));
+    d->count = count, d->features = features, d->classes = classes, d->targets = classes == 0;
+    assert_ok(mem_create(count * features, sizeof(float), "x", &p));
     d->x = p;
-    assert_ok(mem_create(count, sizeof(int32_t), "labels", &p));
-    d->label = p;
+    assert_ok(mem_create(count, sizeof(float), "labels", &p));
+    if (classes > 0)
+        d->label = p;
+    else
+        d->y = p;
+    return d;
+}
+
+static inline void last_validation(void *context, const train_epoch *e)
+{
+    *(double *)context = e->validation;
+}
+
+/* Two features decide the class: points of a ring and of its inside; feature 2 never changes. */
+static inline dataset *rings(uint64_t seed, size_t count)
+{
+    dataset *d = data_create(count, 3, 2);
     for (size_t i = 0; i < count; i++) {
         const double angle = 6.283185307 * unit(&seed);
         d->label[i] = (int32_t)(test_random(&seed) & 1);
@@ -39,13 +54,7 @@ static inline dataset *rings(uint64_t seed, size_t count)
 
 static inline dataset *plane(uint64_t seed, size_t count)
 {
-    dataset *d = calloc(1, sizeof *d);
-    void *p;
-    d->count = count, d->features = 2, d->targets = 1;
-    assert_ok(mem_create(count * 2, sizeof(float), "x", &p));
-    d->x = p;
-    assert_ok(mem_create(count, sizeof(float), "y", &p));
-    d->y = p;
+    dataset *d = data_create(count, 2, 0);
     for (size_t i = 0; i < count; i++) {
         d->x[2 * i] = (float)(10 * unit(&seed));
         d->x[2 * i + 1] = (float)unit(&seed);
