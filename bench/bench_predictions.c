@@ -2,8 +2,8 @@
 /* bench_predictions [--json FILE] CIRCUIT: predicted and measured seconds of an encrypted inference, on one thread
  * (of its computing) and on all (of the clock), of a circuit file and nine networks of random weights that differ in
  * kind, by the costs that `annulus calibrate` has measured or the shipped ones. Prints the largest deviation in
- * percent, the table on stderr. Stops if an answer depends on the number of threads or has nothing to do with the clear
- * one. */
+ * percent, the table on stderr; medians over rounds through all of them. Stops if an answer depends on the number of
+ * threads or has nothing to do with the clear one. */
 #include "bench.h"
 #include "deploy/deploy_priv.h"
 #include "nn/lower.h"
@@ -11,8 +11,9 @@
 
 #define CALIBRATION 200u
 #define SAMPLES 25u /* at most */
-#define ENOUGH 2.5  /* seconds of samples, at least LEAST */
-#define LEAST 3u
+#define ENOUGH 1.5  /* seconds of samples a round, at least LEAST */
+#define LEAST 2u
+#define ROUNDS 4u    /* over all circuits, so that none meets all of what a shared machine does to others */
 #define LIKELY (-20) /* log2 of an error probability of look-ups with which a deep network may lose its answer */
 
 typedef struct subject {
@@ -33,6 +34,8 @@ static const subject subjects[] = {
     {"bottleneck", {64, 16, 1, 8, 4}, 4, 4, -40},
     {"heavy", {1500, 40, 4}, 14, 6, -40},
 };
+
+#define CIRCUITS (1 + sizeof subjects / sizeof *subjects)
 
 static const table_column columns[] = {
     {"name", "circuit", 13, TABLE_TEXT},
@@ -107,6 +110,23 @@ static int stop(void *context, const char *what, size_t done, size_t total)
     return 0;
 }
 
+typedef struct samples {
+    size_t count;
+    double seconds[ROUNDS * SAMPLES];
+} samples;
+
+typedef struct subject_run {
+    const char *name;
+    unsigned weight_bits, rounding_bits;
+    annulus_circuit *c; /* borrowed */
+    annulus_client_key *client;
+    annulus_evaluation_key *key;
+    dataset *data;
+    size_t count;
+    annulus_input *x; /* (count) */
+    samples one, all;
+} subject_run;
+
 static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key *client, const dataset *data,
                               size_t count)
 {
@@ -118,18 +138,16 @@ static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key
     return x;
 }
 
-/* Median seconds of a sample; values (count, outputs). */
-static double run_seconds(const annulus_circuit *c, const annulus_client_key *client, const annulus_evaluation_key *key,
-                          const annulus_input *x, unsigned threads, double *values)
+/* Seconds of each sample behind those that s has; values (count, outputs). */
+static void run(const subject_run *r, unsigned threads, samples *s, double *values)
 {
-    stops s = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC};
-    const annulus_progress progress = {.report = stop, .context = &s};
+    stops at = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC};
+    const annulus_progress progress = {.report = stop, .context = &at};
     annulus_output *y;
-    must(annulus_run(c, key, x, threads, &progress, NULL, &y));
-    must(annulus_decrypt(client, c, y, values));
+    must(annulus_run(r->c, r->key, r->x, threads, &progress, NULL, &y));
+    must(annulus_decrypt(r->client, r->c, y, values));
     annulus_output_destroy(y);
-    for (size_t i = 0; i + 1 < s.count; i++) s.at[i] = s.at[i + 1] - s.at[i];
-    return bench_median(s.at, s.count - 1);
+    for (size_t i = 0; i + 1 < at.count; i++) s->seconds[s->count++] = at.at[i + 1] - at.at[i];
 }
 
 /* Stops unless both runs decrypted to the same and, where errors are not likely, to what resembles the clear values:
@@ -179,34 +197,43 @@ static void params_text(const circuit *c, char *out, size_t size)
             at += snprintf(out + at, size - (size_t)at, "%s%u", i == 0 ? "" : ",", c->layers[i].EF);
 }
 
-/* Largest deviation of its row. */
-static double row(const bench_table *t, const char *name, const annulus_circuit *c, unsigned weight_bits,
-                  unsigned rounding_bits)
+static void begin(subject_run *r)
 {
     uint64_t state = 5;
-    char shape[128], parameters[192];
-    annulus_client_key *client;
-    annulus_evaluation_key *key;
+    double values[16];
+    samples first = {.count = 0};
+    r->data = random_data(annulus_circuit_inputs(r->c), SAMPLES, &state);
+    must(annulus_keygen(r->c, 0, NULL, &r->client, &r->key));
+    r->x = encrypt(r->c, r->client, r->data, 1);
+    run(r, 1, &first, values);
+    annulus_input_destroy(r->x);
+    r->count = (size_t)fmin(fmax(ENOUGH / first.seconds[0], LEAST), SAMPLES);
+    r->x = encrypt(r->c, r->client, r->data, r->count);
+}
+
+static void round_of(subject_run *r)
+{
     double values[2][SAMPLES * 16];
-    dataset *data = random_data(annulus_circuit_inputs(c), SAMPLES, &state);
-    must(annulus_keygen(c, 0, NULL, &client, &key));
-    annulus_input *x = encrypt(c, client, data, 1);
-    const double first = run_seconds(c, client, key, x, 1, values[0]);
-    annulus_input_destroy(x);
-    const size_t count = (size_t)fmin(fmax(ENOUGH / first, LEAST), SAMPLES);
-    x = encrypt(c, client, data, count);
-    const double one = run_seconds(c, client, key, x, 1, values[0]);
-    const double all = run_seconds(c, client, key, x, 0, values[1]);
-    check(c, data, count, values[0], values[1]);
-    const double predicted[2] = {annulus_circuit_seconds(c, 1), annulus_circuit_seconds(c, 0)};
-    shape_text(c->c, shape, sizeof shape);
-    params_text(c->c, parameters, sizeof parameters);
-    table_row(t, name, shape, (double)weight_bits, (double)rounding_bits, c->c->log2_error, parameters, predicted[0],
-              one, predicted[0] / one, predicted[1], all, predicted[1] / all);
-    annulus_input_destroy(x);
-    annulus_client_key_destroy(client);
-    annulus_evaluation_key_destroy(key);
-    dataset_destroy(data);
+    run(r, 1, &r->one, values[0]);
+    run(r, 0, &r->all, values[1]);
+    check(r->c, r->data, r->count, values[0], values[1]);
+}
+
+/* Prints its row; returns the larger deviation. */
+static double end(subject_run *r, const bench_table *t)
+{
+    char shape[128], parameters[192];
+    const circuit *c = r->c->c;
+    const double one = bench_median(r->one.seconds, r->one.count), all = bench_median(r->all.seconds, r->all.count);
+    const double predicted[2] = {annulus_circuit_seconds(r->c, 1), annulus_circuit_seconds(r->c, 0)};
+    shape_text(c, shape, sizeof shape);
+    params_text(c, parameters, sizeof parameters);
+    table_row(t, r->name, shape, (double)r->weight_bits, (double)r->rounding_bits, c->log2_error, parameters,
+              predicted[0], one, predicted[0] / one, predicted[1], all, predicted[1] / all);
+    annulus_input_destroy(r->x);
+    annulus_client_key_destroy(r->client);
+    annulus_evaluation_key_destroy(r->key);
+    dataset_destroy(r->data);
     return fmax(fabs(predicted[0] / one - 1), fabs(predicted[1] / all - 1));
 }
 
@@ -228,6 +255,8 @@ static circuit *compile(const subject *s)
 
 int main(int argc, char **argv)
 {
+    static subject_run runs[CIRCUITS];
+    static annulus_circuit own[CIRCUITS];
     annulus_circuit *c;
     bench_table t;
     if (argc != 2 && !(argc == 4 && strcmp(argv[1], "--json") == 0)) {
@@ -237,13 +266,20 @@ int main(int argc, char **argv)
     must(annulus_circuit_read(argv[argc - 1], &c)); /* and the costs of this host */
     table_begin(&t, stderr, "Predicted and measured seconds of an inference", columns,
                 sizeof columns / sizeof *columns);
-    double worst = row(&t, "fashion", c, 4, 5);
-    annulus_circuit_destroy(c);
-    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
-        annulus_circuit own = {.c = compile(&subjects[i])};
-        worst = fmax(worst, row(&t, subjects[i].name, &own, subjects[i].weight_bits, subjects[i].rounding_bits));
-        circuit_destroy(own.c);
+    runs[0] = (subject_run){.name = "fashion", .weight_bits = 4, .rounding_bits = 5, .c = c};
+    for (size_t i = 1; i < CIRCUITS; i++) {
+        const subject *s = &subjects[i - 1];
+        own[i].c = compile(s);
+        runs[i] = (subject_run){
+            .name = s->name, .weight_bits = s->weight_bits, .rounding_bits = s->rounding_bits, .c = &own[i]};
     }
+    for (size_t i = 0; i < CIRCUITS; i++) begin(&runs[i]);
+    for (size_t round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < CIRCUITS; i++) round_of(&runs[i]);
+    double worst = 0;
+    for (size_t i = 0; i < CIRCUITS; i++) worst = fmax(worst, end(&runs[i], &t));
+    for (size_t i = 1; i < CIRCUITS; i++) circuit_destroy(own[i].c);
+    annulus_circuit_destroy(c);
     table_end(&t, argc == 4 ? argv[2] : NULL);
     printf("%.1f\n", 100 * worst);
     return 0;
