@@ -143,8 +143,9 @@ static void run(const subject_run *r, unsigned threads, samples *s, double *valu
 {
     stops at = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC};
     const annulus_progress progress = {.report = stop, .context = &at};
+    const annulus_run_options alone = {.threads = threads, .together = 1};
     annulus_output *y;
-    must(annulus_run(r->c, r->key, r->x, threads, &progress, NULL, &y));
+    must(annulus_run(r->c, r->key, r->x, &alone, &progress, NULL, &y));
     must(annulus_decrypt(r->client, r->c, y, values));
     annulus_output_destroy(y);
     for (size_t i = 0; i + 1 < at.count; i++) s->seconds[s->count++] = at.at[i + 1] - at.at[i];

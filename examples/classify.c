@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 
     /* the server runs the circuit: evaluation key, no secret */
     annulus_output *output;
-    must(annulus_run(circuit, evaluation, input, 0, NULL, NULL, &output));
+    must(annulus_run(circuit, evaluation, input, NULL, NULL, NULL, &output));
 
     /* the client decrypts */
     const size_t classes = annulus_circuit_outputs(circuit);

@@ -12,6 +12,7 @@ typedef struct roles {
     secret_key_set *secret;
     eval_key_set *eval;
     exec_plan *plan;
+    exec_memory *memory; /* of one sample */
 } roles;
 
 static inline void roles_create(roles *r, const circuit *c)
@@ -21,6 +22,7 @@ static inline void roles_create(roles *r, const circuit *c)
     assert_ok(seeded_eval_key_set_create(&c->choice.families, r->secret, 0, NULL, &seeded));
     assert_ok(eval_key_set_create(seeded, 0, NULL, &r->eval));
     assert_ok(exec_plan_create(c, &r->plan));
+    assert_ok(exec_memory_create(c, 1, &r->memory));
     seeded_eval_key_set_destroy(seeded);
 }
 
@@ -29,6 +31,7 @@ static inline void roles_destroy(roles *r)
     secret_key_set_destroy(r->secret);
     eval_key_set_destroy(r->eval);
     exec_plan_destroy(r->plan);
+    exec_memory_destroy(r->memory);
 }
 
 /* acc (outputs) <- accumulators of the last layer for one sample q (features). */
@@ -44,7 +47,7 @@ static inline void run_encrypted(const roles *r, const circuit *c, const int32_t
     exec_encode(c, q, message);
     assert_ok(packed_encrypt_seeded(first, &seed, message, features, body));
     const exec_inputs in = {.mask_seed = &seed, .body = body};
-    assert_ok(exec_encrypted(r->plan, r->eval, &in, out, 0, NULL, NULL));
+    assert_ok(exec_encrypted(r->plan, r->eval, r->memory, &in, 1, out, 0, NULL, NULL));
     for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(last, out + o * words_out);
     exec_decode(c, phase, acc);
     free(message), free(body), free(phase), free(out);

@@ -22,6 +22,7 @@ typedef struct world {
     annulus_output *whole;
 } world;
 static world w;
+static const annulus_run_options alone = {.threads = 1, .together = 1};
 
 /* Two layers of look-ups, so that a sample reports four times: each layer at its begin and at its end. */
 static int setup(void **state)
@@ -54,7 +55,7 @@ static int setup(void **state)
     assert_ok(annulus_dataset_slice(d, 0, SAMPLES, &few));
     assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.x));
     assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.other));
-    assert_ok(annulus_run(w.c, w.evaluation, w.x, 1, NULL, NULL, &w.whole));
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, &alone, NULL, NULL, &w.whole));
     annulus_dataset_destroy(few);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);
@@ -92,11 +93,18 @@ static int interrupt(void *context, const char *what, size_t done, size_t total)
     return i->reports == i->stop;
 }
 
-static annulus_status run(const annulus_input *x, size_t stop, interruption *i, double *seconds, annulus_output **y)
+static annulus_status run_together(const annulus_input *x, size_t together, size_t stop, interruption *i,
+                                   double *seconds, annulus_output **y)
 {
     *i = (interruption){.stop = stop};
     const annulus_progress progress = {interrupt, i};
-    return annulus_run_resumable(w.c, w.evaluation, x, w.path, 1, &progress, seconds, y);
+    const annulus_run_options o = {.threads = 1, .together = together, .checkpoint = w.path};
+    return annulus_run(w.c, w.evaluation, x, &o, &progress, seconds, y);
+}
+
+static annulus_status run(const annulus_input *x, size_t stop, interruption *i, double *seconds, annulus_output **y)
+{
+    return run_together(x, 1, stop, i, seconds, y);
 }
 
 static void assert_whole(const annulus_output *y)
@@ -127,17 +135,43 @@ static void test_resume(void **state)
     }
 }
 
+/* Whatever number runs together, also behind an interruption in another grouping. */
+static void test_together(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= 2; threads++)
+        for (size_t together = 0; together <= SAMPLES; together++) {
+            annulus_output *y = NULL;
+            const annulus_run_options o = {.threads = threads, .together = together};
+            assert_ok(annulus_run(w.c, w.evaluation, w.x, &o, NULL, NULL, &y));
+            assert_whole(y);
+            annulus_output_destroy(y);
+        }
+    for (size_t then = 1; then <= SAMPLES; then++) {
+        annulus_output *y = NULL;
+        interruption i;
+        assert_int_equal(run_together(w.x, 2, 3, &i, NULL, &y), ANNULUS_ERR_CANCELLED);
+        assert_ok(run_together(w.x, then, 0, &i, NULL, &y));
+        assert_whole(y);
+        annulus_output_destroy(y);
+        assert_int_equal(i.first, 2 * 3); /* first layer of two samples is done */
+        assert_int_equal(i.total, SAMPLES * 5);
+        (void)unlink(w.path);
+    }
+}
+
 /* A checkpoint at this place, whatever the time. */
 static void keep_at(const annulus_input *x, size_t sample)
 {
     annulus_output *y;
     checkpoint p;
     (void)unlink(w.path);
-    assert_ok(annulus_run(w.c, w.evaluation, w.x, 1, NULL, NULL, &y));
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, &alone, NULL, NULL, &y));
     assert_ok(checkpoint_open(w.path, w.c->c, x, y, &p));
     assert_true(p.sample == 0 && p.layer == 0 && p.values == NULL);
     p.written = 0;
-    assert_ok(checkpoint_keep(&p, y, sample, 0, NULL, 0));
+    p.sample = sample;
+    assert_ok(checkpoint_keep(&p, y, 0, NULL, 0));
     checkpoint_close(&p);
     annulus_output_destroy(y);
 }
@@ -156,7 +190,8 @@ static void test_ends(void **state)
     }
 }
 
-static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t sample, uint64_t layer, size_t words)
+static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t sample, uint64_t layer,
+                uint64_t together, size_t words)
 {
     writer b;
     writer_init(&b, 0);
@@ -165,6 +200,7 @@ static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t
     write_u64(&b, count);
     write_u64(&b, sample);
     write_u64(&b, layer);
+    write_u64(&b, together);
     for (size_t i = 0; i < words; i++) write_u64(&b, i);
     assert_ok(container_write(w.path, CONTAINER_CHECKPOINT, &b));
     writer_clear(&b);
@@ -185,34 +221,38 @@ static void test_refusals(void **state)
     assert_ok(checkpoint_open(w.path, w.c->c, w.x, &scratch, &p));
     binding of = w.x->of;
     const size_t answer = w.whole->outputs * w.whole->words, values = 3 * lwe_words(circuit_inputs(w.c->c));
-    put(&of, &p, SAMPLES, 1, 1, answer + values);
+    put(&of, &p, SAMPLES, 1, 1, 1, answer + values);
     annulus_output *right;
     assert_ok(run(w.x, 0, &i, NULL, &right)); /* the form of a right one */
     annulus_output_destroy(right);
-    put(&of, &p, SAMPLES, 1, 1, answer + values - 1);
+    put(&of, &p, SAMPLES, 1, 1, 1, answer + values - 1);
     assert_refused(run(w.x, 0, &i, NULL, &y), w.path);
-    put(&of, &p, SAMPLES, 1, 1, answer + values + 1);
+    put(&of, &p, SAMPLES, 1, 1, 1, answer + values + 1);
     assert_refused(run(w.x, 0, &i, NULL, &y), w.path);
-    put(&of, &p, SAMPLES, 1, 3, answer + values);
+    put(&of, &p, SAMPLES, 1, 3, 1, answer + values);
     assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 3 of sample 1");
-    put(&of, &p, SAMPLES, SAMPLES, 1, SAMPLES * answer + values);
+    put(&of, &p, SAMPLES, SAMPLES, 1, 1, SAMPLES * answer + values);
     assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 1 of sample 3");
-    put(&of, &p, SAMPLES, UINT64_MAX, 0, 0);
+    put(&of, &p, SAMPLES, 1, 1, 3, answer + 3 * values);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 1 of sample 1, 3 together");
+    put(&of, &p, SAMPLES, 1, 1, 0, answer);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "stands at layer 1 of sample 1, 0 together");
+    put(&of, &p, SAMPLES, UINT64_MAX, 0, 0, 0);
     assert_refused(run(w.x, 0, &i, NULL, &y), "stands at");
-    put(&of, &p, SAMPLES + 1, 1, 0, answer);
+    put(&of, &p, SAMPLES + 1, 1, 0, 0, answer);
     assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
     of.key[0] ^= 1;
-    put(&of, &p, SAMPLES, 1, 0, answer);
+    put(&of, &p, SAMPLES, 1, 0, 0, answer);
     assert_refused(run(w.x, 0, &i, NULL, &y), "come from different keys");
     of.circuit[0] ^= 1;
-    put(&of, &p, SAMPLES, 1, 0, answer);
+    put(&of, &p, SAMPLES, 1, 0, 0, answer);
     assert_refused(run(w.x, 0, &i, NULL, &y), "belongs to another circuit");
     assert_null(y);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resume), cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resume), cmocka_unit_test(test_together),
+                                       cmocka_unit_test(test_ends), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -59,7 +59,7 @@ static int setup(void **state)
     annulus_dataset *few;
     assert_ok(annulus_dataset_slice(w.d, 0, 3, &few));
     assert_ok(annulus_encrypt(w.client, w.c, few, 0, &w.x));
-    assert_ok(annulus_run(w.c, w.evaluation, w.x, 0, NULL, NULL, &w.y));
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, NULL, NULL, NULL, &w.y));
     annulus_dataset_destroy(few);
     return 0;
 }
@@ -110,7 +110,7 @@ static void answers_survive_files(void **state)
     assert_ok(annulus_evaluation_key_read(path("evaluation"), 1, NULL, &evaluation));
     assert_ok(annulus_input_read(path("x"), &x));
     assert_int_equal(annulus_input_count(x), 3);
-    assert_ok(annulus_run(c, evaluation, x, 1, NULL, NULL, &y));
+    assert_ok(annulus_run(c, evaluation, x, &(annulus_run_options){.threads = 1}, NULL, NULL, &y));
     assert_ok(annulus_output_write(y, path("y")));
     assert_ok(annulus_output_read(path("y"), &y2));
     assert_int_equal(annulus_output_count(y2), 3);
@@ -135,8 +135,8 @@ static void strangers_are_refused(void **state)
     double values[6];
     assert_ok(annulus_keygen(w.c, 0, NULL, &client, &evaluation));
     assert_refused(annulus_encrypt(w.client, w.other, w.d, 0, &x), "circuit");
-    assert_refused(annulus_run(w.other, w.evaluation, w.x, 0, NULL, NULL, &y), "circuit");
-    assert_refused(annulus_run(w.c, evaluation, w.x, 0, NULL, NULL, &y), "key");
+    assert_refused(annulus_run(w.other, w.evaluation, w.x, NULL, NULL, NULL, &y), "circuit");
+    assert_refused(annulus_run(w.c, evaluation, w.x, NULL, NULL, NULL, &y), "key");
     assert_refused(annulus_decrypt(client, w.c, w.y, values), "key");
     assert_refused(annulus_decrypt(w.client, w.other, w.y, values), "circuit");
     assert_null(x);

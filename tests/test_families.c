@@ -73,6 +73,7 @@ static void test_executions_agree(void **state)
     double clear[200 * OUTPUTS], simulated[200 * OUTPUTS], got[OUTPUTS];
     const seed256 seed = {{3}};
     exec_plan *plan = NULL;
+    exec_memory *memory = NULL;
     exec_stats stats = {0};
     assert_int_equal(s.c->layers[1].family, 1);
     assert_true(lwe_words(circuit_inputs(s.c)) == 1537 && circuit_source(s.c, 2) == 1);
@@ -81,12 +82,14 @@ static void test_executions_agree(void **state)
     for (size_t i = 0; i < 4; i++) assert_int_equal(stats.index_errors[i], 0);
     for (size_t i = 0; i < 200 * OUTPUTS; i++) assert_true(rint(simulated[i]) == clear[i]);
     assert_ok(exec_plan_create(s.c, &plan));
-    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan};
+    assert_ok(exec_memory_create(s.c, 1, &memory));
+    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan, .memory = memory};
     for (size_t i = 0; i < SAMPLES; i++) {
         run_encrypted(&keys, s.c, s.q + i * FEATURES, got);
         for (size_t o = 0; o < OUTPUTS; o++) assert_true(rint(got[o]) == clear[i * OUTPUTS + o]);
     }
     exec_plan_destroy(plan);
+    exec_memory_destroy(memory);
 }
 
 /* The outputs of a circuit of two layers of look-ups are of family 1. */
@@ -98,6 +101,7 @@ static void test_outputs_of_the_other(void **state)
     const subject kept = s;
     double clear[OUTPUTS], got[OUTPUTS];
     exec_plan *plan = NULL;
+    exec_memory *memory = NULL;
     lower_options o;
     lower_options_init(&o);
     o.ranges_measured = 0;
@@ -109,10 +113,12 @@ static void test_outputs_of_the_other(void **state)
     assert_true(circuit_outputs(s.c)->N == 2048 && circuit_last(s.c)->family == 1);
     assert_ok(exec_clear(s.c, s.q, 1, 1, clear, NULL));
     assert_ok(exec_plan_create(s.c, &plan));
-    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan};
+    assert_ok(exec_memory_create(s.c, 1, &memory));
+    const roles keys = {.secret = s.secret, .eval = s.eval, .plan = plan, .memory = memory};
     run_encrypted(&keys, s.c, s.q, got);
     for (size_t i = 0; i < OUTPUTS; i++) assert_true(rint(got[i]) == clear[i]);
     exec_plan_destroy(plan);
+    exec_memory_destroy(memory);
     circuit_destroy(s.c);
     free(s.x), free(s.q);
     s = kept;
@@ -287,10 +293,10 @@ static void wrong_families(const parties *r)
     eval_key_set fewer = *r->evaluation->expanded;
     annulus_evaluation_key evaluation = {.of = r->evaluation->of, .expanded = &fewer};
     fewer.families.into[1].l = fewer.families.into[1].b = 0;
-    assert_refused(annulus_run(r->c, &evaluation, r->x, 0, NULL, NULL, &y), "other dimensions than the circuit");
+    assert_refused(annulus_run(r->c, &evaluation, r->x, NULL, NULL, NULL, &y), "other dimensions than the circuit");
     fewer.families = r->evaluation->expanded->families;
     fewer.families.of[0] = fewer.families.of[1];
-    assert_refused(annulus_run(r->c, &evaluation, r->x, 0, NULL, NULL, &y), "other dimensions than the circuit");
+    assert_refused(annulus_run(r->c, &evaluation, r->x, NULL, NULL, NULL, &y), "other dimensions than the circuit");
     assert_null(y);
 }
 
@@ -308,9 +314,9 @@ static void test_roles(void **state)
     exec_values(s.c, clear, clear);
     assert_ok(annulus_keygen(&whole, 0, NULL, &r.client, &r.evaluation));
     assert_ok(annulus_encrypt(r.client, &whole, &samples, 0, &r.x));
-    assert_ok(annulus_run(&whole, r.evaluation, r.x, 0, NULL, NULL, &r.y));
+    assert_ok(annulus_run(&whole, r.evaluation, r.x, NULL, NULL, NULL, &r.y));
     through_files(&r, &back, &text, &json);
-    assert_ok(annulus_run(back.c, back.evaluation, back.x, 0, NULL, NULL, &y));
+    assert_ok(annulus_run(back.c, back.evaluation, back.x, NULL, NULL, NULL, &y));
     assert_memory_equal(y->ct, r.y->ct, y->count * y->outputs * y->words * 8);
     assert_ok(annulus_decrypt(back.client, back.c, back.y, values));
     for (size_t i = 0; i < OUTPUTS; i++) assert_true(values[i] == clear[i]);

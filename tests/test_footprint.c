@@ -131,22 +131,23 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, int
 }
 
 /* As `annulus run` does it; returns what was held at most beyond what was before, and what was predicted. */
-static double run_files(size_t samples, unsigned threads, const char *checkpoint, footprint *predicted)
+static double run_files(size_t samples, size_t together, unsigned threads, footprint *predicted)
 {
     annulus_circuit *c = NULL;
     annulus_evaluation_key *key = NULL;
     annulus_input *x = NULL;
     annulus_output *y = NULL;
+    const annulus_run_options o = {.threads = threads, .together = together};
     const size_t before = held;
     most = held;
     assert_ok(annulus_circuit_read(files.circuit, &c));
     assert_ok(annulus_input_read(files.input, &x));
     assert_ok(annulus_evaluation_key_read(files.key, threads, NULL, &key));
-    assert_ok(annulus_run_resumable(c, key, x, checkpoint, threads, NULL, NULL, &y));
+    assert_ok(annulus_run(c, key, x, &o, NULL, NULL, &y));
     assert_ok(annulus_output_write(y, files.output));
     const double taken = (double)(most - before);
-    *predicted = circuit_footprint(c->c, samples, threads, checkpoint != NULL);
-    assert_true(annulus_circuit_memory(c, samples, threads, checkpoint != NULL) == predicted->peak);
+    *predicted = circuit_footprint(c->c, samples, together, threads, 0);
+    assert_true(annulus_circuit_memory(c, samples, &o) == predicted->peak);
     annulus_output_destroy(y);
     annulus_input_destroy(x);
     annulus_evaluation_key_destroy(key);
@@ -158,8 +159,9 @@ static double run_files(size_t samples, unsigned threads, const char *checkpoint
 static void check(const size_t *widths, size_t layers, size_t samples, int by_value, double most_off, footprint *out)
 {
     write_files(widths, layers, samples, by_value);
-    for (unsigned threads = 1; threads <= 2; threads++) {
-        const double taken = run_files(samples, threads, NULL, out);
+    for (unsigned k = 0; k < 4; k++) {
+        const unsigned threads = 1 + k % 2;
+        const double taken = run_files(samples, k / 2, threads, out); /* as many together as suit, and one by one */
         const double expected = (double)(out->peak - FOOTPRINT_PROCESS);
         if (fabs(taken / expected - 1) > most_off) {
             print_error("%u threads: %.2f MB taken, %.2f MB predicted\n", threads, taken / 1e6, expected / 1e6);
@@ -196,9 +198,9 @@ static void test_answers(void **state)
     annulus_circuit *whole = NULL;
     assert_ok(annulus_circuit_read(files.circuit, &whole));
     c = whole->c;
-    one = circuit_footprint(c, 1, 1, 0);
+    one = circuit_footprint(c, 1, 1, 1, 0);
     assert_true(one.samples < f.samples && one.keys == f.keys && one.peak < f.peak);
-    assert_true(circuit_footprint(c, 10, 1, 1).peak >= circuit_footprint(c, 10, 1, 0).peak);
+    assert_true(circuit_footprint(c, 10, 1, 1, 1).peak >= circuit_footprint(c, 10, 1, 1, 0).peak);
     annulus_circuit_destroy(whole);
 }
 

@@ -227,9 +227,23 @@ ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 /* Predicted seconds of the server's part of one sample on `threads` threads (0: all cores; at most as many), by the
  * costs of annulus_calibrate or the shipped ones. */
 ANNULUS_API double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads);
+#define ANNULUS_MAX_TOGETHER 32u
+typedef struct annulus_run_options {
+    unsigned threads; /* 0: all */
+    /* Samples that are run together, layer by layer, at most ANNULUS_MAX_TOGETHER: each gets the answers that it would
+     * get alone, and batches of look-ups share what they read of the keys. 0: as many as fill the batches in 256 MiB;
+     * 1: one after the other, each as soon as possible. */
+    size_t together;
+    /* File that keeps where the run stands, after a finished layer, once a second at most and as much rarer as writing
+     * takes longer; NULL: none. If it is there already the run goes on from it, to the answers of one that was never
+     * interrupted; the file stays, for the caller to remove when the answers are safe. It holds ciphertexts of the
+     * evaluation key's owner, no secret. */
+    const char *checkpoint;
+} annulus_run_options;
+ANNULUS_API void annulus_run_options_init(annulus_run_options *o); /* all, 0, NULL */
 /* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
- * `threads` threads (0: all) and writes the answers; checkpoint 1: with annulus_run_resumable and a file. */
-ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint);
+ * with these options and writes the answers. */
+ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o);
 /* Bytes that this process may still take: what the machine has available, at most its limit on addresses; SIZE_MAX if
  * the system does not say. */
 ANNULUS_API size_t annulus_memory_available(void);
@@ -375,19 +389,13 @@ ANNULUS_API annulus_status annulus_input_write(const annulus_input *x, const cha
 ANNULUS_API size_t annulus_input_count(const annulus_input *x);
 ANNULUS_API void annulus_input_destroy(annulus_input *x);
 
-/* The server's part: no secret. seconds: (count) of each sample, or NULL. */
+/* The server's part: no secret. o NULL: defaults. seconds: (count) of each sample, an equal part of what those that ran
+ * together took, 0 of those that a checkpoint had; or NULL. The memory between layers is taken at the beginning.
+ * ANNULUS_ERR_INPUT as well: a checkpoint of another circuit, key or input. */
 ANNULUS_API annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k,
-                                       const annulus_input *x, unsigned threads, const annulus_progress *progress,
-                                       double *seconds, annulus_output **out) ANNULUS_MUST_USE;
-/* The same, and it keeps in the file `checkpoint` where it stands: after a finished layer, once a second at most,
- * and as much rarer as writing takes longer. If the file is there already the run goes on from it and gives the same
- * answers as one that was never interrupted (0 seconds for the samples that were finished); the file stays, for the
- * caller to remove when the answers are safe. It holds ciphertexts of the evaluation key's owner, no secret.
- * ANNULUS_ERR_INPUT as well: a file of another circuit, key or input. NULL: annulus_run. */
-ANNULUS_API annulus_status annulus_run_resumable(const annulus_circuit *c, const annulus_evaluation_key *k,
-                                                 const annulus_input *x, const char *checkpoint, unsigned threads,
-                                                 const annulus_progress *progress, double *seconds,
-                                                 annulus_output **out) ANNULUS_MUST_USE;
+                                       const annulus_input *x, const annulus_run_options *o,
+                                       const annulus_progress *progress, double *seconds,
+                                       annulus_output **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_output_read(const char *path, annulus_output **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_output_write(const annulus_output *y, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API size_t annulus_output_count(const annulus_output *y);

@@ -69,14 +69,32 @@ typedef struct exec_inputs {
     const seed256 *mask_seed;
     const uint64_t *body; /* (features) */
 } exec_inputs;
-/* Ciphertexts of one source, one behind the other. */
+/* Memory for the ciphertexts of up to `samples` samples that are run together, of all layers: one block, taken and
+ * written to before the run, so that what it has not can be said at the beginning. Values that no later layer takes
+ * leave their place to others. */
+typedef struct exec_memory exec_memory;
+annulus_status exec_memory_create(const circuit *c, size_t samples, exec_memory **out)
+    __attribute__((warn_unused_result));
+void exec_memory_destroy(exec_memory *m);
+size_t exec_memory_bytes(const circuit *c, size_t samples);
+#define EXEC_MOST_TOGETHER 32u
+/* How many of `samples` to run together, so that the look-ups of every layer fill the batches that share a pass over
+ * the keys, in at most 256 MiB or one by one. threads 0: all. */
+size_t exec_together(const circuit *c, size_t samples, unsigned threads);
+/* That, if `together` is 0, else this, of as many as there are. */
+static inline size_t exec_group(const circuit *c, size_t samples, size_t together, unsigned threads)
+{
+    if (together == 0) return exec_together(c, samples, threads);
+    return together < samples ? together : samples;
+}
+/* Ciphertexts of one source, of all samples of a run, one behind the other. */
 typedef struct exec_ciphertexts {
     const uint64_t *ct;
     size_t words; /* of all */
 } exec_ciphertexts;
-/* Sees the ciphertexts of a run, from the calling thread: those (out, lwe_words of its source) of a layer's sums before
- * its look-ups, and the values that layer `next` and those behind it take, sources in order (exec_live). Either may be
- * NULL; a failure ends the run. */
+/* Sees the ciphertexts of a run, from the calling thread: those (samples, out, lwe_words of its source) of a layer's
+ * sums before its look-ups, and the values that layer `next` and those behind it take, sources in order (exec_live).
+ * Either may be NULL; a failure ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
     annulus_status (*values)(void *context, size_t next, const exec_ciphertexts *live, size_t count);
@@ -84,17 +102,21 @@ typedef struct exec_tap {
 } exec_tap;
 /* The sources before layer `next` whose values it or a later layer takes, in order; returns how many. */
 size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
-/* Words of their ciphertexts together. */
+/* Words of their ciphertexts together, of a sample. */
 size_t exec_live_words(const circuit *c, size_t next);
-/* One sample: out (outputs, lwe_words of circuit_outputs). The keys' families must be the circuit's; tap may be NULL.
- * Values are held until the last layer that takes them is done. */
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_inputs *in, uint64_t *out,
-                              unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+/* Inputs in (samples) -> out (samples, outputs, lwe_words of circuit_outputs), layer by layer, all samples together, to
+ * the words that each alone would give. The memory is the circuit's, for as many samples or more; the keys' families
+ * must be the circuit's; tap may be NULL. */
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
+                              const exec_inputs *in, size_t samples, uint64_t *out, unsigned threads,
+                              const exec_tap *tap, const annulus_progress *progress)
     __attribute__((warn_unused_result));
-/* From layer `first` >= 1 on; values: the ciphertexts of exec_live(first), one source behind the other. */
-annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, size_t first,
-                                   const uint64_t *values, uint64_t *out, unsigned threads, const exec_tap *tap,
-                                   const annulus_progress *progress) __attribute__((warn_unused_result));
+/* From layer `first` >= 1 on; values: the ciphertexts of exec_live(first), (samples, values) of one source behind the
+ * other. */
+annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
+                                   size_t first, const uint64_t *values, size_t samples, uint64_t *out,
+                                   unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+    __attribute__((warn_unused_result));
 /* For debugging, by who holds the secrets: encrypts sample q (features), runs it, and shows every neuron to the
  * observer (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are
  * switched a second time, which gives the same words. Sums are held against those of the values that the run itself

@@ -144,34 +144,37 @@ static annulus_status linear_columns(void *context, size_t item, unsigned worker
     return ANNULUS_OK;
 }
 
-/* A run from one layer to the last. */
+/* A run of some samples from one layer to the last. */
 typedef struct encrypted_run {
     const exec_plan *plan;
     const eval_key_set *keys;
+    const exec_memory *memory;
+    size_t samples;
     unsigned threads;
     const exec_tap *tap;
     const annulus_progress *progress;
-    const exec_inputs *packed;                      /* of layer 0 in place of values[0], or NULL */
-    const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (count, lwe_words of its family) */
-    uint64_t *owned[CIRCUIT_MAX_LAYERS + 1];        /* those that the run has made, until none needs them */
+    const exec_inputs *packed;                      /* (samples) of layer 0 in place of values[0], or NULL */
+    const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (samples, count, exec_words) */
 } encrypted_run;
 
-/* Words of a ciphertext of a source. */
-static size_t words_of(const circuit *c, size_t source)
+/* Values of a source, of all samples. */
+static size_t values_of(const encrypted_run *r, size_t source)
 {
-    return lwe_words(&c->choice.families.of[circuit_family(c, source)]);
+    return r->samples * circuit_source_values(r->plan->c, source);
 }
 
-/* out (out, words of the sources), all 0, <- W x of layer i */
-static annulus_status products(const encrypted_run *r, size_t i, uint64_t *out)
+/* out (out, words of the sources), all 0, <- W x of layer i, of one sample */
+static annulus_status products(const encrypted_run *r, size_t i, size_t sample, uint64_t *out)
 {
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
-    const size_t words = words_of(c, l->sources[0]);
+    const size_t words = exec_words(c, l->sources[0]);
     linear_rows sources[CIRCUIT_MAX_LAYERS];
     void *room;
-    for (size_t k = 0; k < l->sources_count; k++)
-        sources[k] = (linear_rows){.x = r->values[l->sources[k]], .count = circuit_source_values(c, l->sources[k])};
+    for (size_t k = 0; k < l->sources_count; k++) {
+        const size_t count = circuit_source_values(c, l->sources[k]);
+        sources[k] = (linear_rows){.x = r->values[l->sources[k]] + sample * count * words, .count = count};
+    }
     linear_run run = {.l = l, .sources = sources, .out = out, .words = words, .room_bytes = linear_room(&l->linear)};
     TRY(mem_create(parallel_threads(r->threads), run.room_bytes, "linear layer", &room));
     run.room = room;
@@ -180,25 +183,29 @@ static annulus_status products(const encrypted_run *r, size_t i, uint64_t *out)
     return st;
 }
 
+/* out (samples, out, words of the sources) */
 static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
 {
     const circuit_layer *l = &r->plan->c->layers[i];
-    const size_t words = words_of(r->plan->c, l->sources[0]);
-    if (i == 0 && r->packed != NULL)
-        TRY(packed_sums(r->plan->packed, r->packed->mask_seed, r->packed->body, r->threads, out));
-    else
-        TRY(products(r, i, out));
-    for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
+    const size_t words = exec_words(r->plan->c, l->sources[0]);
+    memset(out, 0, r->samples * l->out * words * sizeof *out);
+    for (size_t s = 0; s < r->samples; s++, out += l->out * words) {
+        if (i == 0 && r->packed != NULL)
+            TRY(packed_sums(r->plan->packed, r->packed[s].mask_seed, r->packed[s].body, r->threads, out));
+        else
+            TRY(products(r, i, s, out));
+        for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
+    }
     return ANNULUS_OK;
 }
 
-/* Look-ups of one layer, in slices. */
+/* Look-ups of one layer, in slices; those of one sample behind those of the one before. */
 typedef struct slices {
     const circuit_layer *l;
     const eval_key *key;
     const switching_key *from;
-    const uint64_t *sums;    /* (out, words) */
-    uint64_t *out, *copy;    /* (circuit_values, words_out), (a slice, words) */
+    const uint64_t *sums;    /* (samples, out, words) */
+    uint64_t *out, *copy;    /* (samples, circuit_values, words_out), (a slice, words) */
     bootstrap_job *jobs;     /* (a slice) */
     lut *const *tables;      /* (tables) */
     size_t words, words_out; /* of a sum, of a value */
@@ -212,7 +219,7 @@ static annulus_status look_up_slice(const slices *s, size_t first, size_t count,
     memcpy(s->copy, s->sums + first * s->words, count * s->words * sizeof *s->copy);
     for (size_t k = 0; k < count; k++)
         s->jobs[k] = (bootstrap_job){.in = s->copy + k * s->words,
-                                     .table = s->tables[s->l->table_of[first + k]],
+                                     .table = s->tables[s->l->table_of[(first + k) % s->l->out]],
                                      .out = s->out + (first + k) * offsets * s->words_out};
     return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, offsets, threads);
 }
@@ -220,33 +227,34 @@ static annulus_status look_up_slice(const slices *s, size_t first, size_t count,
 static annulus_status look_up_slices(const encrypted_run *r, size_t i, const slices *s, size_t parts)
 {
     const circuit *c = r->plan->c;
-    const size_t before = circuit_rotations_before(c, i), all = circuit_rotations_before(c, c->layers_count);
+    const size_t rotations = r->samples * s->l->out, before = r->samples * circuit_rotations_before(c, i);
+    const size_t all = r->samples * circuit_rotations_before(c, c->layers_count);
     for (size_t k = 0; k < parts; k++) {
-        const size_t o = s->l->out * k / parts, next = s->l->out * (k + 1) / parts;
-        TRY(progress_report(r->progress, s->l->name, before + o, all));
-        TRY(look_up_slice(s, o, next - o, r->threads));
+        const size_t q = rotations * k / parts, next = rotations * (k + 1) / parts;
+        TRY(progress_report(r->progress, s->l->name, before + q, all));
+        TRY(look_up_slice(s, q, next - q, r->threads));
     }
-    return progress_report(r->progress, s->l->name, before + s->l->out, all);
+    return progress_report(r->progress, s->l->name, before + rotations, all);
 }
 
-/* sums (out, words of the sources) -> out (circuit_values, words of the layer); the same memory if each look-up
- * gives one value, of as many words. */
+/* sums (samples, out, words of the sources) -> out (samples, circuit_values, words of the layer); the same memory if
+ * each look-up gives one value, of as many words. */
 static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t *sums, uint64_t *out)
 {
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
     const tfhe_params *p = &c->choice.families.of[l->family];
     const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 */
-    const size_t slice = exec_slice(l->EF, r->threads), parts = (l->out + slice - 1) / slice;
-    const size_t most = (l->out + parts - 1) / parts;
+    const size_t rotations = r->samples * l->out, slice = exec_slice(l->EF, r->threads);
+    const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     slices s = {.l = l,
                 .key = r->keys->of[l->family],
                 .from = eval_key_set_switching(r->keys, circuit_source(c, i), l->family),
                 .sums = sums,
                 .out = out,
                 .tables = r->plan->layers[i].tables,
-                .words = words_of(c, l->sources[0]),
-                .words_out = words_of(c, i + 1)};
+                .words = exec_words(c, l->sources[0]),
+                .words_out = exec_words(c, i + 1)};
     void *jobs, *copy = NULL;
     REQUIRE(s.from != NULL);
     for (uint32_t j = 0; j < l->offsets; j++) s.extracted[j] = circuit_offset(l, j) * steps_a_cell;
@@ -260,25 +268,6 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
     return st;
 }
 
-size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
-{
-    size_t count = 0;
-    for (size_t s = 0; s <= next; s++) {
-        const size_t last = circuit_last_use(c, s);
-        if (last >= next && last < c->layers_count) sources[count++] = (uint32_t)s;
-    }
-    return count;
-}
-
-size_t exec_live_words(const circuit *c, size_t next)
-{
-    uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
-    const size_t count = exec_live(c, next, sources);
-    size_t words = 0;
-    for (size_t k = 0; k < count; k++) words += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
-    return words;
-}
-
 static annulus_status show_values(const encrypted_run *r, size_t next)
 {
     const circuit *c = r->plan->c;
@@ -288,96 +277,79 @@ static annulus_status show_values(const encrypted_run *r, size_t next)
     const size_t count = exec_live(c, next, sources);
     for (size_t k = 0; k < count; k++)
         live[k] = (exec_ciphertexts){.ct = r->values[sources[k]],
-                                     .words = circuit_source_values(c, sources[k]) * words_of(c, sources[k])};
+                                     .words = values_of(r, sources[k]) * exec_words(c, sources[k])};
     return r->tap->values(r->tap->context, next, live, count);
-}
-
-static void drop(encrypted_run *r, size_t source)
-{
-    mem_free(r->owned[source]);
-    r->owned[source] = NULL;
-    r->values[source] = NULL;
 }
 
 /* A hidden layer: its values, in the place of its sums where both are as long. */
 static annulus_status hidden_layer(encrypted_run *r, size_t i)
 {
-    const circuit *c = r->plan->c;
-    const circuit_layer *l = &c->layers[i];
-    const size_t words = words_of(c, l->sources[0]), words_out = words_of(c, i + 1);
-    const int in_place = words == words_out && l->offsets == 1;
-    void *sums, *values = NULL;
-    TRY(mem_create(l->out * words, sizeof(uint64_t), "ciphertexts", &sums));
-    annulus_status st = linear(r, i, sums);
-    if (st == ANNULUS_OK && r->tap != NULL && r->tap->sums != NULL)
-        st = r->tap->sums(r->tap->context, i, sums, r->threads);
-    for (size_t s = 0; s <= i; s++)
-        if (circuit_last_use(c, s) == i) drop(r, s);
-    if (st == ANNULUS_OK && !in_place)
-        st = mem_create(circuit_values(l) * words_out, sizeof(uint64_t), "ciphertexts", &values);
-    if (in_place) values = sums;
-    if (st == ANNULUS_OK) st = look_ups(r, i, sums, values);
-    if (!in_place) mem_free(sums);
-    r->values[i + 1] = r->owned[i + 1] = values;
-    return st == ANNULUS_OK ? show_values(r, i + 1) : st;
+    uint64_t *sums = exec_memory_sums(r->memory, i), *values = exec_memory_values(r->memory, i + 1);
+    TRY(linear(r, i, sums));
+    if (r->tap != NULL && r->tap->sums != NULL) TRY(r->tap->sums(r->tap->context, i, sums, r->threads));
+    TRY(look_ups(r, i, sums, values));
+    r->values[i + 1] = values;
+    return show_values(r, i + 1);
 }
 
-static annulus_status last_layer(encrypted_run *r, uint64_t *out)
+static annulus_status last_layer(const encrypted_run *r, uint64_t *out)
 {
-    const circuit *c = r->plan->c;
-    const size_t i = c->layers_count - 1, words = words_of(c, c->layers[i].sources[0]);
-    memset(out, 0, c->layers[i].out * words * sizeof *out);
+    const size_t i = r->plan->c->layers_count - 1;
     TRY(linear(r, i, out));
     return r->tap == NULL || r->tap->sums == NULL ? ANNULUS_OK : r->tap->sums(r->tap->context, i, out, r->threads);
 }
 
-/* The layers from `first` on, and what is left of the values. */
 static annulus_status run_layers(encrypted_run *r, size_t first, uint64_t *out)
 {
-    const circuit *c = r->plan->c;
-    annulus_status st = ANNULUS_OK;
-    for (size_t i = first; st == ANNULUS_OK && i + 1 < c->layers_count; i++) st = hidden_layer(r, i);
-    if (st == ANNULUS_OK) st = last_layer(r, out);
-    for (size_t s = 0; s <= c->layers_count; s++) drop(r, s);
-    return st;
+    for (size_t i = first; i + 1 < r->plan->c->layers_count; i++) TRY(hidden_layer(r, i));
+    return last_layer(r, out);
 }
 
 static annulus_status expand_inputs(encrypted_run *r, const exec_inputs *in)
 {
     const circuit *c = r->plan->c;
-    void *p;
-    TRY(mem_create(c->input.features * words_of(c, 0), sizeof(uint64_t), "ciphertexts", &p));
-    r->values[0] = r->owned[0] = p;
-    return packed_expand(circuit_inputs(c), in->mask_seed, in->body, c->input.features, r->threads, p);
+    const size_t features = c->input.features, words = exec_words(c, 0);
+    uint64_t *x = exec_memory_values(r->memory, 0);
+    r->values[0] = x;
+    for (size_t s = 0; s < r->samples; s++)
+        TRY(packed_expand(circuit_inputs(c), in[s].mask_seed, in[s].body, features, r->threads,
+                          x + s * features * words));
+    return ANNULUS_OK;
 }
 
-annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_inputs *in, uint64_t *out,
-                              unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+static encrypted_run begin(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory, size_t samples)
 {
-    encrypted_run r = {.plan = plan, .keys = keys, .threads = threads, .tap = tap, .progress = progress};
     REQUIRE(tfhe_families_equal(&keys->families, &plan->c->choice.families));
-    if (plan->packed != NULL) {
-        r.packed = in;
-        return run_layers(&r, 0, out);
-    }
-    const annulus_status st = expand_inputs(&r, in);
-    if (st == ANNULUS_OK) return run_layers(&r, 0, out);
-    drop(&r, 0);
-    return st;
+    REQUIRE(samples >= 1 && samples <= exec_memory_samples(memory));
+    return (encrypted_run){.plan = plan, .keys = keys, .memory = memory, .samples = samples};
 }
 
-annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, size_t first,
-                                   const uint64_t *values, uint64_t *out, unsigned threads, const exec_tap *tap,
-                                   const annulus_progress *progress)
+annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
+                              const exec_inputs *in, size_t samples, uint64_t *out, unsigned threads,
+                              const exec_tap *tap, const annulus_progress *progress)
+{
+    encrypted_run r = begin(plan, keys, memory, samples);
+    r.threads = threads, r.tap = tap, r.progress = progress;
+    if (plan->packed != NULL)
+        r.packed = in;
+    else
+        TRY(expand_inputs(&r, in));
+    return run_layers(&r, 0, out);
+}
+
+annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
+                                   size_t first, const uint64_t *values, size_t samples, uint64_t *out,
+                                   unsigned threads, const exec_tap *tap, const annulus_progress *progress)
 {
     const circuit *c = plan->c;
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
-    encrypted_run r = {.plan = plan, .keys = keys, .threads = threads, .tap = tap, .progress = progress};
-    REQUIRE(first >= 1 && tfhe_families_equal(&keys->families, &c->choice.families));
+    encrypted_run r = begin(plan, keys, memory, samples);
+    r.threads = threads, r.tap = tap, r.progress = progress;
+    REQUIRE(first >= 1);
     const size_t count = exec_live(c, first, sources);
     for (size_t k = 0; k < count; k++) {
         r.values[sources[k]] = values;
-        values += circuit_source_values(c, sources[k]) * words_of(c, sources[k]);
+        values += values_of(&r, sources[k]) * exec_words(c, sources[k]);
     }
     return run_layers(&r, first, out);
 }

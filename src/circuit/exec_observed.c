@@ -122,6 +122,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
     observation v = {.c = c, .keys = keys, .secrets = secrets, .observer = observer, .sample = sample};
     void *values, *ciphertexts = NULL;
+    exec_memory *memory = NULL;
     exec_store_init(c, &v.store);
     const size_t words = v.store.rows * EXEC_BATCH, bytes = (words + 2 * widest) * sizeof(uint64_t) + exec_room(c);
     TRY(mem_create(bytes, 1, "observed values", &values));
@@ -136,9 +137,11 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     const exec_inputs in = {.mask_seed = &seed, .body = body};
     exec_columns(c, &v.store, q, 1, v.x);
     if (st == ANNULUS_OK) st = encrypt(&v, q, &seed, body);
-    if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, &in, body + of_inputs, threads, &tap, NULL);
+    if (st == ANNULUS_OK) st = exec_memory_create(c, 1, &memory);
+    if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, memory, &in, 1, body + of_inputs, threads, &tap, NULL);
     if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
     mem_wipe_free(values, bytes);
     mem_free(ciphertexts);
+    exec_memory_destroy(memory);
     return st;
 }

@@ -105,6 +105,14 @@ static inline size_t exec_slice(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
+/* Words of a ciphertext of a source's values, which those of the sums of the layers that take them have as well. */
+size_t exec_words(const circuit *c, size_t source);
+size_t exec_memory_samples(const exec_memory *m);
+/* Sums of a hidden layer, (samples, out, exec_words of its sources); values of a source, (samples, values, exec_words)
+ */
+uint64_t *exec_memory_sums(const exec_memory *m, size_t layer);
+uint64_t *exec_memory_values(const exec_memory *m, size_t source);
+
 /* Number of values of the sources before this one. */
 static inline size_t exec_values_before(const circuit *c, size_t source)
 {

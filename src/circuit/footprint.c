@@ -61,77 +61,48 @@ static void key_bytes(const tfhe_families *f, size_t *sent, size_t *expanded)
     }
 }
 
-/* Bytes of `count` ciphertexts under the big key of a source. */
-static size_t ciphertexts(const circuit *c, size_t source, size_t count)
-{
-    return mem_bytes(count * lwe_words(&c->choice.families.of[circuit_family(c, source)]) * sizeof(uint64_t));
-}
-
-/* Of the sources before layer `next` that it or a later one takes, without `but`. */
-static size_t live_bytes(const circuit *c, size_t next, size_t but)
-{
-    uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
-    const size_t count = exec_live(c, next, sources);
-    size_t bytes = 0;
-    for (size_t k = 0; k < count; k++)
-        if (sources[k] != but) bytes += ciphertexts(c, sources[k], circuit_source_values(c, sources[k]));
-    return bytes;
-}
-
-static void take_larger(footprint *f, size_t values, size_t work)
-{
-    if (values + work > f->values + f->work) f->values = values, f->work = work;
-}
-
-/* A layer's sums. */
-static void linear_stage(const circuit *c, size_t i, unsigned threads, footprint *f)
-{
-    const circuit_layer *l = &c->layers[i];
-    const int packed = i == 0 && circuit_packs_inputs(c);
-    const size_t sums = i + 1 < c->layers_count ? ciphertexts(c, l->sources[0], l->out) : 0; /* else the answers */
-    const size_t room = packed ? packed_sums_memory(circuit_inputs(c), l->in, threads)
-                               : mem_bytes(parallel_threads(threads) * linear_room(&l->linear));
-    take_larger(f, (packed ? 0 : live_bytes(c, i, SIZE_MAX)) + sums, room);
-}
-
-/* Its look-ups: sums and values, in one place if both are as long, and a copy of a slice. */
-static void look_up_stage(const circuit *c, size_t i, unsigned threads, footprint *f)
+/* Rooms of a layer's sums, of its look-ups and, with a checkpoint, of the file behind it and its body. */
+static size_t layer_work(const circuit *c, size_t i, size_t together, unsigned threads)
 {
     const circuit_layer *l = &c->layers[i];
     const tfhe_families *of = &c->choice.families;
-    const uint32_t from = circuit_source(c, i);
-    const tfhe_params keyswitch = tfhe_switch_params(of, from, l->family);
-    const size_t slice = exec_slice(l->EF, threads), parts = (l->out + slice - 1) / slice;
-    const size_t most = (l->out + parts - 1) / parts;
-    const int in_place = lwe_words(&of->of[from]) == lwe_words(&of->of[l->family]) && l->offsets == 1;
-    const size_t sums = ciphertexts(c, l->sources[0], l->out);
-    const size_t values = in_place ? 0 : ciphertexts(c, i + 1, circuit_values(l));
-    take_larger(f, live_bytes(c, i + 1, i + 1) + sums + values,
-                ciphertexts(c, l->sources[0], most) + mem_bytes(most * sizeof(bootstrap_job)) +
-                    bootstrap_memory(&keyswitch, &of->of[l->family], l->EF, most, threads));
+    const size_t sums = i == 0 && circuit_packs_inputs(c)
+                            ? packed_sums_memory(circuit_inputs(c), l->in, threads)
+                            : mem_bytes(parallel_threads(threads) * linear_room(&l->linear));
+    if (l->cells == 0) return sums;
+    const tfhe_params keyswitch = tfhe_switch_params(of, circuit_source(c, i), l->family);
+    const size_t rotations = together * l->out, slice = exec_slice(l->EF, threads);
+    const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
+    return larger(sums, mem_bytes(most * exec_words(c, l->sources[0]) * sizeof(uint64_t)) +
+                            mem_bytes(most * sizeof(bootstrap_job)) +
+                            bootstrap_memory(&keyswitch, &of->of[l->family], l->EF, most, threads));
 }
 
-static void run_stages(const circuit *c, size_t answers, unsigned threads, int kept, footprint *f)
+static size_t work_bytes(const circuit *c, size_t answers, size_t together, unsigned threads, int kept)
 {
+    size_t most = 0;
     for (size_t i = 0; i < c->layers_count; i++) {
-        linear_stage(c, i, threads, f);
-        if (c->layers[i].cells == 0) continue;
-        look_up_stage(c, i, threads, f);
-        const size_t live = live_bytes(c, i + 1, SIZE_MAX);
-        if (kept) take_larger(f, live, 2 * (live + answers)); /* the file's body, and the file */
+        const size_t live = mem_bytes(together * exec_live_words(c, i + 1) * sizeof(uint64_t));
+        most = larger(most, layer_work(c, i, together, threads));
+        if (kept && c->layers[i].cells != 0) most = larger(most, 2 * (live + answers));
     }
+    return most;
 }
 
-footprint circuit_footprint(const circuit *c, size_t samples, unsigned threads, int kept)
+footprint circuit_footprint(const circuit *c, size_t samples, size_t together, unsigned threads, int kept)
 {
+    const size_t group = exec_group(c, samples, together, threads);
     size_t sent, expanded;
     const size_t answers = mem_bytes(samples * circuit_last(c)->out * lwe_words(circuit_outputs(c)) * sizeof(uint64_t));
     const size_t inputs =
         mem_bytes(samples * sizeof(seed256)) + mem_bytes(samples * c->input.features * sizeof(uint64_t));
     key_bytes(&c->choice.families, &sent, &expanded);
-    footprint f = {
-        .circuit = circuit_bytes(c), .keys = sent + expanded, .tables = plan_bytes(c), .samples = inputs + answers};
-    run_stages(c, answers, threads, kept, &f);
+    footprint f = {.circuit = circuit_bytes(c),
+                   .keys = sent + expanded,
+                   .tables = plan_bytes(c),
+                   .samples = inputs + answers,
+                   .values = exec_memory_bytes(c, group),
+                   .work = work_bytes(c, answers, group, threads, kept)};
     const size_t base = FOOTPRINT_PROCESS + f.circuit + inputs;
     const size_t reading = 2 * sent, running = f.keys + answers + f.tables + f.values + f.work;
     const size_t writing = f.keys + 3 * answers; /* with the file's body, and the file */

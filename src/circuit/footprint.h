@@ -15,11 +15,12 @@ typedef struct footprint {
     size_t keys;    /* the evaluation key, expanded, and as it was sent */
     size_t tables;  /* look-up tables in torus words, constants, transforms of packed weights */
     size_t samples; /* packed inputs and answers */
-    size_t values;  /* ciphertexts between layers and */
-    size_t work;    /* rooms of workers and copies, at the moment when both together are most */
+    size_t values;  /* ciphertexts between layers */
+    size_t work;    /* rooms of workers and copies, at most */
     size_t peak; /* most at any moment, reading the key and writing the answers among them, with the process itself */
 } footprint;
 
-/* threads 0: all. kept: 1 with a checkpoint, whose file is built in memory. */
-footprint circuit_footprint(const circuit *c, size_t samples, unsigned threads, int kept);
+/* together: samples that are run together, 0: as exec_together says. threads 0: all. kept: 1 with a checkpoint, whose
+ * file is built in memory. */
+footprint circuit_footprint(const circuit *c, size_t samples, size_t together, unsigned threads, int kept);
 #endif

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { EVALUATION_KEY = 0x300, INPUT_KEY, CHECKPOINT_KEY };
+enum { EVALUATION_KEY = 0x300, INPUT_KEY, CHECKPOINT_KEY, TOGETHER_KEY };
 
 typedef struct run_command {
     work_options work;
-    const char *circuit, *evaluation, *input, *output, *checkpoint;
+    const char *circuit, *evaluation, *input, *output;
+    annulus_run_options how;
 } run_command;
 
 static const struct argp_option entries[] = {{"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key", 0},
@@ -17,6 +18,10 @@ static const struct argp_option entries[] = {{"evaluation", EVALUATION_KEY, "FIL
                                              {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
                                               "keep here how far the run is, and go on from it if the file is there; "
                                               "removed at the end",
+                                              0},
+                                             {"together", TOGETHER_KEY, "N", 0,
+                                              "samples to run together, at most 32; 1: each answered as soon as "
+                                              "possible (default: as many as fill the batches of look-ups)",
                                               0},
                                              {0}};
 
@@ -37,7 +42,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->output = arg;
         break;
     case CHECKPOINT_KEY:
-        c->checkpoint = arg;
+        c->how.checkpoint = arg;
+        break;
+    case TOGETHER_KEY:
+        c->how.together = parse_size(state, "--together", arg, 1, ANNULUS_MAX_TOGETHER);
         break;
     case ARGP_KEY_ARG:
         if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
@@ -76,8 +84,7 @@ static int report_run(void *context, const char *what, size_t done, size_t total
 static void warn_of_memory(const annulus_circuit *circuit, const annulus_input *x, const run_command *c)
 {
     const size_t available = annulus_memory_available();
-    const size_t memory =
-        annulus_circuit_memory(circuit, annulus_input_count(x), c->work.threads, c->checkpoint != NULL);
+    const size_t memory = annulus_circuit_memory(circuit, annulus_input_count(x), &c->how);
     if (memory > available)
         fprintf(stderr, "memory: %.1f MB are wanted, %.1f MB available: the run may be killed\n", (double)memory / 1e6,
                 (double)available / 1e6);
@@ -93,7 +100,9 @@ int cmd_run(int argc, char **argv)
     annulus_input *x = NULL;
     annulus_output *y = NULL;
     progress_line line;
+    annulus_run_options_init(&c.how);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
+    c.how.threads = c.work.threads;
     annulus_status st = annulus_circuit_read(c.circuit, &circuit);
     if (st == ANNULUS_OK) st = annulus_input_read(c.input, &x);
     if (st == ANNULUS_OK) warn_of_memory(circuit, x, &c);
@@ -103,13 +112,13 @@ int cmd_run(int argc, char **argv)
     if (st == ANNULUS_OK) {
         started_run run = {.line = &line, .samples = annulus_input_count(x), .quiet = c.work.quiet};
         const annulus_progress progress = {report_run, &run};
-        run.memory = annulus_circuit_memory(circuit, run.samples, c.work.threads, c.checkpoint != NULL);
-        st = annulus_run_resumable(circuit, key, x, c.checkpoint, c.work.threads, &progress, NULL, &y);
+        run.memory = annulus_circuit_memory(circuit, run.samples, &c.how);
+        st = annulus_run(circuit, key, x, &c.how, &progress, NULL, &y);
     }
     const double seconds = seconds_now() - start;
     progress_end(&line);
     if (st == ANNULUS_OK) st = annulus_output_write(y, c.output);
-    if (st == ANNULUS_OK && c.checkpoint != NULL) (void)unlink(c.checkpoint);
+    if (st == ANNULUS_OK && c.how.checkpoint != NULL) (void)unlink(c.how.checkpoint);
     const size_t count = y == NULL ? 1 : annulus_output_count(y);
     annulus_output_destroy(y);
     annulus_input_destroy(x);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/clock.h"
 #include "base/memory.h"
-#include "deploy/checkpoint.h"
 #include "deploy/container.h"
+#include "deploy/deploy_priv.h"
 
 #include <string.h>
 
@@ -46,7 +45,7 @@ static annulus_status input_create(const binding *of, size_t count, size_t featu
     return st;
 }
 
-static annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
+annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
 {
     void *p, *ct = NULL;
     TRY(object_create(sizeof **out, &p));
@@ -190,102 +189,6 @@ annulus_status annulus_output_read(const char *path, annulus_output **out)
     else
         annulus_output_destroy(y);
     return st;
-}
-
-/* A run of all samples, and how far it is. */
-typedef struct run {
-    const circuit *c;
-    const annulus_evaluation_key *k;
-    const annulus_input *x;
-    annulus_output *y;
-    exec_plan *plan;
-    unsigned threads;
-    const annulus_progress *progress;
-    checkpoint state;
-} run;
-
-static annulus_status keep_values(void *context, size_t next, const exec_ciphertexts *live, size_t count)
-{
-    run *r = context;
-    return checkpoint_keep(&r->state, r->y, r->state.sample, next, live, count);
-}
-
-/* The look-ups of one sample among those of all. */
-static int report_all(void *context, const char *what, size_t done, size_t total)
-{
-    const run *r = context;
-    const annulus_progress *p = r->progress;
-    return p == NULL || p->report == NULL
-               ? 0
-               : p->report(p->context, what, r->state.sample * total + done, r->x->count * total);
-}
-
-static annulus_status run_sample(run *r)
-{
-    const size_t i = r->state.sample;
-    const annulus_progress progress = {report_all, r};
-    const exec_tap tap = {.values = keep_values, .context = r};
-    const exec_inputs in = {.mask_seed = &r->x->seeds[i], .body = r->x->body + i * r->x->features};
-    uint64_t *out = r->y->ct + i * r->y->outputs * r->y->words;
-    if (r->state.layer == 0)
-        TRY(exec_encrypted(r->plan, r->k->expanded, &in, out, r->threads, &tap, &progress));
-    else
-        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->state.layer, r->state.values, out, r->threads, &tap,
-                                &progress));
-    checkpoint_close(&r->state);
-    r->state.layer = 0;
-    r->state.sample++;
-    return checkpoint_keep(&r->state, r->y, r->state.sample, 0, NULL, 0);
-}
-
-/* Between samples, in rotations. */
-static annulus_status report_inputs(const run *r)
-{
-    const size_t each = circuit_rotations_before(r->c, r->c->layers_count);
-    return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
-}
-
-static annulus_status run_samples(run *r, double *seconds)
-{
-    annulus_status st = exec_plan_create(r->c, &r->plan);
-    for (size_t i = r->state.sample; st == ANNULUS_OK && i < r->x->count; i++) {
-        const double start = clock_seconds(CLOCK_MONOTONIC);
-        st = report_inputs(r);
-        if (st == ANNULUS_OK) st = run_sample(r);
-        if (seconds != NULL) seconds[i] = clock_seconds(CLOCK_MONOTONIC) - start;
-    }
-    if (st == ANNULUS_OK) st = report_inputs(r);
-    exec_plan_destroy(r->plan);
-    return st;
-}
-
-annulus_status annulus_run_resumable(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
-                                     const char *path, unsigned threads, const annulus_progress *progress,
-                                     double *seconds, annulus_output **out)
-{
-    annulus_output *y = NULL;
-    TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
-    TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
-    TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
-    if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
-        return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
-    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(circuit_outputs(c->c)), &y));
-    run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = threads, .progress = progress};
-    for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;
-    annulus_status st = checkpoint_open(path, c->c, x, y, &r.state);
-    if (st == ANNULUS_OK) st = run_samples(&r, seconds);
-    checkpoint_close(&r.state);
-    if (st == ANNULUS_OK)
-        *out = y;
-    else
-        annulus_output_destroy(y);
-    return st;
-}
-
-annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
-                           unsigned threads, const annulus_progress *progress, double *seconds, annulus_output **out)
-{
-    return annulus_run_resumable(c, k, x, NULL, threads, progress, seconds, out);
 }
 
 annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circuit *c, const annulus_output *y,

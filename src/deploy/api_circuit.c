@@ -256,11 +256,6 @@ double annulus_circuit_seconds(const annulus_circuit *c, unsigned threads)
     return circuit_seconds(c->c, threads, NULL);
 }
 
-size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, unsigned threads, int checkpoint)
-{
-    return circuit_footprint(c->c, samples, threads, checkpoint != 0).peak;
-}
-
 size_t annulus_memory_available(void)
 {
     return mem_available();

@@ -100,11 +100,12 @@ static annulus_status run_encrypted(evaluation *e, unsigned threads, const annul
     annulus_evaluation_key *key = NULL;
     annulus_input *x = NULL;
     annulus_output *y = NULL;
+    const annulus_run_options alone = {.threads = threads, .together = 1};
     void *times;
     TRY(mem_create(e->count, sizeof(double), "times", &times));
     annulus_status st = annulus_keygen(e->c, threads, progress, &client, &key);
     if (st == ANNULUS_OK) st = annulus_encrypt(client, e->c, e->d, 1, &x);
-    if (st == ANNULUS_OK) st = annulus_run(e->c, key, x, threads, progress, times, &y);
+    if (st == ANNULUS_OK) st = annulus_run(e->c, key, x, &alone, progress, times, &y);
     if (st == ANNULUS_OK) st = annulus_decrypt(client, e->c, y, e->values);
     for (size_t i = 0; i < e->count; i++) *seconds += ((double *)times)[i];
     annulus_client_key_destroy(client);

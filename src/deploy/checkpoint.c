@@ -15,7 +15,7 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
 {
     binding of;
     uint8_t inputs[2][32];
-    uint64_t count = 0, sample = 0, layer = 0;
+    uint64_t count = 0, sample = 0, layer = 0, together = 0;
     void *values;
     TRY(binding_read(r, &of));
     TRY(binding_check_circuit(&of, p->c, "the checkpoint"));
@@ -26,14 +26,18 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
         return read_fail(r, "this run had other encrypted samples; give its own, or remove the file to start anew");
     TRY(read_u64(r, &sample));
     TRY(read_u64(r, &layer));
-    if (sample > count || layer >= p->c->layers_count || (sample == count && layer != 0))
-        return read_fail(r, "stands at layer %llu of sample %llu", (unsigned long long)layer,
-                         (unsigned long long)sample);
+    TRY(read_u64(r, &together));
+    const uint64_t most = layer == 0 ? 0 : EXEC_MOST_TOGETHER;
+    if (sample > count || layer >= p->c->layers_count || together > most || together > count - sample ||
+        (layer != 0 && together == 0))
+        return read_fail(r, "stands at layer %llu of sample %llu, %llu together", (unsigned long long)layer,
+                         (unsigned long long)sample, (unsigned long long)together);
     TRY(read_u64s(r, y->ct, (size_t)sample * y->outputs * y->words));
     p->sample = (size_t)sample;
     p->layer = (size_t)layer;
+    p->together = (size_t)together;
     if (layer == 0) return read_end(r);
-    const size_t words = exec_live_words(p->c, p->layer);
+    const size_t words = p->together * exec_live_words(p->c, p->layer);
     TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &values));
     p->values = values;
     TRY(read_u64s(r, p->values, words));
@@ -62,8 +66,8 @@ void checkpoint_close(checkpoint *p)
     p->values = NULL;
 }
 
-annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
-                               const exec_ciphertexts *live, size_t count)
+annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                               size_t count)
 {
     const double start = clock_seconds(CLOCK_MONOTONIC);
     writer w;
@@ -73,9 +77,10 @@ annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sa
     binding_write(&w, &p->x->of);
     write_bytes(&w, p->inputs, sizeof p->inputs);
     write_u64(&w, p->x->count);
-    write_u64(&w, sample);
+    write_u64(&w, p->sample);
     write_u64(&w, layer);
-    write_u64s(&w, y->ct, sample * y->outputs * y->words);
+    write_u64(&w, layer == 0 ? 0 : p->together);
+    write_u64s(&w, y->ct, p->sample * y->outputs * y->words);
     for (size_t k = 0; k < count; k++) write_u64s(&w, live[k].ct, live[k].words);
     const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
     writer_clear(&w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a run stands, in a file: the answers of the samples that are finished, and of the one at hand the values behind
- * its last finished layer. */
+/* Where a run stands, in a file: the answers of the samples that are finished, and of those that are run together at
+ * the moment the values behind their last finished layer. */
 #ifndef DEPLOY_CHECKPOINT_H
 #define DEPLOY_CHECKPOINT_H
 
@@ -11,7 +11,8 @@ typedef struct checkpoint {
     const circuit *c;
     const annulus_input *x;
     size_t sample, layer; /* the next to run; layer 0: the sample begins */
-    uint64_t *values;     /* ciphertexts of exec_live(layer) if that is not 0, else NULL; owned */
+    size_t together;      /* samples that are run together, from that one on, if layer is not 0 */
+    uint64_t *values;     /* ciphertexts of exec_live(layer) of all of them if that is not 0, else NULL; owned */
     uint8_t inputs[2][32];
     double written, took; /* when the last one was, seconds of CLOCK_MONOTONIC, and how long it took */
 } checkpoint;
@@ -21,8 +22,8 @@ typedef struct checkpoint {
 annulus_status checkpoint_open(const char *path, const circuit *c, const annulus_input *x, annulus_output *y,
                                checkpoint *out) __attribute__((warn_unused_result));
 void checkpoint_close(checkpoint *p);
-/* Writes that `layer` of `sample` is next, with the values that are live then (count 0 if layer is 0), unless the last
- * was written less than a second or twenty times what it took ago. */
-annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t sample, size_t layer,
-                               const exec_ciphertexts *live, size_t count) __attribute__((warn_unused_result));
+/* Writes that `layer` of p->sample and those together with it is next, with the values that are live then (count 0 if
+ * layer is 0), unless the last was written less than a second or twenty times what it took ago. */
+annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                               size_t count) __attribute__((warn_unused_result));
 #endif

@@ -70,4 +70,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
 
 /* A zeroed public object of `size` bytes. */
 annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
+/* All zero; words: of an answer's ciphertext. */
+annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
+    __attribute__((warn_unused_result));
 #endif

@@ -215,7 +215,7 @@ static json_t *sizes_json(const circuit *c)
 /* Of a run of one sample on all cores. */
 static json_t *memory_json(const circuit *c)
 {
-    const footprint f = circuit_footprint(c, 1, 0, 0);
+    const footprint f = circuit_footprint(c, 1, 1, 0, 0);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "circuit", (json_int_t)f.circuit, "keys", (json_int_t)f.keys,
                      "tables", (json_int_t)f.tables, "samples", (json_int_t)f.samples, "values", (json_int_t)f.values,
                      "work", (json_int_t)f.work, "peak", (json_int_t)f.peak);

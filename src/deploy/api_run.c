@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "circuit/footprint.h"
+#include "deploy/checkpoint.h"
+
+_Static_assert(ANNULUS_MAX_TOGETHER == EXEC_MOST_TOGETHER, "samples that run together");
+
+void annulus_run_options_init(annulus_run_options *o)
+{
+    *o = (annulus_run_options){.threads = 0};
+}
+
+size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o)
+{
+    return circuit_footprint(c->c, samples, o->together, o->threads, o->checkpoint != NULL).peak;
+}
+
+/* A run of all samples, and how far it is. */
+typedef struct run {
+    const circuit *c;
+    const annulus_evaluation_key *k;
+    const annulus_input *x;
+    annulus_output *y;
+    exec_plan *plan;
+    exec_memory *memory;
+    size_t together;
+    unsigned threads;
+    const annulus_progress *progress;
+    double *seconds;
+    checkpoint state;
+} run;
+
+static annulus_status keep_values(void *context, size_t next, const exec_ciphertexts *live, size_t count)
+{
+    run *r = context;
+    return checkpoint_keep(&r->state, r->y, next, live, count);
+}
+
+/* The rotations of the samples at hand among those of all. */
+static int report_all(void *context, const char *what, size_t done, size_t total)
+{
+    const run *r = context;
+    const annulus_progress *p = r->progress;
+    const size_t each = total / r->state.together;
+    return p == NULL || p->report == NULL
+               ? 0
+               : p->report(p->context, what, r->state.sample * each + done, r->x->count * each);
+}
+
+/* The samples from the state's on that run together. */
+static annulus_status run_group(run *r)
+{
+    checkpoint *s = &r->state;
+    const size_t first = s->sample, left = r->x->count - first;
+    const annulus_progress progress = {report_all, r};
+    const exec_tap tap = {.values = keep_values, .context = r};
+    uint64_t *out = r->y->ct + first * r->y->outputs * r->y->words;
+    if (s->layer == 0) {
+        exec_inputs in[EXEC_MOST_TOGETHER];
+        s->together = left < r->together ? left : r->together;
+        for (size_t i = 0; i < s->together; i++)
+            in[i] = (exec_inputs){&r->x->seeds[first + i], r->x->body + (first + i) * r->x->features};
+        TRY(exec_encrypted(r->plan, r->k->expanded, r->memory, in, s->together, out, r->threads, &tap, &progress));
+    } else {
+        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->memory, s->layer, s->values, s->together, out, r->threads,
+                                &tap, &progress));
+    }
+    checkpoint_close(s);
+    s->layer = 0;
+    s->sample += s->together;
+    return checkpoint_keep(s, r->y, 0, NULL, 0);
+}
+
+/* Between samples, in rotations. */
+static annulus_status report_inputs(const run *r)
+{
+    const size_t each = circuit_rotations_before(r->c, r->c->layers_count);
+    return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
+}
+
+static annulus_status run_groups(run *r)
+{
+    while (r->state.sample < r->x->count) {
+        const double start = clock_seconds(CLOCK_MONOTONIC);
+        const size_t first = r->state.sample;
+        TRY(report_inputs(r));
+        TRY(run_group(r));
+        const double each = (clock_seconds(CLOCK_MONOTONIC) - start) / (double)(r->state.sample - first);
+        for (size_t i = first; r->seconds != NULL && i < r->state.sample; i++) r->seconds[i] = each;
+    }
+    return report_inputs(r);
+}
+
+static annulus_status run_samples(run *r)
+{
+    const size_t kept = r->state.layer != 0 ? r->state.together : 0;
+    annulus_status st = exec_memory_create(r->c, kept > r->together ? kept : r->together, &r->memory);
+    if (st == ANNULUS_OK) st = exec_plan_create(r->c, &r->plan);
+    if (st == ANNULUS_OK) st = run_groups(r);
+    exec_plan_destroy(r->plan);
+    exec_memory_destroy(r->memory);
+    return st;
+}
+
+annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_key *k, const annulus_input *x,
+                           const annulus_run_options *options, const annulus_progress *progress, double *seconds,
+                           annulus_output **out)
+{
+    annulus_output *y = NULL;
+    annulus_run_options o;
+    annulus_run_options_init(&o);
+    if (options != NULL) o = *options;
+    if (o.together > EXEC_MOST_TOGETHER)
+        return fail(ANNULUS_ERR_INPUT, "at most %u samples can run together, not %zu", EXEC_MOST_TOGETHER, o.together);
+    TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
+    TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
+    TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
+    if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
+        return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
+    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(circuit_outputs(c->c)), &y));
+    run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = o.threads, .progress = progress, .seconds = seconds};
+    for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;
+    annulus_status st = checkpoint_open(o.checkpoint, c->c, x, y, &r.state);
+    r.together = exec_group(c->c, x->count, o.together, o.threads);
+    if (st == ANNULUS_OK) st = run_samples(&r);
+    checkpoint_close(&r.state);
+    if (st == ANNULUS_OK)
+        *out = y;
+    else
+        annulus_output_destroy(y);
+    return st;
+}
