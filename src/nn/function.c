@@ -161,7 +161,8 @@ double function_op_apply(function_op op, const double *x)
 
 double function_apply(const function *f, double x)
 {
-    double value[FUNCTION_MAX_STEPS + 1] = {x};
+    double value[FUNCTION_MAX_STEPS + 1];
+    value[0] = x;
     for (size_t i = 0; i < f->count; i++) {
         double in[FUNCTION_MAX_OPERANDS];
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {

@@ -49,6 +49,7 @@ static annulus_status activation_check(const train_activation *a, int waves)
     if (activation_is_wave(a->act) && (!(a->rise > 0) || a->rise > 0.5))
         return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", a->rise);
     if (a->act == ACTIVATION_LEAKY_RELU) TRY(range_check("rise (the slope of leaky_relu)", a->rise, 0, 1));
+    TRY(range_check("offsets", (double)a->offsets, 1, activation_is_wave(a->act) ? 16 : 1));
     if (activation_is_wave(a->act) != waves)
         return fail(ANNULUS_ERR_INPUT, "training options: waves and other activations in one network");
     return range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", a->bits,
@@ -70,7 +71,6 @@ static annulus_status activations_check(const train_options *o)
 
 static annulus_status wave_options_check(const train_options *o)
 {
-    TRY(range_check("offsets", (double)o->offsets, 1, activation_is_wave(o->act) ? 16 : 1));
     TRY(range_check("value_noise", o->value_noise, 0, activation_is_wave(o->act) ? 1 : 0));
     if (activation_is_wave(o->act) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
         return fail(ANNULUS_ERR_INPUT,

@@ -19,6 +19,7 @@ typedef struct train_activation {
     double rise;         /* as in train_options */
     const function *own; /* of ACTIVATION_FUNCTION, borrowed */
     unsigned bits;       /* 1..8, 2..8 where values are negative */
+    size_t offsets;      /* of waves 1..16; 0: that of train_options */
 } train_activation;
 
 typedef enum train_optimizer { TRAIN_ADAM, TRAIN_SGD } train_optimizer;

@@ -79,7 +79,7 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         if (last) break;
         out->hidden[i] = n->layers[i].out;
         const dense_layer *l = &n->layers[i];
-        out->layer_acts[i] = (train_activation){l->act, l->rise, &l->own, l->out_q.bits};
+        out->layer_acts[i] = (train_activation){l->act, l->rise, &l->own, l->out_q.bits, l->offsets};
         out->layer_acts_count = i + 1;
     }
     out->weight_bits = n->layers[0].weight_bits;

@@ -240,8 +240,10 @@ annulus_status train_checkpoint_read(const char *path, const uint8_t digest[SHA2
 /* Of hidden layer i. */
 static inline train_activation train_activation_of(const train_options *o, size_t i)
 {
-    if (o->layer_acts_count > 0) return o->layer_acts[i];
-    return (train_activation){.act = o->act, .rise = o->rise, .bits = o->activation_bits};
+    train_activation a = {.act = o->act, .rise = o->rise, .bits = o->activation_bits};
+    if (o->layer_acts_count > 0) a = o->layer_acts[i];
+    if (a.offsets == 0) a.offsets = o->offsets;
+    return a;
 }
 
 /* Activations (train_act.c), waves apart. */
