@@ -25,11 +25,12 @@ static void test_activations(void **state)
 {
     (void)state;
     activation a = ACTIVATION_IDENTITY;
-    for (int i = ACTIVATION_IDENTITY; i <= ACTIVATION_SQUARE; i++) {
+    for (int i = ACTIVATION_IDENTITY; i < ACTIVATION_FUNCTION; i++) {
         assert_ok(activation_parse(activation_name((activation)i), &a));
         assert_int_equal(a, i);
     }
-    assert_refused(activation_parse("gelu", &a), "use relu, sigmoid, tanh, identity, triangle");
+    assert_refused(activation_parse("swish", &a), "use one of identity, relu, sigmoid, tanh, triangle");
+    assert_refused(activation_parse("function", &a), "unknown activation");
     assert_true(activation_apply(ACTIVATION_RELU, 0, -1) == 0 && activation_apply(ACTIVATION_RELU, 0, 2) == 2);
     assert_true(fabs(activation_apply(ACTIVATION_SIGMOID, 0, 0) - 0.5) < 1e-15);
     assert_true(activation_apply(ACTIVATION_TRIANGLE, 0, 3) == 1 && activation_apply(ACTIVATION_SQUARE, 0, 7.25) == 1);
@@ -40,6 +41,63 @@ static void test_activations(void **state)
         }
     assert_true(fabs(activation_apply(ACTIVATION_TRAPEZOID, 0.25, 0.0625) - 0.5) < 1e-15);
     assert_true(activation_apply(ACTIVATION_TRAPEZOID, 0.25, 0.125) == 1);
+}
+
+/* Values by the closed forms: gelu(1) is the normal distribution function at 1. */
+static void test_activation_values(void **state)
+{
+    (void)state;
+    static const struct {
+        activation act;
+        double at, value;
+    } known[] = {{ACTIVATION_LEAKY_RELU, -2, -0.25},
+                 {ACTIVATION_LEAKY_RELU, 3, 3},
+                 {ACTIVATION_ELU, -1, -0.6321205588285577},
+                 {ACTIVATION_GELU, 1, 0.8413447460685429},
+                 {ACTIVATION_GELU, -0.5, -0.15426876936299344},
+                 {ACTIVATION_SILU, 1, 0.7310585786300049},
+                 {ACTIVATION_SOFTPLUS, 0, 0.6931471805599453},
+                 {ACTIVATION_HARD_SIGMOID, 1.5, 0.75},
+                 {ACTIVATION_HARD_TANH, -3, -1},
+                 {ACTIVATION_HARD_SILU, -1.5, -0.375},
+                 {ACTIVATION_SIGN, -0.1, -1},
+                 {ACTIVATION_SIGN, 0, 0}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_true(fabs(activation_apply(known[i].act, 0.125, known[i].at) - known[i].value) < 1e-15);
+    for (activation a = ACTIVATION_IDENTITY; a < ACTIVATION_FUNCTION; a++)
+        for (double u = -9; activation_is_monotone(a) && u < 9; u += 0.01)
+            assert_true(activation_apply(a, 0.125, u + 0.01) >= activation_apply(a, 0.125, u));
+}
+
+/* Every activation is found by the program of operators that stands for it, and a program that is none by itself. */
+static void test_functions(void **state)
+{
+    (void)state;
+    function f;
+    double rise;
+    for (activation a = ACTIVATION_IDENTITY; a < ACTIVATION_FUNCTION; a++) {
+        if (activation_is_wave(a)) continue;
+        activation_function(a, 0.3f, &f);
+        assert_ok(function_check(&f));
+        for (double u = -12; u < 12; u += 0.37)
+            assert_true(fabs(function_apply(&f, u) - activation_apply(a, 0.3f, u)) < 1e-6);
+        assert_int_equal(activation_find(&f, &rise), a);
+        assert_true(rise == (a == ACTIVATION_LEAKY_RELU ? 0.3f : 0));
+    }
+    const double x[] = {-2, -0.5, 1, 1.5}, y[] = {1, -1, -1, 3};
+    assert_ok(function_points(4, x, y, &f));
+    static const double want[][2] = {{-9, 1}, {-2, 1}, {-1.25, 0}, {0, -1}, {1.25, 1}, {1.5, 3}, {70, 3}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        assert_true(fabs(function_apply(&f, want[i][0]) - want[i][1]) < 1e-6);
+    assert_int_equal(activation_find(&f, &rise), ACTIVATION_FUNCTION);
+    assert_ok(function_points(2, (double[]){-1, 1}, (double[]){-1, 1}, &f));
+    assert_int_equal(activation_find(&f, &rise), ACTIVATION_HARD_TANH);
+    assert_ok(function_points(2, (double[]){-1, 1}, (double[]){0.5, 0.5}, &f));
+    assert_true(function_apply(&f, -5) == 0.5 && function_apply(&f, 5) == 0.5);
+    assert_refused(function_points(2, (double[]){1, 1}, y, &f), "x must rise");
+    assert_refused(function_points(1, x, y, &f), "1 points");
+    f.steps[0].in[0] = (function_operand){.value = 1};
+    assert_refused(function_check(&f), "no program");
 }
 
 /* One neuron, u = 0.05*(2*x) + 0.1 = 0.2 at x = 1, read at 0.2 and 0.45: triangle 0.2 and -0.8. */
@@ -114,7 +172,8 @@ static void test_apply(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantizer), cmocka_unit_test(test_activations),
-                                       cmocka_unit_test(test_offsets), cmocka_unit_test(test_apply)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantizer),         cmocka_unit_test(test_activations),
+                                       cmocka_unit_test(test_activation_values), cmocka_unit_test(test_functions),
+                                       cmocka_unit_test(test_offsets),           cmocka_unit_test(test_apply)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For check_onnx: with a path as its only argument, writes the model of seed 1 there and exits; with the name of an
  * activation besides, one of that wave; with "conv" behind it, one of convolutions. "read" and a path: says in JSON
- * what its first layer is. */
+ * what its first layer is, and what its activation gives at -4.5, -4.125, ..., 4.5. */
 #include "wave_fixture.h"
 
 #include "base/memory.h"
@@ -20,6 +20,9 @@ static network *model(uint64_t seed, activation act)
     for (size_t l = 0; l < n->layers_count; l++) {
         dense_layer *d = &n->layers[l];
         d->out_q.scale = (float)d->out_q.scale;
+        d->rise = d->act == ACTIVATION_LEAKY_RELU ? (float)test_unit(&seed) : 0;
+        if (d->act == ACTIVATION_FUNCTION)
+            assert_ok(function_points(3, (double[]){-1, 0.1f, 2}, (double[]){test_unit(&seed), -1, 0.5}, &d->own));
         for (size_t o = 0; o < d->out; o++) d->w_scale[o] = (float)d->w_scale[o], d->bias[o] = (float)d->bias[o];
     }
     return n;
@@ -148,6 +151,8 @@ static void assert_same(const network *a, const network *b)
         assert_int_equal(x->out, y->out);
         assert_int_equal(x->act, y->act);
         assert_int_equal(x->offsets, y->offsets);
+        for (double u = -5; x->act == ACTIVATION_FUNCTION && u < 5; u += 0.125)
+            assert_true(dense_layer_act(x, u) == dense_layer_act(y, u));
         assert_true(x->rise == y->rise && x->noise == y->noise);
         assert_int_equal(x->weight_bits, y->weight_bits);
         assert_memory_equal(&x->out_q, &y->out_q, sizeof x->out_q);
@@ -158,12 +163,18 @@ static void assert_same(const network *a, const network *b)
     for (size_t o = 0; o < a->layers[a->layers_count - 1].out; o++) assert_string_equal(a->labels[o], b->labels[o]);
 }
 
+static const activation kinds[] = {
+    ACTIVATION_IDENTITY,  ACTIVATION_RELU, ACTIVATION_SIGMOID,    ACTIVATION_TANH,         ACTIVATION_ELU,
+    ACTIVATION_GELU,      ACTIVATION_SILU, ACTIVATION_SOFTPLUS,   ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_TANH,
+    ACTIVATION_HARD_SILU, ACTIVATION_SIGN, ACTIVATION_LEAKY_RELU, ACTIVATION_FUNCTION};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
 static void comes_back_equal(void **state)
 {
     (void)state;
     static const char *const names[] = {"a b", "caf\xc3\xa9", "\"quoted\""};
     for (uint64_t seed = 0; seed < 40; seed++) {
-        network *a = model(seed, (activation)(seed % 4)), *b = NULL;
+        network *a = model(seed, kinds[seed % KINDS]), *b = NULL;
         uint8_t *bytes = NULL;
         size_t len = 0;
         a->task = seed % 3 == 0 ? NETWORK_REGRESSION : NETWORK_CLASSIFICATION;
@@ -267,7 +278,8 @@ static void refusals(void **state)
     for (size_t i = 0; i + 4 < len; i++)
         if (memcmp(bytes + i, "Tanh", 4) == 0 && bytes[i - 2] == 0x22) memcpy(bytes + i, "Tahn", 4);
     assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n), "operator not supported");
-    assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n), "Known: Abs, Add");
+    assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n),
+                   "ThresholdedRelu, Transpose, Unsqueeze, Where, Quant, IntQuant");
     mem_free(bytes);
     a->layers[1].w_scale[2] = 1e-60;
     bytes = NULL;
@@ -286,9 +298,11 @@ static int describe(const char *path)
     }
     const dense_layer *l = &n->layers[0];
     printf("{\"act\": \"%s\", \"rise\": %.17g, \"offsets\": %zu, \"weight_scale\": %.17g, \"bias\": %.17g, "
-           "\"quantizer_scale\": %.17g, \"next_weight_scale\": %.17g}\n",
+           "\"quantizer_scale\": %.17g, \"next_weight_scale\": %.17g, \"values\": [",
            activation_name(l->act), l->rise, l->offsets, l->w_scale[0], l->bias[0], l->out_q.scale,
            n->layers[1].w_scale[0]);
+    for (int i = -12; i <= 12; i++) printf("%s%.17g", i == -12 ? "" : ", ", dense_layer_act(l, 0.375 * i));
+    printf("]}\n");
     network_destroy(n);
     return 0;
 }
@@ -299,7 +313,9 @@ int main(int argc, char **argv)
     if (argc >= 2) {
         activation act = ACTIVATION_SIGMOID;
         if (argc >= 3) assert_ok(activation_parse(argv[2], &act));
-        network *n = argc == 4 ? conv_model(1, act) : argc == 3 ? wave_model(1, act, 4) : model(1, act);
+        network *n = argc == 4                              ? conv_model(1, act)
+                     : argc == 3 && activation_is_wave(act) ? wave_model(1, act, 4)
+                                                            : model(1, act);
         const annulus_status st = onnx_model_write(argv[1], n);
         network_destroy(n);
         return st == ANNULUS_OK ? 0 : 1;

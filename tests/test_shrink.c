@@ -9,8 +9,12 @@
 #define INPUTS 5u
 #define SAMPLES 200u
 
-static const activation acts[] = {ACTIVATION_IDENTITY, ACTIVATION_RELU,      ACTIVATION_SIGMOID, ACTIVATION_TANH,
-                                  ACTIVATION_TRIANGLE, ACTIVATION_TRAPEZOID, ACTIVATION_SINE,    ACTIVATION_SQUARE};
+static const activation acts[] = {
+    ACTIVATION_IDENTITY,  ACTIVATION_RELU, ACTIVATION_SIGMOID,  ACTIVATION_TANH,         ACTIVATION_TRIANGLE,
+    ACTIVATION_TRAPEZOID, ACTIVATION_SINE, ACTIVATION_SQUARE,   ACTIVATION_LEAKY_RELU,   ACTIVATION_ELU,
+    ACTIVATION_GELU,      ACTIVATION_SILU, ACTIVATION_SOFTPLUS, ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_TANH,
+    ACTIVATION_HARD_SILU, ACTIVATION_SIGN, ACTIVATION_FUNCTION};
+#define ACTS (sizeof acts / sizeof *acts)
 
 /* Layers of random widths, scales and biases of single precision, as files hold them. In the last two the scales of
  * what arrives and of the weights are powers of two and the biases few bits, so that sums are exact: scores are equal
@@ -35,6 +39,8 @@ static network *random_layers(uint64_t *seed, activation act, size_t layers, siz
         }
         if (last) break;
         l->act = act, l->offsets = offsets, l->rise = 0.25;
+        if (act == ACTIVATION_FUNCTION)
+            assert_ok(function_points(4, (double[]){-1, 0, 0.5, 2}, (double[]){0, 1, -1, 0.5}, &l->own));
         const int is_signed = act != ACTIVATION_RELU && act != ACTIVATION_SIGMOID;
         l->out_q = (quantizer){.scale = 0.25, .bits = 3, .is_signed = is_signed, .narrow = is_signed};
         if (i + 2 < layers) l->out_q.scale = (double)(float)(0.1 + 0.3 * test_unit(seed));
@@ -76,10 +82,10 @@ static void test_exact(void **state)
     uint64_t seed = 5;
     float *x = random_inputs(&seed, SAMPLES, INPUTS);
     for (size_t round = 0; round < 400; round++) {
-        const activation act = acts[round % 8];
-        const size_t layers = 2 + round / 8 % 3;
-        network *n = random_layers(&seed, act, layers, activation_is_wave(act) ? 1 + round / 8 % 2 : 1), *small = NULL,
-                *again = NULL;
+        const activation act = acts[round % ACTS];
+        const size_t layers = 2 + round / ACTS % 3;
+        network *n = random_layers(&seed, act, layers, activation_is_wave(act) ? 1 + round / ACTS % 2 : 1),
+                *small = NULL, *again = NULL;
         size_t removed, more;
         const size_t masked = mask_some(&seed, n);
         assert_ok(network_shrink(n, &small, &removed));

@@ -6,18 +6,24 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define KINKED 7 /* the first of those with kinks */
+
 /* Central differences of the loss without quantizers and noise agree with the gradients. */
 static void gradients_are_differences(void **state)
 {
     (void)state;
-    static const activation acts[] = {ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_IDENTITY, ACTIVATION_RELU};
-    for (size_t a = 0; a < 4; a++)
+    static const activation acts[] = {ACTIVATION_SIGMOID,   ACTIVATION_TANH,         ACTIVATION_IDENTITY,
+                                      ACTIVATION_GELU,      ACTIVATION_SILU,         ACTIVATION_SOFTPLUS,
+                                      ACTIVATION_ELU,       ACTIVATION_RELU,         ACTIVATION_LEAKY_RELU,
+                                      ACTIVATION_HARD_SILU, ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_TANH};
+    for (size_t a = 0; a < sizeof acts / sizeof *acts; a++)
         for (int regression = 0; regression < 2; regression++) {
             dataset *d = regression ? plane(3, 70) : rings(3, 70);
             train_options o = small();
             train_data t;
             train_model m;
             double loss, up, down;
+            size_t off = 0;
             o.act = acts[a], o.phase_noise = 0, o.outlier = 0.1, o.validation = 0, o.batch = 70;
             assert_ok(train_data_create(d, &o, 5, &t));
             assert_ok(train_model_create(&t, &o, 5, 0, &m));
@@ -42,10 +48,10 @@ static void gradients_are_differences(void **state)
                         assert_ok(train_forward(&m, NULL, 70, 1, &down));
                         *x = keep;
                         const double slope = (up - down) / 0.002;
-                        /* kinks of relu and float32 sums bound the agreement */
-                        assert_true(fabs(slope - (double)g) < 0.02 * fabs(slope) + (a == 3 ? 3e-3 : 5e-4));
+                        off += fabs(slope - (double)g) < 0.02 * fabs(slope) + (a >= KINKED ? 3e-3 : 5e-4) ? 0 : 1;
                     }
             }
+            assert_true(off <= (a >= KINKED ? 2 : 0)); /* kinks between the two points, and sums of float32 */
             train_model_destroy(&m);
             train_data_destroy(&t);
             drop(d);
@@ -89,8 +95,11 @@ static void learns_and_repeats(void **state)
 static void regression_and_prepared_outputs(void **state)
 {
     (void)state;
-    static const activation acts[] = {ACTIVATION_TANH, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_IDENTITY};
-    for (size_t a = 0; a < 4; a++) {
+    static const activation acts[] = {
+        ACTIVATION_TANH,      ACTIVATION_RELU,      ACTIVATION_SIGMOID, ACTIVATION_LEAKY_RELU, ACTIVATION_ELU,
+        ACTIVATION_GELU,      ACTIVATION_SILU,      ACTIVATION_SIGN,    ACTIVATION_SOFTPLUS,   ACTIVATION_HARD_SIGMOID,
+        ACTIVATION_HARD_TANH, ACTIVATION_HARD_SILU, ACTIVATION_IDENTITY};
+    for (size_t a = 0; a < sizeof acts / sizeof *acts; a++) {
         dataset *d = plane(21, 1500);
         train_options o = small();
         network *n = NULL;
@@ -99,7 +108,7 @@ static void regression_and_prepared_outputs(void **state)
         o.act = acts[a];
         o.input_bits = 6, o.weight_bits = 6, o.activation_bits = 6;
         assert_ok(train_network(d, &o, last_validation, &r2, NULL, &n));
-        assert_true(r2 > (acts[a] == ACTIVATION_IDENTITY ? 0.5 : 0.93));
+        assert_true(r2 > (acts[a] == ACTIVATION_IDENTITY ? 0.5 : acts[a] == ACTIVATION_SIGN ? 0.8 : 0.93));
         assert_ok(train_data_create(d, &o, 5, &t));
         double *all = calloc(t.count, sizeof *all);
         assert_ok(train_outputs(n, &t, t.order, t.count, 2, 0, all));

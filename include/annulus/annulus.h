@@ -72,14 +72,20 @@ typedef struct annulus_train_options {
     size_t hidden_count;
     annulus_convolution conv[ANNULUS_MAX_HIDDEN]; /* in front of the hidden layers, of images */
     size_t conv_count;                            /* with hidden_count at most ANNULUS_MAX_HIDDEN */
-    const char *activation;         /* "relu", "sigmoid", "tanh", "identity"; waves: "triangle", "trapezoid", "sine",
-                                       "square" */
-    size_t offsets;                 /* waves: values of one look-up, 1..16 */
-    double rise;                    /* waves: of a trapezoid, (0, 1/2] */
+    const char *network;    /* text file of layers, activations and bits (docs/training.md), borrowed: in place of
+                               hidden, conv, activation, offsets, rise and bits; NULL: none */
+    const char *activation; /* of all hidden layers or, with commas, of each, the convolutions first: "relu",
+                               "leaky_relu", "leaky_relu=SLOPE" below 0 (else 1/8), "elu", "gelu", "silu", "softplus",
+                               "sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "hard_silu", "sign", "identity",
+                               "table=FILE" of points x,y a line; waves: "triangle", "trapezoid", "trapezoid=RISE",
+                               "sine", "square" */
+    size_t offsets;         /* waves: values of one look-up, 1..16 */
+    double rise;            /* waves: of a trapezoid, (0, 1/2] */
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
     size_t class_names_count;
-    unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8 */
+    unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8; values of sign 2 */
     unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
+    unsigned layer_activation_bits[ANNULUS_MAX_HIDDEN]; /* of one hidden layer; 0: activation_bits */
     unsigned epochs;
     size_t batch;
     double learning_rate, validation;

@@ -17,6 +17,7 @@ enum {
     INPUT_KEY,
     VALUE_NOISE_KEY,
     DISTILL_KEY,
+    NETWORK_KEY,
     FROM_KEY,
     NAMES_KEY
 };
@@ -32,7 +33,7 @@ typedef struct train_command {
     int shaped; /* layers or bits were given */
     int json;
     const char *names[NAMES_MAX];
-    size_t weight_bits_count;
+    size_t weight_bits_count, activation_bits_count, activations; /* that were given */
 } train_command;
 
 static const struct argp_option entries[] = {
@@ -45,17 +46,22 @@ static const struct argp_option entries[] = {
      "around (default 0), as 8x5s2,16x3p1; or 0 for none (the default)",
      0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
-    {"activation", ACTIVATION_KEY, "NAME", 0,
-     "relu (default), sigmoid, tanh or identity; waves: triangle, trapezoid, sine or square", 0},
+    {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
+     "of all hidden layers or each, convolutions first: relu (default), leaky_relu[=SLOPE below 0] (1/8), elu, gelu, "
+     "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y; "
+     "waves: triangle, trapezoid[=RISE], sine or square",
+     0},
     {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
     {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
     {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
      "2 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
-    {"activation-bits", ACTIVATION_BITS_KEY, "B", 0, "1 to 8 (default 4; with waves 8)", 0},
+    {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
+     "1 to 8, for all hidden layers or each (default 4; with waves 8, sign 2)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
     {"distill", DISTILL_KEY, "A,B,...", 0,
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
+    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/training.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
@@ -139,28 +145,51 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
     c->o.class_names = c->names;
 }
 
-static void check_activation(const char *arg, struct argp_state *state)
+/* Names of activations, some of them with a value behind =; returns how many. */
+static size_t check_activations(const char *arg, struct argp_state *state)
 {
-    static const char *const known[] = {"relu",     "sigmoid",   "tanh", "identity",
-                                        "triangle", "trapezoid", "sine", "square"};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(arg, known[i]) == 0) return;
-    argp_error(state, "--activation %s: relu, sigmoid, tanh, identity, triangle, trapezoid, sine or square", arg);
+    static const char *const known[] = {"relu",         "leaky_relu", "elu",       "gelu", "silu",      "softplus",
+                                        "sigmoid",      "tanh",       "identity",  "sign", "hard_tanh", "hard_silu",
+                                        "hard_sigmoid", "triangle",   "trapezoid", "sine", "square",    "table"};
+    size_t count = 0;
+    for (const char *at = arg; at != NULL; count++) {
+        const size_t len = strcspn(at, "=,"), all = strcspn(at, ",");
+        size_t k = 0;
+        while (k < sizeof known / sizeof known[0] && (strlen(known[k]) != len || strncmp(at, known[k], len) != 0)) k++;
+        if (k == sizeof known / sizeof known[0])
+            argp_error(state, "--activation %s: \"%.*s\" is not known; annulus train --help has the names", arg,
+                       (int)len, at);
+        at = at[all] == 0 ? NULL : at + all + 1;
+    }
+    return count;
+}
+
+/* One number for all hidden layers, or as many as those. */
+static void parse_activation_bits(train_command *c, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    c->activation_bits_count = 0;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (c->activation_bits_count == ANNULUS_MAX_HIDDEN)
+            argp_error(state, "--activation-bits: at most %d layers", ANNULUS_MAX_HIDDEN);
+        c->o.layer_activation_bits[c->activation_bits_count++] =
+            (unsigned)parse_size(state, "--activation-bits", part, 1, 8);
+    }
+    if (c->activation_bits_count > 1) return;
+    c->o.activation_bits = c->o.layer_activation_bits[0];
+    c->o.layer_activation_bits[0] = 0;
 }
 
 /* The options that are one number each. */
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
-    c->shaped |= key == OFFSETS_KEY || key == RISE_KEY || key == ACTIVATION_BITS_KEY || key == INPUT_KEY;
+    c->shaped |= key == OFFSETS_KEY || key == RISE_KEY || key == INPUT_KEY;
     switch (key) {
     case OFFSETS_KEY:
         c->o.offsets = parse_size(state, "--offsets", arg, 1, 16);
         break;
     case RISE_KEY:
         c->o.rise = parse_real(state, "--rise", arg, 0.001, 0.5);
-        break;
-    case ACTIVATION_BITS_KEY:
-        c->o.activation_bits = (unsigned)parse_size(state, "--activation-bits", arg, 1, 8);
         break;
     case INPUT_KEY:
         c->o.input_bits = (unsigned)parse_size(state, "--input-bits", arg, 1, 8);
@@ -180,15 +209,23 @@ static void check_options(const train_command *c, struct argp_state *state)
     if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
         argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
                    c->weight_bits_count, c->o.conv_count + c->o.hidden_count + 1);
+    const size_t hidden = c->o.conv_count + c->o.hidden_count;
+    if (c->activation_bits_count > 1 && c->activation_bits_count != hidden)
+        argp_error(state, "--activation-bits: %zu numbers for %zu hidden layers; give one for all, or one for each",
+                   c->activation_bits_count, hidden);
+    if (c->activations > 1 && c->activations != hidden)
+        argp_error(state, "--activation: %zu names for %zu hidden layers; give one for all, or one for each",
+                   c->activations, hidden);
     if (c->training.rounds && c->o.target_error == 0) argp_error(state, "--rounding-bits goes with --target-p-error");
     if (c->o.conv_count > 0 && c->o.offsets > 1)
         argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
     if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
         argp_error(state, "--conv and --hidden: at most %d layers together", ANNULUS_MAX_HIDDEN);
     if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
-    if (c->from != NULL && c->shaped)
+    if ((c->from != NULL) + (c->o.network != NULL) + (c->shaped != 0) > 1)
         argp_error(state,
-                   "--from gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits");
+                   "%s gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits",
+                   c->from != NULL ? "--from" : "--network");
     if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
         argp_error(state, "--task regression goes with --csv: IDX labels are classes");
 }
@@ -224,8 +261,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case DISTILL_KEY:
         c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill);
         break;
+    case NETWORK_KEY:
+        c->o.network = arg;
+        break;
+    case ACTIVATION_BITS_KEY:
+        c->shaped = 1;
+        parse_activation_bits(c, arg, state);
+        break;
     case ACTIVATION_KEY:
-        check_activation(arg, state);
+        c->activations = check_activations(arg, state);
         c->shaped = 1;
         c->o.activation = arg;
         break;

@@ -4,6 +4,7 @@
 #include "nn/sums.h"
 #include "onnx/onnx_model.h"
 #include "train/prune.h"
+#include "train/train_text.h"
 
 #include <string.h>
 
@@ -47,14 +48,34 @@ void annulus_train_options_init(annulus_train_options *o)
     memcpy(o->distill, t.distill, sizeof o->distill);
 }
 
-static annulus_status options_convert(const annulus_train_options *o, train_options *t)
+/* Layers, activations and bits; activations point into f. */
+static annulus_status shape_convert(const annulus_train_options *o, train_functions *f, train_options *t)
+{
+    if (o->network != NULL) {
+        TRY(train_network_read(o->network, f, t));
+    } else {
+        TRY(train_activations_read(o->activation, f, t));
+        memcpy(t->layer_weight_bits, o->layer_weight_bits, sizeof t->layer_weight_bits);
+        for (size_t i = 0; i < t->layer_acts_count; i++)
+            t->layer_acts[i].bits = o->layer_activation_bits[i] > 0 ? o->layer_activation_bits[i] : o->activation_bits;
+        t->input_bits = o->input_bits;
+    }
+    const unsigned bits = activation_is_wave(t->act) ? WAVE_BITS : CLASSIC_BITS;
+    t->weight_bits = o->weight_bits > 0 ? o->weight_bits : bits;
+    t->activation_bits = o->activation_bits > 0 ? o->activation_bits : bits;
+    if (t->input_bits == 0) t->input_bits = CLASSIC_BITS;
+    for (size_t i = 0; i < t->layer_acts_count; i++)
+        if (t->layer_acts[i].bits == 0) t->layer_acts[i].bits = t->layer_acts[i].act == ACTIVATION_SIGN ? 2 : bits;
+    return ANNULUS_OK;
+}
+
+static annulus_status options_convert(const annulus_train_options *o, train_functions *f, train_options *t)
 {
     train_options_init(t);
     if (o->hidden_count > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u are possible", o->hidden_count, TRAIN_MAX_HIDDEN);
     if (o->conv_count > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu convolutions: at most %u are possible", o->conv_count, TRAIN_MAX_HIDDEN);
-    TRY(activation_parse(o->activation, &t->act));
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
     t->conv_count = o->conv_count;
@@ -64,17 +85,12 @@ static annulus_status options_convert(const annulus_train_options *o, train_opti
     t->distill_count = o->distill_count;
     t->offsets = o->offsets;
     t->rise = o->rise;
-    const int wave = activation_is_wave(t->act);
-    const unsigned bits = wave ? WAVE_BITS : CLASSIC_BITS;
-    t->weight_bits = o->weight_bits > 0 ? o->weight_bits : bits;
-    memcpy(t->layer_weight_bits, o->layer_weight_bits, sizeof t->layer_weight_bits);
-    t->activation_bits = o->activation_bits > 0 ? o->activation_bits : bits;
-    t->input_bits = o->input_bits;
+    TRY(shape_convert(o, f, t));
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : wave ? WAVE_NOISE : CLASSIC_NOISE;
+    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : activation_is_wave(t->act) ? WAVE_NOISE : CLASSIC_NOISE;
     t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->flip = o->flip;
@@ -128,25 +144,38 @@ static annulus_status wrap(annulus_status st, network *n, annulus_model **out)
     return ANNULUS_OK;
 }
 
-annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
-                             void (*report)(void *context, const annulus_epoch *epoch), void *context,
-                             const annulus_progress *progress, annulus_model **out)
+static annulus_status train_model(const annulus_dataset *d, const annulus_train_options *options,
+                                  const train_options *t, reporting *r, const annulus_progress *progress, network **out)
 {
-    train_options t;
     network *n = NULL;
-    reporting r = {.report = report, .context = context};
-    TRY(options_convert(options, &t));
-    const size_t outputs = t.from != NULL        ? t.from->layers[t.from->layers_count - 1].out
+    const size_t outputs = t->from != NULL       ? t->from->layers[t->from->layers_count - 1].out
                            : d->d->label != NULL ? d->d->classes
                                                  : d->d->targets;
     if (options->class_names != NULL && options->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
                     outputs);
-    annulus_status st = train_network(d->d, &t, report == NULL ? NULL : report_epoch, &r, progress, &n);
-    if (st == ANNULUS_OK && options->class_names != NULL) {
-        st = network_set_labels(n, options->class_names, options->class_names_count);
-        if (st != ANNULUS_OK) network_destroy(n);
-    }
+    TRY(train_network(d->d, t, r->report == NULL ? NULL : report_epoch, r, progress, &n));
+    annulus_status st = ANNULUS_OK;
+    if (options->class_names != NULL) st = network_set_labels(n, options->class_names, options->class_names_count);
+    if (st == ANNULUS_OK)
+        *out = n;
+    else
+        network_destroy(n);
+    return st;
+}
+
+annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
+                             void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                             const annulus_progress *progress, annulus_model **out)
+{
+    train_options t;
+    void *functions;
+    network *n = NULL;
+    reporting r = {.report = report, .context = context};
+    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    annulus_status st = options_convert(options, functions, &t);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, &r, progress, &n);
+    mem_free(functions);
     return wrap(st, n, out);
 }
 
@@ -175,13 +204,14 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     prune_report report;
     lower_options lower;
     annulus_compile_options compile;
-    void *memory = NULL;
+    void *memory = NULL, *functions;
     network *n = NULL;
     reporting r = {.report = epoch, .context = context};
     prune_options_init(&p);
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
-    TRY(options_convert(&options->train, &p.train));
+    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    annulus_status st = options_convert(&options->train, functions, &p.train);
     p.share = options->percent < 0 ? -1 : options->percent / 100;
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
@@ -189,12 +219,11 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     p.threads_seconds = options->train.threads;
     p.lower = &lower;
     annulus_compile_options_init(&compile);
-    annulus_status st = ANNULUS_OK;
-    if (p.seconds > 0)
+    if (st == ANNULUS_OK && p.seconds > 0)
         st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
     if (st == ANNULUS_OK)
         st = prune_network(m->n, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
-    mem_free(memory);
+    mem_free(memory), mem_free(functions);
     TRY(wrap(st, n, out));
     if (pruned != NULL)
         *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,

@@ -257,8 +257,7 @@ static void fill_tables(circuit_layer *l, const dense_layer *d)
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
             const double middle = (double)((int64_t)c * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
             const double real = l->real_scale[o] * middle + l->real_bias[o];
-            l->table[l->table_of[o] * l->cells + c] =
-                quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, real));
+            l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
         }
     }
 }

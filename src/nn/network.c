@@ -10,57 +10,9 @@
 #define MAX_WIDTH 65536u
 #define MAX_OFFSETS 16u
 
-static const char *const activation_names[] = {"identity", "relu",      "sigmoid", "tanh",
-                                               "triangle", "trapezoid", "sine",    "square"};
-
-const char *activation_name(activation a)
+double dense_layer_act(const dense_layer *l, double u)
 {
-    return activation_names[a];
-}
-
-annulus_status activation_parse(const char *name, activation *out)
-{
-    for (size_t i = 0; i < sizeof activation_names / sizeof *activation_names; i++)
-        if (strcmp(name, activation_names[i]) == 0) {
-            *out = (activation)i;
-            return ANNULUS_OK;
-        }
-    return fail(ANNULUS_ERR_INPUT,
-                "unknown activation \"%s\": use relu, sigmoid, tanh, identity, triangle, trapezoid, sine or square",
-                name);
-}
-
-int activation_is_wave(activation a)
-{
-    return a >= ACTIVATION_TRIANGLE;
-}
-
-static double triangle(double u)
-{
-    return 1 - 4 * fabs(u - floor(u + 0.5));
-}
-
-double activation_apply(activation a, double rise, double x)
-{
-    switch (a) {
-    case ACTIVATION_RELU:
-        return x > 0 ? x : 0;
-    case ACTIVATION_SIGMOID:
-        return 1 / (1 + exp(-x));
-    case ACTIVATION_TANH:
-        return tanh(x);
-    case ACTIVATION_TRIANGLE:
-        return triangle(x);
-    case ACTIVATION_TRAPEZOID:
-        return fmin(fmax(triangle(x - 0.25) / (2 * rise), -1), 1);
-    case ACTIVATION_SINE:
-        return sin(2 * M_PI * x);
-    case ACTIVATION_SQUARE:
-        return x - floor(x) < 0.5 ? 1 : -1;
-    case ACTIVATION_IDENTITY:
-        break;
-    }
-    return x;
+    return l->act == ACTIVATION_FUNCTION ? function_apply(&l->own, u) : activation_apply(l->act, l->rise, u);
 }
 
 void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
@@ -220,6 +172,12 @@ static annulus_status wave_check(const dense_layer *l, size_t index)
                     activation_name(l->act), wave ? MAX_OFFSETS : 1);
     if (l->act == ACTIVATION_TRAPEZOID && (!(l->rise > 0) || l->rise > 0.5))
         return fail(ANNULUS_ERR_INPUT, "layer %zu: a rise of %g, (0, 1/2] is possible", index + 1, l->rise);
+    if (l->act == ACTIVATION_LEAKY_RELU && !(l->rise >= 0 && l->rise <= 1))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: a slope of %g below 0, [0, 1] is possible", index + 1, l->rise);
+    if (l->act == ACTIVATION_FUNCTION) {
+        const annulus_status st = function_check(&l->own);
+        if (st != ANNULUS_OK) return fail_prefix(st, "layer %zu", index + 1);
+    }
     for (size_t o = 1; wave && o < l->out; o++)
         if (l->w_scale[o] != l->w_scale[0])
             return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: a weight scale of its own before %s: one a layer",

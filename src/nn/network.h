@@ -2,27 +2,10 @@
 #ifndef NN_NETWORK_H
 #define NN_NETWORK_H
 
+#include "nn/activation.h"
 #include "nn/gather.h"
 #include <stddef.h>
 #include <stdint.h>
-
-/* The waves, from triangle on, are antiperiodic of period 1: act(u + 1/2) = -act(u), amplitude 1.
- * triangle: 1 - 4*|u - floor(u + 1/2)|; sine: sin(2*pi*u); square: 1 on [0,1/2), -1 on [1/2,1);
- * trapezoid of rise R in (0,1/2]: triangle(u - 1/4)/(2R) clamped to [-1,1], an edge of width R about 0. */
-typedef enum activation {
-    ACTIVATION_IDENTITY,
-    ACTIVATION_RELU,
-    ACTIVATION_SIGMOID,
-    ACTIVATION_TANH,
-    ACTIVATION_TRIANGLE,
-    ACTIVATION_TRAPEZOID,
-    ACTIVATION_SINE,
-    ACTIVATION_SQUARE
-} activation;
-const char *activation_name(activation a);
-annulus_status activation_parse(const char *name, activation *out) __attribute__((warn_unused_result));
-int activation_is_wave(activation a);
-double activation_apply(activation a, double rise, double x); /* rise: of a trapezoid */
 
 /* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant
  * with rounding HALF_UP. */
@@ -48,7 +31,8 @@ typedef struct dense_layer {
     double *w_scale; /* (out) */
     double *bias;    /* (out) real */
     activation act;
-    double rise;    /* of a trapezoid */
+    double rise;    /* of a trapezoid or leaky_relu */
+    function own;   /* of ACTIVATION_FUNCTION, else empty */
     size_t offsets; /* 1..16, 1 unless act is a wave */
     double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in
                        the last layer; 0: not known */
@@ -67,6 +51,9 @@ static inline size_t dense_layer_values(const dense_layer *l) /* that the next l
 {
     return l->out * l->offsets;
 }
+
+/* What a neuron with sum u gives, before the quantizer. */
+double dense_layer_act(const dense_layer *l, double u);
 
 typedef enum network_task { NETWORK_CLASSIFICATION = 0, NETWORK_REGRESSION = 1 } network_task;
 

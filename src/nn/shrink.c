@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define MOST_OFFSETS 16u
-#define PHASES 1024u     /* of a masked wave's bias */
+#define PHASES 1024u     /* tried for the bias of a masked neuron */
 #define NO_SCALE 0x1p-60 /* a table that rounds reads sums other than 0: they count for nothing either */
 #define BIAS_ULPS 4      /* of single precision, to either side */
 #define SCALE_ULPS 2
@@ -57,7 +57,7 @@ annulus_status network_copy(const network *n, network **out)
 static int32_t integer_at(const dense_layer *l, double u, size_t offset)
 {
     const double at = u + 0.5 * (double)offset / (double)l->offsets;
-    return quantizer_integer(&l->out_q, activation_apply(l->act, l->rise, at));
+    return quantizer_integer(&l->out_q, dense_layer_act(l, at));
 }
 
 /* Where a monotone activation gives y, or comes as near as it does. */
@@ -71,11 +71,15 @@ static double inverse(activation a, double y)
     return a == ACTIVATION_TANH ? atanh(fmin(fmax(y, least - 1), 1 - least)) : y;
 }
 
-static double wave_bias(const dense_layer *l, const double *value)
+/* Where the integers come nearest to the values: of a wave over a period, of others over a stretch that is ever sparser
+ * away from 0. */
+static double nearest_bias(const dense_layer *l, const double *value)
 {
+    const double reach = 8 + 2 * fabs(*value) / (l->rise > 0 ? l->rise : 1);
     double best = 0, least = INFINITY;
     for (size_t k = 0; k < PHASES; k++) {
-        const double u = ((double)k + 0.5) / PHASES;
+        const double t = ((double)k + 0.5) / PHASES, s = 2 * t - 1;
+        const double u = activation_is_wave(l->act) ? t : reach * s * s * s;
         double off = 0;
         for (size_t j = 0; j < l->offsets; j++) {
             const double e = integer_at(l, u, j) * l->out_q.scale - value[j];
@@ -90,9 +94,8 @@ void network_mask(network *n, size_t layer, size_t neuron, const double *value)
 {
     dense_layer *l = &n->layers[layer];
     memset(l->W + neuron * l->in, 0, l->in * sizeof *l->W);
-    l->bias[neuron] = activation_is_wave(l->act)
-                          ? wave_bias(l, value)
-                          : inverse(l->act, quantizer_integer(&l->out_q, *value) * l->out_q.scale);
+    l->bias[neuron] = l->act <= ACTIVATION_TANH ? inverse(l->act, quantizer_integer(&l->out_q, *value) * l->out_q.scale)
+                                                : nearest_bias(l, value);
     l->bias[neuron] = (double)(float)l->bias[neuron];
     if (!activation_is_wave(l->act)) l->w_scale[neuron] = NO_SCALE;
 }
@@ -142,8 +145,11 @@ static int is_constant(const dense_layer *l, size_t o, const arriving *a)
     sum_range(l, o, a, NULL, &lo, &hi);
     if (lo == hi) return 1;
     if (activation_is_wave(l->act)) return 0;
-    return integer_at(l, l->w_scale[o] * ((double)lo * a->unit) + l->bias[o], 0) ==
-           integer_at(l, l->w_scale[o] * ((double)hi * a->unit) + l->bias[o], 0);
+    const int32_t first = integer_at(l, l->w_scale[o] * ((double)lo * a->unit) + l->bias[o], 0);
+    const int64_t from = activation_is_monotone(l->act) ? 2 * hi : 2 * lo + 1; /* in halves, as tables read sums */
+    for (int64_t x = from; x <= 2 * hi; x++)
+        if (integer_at(l, l->w_scale[o] * (0.5 * (double)x * a->unit) + l->bias[o], 0) != first) return 0;
+    return 1;
 }
 
 static int is_read(const dense_layer *next, size_t first, size_t count)
@@ -200,7 +206,7 @@ static int agree_between(const fold *f, int64_t lo, int64_t hi)
 {
     int32_t a, b;
     if (!agree_at(f, 0.5 * (double)lo, &a) || !agree_at(f, 0.5 * (double)hi, &b)) return 0;
-    if (activation_is_wave(f->l->act)) {
+    if (!activation_is_monotone(f->l->act)) {
         for (int64_t x = lo + 1; x < hi; x++)
             if (!agree_at(f, 0.5 * (double)x, &a)) return 0;
         return 1;

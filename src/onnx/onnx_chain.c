@@ -172,11 +172,11 @@ static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *nod
 
 static annulus_status chain_unfit(onnx_chain *c, const Onnx__NodeProto *node)
 {
-    return onnx_node_fail(node,
-                          "it is read as a part of a wave only: what the operators behind \"%.60s\" make up to the "
-                          "next Quant is no triangle, trapezoid, sine or square wave about 0 of period 1, 2, 4, 1/2 or "
-                          "2 pi",
-                          c->value);
+    return onnx_node_fail(
+        node,
+        "it is read as a part of a function of sums only: what stands between \"%.60s\" and its Quant "
+        "must be element-wise operators and constants of one number",
+        c->value);
 }
 
 static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)
@@ -233,43 +233,62 @@ static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
 static const onnx_operator operators[] = {
     {"Abs", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Add", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
+    {"Atan", 0, 1, 1, chain_unfit, NULL, NULL},
     {"AveragePool", 0, 1, 1, NULL, NULL, onnx_tensor_average},
     {"BatchNormalization", 0, 5, 5, chain_normalise, NULL, onnx_tensor_normalise},
     {"Ceil", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Celu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Clip", 0, 1, 3, chain_unfit, NULL, NULL},
     {"Concat", 0, 1, 64, NULL, NULL, onnx_tensor_concat},
     {"Constant", 0, 0, 0, NULL, onnx_fold_constant, NULL},
     {"Conv", 0, 2, 3, NULL, NULL, onnx_tensor_conv},
     {"Cos", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Div", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
+    {"Elu", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Erf", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Exp", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Flatten", 0, 1, 1, chain_flatten, NULL, onnx_tensor_reshape},
     {"Floor", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Gelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Gemm", 0, 2, 3, chain_gemm, NULL, onnx_tensor_gemm},
     {"GlobalAveragePool", 0, 1, 1, NULL, NULL, onnx_tensor_average},
     {"Greater", 0, 2, 2, chain_unfit, NULL, NULL},
     {"GreaterOrEqual", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"HardSigmoid", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"HardSwish", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Identity", 0, 1, 1, chain_identity, onnx_fold_identity, onnx_tensor_reshape},
+    {"LeakyRelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Less", 0, 2, 2, chain_unfit, NULL, NULL},
     {"LessOrEqual", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"Log", 0, 1, 1, chain_unfit, NULL, NULL},
     {"MatMul", 0, 2, 2, chain_matmul, NULL, onnx_tensor_gemm},
     {"Max", 0, 1, 8, chain_unfit, NULL, NULL},
     {"MaxPool", 0, 1, 1, NULL, NULL, onnx_tensor_max},
     {"Min", 0, 1, 8, chain_unfit, NULL, NULL},
+    {"Mish", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Mod", 0, 2, 2, chain_unfit, NULL, NULL},
     {"Mul", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
     {"Neg", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"PRelu", 0, 2, 2, chain_unfit, NULL, NULL},
     {"Pad", 0, 2, 3, NULL, NULL, onnx_tensor_pad},
-    {"Relu", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
+    {"Pow", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"Reciprocal", 0, 1, 1, chain_unfit, NULL, NULL},
     {"ReduceMean", 0, 1, 1, NULL, NULL, onnx_tensor_average},
+    {"Relu", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
     {"Reshape", 0, 2, 2, chain_reshape, NULL, onnx_tensor_reshape},
     {"Round", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Selu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Sigmoid", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
     {"Sign", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Sin", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Slice", 0, 3, 5, NULL, NULL, onnx_tensor_slice},
+    {"Softplus", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Softsign", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Sqrt", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Squeeze", 0, 1, 2, NULL, NULL, onnx_tensor_reshape},
     {"Sub", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
     {"Tanh", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
+    {"ThresholdedRelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Transpose", 0, 1, 1, NULL, onnx_fold_transpose, onnx_tensor_transpose},
     {"Unsqueeze", 0, 2, 2, chain_unfit, NULL, NULL},
     {"Where", 0, 3, 3, chain_unfit, NULL, NULL},
@@ -297,7 +316,7 @@ const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node)
 
 annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
 {
-    char known[600] = "";
+    char known[900] = "";
     size_t used = 0;
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", operators[i].name);

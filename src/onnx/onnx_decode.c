@@ -143,8 +143,23 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
-/* What comes of the sums of the last layer, from node i on, if it is a wave: *found. */
-static annulus_status visit_wave(onnx_chain *c, size_t i, int *found)
+static annulus_status visit_function(onnx_chain *c, size_t i, int *found)
+{
+    onnx_function f;
+    TRY(onnx_function_find(c, i, &f, found));
+    if (!*found) return ANNULUS_OK;
+    dense_layer *l = &c->n->layers[c->layers - 1];
+    l->act = f.act;
+    l->rise = f.rise;
+    if (f.act == ACTIVATION_FUNCTION) l->own = f.f;
+    c->amplitude = 1;
+    c->stage = ONNX_ACTIVATED;
+    c->value = f.value;
+    return ANNULUS_OK;
+}
+
+/* What comes of the sums of the last layer, from node i on, if it is one function of them: *found. */
+static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
 {
     const Onnx__NodeProto *node = c->g->g->node[i];
     int on_chain = 0;
@@ -153,7 +168,7 @@ static annulus_status visit_wave(onnx_chain *c, size_t i, int *found)
     for (size_t k = 0; k < node->n_input; k++) on_chain |= strcmp(node->input[k], c->value) == 0;
     if (c->stage != ONNX_LINEAR || !on_chain) return ANNULUS_OK;
     TRY(onnx_wave_find(c, i, &w, found));
-    if (!*found) return ANNULUS_OK;
+    if (!*found) return visit_function(c, i, found);
     dense_layer *l = &c->n->layers[c->layers - 1];
     for (size_t o = 0; o < l->out; o++) {
         l->w_scale[o] /= w.period;
@@ -173,9 +188,9 @@ static annulus_status walk(onnx_chain *c)
 {
     const Onnx__GraphProto *g = c->g->g;
     for (size_t i = 0; i < g->n_node; i++) {
-        int wave = 0;
-        if (!c->taken[i]) TRY(visit_wave(c, i, &wave));
-        if (!c->taken[i] && !wave) TRY(visit(c, g->node[i]));
+        int seen = 0;
+        if (!c->taken[i]) TRY(visit_sums(c, i, &seen));
+        if (!c->taken[i] && !seen) TRY(visit(c, g->node[i]));
     }
     if (g->n_output != 1 || g->output[0]->name == NULL || strcmp(g->output[0]->name, c->value) != 0)
         return fail(ANNULUS_ERR_INPUT, "the model's output is not its last value \"%.60s\": one output is possible",

@@ -16,6 +16,7 @@
 #define IR_VERSION 7
 #define NAME_BYTES 40
 #define NODE_BYTES ((size_t)16384) /* room for the messages and names around one layer's or input's nodes */
+#define STEP_BYTES ((size_t)4096)  /* the same of one step of a function */
 
 /* The messages live in one scratch block that is given back at the end. */
 typedef struct builder {
@@ -120,6 +121,13 @@ static void attribute_int(builder *b, Onnx__NodeProto *n, const char *name, int6
     Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
     a->has_i = 1;
     a->i = v;
+}
+
+static void attribute_float(builder *b, Onnx__NodeProto *n, const char *name, double v)
+{
+    Onnx__AttributeProto *a = attribute(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    a->has_f = 1;
+    a->f = (float)v;
 }
 
 static void attribute_ints(builder *b, Onnx__NodeProto *n, const char *name, const size_t *v, size_t count)
@@ -302,18 +310,43 @@ static void encode_wave(builder *b, const dense_layer *l)
     b->value = l->offsets > 1 ? reshape(b, u, 1, &values) : u;
 }
 
+/* The activation of a layer as a program; of waves and identity none. */
+static function function_of(const dense_layer *l)
+{
+    function f = {.count = 0};
+    if (l->act == ACTIVATION_FUNCTION)
+        f = l->own;
+    else if (!activation_is_wave(l->act) && l->act != ACTIVATION_IDENTITY)
+        activation_function(l->act, l->rise, &f);
+    return f;
+}
+
+/* A node for each step. */
+static void encode_function(builder *b, const function *f)
+{
+    char *value[FUNCTION_MAX_STEPS + 1] = {(char *)(uintptr_t)b->value};
+    for (size_t i = 0; i < f->count; i++) {
+        const function_step *s = &f->steps[i];
+        const function_operator *op = &function_operators[s->op];
+        char *inputs[FUNCTION_MAX_OPERANDS];
+        for (size_t k = 0; k < op->inputs; k++)
+            inputs[k] = s->in[k].is_constant ? number(b, s->in[k].constant) : value[s->in[k].value];
+        Onnx__NodeProto *n = node(b, op->name, b->graph.n_node, op->inputs, inputs);
+        for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
+            attribute_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
+        if (s->op == FUNCTION_MOD) attribute_int(b, n, "fmod", 1);
+        value[i + 1] = n->output[0];
+    }
+    b->value = value[f->count];
+}
+
 static annulus_status encode_layer(builder *b, const dense_layer *l, size_t index, int last)
 {
-    static const char *const ops[] = {
-        [ACTIVATION_RELU] = "Relu", [ACTIVATION_SIGMOID] = "Sigmoid", [ACTIVATION_TANH] = "Tanh"};
     TRY(encode_linear(b, l, index));
     if (last) return ANNULUS_OK;
-    if (activation_is_wave(l->act)) {
-        encode_wave(b, l);
-    } else if (l->act != ACTIVATION_IDENTITY) {
-        char *const inputs[1] = {(char *)(uintptr_t)b->value};
-        b->value = node(b, ops[l->act], index, 1, inputs)->output[0];
-    }
+    const function f = function_of(l);
+    encode_function(b, &f);
+    if (activation_is_wave(l->act)) encode_wave(b, l);
     float scale;
     TRY(narrow_float(l->out_q.scale, "activation scale of layer", index, &scale));
     b->value = quant(b, index, (char *)(uintptr_t)b->value, scalar(b, "scale", index, (double)scale), &l->out_q);
@@ -377,6 +410,11 @@ static annulus_status encode_graph(builder *b, const network *n)
     b->graph.name = (char *)(uintptr_t) "annulus";
     b->nodes_max = 3 + 16 * n->layers_count;
     b->tensors_max = 5 + 18 * n->layers_count;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const function f = function_of(&n->layers[i]);
+        b->nodes_max += f.count;
+        b->tensors_max += FUNCTION_MAX_OPERANDS * f.count;
+    }
     b->graph.node = take(b, b->nodes_max * sizeof *b->graph.node);
     b->graph.initializer = take(b, b->tensors_max * sizeof *b->graph.initializer);
     b->value = "x";
@@ -451,7 +489,8 @@ static size_t builder_bytes(const network *n)
     size_t bytes = 4 * NODE_BYTES + 4 * n->inputs * sizeof(float);
     for (size_t i = 0; i < n->layers_count; i++) {
         const rows r = rows_of(&n->layers[i]);
-        bytes += NODE_BYTES + (r.rows * r.taps + 2 * r.rows) * sizeof(float);
+        const function f = function_of(&n->layers[i]);
+        bytes += NODE_BYTES + f.count * STEP_BYTES + (r.rows * r.taps + 2 * r.rows) * sizeof(float);
     }
     return bytes;
 }

@@ -13,7 +13,7 @@
 
 annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, ...)
 {
-    char text[400];
+    char text[900];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);

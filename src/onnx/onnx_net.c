@@ -80,17 +80,38 @@ static int flattens(const onnx_net *t, size_t first, const char *value)
     return 0;
 }
 
-/* What comes of sums from node i on, if it is a wave: *found. */
-static annulus_status visit_wave(onnx_net *t, size_t i, int *found)
+static annulus_status visit_function(onnx_net *t, onnx_chain *c, size_t i, const onnx_tensor *x, int *found)
+{
+    onnx_function f;
+    TRY(onnx_function_find(c, i, &f, found));
+    if (!*found || onnx_tensor_find(t, f.value) != NULL) {
+        *found = 0;
+        return ANNULUS_OK;
+    }
+    onnx_tensor *y = &t->tensors[t->count];
+    *y = (onnx_tensor){.name = f.value};
+    t->count++;
+    TRY(onnx_tensor_copy(t, x, y));
+    if (flattens(t, i, f.value)) y->rank = 1, y->dims[0] = y->count;
+    y->stage = ONNX_ACTIVATED;
+    y->act = f.act;
+    y->rise = f.rise;
+    if (f.act == ACTIVATION_FUNCTION) y->own = f.f;
+    y->amplitude = 1;
+    return ANNULUS_OK;
+}
+
+/* What comes of sums from node i on, if it is one function of them: *found. */
+static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
 {
     const Onnx__NodeProto *node = t->g->g->node[i];
     const onnx_tensor *x = first_tensor(t, node);
     onnx_wave w;
     *found = 0;
-    if (x == NULL || x->stage != ONNX_LINEAR) return ANNULUS_OK;
+    if (x == NULL || (x->stage != ONNX_LINEAR && x->stage != ONNX_QUANTIZED)) return ANNULUS_OK;
     onnx_chain c = {.g = t->g, .value = x->name, .features = x->count, .taken = t->taken};
     TRY(onnx_wave_find(&c, i, &w, found));
-    if (!*found) return ANNULUS_OK;
+    if (!*found) return visit_function(t, &c, i, x, found);
     if (w.offsets != 1 || onnx_tensor_find(t, w.value) != NULL)
         return onnx_node_fail(node, "several offsets of a wave are supported in chains of dense layers only");
     onnx_tensor *y = &t->tensors[t->count];
@@ -132,9 +153,9 @@ static annulus_status walk(onnx_net *t, const onnx_tensor *input)
     TRY(onnx_tensor_input(input, &t->tensors[0]));
     t->raw = &t->tensors[0];
     for (size_t i = 0; i < t->g->g->n_node; i++) {
-        int wave = 0;
-        if (!t->taken[i]) TRY(visit_wave(t, i, &wave));
-        if (!t->taken[i] && !wave) TRY(visit(t, t->g->g->node[i]));
+        int seen = 0;
+        if (!t->taken[i]) TRY(visit_sums(t, i, &seen));
+        if (!t->taken[i] && !seen) TRY(visit(t, t->g->g->node[i]));
     }
     return last_layer(t);
 }

@@ -127,6 +127,17 @@ typedef struct onnx_wave {
 annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *found)
     __attribute__((warn_unused_result));
 
+/* ---- onnx_program.c: any other function ---- */
+typedef struct onnx_function {
+    activation act; /* ACTIVATION_FUNCTION: f, which is none by name */
+    double rise;
+    function f;
+    const char *value; /* that the Quant takes */
+} onnx_function;
+/* As onnx_wave_find; *found 0 as well where the chain reads node `first` by itself. */
+annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+    __attribute__((warn_unused_result));
+
 /* NULL when the operator or its domain is unknown. */
 const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node);
 annulus_status onnx_operator_unknown(const Onnx__NodeProto *node) __attribute__((warn_unused_result));

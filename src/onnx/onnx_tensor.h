@@ -19,6 +19,7 @@ struct onnx_tensor {
     double *scale, *bias; /* (count) */
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
+    function own;           /* of ACTIVATION_FUNCTION */
     char op[32];            /* for people */
 };
 

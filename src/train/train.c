@@ -43,11 +43,34 @@ static annulus_status range_check(const char *what, double value, double least, 
     return fail(ANNULUS_ERR_INPUT, "training options: %s is %g, %g to %g are possible", what, value, least, most);
 }
 
+static annulus_status activation_check(const train_activation *a, int waves)
+{
+    const int is_signed = train_act_signed(a);
+    if (activation_is_wave(a->act) && (!(a->rise > 0) || a->rise > 0.5))
+        return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", a->rise);
+    if (a->act == ACTIVATION_LEAKY_RELU) TRY(range_check("rise (the slope of leaky_relu)", a->rise, 0, 1));
+    TRY(range_check("offsets", (double)a->offsets, 1, activation_is_wave(a->act) ? 16 : 1));
+    if (activation_is_wave(a->act) != waves)
+        return fail(ANNULUS_ERR_INPUT, "training options: waves and other activations in one network");
+    return range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", a->bits,
+                       is_signed ? 2 : 1, 8);
+}
+
+static annulus_status activations_check(const train_options *o)
+{
+    const size_t hidden = o->conv_count + o->hidden_count;
+    if (o->layer_acts_count != 0 && o->layer_acts_count != hidden)
+        return fail(ANNULUS_ERR_INPUT, "training options: %zu activations for %zu hidden layers", o->layer_acts_count,
+                    hidden);
+    for (size_t i = 0; i < hidden || i == 0; i++) {
+        const train_activation a = train_activation_of(o, i);
+        TRY(activation_check(&a, activation_is_wave(o->act)));
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status wave_options_check(const train_options *o)
 {
-    TRY(range_check("offsets", (double)o->offsets, 1, activation_is_wave(o->act) ? 16 : 1));
-    if (!(o->rise > 0)) return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", o->rise);
-    TRY(range_check("rise", o->rise, 0, 0.5));
     TRY(range_check("value_noise", o->value_noise, 0, activation_is_wave(o->act) ? 1 : 0));
     if (activation_is_wave(o->act) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
         return fail(ANNULUS_ERR_INPUT,
@@ -82,9 +105,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("weight_bits", o->weight_bits, 2, 8));
     for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)
         if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 2, 8));
-    const int is_signed = train_act_signed(o->act);
-    TRY(range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", o->activation_bits,
-                    is_signed ? 2 : 1, 8));
+    TRY(activations_check(o));
     TRY(range_check("input_bits", o->input_bits, 1, 8));
     TRY(range_check("epochs", o->epochs, 1, 100000));
     TRY(range_check("batch", (double)o->batch, 2, BATCH_MAX));
@@ -247,6 +268,7 @@ static annulus_status teach(const loop *l, train_model *teacher)
     o.hidden_count = o.distill_count;
     o.conv_count = 0;
     o.act = ACTIVATION_RELU;
+    o.layer_acts_count = 0;
     o.from = NULL;
     o.phase_noise = o.value_noise = o.outlier = o.target_error = o.sparsity = 0;
     o.accumulator_bits = 0;
@@ -313,6 +335,7 @@ annulus_status train_network(const dataset *data, const train_options *options, 
     train_options own;
     loop l = {.o = &own, .set = data, .t = &t, .report = report, .context = context, .progress = progress};
     TRY(train_from_options(data, options, &own));
+    if (own.layer_acts_count > 0) own.act = own.layer_acts[0].act;
     TRY(options_check(&own));
     TRY(train_key(own.seed, &l.key));
     TRY(train_data_create(data, &own, l.key, &t));

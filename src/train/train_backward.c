@@ -21,7 +21,8 @@ typedef struct pass {
 static float through_row(const pass *p, const train_layer *l, size_t row, float scale, float *d, float *part)
 {
     const size_t n = l->out;
-    const float *z = l->z + row * n, *noisy = l->noisy + row * n, *v = l->v + row * n, *y = l->y + row * n;
+    const float *z = l->z + row * n, *noisy = l->noisy + row * n, *u = l->u + row * n, *v = l->v + row * n,
+                *y = l->y + row * n;
     const float lo = ((float)l->lo - 0.5f) * scale, hi = ((float)l->hi + 0.5f) * scale;
     const float pull = 2.0f * p->m->outlier / (float)(p->rows * l->places);
     float *mean_d = part, *mean_dz = part + n, *gamma = part + 2 * n, *beta = part + 3 * n, step = 0;
@@ -32,14 +33,7 @@ static float through_row(const pass *p, const train_layer *l, size_t row, float 
             step += dv * (clipped ? y[o] : y[o] - v[o]);
             dv = clipped ? 0.0f : dv;
         }
-        float slope = 1.0f;
-        if (l->act == ACTIVATION_RELU)
-            slope = v[o] > 0 ? 1.0f : 0.0f;
-        else if (l->act == ACTIVATION_SIGMOID)
-            slope = v[o] * (1 - v[o]);
-        else if (l->act == ACTIVATION_TANH)
-            slope = 1 - v[o] * v[o];
-        const float du = dv * slope, beyond = fabsf(z[o]) - OUTLIER_FROM;
+        const float du = dv == 0 ? 0 : dv * train_act_slope(l, u[o], v[o]), beyond = fabsf(z[o]) - OUTLIER_FROM;
         gamma[o] += du * noisy[o];
         beta[o] += du;
         d[o] = du * l->gamma.x[o] + (beyond > 0 ? pull * copysignf(beyond, z[o]) : 0.0f);

@@ -79,6 +79,17 @@ void train_best_restore(const train_best *b, train_model *m)
     copy_best(m, b, 0);
 }
 
+static void write_function(writer *w, const function *f)
+{
+    for (size_t i = 0; f != NULL && i < f->count; i++)
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
+            const function_operand *o = &f->steps[i].in[k];
+            write_u32(w, (uint32_t)f->steps[i].op);
+            write_u32(w, (uint32_t)o->value);
+            write_f64(w, o->constant);
+        }
+}
+
 /* What decides how training goes, but for the number of threads: options, data and the parameters it starts with. */
 annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
                             uint8_t out[SHA256_BYTES])
@@ -121,6 +132,8 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
         const uint32_t kind[] = {(uint32_t)m->layer[i].act, m->layer[i].bits, (uint32_t)m->layer[i].lo,
                                  (uint32_t)m->layer[i].hi};
         write_u32s(&w, kind, 4);
+        write_f64(&w, (double)m->layer[i].rise);
+        write_function(&w, m->layer[i].own);
         for (size_t k = 0; k < TRAIN_PARAMETERS; k++) write_bytes(&w, a[k].p, a[k].n * sizeof(float));
     }
     annulus_status st = w.status;

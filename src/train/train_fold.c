@@ -106,7 +106,7 @@ static annulus_status activate(const dense_layer *d, double unit, train_random *
             double *y = next.x + i * next.width + o * d->offsets;
             for (size_t j = 0; j < d->offsets; j++) {
                 const double x = u + 0.5 * (double)j / (double)d->offsets;
-                y[j] = quantizer_integer(&d->out_q, activation_apply(d->act, d->rise, x));
+                y[j] = quantizer_integer(&d->out_q, dense_layer_act(d, x));
             }
         }
     mem_free(v->x);
@@ -188,6 +188,8 @@ static void fold_waves(const train_layer *l, double noise, dense_layer *d)
 static void fold_hidden(const train_layer *l, const values *sums, double unit, dense_layer *d)
 {
     d->act = l->act;
+    d->rise = l->act == ACTIVATION_LEAKY_RELU ? (double)l->rise : 0;
+    if (l->act == ACTIVATION_FUNCTION) d->own = *l->own;
     d->out_q = out_quantizer(l, (double)expf(l->step.x[0]));
     for (size_t o = 0; o < l->out; o++) {
         double mean, variance;

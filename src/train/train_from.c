@@ -71,15 +71,16 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
     out->hidden_count = n->layers_count - 1;
-    out->conv_count = 0;
+    out->conv_count = out->layer_acts_count = 0;
     out->input_bits = n->input.bits;
     for (size_t i = 0; i < n->layers_count; i++) {
         const int last = i + 1 == n->layers_count;
         TRY(layer_fits(&n->layers[i], i, last));
         if (last) break;
         out->hidden[i] = n->layers[i].out;
-        out->act = n->layers[i].act;
-        out->activation_bits = n->layers[i].out_q.bits;
+        const dense_layer *l = &n->layers[i];
+        out->layer_acts[i] = (train_activation){l->act, l->rise, &l->own, l->out_q.bits, l->offsets};
+        out->layer_acts_count = i + 1;
     }
     out->weight_bits = n->layers[0].weight_bits;
     return ANNULUS_OK;
@@ -96,7 +97,6 @@ void train_from_shape(const network *n, size_t i, train_layer *l)
 {
     const dense_layer *d = &n->layers[i];
     l->bits = d->weight_bits;
-    l->act = d->act;
     if (!l->last) quantizer_range(&d->out_q, &l->lo, &l->hi);
 }
 

@@ -138,8 +138,8 @@ static void layer_destroy(train_layer *l)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
-/* Weights uniform with variance 2/in (He et al. 2015), none for columns that never change; scale such that sigmoid and
- * tanh fill the range, and relu reaches 3 deviations. */
+/* Weights uniform with variance 2/in (He et al. 2015), none for columns that never change; scale such that bounded
+ * activations fill the range, and others reach 2.5 deviations. */
 static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
 {
     const float bound = sqrtf((l->last ? 3.0f : 6.0f) / (float)l->in);
@@ -149,8 +149,7 @@ static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
             l->w.x[o * l->in + i] = still != NULL && still[i] ? 0.0f : bound * u;
         }
     for (size_t o = 0; o < l->out; o++) l->gamma.x[o] = 1.0f;
-    const int bounded = l->act == ACTIVATION_SIGMOID || l->act == ACTIVATION_TANH;
-    if (l->hi > 0) l->step.x[0] = logf((bounded ? 1.0f : 2.5f) / (float)l->hi);
+    if (l->hi > 0) l->step.x[0] = logf((train_act_bounded(l->act) ? 1.0f : 2.5f) / (float)l->hi);
 }
 
 static annulus_status layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
@@ -158,10 +157,12 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     const size_t hidden = i - o->conv_count;
     l->last = i == o->conv_count + o->hidden_count;
     l->out = l->last ? t->outputs : i < o->conv_count ? o->conv[i].channels : o->hidden[hidden];
-    l->act = l->last ? ACTIVATION_IDENTITY : o->act;
+    const train_activation a = l->last ? (train_activation){.act = ACTIVATION_IDENTITY} : train_activation_of(o, i);
+    l->act = a.act;
+    l->own = a.own;
     l->common = activation_is_wave(o->act);
-    l->offsets = activation_is_wave(l->act) ? o->offsets : 1;
-    l->rise = (float)o->rise;
+    l->offsets = l->last ? 1 : a.offsets;
+    l->rise = (float)a.rise;
     l->in = l->takes = i == 0 ? t->features : l[-1].values;
     l->places = 1;
     if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
@@ -169,8 +170,8 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
     if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
     if (l->last || !quantized || o->from != NULL) return ANNULUS_OK;
-    const int is_signed = train_act_signed(o->act);
-    const quantizer q = {.bits = o->activation_bits, .is_signed = is_signed, .narrow = is_signed};
+    const int is_signed = train_act_signed(&a);
+    const quantizer q = {.bits = a.bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
     return ANNULUS_OK;
 }

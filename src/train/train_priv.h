@@ -90,13 +90,14 @@ typedef struct train_layer {
     int common;                   /* 1: one step of the weights in the layer, `unit`: before waves and behind them */
     float unit;
     size_t offsets;  /* waves: values of one neuron */
-    float rise;      /* waves: of a trapezoid */
+    float rise;      /* of a trapezoid or leaky_relu */
     float *dy;       /* (batch,values) waves: gradient at y */
     float *center;   /* (in) waves: what the inputs are counted from, about their means */
     float *base;     /* (out) waves: the sum of wq*center */
     float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
     activation act;
-    int32_t lo, hi; /* of the activation quantizer; lo = hi = 0: none (gradient check) */
+    const function *own; /* of ACTIVATION_FUNCTION, borrowed */
+    int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
 } train_layer;
 
 typedef struct train_model {
@@ -236,11 +237,21 @@ annulus_status train_checkpoint_read(const char *path, const uint8_t digest[SHA2
                                      train_epoch *history, unsigned *epochs, train_model *m, train_best *best)
     __attribute__((warn_unused_result));
 
-float train_act(activation a, float x);
-static inline int train_act_signed(activation a) /* its values' quantizer */
+/* Of hidden layer i. */
+static inline train_activation train_activation_of(const train_options *o, size_t i)
 {
-    return a == ACTIVATION_TANH || a == ACTIVATION_IDENTITY || activation_is_wave(a);
+    train_activation a = {.act = o->act, .rise = o->rise, .bits = o->activation_bits};
+    if (o->layer_acts_count > 0) a = o->layer_acts[i];
+    if (a.offsets == 0) a.offsets = o->offsets;
+    return a;
 }
+
+/* Activations (train_act.c), waves apart. */
+int train_act_signed(const train_activation *a); /* its values' quantizer; of waves, too */
+int train_act_bounded(activation a);             /* its values, by 1 */
+float train_act(const train_layer *l, float u);
+/* v: of u. */
+float train_act_slope(const train_layer *l, float u, float v);
 
 /* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
  * common step of the layer that the circuit can keep, no statistics of a batch. */

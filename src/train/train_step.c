@@ -18,20 +18,6 @@ typedef struct pass {
     uint64_t salt;
 } pass;
 
-float train_act(activation a, float x)
-{
-    switch (a) {
-    case ACTIVATION_RELU:
-        return x > 0 ? x : 0;
-    case ACTIVATION_SIGMOID:
-        return 1 / (1 + expf(-x));
-    case ACTIVATION_TANH:
-        return tanhf(x);
-    default:
-        return x;
-    }
-}
-
 /* x <- the picture q, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
 static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, float *x)
 {
@@ -157,7 +143,7 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
         else if (p->m->noise > 0)
             for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
         for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
-        for (size_t o = 0; o < l->out; o++) v[o] = train_act(l->act, u[o]);
+        for (size_t o = 0; o < l->out; o++) v[o] = train_act(l, u[o]);
         if (l->hi > 0)
             quantize_row(l, scale, v, l->y + i * l->out);
         else

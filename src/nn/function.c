@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn/function.h"
+
+#include <math.h>
+
+#define SELU_ALPHA 1.67326319217681884765625
+#define SELU_GAMMA 1.05070102214813232421875
+
+const function_operator function_operators[FUNCTION_OPS] = {
+    [FUNCTION_ADD] = {"Add", 2, {0}, {0}},
+    [FUNCTION_SUB] = {"Sub", 2, {0}, {0}},
+    [FUNCTION_MUL] = {"Mul", 2, {0}, {0}},
+    [FUNCTION_DIV] = {"Div", 2, {0}, {0}},
+    [FUNCTION_MOD] = {"Mod", 2, {0}, {0}},
+    [FUNCTION_POW] = {"Pow", 2, {0}, {0}},
+    [FUNCTION_MIN] = {"Min", 2, {0}, {0}},
+    [FUNCTION_MAX] = {"Max", 2, {0}, {0}},
+    [FUNCTION_LESS] = {"Less", 2, {0}, {0}},
+    [FUNCTION_LESS_EQUAL] = {"LessOrEqual", 2, {0}, {0}},
+    [FUNCTION_GREATER] = {"Greater", 2, {0}, {0}},
+    [FUNCTION_GREATER_EQUAL] = {"GreaterOrEqual", 2, {0}, {0}},
+    [FUNCTION_WHERE] = {"Where", 3, {0}, {0}},
+    [FUNCTION_CLIP] = {"Clip", 3, {0}, {0}},
+    [FUNCTION_PRELU] = {"PRelu", 2, {0}, {0}},
+    [FUNCTION_ABS] = {"Abs", 1, {0}, {0}},
+    [FUNCTION_NEG] = {"Neg", 1, {0}, {0}},
+    [FUNCTION_FLOOR] = {"Floor", 1, {0}, {0}},
+    [FUNCTION_CEIL] = {"Ceil", 1, {0}, {0}},
+    [FUNCTION_ROUND] = {"Round", 1, {0}, {0}},
+    [FUNCTION_SIGN] = {"Sign", 1, {0}, {0}},
+    [FUNCTION_SIN] = {"Sin", 1, {0}, {0}},
+    [FUNCTION_COS] = {"Cos", 1, {0}, {0}},
+    [FUNCTION_ATAN] = {"Atan", 1, {0}, {0}},
+    [FUNCTION_ERF] = {"Erf", 1, {0}, {0}},
+    [FUNCTION_EXP] = {"Exp", 1, {0}, {0}},
+    [FUNCTION_LOG] = {"Log", 1, {0}, {0}},
+    [FUNCTION_SQRT] = {"Sqrt", 1, {0}, {0}},
+    [FUNCTION_RECIPROCAL] = {"Reciprocal", 1, {0}, {0}},
+    [FUNCTION_SIGMOID] = {"Sigmoid", 1, {0}, {0}},
+    [FUNCTION_TANH] = {"Tanh", 1, {0}, {0}},
+    [FUNCTION_SOFTPLUS] = {"Softplus", 1, {0}, {0}},
+    [FUNCTION_SOFTSIGN] = {"Softsign", 1, {0}, {0}},
+    [FUNCTION_RELU] = {"Relu", 1, {0}, {0}},
+    [FUNCTION_LEAKY_RELU] = {"LeakyRelu", 1, {"alpha"}, {0.01}},
+    [FUNCTION_ELU] = {"Elu", 1, {"alpha"}, {1}},
+    [FUNCTION_CELU] = {"Celu", 1, {"alpha"}, {1}},
+    [FUNCTION_SELU] = {"Selu", 1, {"alpha", "gamma"}, {SELU_ALPHA, SELU_GAMMA}},
+    [FUNCTION_HARD_SIGMOID] = {"HardSigmoid", 1, {"alpha", "beta"}, {0.2, 0.5}},
+    [FUNCTION_THRESHOLDED] = {"ThresholdedRelu", 1, {"alpha"}, {1}},
+    [FUNCTION_COPY] = {"Identity", 1, {0}, {0}},
+};
+
+static double apply_two(function_op op, const double *x)
+{
+    switch (op) {
+    case FUNCTION_ADD:
+        return x[0] + x[1];
+    case FUNCTION_SUB:
+        return x[0] - x[1];
+    case FUNCTION_MUL:
+        return x[0] * x[1];
+    case FUNCTION_DIV:
+        return x[0] / x[1];
+    case FUNCTION_MOD:
+        return fmod(x[0], x[1]);
+    case FUNCTION_POW:
+        return pow(x[0], x[1]);
+    case FUNCTION_MIN:
+        return fmin(x[0], x[1]);
+    case FUNCTION_MAX:
+        return fmax(x[0], x[1]);
+    case FUNCTION_LESS:
+        return x[0] < x[1];
+    case FUNCTION_LESS_EQUAL:
+        return x[0] <= x[1];
+    case FUNCTION_GREATER:
+        return x[0] > x[1];
+    case FUNCTION_GREATER_EQUAL:
+        return x[0] >= x[1];
+    case FUNCTION_WHERE:
+        return x[0] != 0 ? x[1] : x[2];
+    case FUNCTION_CLIP:
+        return fmin(fmax(x[0], x[1]), x[2]);
+    default:
+        return x[0];
+    }
+}
+
+static double apply_smooth(function_op op, double x)
+{
+    switch (op) {
+    case FUNCTION_SIN:
+        return sin(x);
+    case FUNCTION_COS:
+        return cos(x);
+    case FUNCTION_ATAN:
+        return atan(x);
+    case FUNCTION_ERF:
+        return erf(x);
+    case FUNCTION_EXP:
+        return exp(x);
+    case FUNCTION_LOG:
+        return log(x);
+    case FUNCTION_SQRT:
+        return sqrt(x);
+    case FUNCTION_RECIPROCAL:
+        return 1 / x;
+    case FUNCTION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case FUNCTION_TANH:
+        return tanh(x);
+    case FUNCTION_SOFTPLUS:
+        return fmax(x, 0) + log1p(exp(-fabs(x)));
+    case FUNCTION_SOFTSIGN:
+        return x / (1 + fabs(x));
+    default:
+        return x;
+    }
+}
+
+static double apply_pieces(function_op op, const double *x)
+{
+    switch (op) {
+    case FUNCTION_ABS:
+        return fabs(x[0]);
+    case FUNCTION_NEG:
+        return -x[0];
+    case FUNCTION_FLOOR:
+        return floor(x[0]);
+    case FUNCTION_CEIL:
+        return ceil(x[0]);
+    case FUNCTION_ROUND:
+        return rint(x[0]);
+    case FUNCTION_SIGN:
+        return (x[0] > 0) - (x[0] < 0);
+    case FUNCTION_RELU:
+        return fmax(x[0], 0);
+    case FUNCTION_PRELU:
+    case FUNCTION_LEAKY_RELU:
+        return x[0] < 0 ? x[1] * x[0] : x[0];
+    case FUNCTION_ELU:
+        return x[0] < 0 ? x[1] * expm1(x[0]) : x[0];
+    case FUNCTION_CELU:
+        return fmax(x[0], 0) + fmin(x[1] * expm1(x[0] / x[1]), 0);
+    case FUNCTION_SELU:
+        return x[2] * (x[0] < 0 ? x[1] * expm1(x[0]) : x[0]);
+    case FUNCTION_HARD_SIGMOID:
+        return fmin(fmax(x[1] * x[0] + x[2], 0), 1);
+    case FUNCTION_THRESHOLDED:
+        return x[0] > x[1] ? x[0] : 0;
+    default:
+        return x[0];
+    }
+}
+
+double function_op_apply(function_op op, const double *x)
+{
+    if (op < FUNCTION_PRELU) return apply_two(op, x);
+    return op >= FUNCTION_SIN && op < FUNCTION_RELU ? apply_smooth(op, x[0]) : apply_pieces(op, x);
+}
+
+double function_apply(const function *f, double x)
+{
+    double value[FUNCTION_MAX_STEPS + 1];
+    value[0] = x;
+    for (size_t i = 0; i < f->count; i++) {
+        double in[FUNCTION_MAX_OPERANDS];
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
+            const function_operand *o = &f->steps[i].in[k];
+            in[k] = o->is_constant ? o->constant : value[o->value];
+        }
+        value[i + 1] = function_op_apply(f->steps[i].op, in);
+    }
+    return value[f->count];
+}
+
+/* Appends a step of two values or of one and constants; returns its result's number. */
+static size_t append(function *f, function_op op, function_operand a, function_operand b, function_operand c)
+{
+    f->steps[f->count++] = (function_step){op, {a, b, c}};
+    return f->count;
+}
+
+static function_operand value(size_t number)
+{
+    return (function_operand){.value = number};
+}
+
+static function_operand constant(double v)
+{
+    return (function_operand){.is_constant = 1, .constant = v};
+}
+
+annulus_status function_points(size_t count, const double *x, const double *y, function *out)
+{
+    if (count < 2 || count > FUNCTION_MAX_POINTS)
+        return fail(ANNULUS_ERR_INPUT, "a table of %zu points: 2 to %u are possible", count, FUNCTION_MAX_POINTS);
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i]) || !isfinite(y[i]) || fabs(x[i]) > 1e6 || fabs(y[i]) > 1e6 || (i > 0 && !(x[i] > x[i - 1])))
+            return fail(ANNULUS_ERR_INPUT, "point %zu of a table, (%g, %g): x must rise, numbers be within 10^6", i + 1,
+                        x[i], y[i]);
+    function f = {0};
+    size_t sum = 0;
+    double first = y[0]; /* the pieces without their constants sum up to the rest */
+    for (size_t i = 0; i + 1 < count; i++) {
+        const double slope = (double)(float)((y[i + 1] - y[i]) / (x[i + 1] - x[i]));
+        if (slope == 0) continue;
+        first -= slope * x[i];
+        const size_t piece = append(&f, FUNCTION_CLIP, value(0), constant(x[i]), constant(x[i + 1]));
+        const size_t part = append(&f, FUNCTION_MUL, value(piece), constant(slope), constant(0));
+        sum = sum == 0 ? part : append(&f, FUNCTION_ADD, value(sum), value(part), constant(0));
+    }
+    if (sum == 0) sum = append(&f, FUNCTION_MUL, value(0), constant(0), constant(0));
+    (void)append(&f, FUNCTION_ADD, value(sum), constant((double)(float)first), constant(0));
+    *out = f;
+    return ANNULUS_OK;
+}
+
+annulus_status function_check(const function *f)
+{
+    int fits = f->count <= FUNCTION_MAX_STEPS;
+    for (size_t i = 0; fits && i < f->count; i++) {
+        fits = (unsigned)f->steps[i].op < FUNCTION_OPS;
+        for (size_t k = 0; fits && k < FUNCTION_MAX_OPERANDS; k++) {
+            const function_operand *o = &f->steps[i].in[k];
+            fits = o->is_constant ? isfinite(o->constant) != 0 : o->value <= i;
+        }
+    }
+    return fits ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "a function is no program of operators");
+}

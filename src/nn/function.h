@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions of one real number, as short programs of element-wise operators of ONNX. */
+#ifndef NN_FUNCTION_H
+#define NN_FUNCTION_H
+
+#include "base/status.h"
+#include <stddef.h>
+
+#define FUNCTION_MAX_STEPS 64u
+#define FUNCTION_MAX_OPERANDS 3u
+#define FUNCTION_MAX_POINTS 17u
+
+typedef enum function_op {
+    FUNCTION_ADD,
+    FUNCTION_SUB,
+    FUNCTION_MUL,
+    FUNCTION_DIV,
+    FUNCTION_MOD,
+    FUNCTION_POW,
+    FUNCTION_MIN,
+    FUNCTION_MAX,
+    FUNCTION_LESS,
+    FUNCTION_LESS_EQUAL,
+    FUNCTION_GREATER,
+    FUNCTION_GREATER_EQUAL,
+    FUNCTION_WHERE,
+    FUNCTION_CLIP,
+    FUNCTION_PRELU,
+    FUNCTION_ABS,
+    FUNCTION_NEG,
+    FUNCTION_FLOOR,
+    FUNCTION_CEIL,
+    FUNCTION_ROUND,
+    FUNCTION_SIGN,
+    FUNCTION_SIN,
+    FUNCTION_COS,
+    FUNCTION_ATAN,
+    FUNCTION_ERF,
+    FUNCTION_EXP,
+    FUNCTION_LOG,
+    FUNCTION_SQRT,
+    FUNCTION_RECIPROCAL,
+    FUNCTION_SIGMOID,
+    FUNCTION_TANH,
+    FUNCTION_SOFTPLUS,
+    FUNCTION_SOFTSIGN,
+    FUNCTION_RELU,
+    FUNCTION_LEAKY_RELU,   /* in[1]: alpha */
+    FUNCTION_ELU,          /* in[1]: alpha */
+    FUNCTION_CELU,         /* in[1]: alpha */
+    FUNCTION_SELU,         /* in[1]: alpha, in[2]: gamma */
+    FUNCTION_HARD_SIGMOID, /* in[1]: alpha, in[2]: beta */
+    FUNCTION_THRESHOLDED,  /* in[1]: alpha */
+    FUNCTION_COPY,
+    FUNCTION_OPS
+} function_op;
+
+typedef struct function_operator {
+    const char *name;         /* of ONNX, up to opset 13 */
+    size_t inputs;            /* values or constants */
+    const char *attribute[2]; /* behind them, as constants */
+    double missing[2];
+} function_operator;
+extern const function_operator function_operators[FUNCTION_OPS];
+
+/* Of operands: FUNCTION_MAX_OPERANDS, unused ones anything. */
+double function_op_apply(function_op op, const double *x);
+
+typedef struct function_operand {
+    int is_constant;
+    size_t value;    /* 0: the argument, s: result of step s - 1 */
+    double constant; /* as single precision holds it where it comes from a model */
+} function_operand;
+
+typedef struct function_step {
+    function_op op;
+    function_operand in[FUNCTION_MAX_OPERANDS];
+} function_step;
+
+/* The last step's result; without steps the argument. */
+typedef struct function {
+    size_t count;
+    function_step steps[FUNCTION_MAX_STEPS];
+} function;
+double function_apply(const function *f, double x);
+/* Straight between the points (count, 2..FUNCTION_MAX_POINTS), level beyond the outermost. ANNULUS_ERR_INPUT: x does
+ * not rise from point to point, or a number is not finite. */
+annulus_status function_points(size_t count, const double *x, const double *y, function *out)
+    __attribute__((warn_unused_result));
+/* Operands stand before their step, constants are finite. */
+annulus_status function_check(const function *f) __attribute__((warn_unused_result));
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "onnx/onnx_program.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define OFFSETS_MAX 16u
+
+static int value_find(const onnx_program *p, const char *name, size_t *out)
+{
+    if (strcmp(name, p->source) == 0) {
+        *out = 0;
+        return 1;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        if (p->steps[i].name != NULL && strcmp(name, p->steps[i].name) == 0) {
+            *out = i + 1;
+            return 1;
+        }
+    return 0;
+}
+
+static int is_deep(const onnx_program *p, size_t value)
+{
+    return value > 0 && p->steps[value - 1].deep;
+}
+
+static int is_wide(const onnx_program *p, size_t value)
+{
+    return value > 0 && p->steps[value - 1].wide;
+}
+
+/* Whether a step of this depth can take the constant; more than one number, along the last axis, sets the offsets. */
+static int constant_fits(onnx_program *p, const onnx_constant *k, int deep, int *wide)
+{
+    if (k->rank > (deep ? 3u : 2u)) return 0;
+    if (k->count == 1) return 1;
+    if (!deep || k->rank == 0 || k->dims[k->rank - 1] != k->count || k->count > OFFSETS_MAX) return 0;
+    if (p->offsets != 1 && p->offsets != k->count) return 0;
+    p->offsets = k->count;
+    *wide = 1;
+    return 1;
+}
+
+static int axis_is(const onnx_constant *k, size_t i, int64_t size)
+{
+    return k->i[i] == size || k->i[i] == -1;
+}
+
+/* Reshape, Unsqueeze or Flatten of value in[0]: to (batch, neurons, 1), or back to (batch, all). *fits 0: neither. */
+static annulus_status shape_step(onnx_chain *c, const onnx_program *p, const Onnx__NodeProto *node, onnx_step *s,
+                                 int *fits)
+{
+    const int deep = is_deep(p, s->in[0].value);
+    const size_t all = p->features * (s->wide ? p->offsets : 1);
+    int64_t axis = 1;
+    *fits = 0;
+    s->deep = 0;
+    if (strcmp(node->op_type, "Flatten") == 0) {
+        TRY(onnx_node_int(node, "axis", 1, &axis));
+        *fits = axis == 1;
+        return ANNULUS_OK;
+    }
+    const onnx_constant *k;
+    TRY(onnx_node_constant(c->g, node, 1, &k));
+    if (k->i == NULL) return ANNULUS_OK;
+    if (node->op_type[0] == 'U') {
+        s->deep = 1;
+        *fits = !deep && !s->wide && k->count == 1 && (k->i[0] == 2 || k->i[0] == -1);
+        return ANNULUS_OK;
+    }
+    const int batch = k->count > 0 && k->i[0] >= -1 && k->i[0] <= 1;
+    const int flat = batch && k->count == 2 && axis_is(k, 1, (int64_t)all) && k->i[0] + k->i[1] != -2;
+    s->deep = batch && k->count == 3 && axis_is(k, 1, (int64_t)p->features) && k->i[2] == 1 && k->i[0] + k->i[1] != -2;
+    *fits = s->deep ? !s->wide : flat;
+    return ANNULUS_OK;
+}
+
+/* The operands of a node of which at least one is a value. *fits 0: not part of a program. */
+static annulus_status operands_read(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, size_t count,
+                                    onnx_step *s, int *fits)
+{
+    *fits = 1;
+    for (size_t i = 0; i < count; i++)
+        if (value_find(p, node->input[i], &s->in[i].value)) s->deep |= is_deep(p, s->in[i].value);
+    for (size_t i = 0, values = 0; i < count && *fits; i++) {
+        if (value_find(p, node->input[i], &s->in[i].value)) {
+            const int wide = is_wide(p, s->in[i].value), same = s->deep || values++ == 0 || wide == s->wide;
+            *fits = is_deep(p, s->in[i].value) == s->deep && same;
+            s->wide |= wide;
+            continue;
+        }
+        if (node->input[i][0] == 0) continue; /* left out */
+        TRY(onnx_graph_find(c->g, node->input[i], &s->in[i].constant));
+        *fits = s->in[i].constant != NULL && constant_fits(p, s->in[i].constant, s->deep, &s->wide);
+    }
+    return ANNULUS_OK;
+}
+
+static onnx_operand number(double v)
+{
+    return (onnx_operand){.is_number = 1, .number = v};
+}
+
+/* Attributes as operands, and what they are if they are left out. */
+static annulus_status attributes_read(const Onnx__NodeProto *node, onnx_step *s)
+{
+    const function_operator *k = &function_operators[s->op];
+    for (size_t i = 0; i < 2 && k->attribute[i] != NULL; i++) {
+        float v;
+        TRY(onnx_node_float(node, k->attribute[i], (float)k->missing[i], &v));
+        s->in[k->inputs + i] = number((double)v);
+    }
+    return ANNULUS_OK;
+}
+
+/* Clip without bounds has those of single precision. */
+static void bounds_fill(const Onnx__NodeProto *node, onnx_step *s)
+{
+    for (size_t i = 1; i < 3; i++)
+        if (i >= node->n_input || node->input[i][0] == 0)
+            s->in[i] = number(i == 1 ? (double)-FLT_MAX : (double)FLT_MAX);
+}
+
+static size_t append(onnx_program *p, const onnx_step *like, function_op op, onnx_operand a, onnx_operand b)
+{
+    p->steps[p->count] = (onnx_step){.op = op, .in = {a, b}, .deep = like->deep, .wide = like->wide};
+    return ++p->count;
+}
+
+static onnx_operand value(size_t v)
+{
+    return (onnx_operand){.value = v};
+}
+
+/* Operators that are several steps: of s, whose operand is known. */
+static annulus_status composite_read(const Onnx__NodeProto *node, onnx_program *p, const onnx_step *s)
+{
+    const onnx_operand x = s->in[0];
+    size_t last;
+    if (strcmp(node->op_type, "HardSwish") == 0) {
+        last = append(p, s, FUNCTION_HARD_SIGMOID, x, number((double)(1.0f / 6)));
+        p->steps[last - 1].in[2] = number(0.5);
+        last = append(p, s, FUNCTION_MUL, x, value(last));
+    } else if (strcmp(node->op_type, "Mish") == 0) {
+        last = append(p, s, FUNCTION_SOFTPLUS, x, x);
+        last = append(p, s, FUNCTION_TANH, value(last), x);
+        last = append(p, s, FUNCTION_MUL, x, value(last));
+    } else {
+        char mode[8] = "none";
+        TRY(onnx_node_text(node, "approximate", mode, sizeof mode));
+        if (strcmp(mode, "tanh") == 0) {
+            last = append(p, s, FUNCTION_MUL, x, x);
+            last = append(p, s, FUNCTION_MUL, value(last), number(0.044715));
+            last = append(p, s, FUNCTION_ADD, value(last), number(1));
+            last = append(p, s, FUNCTION_MUL, value(last), x);
+            last = append(p, s, FUNCTION_MUL, value(last), number(0.7978845608028654)); /* sqrt(2/pi) */
+            last = append(p, s, FUNCTION_TANH, value(last), x);
+        } else {
+            last = append(p, s, FUNCTION_MUL, x, number((double)(float)M_SQRT1_2));
+            last = append(p, s, FUNCTION_ERF, value(last), x);
+        }
+        last = append(p, s, FUNCTION_ADD, value(last), number(1));
+        last = append(p, s, FUNCTION_MUL, x, value(last));
+        last = append(p, s, FUNCTION_MUL, value(last), number(0.5));
+    }
+    p->steps[last - 1].name = node->output[0];
+    return ANNULUS_OK;
+}
+
+static int is_one_of(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, list[i]) == 0) return 1;
+    return 0;
+}
+
+#define COMPOSITE_STEPS 9u /* at most */
+
+static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, int *fits)
+{
+    static const char *const shapes[] = {"Reshape", "Unsqueeze", "Flatten"}, *const several[] = {"Gelu", "Mish",
+                                                                                                 "HardSwish"};
+    const char *domain = node->domain == NULL ? "" : node->domain;
+    const int composite = is_one_of(node->op_type, several, 3), shape = is_one_of(node->op_type, shapes, 3);
+    onnx_step s = {.op = composite || shape ? FUNCTION_COPY : FUNCTION_ADD, .name = node->output[0], .shapes = shape};
+    if (!composite && !shape)
+        while (s.op < FUNCTION_OPS && strcmp(node->op_type, function_operators[s.op].name) != 0) s.op++;
+    *fits = s.op < FUNCTION_OPS && p->count + COMPOSITE_STEPS <= FUNCTION_MAX_STEPS && node->n_output == 1 &&
+            (domain[0] == 0 || domain[0] == 'a');
+    if (!*fits) return ANNULUS_OK;
+    const size_t inputs = s.op == FUNCTION_CLIP ? node->n_input : function_operators[s.op].inputs;
+    *fits = shape || (node->n_input == inputs && inputs <= FUNCTION_MAX_OPERANDS);
+    if (*fits) TRY(operands_read(c, p, node, inputs, &s, fits));
+    if (*fits) TRY(attributes_read(node, &s));
+    if (s.op == FUNCTION_CLIP) bounds_fill(node, &s);
+    if (*fits && shape) TRY(shape_step(c, p, node, &s, fits));
+    if (*fits && s.op == FUNCTION_MOD) {
+        int64_t fmod_asked = 0;
+        TRY(onnx_node_int(node, "fmod", 0, &fmod_asked));
+        *fits = fmod_asked == 1; /* of floats no other is allowed */
+    }
+    p->repeats |= s.op == FUNCTION_MOD || s.op == FUNCTION_FLOOR || s.op == FUNCTION_CEIL || s.op == FUNCTION_ROUND ||
+                  s.op == FUNCTION_SIN || s.op == FUNCTION_COS;
+    if (*fits && composite) return composite_read(node, p, &s);
+    if (*fits) p->steps[p->count++] = s;
+    return ANNULUS_OK;
+}
+
+/* Whether the Quant takes the value, as sums are shaped. */
+static int quant_takes(const onnx_program *p, const Onnx__NodeProto *node, size_t value)
+{
+    return value > 0 && strcmp(node->input[0], p->steps[value - 1].name) == 0 && !is_deep(p, value) &&
+           is_wide(p, value) == (p->offsets > 1);
+}
+
+annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
+{
+    *p = (onnx_program){.source = c->value, .features = c->features, .offsets = 1};
+    *end = 0;
+    for (size_t n = first; n < c->g->g->n_node; n++) {
+        const Onnx__NodeProto *node = c->g->g->node[n];
+        const onnx_operator *op = onnx_operator_find(node);
+        int uses = 0, fits = 1;
+        size_t value = 0;
+        for (size_t i = 0; i < node->n_input && !uses; i++) uses = value_find(p, node->input[i], &value);
+        if (!uses && op->fold == NULL) return ANNULUS_OK;
+        if (!uses) {
+            if (!c->taken[n]) TRY(op->fold(c->g, node));
+            c->taken[n] = 1;
+            continue;
+        }
+        if (op->quant_domain) {
+            p->result = value;
+            if (quant_takes(p, node, value)) *end = n;
+            return ANNULUS_OK;
+        }
+        TRY(step_read(c, p, node, &fits));
+        if (!fits) return ANNULUS_OK;
+    }
+    return ANNULUS_OK;
+}
+
+static double operand_at(const onnx_operand *o, const double *value, size_t offset)
+{
+    if (o->is_number) return o->number;
+    return o->constant == NULL ? value[o->value] : (double)o->constant->f[o->constant->count == 1 ? 0 : offset];
+}
+
+double onnx_program_apply(const onnx_program *p, double u, size_t offset)
+{
+    double value[FUNCTION_MAX_STEPS + 1] = {u};
+    for (size_t i = 0; i < p->count; i++) {
+        double x[FUNCTION_MAX_OPERANDS];
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) x[k] = operand_at(&p->steps[i].in[k], value, offset);
+        value[i + 1] = function_op_apply(p->steps[i].op, x);
+    }
+    return value[p->result];
+}
+
+/* Whether the chain of layers reads the node by itself: it only moves values or, the sums being used once, goes into
+ * scale and bias. */
+static int is_affine(const onnx_program *p)
+{
+    const onnx_step *s = &p->steps[0];
+    size_t uses = 0;
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
+            const onnx_operand *o = &p->steps[i].in[k];
+            const size_t inputs = function_operators[p->steps[i].op].inputs;
+            uses += k < inputs && !o->is_number && o->constant == NULL && o->value == 0;
+        }
+    if (uses > 1) return 0;
+    if (s->op == FUNCTION_COPY) return 1;
+    const int constant_last = s->in[1].constant != NULL, constant_first = s->in[0].constant != NULL;
+    const double by = (double)(constant_last ? s->in[1].constant->f[0] : constant_first ? s->in[0].constant->f[0] : 0);
+    if (s->op == FUNCTION_ADD) return 1;
+    if (s->op == FUNCTION_SUB) return constant_last;
+    return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
+}
+
+annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+{
+    onnx_program p;
+    size_t end;
+    *found = 0;
+    TRY(onnx_program_read(c, first, &p, &end));
+    if (end == 0 || p.offsets != 1 || is_affine(&p)) return ANNULUS_OK;
+    out->f = (function){.count = p.result};
+    for (size_t i = 0; i < p.result; i++) {
+        out->f.steps[i].op = p.steps[i].op;
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
+            const onnx_operand *o = &p.steps[i].in[k];
+            const int constant = o->is_number || o->constant != NULL;
+            out->f.steps[i].in[k] = (function_operand){
+                .is_constant = constant, .value = o->value, .constant = constant ? operand_at(o, NULL, 0) : 0};
+        }
+    }
+    out->act = activation_find(&out->f, &out->rise);
+    out->value = p.steps[p.result - 1].name;
+    *found = 1;
+    for (size_t n = first; n < end; n++) c->taken[n] = 1;
+    return ANNULUS_OK;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/train_text.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MOST ((size_t)1 << 16)
+#define LINE_MOST 512u
+#define LEAKY_SLOPE 0.125
+#define WIDTH_MOST 8192u
+
+static int whole(const char *text, size_t least, size_t most, size_t *out)
+{
+    const size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 6 || text[digits] != 0) return 0;
+    *out = strtoul(text, NULL, 10);
+    return *out >= least && *out <= most;
+}
+
+static int real(const char *text, double *out)
+{
+    char *end = NULL;
+    *out = strtod(text, &end);
+    return end != text && *end == 0 && isfinite(*out);
+}
+
+/* The next line of text[*at..len) without its comment, cut at its end: 0 when there is none. */
+static int next_line(const char *text, size_t len, size_t *at, size_t *number, char line[LINE_MOST], int *fits)
+{
+    if (*at >= len) return 0;
+    const char *end = memchr(text + *at, '\n', len - *at);
+    const size_t all = end == NULL ? len - *at : (size_t)(end - text) - *at;
+    size_t used = all;
+    for (size_t i = 0; i < used; i++)
+        if (text[*at + i] == '#') used = i;
+    while (used > 0 && strchr(" \t\r", text[*at + used - 1]) != NULL) used--;
+    *fits = used < LINE_MOST && memchr(text + *at, 0, used) == NULL;
+    if (*fits) {
+        memcpy(line, text + *at, used);
+        line[used] = 0;
+    }
+    *at += all + 1;
+    ++*number;
+    return 1;
+}
+
+static annulus_status points_text(const char *text, size_t len, const char *name, function *out)
+{
+    char line[LINE_MOST];
+    double x[FUNCTION_MAX_POINTS], y[FUNCTION_MAX_POINTS];
+    size_t at = 0, number = 0, count = 0;
+    int fits;
+    while (next_line(text, len, &at, &number, line, &fits)) {
+        char *comma = fits ? strchr(line, ',') : NULL;
+        if (fits && line[0] == 0) continue;
+        if (comma != NULL) *comma = 0;
+        if (comma == NULL || !real(line, &x[count < FUNCTION_MAX_POINTS ? count : 0]) ||
+            !real(comma + 1, &y[count < FUNCTION_MAX_POINTS ? count : 0]))
+            return fail(ANNULUS_ERR_INPUT, "%s, line %zu: a point x,y of two numbers is needed", name, number);
+        if (count++ == FUNCTION_MAX_POINTS)
+            return fail(ANNULUS_ERR_INPUT, "%s, line %zu: at most %u points are possible", name, number,
+                        FUNCTION_MAX_POINTS);
+    }
+    const annulus_status st = function_points(count, x, y, out);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
+}
+
+static annulus_status table_read(const char *path, function *out)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    TRY(file_read(path, FILE_MOST, &bytes, &len));
+    const annulus_status st = points_text((const char *)bytes, len, path, out);
+    mem_free(bytes);
+    return st;
+}
+
+annulus_status train_activation_read(const char *text, double rise, function *table, train_activation *out)
+{
+    char name[LINE_MOST];
+    activation act;
+    if (strlen(text) >= sizeof name) return fail(ANNULUS_ERR_INPUT, "the name of an activation is too long");
+    strcpy(name, text);
+    char *value = strchr(name, '=');
+    if (value != NULL) *value++ = 0;
+    if (value != NULL && strcmp(name, "table") == 0) {
+        TRY(table_read(value, table));
+        out->act = ACTIVATION_FUNCTION;
+        out->own = table;
+        return ANNULUS_OK;
+    }
+    TRY(activation_parse(name, &act));
+    out->act = act;
+    out->rise = act == ACTIVATION_LEAKY_RELU ? LEAKY_SLOPE : rise;
+    if (value == NULL) return ANNULUS_OK;
+    if (act != ACTIVATION_LEAKY_RELU && act != ACTIVATION_TRAPEZOID)
+        return fail(ANNULUS_ERR_INPUT, "%s takes no number", name);
+    if (!real(value, &out->rise) || out->rise < 0 || out->rise > 1 ||
+        (act == ACTIVATION_TRAPEZOID && (out->rise < 0.001 || out->rise > 0.5)))
+        return fail(ANNULUS_ERR_INPUT, "%s=%s: a number from %s is needed", name, value,
+                    act == ACTIVATION_TRAPEZOID ? "0.001 to 0.5" : "0 to 1");
+    out->rise = (double)(float)out->rise; /* as files hold it */
+    return ANNULUS_OK;
+}
+
+annulus_status train_activations_read(const char *list, train_functions *f, train_options *o)
+{
+    const size_t hidden = o->conv_count + o->hidden_count;
+    char part[LINE_MOST];
+    size_t count = 0;
+    for (const char *at = list; at != NULL; count++) {
+        const char *end = strchr(at, ',');
+        const size_t len = end == NULL ? strlen(at) : (size_t)(end - at);
+        if (len >= sizeof part || (count > 0 && count >= hidden)) break;
+        memcpy(part, at, len);
+        part[len] = 0;
+        TRY(train_activation_read(part, o->rise, &f->of[count], &o->layer_acts[count]));
+        at = end == NULL ? NULL : end + 1;
+        if (at == NULL && (count == 0 || count + 1 == hidden)) {
+            for (size_t i = 1; count == 0 && i < hidden; i++) o->layer_acts[i] = o->layer_acts[0];
+            o->layer_acts_count = hidden;
+            o->act = o->layer_acts[0].act;
+            return ANNULUS_OK;
+        }
+    }
+    return fail(ANNULUS_ERR_INPUT, "activations %.60s: give one for all, or one for each of the %zu hidden layers",
+                list, hidden);
+}
+
+/* ---- the file of a network -------------------------------------------------------------------------------------- */
+
+typedef struct network_text {
+    train_options *o;
+    train_functions *f;
+    const char *name;
+    size_t line;
+    int ended;
+} network_text;
+
+/* A word KEY=VALUE of a line: what value it has. */
+typedef struct setting {
+    const char *key;
+    size_t least, most, *value;
+    int given;
+} setting;
+
+static annulus_status refuse(const network_text *t, const char *word, const char *why)
+{
+    return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": %s", t->name, t->line, word, why);
+}
+
+/* The words behind the first of a line; what is no setting is an activation, if act is not NULL. */
+static annulus_status settings_read(const network_text *t, char *rest, setting *s, size_t count, function *table,
+                                    train_activation *act)
+{
+    int named = 0;
+    for (char *word = strtok_r(NULL, " \t", &rest); word != NULL; word = strtok_r(NULL, " \t", &rest)) {
+        char *value = strchr(word, '=');
+        size_t k = 0;
+        for (; value != NULL && k < count; k++)
+            if (strlen(s[k].key) == (size_t)(value - word) && strncmp(word, s[k].key, (size_t)(value - word)) == 0)
+                break;
+        if (value != NULL && k < count) {
+            if (s[k].given++) return refuse(t, word, "given twice");
+            if (!whole(value + 1, s[k].least, s[k].most, s[k].value))
+                return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": a whole number from %zu to %zu is needed",
+                            t->name, t->line, word, s[k].least, s[k].most);
+            continue;
+        }
+        if (act == NULL) return refuse(t, word, "not known here");
+        if (named++) return refuse(t, word, "not known here, or a second activation");
+        const annulus_status st = train_activation_read(word, 0.25, table, act);
+        if (st != ANNULUS_OK) return fail_prefix(st, "%s, line %zu", t->name, t->line);
+    }
+    return ANNULUS_OK;
+}
+
+/* The line of a hidden layer: `first` and what stands behind it. */
+static annulus_status hidden_line(network_text *t, const char *first, char *rest)
+{
+    train_options *o = t->o;
+    const int conv = strcmp(first, "conv") == 0;
+    const size_t at = o->conv_count + o->hidden_count;
+    size_t width, bits = 0, weights = 0, offsets = 1;
+    train_convolution c = {.stride = 1};
+    setting s[] = {{"bits", 1, 8, &bits, 0},   {"weights", 2, 8, &weights, 0}, {"offsets", 1, 16, &offsets, 0},
+                   {"k", 1, 32, &c.kernel, 0}, {"s", 1, 32, &c.stride, 0},     {"p", 0, 31, &c.padding, 0}};
+    char *word = strtok_r(NULL, " \t", &rest);
+    if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
+    if (conv && o->hidden_count > 0) return refuse(t, first, "convolutions stand in front of dense layers");
+    if (word == NULL || !whole(word, 1, conv ? 1024 : WIDTH_MOST, &width))
+        return refuse(t, word == NULL ? first : word,
+                      conv ? "channels, 1 to 1024, are needed behind conv"
+                           : "neurons, 1 to 8192, are needed behind dense");
+    train_activation act = {.act = ACTIVATION_RELU};
+    TRY(settings_read(t, rest, s, conv ? 6 : 3, &t->f->of[at], &act));
+    if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
+    if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
+    if (offsets > 1 && (conv || o->conv_count > 0))
+        return refuse(t, first, "with convolutions one value of a wave is possible");
+    if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
+    if (at > 0 && activation_is_wave(act.act) != activation_is_wave(o->layer_acts[0].act))
+        return refuse(t, first, "waves and other activations in one network");
+    act.bits = (unsigned)bits, act.offsets = offsets;
+    o->layer_acts[at] = act;
+    o->layer_weight_bits[at] = (unsigned)weights;
+    o->layer_acts_count = at + 1;
+    c.channels = width;
+    if (conv)
+        o->conv[o->conv_count++] = c;
+    else
+        o->hidden[o->hidden_count++] = width;
+    return ANNULUS_OK;
+}
+
+static annulus_status read_line(network_text *t, char *line)
+{
+    train_options *o = t->o;
+    char *rest = NULL, *first = strtok_r(line, " \t", &rest);
+    size_t bits = 0;
+    if (first == NULL) return ANNULUS_OK;
+    if (t->ended) return refuse(t, first, "output is the last line");
+    if (strcmp(first, "dense") == 0 || strcmp(first, "conv") == 0) return hidden_line(t, first, rest);
+    if (strcmp(first, "input") == 0) {
+        setting s[] = {{"bits", 1, 8, &bits, 0}};
+        if (o->layer_acts_count > 0 || o->input_bits > 0) return refuse(t, first, "input is the first line");
+        TRY(settings_read(t, rest, s, 1, NULL, NULL));
+        if (bits == 0) return refuse(t, first, "bits=B is missing");
+        o->input_bits = (unsigned)bits;
+        return ANNULUS_OK;
+    }
+    setting s[] = {{"weights", 2, 8, &bits, 0}};
+    if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, dense or output is needed");
+    TRY(settings_read(t, rest, s, 1, NULL, NULL));
+    o->layer_weight_bits[o->conv_count + o->hidden_count] = (unsigned)bits;
+    t->ended = 1;
+    return ANNULUS_OK;
+}
+
+annulus_status train_network_text(const char *text, size_t len, const char *name, train_functions *f, train_options *o)
+{
+    network_text t = {.o = o, .f = f, .name = name};
+    char line[LINE_MOST];
+    size_t at = 0;
+    int fits;
+    o->conv_count = o->hidden_count = o->layer_acts_count = 0;
+    o->input_bits = 0;
+    memset(o->layer_weight_bits, 0, sizeof o->layer_weight_bits);
+    while (next_line(text, len, &at, &t.line, line, &fits)) {
+        if (!fits) return fail(ANNULUS_ERR_INPUT, "%s, line %zu: it is too long, or no text", name, t.line);
+        TRY(read_line(&t, line));
+    }
+    if (!t.ended) return fail(ANNULUS_ERR_INPUT, "%s: the line output is missing at its end", name);
+    o->act = o->layer_acts_count > 0 ? o->layer_acts[0].act : ACTIVATION_RELU;
+    return ANNULUS_OK;
+}
+
+annulus_status train_network_read(const char *path, train_functions *f, train_options *o)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    TRY(file_read(path, FILE_MOST, &bytes, &len));
+    const annulus_status st = train_network_text((const char *)bytes, len, path, f, o);
+    mem_free(bytes);
+    return st;
+}
