@@ -24,6 +24,7 @@ static int teardown(void **state)
 
 static const uint8_t image_bytes[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 127, 255, 1, 2, 3};
 static const uint8_t matrix_bytes[] = {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 2, 9, 8, 7, 6};
+static const uint8_t colour_bytes[] = {0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6};
 static const uint8_t label_bytes[] = {0, 0, 8, 1, 0, 0, 0, 2, 4, 0};
 
 static void test_read(void **state)
@@ -35,6 +36,7 @@ static void test_read(void **state)
     assert_ok(dataset_read_idx(images, labels, &d));
     assert_int_equal(d->count, 2);
     assert_int_equal(d->features, 3);
+    assert_int_equal(d->channels, 1);
     assert_int_equal(d->height, 1);
     assert_int_equal(d->width, 3);
     const float x[] = {0.0f, 127.0f, 255.0f, 1.0f, 2.0f, 3.0f};
@@ -57,6 +59,17 @@ static void test_read(void **state)
     assert_int_equal(d->height, 0);
     assert_null(d->label);
     assert_int_equal(d->classes, 0);
+    dataset_destroy(d);
+
+    assert_ok(file_write(images, colour_bytes, sizeof colour_bytes, 0600));
+    d = NULL;
+    assert_ok(dataset_read_idx(images, NULL, &d));
+    assert_int_equal(d->count, 1);
+    assert_int_equal(d->features, 6);
+    assert_int_equal(d->channels, 3);
+    assert_int_equal(d->height, 1);
+    assert_int_equal(d->width, 2);
+    assert_true(d->x[5] == 6.0f);
     dataset_destroy(d);
 }
 
@@ -95,8 +108,8 @@ static void test_refusals(void **state)
     b[0] = 1;
     refused(b, sizeof image_bytes, "not an IDX file");
     b[0] = 0;
-    b[3] = 4;
-    refused(b, sizeof image_bytes, "4 dimensions");
+    b[3] = 5;
+    refused(b, sizeof image_bytes, "5 dimensions");
     b[3] = 3;
     b[7] = 0;
     refused(b, sizeof image_bytes, "dimension 0 is 0");

@@ -38,7 +38,7 @@ typedef enum annulus_task { ANNULUS_CLASSIFICATION = 0, ANNULUS_REGRESSION = 1, 
 ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
                                                     const annulus_circuit *classes,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
-/* IDX images and labels (NULL: none) of unsigned bytes, plain or gzip. */
+/* IDX images, (N,H,W) or (N,C,H,W), and labels (NULL: none) of unsigned bytes, plain or gzip. */
 ANNULUS_API annulus_status annulus_dataset_read_idx(const char *images, const char *labels,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
 /* Samples first .. first+count-1 as a new data set. */
@@ -47,7 +47,7 @@ ANNULUS_API annulus_status annulus_dataset_slice(const annulus_dataset *d, size_
 ANNULUS_API void annulus_dataset_destroy(annulus_dataset *d);
 ANNULUS_API size_t annulus_dataset_count(const annulus_dataset *d);
 ANNULUS_API size_t annulus_dataset_features(const annulus_dataset *d);
-/* Height and width of images, 0 for tables. */
+/* Height and width of images, 0 for tables; of a sample of several channels, which follow one another. */
 ANNULUS_API void annulus_dataset_shape(const annulus_dataset *d, size_t *height, size_t *width);
 /* (features) raw values of one sample, borrowed. */
 ANNULUS_API const float *annulus_dataset_sample(const annulus_dataset *d, size_t index);

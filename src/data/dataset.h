@@ -17,7 +17,7 @@ typedef struct dataset {
     float *y;             /* (count,targets), or NULL */
     char **feature_names; /* (features) or NULL */
     char **target_names;  /* (targets) or NULL */
-    size_t height, width; /* images: height*width = features, else 0 */
+    size_t channels, height, width; /* images: samples (channels,height,width), else 0 */
 } dataset;
 void dataset_destroy(dataset *d);
 
@@ -32,7 +32,7 @@ typedef struct csv_options {
  * lines, unknown classes and empty files are refused. */
 annulus_status dataset_read_csv(const char *path, const csv_options *options, dataset **out)
     __attribute__((warn_unused_result));
-/* IDX images (N,H,W) or (N,F) of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */
+/* IDX images (N,H,W) or (N,C,H,W), or (N,F), of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */
 annulus_status dataset_read_idx(const char *images, const char *labels, dataset **out)
     __attribute__((warn_unused_result));
 /* Samples first..first+count-1 as a new set that owns copies. */

@@ -10,13 +10,13 @@
 #define IDX_CHUNK ((size_t)1 << 20)
 
 typedef struct idx_file {
-    size_t rank, dims[3], count; /* count: product of dims */
+    size_t rank, dims[4], count; /* count: product of dims */
     uint8_t *data;
 } idx_file;
 
 static annulus_status idx_header(gz_input *g, size_t rank_min, size_t rank_max, idx_file *f)
 {
-    uint8_t h[16];
+    uint8_t h[4 * 4];
     size_t got;
     TRY(gz_input_read(g, h, 4, &got));
     if (got < 4 || h[0] != 0 || h[1] != 0)
@@ -84,9 +84,10 @@ static annulus_status idx_pixels(dataset *d, const idx_file *f)
     void *p;
     d->count = f->dims[0];
     d->features = f->count / f->dims[0];
-    if (f->rank == 3) {
-        d->height = f->dims[1];
-        d->width = f->dims[2];
+    if (f->rank >= 3) {
+        d->channels = f->rank == 4 ? f->dims[1] : 1;
+        d->height = f->dims[f->rank - 2];
+        d->width = f->dims[f->rank - 1];
     }
     TRY(mem_create(f->count, sizeof(float), "samples", &p));
     d->x = p;
@@ -117,7 +118,7 @@ static annulus_status idx_labels(dataset *d, const idx_file *f)
 
 static annulus_status idx_assemble(const char *images, const char *labels, idx_file *image, idx_file *label, dataset *d)
 {
-    TRY(idx_read(images, 2, 3, image));
+    TRY(idx_read(images, 2, 4, image));
     if (labels != NULL) {
         TRY(idx_read(labels, 1, 1, label));
         if (label->count != image->dims[0])
