@@ -1,6 +1,7 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
 annulus_test(grouped optimizer)
+annulus_test(split optimizer)
 annulus_test(extension optimizer)
 annulus_test(switching_key optimizer)
 annulus_test(optimizer optimizer)
