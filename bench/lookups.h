@@ -20,7 +20,8 @@ typedef struct lookups {
 
 /* Parameters for p-bit look-ups (2^bits cells and a padding bit) whose inputs are sums of this two-norm over outputs of
  * look-ups; group: as in optimizer_request. */
-static inline optimizer_result lookups_search_group(unsigned bits, double two_norm, double log2_error, uint32_t group)
+static inline annulus_status lookups_try(unsigned bits, double two_norm, double log2_error, uint32_t group,
+                                         optimizer_result *out)
 {
     const double cells = exp2(bits);
     const lookup_layer layer = {
@@ -31,8 +32,13 @@ static inline optimizer_result lookups_search_group(unsigned bits, double two_no
                                        .log2_error = log2_error,
                                        .level = SECURITY_128,
                                        .group = group};
+    return optimizer_search(&request, out);
+}
+
+static inline optimizer_result lookups_search_group(unsigned bits, double two_norm, double log2_error, uint32_t group)
+{
     optimizer_result r;
-    must(optimizer_search(&request, &r));
+    must(lookups_try(bits, two_norm, log2_error, group, &r));
     return r;
 }
 
@@ -79,23 +85,28 @@ static inline double lookups_seconds(lookups *l, size_t count, unsigned threads)
     return bench_bootstrap(l->keys.eval, l->jobs, count, threads);
 }
 
-/* Standard deviation about zero of the errors of the first `count` outputs that are right. Stops if more are wrong than
- * a quarter (at any p_error measured here a chance below 2^-40 for 16 look-ups and more, and one look-up may be wrong),
- * so that no time of wrong answers is taken. */
-static inline double lookups_check(const lookups *l, size_t count)
+/* Standard deviation about zero of the errors of those of `count` outputs (lwe_words each) that are right. Stops if
+ * more are wrong than a quarter (at any p_error measured here a chance below 2^-40 for 16 look-ups and more, and one
+ * look-up may be wrong), so that no time of wrong answers is taken. */
+static inline double lookups_deviation(const secret_key *secret, uint32_t cells, const uint64_t *out, size_t count)
 {
     double square = 0;
     size_t right = 0;
     for (size_t i = 0; i < count; i++) {
-        const uint64_t wanted = lut_encode(l->cells, lookups_entry(l->cells, (uint32_t)i % l->cells));
-        const double error = torus_to_double(lwe_phase(l->keys.secret, l->jobs[i].out) - wanted);
-        if (fabs(error) < 0.25 / l->cells) square += error * error, right++;
+        const uint64_t wanted = lut_encode(cells, lookups_entry(cells, (uint32_t)i % cells));
+        const double error = torus_to_double(lwe_phase(secret, out + i * lwe_words(&secret->params)) - wanted);
+        if (fabs(error) < 0.25 / cells) square += error * error, right++;
     }
     if (count - right > 1 + count / 4) {
         fprintf(stderr, "bench: %zu of %zu look-ups are wrong\n", count - right, count);
         exit(1);
     }
     return sqrt(square / (double)right);
+}
+
+static inline double lookups_check(const lookups *l, size_t count)
+{
+    return lookups_deviation(l->keys.secret, l->cells, l->out, count);
 }
 
 static inline void lookups_print(const optimizer_result *r, const char *what)

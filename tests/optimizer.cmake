@@ -1,6 +1,8 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
 annulus_test(grouped optimizer)
+annulus_test(split optimizer)
+annulus_test(split_search optimizer)
 annulus_test(extension optimizer)
 annulus_test(switching_key optimizer)
 annulus_test(optimizer optimizer)

@@ -152,7 +152,7 @@ static void check_rotation(const eval_key *key, const inputs *in, const uint64_t
     rotation r[MOST];
     team t = {.key = key, .r = r, .count = count};
     for (size_t q = 0; q < count; q++)
-        r[q] = (rotation){in->table[q], in->exponents + q * tfhe_exponents(p), acc + q * words};
+        r[q] = (rotation){in->table[q], in->exponents + q * tfhe_exponents(p), acc + q * words, NULL};
     for (unsigned m = 0; m < members; m++) {
         assert_ok(scratch_create(blind_rotate_scratch(p), &t.tmp[m]));
     }

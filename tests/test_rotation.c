@@ -130,7 +130,8 @@ static void check_rotation(const eval_key *key, const inputs *in, const uint64_t
     const size_t part = (p->k + 1) * p->N, words = in->EF * part;
     uint64_t *acc = calloc(count * words, 8);
     rotation r[BATCH];
-    for (size_t q = 0; q < count; q++) r[q] = (rotation){in->table[q], in->exponents + q * (p->n + 1), acc + q * words};
+    for (size_t q = 0; q < count; q++)
+        r[q] = (rotation){in->table[q], in->exponents + q * (p->n + 1), acc + q * words, NULL};
     team t = {.key = key, .r = r, .count = count, .needed = needed, .needed_count = needed_count};
     for (unsigned m = 0; m < members; m++) {
         assert_ok(scratch_create(blind_rotate_scratch(p), &t.tmp[m]));

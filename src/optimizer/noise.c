@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/noise.h"
 
+#include "tfhe/split.h"
 #include <math.h>
 
 /* FFT noise: fit of tfhe-rs (secure_noise.rs; tfhe.md 2.5), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
@@ -120,6 +121,32 @@ double noise_blind_rotate(const tfhe_params *p)
     double fft, key, decomposition;
     noise_blind_rotate_parts(p, &fft, &key, &decomposition);
     return fft + key + decomposition;
+}
+
+/* A level of a merge adds the noise v of a keyswitch of masks, which each level behind it doubles where the coefficient
+ * is wanted: of the N/2^r coefficients in a lattice that r levels leave, spread over N/high neighbours, one or more lie
+ * within each. The division by N rounds words. */
+double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high)
+{
+    const double dim = (double)tfhe_big_dim(p), N = p->N, B2 = exp2(2.0 * bg);
+    const double fft = FFT_OURS * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(p->k * l, FFT_POWER_L) *
+                       pow(p->k, FFT_POWER_K) * pow(N, FFT_POWER_N);
+    const double v = fft + l * dim * noise_fresh(p) * (B2 + 2) / 12 + dim * exp2(-2.0 * bg * l) / 24;
+    double sum = 0;
+    for (double r = 1; r < N; r *= 2) sum += r * r * fmax(1, N / high / r);
+    return sum * v + N * N * exp2(-128.0) / 12 * (1 + dim / 2);
+}
+
+double noise_low_switch(const tfhe_params *low)
+{
+    tfhe_params coarse = *low;
+    coarse.N /= SPLIT_SLOTS;
+    return noise_modulus_switch(&coarse, 1, 0);
+}
+
+double noise_split(const tfhe_params *low, const tfhe_params *high, uint32_t amplified, double merged)
+{
+    return noise_blind_rotate(high) + amplified * noise_blind_rotate(low) + merged;
 }
 
 /* log2 erfc(x): the library function where it is accurate, the asymptotic series (Abramowitz and Stegun 7.1.23) beyond.

@@ -16,6 +16,14 @@ double noise_extension(const tfhe_params *p, const extension *e); /* the same of
 /* The three parts of noise_blind_rotate: FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
+/* Split look-ups (tfhe/split.h). What merging ciphertexts by a key of l levels of base 2^bg adds to a coefficient of
+ * the table of `high` cells that is made of them; what the switch of a low phase adds to it; and the output: of
+ * rotations of the families `high` and `low`, digits whose squares sum up to `amplified`, and a merge that adds
+ * `merged`. */
+double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high);
+double noise_low_switch(const tfhe_params *low);
+double noise_split(const tfhe_params *low, const tfhe_params *high, uint32_t amplified, double merged);
+
 /* Variants that take free variances and moduli: the published sets are recomputed with these. Blind rotation has the
  * FFT term of tfhe-rs here; noise_blind_rotate has that of our own transform. */
 double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in,

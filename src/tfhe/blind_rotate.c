@@ -154,10 +154,26 @@ static void step_apply(walk *w, const step *s)
     parallel_wait(w->me);
 }
 
+/* Coefficient i*EF + j of X^-body start(X^EF) (1 + X + .. + X^(EF-1)), of each component: all parts of it are alike. */
+static void started(const tfhe_params *p, const rotation *r, size_t j, uint64_t *a)
+{
+    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[tfhe_exponents(p) - 1];
+    for (size_t c = 0; c <= p->k; c++)
+        for (size_t i = 0; i < p->N; i++) {
+            const size_t at = (i * EF + j + body) & (2 * steps - 1);
+            const uint64_t *start = r->start + c * p->N;
+            a[c * p->N + i] = at < steps ? start[at / EF] : -start[(at - steps) / EF];
+        }
+}
+
 void rotation_init(const tfhe_params *p, const rotation *r, size_t j)
 {
     const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[tfhe_exponents(p) - 1];
     uint64_t *a = r->acc + j * (p->k + 1) * p->N;
+    if (r->start != NULL) {
+        started(p, r, j, a);
+        return;
+    }
     memset(a, 0, p->k * p->N * sizeof *a);
     for (size_t i = 0; i < p->N; i++) {
         const size_t at = (i * EF + j + body) & (2 * steps - 1);

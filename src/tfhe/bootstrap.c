@@ -102,6 +102,7 @@ static annulus_status item_apply(void *context, size_t item, unsigned worker)
         for (size_t q = 0; q < n; q++) {
             r[q].table = jobs[from + q].table;
             r[q].exponents = exponents + (from + q) * b->key->exponents;
+            r[q].start = NULL;
         }
         blind_rotate(b->key, r, n, b->offsets, b->offsets_count, &parallel_alone, tmp);
         for (size_t q = 0; q < n; q++) extract_all(b, &jobs[from + q], r[q].acc);

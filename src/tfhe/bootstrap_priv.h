@@ -21,6 +21,8 @@ typedef struct rotation {
     const lut *table;
     const uint32_t *exponents; /* (tfhe_exponents), body last */
     uint64_t *acc;             /* (EF, k+1, N) */
+    const uint64_t *start; /* NULL: the table; else (k+1, N), of which every part of the accumulator is made: a table
+                              that is encrypted; `table` has its EF */
 } rotation;
 
 /* Ciphertexts to rotate together, in [1, ROTATION_MOST]: as many as have their accumulators in one and a half times the
@@ -44,7 +46,7 @@ size_t blind_rotate_grouped_scratch(const tfhe_params *p);
 void blind_rotate_grouped(const eval_key *key, const rotation *r, size_t count, const parallel_member *me,
                           scratch *tmp);
 
-/* Part j of the accumulator <- that of X^-body table; masks zero. */
+/* Part j of the accumulator <- that of X^-body table; masks zero, or those of `start`. */
 void rotation_init(const tfhe_params *p, const rotation *r, size_t j);
 
 static inline fft_gadget pbs_gadget(const tfhe_params *p)

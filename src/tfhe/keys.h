@@ -21,6 +21,10 @@ annulus_status secret_key_create(const tfhe_params *p, secret_key **out)
 /* Tests only: everything derived from `seed`. */
 annulus_status secret_key_create_seeded(const tfhe_params *p, const seed256 *seed, secret_key **out)
     __attribute__((warn_unused_result));
+/* A key of parameters p with a small key of its own and the big key of `ring`, of the same k, N and glwe_noise, else
+ * REQUIRE fails: ciphertexts under that big key are then of both families. OS randomness. */
+annulus_status secret_key_create_beside(const tfhe_params *p, const secret_key *ring, secret_key **out)
+    __attribute__((warn_unused_result));
 void secret_key_destroy(secret_key *key); /* wipes; NULL allowed */
 void secret_key_write(writer *w, const secret_key *key);
 annulus_status secret_key_read(reader *r, secret_key **out) __attribute__((warn_unused_result));

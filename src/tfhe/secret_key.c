@@ -2,6 +2,8 @@
 #include "base/memory.h"
 #include "tfhe/keys_priv.h"
 
+#include <string.h>
+
 static annulus_status allocate(const tfhe_params *p, secret_key **out)
 {
     void *key, *s = NULL, *S = NULL;
@@ -40,6 +42,16 @@ annulus_status secret_key_create(const tfhe_params *p, secret_key **out)
     const annulus_status st = secret_key_create_seeded(p, &seed, out);
     mem_wipe(&seed, sizeof seed);
     return st;
+}
+
+annulus_status secret_key_create_beside(const tfhe_params *p, const secret_key *ring, secret_key **out)
+{
+    secret_key *key;
+    REQUIRE(p->k == ring->params.k && p->N == ring->params.N && p->glwe_noise == ring->params.glwe_noise);
+    TRY(secret_key_create(p, &key));
+    memcpy(key->S, ring->S, tfhe_big_dim(p) * sizeof *key->S);
+    *out = key;
+    return ANNULUS_OK;
 }
 
 void secret_key_destroy(secret_key *key)

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "tfhe/split.h"
+
+#define MOST_ENTRY (UINT32_C(1) << 24)
+
+/* D(high; i,c) in units of unit/2^s, s = low_bits: exact integers. entries: those of one high part. waves (2^s - 1):
+ * level i, shift c at 2^i - 1 + c. Returns the sum of the entries, the middle in those units. */
+static int64_t waves_of(uint32_t low_bits, const uint32_t *entries, int64_t *waves)
+{
+    int64_t rest[1u << SPLIT_MAX_LOW]; /* what is left of them, functions of m mod 2^(i+1) */
+    for (size_t r = 0; r < (size_t)1 << low_bits; r++) rest[r] = (int64_t)entries[r] << low_bits;
+    for (uint32_t i = low_bits; i-- > 0;) {
+        const size_t half = (size_t)1 << i;
+        int64_t odd[1u << (SPLIT_MAX_LOW - 1)] = {0};
+        for (size_t r = 0; r < half; r++) {
+            odd[r] = (rest[r] - rest[r + half]) / 2;
+            rest[r] = (rest[r] + rest[r + half]) / 2;
+        }
+        waves[half - 1] = i == 0 ? odd[0] : (odd[0] + odd[half - 1]) / 2;
+        for (size_t r = 1; r < half; r++) waves[half - 1 + half - r] = (odd[r - 1] - odd[r]) / 2;
+    }
+    return rest[0];
+}
+
+/* Balanced digits of x, most significant first, of base 2^bits; 0 if they do not suffice. */
+static int digits_of(int64_t x, uint32_t bits, int32_t *digits)
+{
+    const int64_t half = INT64_C(1) << (bits - 1);
+    for (size_t j = SPLIT_DIGITS; j-- > 0;) {
+        const int64_t d = ((x + half) & (2 * half - 1)) - half;
+        digits[j] = (int32_t)d;
+        x = (x - d) / (2 * half);
+    }
+    return x == 0;
+}
+
+/* Weights in digits of the smallest base that does. waves (high, count). */
+static void weights_of(split_table *t, const int64_t *waves, size_t high, size_t count)
+{
+    for (int enough = 0; !enough;) {
+        t->bits++;
+        enough = 1;
+        t->amplified = 0;
+        for (size_t h = 0; h < high; h++) {
+            uint64_t squares = 0;
+            for (size_t w = 0; w < count; w++) {
+                int32_t *d = t->weights + (h * count + w) * SPLIT_DIGITS;
+                enough = enough && digits_of(waves[h * count + w], t->bits, d);
+                for (size_t j = 0; j < SPLIT_DIGITS; j++) squares += (uint64_t)((int64_t)d[j] * d[j]);
+            }
+            if (squares > t->amplified) t->amplified = (uint32_t)squares;
+        }
+    }
+}
+
+/* A square wave at the scales of the slots. */
+typedef struct wave {
+    double steps; /* of the whole torus */
+    uint64_t slot[SPLIT_SLOTS];
+} wave;
+
+static uint64_t wave_at(void *context, double u)
+{
+    const wave *w = context;
+    return w->slot[(size_t)(u * w->steps) % SPLIT_SLOTS];
+}
+
+static annulus_status low_create(split_table *t, uint64_t share, uint32_t i)
+{
+    wave w = {.steps = 2.0 * t->high.N};
+    for (size_t j = 0; j < SPLIT_DIGITS; j++) w.slot[j] = share << (t->bits * (SPLIT_DIGITS - 1 - j));
+    w.slot[SPLIT_DIGITS] = (UINT64_C(1) << (62 + i)) / t->cells; /* 2^i/(4 cells) */
+    return lut_create_antiperiodic(t->high.N, 1, wave_at, &w, &t->low[i]);
+}
+
+static annulus_status check(uint32_t low_bits, const uint32_t *entries, uint32_t cells)
+{
+    if (low_bits < 1 || low_bits > SPLIT_MAX_LOW || cells < 2u << low_bits || (cells & (cells - 1)) != 0)
+        return fail(ANNULUS_ERR_INPUT,
+                    "a split table of %u cells and %u low bits: cells must be a power of two, more than 2 to the low "
+                    "bits, which are 1 to %u",
+                    cells, low_bits, SPLIT_MAX_LOW);
+    for (uint32_t c = 0; c < cells; c++)
+        if (entries[c] > MOST_ENTRY)
+            return fail(ANNULUS_ERR_INPUT, "entry %u of a split table is %u: at most %u", c, entries[c], MOST_ENTRY);
+    return ANNULUS_OK;
+}
+
+static annulus_status fill(split_table *t, const uint32_t *entries, uint64_t share, uint64_t base)
+{
+    const size_t high = t->cells >> t->low_bits, count = ((size_t)1 << t->low_bits) - 1;
+    void *p;
+    TRY(mem_create(high * split_waves(t->low_bits), sizeof *t->weights, "split table", &p));
+    t->weights = p;
+    TRY(mem_create(high, sizeof *t->middle, "split table", &p));
+    t->middle = p;
+    TRY(mem_create(high * count, sizeof(int64_t), "split table", &p));
+    for (size_t h = 0; h < high; h++)
+        t->middle[h] =
+            base + share * (uint64_t)waves_of(t->low_bits, entries + (h << t->low_bits), (int64_t *)p + h * count);
+    weights_of(t, p, high, count);
+    mem_free(p);
+    annulus_status st = ANNULUS_OK;
+    for (uint32_t i = 0; st == ANNULUS_OK && i < t->low_bits; i++) st = low_create(t, share, i);
+    return st;
+}
+
+annulus_status split_table_create(uint32_t N, uint32_t EF, uint32_t price, uint32_t low_bits, const uint32_t *entries,
+                                  uint32_t cells, uint64_t unit, uint64_t base, split_table **out)
+{
+    void *p;
+    lut *high;
+    const uint64_t none = 0;
+    TRY(check(low_bits, entries, cells));
+    TRY(lut_create_padded(N, EF, &none, 1, 0, &high)); /* its checks of N, EF and price */
+    annulus_status st = lut_set_price(high, price);
+    lut_destroy(high);
+    TRY(st);
+    if ((uint64_t)EF * N < cells >> low_bits)
+        return fail(ANNULUS_ERR_INPUT, "%u high parts of a split table need EF*N of at least as many, got %llu",
+                    cells >> low_bits, (unsigned long long)EF * N);
+    TRY(mem_create(1, sizeof(split_table), "split table", &p));
+    split_table *t = p;
+    *t = (split_table){.cells = cells, .low_bits = low_bits, .high = {.EF = EF, .price = price, .N = N}};
+    st = fill(t, entries, unit >> low_bits, base);
+    if (st == ANNULUS_OK)
+        *out = t;
+    else
+        split_table_destroy(t);
+    return st;
+}
+
+void split_table_destroy(split_table *t)
+{
+    if (t == NULL) return;
+    for (size_t i = 0; i < SPLIT_MAX_LOW; i++) lut_destroy(t->low[i]);
+    mem_free(t->weights);
+    mem_free(t->middle);
+    mem_free(t);
+}
+
+/* |D| <= (2^entry_bits - 1)/2 of 2^low_bits units; the digits of the base that does, each at most half of it. */
+uint32_t split_amplified_most(uint32_t low_bits, uint32_t entry_bits)
+{
+    const int64_t most = ((INT64_C(1) << entry_bits) - 1) << (low_bits - 1);
+    int32_t digits[SPLIT_DIGITS];
+    uint32_t bits = 1;
+    while (!digits_of(most, bits, digits) || !digits_of(-most, bits, digits)) bits++;
+    return (uint32_t)split_waves(low_bits) << (2 * bits - 2);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tfhe_fixture.h"
+
+#include "binomial.h"
+#include "math/torus.h"
+#include "optimizer/noise.h"
+#include "tfhe/split.h"
+#include <math.h>
+
+/* Keys of split look-ups: the fixture is the high family. */
+typedef struct split_fixture {
+    fixture high;
+    secret_key *secret;
+    eval_key *low;
+    merge_key *merge;
+    split_keys keys;
+} split_fixture;
+
+static void split_fixture_create(split_fixture *f, const tfhe_params *low, const tfhe_params *high, uint32_t l,
+                                 uint32_t bg)
+{
+    seeded_eval_key *seeded = NULL;
+    fixture_create(&f->high, high);
+    assert_ok(secret_key_create_beside(low, f->high.secret, &f->secret));
+    assert_ok(seeded_eval_key_create(f->secret, 0, NULL, &seeded));
+    assert_ok(eval_key_create(seeded, 0, NULL, &f->low));
+    seeded_eval_key_destroy(seeded);
+    assert_ok(merge_key_create(f->high.secret, l, bg, 0, &f->merge));
+    f->keys = (split_keys){.low = f->low, .high = f->high.eval, .merge = f->merge};
+}
+
+static void split_fixture_destroy(split_fixture *f)
+{
+    fixture_destroy(&f->high);
+    secret_key_destroy(f->secret);
+    eval_key_destroy(f->low);
+    merge_key_destroy(f->merge);
+}
+
+/* Dimensions so small and noise so little that every answer is certain: phases are off by 2^-6 of a low rotation's half
+ * window and less, formulas of noise.h. */
+static tfhe_params toy(uint32_t k, uint32_t N, uint32_t g)
+{
+    return (tfhe_params){.n = 18,
+                         .k = k,
+                         .N = N,
+                         .pbs_l = 3,
+                         .pbs_lb = 3,
+                         .pbs_bg = 12,
+                         .pbs_group = g,
+                         .ks_l = 6,
+                         .ks_b = 4,
+                         .lwe_noise = 2,
+                         .glwe_noise = 8};
+}
+
+static uint32_t entry_of(uint32_t cells, uint32_t c)
+{
+    return (5 * c + 3 + c * c / 7) % cells;
+}
+
+static split_table *table_create(uint32_t N, uint32_t EF, uint32_t price, uint32_t low_bits, uint32_t cells,
+                                 uint64_t unit, uint64_t base)
+{
+    uint32_t entries[1024];
+    split_table *t;
+    for (uint32_t c = 0; c < cells; c++) entries[c] = entry_of(cells, c);
+    assert_ok(split_table_create(N, EF, price, low_bits, entries, cells, unit, base, &t));
+    return t;
+}
+
+/* `count` look-ups of all cells in turn; error (count): of their outputs, fractions of the torus. */
+static void look_up(const split_fixture *f, const split_table *t, uint64_t unit, uint64_t base, size_t count,
+                    unsigned threads, double *error)
+{
+    const size_t words = lwe_words(&f->secret->params);
+    uint64_t *message = calloc(count, 8), *out = calloc(count * words, 8);
+    split_job *jobs = calloc(count, sizeof *jobs);
+    for (size_t i = 0; i < count; i++) message[i] = lut_encode(t->cells, (uint32_t)i % t->cells);
+    uint64_t *in = fixture_encrypt(&f->high, message, count);
+    for (size_t i = 0; i < count; i++) jobs[i] = (split_job){in + i * words, t, out + i * words};
+    assert_ok(split_batch(&f->keys, jobs, count, threads));
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t want = base + unit * entry_of(t->cells, (uint32_t)i % t->cells);
+        error[i] = torus_to_double(lwe_phase(f->secret, jobs[i].out) - want);
+    }
+    free(in), free(out), free(jobs), free(message);
+}
+
+static void test_every_cell(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 9; i++) {
+        const uint32_t k = 1 + i % 2, N = i % 2 == 0 ? 512 : 256, EF = i < 3 ? 1u << i : 1, cells = 16u << i % 4;
+        const tfhe_params low = toy(k, N, 1 + i % 3), high = toy(k, N, EF == 1 ? 1 + i % 2 : 1);
+        const uint64_t unit = UINT64_C(0x7ffffffffff) << (12 - i % 4), base = UINT64_C(0x123456789abcdef);
+        split_fixture f;
+        double error[2 * 128 + 3];
+        split_fixture_create(&f, &low, &high, 4, 9);
+        for (uint32_t s = 1; s <= 3 + (cells > 16); s++) {
+            split_table *t = table_create(N, EF, EF > 1 ? 3 : 0, s, cells, unit, base);
+            const size_t count = 2 * cells + 3;
+            look_up(&f, t, unit, base, count, i % 4, error);
+            for (size_t q = 0; q < count; q++) assert_true(fabs(error[q]) < 0.1 / (2 * cells));
+            split_table_destroy(t);
+        }
+        split_fixture_destroy(&f);
+    }
+}
+
+/* More jobs than a keyswitch takes together; as many words the same with one worker and three. */
+static void test_threads(void **state)
+{
+    (void)state;
+    const tfhe_params p = toy(1, 512, 1);
+    const uint64_t unit = UINT64_C(1) << 57;
+    split_fixture f;
+    double one[75], three[75];
+    split_fixture_create(&f, &p, &p, 4, 9);
+    split_table *t = table_create(512, 2, 0, 2, 32, unit, 0);
+    const size_t words = lwe_words(&p);
+    uint64_t message[75], *out = calloc(2 * 75 * words, 8);
+    for (size_t i = 0; i < 75; i++) message[i] = lut_encode(32, (uint32_t)i % 32);
+    uint64_t *in = fixture_encrypt(&f.high, message, 75);
+    split_job jobs[75];
+    for (size_t i = 0; i < 75; i++) jobs[i] = (split_job){in + i * words, t, out + i * words};
+    assert_ok(split_batch(&f.keys, jobs, 75, 1));
+    for (size_t i = 0; i < 75; i++) jobs[i].out += 75 * words;
+    assert_ok(split_batch(&f.keys, jobs, 75, 3));
+    assert_memory_equal(out, out + 75 * words, 75 * words * sizeof *out);
+    assert_ok(split_batch(&f.keys, jobs, 0, 3));
+    free(in), free(out);
+    look_up(&f, t, unit, 0, 75, 1, one);
+    look_up(&f, t, unit, 0, 75, 3, three);
+    for (size_t i = 0; i < 75; i++) assert_true(fabs(one[i]) < 1e-3 && fabs(three[i]) < 1e-3);
+    split_table_destroy(t);
+    split_fixture_destroy(&f);
+}
+
+/* Standard deviation of merged and spread coefficients of 32 merges of 32: within 0.3 bit of the formula. Chance of
+ * less or more if the formula is true and coefficients are independent: 7 standard deviations of the mean of 1024
+ * squares, below 1e-10. Gadgets whose rounding, transform and key rule. */
+static void test_merge_noise(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t k, N, l, bg, noise;
+    } sets[] = {{1, 2048, 2, 12, 15}, {1, 2048, 4, 9, 15}, {2, 1024, 3, 10, 15}, {1, 1024, 3, 13, 36}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        tfhe_params p = toy(sets[i].k, sets[i].N, 1);
+        p.glwe_noise = sets[i].noise;
+        fixture f;
+        merge_key *key;
+        scratch tmp;
+        fixture_create(&f, &p);
+        assert_ok(merge_key_create(f.secret, sets[i].l, sets[i].bg, 0, &key));
+        assert_ok(scratch_create(merge_scratch(key, 32), &tmp));
+        const size_t words = lwe_words(&p);
+        uint64_t *merged = calloc((p.k + 1) * p.N, 8), *ct = calloc(words, 8), message[32];
+        double squares = 0;
+        for (size_t run = 0; run < 32; run++) {
+            for (size_t m = 0; m < 32; m++) message[m] = (m + 1) << 56;
+            uint64_t *in = fixture_encrypt(&f, message, 32);
+            merge_apply(key, in, 32, merged, &tmp);
+            for (uint32_t m = 0; m < 32; m++) {
+                uint64_t phase = 0; /* of the coefficient and those behind it up to the next, as a table takes them */
+                for (uint32_t x = 0; x < p.N / 32; x++) {
+                    sample_extract(&p, 1, merged, m * p.N / 32 + x, ct);
+                    phase += lwe_phase(f.secret, ct);
+                }
+                const double error = torus_to_double(phase - message[m]);
+                squares += error * error;
+            }
+            free(in);
+        }
+        const double bits = log2(squares / 1024) / 2 - log2(noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
+        assert_true(fabs(bits) < 0.3);
+        free(merged), free(ct);
+        scratch_destroy(&tmp);
+        merge_key_destroy(key);
+        fixture_destroy(&f);
+    }
+}
+
+/* Outputs of 600 look-ups, where the last rotation rules, the low ones, or the merge: within 0.3 bit of noise_split,
+ * with the digits' mean squares in place of the largest. 0.3 bit is 7 standard deviations of the mean of 600 squares on
+ * one side and 9 on the other: below 1e-10 for independent ones. */
+static void test_noise(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t low_l, low_lb, low_bg, high_l, high_lb, high_bg, merge_l, merge_bg, low_bits;
+    } sets[] = {{2, 2, 15, 1, 1, 23, 4, 9, 1}, {2, 1, 20, 2, 2, 16, 4, 9, 2}, {3, 3, 11, 3, 3, 11, 2, 10, 2}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        tfhe_params low = toy(1, 2048, 3), high = toy(1, 2048, 1);
+        low.n = high.n = 60;
+        low.glwe_noise = high.glwe_noise = 15;
+        low.pbs_l = sets[i].low_l, low.pbs_lb = sets[i].low_lb, low.pbs_bg = sets[i].low_bg;
+        high.pbs_l = sets[i].high_l, high.pbs_lb = sets[i].high_lb, high.pbs_bg = sets[i].high_bg;
+        const uint64_t unit = UINT64_C(1) << 56;
+        split_fixture f;
+        split_fixture_create(&f, &low, &high, sets[i].merge_l, sets[i].merge_bg);
+        split_table *t = table_create(2048, 1, 0, sets[i].low_bits, 64, unit, 0);
+        double error[600], squares = 0;
+        look_up(&f, t, unit, 0, 600, 0, error);
+        for (size_t q = 0; q < 600; q++) squares += error[q] * error[q];
+        const size_t digits = (64 >> t->low_bits) * split_waves(t->low_bits);
+        double amplified = 0;
+        for (size_t x = 0; x < digits; x++) amplified += (double)t->weights[x] * t->weights[x];
+        amplified /= 64 >> t->low_bits;
+        assert_true(amplified <= t->amplified && t->amplified <= split_amplified_most(t->low_bits, 6));
+        const double merged = noise_merge(&high, sets[i].merge_l, sets[i].merge_bg, 64u >> t->low_bits);
+        const double formula = noise_blind_rotate(&high) + amplified * noise_blind_rotate(&low) + merged;
+        assert_true(formula <= noise_split(&low, &high, t->amplified, merged));
+        const double bits = log2(squares / 600) / 2 - log2(formula) / 2;
+        if (fabs(bits) >= 0.3) print_error("set %zu: %.3f bit\n", i, bits);
+        assert_true(fabs(bits) < 0.3);
+        split_table_destroy(t);
+        split_fixture_destroy(&f);
+    }
+}
+
+/* Wrong answers of 3000 look-ups of 16 cells and 2 low bits whose phases bear so much noise that about a tenth fails:
+ * within the interval of their law, one of each of the phases of two levels and the high part leaving its half window.
+ * False alarms: 1e-6 (the interval). */
+static void test_failures(void **state)
+{
+    (void)state;
+    tfhe_params low = toy(1, 256, 1), high = toy(1, 256, 1);
+    low.n = 60, high.n = 90;
+    low.lwe_noise = high.lwe_noise = 21;
+    low.ks_l = high.ks_l = 4;
+    const uint64_t unit = UINT64_C(1) << 59;
+    split_fixture f;
+    split_fixture_create(&f, &low, &high, 5, 9);
+    split_table *t = table_create(256, 2, 0, 2, 16, unit, 0);
+    double *error = calloc(3000, sizeof *error), right = 1;
+    look_up(&f, t, unit, 0, 3000, 0, error);
+    const double phase = noise_keyswitch(&low) + noise_low_switch(&low);
+    for (int i = 0; i < 2; i++) right *= 1 - exp2(noise_failure_log2(phase, exp2(-2 - i)));
+    right *= 1 - exp2(noise_failure_log2(noise_keyswitch(&high) + noise_modulus_switch(&high, 2, 0), 1 / 16.0));
+    size_t wrong = 0;
+    for (size_t q = 0; q < 3000; q++) wrong += fabs(error[q]) > 1 / 64.0;
+    const binomial_interval in = binomial_interval_of(3000, 1 - right, right, 1 - 1e-6);
+    print_message("%zu of 3000 wrong, %.1f expected\n", wrong, 3000 * (1 - right));
+    assert_true(in.alarm <= 1e-6 && 1 - right > 0.02 && right > 0.7);
+    assert_true((double)wrong >= in.low && (double)wrong <= in.high);
+    free(error);
+    split_table_destroy(t);
+    split_fixture_destroy(&f);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    uint32_t entries[16] = {0};
+    split_table *t = NULL;
+    assert_refused(split_table_create(256, 1, 0, 0, entries, 16, 1, 0, &t), "1 to 4");
+    assert_refused(split_table_create(256, 1, 0, 5, entries, 16, 1, 0, &t), "1 to 4");
+    assert_refused(split_table_create(256, 1, 0, 4, entries, 16, 1, 0, &t), "more than 2");
+    assert_refused(split_table_create(256, 1, 0, 1, entries, 12, 1, 0, &t), "power of two");
+    assert_refused(split_table_create(256, 3, 0, 1, entries, 16, 1, 0, &t), "extension factor");
+    assert_refused(split_table_create(100, 1, 0, 1, entries, 16, 1, 0, &t), "ring degree");
+    assert_refused(split_table_create(256, 1, 1, 1, entries, 16, 1, 0, &t), "price");
+    entries[3] = (1u << 24) + 1;
+    assert_refused(split_table_create(256, 1, 0, 1, entries, 16, 1, 0, &t), "entry 3");
+    assert_null(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_cell),  cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_merge_noise), cmocka_unit_test(test_noise),
+                                       cmocka_unit_test(test_failures),    cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
