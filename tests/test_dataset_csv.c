@@ -133,6 +133,35 @@ static void test_other_tasks(void **state)
     dataset_destroy(d);
 }
 
+static void test_labels(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"q", "p"};
+    dataset *d = NULL, *s = NULL;
+    const csv_options named = {.task = CSV_MULTI_LABEL, .label = "q,p"},
+                      known = {.task = CSV_MULTI_LABEL, .class_names = names, .class_names_count = 2};
+    static const char text[] = "p,a,q,b\n1,2,0,3\n0,4,1.0,5\n";
+    for (size_t round = 0; round < 2; round++) {
+        assert_ok(parse(text, round == 0 ? &named : &known, &d));
+        assert_true(d->features == 2 && d->targets == 2 && d->count == 2 && d->binary && d->label == NULL);
+        const float y[] = {0, 1, 1, 0}, x[] = {2, 3, 4, 5};
+        assert_memory_equal(d->y, y, sizeof y);
+        assert_memory_equal(d->x, x, sizeof x);
+        assert_true(strcmp(d->target_names[0], "q") == 0 && strcmp(d->feature_names[1], "b") == 0);
+        assert_ok(dataset_slice(d, 1, 1, &s));
+        assert_true(s->binary && s->y[0] == 1 && s->y[1] == 0);
+        dataset_destroy(s);
+        dataset_destroy(d);
+        d = NULL;
+    }
+    assert_refused(parse("p,a,q\n1,2,0.5\n", &named, &d), "line 2, column \"q\": \"0.5\" is a label");
+    assert_refused(parse("p,a\n1,2\n", &named, &d), "no column is named \"q\"");
+    assert_refused(parse("p,q\n1,0\n", &named, &d), "no features are left");
+    assert_refused(parse(text, &(csv_options){.task = CSV_MULTI_LABEL, .label = "p,p"}, &d), "given twice");
+    assert_refused(parse(text, &(csv_options){.task = CSV_MULTI_LABEL}, &d), "name the columns");
+    assert_null(d);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -263,13 +292,10 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classification),
-        cmocka_unit_test(test_class_order),
-        cmocka_unit_test(test_other_tasks),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_gzip),
-        cmocka_unit_test(test_locale_is_ignored),
+        cmocka_unit_test(test_classification), cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_other_tasks),    cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_locale_is_ignored),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -31,10 +31,17 @@ typedef struct annulus_output annulus_output;                 /* encrypted answe
 
 /* ---- data ------------------------------------------------------------------------------------------------------- */
 
-typedef enum annulus_task { ANNULUS_CLASSIFICATION = 0, ANNULUS_REGRESSION = 1, ANNULUS_UNLABELED = 2 } annulus_task;
+/* Multi-label: a sample has any number of the labels, those whose scores are above 0. */
+typedef enum annulus_task {
+    ANNULUS_CLASSIFICATION = 0,
+    ANNULUS_REGRESSION = 1,
+    ANNULUS_UNLABELED = 2,
+    ANNULUS_MULTI_LABEL = 3
+} annulus_task;
 
-/* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled. classes:
- * a circuit or model gives the order of the class names, NULL: sorted as found. */
+/* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled; of
+ * multi-label data the names of the labels' columns, which hold 0 and 1, with commas in between, NULL: those of
+ * `classes`. classes: a circuit gives the order of the class names, NULL: sorted as found. */
 ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
                                                     const annulus_circuit *classes,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
@@ -103,7 +110,12 @@ typedef struct annulus_train_options {
                           model; 0: all epochs, with the last one's */
     const double
         *class_weights; /* (class_weights_count) of a sample in the loss, up to a factor; borrowed; NULL: all 1 */
-    size_t class_weights_count;
+    size_t class_weights_count; /* of labels: what samples that have them count, for those without 1 */
+    const double *thresholds;   /* (thresholds_count) of labels: probabilities above which a sample has them, (0,1);
+                                   borrowed; NULL: 1/2. They go into the biases: a sample has the labels whose scores
+                                   are above 0 */
+    size_t thresholds_count;
+    int thresholds_best;  /* 1: in their place those of the best F1 measure on the validation set */
     int classes_balanced; /* 1: classes count the same, however many samples they have */
     const char
         *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
@@ -344,8 +356,8 @@ typedef struct annulus_layer_counts {
 
 typedef struct annulus_evaluation {
     size_t count;
-    double score;          /* accuracy, or R^2 for regression; NaN without labels */
-    size_t mismatches;     /* answers other than the clear run's (classification) */
+    double score;          /* accuracy, of labels their mean, or R^2 for regression; NaN without labels */
+    size_t mismatches;     /* answers other than the clear run's; 0 for regression */
     double largest_error;  /* largest difference of a value to the clear run's */
     uint64_t out_of_range; /* look-ups and values outside their ranges, of all layers */
     double seconds;        /* per sample; encrypted: the server's part */
@@ -358,6 +370,17 @@ typedef struct annulus_evaluation {
 ANNULUS_API annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode,
                                             uint64_t seed, unsigned threads, const annulus_progress *progress,
                                             double *values, annulus_evaluation *out) ANNULUS_MUST_USE;
+
+/* How one label of multi-label data is answered. */
+typedef struct annulus_label_score {
+    double accuracy;
+    double f1;            /* 2*TP/(2*TP + FP + FN); 1 where no sample has or gets the label */
+    size_t has, answered; /* samples with the label, and those that got it */
+} annulus_label_score;
+/* values: (count, outputs) of annulus_evaluate. out: (outputs). ANNULUS_ERR_INPUT: the circuit is not multi-label, or
+ * the data have other labels or none. */
+ANNULUS_API annulus_status annulus_score_labels(const annulus_circuit *c, const annulus_dataset *d,
+                                                const double *values, annulus_label_score *out) ANNULUS_MUST_USE;
 
 /* Runs the samples in clear, simulated and encrypted, with keys made for the occasion and never written, and holds what
  * it decrypts of every layer against the noise model: deviations of the encrypted sums and of the phases that look-ups

@@ -69,7 +69,8 @@ typedef struct circuit_layer {
                              phases of torus-native look-ups (> 0), of scores behind them; 0: a failure's */
 } circuit_layer;
 
-typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1 } circuit_task;
+/* Multi-label: a sample has the labels whose scores are above 0. */
+typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1, CIRCUIT_MULTI_LABEL = 2 } circuit_task;
 
 typedef struct circuit_input {
     size_t features;

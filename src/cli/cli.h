@@ -46,7 +46,7 @@ typedef struct training_options {
     annulus_task task; /* what the report speaks of */
     const char *log, *curve;
     int quiet, bound_by, rounds;
-    double class_weights[CLASSES_MOST];
+    double class_weights[CLASSES_MOST], thresholds[CLASSES_MOST];
     annulus_epoch *epochs; /* (epochs_count) reported */
     size_t epochs_count;
     annulus_epoch best, last; /* last: of the network, after training_end */
@@ -66,6 +66,9 @@ void training_done(const training_options *t);
 void print_sums(const annulus_model *m);
 json_t *sums_json(const annulus_model *m);
 
+/* "classification", "regression" or "multi-label"; another is a usage error. */
+annulus_task parse_task(struct argp_state *state, const char *text);
+
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
 /* annulus_costs_measured; a line on stderr if a file of costs is ignored. */
@@ -78,7 +81,8 @@ double parse_real(struct argp_state *state, const char *what, const char *text, 
 /* Probabilities as 0.01, 1e-3 or 2^-40; log2 of it. */
 double parse_log2_probability(struct argp_state *state, const char *what, const char *text);
 
-/* Class of an answer and its values as CSV to stdout, or JSON: one row a sample. What finish_stdout returns. */
+/* Class, or labels, of an answer and its values as CSV to stdout, or JSON: one row a sample. What finish_stdout
+ * returns. */
 int print_answers(const annulus_circuit *c, const double *values, size_t count, size_t first, int json);
 
 int cmd_train(int argc, char **argv);

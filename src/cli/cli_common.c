@@ -63,7 +63,7 @@ enum { CSV_KEY = 0x200, LABEL_KEY, IMAGES_KEY, LABELS_KEY, FIRST_KEY, COUNT_KEY,
 
 static const struct argp_option data_entries[] = {
     {"csv", CSV_KEY, "FILE", 0, "table with one header line, plain or gzip", 1},
-    {"label", LABEL_KEY, "COLUMN", 0, "column of the class or target (default: the last)", 1},
+    {"label", LABEL_KEY, "COLUMN", 0, "column of the class or target (default: the last); multi-label: A,B,...", 1},
     {"images", IMAGES_KEY, "FILE", 0, "images in IDX, plain or gzip", 1},
     {"labels", LABELS_KEY, "FILE", 0, "labels in IDX, plain or gzip", 1},
     {"first", FIRST_KEY, "I", 0, "first sample, from 0", 1},
@@ -158,11 +158,25 @@ static void print_cell(const char *text)
     putchar('"');
 }
 
+/* The labels of a sample, ; in between. */
+static void print_labels(const annulus_circuit *c, const double *values)
+{
+    const size_t outputs = annulus_circuit_outputs(c);
+    size_t len = 1;
+    for (size_t o = 0; o < outputs; o++) len += strlen(annulus_circuit_label(c, o)) + 1;
+    char *text = calloc(len, 1), *at = text;
+    for (size_t o = 0; text != NULL && o < outputs; o++)
+        if (values[o] > 0) at += sprintf(at, "%s%s", at == text ? "" : ";", annulus_circuit_label(c, o));
+    print_cell(text == NULL ? "" : text);
+    free(text);
+}
+
 static void print_csv(const annulus_circuit *c, const double *values, size_t count, size_t first)
 {
     const size_t outputs = annulus_circuit_outputs(c);
-    const int classes = annulus_circuit_task(c) == ANNULUS_CLASSIFICATION;
-    printf(classes ? "sample,answer" : "sample");
+    const int classes = annulus_circuit_task(c) == ANNULUS_CLASSIFICATION,
+              labels = annulus_circuit_task(c) == ANNULUS_MULTI_LABEL;
+    printf(classes || labels ? "sample,answer" : "sample");
     for (size_t o = 0; o < outputs; o++) {
         putchar(',');
         print_cell(annulus_circuit_label(c, o));
@@ -170,7 +184,8 @@ static void print_csv(const annulus_circuit *c, const double *values, size_t cou
     printf("\n");
     for (size_t i = 0; i < count; i++) {
         printf("%zu", first + i);
-        if (classes) putchar(',');
+        if (classes || labels) putchar(',');
+        if (labels) print_labels(c, values + i * outputs);
         if (classes) print_cell(annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
         for (size_t o = 0; o < outputs; o++) printf(",%.6g", values[i * outputs + o]);
         printf("\n");
@@ -187,6 +202,12 @@ static json_t *answer_json(const annulus_circuit *c, const double *values, size_
     if (annulus_circuit_task(c) == ANNULUS_CLASSIFICATION)
         (void)json_object_set_new(row, "answer",
                                   json_string(annulus_circuit_label(c, annulus_argmax(values, outputs))));
+    if (annulus_circuit_task(c) == ANNULUS_MULTI_LABEL) {
+        json_t *answer = json_array();
+        for (size_t o = 0; o < outputs; o++)
+            if (values[o] > 0) (void)json_array_append_new(answer, json_string(annulus_circuit_label(c, o)));
+        (void)json_object_set_new(row, "answer", answer);
+    }
     (void)json_object_set_new(row, "values", scores);
     return row;
 }

@@ -27,6 +27,7 @@ enum {
     SCHEDULE_KEY,
     PATIENCE_KEY,
     CLASSES_KEY,
+    THRESHOLDS_KEY,
     CHECKPOINT_KEY,
     LOG_KEY,
     CURVE_KEY
@@ -43,6 +44,10 @@ static const struct argp_option entries[] = {
      "end after E epochs without a better validation, and take the best epoch's network (default: all epochs)", 0},
     {"class-weights", CLASSES_KEY, "A,B,...", 0,
      "what a sample of each class counts while training, or balanced: by the number of its class's samples", 0},
+    {"thresholds", THRESHOLDS_KEY, "A,B,...", 0,
+     "multi-label: probabilities above which a sample has each label (default 0.5), or best: by F1 on the validation "
+     "set",
+     0},
     {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
      "keep there where training stands after every epoch; go on from it if it is there; removed at the end", 0},
     {"resume", 0, 0, OPTION_ALIAS, 0, 0},
@@ -81,6 +86,32 @@ static void parse_class_weights(training_options *t, char *arg, struct argp_stat
     t->o->class_weights = t->class_weights;
 }
 
+annulus_task parse_task(struct argp_state *state, const char *text)
+{
+    static const struct {
+        const char *name;
+        annulus_task task;
+    } known[] = {{"classification", ANNULUS_CLASSIFICATION},
+                 {"regression", ANNULUS_REGRESSION},
+                 {"multi-label", ANNULUS_MULTI_LABEL}};
+    size_t k = 0;
+    while (k < 3 && strcmp(text, known[k].name) != 0) k++;
+    if (k == 3) argp_error(state, "--task %s: classification, regression or multi-label", text);
+    return known[k].task;
+}
+
+static void parse_thresholds(training_options *t, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    t->o->thresholds_best = strcmp(arg, "best") == 0;
+    if (t->o->thresholds_best) return;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (t->o->thresholds_count == CLASSES_MOST) argp_error(state, "--thresholds: at most %d", CLASSES_MOST);
+        t->thresholds[t->o->thresholds_count++] = parse_real(state, "--thresholds", part, 1e-6, 1 - 1e-6);
+    }
+    t->o->thresholds = t->thresholds;
+}
+
 static int parse_either(struct argp_state *state, const char *what, const char *arg, const char *zero, const char *one)
 {
     if (strcmp(arg, zero) != 0 && strcmp(arg, one) != 0) argp_error(state, "%s %s: %s or %s", what, arg, zero, one);
@@ -105,6 +136,9 @@ static error_t parse_habit(training_options *t, int key, char *arg, struct argp_
         break;
     case CLASSES_KEY:
         parse_class_weights(t, arg, state);
+        break;
+    case THRESHOLDS_KEY:
+        parse_thresholds(t, arg, state);
         break;
     case CHECKPOINT_KEY:
         t->o->checkpoint = arg;
@@ -204,7 +238,7 @@ void training_report(void *context, const annulus_epoch *e)
     if (t->quiet) return;
     progress_end(&t->line);
     fprintf(stderr, "epoch %u of %u: loss %.4f", e->epoch, e->epochs, e->loss);
-    if (!isnan(e->validation) && t->task == ANNULUS_CLASSIFICATION)
+    if (!isnan(e->validation) && t->task != ANNULUS_REGRESSION)
         fprintf(stderr, ", validation accuracy %.2f %%", 100 * e->validation);
     else if (!isnan(e->validation))
         fprintf(stderr, ", validation R^2 %.4f", e->validation);

@@ -16,6 +16,7 @@ typedef struct evaluate_command {
     annulus_mode mode;
     size_t seed;
     int json, answers;
+    annulus_label_score *labels; /* (outputs) of multi-label data, else NULL */
 } evaluate_command;
 
 static const char *const modes[] = {"clear", "simulate", "encrypted"};
@@ -93,6 +94,31 @@ static json_t *layer_json(const annulus_layer_counts *l, int simulated)
     return j;
 }
 
+static double mean_f1(const evaluate_command *c, size_t labels)
+{
+    double sum = 0;
+    for (size_t o = 0; o < labels; o++) sum += c->labels[o].f1;
+    return sum / (double)labels;
+}
+
+static void labels_json(const evaluate_command *c, const annulus_circuit *circuit, json_t *o)
+{
+    const size_t labels = annulus_circuit_outputs(circuit);
+    json_t *list = json_array();
+    for (size_t k = 0; k < labels; k++) {
+        const annulus_label_score *s = &c->labels[k];
+        json_t *j = json_object();
+        (void)json_object_set_new(j, "name", json_string(annulus_circuit_label(circuit, k)));
+        (void)json_object_set_new(j, "accuracy", json_real(s->accuracy));
+        (void)json_object_set_new(j, "f1", json_real(s->f1));
+        (void)json_object_set_new(j, "has", json_integer((json_int_t)s->has));
+        (void)json_object_set_new(j, "answered", json_integer((json_int_t)s->answered));
+        (void)json_array_append_new(list, j);
+    }
+    (void)json_object_set_new(o, "mean_f1", json_real(mean_f1(c, labels)));
+    (void)json_object_set_new(o, "labels", list);
+}
+
 static void print_json(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
     const annulus_task task = annulus_circuit_task(circuit);
@@ -101,7 +127,8 @@ static void print_json(const evaluate_command *c, const annulus_circuit *circuit
     (void)json_object_set_new(o, "mode", json_string(modes[c->mode]));
     (void)json_object_set_new(o, "samples", json_integer((json_int_t)e->count));
     if (!isnan(e->score))
-        (void)json_object_set_new(o, task == ANNULUS_CLASSIFICATION ? "accuracy" : "r2", json_real(e->score));
+        (void)json_object_set_new(o, task != ANNULUS_REGRESSION ? "accuracy" : "r2", json_real(e->score));
+    if (c->labels != NULL) labels_json(c, circuit, o);
     (void)json_object_set_new(o, "mismatches", json_integer((json_int_t)e->mismatches));
     (void)json_object_set_new(o, "largest_error", json_real(e->largest_error));
     (void)json_object_set_new(o, "out_of_range", json_integer((json_int_t)e->out_of_range));
@@ -160,19 +187,30 @@ static void print_layers(const annulus_evaluation *e, int simulated)
         printf("index errors: another cell was read; failures: noise beyond half a cell, or half a step of a score\n");
 }
 
+static void print_labels(const evaluate_command *c, const annulus_circuit *circuit)
+{
+    const size_t labels = annulus_circuit_outputs(circuit);
+    printf("mean F1        %.4f\n", mean_f1(c, labels));
+    for (size_t k = 0; k < labels; k++)
+        printf("  %-12s accuracy %.2f %%, F1 %.4f: %zu samples have it, %zu are answered so\n",
+               annulus_circuit_label(circuit, k), 100 * c->labels[k].accuracy, c->labels[k].f1, c->labels[k].has,
+               c->labels[k].answered);
+}
+
 static void print_text(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
     const annulus_task task = annulus_circuit_task(circuit);
     printf("mode           %s\nsamples        %zu\n", modes[c->mode], e->count);
-    if (!isnan(e->score) && task == ANNULUS_CLASSIFICATION)
+    if (!isnan(e->score) && task != ANNULUS_REGRESSION)
         printf("accuracy       %.2f %%\n", 100 * e->score);
     else if (!isnan(e->score))
         printf("R^2            %.4f\n", e->score);
     if (c->mode != ANNULUS_CLEAR) {
-        if (task == ANNULUS_CLASSIFICATION)
+        if (task != ANNULUS_REGRESSION)
             printf("mismatches     %zu answers differ from the clear ones\n", e->mismatches);
         printf("largest error  %.4g between a value and its clear one\n", e->largest_error);
     }
+    if (c->labels != NULL) print_labels(c, circuit);
     printf("out of range   %llu values\n", (unsigned long long)e->out_of_range);
     if (c->mode == ANNULUS_SIMULATE)
         printf("index errors   in %zu samples, %.2f %%\nfailures       in %zu samples, %.2f %%; predicted at most %.3g "
@@ -202,6 +240,19 @@ static void warn_of_wraps(const annulus_evaluation *e)
     }
 }
 
+/* values, and of multi-label data the scores of the labels. */
+static annulus_status evaluate(evaluate_command *c, const annulus_circuit *circuit, const annulus_dataset *d,
+                               const annulus_progress *progress, double **values, annulus_evaluation *e)
+{
+    const int labels = annulus_circuit_task(circuit) == ANNULUS_MULTI_LABEL;
+    const size_t outputs = annulus_circuit_outputs(circuit);
+    if (c->answers || labels) *values = calloc(annulus_dataset_count(d) * outputs, sizeof **values);
+    annulus_status st = annulus_evaluate(circuit, d, c->mode, c->seed, c->work.threads, progress, *values, e);
+    if (st != ANNULUS_OK || !labels || *values == NULL) return st;
+    c->labels = calloc(outputs, sizeof *c->labels);
+    return c->labels == NULL ? ANNULUS_OK : annulus_score_labels(circuit, d, *values, c->labels);
+}
+
 int cmd_evaluate(int argc, char **argv)
 {
     const struct argp_child children[] = {{&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
@@ -217,10 +268,7 @@ int cmd_evaluate(int argc, char **argv)
     annulus_status st = annulus_circuit_read(c.circuit, &circuit);
     if (st == ANNULUS_OK) st = data_read(&c.data, annulus_circuit_task(circuit), circuit, &d);
     progress_begin(&line, c.work.quiet);
-    if (st == ANNULUS_OK) {
-        if (c.answers) values = calloc(annulus_dataset_count(d) * annulus_circuit_outputs(circuit), sizeof *values);
-        st = annulus_evaluate(circuit, d, c.mode, c.seed, c.work.threads, &line.progress, values, &e);
-    }
+    if (st == ANNULUS_OK) st = evaluate(&c, circuit, d, &line.progress, &values, &e);
     progress_end(&line);
     int rc = st == ANNULUS_OK ? 0 : report_failure();
     if (rc == 0 && !c.work.quiet) warn_of_wraps(&e);
@@ -234,6 +282,7 @@ int cmd_evaluate(int argc, char **argv)
         rc = finish_stdout();
     }
     free(values);
+    free(c.labels);
     annulus_dataset_destroy(d);
     annulus_circuit_destroy(circuit);
     return rc;

@@ -129,7 +129,7 @@ static void talk(const prune_command *c, const annulus_prune_report *r, const an
     fprintf(stderr, "%zu of %zu look-ups are left", r->look_ups, r->look_ups_before);
     if (r->idle > 0) fprintf(stderr, ", %zu of the others gave the same value always or were not read", r->idle);
     fprintf(stderr, "\n");
-    if (!isnan(r->before) && c->training.task == ANNULUS_CLASSIFICATION)
+    if (!isnan(r->before) && c->training.task != ANNULUS_REGRESSION)
         fprintf(stderr, "validation accuracy %.2f %% before, %.2f %% after removal, %.2f %% at the end\n",
                 100 * r->before, 100 * r->removed, 100 * r->after);
     else if (!isnan(r->before))

@@ -39,7 +39,8 @@ typedef struct train_command {
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
-    {"task", TASK_KEY, "TASK", 0, "classification (default) or regression", 0},
+    {"task", TASK_KEY, "TASK", 0,
+     "classification (default), regression, or multi-label: --label A,B,... are columns of 0 and 1", 0},
     {"conv", CONV_KEY, "CxK[sS][pP],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
      "zeros "
@@ -226,8 +227,8 @@ static void check_options(const train_command *c, struct argp_state *state)
         argp_error(state,
                    "%s gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits",
                    c->from != NULL ? "--from" : "--network");
-    if (c->training.task == ANNULUS_REGRESSION && c->data.images != NULL)
-        argp_error(state, "--task regression goes with --csv: IDX labels are classes");
+    if (c->training.task != ANNULUS_CLASSIFICATION && c->data.images != NULL)
+        argp_error(state, "--task regression and multi-label go with --csv: IDX labels are classes");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -246,9 +247,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->json = 1;
         break;
     case TASK_KEY:
-        if (strcmp(arg, "classification") != 0 && strcmp(arg, "regression") != 0)
-            argp_error(state, "--task %s: classification or regression", arg);
-        c->training.task = arg[0] == 'r' ? ANNULUS_REGRESSION : ANNULUS_CLASSIFICATION;
+        c->training.task = parse_task(state, arg);
         break;
     case HIDDEN_KEY:
         c->shaped = 1;

@@ -102,6 +102,7 @@ annulus_status dataset_slice(const dataset *d, size_t first, size_t count, datas
     s->features = d->features;
     s->classes = d->classes;
     s->targets = d->targets;
+    s->binary = d->binary;
     s->channels = d->channels;
     s->height = d->height;
     s->width = d->width;

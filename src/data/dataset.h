@@ -9,22 +9,24 @@
 
 typedef struct dataset {
     size_t count, features;
-    float *x;             /* (count,features) raw values */
-    size_t classes;       /* classification: number of classes, else 0 */
-    int32_t *label;       /* (count) class index, or NULL */
-    char **class_names;   /* (classes) */
-    size_t targets;       /* regression: targets per sample, else 0 */
-    float *y;             /* (count,targets), or NULL */
-    char **feature_names; /* (features) or NULL */
-    char **target_names;  /* (targets) or NULL */
+    float *x;                       /* (count,features) raw values */
+    size_t classes;                 /* classification: number of classes, else 0 */
+    int32_t *label;                 /* (count) class index, or NULL */
+    char **class_names;             /* (classes) */
+    size_t targets;                 /* regression: targets per sample, else 0 */
+    float *y;                       /* (count,targets), or NULL */
+    int binary;                     /* 1: targets are labels that a sample has, 1, or has not, 0 */
+    char **feature_names;           /* (features) or NULL */
+    char **target_names;            /* (targets) or NULL */
     size_t channels, height, width; /* images: samples (channels,height,width), else 0 */
 } dataset;
 void dataset_destroy(dataset *d);
 
-typedef enum csv_task { CSV_CLASSIFICATION, CSV_REGRESSION, CSV_UNLABELED } csv_task;
+typedef enum csv_task { CSV_CLASSIFICATION, CSV_REGRESSION, CSV_UNLABELED, CSV_MULTI_LABEL } csv_task;
 typedef struct csv_options {
     csv_task task;
-    const char *label;              /* column name, or NULL: the last column (ignored when unlabeled) */
+    const char *label;              /* column name, or NULL: the last column (ignored when unlabeled); of multi-label
+                                       data names with commas in between, or NULL: class_names; cells 0 or 1 */
     const char *const *class_names; /* classes in a fixed order (e.g. of a model), or NULL: sorted as found */
     size_t class_names_count;
 } csv_options;

@@ -26,6 +26,9 @@ typedef struct csv_state {
     void *names;
     size_t columns, names_capacity, label; /* label: its column, or columns when there is none */
 
+    void *target;   /* (columns) number of the label of multi-label data + 1, 0: none */
+    size_t targets; /* of one sample in y, 0 unless multi-label */
+
     void *x, *y, *classes, *labels;
     size_t x_count, x_capacity, y_count, y_capacity;
     size_t classes_count, classes_capacity, labels_count, labels_capacity;
@@ -114,12 +117,26 @@ static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
     return ANNULUS_OK;
 }
 
+/* Label of multi-label data, number `target` of the sample. */
+static annulus_status binary_cell(csv_state *s, const char *cell, size_t len, size_t target)
+{
+    float v = 0;
+    TRY(cell_number(s, cell, len, &v));
+    if (v != 0 && v != 1) return cell_fail(s, cell, len, "is a label of a sample: 0 or 1 is needed");
+    TRY(array_reserve(&s->y, &s->y_capacity, (s->rows + 1) * s->targets, sizeof v, "the values"));
+    ((float *)s->y)[s->rows * s->targets + target] = v;
+    return ANNULUS_OK;
+}
+
 static annulus_status data_cell(csv_state *s, const char *cell, size_t len)
 {
     if (s->column >= s->columns)
         return fail(ANNULUS_ERR_INPUT, "line %zu has more cells than the %zu columns of the header", s->line,
                     s->columns);
-    if (s->column == s->label && s->options->task == CSV_CLASSIFICATION) {
+    const size_t target = s->targets > 0 ? ((size_t *)s->target)[s->column] : 0;
+    if (target > 0) {
+        TRY(binary_cell(s, cell, len, target - 1));
+    } else if (s->column == s->label && s->options->task == CSV_CLASSIFICATION) {
         TRY(label_cell(s, cell, len));
     } else {
         float v = 0;
@@ -162,6 +179,36 @@ static annulus_status header_distinct(const csv_state *s)
     return st;
 }
 
+/* The column of this name is the next label. */
+static annulus_status target_add(csv_state *s, const char *name, size_t len)
+{
+    for (size_t i = 0; i < s->columns; i++) {
+        size_t *target = &((size_t *)s->target)[i];
+        if (strlen(column_names(s)[i]) != len || memcmp(column_names(s)[i], name, len) != 0) continue;
+        if (*target > 0) return fail(ANNULUS_ERR_INPUT, "label \"%.*s\" is given twice", shown(len), name);
+        *target = ++s->targets;
+        return ANNULUS_OK;
+    }
+    return fail(ANNULUS_ERR_INPUT, "no column is named \"%.*s\", which is to be a label", shown(len), name);
+}
+
+static annulus_status targets_find(csv_state *s)
+{
+    const csv_options *o = s->options;
+    TRY(mem_create(s->columns, sizeof(size_t), "labels", &s->target));
+    if (o->label == NULL && o->class_names == NULL)
+        return fail(ANNULUS_ERR_INPUT, "multi-label data: name the columns of the labels, with commas in between");
+    for (size_t i = 0; o->label == NULL && i < o->class_names_count; i++)
+        TRY(target_add(s, o->class_names[i], strlen(o->class_names[i])));
+    for (const char *at = o->label; at != NULL;) {
+        const size_t len = strcspn(at, ",");
+        TRY(target_add(s, at, len));
+        at = at[len] == 0 ? NULL : at + len + 1;
+    }
+    if (s->targets == s->columns) return fail(ANNULUS_ERR_INPUT, "all columns are labels: no features are left");
+    return ANNULUS_OK;
+}
+
 static annulus_status header_end(csv_state *s)
 {
     const csv_options *o = s->options;
@@ -169,6 +216,7 @@ static annulus_status header_end(csv_state *s)
     s->has_header = 1;
     s->label = s->columns;
     if (o->task == CSV_UNLABELED) return ANNULUS_OK;
+    if (o->task == CSV_MULTI_LABEL) return targets_find(s);
     for (size_t i = 0; o->label != NULL && i < s->columns; i++)
         if (strcmp(column_names(s)[i], o->label) == 0) s->label = i;
     if (o->label == NULL) s->label = s->columns - 1;
@@ -304,8 +352,19 @@ static annulus_status take_names(csv_state *s, dataset *d)
     TRY(mem_create(d->features, sizeof(char *), "column names", &p));
     d->feature_names = p;
     size_t f = 0;
+    const size_t *target = s->target;
     for (size_t i = 0; i < s->columns; i++)
-        if (i != s->label) TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->feature_names[f++]));
+        if (i != s->label && (target == NULL || target[i] == 0))
+            TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->feature_names[f++]));
+    if (target != NULL) {
+        TRY(mem_create(s->targets, sizeof(char *), "label names", &p));
+        d->target_names = p;
+        d->targets = s->targets;
+        d->binary = 1;
+        for (size_t i = 0; i < s->columns; i++)
+            if (target[i] > 0)
+                TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->target_names[target[i] - 1]));
+    }
     if (s->options->task != CSV_REGRESSION) return ANNULUS_OK;
     d->targets = 1;
     return strings_copy(&column_names(s)[s->label], 1, &d->target_names);
@@ -315,7 +374,7 @@ static annulus_status take_names(csv_state *s, dataset *d)
 static annulus_status assemble(csv_state *s, dataset *d)
 {
     d->count = s->rows;
-    d->features = s->columns - (s->label < s->columns ? 1 : 0);
+    d->features = s->columns - (s->label < s->columns ? 1 : 0) - s->targets;
     d->x = s->x;
     d->y = s->y;
     d->label = s->labels;
@@ -336,6 +395,7 @@ static void state_clear(csv_state *s)
     mem_free(s->x);
     mem_free(s->y);
     mem_free(s->labels);
+    mem_free(s->target);
     if (s->c_locale != (locale_t)0) freelocale(s->c_locale);
 }
 

@@ -167,7 +167,7 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
     rounding_report r;
     void *memory = NULL;
     const int labeled = m->n->task == NETWORK_CLASSIFICATION && same_classes(m->n, calibration->d);
-    const double usual = labeled ? 0.5 : m->n->task == NETWORK_CLASSIFICATION ? 2 : 1;
+    const double usual = labeled ? 0.5 : m->n->task == NETWORK_REGRESSION ? 1 : 2;
     const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress};
     unrounded.rounding_bits = 0;
     unrounded.layer_roundings_count = 0;
@@ -224,7 +224,9 @@ size_t annulus_circuit_outputs(const annulus_circuit *c)
 
 annulus_task annulus_circuit_task(const annulus_circuit *c)
 {
-    return c->c->task == CIRCUIT_CLASSIFICATION ? ANNULUS_CLASSIFICATION : ANNULUS_REGRESSION;
+    return c->c->task == CIRCUIT_CLASSIFICATION ? ANNULUS_CLASSIFICATION
+           : c->c->task == CIRCUIT_REGRESSION   ? ANNULUS_REGRESSION
+                                                : ANNULUS_MULTI_LABEL;
 }
 
 const char *annulus_circuit_label(const annulus_circuit *c, size_t output)

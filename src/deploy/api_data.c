@@ -22,6 +22,7 @@ annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, con
     dataset *d = NULL;
     csv_options o = {.task = task == ANNULUS_CLASSIFICATION ? CSV_CLASSIFICATION
                              : task == ANNULUS_REGRESSION   ? CSV_REGRESSION
+                             : task == ANNULUS_MULTI_LABEL  ? CSV_MULTI_LABEL
                                                             : CSV_UNLABELED,
                      .label = label};
     if (classes != NULL) {

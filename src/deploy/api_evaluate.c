@@ -36,9 +36,52 @@ static double determination(const evaluation *e)
     return total > 0 ? 1 - residual / total : NAN;
 }
 
+/* Mean accuracy of the labels, and how many samples get others than in clear. */
+static void compare_labels(const evaluation *e, annulus_evaluation *r)
+{
+    const float *y = e->d->d->binary && e->d->d->targets == e->outputs ? e->d->d->y : NULL;
+    size_t right = 0;
+    for (size_t i = 0; i < e->count; i++) {
+        int differs = 0;
+        for (size_t o = 0; o < e->outputs; o++) {
+            const size_t at = i * e->outputs + o;
+            differs |= (e->values[at] > 0) != (e->clear[at] > 0);
+            right += y != NULL && (e->values[at] > 0) == (y[at] > 0);
+            r->largest_error = fmax(r->largest_error, fabs(e->values[at] - e->clear[at]));
+        }
+        r->mismatches += differs != 0;
+    }
+    r->score = y != NULL ? (double)right / (double)(e->count * e->outputs) : NAN;
+}
+
+annulus_status annulus_score_labels(const annulus_circuit *c, const annulus_dataset *d, const double *values,
+                                    annulus_label_score *out)
+{
+    const size_t outputs = circuit_last(c->c)->out;
+    if (c->c->task != CIRCUIT_MULTI_LABEL || !d->d->binary || d->d->targets != outputs)
+        return fail(ANNULUS_ERR_INPUT, "scores of labels: circuit or data are not multi-label, or of other labels");
+    for (size_t o = 0; o < outputs; o++) {
+        size_t both = 0, right = 0;
+        annulus_label_score s = {0};
+        for (size_t i = 0; i < d->d->count; i++) {
+            const int has = d->d->y[i * outputs + o] > 0, got = values[i * outputs + o] > 0;
+            s.has += (size_t)has, s.answered += (size_t)got;
+            both += (size_t)(has && got), right += has == got;
+        }
+        s.accuracy = (double)right / (double)d->d->count;
+        s.f1 = s.has + s.answered == 0 ? 1 : 2.0 * (double)both / (double)(s.has + s.answered);
+        out[o] = s;
+    }
+    return ANNULUS_OK;
+}
+
 static void compare(const evaluation *e, annulus_evaluation *r)
 {
     size_t right = 0;
+    if (e->c->c->task == CIRCUIT_MULTI_LABEL) {
+        compare_labels(e, r);
+        return;
+    }
     for (size_t i = 0; i < e->count; i++) {
         const double *v = e->values + i * e->outputs, *w = e->clear + i * e->outputs;
         const size_t answer = annulus_argmax(v, e->outputs);

@@ -101,6 +101,9 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     t->class_weights = o->class_weights;
     t->class_weights_count = o->class_weights_count;
     t->classes_balanced = o->classes_balanced;
+    t->thresholds = o->thresholds;
+    t->thresholds_count = o->thresholds_count;
+    t->thresholds_best = o->thresholds_best;
     t->checkpoint = o->checkpoint;
     t->target_error = o->target_error;
     t->rounding_bits = o->rounding_bits;
@@ -262,7 +265,9 @@ annulus_layer_sums annulus_model_sums(const annulus_model *m, size_t layer)
 
 annulus_task annulus_model_task(const annulus_model *m)
 {
-    return m->n->task == NETWORK_CLASSIFICATION ? ANNULUS_CLASSIFICATION : ANNULUS_REGRESSION;
+    return m->n->task == NETWORK_CLASSIFICATION ? ANNULUS_CLASSIFICATION
+           : m->n->task == NETWORK_REGRESSION   ? ANNULUS_REGRESSION
+                                                : ANNULUS_MULTI_LABEL;
 }
 
 void annulus_model_destroy(annulus_model *m)

@@ -46,6 +46,16 @@ static void classification_loss(const tuning *t, trial *out)
     out->standard_error = 100 * sqrt(changed) / (double)t->count;
 }
 
+/* Labels that change. */
+static void labels_loss(const tuning *t, trial *out)
+{
+    double changed = 0;
+    const double all = (double)(t->count * t->outputs);
+    for (size_t k = 0; k < t->count * t->outputs; k++) changed += (t->want[k] > 0) != (t->got[k] > 0);
+    out->loss = 100 * changed / all;
+    out->standard_error = 100 * sqrt(changed) / all;
+}
+
 static void regression_loss(const tuning *t, trial *out)
 {
     double error = 0, spread = 0;
@@ -72,6 +82,8 @@ static annulus_status simulate(tuning *t, trial *out)
     for (size_t i = 0; i < t->count; i++) exec_values(out->c, t->got + i * t->outputs, t->got + i * t->outputs);
     if (t->n->task == NETWORK_CLASSIFICATION)
         classification_loss(t, out);
+    else if (t->n->task == NETWORK_MULTI_LABEL)
+        labels_loss(t, out);
     else
         regression_loss(t, out);
     return ANNULUS_OK;

@@ -487,13 +487,17 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
     return ANNULUS_OK;
 }
 
+_Static_assert((int)NETWORK_CLASSIFICATION == CIRCUIT_CLASSIFICATION && (int)NETWORK_REGRESSION == CIRCUIT_REGRESSION &&
+                   (int)NETWORK_MULTI_LABEL == CIRCUIT_MULTI_LABEL,
+               "the same numbers");
+
 /* One lowering, with the windows that are known; *c: made, without parameters. */
 static annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,
                                  lower_units *units, circuit **out)
 {
     circuit *c = NULL;
     TRY(circuit_create(n->layers_count, &c));
-    c->task = n->task == NETWORK_CLASSIFICATION ? CIRCUIT_CLASSIFICATION : CIRCUIT_REGRESSION;
+    c->task = (circuit_task)n->task;
     c->calibration_count = count;
     c->ranges_measured = options->ranges_measured;
     c->target = options->target;

@@ -162,6 +162,12 @@ static annulus_status quantizer_check(const quantizer *q, const char *what)
     return ANNULUS_OK;
 }
 
+const char *network_task_name(network_task t)
+{
+    static const char *const names[] = {"classification", "regression", "multi-label"};
+    return names[t];
+}
+
 static annulus_status wave_check(const dense_layer *l, size_t index)
 {
     const int wave = activation_is_wave(l->act);

@@ -55,10 +55,11 @@ static annulus_status read_metadata(const Onnx__ModelProto *m, network *n)
     const char *noise = metadata(m, "annulus.noise");
     if (noise != NULL) TRY(read_noise(noise, n));
     const char *task = metadata(m, "annulus.task"), *labels = metadata(m, "annulus.labels");
-    if (task != NULL && strcmp(task, "classification") != 0 && strcmp(task, "regression") != 0)
-        return fail(ANNULUS_ERR_INPUT, "metadata annulus.task is \"%.40s\": classification or regression is needed",
-                    task);
-    n->task = task != NULL && task[0] == 'r' ? NETWORK_REGRESSION : NETWORK_CLASSIFICATION;
+    n->task = NETWORK_CLASSIFICATION;
+    while (task != NULL && n->task <= NETWORK_MULTI_LABEL && strcmp(task, network_task_name(n->task)) != 0) n->task++;
+    if (n->task > NETWORK_MULTI_LABEL)
+        return fail(ANNULUS_ERR_INPUT,
+                    "metadata annulus.task is \"%.40s\": classification, regression or multi-label is needed", task);
     if (labels == NULL) return network_set_labels(n, NULL, outputs);
     json_t *list = json_loads(labels, JSON_REJECT_DUPLICATES, NULL);
     const annulus_status st = set_labels_json(n, list, outputs);

@@ -437,9 +437,9 @@ static annulus_status pack(builder *b, const network *n, const metadata *text, u
 {
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto *sets[2] = {opset(b, "", OPSET), opset(b, QUANT_DOMAIN, 1)};
-    Onnx__StringStringEntryProto *meta[3] = {
-        entry(b, "annulus.task", n->task == NETWORK_REGRESSION ? "regression" : "classification"),
-        entry(b, "annulus.labels", text->labels), text->noise == NULL ? NULL : entry(b, "annulus.noise", text->noise)};
+    Onnx__StringStringEntryProto *meta[3] = {entry(b, "annulus.task", network_task_name(n->task)),
+                                             entry(b, "annulus.labels", text->labels),
+                                             text->noise == NULL ? NULL : entry(b, "annulus.noise", text->noise)};
     m.has_ir_version = 1;
     m.ir_version = IR_VERSION;
     m.producer_name = (char *)(uintptr_t) "annulus";

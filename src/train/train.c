@@ -248,8 +248,8 @@ static annulus_status run_epochs(loop *l, network **out)
     TRY(train_weights_quantize(l->m));
     network *n = NULL;
     TRY(train_fold(l->m, l->t, &n));
-    annulus_status st = ANNULUS_OK;
-    if (activation_is_wave(l->o->act)) st = train_score_noise(n, l->t, l->o->threads, l->key);
+    annulus_status st = train_thresholds(l->t, l->o, n);
+    if (st == ANNULUS_OK && activation_is_wave(l->o->act)) st = train_score_noise(n, l->t, l->o->threads, l->key);
     if (st == ANNULUS_OK) st = progress_report(l->progress, "training", 1, 1);
     if (st == ANNULUS_OK)
         *out = n;
@@ -294,6 +294,7 @@ static annulus_status allocate(loop *l)
 static annulus_status run_model(loop *l, network **out)
 {
     train_model m, teacher = {0};
+    TRY(train_thresholds_check(l->t, l->o));
     TRY(train_model_create(l->t, l->o, l->key, 1, &m));
     l->m = &m;
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */

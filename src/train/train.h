@@ -49,7 +49,11 @@ typedef struct train_options {
     const double *class_weights; /* (class_weights_count) what a sample of each class counts in the loss, up to a
                                     factor; borrowed; NULL: all the same */
     size_t class_weights_count;
-    int classes_balanced;   /* 1: classes count the same, however many samples they have */
+    int classes_balanced;     /* 1: classes count the same, however many samples they have */
+    const double *thresholds; /* (thresholds_count) of labels: probabilities above which a sample has them; borrowed;
+                                 NULL: 1/2 */
+    size_t thresholds_count;
+    int thresholds_best;    /* 1: in their place those of the best F1 measure on held-out samples */
     const char *checkpoint; /* file that keeps where training stands after every epoch, and that it goes on from if it
                                is there, to the same network as one that was never interrupted; the caller removes it;
                                NULL: none */

@@ -3,6 +3,7 @@
 #include "train/train_priv.h"
 
 #include <math.h>
+#include <string.h>
 
 static annulus_status check_values(const dataset *d)
 {
@@ -32,8 +33,9 @@ static annulus_status check_classes(const dataset *d)
 static annulus_status check_targets(const dataset *d)
 {
     for (size_t i = 0; i < d->count * d->targets; i++)
-        if (!isfinite(d->y[i]))
-            return fail(ANNULUS_ERR_INPUT, "training data: target %zu of sample %zu is not a finite number",
+        if (!isfinite(d->y[i]) || (d->binary && d->y[i] != 0 && d->y[i] != 1))
+            return fail(ANNULUS_ERR_INPUT,
+                        "training data: target %zu of sample %zu is not a finite number, or as a label not 0 or 1",
                         i % d->targets, i / d->targets);
     return ANNULUS_OK;
 }
@@ -134,8 +136,21 @@ static void quantize_inputs(const dataset *d, train_data *t)
     }
 }
 
+/* Labels of several a sample stay 0 and 1. */
+static annulus_status copy_labels(const dataset *d, train_data *t)
+{
+    for (size_t j = 0; j < d->targets; j++) {
+        t->t_gain[j] = 1;
+        if (column_still(d->y, d->count, d->targets, j))
+            return fail(ANNULUS_ERR_INPUT, "training data: label %zu never changes; there is nothing to learn", j);
+    }
+    memcpy(t->target, d->y, d->count * d->targets * sizeof *d->y);
+    return ANNULUS_OK;
+}
+
 static annulus_status standardise_targets(const dataset *d, train_data *t)
 {
+    if (d->binary) return copy_labels(d, t);
     for (size_t j = 0; j < d->targets; j++) {
         column_moments(d->y, d->count, d->targets, j, &t->t_mean[j], &t->t_gain[j]);
         if (column_still(d->y, d->count, d->targets, j) || !(t->t_gain[j] > 0))
@@ -184,7 +199,7 @@ static annulus_status allocate(const dataset *d, train_data *t)
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
 {
     TRY(check_data(d));
-    train_data t = {.count = d->count, .features = d->features, .label = d->label};
+    train_data t = {.count = d->count, .features = d->features, .label = d->label, .binary = d->binary};
     t.outputs = o->from != NULL    ? o->from->layers[o->from->layers_count - 1].out
                 : d->label != NULL ? d->classes
                                    : d->targets;

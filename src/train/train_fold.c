@@ -259,7 +259,7 @@ annulus_status train_fold(const train_model *m, const train_data *t, network **o
     memcpy(n->shift, t->shift, t->features * sizeof *n->shift);
     memcpy(n->gain, t->gain, t->features * sizeof *n->gain);
     n->input = t->input;
-    n->task = t->target == NULL ? NETWORK_CLASSIFICATION : NETWORK_REGRESSION;
+    n->task = t->target == NULL ? NETWORK_CLASSIFICATION : t->binary ? NETWORK_MULTI_LABEL : NETWORK_REGRESSION;
     annulus_status st = values_load(t, t->order, statistics(m, t), &x);
     if (st == ANNULUS_OK) st = fold_layers(m, t, &x, n);
     if (st == ANNULUS_OK) st = network_set_labels(n, NULL, t->outputs);
@@ -319,6 +319,16 @@ static double accuracy(const train_data *t, const size_t *order, const double *y
     return (double)right / (double)t->held;
 }
 
+/* Mean accuracy of the labels. */
+static double labels_accuracy(const train_data *t, const size_t *order, const double *y)
+{
+    size_t right = 0;
+    for (size_t k = 0; k < t->held; k++)
+        for (size_t o = 0; o < t->outputs; o++)
+            right += (y[k * t->outputs + o] > 0) == (t->target[order[k] * t->outputs + o] > 0);
+    return (double)right / (double)(t->held * t->outputs);
+}
+
 /* Coefficient of determination over all targets, each in units of its deviation in the training data. */
 static double determination(const train_data *t, const size_t *order, const double *y)
 {
@@ -351,7 +361,10 @@ annulus_status train_score(const network *net, const train_data *t, unsigned thr
         count = fewer(most, t->held - k);
         st = train_outputs(net, t, order + k, count, threads, noise == 0 ? 0 : noise + k, (double *)y + k * t->outputs);
     }
-    if (st == ANNULUS_OK) *out = t->target == NULL ? accuracy(t, order, y) : determination(t, order, y);
+    if (st == ANNULUS_OK)
+        *out = t->target == NULL ? accuracy(t, order, y)
+               : t->binary       ? labels_accuracy(t, order, y)
+                                 : determination(t, order, y);
     mem_free(y);
     return st;
 }

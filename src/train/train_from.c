@@ -47,10 +47,12 @@ static annulus_status data_fit(const network *n, const dataset *d)
     const size_t outputs = n->layers[n->layers_count - 1].out;
     if (d->features != n->inputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the network takes %zu", d->features, n->inputs);
-    if ((d->label != NULL) != (n->task == NETWORK_CLASSIFICATION))
-        return fail(ANNULUS_ERR_INPUT, "the data are for %s, the network for %s",
-                    d->label != NULL ? "classification" : "regression",
-                    n->task == NETWORK_CLASSIFICATION ? "classification" : "regression");
+    const network_task task = d->label != NULL ? NETWORK_CLASSIFICATION
+                              : d->binary      ? NETWORK_MULTI_LABEL
+                                               : NETWORK_REGRESSION;
+    if (task != n->task)
+        return fail(ANNULUS_ERR_INPUT, "the data are for %s, the network for %s", network_task_name(task),
+                    network_task_name(n->task));
     if (d->label != NULL) return classes_fit(n, d, outputs);
     if (d->targets != outputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu targets, the network %zu", d->targets, outputs);

@@ -211,6 +211,7 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
     train_model m = {.layers = o->conv_count + o->hidden_count + 1,
                      .batch = o->batch < t->train ? o->batch : t->train,
                      .classes = t->target == NULL,
+                     .labels = t->binary,
                      .still = t->still,
                      .noise = (float)o->phase_noise,
                      .value_noise = (float)o->value_noise,

@@ -50,7 +50,8 @@ typedef struct train_data {
     int32_t lo;     /* least integer of the input quantizer */
     uint8_t *still; /* (features) 1: the quantized column never changes */
     const int32_t *label;
-    float *target;           /* (count,outputs) standardised, NULL for classes */
+    float *target;           /* (count,outputs) standardised, of labels 0 or 1; NULL for classes */
+    int binary;              /* targets are labels */
     double *t_mean, *t_gain; /* (outputs) y = t*t_gain + t_mean */
 } train_data;
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
@@ -106,8 +107,9 @@ typedef struct train_model {
     float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
     int32_t *label;       /* (batch) */
     const float *soft;    /* (batch,outputs) scores of a teacher for this batch, borrowed; NULL: none */
-    float *class_weight;  /* (outputs) in the loss, NULL: all 1 */
-    int classes;          /* 1: softmax cross-entropy, 0: mean of squares */
+    float *class_weight;  /* (outputs) in the loss, of labels where a sample has them; NULL: all 1 */
+    int classes;          /* 1: softmax cross-entropy, 0: mean of squares or, of labels, logistic losses */
+    int labels;           /* 1: sigmoid cross-entropy of each, their mean */
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
     float noise, outlier;
@@ -245,6 +247,12 @@ static inline train_activation train_activation_of(const train_options *o, size_
     if (a.offsets == 0) a.offsets = o->offsets;
     return a;
 }
+
+/* Thresholds of labels (train_labels.c). */
+annulus_status train_thresholds_check(const train_data *t, const train_options *o) __attribute__((warn_unused_result));
+/* n's scores less what they are compared with. */
+annulus_status train_thresholds(const train_data *t, const train_options *o, network *n)
+    __attribute__((warn_unused_result));
 
 /* Activations (train_act.c), waves apart. */
 int train_act_signed(const train_activation *a); /* its values' quantizer; of waves, too */

@@ -98,14 +98,29 @@ annulus_status train_adam(train_model *m, double rate, double decay, uint64_t t)
     return update_all(m, u, adam_block);
 }
 
+/* Balanced: samples without the label over those with it. */
+static annulus_status label_weights(const train_data *t, const train_options *o, float *weight)
+{
+    for (size_t c = 0; c < t->outputs; c++) {
+        double has = 0;
+        for (size_t i = 0; i < t->train; i++) has += (double)t->target[t->order[i] * t->outputs + c];
+        weight[c] = (float)(o->classes_balanced ? ((double)t->train - has) / fmax(has, 1) : o->class_weights[c]);
+        if (!(weight[c] >= 0) || !isfinite(weight[c]))
+            return fail(ANNULUS_ERR_INPUT, "weight %g of a label: 0 and more is possible", (double)weight[c]);
+    }
+    return ANNULUS_OK;
+}
+
 /* Their mean over the training samples is 1. Balanced: one over the number of the class's samples. */
 annulus_status train_class_weights(const train_data *t, const train_options *o, float *weight)
 {
     double seen[2] = {0, 0}; /* samples, and by their weights */
-    if (t->target != NULL) return fail(ANNULUS_ERR_INPUT, "class weights are for classification");
+    if (t->target != NULL && !t->binary)
+        return fail(ANNULUS_ERR_INPUT, "class weights are for classification and labels");
     if (!o->classes_balanced && o->class_weights_count != t->outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class weights for %zu classes: give one for each", o->class_weights_count,
                     t->outputs);
+    if (t->binary) return label_weights(t, o, weight);
     for (size_t c = 0; c < t->outputs; c++) {
         size_t count = 0;
         for (size_t i = 0; i < t->train; i++) count += (size_t)t->label[t->order[i]] == c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much noise the scores of a trained network bear. Of a classification each sample counts by the lead m of the true
  * score over the best other one: with noise of deviation s on both it is answered right with probability
- * Phi(m/(s*sqrt(2))), the other scores left out. */
+ * Phi(m/(s*sqrt(2))), the other scores left out; of labels each score y by Phi(+-y/s). */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ annulus_status train_score_noise(network *net, const train_data *t, unsigned thr
     const size_t *order = t->held > 0 ? t->order + t->train : t->order, count = t->held > 0 ? t->held : t->train;
     dense_layer *last = &net->layers[net->layers_count - 1];
     void *p;
-    if (t->target != NULL) {
+    if (t->target != NULL && !t->binary) {
         last->noise = INFINITY;
         for (size_t o = 0; o < t->outputs; o++) last->noise = fmin(last->noise, sqrt(TRAIN_SCORE_LOSS) * t->t_gain[o]);
         return ANNULUS_OK;
@@ -58,9 +58,11 @@ annulus_status train_score_noise(network *net, const train_data *t, unsigned thr
     for (size_t k = 0; st == ANNULUS_OK && k < count; k += most) /* a part at a time: inputs as doubles */
         st = train_outputs(net, t, order + k, count - k < most ? count - k : most, threads, noise + k,
                            y + k * t->outputs);
-    for (size_t k = 0; st == ANNULUS_OK && k < count; k++)
+    for (size_t k = 0; st == ANNULUS_OK && !t->binary && k < count; k++)
         y[k] = lead(y + k * t->outputs, t->outputs, (size_t)t->label[order[k]]);
-    if (st == ANNULUS_OK) last->noise = (double)(float)of_leads(y, count);
+    for (size_t k = 0; st == ANNULUS_OK && t->binary && k < count * t->outputs; k++)
+        y[k] *= M_SQRT2 * (t->target[order[k / t->outputs] * t->outputs + k % t->outputs] > 0 ? 1 : -1);
+    if (st == ANNULUS_OK) last->noise = (double)(float)of_leads(y, t->binary ? count * t->outputs : count);
     mem_free(y);
     return st;
 }

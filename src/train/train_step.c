@@ -188,6 +188,22 @@ static double teacher_loss(size_t classes, const float *u, const float *soft, fl
     return (double)(1 - share) * loss + (double)(share * t * t) * cross;
 }
 
+/* Mean cross-entropy of the labels; its gradient per row. soft: scores of a teacher or NULL. */
+static double labels_loss(size_t labels, const float *u, const float *truth, const float *soft, const float *positive,
+                          float weight, float *d)
+{
+    double loss = 0;
+    for (size_t o = 0; o < labels; o++) {
+        const float taught = soft != NULL ? 1 / (1 + expf(-soft[o])) : 0,
+                    share = soft != NULL ? TRAIN_TEACHER_SHARE : 0;
+        const float want = truth[o] + share * (taught - truth[o]), p = 1 / (1 + expf(-u[o]));
+        const float own = weight * (positive != NULL && truth[o] > 0 ? positive[o] : 1) / (float)labels;
+        d[o] = own * (p - want);
+        loss += (double)(own * (fmaxf(u[o], 0) - u[o] * want + log1pf(expf(-fabsf(u[o])))));
+    }
+    return loss;
+}
+
 /* Scores, loss and its gradient at the scores. */
 static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
 {
@@ -206,6 +222,11 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
             if (soft != NULL)
                 row = teacher_loss(l->out, u, soft + i * l->out, own, row, d, l->noisy + i * l->out, l->v + i * l->out);
             loss += row * (double)own;
+            continue;
+        }
+        if (p->m->labels) {
+            loss += labels_loss(l->out, u, p->m->t + i * l->out, soft == NULL ? NULL : soft + i * l->out,
+                                p->m->class_weight, weight, d);
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
