@@ -93,6 +93,9 @@ typedef struct annulus_train_options {
     unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8; values of sign 2 */
     unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned layer_activation_bits[ANNULUS_MAX_HIDDEN]; /* of one hidden layer; 0: activation_bits */
+    double clip_percentile; /* values and weights are clipped at this percentile of those that are not 0, [50, 100]; 0:
+                               values where it is learnt, weights by rule */
+    int power_of_two;       /* 1: scales of inputs, values and weights are powers of two */
     unsigned epochs;
     size_t batch;
     double learning_rate, validation;

@@ -29,6 +29,8 @@ enum {
     CLASSES_KEY,
     THRESHOLDS_KEY,
     CHECKPOINT_KEY,
+    CLIP_KEY,
+    POWER_KEY,
     LOG_KEY,
     CURVE_KEY
 };
@@ -69,6 +71,10 @@ static const struct argp_option entries[] = {
      "with --accumulator-bits: projection of the weights (default), or masks that leave few of each neuron", 0},
     {"sparsity", SPARSITY_KEY, "F", 0,
      "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
+    {"clip", CLIP_KEY, "percentile=P", 0,
+     "clip values and weights at this percentile, 50 to 100, of those that are not 0 (default: where it is learned)",
+     0},
+    {"power-of-two", POWER_KEY, 0, 0, "scales of inputs, values and weights are powers of two", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {0}};
 
@@ -136,6 +142,13 @@ static error_t parse_habit(training_options *t, int key, char *arg, struct argp_
         break;
     case CLASSES_KEY:
         parse_class_weights(t, arg, state);
+        break;
+    case CLIP_KEY:
+        if (strncmp(arg, "percentile=", 11) != 0) argp_error(state, "--clip %s: percentile=P, as percentile=99", arg);
+        t->o->clip_percentile = parse_real(state, "--clip percentile=", arg + 11, 50, 100);
+        break;
+    case POWER_KEY:
+        t->o->power_of_two = 1;
         break;
     case THRESHOLDS_KEY:
         parse_thresholds(t, arg, state);

@@ -86,6 +86,8 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     t->offsets = o->offsets;
     t->rise = o->rise;
     TRY(shape_convert(o, f, t));
+    t->clip_percentile = o->clip_percentile;
+    t->power_of_two = o->power_of_two;
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;

@@ -114,6 +114,7 @@ static annulus_status options_check(const train_options *o)
     TRY(wave_options_check(o));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
     TRY(range_check("outlier", o->outlier, 0, 100));
+    if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
     if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
     TRY(range_check("rounding_bits", o->rounding_bits, 1, 12));
     TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
@@ -174,6 +175,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
         TRY(train_backward(l->m, l->m->batch));
         train_noise_follow(l->m, l->m->batch);
         train_wave_follow(l->m, l->m->batch);
+        train_clip_follow(l->m, l->m->batch);
         const double rate = train_rate(l->o, l->step++, l->steps * l->o->epochs);
         TRY(l->o->optimizer == TRAIN_SGD ? train_sgd(l->m, rate, l->o->momentum, l->o->weight_decay)
                                          : train_adam(l->m, rate, l->o->weight_decay, l->step));
@@ -226,6 +228,7 @@ static annulus_status run_epochs(loop *l, network **out)
     const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift, .flip = l->o->flip};
     unsigned done = 0;
     TRY(train_wave_start(l->m, &start_from, l->m->batch));
+    TRY(train_clip_start(l->m, &start_from, l->m->batch));
     if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
     if (l->o->checkpoint != NULL) {
         TRY(train_digest(l->m, l->t, l->o, l->digest));

@@ -64,6 +64,9 @@ typedef struct train_options {
     double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
     unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */
     double weight_decay;    /* decoupled (AdamW), [0, 1] */
+    double clip_percentile; /* values and weights are clipped at this percentile of their magnitudes that are not 0,
+                               [50, 100]; 0: values where it is learnt, weights by the better of two rules */
+    int power_of_two;       /* 1: scales of inputs, values and weights are powers of two */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
     size_t distill[TRAIN_MAX_HIDDEN]; /* relu layers of a teacher of real weights, trained first, whose scores the
                                          network learns beside the targets (Hinton et al. 2015) */

@@ -36,7 +36,7 @@ static float through_row(const pass *p, const train_layer *l, size_t row, float 
         const float du = dv == 0 ? 0 : dv * train_act_slope(l, u[o], v[o]), beyond = fabsf(z[o]) - OUTLIER_FROM;
         gamma[o] += du * noisy[o];
         beta[o] += du;
-        d[o] = du * l->gamma.x[o] + (beyond > 0 ? pull * copysignf(beyond, z[o]) : 0.0f);
+        d[o] = du * l->gain[o] + (beyond > 0 ? pull * copysignf(beyond, z[o]) : 0.0f);
         mean_d[o] += d[o];
         mean_dz[o] += d[o] * z[o];
     }
@@ -51,7 +51,7 @@ static annulus_status through_chunk(void *context, size_t chunk, unsigned worker
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count;
-    const float scale = expf(l->step.x[0]);
+    const float scale = train_step_scale(l);
     float *part = l->part + chunk * (4 * l->out + 1);
     memset(part, 0, (4 * l->out + 1) * sizeof *part);
     if (l->last) {
@@ -79,7 +79,7 @@ static void reduce(const pass *p, size_t chunks)
         l->gamma.g[o] = sum_parts(l, chunks, 2 * l->out + o);
         l->beta.g[o] = sum_parts(l, chunks, 3 * l->out + o);
     }
-    l->step.g[0] = sum_parts(l, chunks, 4 * l->out);
+    l->step.g[0] = l->clip > 0 ? 0 : sum_parts(l, chunks, 4 * l->out);
 }
 
 /* dz of this chunk through batch normalisation, then the gradient at the layer's input and, of a convolution, its

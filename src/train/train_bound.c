@@ -101,7 +101,7 @@ static void mask(const float *w, size_t n, size_t keep, float *q)
 typedef struct row {
     const float *w;
     size_t n;
-    float scale, most;
+    float scale, most, coarser;
 } row;
 
 /* Magnitude of weight i in steps, less fall, rounded half up. */
@@ -136,11 +136,11 @@ static float least_fall(const row *r, float ball)
     return hi;
 }
 
-/* Of coarser and coarser grids, each a step of sqrt(2), the first on which magnitudes fall by no more than a share of
+/* Of coarser and coarser grids the first on which magnitudes fall by no more than a share of
  * the largest (*fall: by how much): the larger weights keep their proportions. */
 static float choose_grid(row r, float ball, float *fall)
 {
-    for (;; r.scale *= (float)M_SQRT2) {
+    for (;; r.scale *= r.coarser) {
         *fall = least_fall(&r, ball);
         if (*fall <= MOST_FALL * r.most) return r.scale;
     }
@@ -154,7 +154,8 @@ void train_bound_row(train_layer *l, size_t o)
         mask(w, l->in, l->keep, q);
     else
         memcpy(q, w, l->in * sizeof *q);
-    row r = {q, l->in, train_row_scale(l, o, q), (float)((1 << (l->bits - 1)) - 1)};
+    row r = {q, l->in, train_row_scale(l, o, q), (float)((1 << (l->bits - 1)) - 1),
+             l->last && l->power_of_two ? 2 : (float)M_SQRT2};
     if (l->ball > 0) r.scale = choose_grid(r, l->ball, &fall);
     const float inv = 1.0f / r.scale;
     for (size_t i = 0; i < l->in; i++) q[i] = copysignf(r.scale * fallen(&r, inv, i, fall), q[i]);

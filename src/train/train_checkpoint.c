@@ -96,8 +96,9 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
 {
     writer w;
     writer_init(&w, 0);
-    const double reals[] = {o->learning_rate, o->validation,   o->phase_noise, o->weight_decay, o->outlier,
-                            o->sparsity,      o->target_error, o->momentum,    o->value_noise,  o->rise};
+    const double reals[] = {o->learning_rate, o->validation, o->phase_noise,    o->weight_decay,
+                            o->outlier,       o->sparsity,   o->target_error,   o->momentum,
+                            o->value_noise,   o->rise,       o->clip_percentile};
     const uint64_t wholes[] = {o->epochs,
                                o->batch,
                                o->shift,
@@ -110,6 +111,7 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
                                o->optimizer,
                                o->schedule,
                                o->patience,
+                               (uint64_t)o->power_of_two,
                                o->seed,
                                t->count,
                                t->features};

@@ -181,7 +181,7 @@ static void fold_waves(const train_layer *l, double noise, dense_layer *d)
     d->rise = l->act == ACTIVATION_TRAPEZOID ? (double)l->rise : 0;
     d->offsets = l->offsets;
     d->noise = noise;
-    d->out_q = out_quantizer(l, (double)(1.0f / (float)l->hi));
+    d->out_q = out_quantizer(l, (double)(1.0f / (float)(l->hi + (l->power_of_two != 0))));
     for (size_t p = 0; p < d->out; p++) d->bias[p] = (double)(l->beta.x[p / l->places] - l->base[p / l->places]);
 }
 
@@ -190,12 +190,14 @@ static void fold_hidden(const train_layer *l, const values *sums, double unit, d
     d->act = l->act;
     d->rise = l->act == ACTIVATION_LEAKY_RELU ? (double)l->rise : 0;
     if (l->act == ACTIVATION_FUNCTION) d->own = *l->own;
-    d->out_q = out_quantizer(l, (double)expf(l->step.x[0]));
+    d->out_q = out_quantizer(l, (double)train_step_scale(l));
     for (size_t o = 0; o < l->out; o++) {
         double mean, variance;
         moments(sums, o, l->places, &mean, &variance);
         const double scale = d->w_scale[o * l->places], w = scale * unit;
-        const double gain = (double)l->gamma.x[o] / sqrt(w * w * variance + (double)TRAIN_EPSILON);
+        double gain = (double)l->gamma.x[o] / sqrt(w * w * variance + (double)TRAIN_EPSILON);
+        if (l->power_of_two && isnormal((float)(gain * scale)))
+            gain = copysign((double)train_power_of_two((float)fabs(gain * scale)) / scale, gain);
         set_affine(l, d, o, gain * scale, (double)l->beta.x[o] - gain * w * mean);
     }
 }

@@ -119,6 +119,7 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     }
     TRY(floats_create(l->out, "batch means", &l->mean));
     TRY(floats_create(l->out, "batch deviations", &l->inv));
+    TRY(floats_create(l->out, "gains", &l->gain));
     TRY(floats_create(l->out, "gradient means", &l->mean_d));
     TRY(floats_create(l->out, "gradient means", &l->mean_dz));
     TRY(floats_create(chunks * (4 * l->out + 1), "partial sums", &l->part));
@@ -131,9 +132,9 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq,    l->z,      l->noisy, l->u,        l->v,     l->y,      l->scale,   l->kept,
-                          l->range, l->cell,   l->dz,    l->mean,     l->inv,   l->mean_d, l->mean_dz, l->part,
-                          l->dy,    l->center, l->base,  l->inv_norm, l->patch, l->dpatch, l->dw};
+    float *const all[] = {l->wq,    l->z,    l->noisy,  l->u,    l->v,        l->y,     l->scale,  l->kept,
+                          l->range, l->cell, l->dz,     l->mean, l->inv,      l->gain,  l->mean_d, l->mean_dz,
+                          l->part,  l->dy,   l->center, l->base, l->inv_norm, l->patch, l->dpatch, l->dw};
     mem_free(l->from);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
@@ -165,6 +166,8 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->rise = (float)a.rise;
     l->in = l->takes = i == 0 ? t->features : l[-1].values;
     l->places = 1;
+    l->clip = quantized ? (float)(o->clip_percentile / 100) : 0;
+    l->power_of_two = quantized && o->power_of_two;
     if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
     l->values = l->places * l->out * l->offsets;
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
@@ -239,7 +242,7 @@ void train_model_destroy(train_model *m)
     *m = (train_model){0};
 }
 
-float train_weight_scale(const float *w, size_t n, unsigned bits)
+float train_weight_scale(const float *w, size_t n, unsigned bits, float part)
 {
     /* Clip of the uniform quantizer of least error for a normal source, in deviations, half a step inside its outermost
      * level (Max 1960, table II), for 2..8 bits narrow. */
@@ -255,13 +258,15 @@ float train_weight_scale(const float *w, size_t n, unsigned bits)
     }
     const float levels = (float)((1 << (bits - 1)) - 1);
     if (!(top > 1e-20f)) return 1.0f;
+    if (part > 0) return fmaxf(train_percentile(w, n, part), 1e-20f) / levels;
     const float fit = clip[bits] * (float)sqrt(square / (double)used);
     return (fit < top ? fit : top) / levels;
 }
 
 float train_row_scale(const train_layer *l, size_t o, const float *w)
 {
-    return l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits);
+    const float scale = l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits, l->clip);
+    return l->last && l->power_of_two ? train_power_of_two(scale) : scale;
 }
 
 static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
@@ -299,7 +304,8 @@ annulus_status train_weights_quantize(train_model *m)
         else if (l->bits == 0)
             memcpy(l->wq, l->w.x, l->w.n * sizeof(float));
         if (l->common && l->bits > 0)
-            l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits);
+            l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
+        if (l->common && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
         if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
         if (train_has_waves(l)) train_wave_base(l);

@@ -85,6 +85,9 @@ typedef struct train_layer {
     float *z, *noisy, *u, *v, *y; /* (batch*places,out) normalised; with noise; affine; activation; quantized */
     float *dz;                    /* (batch*places,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
+    float *gain;                  /* (out) gamma, or near it such that gain*inv*scale is a power of two */
+    float clip;                   /* part of the values and weights that are not clipped; 0: learnt, and by rule */
+    int power_of_two;             /* scales are */
     float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
     float *part;                  /* (chunks,4*out+1) partial sums of one chunk */
     unsigned bits;                /* weights; 0: real weights (gradient check) */
@@ -147,8 +150,8 @@ annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused
 /* Scale of row o, its weights or those of them that are kept being w. */
 float train_row_scale(const train_layer *l, size_t o, const float *w);
 /* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
- * normal distribution; 1 when all are 0. */
-float train_weight_scale(const float *w, size_t n, unsigned bits);
+ * normal distribution, or the percentile `clip`, unless it is 0; 1 when all are 0. */
+float train_weight_scale(const float *w, size_t n, unsigned bits, float clip);
 
 /* Where the rows of a step come from: x, t and label of the model are filled per chunk. Rows order[first..first+rows).
  */
@@ -247,6 +250,16 @@ static inline train_activation train_activation_of(const train_options *o, size_
     if (a.offsets == 0) a.offsets = o->offsets;
     return a;
 }
+
+/* Clipping and powers of two (train_clip.c). The nearest by its logarithm, of a positive number. */
+float train_power_of_two(float x);
+/* The least magnitude that no more than 1 - part of those of x (n) that are not 0 exceed. */
+float train_percentile(const float *x, size_t n, float part);
+void train_clip_follow(train_model *m, size_t rows);
+annulus_status train_clip_start(train_model *m, const train_source *source, size_t rows)
+    __attribute__((warn_unused_result));
+float train_step_scale(const train_layer *l); /* of the values */
+void train_gains(train_layer *l);             /* gain, inv and scale being those of the batch */
 
 /* Thresholds of labels (train_labels.c). */
 annulus_status train_thresholds_check(const train_data *t, const train_options *o) __attribute__((warn_unused_result));

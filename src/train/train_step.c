@@ -126,7 +126,7 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
-    const float scale = expf(l->step.x[0]);
+    const float scale = train_step_scale(l);
     double penalty = 0;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
@@ -142,7 +142,7 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
             train_noise_row(p->m, l, &r, noisy);
         else if (p->m->noise > 0)
             for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
-        for (size_t o = 0; o < l->out; o++) u[o] = l->gamma.x[o] * noisy[o] + l->beta.x[o];
+        for (size_t o = 0; o < l->out; o++) u[o] = l->gain[o] * noisy[o] + l->beta.x[o];
         for (size_t o = 0; o < l->out; o++) v[o] = train_act(l, u[o]);
         if (l->hi > 0)
             quantize_row(l, scale, v, l->y + i * l->out);
@@ -260,6 +260,7 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
         TRY(parallel_for(chunks, m->threads, square_chunk, &p));
         reduce(&p, chunks, l->inv);
         for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
+        train_gains(&m->layer[p.layer]);
         if (m->cells > 0) train_noise_cells(m, p.layer);
         TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
     }

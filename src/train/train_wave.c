@@ -81,7 +81,8 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
-    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0, top = (float)l->hi;
+    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0,
+                top = (float)(l->hi + (l->power_of_two != 0));
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = first; i < end; i++) {
@@ -93,7 +94,8 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
             for (size_t j = 0; j < l->offsets; j++)
                 v[o * l->offsets + j] = train_wave(l, u[o] + 0.5f * (float)j / (float)l->offsets);
         }
-        for (size_t k = 0; k < values; k++) y[k] = l->hi > 0 ? floor_of(v[k] * top + 0.5f) / top : v[k];
+        for (size_t k = 0; k < values; k++)
+            y[k] = l->hi > 0 ? fminf(fmaxf(floor_of(v[k] * top + 0.5f), (float)l->lo), (float)l->hi) / top : v[k];
         for (size_t k = 0; value_noise > 0 && k < values; k++) y[k] += value_noise * train_random_bell(&r);
     }
     return ANNULUS_OK;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_fixture.h"
+
+#include "train/train_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static void percentiles(void **state)
+{
+    (void)state;
+    float x[1000];
+    for (size_t i = 0; i < 1000; i++) x[i] = (i % 3 == 0 ? -1.0f : 1.0f) * (float)(i * 7919 % 1000); /* 0..999 */
+    assert_true(train_percentile(x, 1000, 1) == 999 && train_percentile(x, 1000, 0.9f) == 900);
+    assert_true(train_percentile(x, 1000, 0.5f) == 500);
+    assert_true(train_percentile((float[]){0, 0, 0, -3}, 4, 0.5f) == 3); /* 0 does not count */
+    assert_true(train_percentile((float[]){2, 2, 2, 5}, 4, 0.75f) == 2);
+    assert_true(train_percentile((float[]){0, 0}, 2, 0.9f) == 0);
+    assert_true(train_power_of_two(1) == 1 && train_power_of_two(0.3f) == 0.25f && train_power_of_two(3) == 4);
+}
+
+static int is_power(double x)
+{
+    int exponent;
+    return frexp(x, &exponent) == 0.5;
+}
+
+static void powers_of_two(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 1500);
+    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_TRIANGLE};
+    for (size_t a = 0; a < 4; a++) {
+        train_options o = small();
+        network *n = NULL;
+        double validation = 0;
+        const int wave = a == 2, bound = a == 3;
+        o.act = acts[a % 3], o.power_of_two = 1;
+        if (wave) o.phase_noise = 0.02, o.weight_bits = o.activation_bits = 8;
+        if (bound) o.accumulator_bits = 9;
+        o.input_bits = 5;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
+        assert_true(validation > 0.95);
+        assert_true(is_power(n->input.scale));
+        for (size_t i = 0; i < 3; i++) {
+            const dense_layer *l = &n->layers[i];
+            for (size_t k = 0; k < l->out; k++) assert_true(is_power(l->w_scale[k]));
+            if (i < 2) assert_true(is_power(l->out_q.scale));
+            if (i < 2 && wave) assert_true(l->out_q.scale == 0x1p-7);
+        }
+        network_destroy(n);
+    }
+    drop(d);
+}
+
+/* Values beyond the percentile clip: one part in twenty at 95, none at 100, up to what a batch cannot tell. */
+static void clips_where_asked(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 2000);
+    static const double asked[] = {95, 80, 100};
+    for (size_t k = 0; k < 3; k++) {
+        train_options o = small();
+        network *n = NULL;
+        double validation = 0;
+        size_t clipped = 0, used = 0;
+        o.clip_percentile = asked[k], o.phase_noise = 0, o.hidden_count = 1;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
+        assert_true(validation > 0.9);
+        const dense_layer *l = &n->layers[0];
+        for (size_t i = 0; i < d->count; i++)
+            for (size_t c = 0; c < l->out; c++) {
+                double u = l->bias[c];
+                for (size_t f = 0; f < 3; f++) {
+                    const double x = ((double)d->x[3 * i + f] - n->shift[f]) * n->gain[f];
+                    u += l->w_scale[c] * l->W[c * 3 + f] * quantizer_integer(&n->input, x) * n->input.scale;
+                }
+                used += u > 0;
+                clipped += u > 15 * l->out_q.scale;
+            }
+        const double part = (double)clipped / (double)used;
+        assert_true(k == 2 ? part < 0.01 : fabs(part - (1 - asked[k] / 100)) < 0.03);
+        network_destroy(n);
+    }
+    train_options o = small();
+    network *n = NULL;
+    o.clip_percentile = 40;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "clip_percentile is 40");
+    drop(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles), cmocka_unit_test(powers_of_two),
+                                       cmocka_unit_test(clips_where_asked)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
