@@ -151,6 +151,9 @@ static void test_labels(void **state)
         assert_ok(dataset_slice(d, 1, 1, &s));
         assert_true(s->binary && s->y[0] == 1 && s->y[1] == 0);
         dataset_destroy(s);
+        assert_ok(dataset_choose(d, (const size_t[]){1, 1}, 2, &s));
+        assert_true(s->count == 2 && s->y[0] == 1 && s->y[3] == 0 && s->x[0] == 4 && s->x[3] == 5);
+        dataset_destroy(s);
         dataset_destroy(d);
         d = NULL;
     }

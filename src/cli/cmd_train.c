@@ -18,6 +18,7 @@ enum {
     VALUE_NOISE_KEY,
     DISTILL_KEY,
     NETWORK_KEY,
+    AUTO_SECONDS_KEY,
     FROM_KEY,
     NAMES_KEY
 };
@@ -33,6 +34,9 @@ typedef struct train_command {
     int shaped; /* layers or bits were given */
     int json;
     const char *names[NAMES_MAX];
+    int automatic; /* activation auto */
+    double auto_seconds;
+    annulus_auto_report found;
     size_t weight_bits_count, activation_bits_count, activations; /* that were given */
 } train_command;
 
@@ -50,7 +54,11 @@ static const struct argp_option entries[] = {
     {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
      "of all hidden layers or each, convolutions first: relu (default), leaky_relu[=SLOPE below 0] (1/8), elu, gelu, "
      "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y; "
-     "waves: triangle, trapezoid[=RISE], sine or square",
+     "waves: triangle, trapezoid[=RISE], sine or square; or auto: relu or trapezoids, the more accurate at equal "
+     "predicted seconds",
+     0},
+    {"auto-seconds", AUTO_SECONDS_KEY, "S", 0,
+     "with --activation auto: predicted seconds that both kinds are sized to (default: of the dearer at these widths)",
      0},
     {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
     {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
@@ -195,6 +203,9 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
     case INPUT_KEY:
         c->o.input_bits = (unsigned)parse_size(state, "--input-bits", arg, 1, 8);
         break;
+    case AUTO_SECONDS_KEY:
+        c->auto_seconds = parse_real(state, "--auto-seconds", arg, 1e-6, 1e6);
+        break;
     case VALUE_NOISE_KEY:
         c->o.value_noise = parse_real(state, "--value-noise", arg, 0, 1);
         break;
@@ -207,6 +218,7 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
 static void check_options(const train_command *c, struct argp_state *state)
 {
     if (c->output == NULL) argp_error(state, "--output is needed");
+    if (c->auto_seconds > 0 && !c->automatic) argp_error(state, "--auto-seconds goes with --activation auto");
     if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
         argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
                    c->weight_bits_count, c->o.conv_count + c->o.hidden_count + 1);
@@ -217,7 +229,8 @@ static void check_options(const train_command *c, struct argp_state *state)
     if (c->activations > 1 && c->activations != hidden)
         argp_error(state, "--activation: %zu names for %zu hidden layers; give one for all, or one for each",
                    c->activations, hidden);
-    if (c->training.rounds && c->o.target_error == 0) argp_error(state, "--rounding-bits goes with --target-p-error");
+    if (c->training.rounds && c->o.target_error == 0 && !c->automatic)
+        argp_error(state, "--rounding-bits goes with --target-p-error");
     if (c->o.conv_count > 0 && c->o.offsets > 1)
         argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
     if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
@@ -268,7 +281,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         parse_activation_bits(c, arg, state);
         break;
     case ACTIVATION_KEY:
-        c->activations = check_activations(arg, state);
+        c->automatic = strcmp(arg, "auto") == 0;
+        c->activations = c->automatic ? 1 : check_activations(arg, state);
         c->shaped = 1;
         c->o.activation = arg;
         break;
@@ -300,9 +314,50 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
     progress_line *line = training_begin(&c->training, &c->work);
     c->o.from = from;
     annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
-    if (st == ANNULUS_OK) st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
+    if (st == ANNULUS_OK && c->automatic)
+        st = annulus_train_auto(d, &c->o, c->auto_seconds, training_report, &c->training, &line->progress, &c->found,
+                                out);
+    else if (st == ANNULUS_OK)
+        st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
     annulus_dataset_destroy(d);
     return training_end(&c->training, st);
+}
+
+static json_t *widths_json(const size_t *widths, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) (void)json_array_append_new(list, json_integer((json_int_t)widths[i]));
+    return list;
+}
+
+static json_t *candidate_json(const train_command *c, const annulus_auto_candidate *k)
+{
+    json_t *o = json_object();
+    if (isinf(k->seconds)) return o;
+    (void)json_object_set_new(o, "activation", json_string(k->activation));
+    (void)json_object_set_new(o, "channels", widths_json(k->channels, c->o.conv_count));
+    (void)json_object_set_new(o, "hidden", widths_json(k->hidden, c->o.hidden_count));
+    (void)json_object_set_new(o, "rotations", json_integer((json_int_t)k->rotations));
+    (void)json_object_set_new(o, "seconds_predicted", json_real(k->seconds));
+    (void)json_object_set_new(o, c->training.task == ANNULUS_REGRESSION ? "r2" : "accuracy", json_real(k->score));
+    return o;
+}
+
+static void print_candidate(const train_command *c, const char *kind, const annulus_auto_candidate *k, int chosen)
+{
+    fprintf(stderr, "%-12s ", kind);
+    if (isinf(k->seconds)) {
+        fprintf(stderr, "no parameters\n");
+        return;
+    }
+    for (size_t i = 0; i < c->o.conv_count; i++) fprintf(stderr, "%zu channels, ", k->channels[i]);
+    for (size_t i = 0; i < c->o.hidden_count; i++) fprintf(stderr, "%zu neurons, ", k->hidden[i]);
+    fprintf(stderr, "%zu rotations, %.3g s predicted, simulated ", k->rotations, k->seconds);
+    if (c->training.task == ANNULUS_REGRESSION)
+        fprintf(stderr, "R^2 %.4f", k->score);
+    else
+        fprintf(stderr, "accuracy %.2f %%", 100 * k->score);
+    fprintf(stderr, " after short training%s\n", chosen ? ": taken" : "");
 }
 
 static void print_json(const train_command *c, const annulus_model *m)
@@ -314,6 +369,14 @@ static void print_json(const train_command *c, const annulus_model *m)
     (void)json_object_set_new(o, "loss", json_real(e->loss));
     if (!isnan(e->validation)) (void)json_object_set_new(o, "validation", json_real(e->validation));
     (void)json_object_set_new(o, "layers", sums_json(m));
+    if (c->automatic) {
+        json_t *kinds = json_object();
+        (void)json_object_set_new(kinds, "seconds", json_real(c->found.budget));
+        (void)json_object_set_new(kinds, "classic", candidate_json(c, &c->found.classic));
+        (void)json_object_set_new(kinds, "torus_native", candidate_json(c, &c->found.native));
+        (void)json_object_set_new(kinds, "chosen", json_string(c->found.native_chosen ? "torus_native" : "classic"));
+        (void)json_object_set_new(o, "auto", kinds);
+    }
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
@@ -335,6 +398,10 @@ int cmd_train(int argc, char **argv)
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
     if (st == ANNULUS_OK) training_done(&c.training);
+    if (st == ANNULUS_OK && c.automatic && !c.work.quiet) {
+        print_candidate(&c, "classic", &c.found.classic, !c.found.native_chosen);
+        print_candidate(&c, "torus-native", &c.found.native, c.found.native_chosen);
+    }
     if (st == ANNULUS_OK && !c.work.quiet) {
         print_sums(m);
         fprintf(stderr, "wrote %s\n", c.output);

@@ -89,6 +89,19 @@ static annulus_status slice_into(const dataset *d, size_t first, size_t count, d
     return strings_copy(d->target_names, d->targets, &s->target_names);
 }
 
+annulus_status dataset_choose(const dataset *d, const size_t *index, size_t count, dataset **out)
+{
+    dataset *s = NULL;
+    TRY(dataset_slice(d, 0, count, &s)); /* names and memory */
+    for (size_t i = 0; i < count; i++) {
+        memcpy(s->x + i * d->features, d->x + index[i] * d->features, d->features * sizeof *d->x);
+        if (d->label != NULL) s->label[i] = d->label[index[i]];
+        if (d->y != NULL) memcpy(s->y + i * d->targets, d->y + index[i] * d->targets, d->targets * sizeof *d->y);
+    }
+    *out = s;
+    return ANNULUS_OK;
+}
+
 annulus_status dataset_slice(const dataset *d, size_t first, size_t count, dataset **out)
 {
     if (count == 0 || first > d->count || count > d->count - first)

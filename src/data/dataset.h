@@ -37,6 +37,9 @@ annulus_status dataset_read_csv(const char *path, const csv_options *options, da
 /* IDX images (N,H,W) or (N,C,H,W), or (N,F), of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */
 annulus_status dataset_read_idx(const char *images, const char *labels, dataset **out)
     __attribute__((warn_unused_result));
+/* Samples index[0], index[1], ..., below d->count, as a new set that owns copies. */
+annulus_status dataset_choose(const dataset *d, const size_t *index, size_t count, dataset **out)
+    __attribute__((warn_unused_result));
 /* Samples first..first+count-1 as a new set that owns copies. */
 annulus_status dataset_slice(const dataset *d, size_t first, size_t count, dataset **out)
     __attribute__((warn_unused_result));

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Classic or torus-native: both are trained shortly at widths whose circuits take the same predicted seconds, and
+ * compared on samples that neither saw, simulated with the noise of their parameters. */
+#include "base/memory.h"
+#include "deploy/deploy_priv.h"
+
+#include <math.h>
+#include <string.h>
+
+#define HELD_EVERY 5u   /* one sample in so many is kept to compare by */
+#define TRIES 5u        /* widths of a candidate that are trained */
+#define SLACK 0.05      /* of the seconds, that are taken for equal */
+#define LEAST_EPOCHS 3u /* of a short training */
+#define SHORTER 4u      /* than the whole: a short training */
+#define CALIBRATION ((size_t)2000)
+#define CLASSIC_LOG2_ERROR -6.643856189774724 /* log2(0.01): the best trade of relu networks that err */
+/* Of torus-native candidates: docs/training-waves.md, the table of figures. */
+#define NATIVE_NOISE 0.011
+#define NATIVE_OFFSETS 4u
+#define NATIVE_LAST_BITS 4u
+#define WIDTH_MOST 8192u
+#define CHANNELS_MOST 1024u
+
+typedef struct candidate {
+    annulus_train_options o;
+    annulus_auto_candidate best; /* of the tries so far; seconds INFINITY: none compiled */
+} candidate;
+
+typedef struct comparison {
+    const annulus_train_options *options;
+    annulus_dataset *train, *held, *calibration;
+    annulus_compile_options compile;
+    double budget; /* seconds; 0: not known yet */
+    const annulus_progress *progress;
+} comparison;
+
+static uint64_t mix(uint64_t z) /* SplitMix64 */
+{
+    z += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* The samples that are held back, or the others. */
+static annulus_status part_of(const annulus_dataset *d, uint64_t seed, int held, annulus_dataset **out)
+{
+    void *p;
+    annulus_dataset made;
+    size_t count = 0;
+    TRY(mem_create(d->d->count, sizeof(size_t), "samples", &p));
+    size_t *index = p;
+    for (size_t i = 0; i < d->d->count; i++)
+        if ((mix(seed ^ mix(i)) % HELD_EVERY == 0) == (held != 0)) index[count++] = i;
+    annulus_status st = count == 0 ? fail(ANNULUS_ERR_INPUT, "too few samples to compare networks by")
+                                   : dataset_choose(d->d, index, count, &made.d);
+    mem_free(index);
+    TRY(st);
+    st = object_create(sizeof made, &p);
+    if (st != ANNULUS_OK) {
+        dataset_destroy(made.d);
+        return st;
+    }
+    *out = p;
+    **out = made;
+    return ANNULUS_OK;
+}
+
+static size_t scaled(size_t width, double factor, size_t most)
+{
+    const double w = floor((double)width * factor + 0.5);
+    return w < 1 ? 1 : w > (double)most ? most : (size_t)w;
+}
+
+static void set_widths(const comparison *c, double factor, annulus_train_options *o)
+{
+    for (size_t i = 0; i < o->hidden_count; i++) o->hidden[i] = scaled(c->options->hidden[i], factor, WIDTH_MOST);
+    for (size_t i = 0; i < o->conv_count; i++)
+        o->conv[i].channels = scaled(c->options->conv[i].channels, factor, CHANNELS_MOST);
+}
+
+static void describe(const annulus_train_options *o, const annulus_circuit *c, annulus_auto_candidate *out)
+{
+    memcpy(out->hidden, o->hidden, sizeof out->hidden);
+    for (size_t i = 0; i < o->conv_count; i++) out->channels[i] = o->conv[i].channels;
+    out->activation = o->activation;
+    out->rotations = circuit_rotations_before(c->c, c->c->layers_count);
+    out->seconds = annulus_circuit_seconds(c, o->threads);
+}
+
+/* Trains, compiles and simulates the candidate at widths times factor: *out; seconds INFINITY: there are no parameters.
+ */
+static annulus_status try_width(comparison *c, const candidate *k, double factor, annulus_auto_candidate *out)
+{
+    annulus_train_options o = k->o;
+    annulus_model *m = NULL;
+    annulus_circuit *made = NULL;
+    annulus_evaluation e;
+    *out = (annulus_auto_candidate){.seconds = INFINITY};
+    set_widths(c, factor, &o);
+    TRY(annulus_train(c->train, &o, NULL, NULL, c->progress, &m));
+    annulus_status st = annulus_compile(m, c->calibration, &c->compile, &made);
+    if (st == ANNULUS_OK) describe(&o, made, out);
+    if (st == ANNULUS_OK)
+        st = annulus_evaluate(made, c->held, ANNULUS_SIMULATE, o.seed, o.threads, c->progress, NULL, &e);
+    if (st == ANNULUS_OK) out->score = e.score;
+    annulus_circuit_destroy(made);
+    annulus_model_destroy(m);
+    return st == ANNULUS_ERR_INFEASIBLE ? ANNULUS_OK : st;
+}
+
+/* Whether a suits the budget better than b: both within it, the one of more seconds, else the one of fewer. */
+static int suits(const comparison *c, const annulus_auto_candidate *a, const annulus_auto_candidate *b)
+{
+    const double most = c->budget * (1 + SLACK);
+    if (a->seconds > most || b->seconds > most) return a->seconds < b->seconds;
+    return a->seconds > b->seconds;
+}
+
+/* From a first try at the widths given to the widths that the budget allows: seconds go about as widths. */
+static annulus_status fit_budget(comparison *c, candidate *k)
+{
+    double factor = 1, seconds = k->best.seconds;
+    for (unsigned t = 1; t < TRIES && isfinite(seconds) && fabs(seconds / c->budget - 1) > SLACK; t++) {
+        annulus_auto_candidate now;
+        factor *= c->budget / seconds;
+        TRY(try_width(c, k, factor, &now));
+        if (memcmp(now.hidden, k->best.hidden, sizeof now.hidden) == 0 &&
+            memcmp(now.channels, k->best.channels, sizeof now.channels) == 0)
+            break;
+        if (suits(c, &now, &k->best)) k->best = now;
+        seconds = now.seconds;
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status candidates_init(comparison *c, double budget, candidate both[2])
+{
+    const annulus_train_options *o = c->options;
+    const size_t layers = o->conv_count + o->hidden_count;
+    if (layers == 0) return fail(ANNULUS_ERR_INPUT, "activation auto: the network has no hidden layer");
+    if (o->from != NULL || o->network != NULL)
+        return fail(ANNULUS_ERR_INPUT, "activation auto: a model or file names the activations itself");
+    if (o->phase_noise >= 0)
+        return fail(ANNULUS_ERR_INPUT, "activation auto: a noise means another thing to either kind; leave it out");
+    if (o->accumulator_bits > 0 || o->sparsity > 0)
+        return fail(ANNULUS_ERR_INPUT, "activation auto: accumulator_bits and sparsity are of classic networks");
+    if (!(budget >= 0) || !isfinite(budget)) return fail(ANNULUS_ERR_INPUT, "a budget of %g seconds", budget);
+    for (size_t k = 0; k < 2; k++) {
+        both[k] = (candidate){.o = *o, .best = {.seconds = INFINITY}};
+        annulus_train_options *own = &both[k].o;
+        own->patience = 0, own->validation = 0, own->checkpoint = NULL;
+        own->epochs = o->epochs / SHORTER > LEAST_EPOCHS ? o->epochs / SHORTER
+                      : o->epochs < LEAST_EPOCHS         ? o->epochs
+                                                         : LEAST_EPOCHS;
+        own->activation = k == 0 ? "relu" : "trapezoid";
+    }
+    both[0].o.offsets = 1, both[0].o.value_noise = 0;
+    both[1].o.target_error = 0;
+    both[1].o.phase_noise = NATIVE_NOISE;
+    both[1].o.offsets = o->conv_count > 0 ? 1 : o->offsets > 1 ? o->offsets : NATIVE_OFFSETS;
+    if (o->weight_bits == 0 && o->layer_weight_bits[layers] == 0)
+        both[1].o.layer_weight_bits[layers] = NATIVE_LAST_BITS;
+    annulus_compile_options_init(&c->compile);
+    c->compile.log2_error = o->target_error > 0 ? log2(o->target_error) : CLASSIC_LOG2_ERROR;
+    c->compile.rounding_bits = o->rounding_bits;
+    c->budget = budget;
+    return ANNULUS_OK;
+}
+
+static annulus_status compare(comparison *c, candidate both[2], annulus_auto_report *report)
+{
+    for (size_t k = 0; k < 2; k++) TRY(try_width(c, &both[k], 1, &both[k].best));
+    const double a = both[0].best.seconds, b = both[1].best.seconds;
+    if (!isfinite(a) && !isfinite(b)) /* the message is that of the search */
+        return ANNULUS_ERR_INFEASIBLE;
+    if (c->budget == 0) c->budget = isfinite(a) && isfinite(b) ? fmax(a, b) : fmin(a, b);
+    for (size_t k = 0; k < 2; k++) TRY(fit_budget(c, &both[k]));
+    const annulus_auto_candidate *classic = &both[0].best, *native = &both[1].best;
+    *report = (annulus_auto_report){.classic = *classic, .native = *native, .budget = c->budget};
+    report->native_chosen =
+        !isfinite(classic->seconds) || (isfinite(native->seconds) && native->score >= classic->score);
+    return ANNULUS_OK;
+}
+
+/* The whole training of the chosen candidate. */
+static annulus_status train_chosen(const comparison *c, const annulus_dataset *d, const annulus_auto_report *r,
+                                   candidate both[2], void (*report)(void *context, const annulus_epoch *epoch),
+                                   void *context, annulus_model **out)
+{
+    const annulus_train_options *given = c->options;
+    annulus_train_options o = both[r->native_chosen].o;
+    const annulus_auto_candidate *k = r->native_chosen ? &r->native : &r->classic;
+    o.patience = given->patience, o.validation = given->validation, o.checkpoint = given->checkpoint;
+    o.epochs = given->epochs;
+    memcpy(o.hidden, k->hidden, sizeof o.hidden);
+    for (size_t i = 0; i < o.conv_count; i++) o.conv[i].channels = k->channels[i];
+    return annulus_train(d, &o, report, context, c->progress, out);
+}
+
+annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_options *options, double seconds,
+                                  void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                                  const annulus_progress *progress, annulus_auto_report *found, annulus_model **out)
+{
+    comparison c = {.options = options, .progress = progress};
+    candidate both[2];
+    annulus_auto_report r;
+    annulus_status st = candidates_init(&c, seconds, both);
+    if (st == ANNULUS_OK) st = part_of(d, options->seed, 0, &c.train);
+    if (st == ANNULUS_OK) st = part_of(d, options->seed, 1, &c.held);
+    if (st == ANNULUS_OK) {
+        const size_t count = c.train->d->count < CALIBRATION ? c.train->d->count : CALIBRATION;
+        st = annulus_dataset_slice(c.train, 0, count, &c.calibration);
+    }
+    if (st == ANNULUS_OK) st = compare(&c, both, &r);
+    annulus_dataset_destroy(c.train);
+    annulus_dataset_destroy(c.held);
+    annulus_dataset_destroy(c.calibration);
+    if (st == ANNULUS_OK) st = train_chosen(&c, d, &r, both, report, context, out);
+    if (st == ANNULUS_OK && found != NULL) *found = r;
+    return st;
+}
