@@ -37,7 +37,10 @@ static inline void split_lookups_keys(const split_choice *c, split_lookups *l)
     must(seeded_eval_key_create(l->low.secret, 0, NULL, &seeded));
     must(eval_key_create(seeded, 0, NULL, &l->low.eval));
     seeded_eval_key_destroy(seeded);
-    must(merge_key_create(l->high.secret, c->merge_l, c->merge_bg, 0, &l->merge));
+    seeded_merge_key *merge;
+    must(seeded_merge_key_create(l->high.secret, c->merge_l, c->merge_bg, 0, &merge));
+    must(merge_key_create(merge, 0, &l->merge));
+    seeded_merge_key_destroy(merge);
     l->keys = (split_keys){.low = l->low.eval, .high = l->high.eval, .merge = l->merge};
 }
 
