@@ -54,65 +54,32 @@ static void peer_stop(peer *p)
     (void)waitpid(p->id, NULL, 0);
 }
 
-/* Ours: one of the two. */
-typedef struct side {
-    int is_split;
-    lookups whole;
-    split_lookups split;
-} side;
-
-static void side_create(unsigned bits, double two_norm, side *s)
-{
-    const optimizer_result whole = lookups_search(bits, two_norm, -128);
-    const split_choice split = split_lookups_search(bits, two_norm, -128);
-    s->is_split = split.seconds < whole.seconds;
-    if (s->is_split) {
-        split_lookups_create(&split, bits, KEYSWITCH_GROUP, &s->split);
-        split_lookups_print(&split, "ours");
-    } else {
-        lookups_create(&whole, bits, KEYSWITCH_GROUP, &s->whole);
-        lookups_print(&whole, "ours");
-    }
-}
-
-static double side_seconds(side *s, size_t count)
-{
-    return s->is_split ? split_lookups_seconds(&s->split, count, 1) : lookups_seconds(&s->whole, count, 1);
-}
-
-static void side_destroy(side *s, size_t count)
-{
-    (void)(s->is_split ? split_lookups_check(&s->split, count) : lookups_check(&s->whole, count));
-    if (s->is_split)
-        split_lookups_destroy(&s->split);
-    else
-        lookups_destroy(&s->whole);
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 4) return 2;
     const unsigned bits = (unsigned)strtoul(argv[2], NULL, 10);
-    side ours;
+    faster_lookups ours;
     peer theirs;
     double a[MOST_ROUNDS], b[MOST_ROUNDS];
     (void)signal(SIGPIPE, SIG_IGN);
     peer_start(argv[1], &theirs);
     (void)peer_seconds(&theirs, bits, 1); /* makes its keys */
-    side_create(bits, strtod(argv[3], NULL), &ours);
-    const double one = side_seconds(&ours, 1);
+    faster_create(bits, strtod(argv[3], NULL), -128, KEYSWITCH_GROUP, &ours);
+    faster_print(&ours, "ours");
+    const double one = faster_seconds(&ours, 1, 1);
     const size_t most = (size_t)(MOST / one), count = most < 1 ? 1 : least(most, KEYSWITCH_GROUP);
     const double start = bench_seconds();
     size_t rounds = 0;
     while (rounds < MOST_ROUNDS && (rounds < 3 || bench_seconds() - start < BUDGET)) {
-        a[rounds] = side_seconds(&ours, count) / (double)count;
+        a[rounds] = faster_seconds(&ours, count, 1) / (double)count;
         b[rounds++] = peer_seconds(&theirs, bits, 1);
     }
     const double us = bench_median(a, rounds), them = bench_median(b, rounds);
     fprintf(stderr, "%u bits: ours %.2f ms in batches of %zu, the peer %.2f ms (medians of %zu)\n", bits, 1e3 * us,
             count, 1e3 * them, rounds);
     printf("%.3f\n", them / us);
-    side_destroy(&ours, count);
+    (void)faster_check(&ours, count);
+    faster_destroy(&ours);
     peer_stop(&theirs);
     return 0;
 }

@@ -37,7 +37,10 @@ static inline void split_lookups_keys(const split_choice *c, split_lookups *l)
     must(seeded_eval_key_create(l->low.secret, 0, NULL, &seeded));
     must(eval_key_create(seeded, 0, NULL, &l->low.eval));
     seeded_eval_key_destroy(seeded);
-    must(merge_key_create(l->high.secret, c->merge_l, c->merge_bg, 0, &l->merge));
+    seeded_merge_key *merge;
+    must(seeded_merge_key_create(l->high.secret, c->merge_l, c->merge_bg, 0, &merge));
+    must(merge_key_create(merge, 0, &l->merge));
+    seeded_merge_key_destroy(merge);
     l->keys = (split_keys){.low = l->low.eval, .high = l->high.eval, .merge = l->merge};
 }
 
@@ -102,5 +105,59 @@ static inline void split_lookups_print(const split_choice *c, const char *what)
         "%s: split, %u low bits; low %s; high %s, EF=%u price=%u/16; merge %u x 2^%u; failure 2^%.2f predicted %.2f "
         "ms\n",
         what, c->low_bits, low, high, c->EF, c->price, c->merge_l, c->merge_bg, c->log2_failure, 1e3 * c->seconds);
+}
+/* Whole or split, which the model says is faster. */
+typedef struct faster_lookups {
+    int is_split;
+    lookups whole;
+    split_lookups split;
+} faster_lookups;
+
+static inline void faster_create(unsigned bits, double two_norm, double log2_error, size_t count, faster_lookups *l)
+{
+    const optimizer_result whole = lookups_search(bits, two_norm, log2_error);
+    l->is_split = 0;
+    if (bits > 1) {
+        const split_choice split = split_lookups_search(bits, two_norm, log2_error);
+        l->is_split = split.seconds < whole.seconds;
+        if (l->is_split) split_lookups_create(&split, bits, count, &l->split);
+    }
+    if (!l->is_split) lookups_create(&whole, bits, count, &l->whole);
+}
+
+static inline void faster_destroy(faster_lookups *l)
+{
+    if (l->is_split)
+        split_lookups_destroy(&l->split);
+    else
+        lookups_destroy(&l->whole);
+}
+
+static inline double faster_seconds(faster_lookups *l, size_t count, unsigned threads)
+{
+    return l->is_split ? split_lookups_seconds(&l->split, count, threads) : lookups_seconds(&l->whole, count, threads);
+}
+
+static inline double faster_check(const faster_lookups *l, size_t count)
+{
+    return l->is_split ? split_lookups_check(&l->split, count) : lookups_check(&l->whole, count);
+}
+
+static inline double faster_noise(const faster_lookups *l)
+{
+    return l->is_split ? split_lookups_noise(&l->split) : sqrt(noise_blind_rotate(&l->whole.chosen.families.of[0]));
+}
+
+static inline double faster_model(const faster_lookups *l)
+{
+    return l->is_split ? l->split.chosen.seconds : l->whole.chosen.seconds;
+}
+
+static inline void faster_print(const faster_lookups *l, const char *what)
+{
+    if (l->is_split)
+        split_lookups_print(&l->split.chosen, what);
+    else
+        lookups_print(&l->whole.chosen, what);
 }
 #endif

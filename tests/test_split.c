@@ -16,6 +16,29 @@ typedef struct split_fixture {
     split_keys keys;
 } split_fixture;
 
+/* Written and read again before it is expanded. */
+static merge_key *merge_key_of(const secret_key *secret, uint32_t l, uint32_t bg)
+{
+    const tfhe_params *p = &secret->params;
+    seeded_merge_key *seeded, *again;
+    merge_key *key;
+    writer w;
+    writer_init(&w, 0);
+    assert_ok(seeded_merge_key_create(secret, l, bg, 0, &seeded));
+    seeded_merge_key_write(&w, seeded);
+    seeded_merge_key_destroy(seeded);
+    assert_ok(w.status);
+    assert_int_equal(w.len, merge_seeded_bytes(p, l) + sizeof(seed256));
+    reader cut = {.p = w.p, .len = w.len - 1, .name = "merging key"};
+    assert_refused(seeded_merge_key_read(&cut, p, l, bg, &again), "merging key");
+    reader r = {.p = w.p, .len = w.len, .name = "merging key"};
+    assert_ok(seeded_merge_key_read(&r, p, l, bg, &again));
+    writer_clear(&w);
+    assert_ok(merge_key_create(again, 0, &key));
+    seeded_merge_key_destroy(again);
+    return key;
+}
+
 static void split_fixture_create(split_fixture *f, const tfhe_params *low, const tfhe_params *high, uint32_t l,
                                  uint32_t bg)
 {
@@ -25,7 +48,7 @@ static void split_fixture_create(split_fixture *f, const tfhe_params *low, const
     assert_ok(seeded_eval_key_create(f->secret, 0, NULL, &seeded));
     assert_ok(eval_key_create(seeded, 0, NULL, &f->low));
     seeded_eval_key_destroy(seeded);
-    assert_ok(merge_key_create(f->high.secret, l, bg, 0, &f->merge));
+    f->merge = merge_key_of(f->high.secret, l, bg);
     f->keys = (split_keys){.low = f->low, .high = f->high.eval, .merge = f->merge};
 }
 
@@ -153,7 +176,7 @@ static void test_merge_noise(void **state)
         merge_key *key;
         scratch tmp;
         fixture_create(&f, &p);
-        assert_ok(merge_key_create(f.secret, sets[i].l, sets[i].bg, 0, &key));
+        key = merge_key_of(f.secret, sets[i].l, sets[i].bg);
         assert_ok(scratch_create(merge_scratch(key, 32), &tmp));
         const size_t words = lwe_words(&p);
         uint64_t *merged = calloc((p.k + 1) * p.N, 8), *ct = calloc(words, 8), message[32];
