@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layers that take the same values read them in the same units, so their accumulators have one window: that of the
- * widest. Those of narrower layers are multiplied by an integer to fill it. How wide they are shows when the layers are
- * lowered, so that this is done again with the windows that were found, until all fit. */
+ * widest. Those of narrower layers are multiplied by an integer to fill it: by their step, if each accumulator can have
+ * a cell of its own. How wide they are shows when the layers are lowered, so that this is done again with the windows
+ * that were found, until all fit. */
 #include "nn/lower_priv.h"
 
 #include <inttypes.h>
@@ -44,26 +45,64 @@ void lower_units_need(lower_unit *u, int64_t window)
     if (need > u->need) u->need = need;
 }
 
-/* Cells and steps of the members of a group whose half window is `half`, in units of 2^shift cells at most. */
-static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
+#define LEAST_CELLS 16 /* of a narrow layer among wider ones: the window grows by a part of this to be a multiple */
+
+/* log2 of the step of a layer whose every accumulator has its own cell, in a window that ends at `half`. */
+static unsigned exact_shift(const lower_unit *v, int64_t half)
 {
-    unsigned most_bits = 0;
+    const int64_t cells = v->need > LEAST_CELLS ? v->need : LEAST_CELLS;
+    unsigned shift = 0;
+    while (cells << (shift + 1) <= half && INT64_C(2) << shift <= v->most_multiplier) shift++;
+    return shift;
+}
+
+/* log2 of the fewest cells, at most 2^bits, that have room for an accumulator each; bits: none. */
+static unsigned whole_bits(const lower_unit *v, int64_t half)
+{
+    for (unsigned bits = 1; bits < v->bits; bits++)
+        if (v->need <= INT64_C(1) << bits && half >> bits <= v->most_multiplier && LEAST_CELLS <= 1 << bits)
+            return bits;
+    return v->bits;
+}
+
+/* The half window of a group: what the widest asks for, and a whole number of steps of every layer. */
+static int64_t group_window(const lower_units *u, const circuit *c, size_t group)
+{
+    unsigned shift = 0;
     int64_t half = 2;
     for (size_t i = 0; i < u->layers; i++) {
         if (u->of[i].group != group) continue;
         if (u->of[i].need > half) half = u->of[i].need;
-        if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
+        if (u->of[i].bits > shift) shift = u->of[i].bits;
     }
-    const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
-    half = step << most_bits;
+    for (size_t i = 0; i < u->layers; i++) {
+        if (u->of[i].group != group || u->of[i].bits != 0 || c->layers[i].cells == 0) continue;
+        const unsigned own = exact_shift(&u->of[i], half);
+        if (own > shift) shift = own;
+    }
+    return ((half + (INT64_C(1) << shift) - 1) >> shift) << shift;
+}
+
+/* Step and multiplier of a layer with this half window. */
+static void plan_unit(lower_unit *v, int output, int64_t half)
+{
+    const int64_t fits = half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
+    unsigned shift = exact_shift(v, half);
+    while ((half & ((INT64_C(1) << shift) - 1)) != 0) shift--;
+    v->half_window = half;
+    v->multiplier = (int32_t)(fits < most ? fits : most);
+    v->step = output ? 1 : v->bits == 0 ? INT64_C(1) << shift : half >> whole_bits(v, half);
+    v->aligned = !output && v->step <= v->multiplier;
+    if (v->aligned) v->multiplier = (int32_t)v->step;
+}
+
+static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
+{
+    const int64_t half = group_window(u, c, group);
     for (size_t i = 0; i < u->layers; i++) {
         lower_unit *v = &u->of[i];
         if (v->group != group) continue;
-        const int exact = v->bits == 0 && c->layers[i].cells != 0;
-        const int64_t fits = exact ? 1 : half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
-        v->multiplier = (int32_t)(fits < most ? fits : most);
-        v->half_window = half;
-        v->step = exact || c->layers[i].cells == 0 ? 1 : step << (most_bits - v->bits);
+        plan_unit(v, c->layers[i].cells == 0, half);
         const int64_t cells = half / v->step;
         if (c->layers[i].cells != 0 && cells > CIRCUIT_MAX_CELLS)
             return fail(ANNULUS_ERR_INPUT,

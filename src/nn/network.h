@@ -41,6 +41,8 @@ typedef struct dense_layer {
     circuit_linear linear; /* in place of W, which is NULL: linear.h */
     uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
                           each is its own */
+    double *bound;     /* (2,out) W x lies between them, by what the values are that it is the sums of; tighter than
+                          interval     arithmetic on the sources; NULL: not known */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
     gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
