@@ -1,5 +1,6 @@
 annulus_test(network nn)
 annulus_test(gather nn)
+annulus_test(pair_tree nn)
 annulus_test(random_networks nn)
 annulus_test(shrink nn)
 annulus_test(lower nn)

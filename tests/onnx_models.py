@@ -142,6 +142,30 @@ def waves(seed):
     return m.finish(m.dense(x, 4, 3), 3)
 
 
+def pools(seed):
+    """Largest values: of sums behind their Quant, of quantized values, of both signs, with padding, ceil_mode, and of all."""
+    m = Model(seed, (2, 7, 6))
+    x = m.quant("x", 0.5, 2)
+    x = m.node("MaxPool", [m.conv(x, 2, 3, (3, 3), pads=[1, 1, 1, 1])], kernel_shape=[3, 3], strides=[2, 1], pads=[1, 0, 0, 1])
+    x = m.relu(x, 0.5, 3)
+    x = m.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    x = m.quant(m.conv(x, 3, 3, (2, 2), auto_pad="SAME_UPPER"), 0.5, 3, signed=1)
+    both = m.node("Concat", [m.node("MaxPool", [x], kernel_shape=[2, 2], auto_pad="SAME_LOWER"), x], axis=1)
+    y = m.node("Flatten", [m.node("GlobalMaxPool", [both])])
+    z = m.node("ReduceMax", [x], axes=[2, 3], keepdims=0)
+    return m.finish(m.dense(m.node("Concat", [y, z], axis=1), 9, 3), 3)
+
+
+def pools_of_one_dimension(seed):
+    m = Model(seed, (2, 17))
+    x = m.quant("x", 0.5, 2)
+    x = m.quant(m.node("Tanh", [m.node("MaxPool", [m.conv(x, 2, 3, (3,), pads=[1, 1])], kernel_shape=[3], dilations=[2])]), 0.25, 3, signed=1)
+    x = m.node("MaxPool", [x], kernel_shape=[5], strides=[1], pads=[2, 2])
+    x = m.node("MaxPool", [m.node("Add", [x, x])], kernel_shape=[2], strides=[2])
+    x = m.relu(m.conv(x, 3, 2, (2,)))
+    return m.finish(m.dense(m.node("Flatten", [x]), 10, 3), 3)
+
+
 def cifar_size(seed):
     """20,544 look-ups on 32 x 32 x 3 values."""
     m = Model(seed, (3, 32, 32))
@@ -153,7 +177,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, pools, pools_of_one_dimension]
 
 
 # ---- meaning ----
@@ -167,10 +191,14 @@ def windows(x, a, kernel):
     """Padded x (channels, ...), its mask, and the windows' corners."""
     rank = len(kernel)
     strides, dilations = a.get("strides", [1] * rank), a.get("dilations", [1] * rank)
-    pads = a.get("pads", [0] * 2 * rank)
+    pads = list(a.get("pads", [0] * 2 * rank))
     mode = a.get("auto_pad", b"NOTSET").decode()
     if mode.startswith("SAME"):
         pads = same_pads(mode, x.shape[1:], kernel, strides, dilations)
+    for i in range(rank if a.get("ceil_mode", 0) else 0):
+        last = x.shape[1 + i] + pads[i] + pads[rank + i] - dilations[i] * (kernel[i] - 1) - 1
+        if last % strides[i] and last - last % strides[i] + strides[i] < x.shape[1 + i] + pads[i]:
+            pads[rank + i] += strides[i] - last % strides[i]
     around = [(0, 0)] + [(pads[i], pads[rank + i]) for i in range(rank)]
     padded, mask = np.pad(x, around), np.pad(np.ones(x.shape), around)
     counts = [(padded.shape[1 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(rank)]
@@ -202,6 +230,16 @@ def average(x, a):
         axes = tuple(range(1, x.ndim))
         n = np.prod(kernel) if a.get("count_include_pad", 0) else take(mask, corner)[0].sum()
         out[(slice(None),) + corner] = take(padded, corner).sum(axis=axes) / n
+    return out
+
+
+def largest(x, a):
+    kernel = a["kernel_shape"]
+    padded, mask, counts, take = windows(x, a, kernel)
+    out = np.zeros([x.shape[0]] + counts)
+    for corner in np.ndindex(*counts):
+        part = np.where(take(mask, corner) > 0, take(padded, corner), -np.inf)
+        out[(slice(None),) + corner] = part.max(axis=tuple(range(1, x.ndim)))
     return out
 
 
@@ -244,6 +282,9 @@ def apply(model, sample):
             "Quant": lambda: quant(x, i[1], i[2], i[3], a),
             "Conv": lambda: conv(x, i[1], a) + (channels(i[2], x) if len(i) > 2 else 0),
             "AveragePool": lambda: average(x, a),
+            "MaxPool": lambda: largest(x, a),
+            "GlobalMaxPool": lambda: x.max(axis=tuple(range(1, x.ndim)), keepdims=True),
+            "ReduceMax": lambda: x.max(axis=tuple(range(1, x.ndim))),
             "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
             "Gemm": lambda: i[1] @ x + i[2],
             "MatMul": lambda: x @ i[1],

@@ -103,7 +103,7 @@ static void test_narrow_layers_have_small_tables(void **state)
 static void test_common_factors_go(void **state)
 {
     (void)state;
-    network *n = branches(1), *m = branches(6);
+    network *n = branches(1), *m = branches(4);
     circuit *c = lowered(n, 0), *d = lowered(m, 0);
     assert_memory_equal(c->digest, d->digest, sizeof c->digest);
     circuit_destroy(c), circuit_destroy(d);

@@ -45,53 +45,74 @@ void lower_units_need(lower_unit *u, int64_t window)
     if (need > u->need) u->need = need;
 }
 
-#define LEAST_CELLS 16 /* of a narrow layer among wider ones: the window grows by a part of this to be a multiple */
+/* Of a layer beside wider ones: the window grows by a part of this to be a multiple of its step. */
+#define LEAST_CELLS 16
 
-/* log2 of the step of a layer whose every accumulator has its own cell, in a window that ends at `half`. */
-static unsigned exact_shift(const lower_unit *v, int64_t half)
+static int64_t cells_of(const lower_unit *v)
 {
-    const int64_t cells = v->need > LEAST_CELLS ? v->need : LEAST_CELLS;
-    unsigned shift = 0;
-    while (cells << (shift + 1) <= half && INT64_C(2) << shift <= v->most_multiplier) shift++;
-    return shift;
+    return v->need > LEAST_CELLS ? v->need : LEAST_CELLS;
 }
 
 /* log2 of the fewest cells, at most 2^bits, that have room for an accumulator each; bits: none. */
 static unsigned whole_bits(const lower_unit *v, int64_t half)
 {
     for (unsigned bits = 1; bits < v->bits; bits++)
-        if (v->need <= INT64_C(1) << bits && half >> bits <= v->most_multiplier && LEAST_CELLS <= 1 << bits)
-            return bits;
+        if (cells_of(v) <= INT64_C(1) << bits && half >> bits <= v->most_multiplier) return bits;
     return v->bits;
 }
 
-/* The half window of a group: what the widest asks for, and a whole number of steps of every layer. */
+/* The step of a layer whose every accumulator has its own cell: the divisor of the window that leaves it the widest
+ * cells. Those of even ones are narrower by a unit (circuit_half_window). */
+static int64_t exact_step(const lower_unit *v, int64_t half)
+{
+    int64_t best = 1;
+    for (int64_t step = 2; step <= half / cells_of(v) && step <= v->most_multiplier; step++)
+        if (half % step == 0 && step - (step % 2 == 0) > best - (best % 2 == 0)) best = step;
+    return best;
+}
+
+/* The window, widened to a multiple of an odd step for each layer without rounding that is narrower than another, by
+ * falling need, each a multiple of the one before. */
+static int64_t exact_window(const lower_units *u, const circuit *c, size_t group, int64_t half)
+{
+    int64_t step = 1;
+    for (int64_t last = INT64_MAX;;) {
+        const lower_unit *next = NULL;
+        for (size_t i = 0; i < u->layers; i++) {
+            const lower_unit *v = &u->of[i];
+            if (v->group == group && c->layers[i].cells != 0 && v->need < last &&
+                (next == NULL || v->need > next->need))
+                next = v;
+        }
+        if (next == NULL) break;
+        last = next->need;
+        const int64_t times = half / step / cells_of(next);
+        if (times > 1) step *= times - (times % 2 == 0);
+    }
+    return (half + step - 1) / step * step;
+}
+
+/* The half window of a group: what the widest asks for, and a whole number of steps. */
 static int64_t group_window(const lower_units *u, const circuit *c, size_t group)
 {
-    unsigned shift = 0;
+    unsigned most_bits = 0;
     int64_t half = 2;
     for (size_t i = 0; i < u->layers; i++) {
         if (u->of[i].group != group) continue;
         if (u->of[i].need > half) half = u->of[i].need;
-        if (u->of[i].bits > shift) shift = u->of[i].bits;
+        if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
     }
-    for (size_t i = 0; i < u->layers; i++) {
-        if (u->of[i].group != group || u->of[i].bits != 0 || c->layers[i].cells == 0) continue;
-        const unsigned own = exact_shift(&u->of[i], half);
-        if (own > shift) shift = own;
-    }
-    return ((half + (INT64_C(1) << shift) - 1) >> shift) << shift;
+    if (most_bits == 0) return exact_window(u, c, group, half);
+    return ((half + (INT64_C(1) << most_bits) - 1) >> most_bits) << most_bits;
 }
 
 /* Step and multiplier of a layer with this half window. */
 static void plan_unit(lower_unit *v, int output, int64_t half)
 {
     const int64_t fits = half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
-    unsigned shift = exact_shift(v, half);
-    while ((half & ((INT64_C(1) << shift) - 1)) != 0) shift--;
     v->half_window = half;
     v->multiplier = (int32_t)(fits < most ? fits : most);
-    v->step = output ? 1 : v->bits == 0 ? INT64_C(1) << shift : half >> whole_bits(v, half);
+    v->step = output ? 1 : v->bits == 0 ? exact_step(v, half) : half >> whole_bits(v, half);
     v->aligned = !output && v->step <= v->multiplier;
     if (v->aligned) v->multiplier = (int32_t)v->step;
 }

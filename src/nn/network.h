@@ -90,6 +90,9 @@ int network_is_dense(const network *n);
 #define NETWORK_MAX_FACTOR 64
 annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
     __attribute__((warn_unused_result));
+/* The same of any sources; 0: there is no such number. */
+int network_common_unit(const network *n, const uint32_t *sources, size_t count, int32_t factors[NETWORK_MAX_LAYERS],
+                        double *unit);
 /* Shapes fit, scales are positive and finite, weights fit their bits, every layer is on the way to the scores. */
 annulus_status network_check(const network *n) __attribute__((warn_unused_result));
 /* Real outputs of one raw sample x (inputs) -> y (outputs): the definition, slow and plain. */
