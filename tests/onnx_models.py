@@ -1,4 +1,6 @@
 """Models in the QONNX dialect with random weights, and what they mean, in numpy: for check_tensors and make_corpus."""
+from functools import reduce
+
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -166,6 +168,47 @@ def pools_of_one_dimension(seed):
     return m.finish(m.dense(m.node("Flatten", [x]), 10, 3), 3)
 
 
+def pairs(seed):
+    """Of two encrypted values: the larger and the smaller, with constants too, products, squares, of channels and all."""
+    m = Model(seed, (2, 3, 3))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (2, 2)))
+    b = m.quant(m.conv(x, 2, 2, (2, 2)), 0.5, 3, signed=1)
+    largest = m.node("Max", [a, b, m.constant(0.5), m.node("Add", [a, b])])
+    smallest = m.node("Min", [m.constant([[[1]], [[0.5]]]), b, a])
+    of_channels = m.node("Mul", [b, m.node("GlobalMaxPool", [a])])
+    square = m.quant(m.node("Pow", [m.conv(x, 2, 2, (2, 2)), m.constant(2)]), 0.5, 2)
+    product = m.node("Mul", [m.node("Add", [a, m.constant(1)]), m.quant(largest, 0.25, 4)])
+    above = m.quant(m.node("Max", [b, m.constant(0)]), 0.5, 3)
+    both = m.node("Concat", [largest, smallest, of_channels, square, product, m.node("Mul", [b, b]), above], axis=1)
+    return m.finish(m.dense(m.node("Flatten", [both]), 14 * 4, 3), 3)
+
+
+def choices(seed):
+    """Comparisons of values on one grid and of sums, with constants on either side; choices of values and constants."""
+    m = Model(seed, (2, 3, 3))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (2, 2)))
+    b = m.quant(m.conv(x, 2, 2, (2, 2)), 0.5, 3, signed=1)
+    greater = m.node("Greater", [m.conv(x, 2, 2, (2, 2)), m.constant(0.3)])
+    less = m.quant(m.node("Cast", [m.node("Less", [a, b])], to=TensorProto.FLOAT), 1, 1)
+    parts = [m.node("Where", [m.node("GreaterOrEqual", [a, b]), a, b]),
+             m.node("Where", [greater, b, m.constant(-0.5)]),
+             m.node("Where", [m.node("LessOrEqual", [m.constant(0.5), a]), m.constant(-1), m.constant(2)]),
+             m.node("Cast", [m.node("Equal", [a, b])], to=TensorProto.FLOAT),
+             m.node("Mul", [b, less]),
+             m.node("Cast", [m.node("Less", [b, m.constant(0)])], to=TensorProto.FLOAT)]
+    return m.finish(m.dense(m.node("Flatten", [m.node("Concat", parts, axis=1)]), 12 * 4, 3), 3)
+
+
+def dense_pairs(seed):
+    """No convolution: what a chain of layers has no name for."""
+    m = Model(seed, (6,))
+    x = m.quant("x", 0.5, 2)
+    a, b = m.relu(m.dense(x, 6, 5)), m.relu(m.dense(x, 6, 5))
+    return m.finish(m.dense(m.relu(m.dense(m.node("Max", [a, b]), 5, 4)), 4, 3), 3)
+
+
 def cifar_size(seed):
     """20,544 look-ups on 32 x 32 x 3 values."""
     m = Model(seed, (3, 32, 32))
@@ -177,7 +220,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, pools, pools_of_one_dimension]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, pools, pools_of_one_dimension, pairs, choices, dense_pairs]
 
 
 # ---- meaning ----
@@ -295,6 +338,16 @@ def apply(model, sample):
             "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
             * channels(i[1], x) + channels(i[2], x),
             "Relu": lambda: np.maximum(x, 0),
+            "Max": lambda: reduce(np.maximum, i),
+            "Min": lambda: reduce(np.minimum, i),
+            "Pow": lambda: x ** i[1],
+            "Greater": lambda: x > i[1],
+            "GreaterOrEqual": lambda: x >= i[1],
+            "Less": lambda: x < i[1],
+            "LessOrEqual": lambda: x <= i[1],
+            "Equal": lambda: x == i[1],
+            "Where": lambda: np.where(x, i[1], i[2]),
+            "Cast": lambda: x.astype(np.float64),
             "ReduceMean": lambda: x.mean(axis=tuple(range(1, x.ndim))),
             "Squeeze": lambda: np.squeeze(x, axis=tuple(k - 1 if k > 0 else k for k in i[1])),
             "Sin": lambda: np.sin(x),

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,6 +109,56 @@ static annulus_status carry_scales(const Onnx__NodeProto *node, const onnx_tenso
     return ANNULUS_OK;
 }
 
+/* Whether an output of outer takes values of x that have different scales. */
+static int mixes_scales(const onnx_tensor *x, const circuit_linear *outer)
+{
+    for (size_t k = 0; k < outer->blocks_count; k++) {
+        const linear_block *b = &outer->blocks[k];
+        for (size_t p = 0; p < b->places; p++) {
+            double scale = 0;
+            for (size_t tap = 0; tap < b->taps; tap++) {
+                const uint32_t from = b->from[p * b->taps + tap];
+                if (from == LINEAR_NOTHING) continue;
+                if (scale != 0 && scale != x->scale[from]) return 1;
+                scale = x->scale[from];
+            }
+        }
+    }
+    return 0;
+}
+
+#define MOST_RATIO 4096 /* of scales */
+#define SAME 1e-6       /* relative, of scales that were rounded to single precision */
+
+/* by (x->count) <- integers in the ratio of the scales, the least of which is `parts`; 0: they are not so. */
+static int scale_ratios(const onnx_tensor *x, double least, int32_t parts, int32_t *by)
+{
+    for (size_t o = 0; o < x->count; o++) {
+        const double times = x->scale[o] / least * parts, whole = rint(times);
+        if (whole > MOST_RATIO || fabs(times - whole) > SAME * whole) return 0;
+        by[o] = (int32_t)whole;
+    }
+    return 1;
+}
+
+/* Gives x, whose scales are multiples of some number, that one as its scale; else leaves it as it is. */
+static annulus_status one_scale(const Onnx__NodeProto *node, onnx_tensor *x)
+{
+    double least = x->scale[0];
+    int32_t parts = 1;
+    void *p;
+    for (size_t o = 0; o < x->count; o++) least = fmin(least, x->scale[o]);
+    TRY(mem_create(x->count, sizeof(int32_t), "factors", &p));
+    while (parts <= NETWORK_MAX_FACTOR && !scale_ratios(x, least, parts, p)) parts++;
+    annulus_status st = ANNULUS_OK;
+    if (parts <= NETWORK_MAX_FACTOR) {
+        st = onnx_tensor_multiply(node, x, p);
+        for (size_t o = 0; o < x->count; o++) x->scale[o] = least / parts;
+    }
+    mem_free(p);
+    return st;
+}
+
 static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_tensor *x)
 {
     if (x->stage == ONNX_RAW)
@@ -117,10 +168,10 @@ static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_t
     return ANNULUS_OK;
 }
 
-annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
-                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                            size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
 {
-    annulus_status st = expression_check(node, x);
+    annulus_status st = ANNULUS_OK;
     y->stage = ONNX_LINEAR;
     y->sources_count = x->sources_count;
     y->in = x->in;
@@ -134,6 +185,22 @@ annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const
     if (st == ANNULUS_OK) st = gather_compose(outer, &x->linear, x->count, &y->linear);
     if (st == ANNULUS_OK) st = charge(t, &y->linear, 0);
     linear_clear(outer);
+    return st;
+}
+
+annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+{
+    onnx_tensor alike = {.name = x->name};
+    annulus_status st = expression_check(node, x);
+    const int mixed = st == ANNULUS_OK && mixes_scales(x, outer);
+    if (mixed) st = onnx_tensor_copy(t, x, &alike);
+    if (st == ANNULUS_OK && mixed) st = one_scale(node, &alike);
+    if (st == ANNULUS_OK)
+        st = apply(t, node, mixed ? &alike : x, outer, rank, dims, op, y);
+    else
+        linear_clear(outer);
+    onnx_tensor_clear(&alike);
     return st;
 }
 

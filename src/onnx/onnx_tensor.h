@@ -58,6 +58,9 @@ annulus_status onnx_tensor_choose(onnx_net *t, const Onnx__NodeProto *node, cons
  */
 annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_tensor *x)
     __attribute__((warn_unused_result));
+/* y <- the parts (count) one behind the other, as one dimension; they are used up. */
+annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
+    __attribute__((warn_unused_result));
 /* Sums times by[o], any integers but 0: of one channel the same. */
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
     __attribute__((warn_unused_result));
@@ -82,7 +85,8 @@ annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t
 /* Of a node whose first tensor among its inputs is x: y, whose name is set. Listed in onnx_chain.c. */
 onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
     onnx_tensor_max_pool, onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat,
-    onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice;
+    onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice, onnx_tensor_compare,
+    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_cast;
 
 /* ---- onnx_tensor_linear.c ---- */
 /* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a Reduce... over all positions, and the
@@ -95,7 +99,14 @@ annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tenso
 annulus_status onnx_tensor_grid(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, double *grid)
     __attribute__((warn_unused_result));
 /* y (x->count) <- x, a copy that is used up, where it is positive, else 0; exact. */
-annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, onnx_tensor *y)
+annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, const char *op,
+                                    onnx_tensor *y) __attribute__((warn_unused_result));
+/* One look-up a value of sums x, used up, as amplitude*act, quantized by q. op: what it is called. */
+annulus_status onnx_tensor_exact(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, activation act,
+                                 double amplitude, const quantizer *q, const char *op, onnx_tensor *y)
+    __attribute__((warn_unused_result));
+/* The quantizer of integers from 0 to most, times scale. */
+annulus_status onnx_tensor_counter(const Onnx__NodeProto *node, double scale, double most, quantizer *out)
     __attribute__((warn_unused_result));
 /* Real bounds of value o of x. */
 double onnx_tensor_least(const onnx_tensor *x, size_t o);
@@ -108,6 +119,26 @@ static inline int onnx_tensor_rises(const onnx_tensor *x)
 {
     return x->stage != ONNX_ACTIVATED || activation_is_monotone(x->act);
 }
+
+/* ---- onnx_tensor_pair.c: of two encrypted values ---- */
+/* An input of a node: a tensor, or a constant. */
+typedef struct onnx_operand {
+    const onnx_tensor *x;
+    const onnx_constant *k; /* NULL: the tensor */
+} onnx_operand;
+annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_operand *out)
+    __attribute__((warn_unused_result));
+/* y <- a * b, exact; copies of one shape that are used up. */
+annulus_status onnx_tensor_product(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *a, onnx_tensor *b,
+                                   onnx_tensor *y) __attribute__((warn_unused_result));
+/* y <- x in this shape, to which it is broadcast. */
+annulus_status onnx_tensor_expand(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank,
+                                  const size_t *dims, onnx_tensor *y) __attribute__((warn_unused_result));
+/* dims (rank): widened to the shape that it and x are broadcast to. */
+annulus_status onnx_tensor_common_shape(const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank, size_t *dims)
+    __attribute__((warn_unused_result));
+/* Whether Quants alone take the value that node makes. */
+int onnx_tensor_feeds_quants(const onnx_net *t, const Onnx__NodeProto *node);
 
 /* ---- onnx_tensor_max.c ---- */
 /* y <- the largest values of the windows of x, quantized; takes x->pool. */

@@ -132,6 +132,9 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     const size_t first = onnx_tensor_find(t, node->input[0]) == x ? 0 : 1;
     const onnx_tensor *other = onnx_tensor_find(t, node->input[1 - first]);
     const onnx_constant *k;
+    if (other != NULL && op == 'M') return onnx_tensor_mul(t, node, x, y);
+    if (other != NULL && op == 'D')
+        return onnx_node_fail(node, "a quotient of two encrypted values is not supported: only one by constants");
     TRY(stage_check(node, x));
     TRY(onnx_tensor_copy(t, x, y));
     if (other == NULL) {
@@ -140,7 +143,6 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
         TRY(onnx_node_constant(t->g, node, 1 - first, &k));
         return with_constant(t, node, k, y);
     }
-    if (op == 'M' || op == 'D') return onnx_node_fail(node, "products of two encrypted values are not supported");
     onnx_tensor copy = {.name = y->name};
     annulus_status st = onnx_tensor_copy(t, other, &copy);
     if (st == ANNULUS_OK) st = onnx_tensor_add(t, node, op == 'S' ? -1 : 1, y, &copy);
@@ -281,6 +283,20 @@ annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, con
     return ANNULUS_OK;
 }
 
+/* Whether every value of x is one of the quantizer's. */
+static int changes_nothing(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q)
+{
+    double grid;
+    int32_t least, most;
+    int same = onnx_tensor_grid(t, node, x, &grid) == ANNULUS_OK &&
+               fabs(grid / q->scale - rint(grid / q->scale)) < SAME && rint(grid / q->scale) >= 1;
+    quantizer_range(q, &least, &most);
+    for (size_t o = 0; same && o < x->count; o++)
+        same = onnx_tensor_least(x, o) >= (least - q->zero - 0.5) * q->scale &&
+               onnx_tensor_most(x, o) <= (most - q->zero + 0.5) * q->scale;
+    return same;
+}
+
 /* The largest of sums that are quantized is the largest of them quantized. */
 static annulus_status quantized_pool(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q,
                                      onnx_tensor *y)
@@ -298,8 +314,10 @@ annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const
     int32_t least, most;
     if (onnx_tensor_find(t, node->input[0]) != x)
         return onnx_node_fail(node, "its first input must be the value to quantize");
-    if (x->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
     TRY(quantizer_of(t, node, &q));
+    if (x->stage == ONNX_QUANTIZED && changes_nothing(t, node, x, &q)) return onnx_tensor_copy(t, x, y);
+    if (x->stage == ONNX_QUANTIZED)
+        return onnx_node_fail(node, "its input is quantized already, in another way: leave out one of the two");
     q.scale /= x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
     if (x->pool.channels != 0) return quantized_pool(t, node, x, &q, y);
     if (x->stage != ONNX_RAW) return onnx_tensor_look_up(t, node, x, &q, y);

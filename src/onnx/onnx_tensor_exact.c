@@ -72,34 +72,28 @@ annulus_status onnx_tensor_grid(const onnx_net *t, const Onnx__NodeProto *node, 
     return ANNULUS_OK;
 }
 
-/* The quantizer of integers from 0 to most. */
-static annulus_status counter(const Onnx__NodeProto *node, double scale, double most, quantizer *out)
+annulus_status onnx_tensor_counter(const Onnx__NodeProto *node, double scale, double most, quantizer *out)
 {
     *out = (quantizer){.scale = scale, .bits = 1};
     while (out->bits <= 16 && exp2(out->bits) - 1 < most) out->bits++;
     if (out->bits <= 16) return ANNULUS_OK;
-    return onnx_node_fail(node,
-                          "it gives integers up to %.0f, 65535 are possible: put a Quant node of fewer bits in front "
-                          "of it",
-                          most);
+    return onnx_node_fail(
+        node, "it gives integers up to %.0f, 65535 are possible: put a Quant node of fewer bits in front of it", most);
 }
 
-/* One look-up a value; values of x->dims[0] parts have a range for each part. */
-static annulus_status look_up(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, activation act,
-                              double amplitude, const quantizer *q, size_t parts, const char *op, onnx_tensor *y)
+annulus_status onnx_tensor_exact(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, activation act,
+                                 double amplitude, const quantizer *q, const char *op, onnx_tensor *y)
 {
-    const size_t dims[] = {parts, x->count / parts};
     x->stage = ONNX_ACTIVATED;
     x->act = act;
     x->amplitude = amplitude;
-    x->rank = 2;
-    memcpy(x->dims, dims, sizeof dims);
     x->op[0] = 0;
     onnx_tensor_name(x, op);
     return onnx_tensor_look_up(t, node, x, q, y);
 }
 
-annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, onnx_tensor *y)
+annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, const char *op,
+                                    onnx_tensor *y)
 {
     double grid, most = 0;
     quantizer q;
@@ -110,8 +104,11 @@ annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, on
         x->scale[o] = 1;
         x->bias[o] /= scale;
     }
-    TRY(counter(node, grid / scale, floor(most / grid + 0.5), &q));
-    TRY(look_up(t, node, x, ACTIVATION_RELU, scale, &q, 1, "max", y));
+    TRY(onnx_tensor_counter(node, grid / scale, floor(most / grid + 0.5), &q));
+    x->rank = 2; /* one channel: one table for all */
+    x->dims[0] = 1;
+    x->dims[1] = x->count;
+    TRY(onnx_tensor_exact(t, node, x, ACTIVATION_RELU, scale, &q, op, y));
     y->rank = 1;
     y->dims[0] = y->count;
     return ANNULUS_OK;

@@ -111,7 +111,7 @@ static annulus_status level_look_ups(extreme *e, uint32_t level, const char *nam
     if (st == ANNULUS_OK) st = nodes_values(e, b, count, &second);
     if (st == ANNULUS_OK) st = onnx_tensor_add(e->t, e->node, -1, &first, &second);
     e->look_ups[level - 1].name = name;
-    if (st == ANNULUS_OK) st = onnx_tensor_positive(e->t, e->node, &first, &e->look_ups[level - 1]);
+    if (st == ANNULUS_OK) st = onnx_tensor_positive(e->t, e->node, &first, "max", &e->look_ups[level - 1]);
     onnx_tensor_clear(&first);
     onnx_tensor_clear(&second);
     mem_free(p);
@@ -266,4 +266,127 @@ annulus_status onnx_tensor_max_pool(onnx_net *t, const Onnx__NodeProto *node, co
     y->pool_rank = windows.pool_rank;
     memcpy(y->pool_dims, windows.pool_dims, sizeof windows.pool_dims);
     return ANNULUS_OK;
+}
+
+/* ---- Max and Min ------------------------------------------------------------------------------------------------ */
+
+/* Max or Min of all constants among the inputs, broadcast to y: k (y->count); *any 0: there is none. */
+static annulus_status constants_read(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *y, int32_t sign,
+                                     double *k, int *any)
+{
+    *any = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        onnx_operand in;
+        TRY(onnx_tensor_operand(t, node, i, &in));
+        if (in.k == NULL) continue;
+        TRY(onnx_tensor_broadcast(node, y, in.k));
+        for (size_t o = 0; o < y->count; o++) {
+            const double v = (double)in.k->f[onnx_tensor_index(y, in.k, o)];
+            k[o] = !*any || sign * v > sign * k[o] ? v : k[o];
+        }
+        *any = 1;
+    }
+    return ANNULUS_OK;
+}
+
+/* y <- the larger (sign -1: smaller) of y and constants k: k + sign*relu(sign*(y - k)). */
+static annulus_status with_constants(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, const double *k,
+                                     onnx_tensor *y)
+{
+    onnx_tensor above = {.name = y->name};
+    const size_t rank = y->rank;
+    size_t dims[ONNX_RANK_MAX];
+    void *p;
+    memcpy(dims, y->dims, sizeof dims);
+    TRY(mem_create(y->count, sizeof(int32_t), "signs", &p));
+    for (size_t o = 0; o < y->count; o++) {
+        y->bias[o] = sign * (y->bias[o] - k[o]);
+        ((int32_t *)p)[o] = sign;
+    }
+    annulus_status st = onnx_tensor_multiply(node, y, p);
+    if (st == ANNULUS_OK) st = onnx_tensor_positive(t, node, y, sign > 0 ? "max" : "min", &above);
+    if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, &above, p);
+    for (size_t o = 0; st == ANNULUS_OK && o < above.count; o++) above.bias[o] = k[o];
+    mem_free(p);
+    onnx_tensor_clear(y);
+    above.stage = ONNX_LINEAR;
+    above.rank = rank;
+    memcpy(above.dims, dims, sizeof dims);
+    *y = above;
+    return st;
+}
+
+#define INPUTS_MAX 8u
+
+/* The largest (sign -1: smallest) of count parts of one shape, which are used up. */
+static annulus_status parts_join(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *parts, size_t count,
+                                 int32_t sign, size_t rank, const size_t *dims, onnx_tensor *y)
+{
+    const size_t each = parts[0].count;
+    onnx_tensor all = {.name = y->name};
+    pair_tree tree = {.values = count * each};
+    void *p = NULL;
+    annulus_status st = onnx_tensor_stack(t, parts, count, &all);
+    if (st == ANNULUS_OK) st = mem_create(each, sizeof(uint32_t), "values", &p);
+    for (size_t o = 0; st == ANNULUS_OK && o < each; o++) {
+        uint32_t nodes[INPUTS_MAX], at[INPUTS_MAX];
+        for (size_t k = 0; k < count; k++) nodes[k] = (uint32_t)(k * each + o), at[k] = (uint32_t)k;
+        st = pair_tree_join(&tree, nodes, at, count, (uint32_t *)p + o);
+    }
+    if (st == ANNULUS_OK) st = trees_apply(t, node, &all, &tree, p, sign, rank, dims, y);
+    onnx_tensor_clear(&all);
+    pair_tree_clear(&tree);
+    mem_free(p);
+    return st;
+}
+
+/* y <- the largest (sign -1: smallest) of the tensors among the inputs, in the shape that all are broadcast to. */
+static annulus_status of_tensors(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int32_t sign,
+                                 onnx_tensor *y)
+{
+    onnx_tensor parts[INPUTS_MAX] = {{0}};
+    size_t dims[ONNX_RANK_MAX], count = 0;
+    annulus_status st = ANNULUS_OK;
+    memcpy(dims, x->dims, sizeof dims);
+    for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
+        const onnx_tensor *in = onnx_tensor_find(t, node->input[i]);
+        if (in != NULL) st = onnx_tensor_common_shape(node, in, x->rank, dims);
+    }
+    for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
+        const onnx_tensor *in = onnx_tensor_find(t, node->input[i]);
+        if (in == NULL) continue;
+        parts[count].name = y->name;
+        st = onnx_tensor_expand(t, node, in, x->rank, dims, &parts[count++]);
+    }
+    if (st == ANNULUS_OK) st = parts_join(t, node, parts, count, sign, x->rank, dims, y);
+    for (size_t k = 0; k < count; k++) onnx_tensor_clear(&parts[k]);
+    return st;
+}
+
+/* y <- relu(y), for a Quant to come, or the larger of y and k. */
+static annulus_status above_constants(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, const double *k,
+                                      onnx_tensor *y)
+{
+    int zero = sign > 0 && onnx_tensor_feeds_quants(t, node);
+    for (size_t o = 0; o < y->count; o++) zero &= k[o] == 0;
+    if (!zero) return with_constants(t, node, sign, k, y);
+    y->stage = ONNX_ACTIVATED;
+    y->act = ACTIVATION_RELU;
+    y->amplitude = 1;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_max(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    const int32_t sign = node->op_type[1] == 'a' ? 1 : -1; /* Max or Min */
+    size_t tensors = 0;
+    int any = 0;
+    void *p;
+    for (size_t i = 0; i < node->n_input; i++) tensors += onnx_tensor_find(t, node->input[i]) != NULL;
+    TRY(tensors == 1 ? onnx_tensor_expand(t, node, x, x->rank, x->dims, y) : of_tensors(t, node, x, sign, y));
+    TRY(mem_create(y->count, sizeof(double), "constants", &p));
+    annulus_status st = constants_read(t, node, y, sign, p, &any);
+    if (st == ANNULUS_OK && any) st = above_constants(t, node, sign, p, y);
+    mem_free(p);
+    return st;
 }

@@ -243,6 +243,21 @@ static annulus_status join_part(const onnx_net *t, onnx_tensor *y, onnx_tensor *
     return ANNULUS_OK;
 }
 
+annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
+{
+    size_t all = 0, first = 0;
+    for (size_t i = 0; i < count; i++) all += parts[i].count;
+    y->stage = ONNX_QUANTIZED;
+    TRY(onnx_tensor_create(y, 1, &all));
+    for (size_t i = 0; i < count; i++) {
+        parts[i].rank = 1;
+        parts[i].dims[0] = parts[i].count;
+        TRY(join_part(t, y, &parts[i], 0, first));
+        first += parts[i].count;
+    }
+    return ANNULUS_OK;
+}
+
 /* The tensor that input i names fits y along all other axes. */
 static annulus_status part_find(const onnx_net *t, const Onnx__NodeProto *node, size_t i, size_t axis,
                                 const onnx_tensor *y, const onnx_tensor **out)
