@@ -8,17 +8,19 @@ int main(int argc, char **argv)
 {
     const uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000,
                    first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    size_t differ = 0, layers = 0, look_ups = 0, blocks = 0, shared = 0;
+    size_t differ = 0, layers = 0, look_ups = 0, blocks = 0, shared = 0, pairs = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
         const graph_result r = graph_run(seed);
-        layers += r.layers, look_ups += r.look_ups, blocks += r.blocks, shared += r.shared;
+        layers += r.layers, look_ups += r.look_ups, blocks += r.blocks, shared += r.shared, pairs += r.pairs;
         if (r.network && r.simulated && r.encrypted) continue;
         differ++;
         fprintf(stderr, "seed %llu: differs%s%s%s\n", (unsigned long long)seed, r.network ? "" : " from the network",
                 r.simulated ? "" : " simulated", r.encrypted ? "" : " encrypted");
     }
-    fprintf(stderr, "%zu layers of %zu matrices, %zu look-ups; values that several layers take: %zu times\n", layers,
-            blocks, look_ups, shared);
+    fprintf(stderr,
+            "%zu layers of %zu matrices, %zu look-ups; values that several layers take: %zu times; products and "
+            "comparisons: %zu layers\n",
+            layers, blocks, look_ups, shared, pairs);
     printf("%zu\n", differ);
     return 0;
 }

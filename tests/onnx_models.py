@@ -1,4 +1,6 @@
 """Models in the QONNX dialect with random weights, and what they mean, in numpy: for check_tensors and make_corpus."""
+from functools import reduce
+
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -142,6 +144,71 @@ def waves(seed):
     return m.finish(m.dense(x, 4, 3), 3)
 
 
+def pools(seed):
+    """Largest values: of sums behind their Quant, of quantized values, of both signs, with padding, ceil_mode, and of all."""
+    m = Model(seed, (2, 7, 6))
+    x = m.quant("x", 0.5, 2)
+    x = m.node("MaxPool", [m.conv(x, 2, 3, (3, 3), pads=[1, 1, 1, 1])], kernel_shape=[3, 3], strides=[2, 1], pads=[1, 0, 0, 1])
+    x = m.relu(x, 0.5, 3)
+    x = m.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    x = m.quant(m.conv(x, 3, 3, (2, 2), auto_pad="SAME_UPPER"), 0.5, 3, signed=1)
+    both = m.node("Concat", [m.node("MaxPool", [x], kernel_shape=[2, 2], auto_pad="SAME_LOWER"), x], axis=1)
+    y = m.node("Flatten", [m.node("GlobalMaxPool", [both])])
+    z = m.node("ReduceMax", [x], axes=[2, 3], keepdims=0)
+    return m.finish(m.dense(m.node("Concat", [y, z], axis=1), 9, 3), 3)
+
+
+def pools_of_one_dimension(seed):
+    m = Model(seed, (2, 17))
+    x = m.quant("x", 0.5, 2)
+    x = m.quant(m.node("Tanh", [m.node("MaxPool", [m.conv(x, 2, 3, (3,), pads=[1, 1])], kernel_shape=[3], dilations=[2])]), 0.25, 3, signed=1)
+    x = m.node("MaxPool", [x], kernel_shape=[5], strides=[1], pads=[2, 2])
+    x = m.node("MaxPool", [m.node("Add", [x, x])], kernel_shape=[2], strides=[2])
+    x = m.relu(m.conv(x, 3, 2, (2,)))
+    return m.finish(m.dense(m.node("Flatten", [x]), 10, 3), 3)
+
+
+def pairs(seed):
+    """Of two encrypted values: the larger and the smaller, with constants too, products, squares, of channels and all."""
+    m = Model(seed, (2, 3, 3))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (2, 2)))
+    b = m.quant(m.conv(x, 2, 2, (2, 2)), 0.5, 3, signed=1)
+    largest = m.node("Max", [a, b, m.constant(0.5), m.node("Add", [a, b])])
+    smallest = m.node("Min", [m.constant([[[1]], [[0.5]]]), b, a])
+    of_channels = m.node("Mul", [b, m.node("GlobalMaxPool", [a])])
+    square = m.quant(m.node("Pow", [m.conv(x, 2, 2, (2, 2)), m.constant(2)]), 0.5, 2)
+    product = m.node("Mul", [m.node("Add", [a, m.constant(1)]), m.quant(largest, 0.25, 4)])
+    above = m.quant(m.node("Max", [b, m.constant(0)]), 0.5, 3)
+    both = m.node("Concat", [largest, smallest, of_channels, square, product, m.node("Mul", [b, b]), above], axis=1)
+    return m.finish(m.dense(m.node("Flatten", [both]), 14 * 4, 3), 3)
+
+
+def choices(seed):
+    """Comparisons of values on one grid and of sums, with constants on either side; choices of values and constants."""
+    m = Model(seed, (2, 3, 3))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (2, 2)))
+    b = m.quant(m.conv(x, 2, 2, (2, 2)), 0.5, 3, signed=1)
+    greater = m.node("Greater", [m.conv(x, 2, 2, (2, 2)), m.constant(0.3)])
+    less = m.quant(m.node("Cast", [m.node("Less", [a, b])], to=TensorProto.FLOAT), 1, 1)
+    parts = [m.node("Where", [m.node("GreaterOrEqual", [a, b]), a, b]),
+             m.node("Where", [greater, b, m.constant(-0.5)]),
+             m.node("Where", [m.node("LessOrEqual", [m.constant(0.5), a]), m.constant(-1), m.constant(2)]),
+             m.node("Cast", [m.node("Equal", [a, b])], to=TensorProto.FLOAT),
+             m.node("Mul", [b, less]),
+             m.node("Cast", [m.node("Less", [b, m.constant(0)])], to=TensorProto.FLOAT)]
+    return m.finish(m.dense(m.node("Flatten", [m.node("Concat", parts, axis=1)]), 12 * 4, 3), 3)
+
+
+def dense_pairs(seed):
+    """No convolution: what a chain of layers has no name for."""
+    m = Model(seed, (6,))
+    x = m.quant("x", 0.5, 2)
+    a, b = m.relu(m.dense(x, 6, 5)), m.relu(m.dense(x, 6, 5))
+    return m.finish(m.dense(m.relu(m.dense(m.node("Max", [a, b]), 5, 4)), 4, 3), 3)
+
+
 def cifar_size(seed):
     """20,544 look-ups on 32 x 32 x 3 values."""
     m = Model(seed, (3, 32, 32))
@@ -153,7 +220,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, pools, pools_of_one_dimension, pairs, choices, dense_pairs]
 
 
 # ---- meaning ----
@@ -167,10 +234,14 @@ def windows(x, a, kernel):
     """Padded x (channels, ...), its mask, and the windows' corners."""
     rank = len(kernel)
     strides, dilations = a.get("strides", [1] * rank), a.get("dilations", [1] * rank)
-    pads = a.get("pads", [0] * 2 * rank)
+    pads = list(a.get("pads", [0] * 2 * rank))
     mode = a.get("auto_pad", b"NOTSET").decode()
     if mode.startswith("SAME"):
         pads = same_pads(mode, x.shape[1:], kernel, strides, dilations)
+    for i in range(rank if a.get("ceil_mode", 0) else 0):
+        last = x.shape[1 + i] + pads[i] + pads[rank + i] - dilations[i] * (kernel[i] - 1) - 1
+        if last % strides[i] and last - last % strides[i] + strides[i] < x.shape[1 + i] + pads[i]:
+            pads[rank + i] += strides[i] - last % strides[i]
     around = [(0, 0)] + [(pads[i], pads[rank + i]) for i in range(rank)]
     padded, mask = np.pad(x, around), np.pad(np.ones(x.shape), around)
     counts = [(padded.shape[1 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(rank)]
@@ -202,6 +273,16 @@ def average(x, a):
         axes = tuple(range(1, x.ndim))
         n = np.prod(kernel) if a.get("count_include_pad", 0) else take(mask, corner)[0].sum()
         out[(slice(None),) + corner] = take(padded, corner).sum(axis=axes) / n
+    return out
+
+
+def largest(x, a):
+    kernel = a["kernel_shape"]
+    padded, mask, counts, take = windows(x, a, kernel)
+    out = np.zeros([x.shape[0]] + counts)
+    for corner in np.ndindex(*counts):
+        part = np.where(take(mask, corner) > 0, take(padded, corner), -np.inf)
+        out[(slice(None),) + corner] = part.max(axis=tuple(range(1, x.ndim)))
     return out
 
 
@@ -244,6 +325,9 @@ def apply(model, sample):
             "Quant": lambda: quant(x, i[1], i[2], i[3], a),
             "Conv": lambda: conv(x, i[1], a) + (channels(i[2], x) if len(i) > 2 else 0),
             "AveragePool": lambda: average(x, a),
+            "MaxPool": lambda: largest(x, a),
+            "GlobalMaxPool": lambda: x.max(axis=tuple(range(1, x.ndim)), keepdims=True),
+            "ReduceMax": lambda: x.max(axis=tuple(range(1, x.ndim))),
             "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
             "Gemm": lambda: i[1] @ x + i[2],
             "MatMul": lambda: x @ i[1],
@@ -254,6 +338,16 @@ def apply(model, sample):
             "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
             * channels(i[1], x) + channels(i[2], x),
             "Relu": lambda: np.maximum(x, 0),
+            "Max": lambda: reduce(np.maximum, i),
+            "Min": lambda: reduce(np.minimum, i),
+            "Pow": lambda: x ** i[1],
+            "Greater": lambda: x > i[1],
+            "GreaterOrEqual": lambda: x >= i[1],
+            "Less": lambda: x < i[1],
+            "LessOrEqual": lambda: x <= i[1],
+            "Equal": lambda: x == i[1],
+            "Where": lambda: np.where(x, i[1], i[2]),
+            "Cast": lambda: x.astype(np.float64),
             "ReduceMean": lambda: x.mean(axis=tuple(range(1, x.ndim))),
             "Squeeze": lambda: np.squeeze(x, axis=tuple(k - 1 if k > 0 else k for k in i[1])),
             "Sin": lambda: np.sin(x),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks of random shapes and operations: convolutions, sums of windows, dense layers, residual additions,
- * concatenations, and two linear operations in a row. Each is run four ways: as a network in real numbers, as a clear
- * circuit, simulated, and encrypted with toy keys, whose noise no look-up can notice (below 2^-60 each). */
+ * concatenations, two linear operations in a row, and of pairs of values the larger, products and comparisons. Each is
+ * run four ways: as a network in real numbers, as a clear circuit, simulated, and encrypted with toy keys, whose noise
+ * no look-up can notice (below 2^-60 each). */
 #ifndef TESTS_RANDOM_NETWORKS_H
 #define TESTS_RANDOM_NETWORKS_H
 
 #include "nn_fixture.h"
 
+#include "base/memory.h"
 #include "nn/gather.h"
 #include "roles.h"
 #include <math.h>
@@ -25,7 +27,7 @@ typedef struct graph {
     uint64_t *seed;
     network *n;
     graph_tensor of[GRAPH_TENSORS]; /* of each source */
-    size_t layers;
+    size_t layers, hidden;
 } graph;
 
 static inline size_t graph_below(graph *g, size_t most) /* 0 to most - 1 */
@@ -124,7 +126,81 @@ static inline void graph_layer(graph *g, const uint32_t *sources, size_t count, 
         d->w_scale[o] = o % positions > 0 ? d->w_scale[o - 1] : (0.3 + test_unit(g->seed)) / sqrt((double)taps);
         d->bias[o] = o % positions > 0 ? d->bias[o - 1] : test_unit(g->seed) - 0.4;
     }
+    shape.used = 0;
     if (!last) g->of[g->layers] = shape;
+}
+
+static inline const quantizer *graph_quantizer(const graph *g, uint32_t source)
+{
+    return source == 0 ? &g->n->input : &g->n->layers[source - 1].out_q;
+}
+
+/* Values of t from input `first` on, number `turn` further on, around its end. */
+static inline circuit_linear graph_turned(const graph_tensor *t, size_t turn, int32_t weight)
+{
+    const size_t count = graph_values(t);
+    uint32_t *from = malloc(count * sizeof *from);
+    circuit_linear l = {0};
+    for (size_t i = 0; i < count; i++) from[i] = (uint32_t)((i + turn) % count);
+    assert_ok(gather_choice(from, count, weight, &l));
+    free(from);
+    return l;
+}
+
+static inline circuit_linear graph_both(circuit_linear a, circuit_linear b)
+{
+    circuit_linear both = {0};
+    assert_ok(gather_join(&a, &b, &both));
+    return both;
+}
+
+/* The layer just made looks up act(u + bias) of one channel, u its plain sums, quantized exactly by q. */
+static inline void graph_exact(graph *g, activation act, double bias, quantizer q)
+{
+    dense_layer *d = &g->n->layers[g->layers - 1];
+    d->act = act;
+    d->out_q = q;
+    for (size_t o = 0; o < d->out; o++) d->channel[o] = 0, d->w_scale[o] = 1, d->bias[o] = bias;
+}
+
+/* Of each value of source a and another one: 0: which is larger, 1: whether they are equal, 2: the larger one,
+ * 3: their product. The last two take a second layer, which quantizes them anew. */
+static inline void graph_pairs(graph *g, uint32_t a, size_t kind)
+{
+    const graph_tensor t = g->of[a];
+    const quantizer q = *graph_quantizer(g, a);
+    const size_t count = graph_values(&t), turn = 1 + graph_below(g, count - 1);
+    const quantizer flag = {.scale = q.bits == 1 ? 0.5 : 1, .bits = 1};
+    int32_t lo, hi;
+    quantizer_range(&q, &lo, &hi);
+    circuit_linear l = graph_both(graph_turned(&t, 0, 1), graph_turned(&t, turn, -1));
+    if (kind == 3) { /* sums, and behind them differences */
+        circuit_linear sums = graph_both(graph_turned(&t, 0, 1), graph_turned(&t, turn, 1));
+        uint32_t *behind = malloc(count * sizeof *behind);
+        for (size_t i = 0; i < count; i++) behind[i] = (uint32_t)(count + i);
+        gather_rename_outputs(&l, behind);
+        free(behind);
+        l = graph_both(sums, l);
+    }
+    const graph_tensor pairs = {.c = t.c * (kind == 3 ? 2 : 1), .size = {t.size[0], t.size[1]}};
+    graph_layer(g, &a, 1, &l, pairs, 0);
+    const uint32_t made = (uint32_t)g->layers, sources[] = {a, made};
+    if (kind == 0) graph_exact(g, ACTIVATION_STEP, graph_below(g, 2) ? q.scale / 2 : -q.scale / 2, flag);
+    if (kind == 1) {
+        graph_exact(g, ACTIVATION_NEAR_ZERO, 0, flag);
+        for (size_t o = 0; o < count; o++) g->n->layers[made - 1].w_scale[o] = 1 / q.scale;
+    }
+    if (kind == 2) graph_exact(g, ACTIVATION_RELU, 0, (quantizer){.scale = q.scale, .bits = q.bits});
+    if (kind == 3) graph_exact(g, ACTIVATION_QUADRATIC, 0, (quantizer){.scale = 4 * q.scale * q.scale, .bits = 5});
+    if (kind < 2) return;
+    l = kind == 2 ? graph_both(graph_turned(&t, turn, 1), graph_copy(&t, count, 1))
+                  : graph_both(graph_copy(&t, 0, 1), graph_copy(&t, count, -1));
+    graph_layer(g, kind == 2 ? sources : sources + 1, kind == 2 ? 2 : 1, &l, t, 0);
+    if (kind == 3) return;
+    void *bound;
+    assert_ok(mem_create(2 * count, sizeof(double), "bounds", &bound));
+    for (size_t o = 0; o < count; o++) ((double *)bound)[o] = lo * q.scale, ((double *)bound)[count + o] = hi * q.scale;
+    g->n->layers[g->layers - 1].bound = bound;
 }
 
 static inline void graph_step(graph *g)
@@ -138,6 +214,10 @@ static inline void graph_step(graph *g)
         if (k != a && memcmp(g->of[k].size, t->size, sizeof t->size) == 0) b = k;
     const int alike = b != a && memcmp(g->of[b].size, t->size, sizeof t->size) == 0;
     const uint32_t sources[] = {a, b};
+    if (graph_below(g, 3) == 0 && graph_values(t) > 1) {
+        graph_pairs(g, a, graph_below(g, g->layers + 2 <= g->hidden ? 4 : 2));
+        return;
+    }
     switch (graph_below(g, 6)) {
     case 0:
         l = graph_sums(g, t, &shape);
@@ -175,11 +255,12 @@ static inline void graph_step(graph *g)
     graph_layer(g, &a, 1, &l, shape, 0);
 }
 
-/* 2 to 5 layers; the last is dense over all values that no other layer takes. */
+/* 2 to 6 layers; the last is dense over all values that no other layer takes. */
 static inline network *random_graph(uint64_t *seed)
 {
     graph g = {.seed = seed};
-    const size_t hidden = 1 + graph_below(&g, 4);
+    const size_t hidden = 1 + graph_below(&g, 5);
+    g.hidden = hidden;
     g.of[0] = (graph_tensor){.c = 1 + graph_below(&g, 2), .size = {1 + graph_below(&g, 4), 2 + graph_below(&g, 3)}};
     assert_ok(network_create(graph_values(&g.of[0]), hidden + 1, &g.n));
     g.n->input = (quantizer){.scale = 0.5, .bits = 2};
@@ -241,6 +322,7 @@ static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t coun
 typedef struct graph_result {
     int network, simulated, encrypted;       /* 1: as the clear circuit */
     size_t layers, look_ups, blocks, shared; /* shared: layers whose values several layers take */
+    size_t pairs;                            /* layers of comparisons, products and tests for equal values */
 } graph_result;
 
 static inline void graph_measure(const circuit *c, graph_result *r)
@@ -250,6 +332,8 @@ static inline void graph_measure(const circuit *c, graph_result *r)
     for (size_t i = 0; i < c->layers_count; i++) {
         r->blocks += c->layers[i].linear.blocks_count;
         r->shared += circuit_first_use(c, i) != circuit_last_use(c, i);
+        for (activation a = ACTIVATION_STEP; a <= ACTIVATION_NEAR_ZERO; a++)
+            r->pairs += strcmp(c->layers[i].activation, activation_name(a)) == 0;
     }
 }
 

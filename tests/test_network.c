@@ -40,6 +40,14 @@ static void test_activations(void **state)
             assert_true(fabs(y) <= 1 && fabs(y + activation_apply((activation)i, 0.125, u + 0.5)) < 1e-13);
         }
     assert_true(fabs(activation_apply(ACTIVATION_TRAPEZOID, 0.25, 0.0625) - 0.5) < 1e-15);
+    assert_true(activation_apply(ACTIVATION_STEP, 0, 0) == 1 && activation_apply(ACTIVATION_STEP, 0, -0.001) == 0);
+    assert_true(activation_apply(ACTIVATION_QUADRATIC, 0, -1.5) == 2.25);
+    assert_true(activation_apply(ACTIVATION_NEAR_ZERO, 0, -0.49) == 1 &&
+                activation_apply(ACTIVATION_NEAR_ZERO, 0, 0.5) == 0);
+    for (activation i = ACTIVATION_STEP; i <= ACTIVATION_NEAR_ZERO; i++) { /* of models only, not of training */
+        assert_false(activation_is_wave(i));
+        assert_refused(activation_parse(activation_name(i), &a), "unknown activation");
+    }
     assert_true(activation_apply(ACTIVATION_TRAPEZOID, 0.25, 0.125) == 1);
 }
 

@@ -216,6 +216,22 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     return ANNULUS_OK;
 }
 
+int circuit_rounds(const circuit_layer *l)
+{
+    int rounds = 0;
+    for (size_t k = 0; l->step > 1 && k < l->linear.blocks_count; k++)
+        for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
+            rounds |= l->linear.blocks[k].W[w] % l->step != 0;
+    return rounds;
+}
+
+double circuit_half_window(const circuit_layer *l)
+{
+    if (l->cells == 0) return exp2(-(double)l->output_bits - 1);
+    const double aside = l->step % 2 == 0 && !circuit_rounds(l) ? 1 / (double)l->step : 0;
+    return 0.25 * (1 - aside) / l->cells;
+}
+
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into)
 {
     for (size_t i = 0; i < c->layers_count; i++)
@@ -241,7 +257,7 @@ double circuit_largest_bound(const circuit *c)
 int circuit_shared_output(const circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].step != 1 || c->layers[i].noise != 0) return 0;
+        if (circuit_rounds(&c->layers[i]) || c->layers[i].noise != 0) return 0;
     return circuit_exact_output(c) && circuit_largest_bound(c) <= CIRCUIT_SHARED_LOG2_ERROR;
 }
 

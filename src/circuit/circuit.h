@@ -7,19 +7,18 @@
  *
  * Meaning of a hidden layer, neuron o with table t = table[table_of[o]], integer inputs x:
  *   acc  = sum_i W[o,i] x[i]                                  (exact integers; W: linear.h)
- *   cell = floor((acc + offset[o]) / step)                    (step > 1 is rounding to fewer bits)
- *   y[o] = t[cell] for 0 <= cell < cells.
- * Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] = t[0] + t[cells-1]: with
- * c = cell mod 2*cells, y = t[c] if c < cells, else mid2[o] - t[c-cells]. For tables that are flat at
- * both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which are.
- * Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored centered,
- * (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
- * A torus-native layer (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod
- * 2^64: phase = acc*unit + shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch
- * rounds to 2^32) y[o*offsets + j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c],
- * T(c + cells) = mid2 - T(c) for 0 <= c < cells, of period 2*cells. Under encryption the phase is this word; entries
- * are stored as (2*table - mid2)/2 units of the next layer. Last layer: acc only (decrypted): phase = (acc + offset[o])
- * / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc + real_bias[o]. */
+ *   cell = floor((acc + offset[o]) / step)                    (step > 1 is rounding, unless all acc are multiples of
+ * it) y[o] = t[cell] for 0 <= cell < cells. Outside that range the look-up is antiperiodic around mid2[o]/2, mid2[o] =
+ * t[0] + t[cells-1]: with c = cell mod 2*cells, y = t[c] if c < cells, else mid2[o] - t[c-cells]. For tables that are
+ * flat at both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which
+ * are. Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored
+ * centered, (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back. A torus-native layer
+ * (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod 2^64: phase = acc*unit +
+ * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
+ * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
+ * <= c < cells, of period 2*cells. Under encryption the phase is this word; entries are stored as (2*table - mid2)/2
+ * units of the next layer. Last layer: acc only (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2,
+ * 1/2); value = real_scale[o]*acc + real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
 #define CIRCUIT_CIRCUIT_H
 
@@ -144,11 +143,11 @@ static inline int circuit_exact_output(const circuit *c)
     const circuit_layer *l = &c->layers[c->layers_count - 1];
     return INT64_C(1) << l->output_bits >= l->period;
 }
-/* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails. */
-static inline double circuit_half_window(const circuit_layer *l)
-{
-    return l->cells == 0 ? exp2(-(double)l->output_bits - 1) : 0.25 / l->cells;
-}
+/* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails: half a cell; less half a
+ * unit where every accumulator is a multiple of an even step, since none of them then lies in the middle of a cell. */
+double circuit_half_window(const circuit_layer *l);
+/* Whether accumulators of several values may have one cell; else all are multiples of the step. */
+int circuit_rounds(const circuit_layer *l);
 /* log2 of the bound that holds for each look-up (or output) of a layer. */
 static inline double circuit_bound(const circuit *c, const circuit_layer *l)
 {

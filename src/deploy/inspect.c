@@ -141,7 +141,7 @@ static void noise_add_json(json_t *j, const circuit *c, size_t i, const lookup_l
 static void rounding_add_json(json_t *j, const circuit_layer *l)
 {
     const int native = l->unit != 0;
-    const char *kind = native ? "torus-native" : l->step > 1 ? "approximate" : "none";
+    const char *kind = native ? "torus-native" : circuit_rounds(l) ? "approximate" : "none";
     const double scores = l->noise > 0 ? log2((double)l->period) : l->output_bits;
     (void)json_object_set_new(j, "rounding", json_string(kind));
     (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));

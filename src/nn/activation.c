@@ -11,7 +11,8 @@
 
 static const char *const names[] = {"identity", "relu",         "sigmoid",    "tanh",      "triangle", "trapezoid",
                                     "sine",     "square",       "leaky_relu", "elu",       "gelu",     "silu",
-                                    "softplus", "hard_sigmoid", "hard_tanh",  "hard_silu", "sign",     "function"};
+                                    "softplus", "hard_sigmoid", "hard_tanh",  "hard_silu", "sign",     "function",
+                                    "step",     "quadratic",    "near_zero"};
 
 const char *activation_name(activation a)
 {
@@ -40,7 +41,7 @@ int activation_is_wave(activation a)
 int activation_is_monotone(activation a)
 {
     return !activation_is_wave(a) && a != ACTIVATION_GELU && a != ACTIVATION_SILU && a != ACTIVATION_HARD_SILU &&
-           a != ACTIVATION_FUNCTION;
+           a != ACTIVATION_FUNCTION && a != ACTIVATION_QUADRATIC && a != ACTIVATION_NEAR_ZERO;
 }
 
 static double triangle(double u)
@@ -90,6 +91,12 @@ double activation_apply(activation a, double rise, double x)
         return x * fmin(fmax(x / 6 + 0.5, 0), 1);
     case ACTIVATION_SIGN:
         return (x > 0) - (x < 0);
+    case ACTIVATION_STEP:
+        return x >= 0;
+    case ACTIVATION_QUADRATIC:
+        return x * x;
+    case ACTIVATION_NEAR_ZERO:
+        return fabs(x) < 0.5;
     default:
         return x;
     }

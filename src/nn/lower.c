@@ -198,13 +198,15 @@ static annulus_status measured_ranges(circuit_layer *l, const state *s)
     return ANNULUS_OK;
 }
 
-static void choose_ranges(circuit_layer *l, const lower_options *options)
+/* Accumulators are multiples of `multiplier`, and so are proven ranges, and the measured ones. */
+static void choose_ranges(circuit_layer *l, const lower_options *options, int64_t multiplier)
 {
     for (size_t o = 0; o < l->out; o++) {
         l->lo[o] = l->proven_lo[o];
         l->hi[o] = l->proven_hi[o];
         if (!options->ranges_measured) continue;
-        const int64_t wider = (int64_t)ceil(options->margin * (double)(l->measured_hi[o] - l->measured_lo[o]));
+        const double units = (double)(l->measured_hi[o] - l->measured_lo[o]) / (double)multiplier;
+        const int64_t wider = multiplier * (int64_t)ceil(options->margin * units);
         if (l->measured_lo[o] - wider > l->lo[o]) l->lo[o] = l->measured_lo[o] - wider;
         if (l->measured_hi[o] + wider < l->hi[o]) l->hi[o] = l->measured_hi[o] + wider;
     }
@@ -248,15 +250,17 @@ static annulus_status choose_cells(circuit_layer *l, const lower_options *option
     return ANNULUS_OK;
 }
 
-/* The range of each neuron in the middle of the table; the activation at the middle of each cell. */
-static void fill_tables(circuit_layer *l, const dense_layer *d)
+/* The range of each neuron in the middle of the table; the activation at the mean of what each cell has. */
+static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned)
 {
     const int64_t window = (int64_t)l->cells * l->step;
+    const double mean = aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2; /* from the cell's first */
     for (size_t o = 0; o < l->out; o++) {
         l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1)) / 2 - l->lo[o];
+        if (aligned) l->offset[o] += (l->step - 1) / 2 - (l->offset[o] + l->lo[o]) % l->step;
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
-            const double middle = (double)((int64_t)c * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
-            const double real = l->real_scale[o] * middle + l->real_bias[o];
+            const double acc = (double)((int64_t)c * l->step - l->offset[o]) + mean;
+            const double real = l->real_scale[o] * acc + l->real_bias[o];
             l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
         }
     }
@@ -336,7 +340,7 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
     } else {
         TRY(choose_cells(l, s->options, &s->units->of[i]));
         TRY(lower_tables(d, l));
-        fill_tables(l, d);
+        fill_tables(l, d, s->units->of[i].aligned);
     }
     return advance(l, d, i, s);
 }
@@ -362,9 +366,10 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     const circuit_layer *before = l->sources[0] == 0 ? NULL : &c->layers[l->sources[0] - 1];
     if (l->sources_count == 1 && before != NULL && before->unit != 0 && l->unit == 0)
         TRY(lower_native_ranges(before, l));
+    lower_bounds(d, unit, s->units->of[i].multiplier, l);
     TRY(measured_ranges(l, s));
     TRY(lower_share_ranges(d, l));
-    choose_ranges(l, s->options);
+    choose_ranges(l, s->options, s->units->of[i].multiplier);
     if (i + 1 < c->layers_count) {
         TRY(lower_look_ups(d, i, s, l));
         for (size_t k = 0; k <= i; k++)

@@ -4,6 +4,9 @@
 
 #include "base/memory.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 /* factor (in) of each input. Weights on inputs of several factors cannot be shared by all places. */
 static annulus_status scale_weights(const circuit_layer *l, const int32_t *factor)
 {
@@ -33,6 +36,24 @@ static annulus_status scale_weights(const circuit_layer *l, const int32_t *facto
     return ANNULUS_OK;
 }
 
+/* Divides all weights by the largest number that they are multiples of; returns it. */
+static int32_t take_common_factor(const circuit_layer *l)
+{
+    int32_t common = 0;
+    for (size_t k = 0; k < l->linear.blocks_count && common != 1; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t w = 0; w < b->rows * b->taps && common != 1; w++)
+            for (int32_t other = abs(b->W[w]), rest; other != 0; other = rest) {
+                rest = common % other;
+                common = other;
+            }
+    }
+    for (size_t k = 0; k < l->linear.blocks_count && common > 1; k++)
+        for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
+            l->linear.blocks[k].W[w] /= common;
+    return common > 1 ? common : 1;
+}
+
 annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
 {
     const dense_layer *d = &n->layers[i];
@@ -40,14 +61,19 @@ annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circ
     void *p;
     TRY(d->W != NULL ? linear_dense(d->W, d->out, d->in, &l->linear) : linear_copy(&d->linear, &l->linear));
     TRY(network_factors(n, i, factors, unit));
-    *unit /= multiplier;
     TRY(mem_create(l->in, sizeof(int32_t), "weights", &p));
     int32_t *factor = p;
     for (size_t k = 0, at = 0; k < l->sources_count; k++)
-        for (size_t m = network_source_values(n, l->sources[k]); m > 0; m--) factor[at++] = factors[k] * multiplier;
+        for (size_t m = network_source_values(n, l->sources[k]); m > 0; m--) factor[at++] = factors[k];
     const annulus_status st = scale_weights(l, factor);
     mem_free(factor);
-    return st;
+    TRY(st);
+    *unit *= take_common_factor(l);
+    *unit /= multiplier;
+    for (size_t k = 0; k < l->linear.blocks_count; k++) /* by no more than lower_most_multiplier allows */
+        for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
+            l->linear.blocks[k].W[w] *= multiplier;
+    return ANNULUS_OK;
 }
 
 int32_t lower_most_multiplier(const circuit_layer *l)
@@ -61,6 +87,19 @@ int32_t lower_most_multiplier(const circuit_layer *l)
         }
     }
     return LINEAR_MAX_WEIGHT / most;
+}
+
+#define OFF_GRID 1e-3 /* units: bounds are real numbers, of scales that single precision may have rounded */
+
+void lower_bounds(const dense_layer *d, double unit, int32_t multiplier, circuit_layer *l)
+{
+    for (size_t o = 0; d->bound != NULL && o < l->out; o++) {
+        const double lo = d->bound[o] / (unit * multiplier), hi = d->bound[l->out + o] / (unit * multiplier);
+        const double least = multiplier * ceil(lo - OFF_GRID - 2e-6 * fabs(lo)),
+                     most = multiplier * floor(hi + OFF_GRID + 2e-6 * fabs(hi));
+        if (least > (double)l->proven_lo[o] && least <= (double)l->proven_hi[o]) l->proven_lo[o] = (int64_t)least;
+        if (most < (double)l->proven_hi[o] && most >= (double)l->proven_lo[o]) l->proven_hi[o] = (int64_t)most;
+    }
 }
 
 /* The least of lo and the largest of hi within each channel, for all its neurons; room (2, out). */

@@ -6,11 +6,13 @@
 #include "nn/lower.h"
 
 /* ---- lower_linear.c ---- */
-/* Weights of layer i, whose sources are set, over the integers of its sources, times `multiplier`; *unit: real value of
- * W x = 1. */
+/* Weights of layer i, whose sources are set, over the integers of its sources, without a common factor, times
+ * `multiplier`; *unit: real value of W x = 1. */
 annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
     __attribute__((warn_unused_result));
 int32_t lower_most_multiplier(const circuit_layer *l); /* that its weights still bear */
+/* Narrows proven ranges to the bounds that d knows of its sums; unit and multiplier: those of lower_linear. */
+void lower_bounds(const dense_layer *d, double unit, int32_t multiplier, circuit_layer *l);
 /* Neurons of one channel get the ranges of all of them together, and one table. */
 annulus_status lower_share_ranges(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
 annulus_status lower_tables(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
@@ -23,6 +25,7 @@ typedef struct lower_unit {
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
     int32_t multiplier, most_multiplier;
     int64_t half_window, step; /* that it is given; 0: not known yet */
+    int aligned;               /* every accumulator is a multiple of the step: one a cell, in its middle */
 } lower_unit;
 typedef struct lower_units {
     size_t layers;

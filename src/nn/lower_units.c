@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layers that take the same values read them in the same units, so their accumulators have one window: that of the
- * widest. Those of narrower layers are multiplied by an integer to fill it. How wide they are shows when the layers are
- * lowered, so that this is done again with the windows that were found, until all fit. */
+ * widest. Those of narrower layers are multiplied by an integer to fill it: by their step, if each accumulator can have
+ * a cell of its own. How wide they are shows when the layers are lowered, so that this is done again with the windows
+ * that were found, until all fit. */
 #include "nn/lower_priv.h"
 
 #include <inttypes.h>
@@ -44,8 +45,55 @@ void lower_units_need(lower_unit *u, int64_t window)
     if (need > u->need) u->need = need;
 }
 
-/* Cells and steps of the members of a group whose half window is `half`, in units of 2^shift cells at most. */
-static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
+/* Of a layer beside wider ones: the window grows by a part of this to be a multiple of its step. */
+#define LEAST_CELLS 16
+
+static int64_t cells_of(const lower_unit *v)
+{
+    return v->need > LEAST_CELLS ? v->need : LEAST_CELLS;
+}
+
+/* log2 of the fewest cells, at most 2^bits, that have room for an accumulator each; bits: none. */
+static unsigned whole_bits(const lower_unit *v, int64_t half)
+{
+    for (unsigned bits = 1; bits < v->bits; bits++)
+        if (cells_of(v) <= INT64_C(1) << bits && half >> bits <= v->most_multiplier) return bits;
+    return v->bits;
+}
+
+/* The step of a layer whose every accumulator has its own cell: the divisor of the window that leaves it the widest
+ * cells. Those of even ones are narrower by a unit (circuit_half_window). */
+static int64_t exact_step(const lower_unit *v, int64_t half)
+{
+    int64_t best = 1;
+    for (int64_t step = 2; step <= half / cells_of(v) && step <= v->most_multiplier; step++)
+        if (half % step == 0 && step - (step % 2 == 0) > best - (best % 2 == 0)) best = step;
+    return best;
+}
+
+/* The window, widened to a multiple of an odd step for each layer without rounding that is narrower than another, by
+ * falling need, each a multiple of the one before. */
+static int64_t exact_window(const lower_units *u, const circuit *c, size_t group, int64_t half)
+{
+    int64_t step = 1;
+    for (int64_t last = INT64_MAX;;) {
+        const lower_unit *next = NULL;
+        for (size_t i = 0; i < u->layers; i++) {
+            const lower_unit *v = &u->of[i];
+            if (v->group == group && c->layers[i].cells != 0 && v->need < last &&
+                (next == NULL || v->need > next->need))
+                next = v;
+        }
+        if (next == NULL) break;
+        last = next->need;
+        const int64_t times = half / step / cells_of(next);
+        if (times > 1) step *= times - (times % 2 == 0);
+    }
+    return (half + step - 1) / step * step;
+}
+
+/* The half window of a group: what the widest asks for, and a whole number of steps. */
+static int64_t group_window(const lower_units *u, const circuit *c, size_t group)
 {
     unsigned most_bits = 0;
     int64_t half = 2;
@@ -54,16 +102,28 @@ static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
         if (u->of[i].need > half) half = u->of[i].need;
         if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
     }
-    const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
-    half = step << most_bits;
+    if (most_bits == 0) return exact_window(u, c, group, half);
+    return ((half + (INT64_C(1) << most_bits) - 1) >> most_bits) << most_bits;
+}
+
+/* Step and multiplier of a layer with this half window. */
+static void plan_unit(lower_unit *v, int output, int64_t half)
+{
+    const int64_t fits = half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
+    v->half_window = half;
+    v->multiplier = (int32_t)(fits < most ? fits : most);
+    v->step = output ? 1 : v->bits == 0 ? exact_step(v, half) : half >> whole_bits(v, half);
+    v->aligned = !output && v->step <= v->multiplier;
+    if (v->aligned) v->multiplier = (int32_t)v->step;
+}
+
+static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
+{
+    const int64_t half = group_window(u, c, group);
     for (size_t i = 0; i < u->layers; i++) {
         lower_unit *v = &u->of[i];
         if (v->group != group) continue;
-        const int exact = v->bits == 0 && c->layers[i].cells != 0;
-        const int64_t fits = exact ? 1 : half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
-        v->multiplier = (int32_t)(fits < most ? fits : most);
-        v->half_window = half;
-        v->step = exact || c->layers[i].cells == 0 ? 1 : step << (most_bits - v->bits);
+        plan_unit(v, c->layers[i].cells == 0, half);
         const int64_t cells = half / v->step;
         if (c->layers[i].cells != 0 && cells > CIRCUIT_MAX_CELLS)
             return fail(ANNULUS_ERR_INPUT,

@@ -141,6 +141,7 @@ void network_destroy(network *n)
         mem_free(n->layers[i].w_scale);
         mem_free(n->layers[i].bias);
         mem_free(n->layers[i].channel);
+        mem_free(n->layers[i].bound);
         linear_clear(&n->layers[i].linear);
     }
     mem_free(n->layers);
@@ -227,6 +228,9 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
             return fail(ANNULUS_ERR_INPUT,
                         "layer %zu, neuron %zu: the weight scale is not positive or the bias not finite", index + 1,
                         o + 1);
+    for (size_t o = 0; l->bound != NULL && o < l->out; o++)
+        if (!(l->bound[o] <= l->bound[l->out + o]) || !isfinite(l->bound[o]) || !isfinite(l->bound[l->out + o]))
+            return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: bounds of its sum in no order", index + 1, o + 1);
     TRY(wave_check(l, index));
     TRY(gathered_check(l, index));
     if (!last) return quantizer_check(&l->out_q, what);

@@ -41,6 +41,8 @@ typedef struct dense_layer {
     circuit_linear linear; /* in place of W, which is NULL: linear.h */
     uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
                           each is its own */
+    double *bound;     /* (2,out) W x lies between them, by what the values are that it is the sums of; tighter than
+                          interval     arithmetic on the sources; NULL: not known */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
     gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
@@ -90,6 +92,9 @@ int network_is_dense(const network *n);
 #define NETWORK_MAX_FACTOR 64
 annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
     __attribute__((warn_unused_result));
+/* The same of any sources; 0: there is no such number. */
+int network_common_unit(const network *n, const uint32_t *sources, size_t count, int32_t factors[NETWORK_MAX_LAYERS],
+                        double *unit);
 /* Shapes fit, scales are positive and finite, weights fit their bits, every layer is on the way to the scores. */
 annulus_status network_check(const network *n) __attribute__((warn_unused_result));
 /* Real outputs of one raw sample x (inputs) -> y (outputs): the definition, slow and plain. */

@@ -80,10 +80,9 @@ static int32_t common_divisor(int32_t a, int32_t b)
 
 #define SAME 1e-6 /* relative: scales may have been rounded to single precision */
 
-annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
+int network_common_unit(const network *n, const uint32_t *sources, size_t count, int32_t factors[NETWORK_MAX_LAYERS],
+                        double *unit)
 {
-    uint32_t sources[NETWORK_MAX_LAYERS];
-    const size_t count = network_sources(n, i, sources);
     const double first = scale_of(n, sources[0]);
     for (int32_t q = 1; q <= NETWORK_MAX_FACTOR; q++) { /* of the first source; the unit is first/q */
         int32_t divisor = 0;
@@ -96,8 +95,17 @@ annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWO
         }
         if (k < count || divisor != 1) continue;
         *unit = first / q;
-        return ANNULUS_OK;
+        return 1;
     }
+    return 0;
+}
+
+annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    if (network_common_unit(n, sources, count, factors, unit)) return ANNULUS_OK;
+    const double first = scale_of(n, sources[0]);
     size_t other = 1;
     while (other + 1 < count && fabs(scale_of(n, sources[other]) / first - 1) <= SAME) other++;
     return fail(ANNULUS_ERR_INPUT,

@@ -172,6 +172,7 @@ static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *nod
 
 static annulus_status chain_unfit(onnx_chain *c, const Onnx__NodeProto *node)
 {
+    c->graph = onnx_operator_find(node)->tensor != NULL;
     return onnx_node_fail(
         node,
         "it is read as a part of a function of sums only: what stands between \"%.60s\" and its Quant "
@@ -236,6 +237,7 @@ static const onnx_operator operators[] = {
     {"Atan", 0, 1, 1, chain_unfit, NULL, NULL},
     {"AveragePool", 0, 1, 1, NULL, NULL, onnx_tensor_average},
     {"BatchNormalization", 0, 5, 5, chain_normalise, NULL, onnx_tensor_normalise},
+    {"Cast", 0, 1, 1, chain_unfit, NULL, onnx_tensor_cast},
     {"Ceil", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Celu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Clip", 0, 1, 3, chain_unfit, NULL, NULL},
@@ -245,6 +247,7 @@ static const onnx_operator operators[] = {
     {"Cos", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Div", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
     {"Elu", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"Equal", 0, 2, 2, chain_unfit, NULL, onnx_tensor_compare},
     {"Erf", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Exp", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Flatten", 0, 1, 1, chain_flatten, NULL, onnx_tensor_reshape},
@@ -252,27 +255,29 @@ static const onnx_operator operators[] = {
     {"Gelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Gemm", 0, 2, 3, chain_gemm, NULL, onnx_tensor_gemm},
     {"GlobalAveragePool", 0, 1, 1, NULL, NULL, onnx_tensor_average},
-    {"Greater", 0, 2, 2, chain_unfit, NULL, NULL},
-    {"GreaterOrEqual", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"GlobalMaxPool", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},
+    {"Greater", 0, 2, 2, chain_unfit, NULL, onnx_tensor_compare},
+    {"GreaterOrEqual", 0, 2, 2, chain_unfit, NULL, onnx_tensor_compare},
     {"HardSigmoid", 0, 1, 1, chain_unfit, NULL, NULL},
     {"HardSwish", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Identity", 0, 1, 1, chain_identity, onnx_fold_identity, onnx_tensor_reshape},
     {"LeakyRelu", 0, 1, 1, chain_unfit, NULL, NULL},
-    {"Less", 0, 2, 2, chain_unfit, NULL, NULL},
-    {"LessOrEqual", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"Less", 0, 2, 2, chain_unfit, NULL, onnx_tensor_compare},
+    {"LessOrEqual", 0, 2, 2, chain_unfit, NULL, onnx_tensor_compare},
     {"Log", 0, 1, 1, chain_unfit, NULL, NULL},
     {"MatMul", 0, 2, 2, chain_matmul, NULL, onnx_tensor_gemm},
-    {"Max", 0, 1, 8, chain_unfit, NULL, NULL},
-    {"MaxPool", 0, 1, 1, NULL, NULL, onnx_tensor_max},
-    {"Min", 0, 1, 8, chain_unfit, NULL, NULL},
+    {"Max", 0, 1, 8, chain_unfit, NULL, onnx_tensor_max},
+    {"MaxPool", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},
+    {"Min", 0, 1, 8, chain_unfit, NULL, onnx_tensor_max},
     {"Mish", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Mod", 0, 2, 2, chain_unfit, NULL, NULL},
     {"Mul", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
     {"Neg", 0, 1, 1, chain_unfit, NULL, NULL},
     {"PRelu", 0, 2, 2, chain_unfit, NULL, NULL},
     {"Pad", 0, 2, 3, NULL, NULL, onnx_tensor_pad},
-    {"Pow", 0, 2, 2, chain_unfit, NULL, NULL},
+    {"Pow", 0, 2, 2, chain_unfit, NULL, onnx_tensor_square},
     {"Reciprocal", 0, 1, 1, chain_unfit, NULL, NULL},
+    {"ReduceMax", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},
     {"ReduceMean", 0, 1, 1, NULL, NULL, onnx_tensor_average},
     {"Relu", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
     {"Reshape", 0, 2, 2, chain_reshape, NULL, onnx_tensor_reshape},
@@ -291,7 +296,7 @@ static const onnx_operator operators[] = {
     {"ThresholdedRelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Transpose", 0, 1, 1, NULL, onnx_fold_transpose, onnx_tensor_transpose},
     {"Unsqueeze", 0, 2, 2, chain_unfit, NULL, NULL},
-    {"Where", 0, 3, 3, chain_unfit, NULL, NULL},
+    {"Where", 0, 3, 3, chain_unfit, NULL, onnx_tensor_where},
     {"Quant", 1, 4, 4, chain_quant, onnx_fold_quant, onnx_tensor_quant},
     {"IntQuant", 1, 4, 4, chain_quant, onnx_fold_quant, onnx_tensor_quant},
 };
@@ -316,7 +321,7 @@ const onnx_operator *onnx_operator_find(const Onnx__NodeProto *node)
 
 annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
 {
-    char known[900] = "";
+    char known[1000] = "";
     size_t used = 0;
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", operators[i].name);

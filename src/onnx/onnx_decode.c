@@ -131,6 +131,7 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     const onnx_operator *op = onnx_operator_find(node);
     int on_chain = 0;
     for (size_t i = 0; i < node->n_input; i++) on_chain += strcmp(node->input[i], c->value) == 0;
+    c->graph = op->tensor != NULL && on_chain != 1;
     if (on_chain > 1) return onnx_node_fail(node, "the same value twice: only a constant can be the other input");
     if (on_chain == 0) {
         if (op->fold == NULL)
@@ -217,12 +218,14 @@ static annulus_status net_read(onnx_chain *c)
     return onnx_net_read(c->g, &input, c->taken, c->n);
 }
 
-static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned char *taken, network **out)
+/* *net 1: as a graph of tensors, else as a chain of layers, but if that finds nodes that only graphs have it becomes 1.
+ */
+static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned char *taken, int *as_net, network **out)
 {
     size_t layers = 0;
     onnx_chain c = {.g = g, .amplitude = 1, .taken = taken};
     TRY(nodes_check(g->g));
-    const int net = onnx_net_needed(g);
+    const int net = *as_net || onnx_net_needed(g);
     for (size_t i = 0; i < g->g->n_node; i++)
         layers += strcmp(g->g->node[i]->op_type, "Gemm") == 0 || strcmp(g->g->node[i]->op_type, "MatMul") == 0;
     if (layers == 0 && !net) return fail(ANNULUS_ERR_INPUT, "the model has no layer (Gemm or MatMul)");
@@ -231,6 +234,7 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
     TRY(network_create(c.features, net ? NETWORK_MAX_LAYERS : layers, &n));
     c.n = n;
     annulus_status st = net ? net_read(&c) : chain_read(&c, layers);
+    *as_net = net || (st != ANNULUS_OK && c.graph);
     if (st == ANNULUS_OK) st = read_metadata(m, n);
     if (st == ANNULUS_OK) st = network_check(n);
     if (st == ANNULUS_OK)
@@ -243,15 +247,19 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
 annulus_status onnx_model_decode(const uint8_t *bytes, size_t len, const char *name, network **out)
 {
     Onnx__ModelProto *m = NULL;
-    onnx_graph g = {0};
+    int net = 0, tried;
     annulus_status st = onnx_scan(bytes, len, &m);
     if (st == ANNULUS_OK && m->graph == NULL) st = fail(ANNULUS_ERR_INPUT, "not an ONNX model: it has no graph");
-    if (st == ANNULUS_OK) st = onnx_graph_init(&g, m->graph, len);
-    void *taken = NULL;
-    if (st == ANNULUS_OK) st = mem_create(m->graph->n_node, 1, "the nodes of the model", &taken);
-    if (st == ANNULUS_OK) st = decode(m, &g, taken, out);
-    mem_free(taken);
-    onnx_graph_clear(&g);
+    for (int more = st == ANNULUS_OK; more; more = st != ANNULUS_OK && net && !tried) {
+        onnx_graph g = {0};
+        void *taken = NULL;
+        tried = net;
+        st = onnx_graph_init(&g, m->graph, len);
+        if (st == ANNULUS_OK) st = mem_create(m->graph->n_node, 1, "the nodes of the model", &taken);
+        if (st == ANNULUS_OK) st = decode(m, &g, taken, &net, out);
+        mem_free(taken);
+        onnx_graph_clear(&g);
+    }
     onnx_scan_destroy(m);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
 }

@@ -48,6 +48,20 @@ static const onnx_tensor *first_tensor(const onnx_net *t, const Onnx__NodeProto 
     return NULL;
 }
 
+/* The largest of sums is known behind their Quant only, with a rising activation in between. */
+static annulus_status pools_check(const onnx_net *t, const Onnx__NodeProto *node, const onnx_operator *op)
+{
+    if (op->tensor == onnx_tensor_activation || op->tensor == onnx_tensor_quant) return ANNULUS_OK;
+    for (size_t i = 0; i < node->n_input; i++) {
+        const onnx_tensor *x = onnx_tensor_find(t, node->input[i]);
+        if (x != NULL && x->pool.channels != 0)
+            return onnx_node_fail(node,
+                                  "it takes the largest of sums that are not quantized: put a Quant node in front of "
+                                  "it");
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
 {
     const onnx_operator *op = onnx_operator_find(node);
@@ -59,6 +73,7 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
         return op->fold(t->g, node);
     }
     if (op->tensor == NULL) return onnx_node_fail(node, "it is not supported between layers that are no plain chain");
+    TRY(pools_check(t, node, op));
     if (x->stage == ONNX_RAW && x != t->raw)
         return onnx_node_fail(node, "the input takes several ways before it is quantized: one is possible");
     onnx_tensor *y = &t->tensors[t->count];
@@ -92,7 +107,16 @@ static annulus_status visit_function(onnx_net *t, onnx_chain *c, size_t i, const
     *y = (onnx_tensor){.name = f.value};
     t->count++;
     TRY(onnx_tensor_copy(t, x, y));
-    if (flattens(t, i, f.value)) y->rank = 1, y->dims[0] = y->count;
+    if (x->pool.channels != 0 && !activation_is_monotone(f.act))
+        return onnx_node_fail(t->g->g->node[i],
+                              "the largest of sums is no longer known behind a function that does not "
+                              "rise: put a Quant node in between");
+    if (flattens(t, i, f.value) && x->pool.channels != 0) {
+        for (size_t d = 1; d < y->pool_rank; d++) y->pool_dims[0] *= y->pool_dims[d];
+        y->pool_rank = 1;
+    } else if (flattens(t, i, f.value)) {
+        y->rank = 1, y->dims[0] = y->count;
+    }
     y->stage = ONNX_ACTIVATED;
     y->act = f.act;
     y->rise = f.rise;
@@ -110,7 +134,7 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
     *found = 0;
     if (x == NULL || (x->stage != ONNX_LINEAR && x->stage != ONNX_QUANTIZED)) return ANNULUS_OK;
     onnx_chain c = {.g = t->g, .value = x->name, .features = x->count, .taken = t->taken};
-    TRY(onnx_wave_find(&c, i, &w, found));
+    if (x->pool.channels == 0) TRY(onnx_wave_find(&c, i, &w, found));
     if (!*found) return visit_function(t, &c, i, x, found);
     if (w.offsets != 1 || onnx_tensor_find(t, w.value) != NULL)
         return onnx_node_fail(node, "several offsets of a wave are supported in chains of dense layers only");
@@ -137,7 +161,7 @@ static annulus_status last_layer(onnx_net *t)
                          ? (onnx_tensor *)(uintptr_t)onnx_tensor_find(t, g->output[0]->name)
                          : NULL;
     if (x == NULL) return fail(ANNULUS_ERR_INPUT, "the model's one output must be a value that its nodes make");
-    if (x->stage != ONNX_LINEAR)
+    if (x->stage != ONNX_LINEAR || x->pool.channels != 0)
         return fail(ANNULUS_ERR_INPUT,
                     "the network does not end with a linear operator: its sums are the scores, so drop what follows "
                     "the last layer");

@@ -97,6 +97,7 @@ typedef struct onnx_chain {
     size_t rank, dims[ONNX_RANK_MAX], features; /* of one sample */
     double amplitude;     /* of the wave that the Quant to come, or the last one, is behind; else 1 */
     unsigned char *taken; /* (nodes) 1: seen already, as a part of a wave or a constant on the way */
+    int graph;            /* the node at hand may be read in a graph of tensors */
 } onnx_chain;
 
 typedef annulus_status (*onnx_chain_fn)(onnx_chain *c, const Onnx__NodeProto *node);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ void onnx_tensor_clear(onnx_tensor *x)
     linear_clear(&x->linear);
     mem_free(x->scale);
     mem_free(x->bias);
+    mem_free(x->lo);
+    mem_free(x->hi);
 }
 
 void onnx_tensor_name(onnx_tensor *x, const char *op)
@@ -40,8 +43,7 @@ static annulus_status charge(onnx_net *t, const circuit_linear *l, size_t values
     return ANNULUS_OK;
 }
 
-/* Shape, scales of 1 and biases of 0. */
-static annulus_status values_create(onnx_tensor *y, size_t rank, const size_t *dims)
+annulus_status onnx_tensor_create(onnx_tensor *y, size_t rank, const size_t *dims)
 {
     void *p;
     y->count = 1;
@@ -51,10 +53,11 @@ static annulus_status values_create(onnx_tensor *y, size_t rank, const size_t *d
         if (dims[d] == 0 || dims[d] > WIDTH_MAX || (y->count *= dims[d]) > WIDTH_MAX)
             return fail(ANNULUS_ERR_INPUT, "\"%.60s\" has more than %u values a sample, or none", y->name, WIDTH_MAX);
     }
-    TRY(mem_create(y->count, sizeof(double), "scales", &p));
-    y->scale = p;
-    TRY(mem_create(y->count, sizeof(double), "biases", &p));
-    y->bias = p;
+    double **arrays[] = {&y->scale, &y->bias, &y->lo, &y->hi};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        TRY(mem_create(y->count, sizeof(double), "values of the model", &p));
+        *arrays[i] = p;
+    }
     for (size_t o = 0; o < y->count; o++) y->scale[o] = 1;
     return ANNULUS_OK;
 }
@@ -62,7 +65,7 @@ static annulus_status values_create(onnx_tensor *y, size_t rank, const size_t *d
 annulus_status onnx_tensor_input(const onnx_tensor *input, onnx_tensor *y)
 {
     y->stage = ONNX_RAW;
-    return values_create(y, input->rank, input->dims);
+    return onnx_tensor_create(y, input->rank, input->dims);
 }
 
 annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *y)
@@ -71,15 +74,17 @@ annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *
     *y = *x;
     y->name = name;
     y->linear = (circuit_linear){0};
-    y->scale = y->bias = NULL;
-    TRY(values_create(y, x->rank, x->dims));
+    y->scale = y->bias = y->lo = y->hi = NULL;
+    TRY(onnx_tensor_create(y, x->rank, x->dims));
     memcpy(y->scale, x->scale, x->count * sizeof *x->scale);
     memcpy(y->bias, x->bias, x->count * sizeof *x->bias);
+    memcpy(y->lo, x->lo, x->count * sizeof *x->lo);
+    memcpy(y->hi, x->hi, x->count * sizeof *x->hi);
     TRY(charge(t, &x->linear, x->count));
     return linear_copy(&x->linear, &y->linear);
 }
 
-/* Scales and biases of outer(x). */
+/* Scales, biases and bounds of outer(x). */
 static annulus_status carry_scales(const Onnx__NodeProto *node, const onnx_tensor *x, const circuit_linear *outer,
                                    onnx_tensor *y)
 {
@@ -95,11 +100,63 @@ static annulus_status carry_scales(const Onnx__NodeProto *node, const onnx_tenso
                 if (y->scale[to] != x->scale[from])
                     return onnx_node_fail(node, "it adds up values of different scales: put a Quant in front of it");
                 y->bias[to] += w * x->bias[from];
+                y->lo[to] += w * (w > 0 ? x->lo : x->hi)[from];
+                y->hi[to] += w * (w > 0 ? x->hi : x->lo)[from];
             }
     }
     for (size_t o = 0; o < y->count; o++)
         if (y->scale[o] == 0) y->scale[o] = 1;
     return ANNULUS_OK;
+}
+
+/* Whether an output of outer takes values of x that have different scales. */
+static int mixes_scales(const onnx_tensor *x, const circuit_linear *outer)
+{
+    for (size_t k = 0; k < outer->blocks_count; k++) {
+        const linear_block *b = &outer->blocks[k];
+        for (size_t p = 0; p < b->places; p++) {
+            double scale = 0;
+            for (size_t tap = 0; tap < b->taps; tap++) {
+                const uint32_t from = b->from[p * b->taps + tap];
+                if (from == LINEAR_NOTHING) continue;
+                if (scale != 0 && scale != x->scale[from]) return 1;
+                scale = x->scale[from];
+            }
+        }
+    }
+    return 0;
+}
+
+#define MOST_RATIO 4096 /* of scales */
+#define SAME 1e-6       /* relative, of scales that were rounded to single precision */
+
+/* by (x->count) <- integers in the ratio of the scales, the least of which is `parts`; 0: they are not so. */
+static int scale_ratios(const onnx_tensor *x, double least, int32_t parts, int32_t *by)
+{
+    for (size_t o = 0; o < x->count; o++) {
+        const double times = x->scale[o] / least * parts, whole = rint(times);
+        if (whole > MOST_RATIO || fabs(times - whole) > SAME * whole) return 0;
+        by[o] = (int32_t)whole;
+    }
+    return 1;
+}
+
+/* Gives x, whose scales are multiples of some number, that one as its scale; else leaves it as it is. */
+static annulus_status one_scale(const Onnx__NodeProto *node, onnx_tensor *x)
+{
+    double least = x->scale[0];
+    int32_t parts = 1;
+    void *p;
+    for (size_t o = 0; o < x->count; o++) least = fmin(least, x->scale[o]);
+    TRY(mem_create(x->count, sizeof(int32_t), "factors", &p));
+    while (parts <= NETWORK_MAX_FACTOR && !scale_ratios(x, least, parts, p)) parts++;
+    annulus_status st = ANNULUS_OK;
+    if (parts <= NETWORK_MAX_FACTOR) {
+        st = onnx_tensor_multiply(node, x, p);
+        for (size_t o = 0; o < x->count; o++) x->scale[o] = least / parts;
+    }
+    mem_free(p);
+    return st;
 }
 
 static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_tensor *x)
@@ -111,22 +168,39 @@ static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_t
     return ANNULUS_OK;
 }
 
-annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
-                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                            size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
 {
-    annulus_status st = expression_check(node, x);
+    annulus_status st = ANNULUS_OK;
     y->stage = ONNX_LINEAR;
     y->sources_count = x->sources_count;
     y->in = x->in;
+    y->bounded = x->bounded;
     memcpy(y->sources, x->sources, sizeof y->sources);
     memcpy(y->op, x->op, sizeof y->op);
     onnx_tensor_name(y, op);
-    if (st == ANNULUS_OK) st = values_create(y, rank, dims);
+    if (st == ANNULUS_OK) st = onnx_tensor_create(y, rank, dims);
     if (st == ANNULUS_OK) st = charge(t, outer, y->count);
     if (st == ANNULUS_OK) st = carry_scales(node, x, outer, y);
     if (st == ANNULUS_OK) st = gather_compose(outer, &x->linear, x->count, &y->linear);
     if (st == ANNULUS_OK) st = charge(t, &y->linear, 0);
     linear_clear(outer);
+    return st;
+}
+
+annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
+                                 size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
+{
+    onnx_tensor alike = {.name = x->name};
+    annulus_status st = expression_check(node, x);
+    const int mixed = st == ANNULUS_OK && mixes_scales(x, outer);
+    if (mixed) st = onnx_tensor_copy(t, x, &alike);
+    if (st == ANNULUS_OK && mixed) st = one_scale(node, &alike);
+    if (st == ANNULUS_OK)
+        st = apply(t, node, mixed ? &alike : x, outer, rank, dims, op, y);
+    else
+        linear_clear(outer);
+    onnx_tensor_clear(&alike);
     return st;
 }
 
@@ -166,6 +240,11 @@ annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_
 
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
 {
+    for (size_t o = 0; o < x->count; o++) {
+        const double ends[] = {by[o] * x->lo[o], by[o] * x->hi[o]};
+        x->lo[o] = ends[by[o] < 0];
+        x->hi[o] = ends[by[o] > 0];
+    }
     for (size_t k = 0; k < x->linear.blocks_count; k++) {
         const linear_block *b = &x->linear.blocks[k];
         for (size_t r = 0; r < b->rows; r++) {

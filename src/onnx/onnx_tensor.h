@@ -17,10 +17,15 @@ struct onnx_tensor {
     size_t sources_count, in;
     circuit_linear linear;
     double *scale, *bias; /* (count) */
+    double *lo, *hi;      /* (count) (W x)[o] lies between them */
+    int bounded;          /* they are tighter than what the sources' own ranges give */
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
     function own;           /* of ACTIVATION_FUNCTION */
-    char op[32];            /* for people */
+    gather_windows pool;    /* the largest values of these windows are meant, to be found behind the Quant; channels 0:
+                               none, the values themselves */
+    size_t pool_rank, pool_dims[3];
+    char op[32]; /* for people */
 };
 
 struct onnx_net {
@@ -36,6 +41,9 @@ struct onnx_net {
 
 /* NULL: no tensor has this name. */
 const onnx_tensor *onnx_tensor_find(const onnx_net *t, const char *name);
+/* Shape, scales of 1, biases and bounds of 0, of a tensor whose name is set; cleared by the caller, also after a
+ * failure. */
+annulus_status onnx_tensor_create(onnx_tensor *y, size_t rank, const size_t *dims) __attribute__((warn_unused_result));
 void onnx_tensor_clear(onnx_tensor *x);
 annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *y) __attribute__((warn_unused_result));
 /* y (rank, dims) <- outer of x, which is taken over. Values of x that one output takes must have one scale. op: what it
@@ -49,6 +57,9 @@ annulus_status onnx_tensor_choose(onnx_net *t, const Onnx__NodeProto *node, cons
 /* y <- the sources of both; x is a copy of what it was, over the sources of y, with the same order for any that follow.
  */
 annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_tensor *x)
+    __attribute__((warn_unused_result));
+/* y <- the parts (count) one behind the other, as one dimension; they are used up. */
+annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
     __attribute__((warn_unused_result));
 /* Sums times by[o], any integers but 0: of one channel the same. */
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
@@ -64,11 +75,75 @@ void onnx_tensor_name(onnx_tensor *x, const char *op); /* adds to x->op */
 annulus_status onnx_tensor_input(const onnx_tensor *input, onnx_tensor *y) __attribute__((warn_unused_result));
 /* A layer of the network that has the sums, or activations, x; x loses its linear part. */
 annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l) __attribute__((warn_unused_result));
+/* y <- the look-ups of sums x, quantized by q: a layer. Its values are q.scale times integers, times x->amplitude. */
+annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q,
+                                   onnx_tensor *y) __attribute__((warn_unused_result));
+/* y <- y + sign*x, of one shape; x is used up. */
+annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
+    __attribute__((warn_unused_result));
 
 /* Of a node whose first tensor among its inputs is x: y, whose name is set. Listed in onnx_chain.c. */
 onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
-    onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat, onnx_tensor_pad,
-    onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice;
+    onnx_tensor_max_pool, onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat,
+    onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice, onnx_tensor_compare,
+    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_cast;
+
+/* ---- onnx_tensor_linear.c ---- */
+/* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a Reduce... over all positions, and the
+ * shape of what they make; *flat: without the dimensions of the positions. */
+annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
+                                   int *flat) __attribute__((warn_unused_result));
+
+/* ---- onnx_tensor_exact.c: look-ups whose every accumulator counts ---- */
+/* The values of x are multiples of *grid, x->scale is one for all. ANNULUS_ERR_INPUT: they are not, with the remedy. */
+annulus_status onnx_tensor_grid(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, double *grid)
+    __attribute__((warn_unused_result));
+/* y (x->count) <- x, a copy that is used up, where it is positive, else 0; exact. */
+annulus_status onnx_tensor_positive(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, const char *op,
+                                    onnx_tensor *y) __attribute__((warn_unused_result));
+/* One look-up a value of sums x, used up, as amplitude*act, quantized by q. op: what it is called. */
+annulus_status onnx_tensor_exact(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, activation act,
+                                 double amplitude, const quantizer *q, const char *op, onnx_tensor *y)
+    __attribute__((warn_unused_result));
+/* The quantizer of integers from 0 to most, times scale. */
+annulus_status onnx_tensor_counter(const Onnx__NodeProto *node, double scale, double most, quantizer *out)
+    __attribute__((warn_unused_result));
+/* Real bounds of value o of x. */
+double onnx_tensor_least(const onnx_tensor *x, size_t o);
+double onnx_tensor_most(const onnx_tensor *x, size_t o);
+/* Sets the bounds of value o of x to these real ones. */
+void onnx_tensor_bound(onnx_tensor *x, size_t o, double least, double most);
+
+/* Whether a larger sum has no smaller activation. */
+static inline int onnx_tensor_rises(const onnx_tensor *x)
+{
+    return x->stage != ONNX_ACTIVATED || activation_is_monotone(x->act);
+}
+
+/* ---- onnx_tensor_pair.c: of two encrypted values ---- */
+/* An input of a node: a tensor, or a constant. */
+typedef struct onnx_operand {
+    const onnx_tensor *x;
+    const onnx_constant *k; /* NULL: the tensor */
+} onnx_operand;
+annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_operand *out)
+    __attribute__((warn_unused_result));
+/* y <- a * b, exact; copies of one shape that are used up. */
+annulus_status onnx_tensor_product(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *a, onnx_tensor *b,
+                                   onnx_tensor *y) __attribute__((warn_unused_result));
+/* y <- x in this shape, to which it is broadcast. */
+annulus_status onnx_tensor_expand(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank,
+                                  const size_t *dims, onnx_tensor *y) __attribute__((warn_unused_result));
+/* dims (rank): widened to the shape that it and x are broadcast to. */
+annulus_status onnx_tensor_common_shape(const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank, size_t *dims)
+    __attribute__((warn_unused_result));
+/* Whether Quants alone take the value that node makes. */
+int onnx_tensor_feeds_quants(const onnx_net *t, const Onnx__NodeProto *node);
+
+/* ---- onnx_tensor_max.c ---- */
+/* y <- the largest values of the windows of x, quantized; takes x->pool. */
+annulus_status onnx_tensor_pool(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_tensor *pool,
+                                onnx_tensor *y) __attribute__((warn_unused_result));
 
 /* ---- onnx_net.c ---- */
 /* Whether the model needs this reader. */

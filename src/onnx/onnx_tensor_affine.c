@@ -100,8 +100,7 @@ static annulus_status common_scales(const Onnx__NodeProto *node, onnx_tensor *y,
     return ANNULUS_OK;
 }
 
-/* y <- y + sign*x; x is used up. */
-static annulus_status add_tensor(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
+annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
 {
     void *p;
     circuit_linear both = {0};
@@ -118,6 +117,8 @@ static annulus_status add_tensor(onnx_net *t, const Onnx__NodeProto *node, int32
     if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, x, factors + y->count);
     if (st == ANNULUS_OK) st = gather_join(&y->linear, &x->linear, &both);
     if (st == ANNULUS_OK) y->linear = both;
+    for (size_t o = 0; o < y->count; o++) y->lo[o] += x->lo[o], y->hi[o] += x->hi[o];
+    y->bounded |= x->bounded;
     y->stage = ONNX_LINEAR;
     onnx_tensor_name(y, "+");
     onnx_tensor_name(y, x->op[0] == 0 ? "values" : x->op);
@@ -131,6 +132,9 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     const size_t first = onnx_tensor_find(t, node->input[0]) == x ? 0 : 1;
     const onnx_tensor *other = onnx_tensor_find(t, node->input[1 - first]);
     const onnx_constant *k;
+    if (other != NULL && op == 'M') return onnx_tensor_mul(t, node, x, y);
+    if (other != NULL && op == 'D')
+        return onnx_node_fail(node, "a quotient of two encrypted values is not supported: only one by constants");
     TRY(stage_check(node, x));
     TRY(onnx_tensor_copy(t, x, y));
     if (other == NULL) {
@@ -139,10 +143,9 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
         TRY(onnx_node_constant(t->g, node, 1 - first, &k));
         return with_constant(t, node, k, y);
     }
-    if (op == 'M' || op == 'D') return onnx_node_fail(node, "products of two encrypted values are not supported");
     onnx_tensor copy = {.name = y->name};
     annulus_status st = onnx_tensor_copy(t, other, &copy);
-    if (st == ANNULUS_OK) st = add_tensor(t, node, op == 'S' ? -1 : 1, y, &copy);
+    if (st == ANNULUS_OK) st = onnx_tensor_add(t, node, op == 'S' ? -1 : 1, y, &copy);
     onnx_tensor_clear(&copy);
     return st;
 }
@@ -200,6 +203,7 @@ static void find_channels(const onnx_tensor *x, uint32_t *channel)
 /* The layer that x is the sums of; x keeps nothing. */
 annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
 {
+    void *p;
     TRY(gathered_layer_create(x->in, x->count, &x->linear, l));
     t->layers++;
     memcpy(l->w_scale, x->scale, x->count * sizeof *x->scale);
@@ -211,6 +215,11 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
     if (l->act == ACTIVATION_FUNCTION) l->own = x->own;
     (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
     find_channels(x, l->channel);
+    if (!x->bounded) return ANNULUS_OK;
+    TRY(mem_create(2 * x->count, sizeof(double), "bounds", &p));
+    l->bound = p;
+    memcpy(l->bound, x->lo, x->count * sizeof *x->lo);
+    memcpy(l->bound + x->count, x->hi, x->count * sizeof *x->hi);
     return ANNULUS_OK;
 }
 
@@ -226,43 +235,96 @@ static annulus_status quantizer_of(onnx_net *t, const Onnx__NodeProto *node, qua
     return ANNULUS_OK;
 }
 
+/* Ends of what x becomes when it is looked up; those of q where the activation is not monotone. */
+static void look_up_range(const onnx_tensor *x, const quantizer *q, size_t o, double *lo, double *hi)
+{
+    const double a = x->scale[o] * x->lo[o] + x->bias[o], b = x->scale[o] * x->hi[o] + x->bias[o];
+    int32_t least, most;
+    quantizer_range(q, &least, &most);
+    const int known = onnx_tensor_rises(x);
+    const activation act = x->stage == ONNX_ACTIVATED ? x->act : ACTIVATION_IDENTITY;
+    *lo = (known ? quantizer_integer(q, activation_apply(act, x->rise, a)) : least - q->zero) * q->scale;
+    *hi = (known ? quantizer_integer(q, activation_apply(act, x->rise, b)) : most - q->zero) * q->scale;
+}
+
+/* y of the shape of x <- values of a source, each its own. */
+static annulus_status source_values(const onnx_tensor *x, uint32_t source, double amplitude, onnx_tensor *y)
+{
+    void *p;
+    y->stage = ONNX_QUANTIZED;
+    y->sources[0] = source;
+    y->sources_count = 1;
+    y->in = x->count;
+    TRY(onnx_tensor_create(y, x->rank, x->dims));
+    for (size_t o = 0; o < x->count; o++) y->scale[o] = amplitude;
+    TRY(mem_create(x->count, sizeof(uint32_t), "values", &p));
+    for (size_t o = 0; o < x->count; o++) ((uint32_t *)p)[o] = (uint32_t)o;
+    const annulus_status st = gather_choice(p, x->count, 1, &y->linear);
+    mem_free(p);
+    return st;
+}
+
+annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q,
+                                   onnx_tensor *y)
+{
+    const double amplitude = x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
+    if (t->layers + 1 >= NETWORK_MAX_LAYERS)
+        return onnx_node_fail(node, "more than %u layers of look-ups are not supported", NETWORK_MAX_LAYERS - 1);
+    onnx_tensor sums = {.name = y->name};
+    annulus_status st = onnx_tensor_copy(t, x, &sums);
+    dense_layer *l = &t->n->layers[t->layers];
+    if (st == ANNULUS_OK) st = onnx_tensor_layer(t, &sums, l);
+    onnx_tensor_clear(&sums);
+    TRY(st);
+    l->out_q = *q;
+    TRY(source_values(x, (uint32_t)t->layers, amplitude, y));
+    for (size_t o = 0; o < x->count; o++) look_up_range(x, q, o, &y->lo[o], &y->hi[o]);
+    y->bounded = x->bounded;
+    return ANNULUS_OK;
+}
+
+/* Whether every value of x is one of the quantizer's. */
+static int changes_nothing(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q)
+{
+    double grid;
+    int32_t least, most;
+    int same = onnx_tensor_grid(t, node, x, &grid) == ANNULUS_OK &&
+               fabs(grid / q->scale - rint(grid / q->scale)) < SAME && rint(grid / q->scale) >= 1;
+    quantizer_range(q, &least, &most);
+    for (size_t o = 0; same && o < x->count; o++)
+        same = onnx_tensor_least(x, o) >= (least - q->zero - 0.5) * q->scale &&
+               onnx_tensor_most(x, o) <= (most - q->zero + 0.5) * q->scale;
+    return same;
+}
+
+/* The largest of sums that are quantized is the largest of them quantized. */
+static annulus_status quantized_pool(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q,
+                                     onnx_tensor *y)
+{
+    onnx_tensor values = {.name = y->name};
+    annulus_status st = onnx_tensor_look_up(t, node, x, q, &values);
+    if (st == ANNULUS_OK) st = onnx_tensor_pool(t, node, &values, x, y);
+    onnx_tensor_clear(&values);
+    return st;
+}
+
 annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     quantizer q;
-    uint32_t source = 0;
-    void *p;
+    int32_t least, most;
     if (onnx_tensor_find(t, node->input[0]) != x)
         return onnx_node_fail(node, "its first input must be the value to quantize");
-    if (x->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
     TRY(quantizer_of(t, node, &q));
-    const double amplitude = x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
-    q.scale /= amplitude;
-    if (x->stage == ONNX_RAW) {
-        if (t->n->input.bits != 0) return onnx_node_fail(node, "the input is quantized a second time");
-        t->n->input = q;
-    } else {
-        if (t->layers + 1 >= NETWORK_MAX_LAYERS)
-            return onnx_node_fail(node, "more than %u layers are not supported", NETWORK_MAX_LAYERS);
-        onnx_tensor sums = {.name = y->name};
-        annulus_status st = onnx_tensor_copy(t, x, &sums);
-        dense_layer *l = &t->n->layers[t->layers];
-        if (st == ANNULUS_OK) st = onnx_tensor_layer(t, &sums, l);
-        onnx_tensor_clear(&sums);
-        TRY(st);
-        l->out_q = q;
-        source = (uint32_t)t->layers;
-    }
-    onnx_tensor made = {
-        .name = y->name, .stage = ONNX_QUANTIZED, .sources = {source}, .sources_count = 1, .in = x->count};
-    made.rank = x->rank, made.count = x->count;
-    memcpy(made.dims, x->dims, sizeof made.dims);
-    TRY(mem_create(x->count, sizeof(uint32_t), "values", &p));
-    for (size_t o = 0; o < x->count; o++) ((uint32_t *)p)[o] = (uint32_t)o;
-    annulus_status st = mem_create(x->count, sizeof(double), "scales", (void **)&made.scale);
-    if (st == ANNULUS_OK) st = mem_create(x->count, sizeof(double), "biases", (void **)&made.bias);
-    for (size_t o = 0; st == ANNULUS_OK && o < x->count; o++) made.scale[o] = amplitude;
-    if (st == ANNULUS_OK) st = gather_choice(p, x->count, 1, &made.linear);
-    mem_free(p);
-    *y = made;
-    return st;
+    if (x->stage == ONNX_QUANTIZED && changes_nothing(t, node, x, &q)) return onnx_tensor_copy(t, x, y);
+    if (x->stage == ONNX_QUANTIZED)
+        return onnx_node_fail(node, "its input is quantized already, in another way: leave out one of the two");
+    q.scale /= x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
+    if (x->pool.channels != 0) return quantized_pool(t, node, x, &q, y);
+    if (x->stage != ONNX_RAW) return onnx_tensor_look_up(t, node, x, &q, y);
+    if (t->n->input.bits != 0) return onnx_node_fail(node, "the input is quantized a second time");
+    t->n->input = q;
+    TRY(source_values(x, 0, 1, y));
+    quantizer_range(&q, &least, &most);
+    for (size_t o = 0; o < y->count; o++) y->lo[o] = (least - q.zero) * q.scale, y->hi[o] = (most - q.zero) * q.scale;
+    return ANNULUS_OK;
 }

@@ -214,8 +214,8 @@ static void divide(const circuit_linear *sums, int all, onnx_tensor *y)
     }
 }
 
-/* ReduceMean over all dimensions but the batch and the channels, as a GlobalAveragePool; *flat: without them. */
-static annulus_status mean_check(const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
+/* A Reduce... over all dimensions but the batch and the channels; *flat: without them. */
+static annulus_status reduction_check(const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
 {
     const size_t rank = x->rank - 1;
     int64_t axes[2] = {0}, keep;
@@ -230,29 +230,51 @@ static annulus_status mean_check(const Onnx__NodeProto *node, const onnx_tensor 
     return ANNULUS_OK;
 }
 
+/* Padding behind, so that windows that begin inside reach all values. */
+static void round_up(gather_windows *g)
+{
+    for (size_t d = 0; d < 2; d++) {
+        const size_t reach = g->dilation[d] * (g->kernel[d] - 1) + 1, room = g->size[d] + g->pad[d] + g->pad[d + 2];
+        if (reach > room) continue;
+        const size_t left = (room - reach) % g->stride[d], last = room - reach - left + g->stride[d];
+        if (left != 0 && last < g->size[d] + g->pad[d]) g->pad[d + 2] += g->stride[d] - left;
+    }
+}
+
+annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
+                                   int *flat)
+{
+    const int reduced = node->op_type[0] == 'R', global = reduced || node->op_type[0] == 'G';
+    int64_t ceil_mode = 0;
+    *flat = 0;
+    *g = (gather_windows){.stride = {1, 1}, .dilation = {1, 1}};
+    TRY(spatial_check(node, x));
+    if (reduced) TRY(reduction_check(node, x, flat));
+    if (global) {
+        g->channels = x->dims[0];
+        g->size[0] = g->kernel[0] = x->rank == 3 ? x->dims[1] : 1;
+        g->size[1] = g->kernel[1] = x->dims[x->rank - 1];
+    } else {
+        TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
+        TRY(sizes(node, "kernel_shape", x->rank - 1, 1, g->kernel));
+        TRY(windows_of(node, x, g));
+        if (ceil_mode != 0) round_up(g);
+    }
+    return windows_shape(node, x, g, x->dims[0], dims);
+}
+
 annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    const int mean = node->op_type[0] == 'R', global = mean || node->op_type[0] == 'G';
     int flat = 0;
     int64_t ceil_mode = 0, all = 0;
     size_t dims[3];
-    gather_windows g = {.stride = {1, 1}, .dilation = {1, 1}};
+    gather_windows g;
     circuit_linear sums = {0}, outer = {0};
     char name[24];
-    TRY(spatial_check(node, x));
-    if (mean) TRY(mean_check(node, x, &flat));
-    if (global) {
-        g.channels = x->dims[0];
-        g.size[0] = g.kernel[0] = x->rank == 3 ? x->dims[1] : 1;
-        g.size[1] = g.kernel[1] = x->dims[x->rank - 1];
-    } else {
-        TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
-        TRY(onnx_node_int(node, "count_include_pad", 0, &all));
-        if (ceil_mode != 0) return onnx_node_fail(node, "ceil_mode 1 is not supported: pad its input");
-        TRY(sizes(node, "kernel_shape", x->rank - 1, 1, g.kernel));
-        TRY(windows_of(node, x, &g));
-    }
-    TRY(windows_shape(node, x, &g, x->dims[0], dims));
+    TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
+    TRY(onnx_node_int(node, "count_include_pad", 0, &all));
+    if (ceil_mode != 0) return onnx_node_fail(node, "ceil_mode 1 is not supported: pad its input");
+    TRY(onnx_tensor_windows(node, x, &g, dims, &flat));
     windows_name(x, "average", &g, name, sizeof name);
     annulus_status st = gather_sums(&g, &sums);
     if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);
@@ -262,11 +284,4 @@ annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, con
     linear_clear(&sums);
     linear_clear(&outer);
     return st;
-}
-
-annulus_status onnx_tensor_max(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
-{
-    (void)t, (void)x, (void)y;
-    return onnx_node_fail(node, "the largest of encrypted values takes a tree of look-ups, which is not supported: use "
-                                "AveragePool, or a Conv with stride, in the model");
 }

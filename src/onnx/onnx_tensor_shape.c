@@ -232,11 +232,29 @@ static annulus_status join_part(const onnx_net *t, onnx_tensor *y, onnx_tensor *
     for (size_t o = 0; o < x->count; o++) {
         y->scale[map[o]] = x->scale[o];
         y->bias[map[o]] = x->bias[o];
+        y->lo[map[o]] = x->lo[o];
+        y->hi[map[o]] = x->hi[o];
     }
     mem_free(map);
     TRY(gather_join(&y->linear, &x->linear, &both));
     y->linear = both;
+    y->bounded |= x->bounded;
     if (x->stage == ONNX_LINEAR) y->stage = ONNX_LINEAR;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
+{
+    size_t all = 0, first = 0;
+    for (size_t i = 0; i < count; i++) all += parts[i].count;
+    y->stage = ONNX_QUANTIZED;
+    TRY(onnx_tensor_create(y, 1, &all));
+    for (size_t i = 0; i < count; i++) {
+        parts[i].rank = 1;
+        parts[i].dims[0] = parts[i].count;
+        TRY(join_part(t, y, &parts[i], 0, first));
+        first += parts[i].count;
+    }
     return ANNULUS_OK;
 }
 
@@ -259,7 +277,6 @@ annulus_status onnx_tensor_concat(onnx_net *t, const Onnx__NodeProto *node, cons
 {
     int64_t at = 1;
     size_t axis = 0, first = 0;
-    void *p;
     TRY(onnx_node_int(node, "axis", 1, &at));
     TRY(axis_of(node, x, at, &axis));
     onnx_tensor made = {.name = y->name, .stage = ONNX_QUANTIZED, .rank = x->rank, .count = 1};
@@ -272,10 +289,7 @@ annulus_status onnx_tensor_concat(onnx_net *t, const Onnx__NodeProto *node, cons
     }
     for (size_t d = 0; d < made.rank; d++)
         if ((made.count *= made.dims[d]) > 65536) return onnx_node_fail(node, "more than 65536 values a sample");
-    annulus_status st = mem_create(made.count, sizeof(double), "scales", &p);
-    made.scale = p;
-    if (st == ANNULUS_OK) st = mem_create(made.count, sizeof(double), "biases", &p);
-    made.bias = st == ANNULUS_OK ? p : NULL;
+    annulus_status st = onnx_tensor_create(&made, made.rank, made.dims);
     for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
         const onnx_tensor *part = onnx_tensor_find(t, node->input[i]);
         onnx_tensor copy = {.name = y->name};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Units of accumulators: common factors of weights, known bounds of sums, and narrow layers beside wide ones. */
+#include "nn_fixture.h"
+
+#include "base/memory.h"
+#include "circuit/exec.h"
+#include <math.h>
+#include <string.h>
+
+#define SAMPLES 64u
+
+static void layer(network *n, size_t i, size_t source, const int32_t *W, size_t out, size_t in, unsigned bits)
+{
+    circuit_linear l = {0};
+    dense_layer *d = &n->layers[i];
+    assert_ok(linear_dense(W, out, in, &l));
+    assert_ok(gathered_layer_create(in, out, &l, d));
+    d->sources[0] = (uint32_t)source, d->sources_count = 1;
+    d->act = bits == 0 ? ACTIVATION_IDENTITY : ACTIVATION_RELU;
+    d->out_q = (quantizer){.scale = 0.5, .bits = bits};
+    for (size_t o = 0; o < out; o++) d->channel[o] = (uint32_t)o, d->w_scale[o] = 1;
+}
+
+/* Four values of 0 to 3, of them a narrow layer, of -3 to 3, and a wide one, and both in the scores; weights of the
+ * narrow one times `factor`, which its scale takes back. */
+static network *branches(int32_t factor)
+{
+    const int32_t same[] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const int32_t narrow[] = {factor, -factor, 0, 0, 0, 0, factor, -factor}, wide[] = {9, -9, 8, 7, 5, 5, -3, 9};
+    const int32_t last[] = {1, 0, 2, -1, -1, 1, 1, 0};
+    network *n = NULL;
+    circuit_linear l = {0};
+    assert_ok(network_create(4, 4, &n));
+    n->input = (quantizer){.scale = 0.5, .bits = 2};
+    layer(n, 0, 0, same, 4, 4, 2);
+    layer(n, 1, 1, narrow, 2, 4, 2);
+    layer(n, 2, 1, wide, 2, 4, 6);
+    assert_ok(linear_dense(last, 2, 4, &l));
+    assert_ok(gathered_layer_create(4, 2, &l, &n->layers[3]));
+    n->layers[3].sources_count = 2, n->layers[3].sources[0] = 2, n->layers[3].sources[1] = 3;
+    for (size_t o = 0; o < 2; o++) {
+        n->layers[1].w_scale[o] /= factor;
+        n->layers[3].w_scale[o] = 1, n->layers[3].channel[o] = (uint32_t)o;
+    }
+    assert_ok(network_set_labels(n, NULL, 2));
+    assert_ok(network_check(n));
+    return n;
+}
+
+static circuit *lowered(const network *n, unsigned rounding_bits)
+{
+    uint64_t seed = 5;
+    circuit *c = NULL;
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    lower_options o;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = rounding_bits, o.log2_error = -10, o.families_most = 1;
+    assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+    free(x);
+    return c;
+}
+
+/* The circuit without rounding is the network, on all 256 inputs. */
+static void assert_meaning(const network *n, const circuit *c)
+{
+    double got[2], want[2];
+    for (int32_t k = 0; k < 256; k++) {
+        const int32_t q[] = {k & 3, k >> 2 & 3, k >> 4 & 3, k >> 6};
+        float x[4];
+        for (size_t i = 0; i < 4; i++) x[i] = (float)q[i] / 2;
+        assert_ok(exec_clear(c, q, 1, 1, got, NULL));
+        exec_values(c, got, got);
+        assert_ok(network_apply(n, x, want));
+        for (size_t o = 0; o < 2; o++) assert_true(fabs(want[o] - got[o]) < 1e-9);
+    }
+}
+
+static void test_narrow_layers_have_small_tables(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits <= 5; bits += 5) {
+        network *n = branches(1);
+        circuit *c = lowered(n, bits);
+        const circuit_layer *narrow = &c->layers[1], *wide = &c->layers[2];
+        assert_int_equal(circuit_window(narrow), circuit_window(wide));
+        assert_true(narrow->cells < 32 && narrow->step > 1);
+        assert_int_equal(weights_of(narrow)[0], narrow->step);
+        for (int64_t v = -3; v <= 3; v++) { /* in the middle of its cell */
+            const int64_t at = v * narrow->step + narrow->offset[0];
+            assert_int_equal(at - at / narrow->step * narrow->step, (narrow->step - 1) / 2);
+        }
+        if (bits == 0) {
+            assert_int_equal(wide->step, 1);
+            assert_meaning(n, c);
+        } else {
+            assert_int_equal(wide->cells, 32);
+        }
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+}
+
+static void test_common_factors_go(void **state)
+{
+    (void)state;
+    network *n = branches(1), *m = branches(4);
+    circuit *c = lowered(n, 0), *d = lowered(m, 0);
+    assert_memory_equal(c->digest, d->digest, sizeof c->digest);
+    circuit_destroy(c), circuit_destroy(d);
+    network_destroy(n), network_destroy(m);
+}
+
+static void test_bounds_narrow_ranges(void **state)
+{
+    (void)state;
+    network *n = branches(1);
+    void *p;
+    circuit *c = lowered(n, 0);
+    assert_int_equal(c->layers[2].proven_hi[1] / c->layers[2].step, 3 * 19);
+    circuit_destroy(c);
+    assert_ok(mem_create(4, sizeof(double), "bounds", &p));
+    double *bound = p;
+    bound[0] = -100, bound[1] = -4, bound[2] = 100, bound[3] = 20; /* of the wide layer: real sums, scale 1/2 */
+    n->layers[2].bound = bound;
+    assert_ok(network_check(n));
+    c = lowered(n, 0);
+    assert_int_equal(c->layers[2].proven_lo[0], -27);
+    assert_int_equal(c->layers[2].proven_hi[0], 3 * 24);
+    assert_int_equal(c->layers[2].proven_lo[1], -8);
+    assert_int_equal(c->layers[2].proven_hi[1], 40);
+    circuit_destroy(c);
+    bound[1] = 21;
+    assert_refused(network_check(n), "layer 3, neuron 2: bounds of its sum");
+    network_destroy(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_narrow_layers_have_small_tables),
+                                       cmocka_unit_test(test_common_factors_go),
+                                       cmocka_unit_test(test_bounds_narrow_ranges)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
