@@ -37,19 +37,21 @@ static inline void roles_destroy(roles *r)
 /* acc (outputs) <- accumulators of the last layer for one sample q (features). */
 static inline void run_encrypted(const roles *r, const circuit *c, const int32_t *q, double *acc)
 {
-    const secret_key *first = r->secret->of[c->layers[0].family], *last = r->secret->of[circuit_last(c)->family];
+    const secret_key *first = r->secret->of[c->layers[0].family];
     const size_t features = c->input.features, outputs = circuit_last(c)->out;
     const size_t words_out = lwe_words(circuit_outputs(c));
     uint64_t *message = malloc(features * 8), *body = malloc(features * 8), *phase = malloc(outputs * 8);
     uint64_t *out = malloc(outputs * words_out * 8);
+    uint8_t *sent = malloc(exec_answer_bytes(c));
     seed256 seed;
     assert_ok(random_seed(&seed));
     exec_encode(c, q, message);
     assert_ok(packed_encrypt_seeded(first, &seed, message, features, body));
     const exec_inputs in = {.mask_seed = &seed, .body = body};
     assert_ok(exec_encrypted(r->plan, r->eval, r->memory, &in, 1, out, 0, NULL, NULL));
-    for (size_t o = 0; o < outputs; o++) phase[o] = lwe_phase(last, out + o * words_out);
+    assert_ok(exec_pack_answers(c, r->eval, out, 1, 0, sent));
+    assert_ok(exec_answer_phases(c, r->secret, sent, phase));
     exec_decode(c, phase, acc);
-    free(message), free(body), free(phase), free(out);
+    free(message), free(body), free(phase), free(out), free(sent);
 }
 #endif

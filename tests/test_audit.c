@@ -83,7 +83,7 @@ static void test_model_is_accepted_and_falsified(void **state)
     audit_model_init(s.c, &model);
     audit *a = audit_of(&s, &k, &model);
     assert_false(a->rejected);
-    assert_int_equal(a->tests, 2 * (6 + 6 + 2));
+    assert_int_equal(a->tests, 2 * (6 + 6 + 4));
     const audit_run *r = &a->encrypted;
     assert_true(r->layers[0].errors.errors + r->layers[1].errors.errors > 0);
     assert_true(r->first.found && r->first.expected_cell != r->first.cell);
@@ -93,6 +93,8 @@ static void test_model_is_accepted_and_falsified(void **state)
         assert_true(fabs(log2(r->layers[i].phase.measured / r->layers[i].phase.predicted)) < 1);
         assert_true(r->layers[i].sum.measured < r->layers[i].phase.measured);
     }
+    assert_int_equal(r->layers[2].phase.count, SAMPLES * widths[3]);
+    assert_true(r->layers[2].phase.measured > 2 * r->layers[2].sum.measured); /* packing adds most of the noise */
     audit_destroy(a);
     wrong = model;
     wrong.fresh /= 64, wrong.look_up[0] /= 64, wrong.look_up[1] /= 64, wrong.phase[0] /= 64;

@@ -109,7 +109,7 @@ static annulus_status run(const annulus_input *x, size_t stop, interruption *i, 
 
 static void assert_whole(const annulus_output *y)
 {
-    assert_memory_equal(y->ct, w.whole->ct, SAMPLES * y->outputs * y->words * sizeof *y->ct);
+    assert_memory_equal(y->answers, w.whole->answers, SAMPLES * y->bytes);
 }
 
 /* Stopped behind the first layer of a sample and behind the last: goes on there. */
@@ -191,7 +191,7 @@ static void test_ends(void **state)
 }
 
 static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t sample, uint64_t layer,
-                uint64_t together, size_t words)
+                uint64_t together, size_t bytes)
 {
     writer b;
     writer_init(&b, 0);
@@ -201,7 +201,7 @@ static void put(const binding *of, const checkpoint *p, uint64_t count, uint64_t
     write_u64(&b, sample);
     write_u64(&b, layer);
     write_u64(&b, together);
-    for (size_t i = 0; i < words; i++) write_u64(&b, i);
+    for (size_t i = 0; i < bytes; i++) write_u8(&b, (uint8_t)i);
     assert_ok(container_write(w.path, CONTAINER_CHECKPOINT, &b));
     writer_clear(&b);
 }
@@ -220,7 +220,7 @@ static void test_refusals(void **state)
     (void)unlink(w.path);
     assert_ok(checkpoint_open(w.path, w.c->c, w.x, &scratch, &p));
     binding of = w.x->of;
-    const size_t answer = w.whole->outputs * w.whole->words, values = 3 * lwe_words(circuit_inputs(w.c->c));
+    const size_t answer = w.whole->bytes, values = 3 * 8 * lwe_words(circuit_inputs(w.c->c));
     put(&of, &p, SAMPLES, 1, 1, 1, answer + values);
     annulus_output *right;
     assert_ok(run(w.x, 0, &i, NULL, &right)); /* the form of a right one */

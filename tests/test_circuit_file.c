@@ -57,6 +57,7 @@ static void test_errors_round_trip(void **state)
         if (global) c->choice.log2_error -= 2; /* else what was asked for may be what is held */
         circuit *back = reread(c);
         assert_true(back->target == o.target && back->log2_error == -9);
+        assert_true(back->choice.families.answers.bits > 0);
         assert_true(back->layers[0].log2_error == 0 && back->layers[1].log2_error == -33);
         assert_true(back->choice.log2_error == c->choice.log2_error);
         assert_true(global ? back->choice.log2_error < -9 : back->choice.log2_error == -9);
@@ -86,6 +87,25 @@ static void test_bad_errors(void **state)
     refused_as(c, "error probability 2^-6 of a look-up, 2^-7 asked for");
     c->choice.log2_error = c->log2_error = 0;
     refused_as(c, "error probability 2^0");
+    circuit_destroy(c);
+}
+
+/* Answers without a bound of their own take what the look-ups leave of a global one, and little less. */
+static void test_global_answers(void **state)
+{
+    (void)state;
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 3;
+    o.target = ERROR_GLOBAL;
+    o.log2_error = -9;
+    circuit *c = circuit_of(&o);
+    const layer_choice *output = &c->choice.layers[c->layers_count - 1];
+    assert_true(c->choice.families.answers.bits > 0 && c->choice.log2_global_failure <= -9);
+    c->choice.families.answers.bits--; /* what is not so little that a bit less would do */
+    const double bound = c->choice.log2_error, failure = output->log2_failure;
+    assert_ok(circuit_predict(c));
+    assert_true(c->choice.log2_global_failure > -9 && output->log2_failure > failure && c->choice.log2_error == bound);
     circuit_destroy(c);
 }
 
@@ -347,10 +367,16 @@ static void test_quantize(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage),   cmocka_unit_test(test_insecure_parameters),
-        cmocka_unit_test(test_extension),  cmocka_unit_test(test_quantize), cmocka_unit_test(test_errors_round_trip),
-        cmocka_unit_test(test_bad_errors), cmocka_unit_test(test_levels),   cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_damage),
+                                       cmocka_unit_test(test_insecure_parameters),
+                                       cmocka_unit_test(test_extension),
+                                       cmocka_unit_test(test_quantize),
+                                       cmocka_unit_test(test_global_answers),
+                                       cmocka_unit_test(test_errors_round_trip),
+                                       cmocka_unit_test(test_bad_errors),
+                                       cmocka_unit_test(test_levels),
+                                       cmocka_unit_test(test_branches),
+                                       cmocka_unit_test(test_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

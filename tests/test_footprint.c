@@ -12,6 +12,8 @@
 
 #define BLOCKS_MOST 65536u
 
+enum { BY_VALUE = 1, UNPACKED = 2 }; /* how inputs are taken and answers sent, else both packed */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     void *p;
@@ -93,8 +95,8 @@ static int teardown(void **state)
     return rmdir(files.folder);
 }
 
-/* Files of a random network of these widths; by_value: each input is taken by itself. */
-static void write_files(const size_t *widths, size_t layers, size_t samples, int by_value)
+/* Files of a random network of these widths; form: of the above. */
+static void write_files(const size_t *widths, size_t layers, size_t samples, unsigned form)
 {
     uint64_t seed = 9;
     lower_options o;
@@ -108,12 +110,18 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, int
     network *n = random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
     float *x = random_inputs(&seed, 60, widths[0]);
     assert_ok(network_lower(n, x, 60, &o, &c));
-    if (by_value) {
+    if (form & BY_VALUE) {
         uint32_t *from = c->layers[0].linear.blocks[0].from;
         from[0] = 1, from[1] = 0; /* not in order */
         assert_ok(circuit_digest(c));
         assert_false(circuit_packs_inputs(c));
     }
+    if (form & UNPACKED) {
+        c->choice.families.answers = (tfhe_answers){0};
+        assert_ok(circuit_predict(c));
+        assert_ok(circuit_digest(c));
+    }
+    assert_int_equal(c->choice.families.answers.bits == 0, (form & UNPACKED) != 0);
     annulus_circuit whole = {c};
     dataset d = {.count = samples, .features = widths[0], .x = x};
     const annulus_dataset data = {&d};
@@ -156,9 +164,9 @@ static double run_files(size_t samples, size_t together, unsigned threads, footp
 }
 
 /* Within `most_off` of all but the process itself. */
-static void check(const size_t *widths, size_t layers, size_t samples, int by_value, double most_off, footprint *out)
+static void check(const size_t *widths, size_t layers, size_t samples, unsigned form, double most_off, footprint *out)
 {
-    write_files(widths, layers, samples, by_value);
+    write_files(widths, layers, samples, form);
     for (unsigned k = 0; k < 4; k++) {
         const unsigned threads = 1 + k % 2;
         const double taken = run_files(samples, k / 2, threads, out); /* as many together as suit, and one by one */
@@ -183,16 +191,18 @@ static void test_by_value(void **state)
 {
     (void)state;
     footprint f;
-    check((const size_t[]){6000, 6, 3}, 2, 1, 1, 0.01, &f);
+    check((const size_t[]){6000, 6, 3}, 2, 1, BY_VALUE, 0.01, &f);
     assert_true((double)f.values > 0.3 * (double)f.peak);
 }
 
-/* Many answers: most is held when they are written. */
+/* Many answers: packed they are less than the sums of one sample, else most is held when they are written. */
 static void test_answers(void **state)
 {
     (void)state;
     footprint f, one;
     check((const size_t[]){4, 2, 400}, 2, 10, 0, 0.01, &f);
+    assert_true(20 * f.samples < f.values);
+    check((const size_t[]){4, 2, 400}, 2, 10, UNPACKED, 0.01, &f);
     assert_true(f.samples > f.values + f.work + f.tables);
     circuit *c = NULL;
     annulus_circuit *whole = NULL;

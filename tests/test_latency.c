@@ -149,6 +149,7 @@ static void test_reading(void **state)
     double bare[3], reads[3], crowded[3];
     cost_model m = cost_model_shipped;
     m.read = m.keyswitch_read = 0;
+    c->choice.families.answers = (tfhe_answers){0};
     cost_model_use(&m);
     (void)circuit_seconds(c, 1, bare);
     cost_model_use(NULL);
@@ -168,9 +169,35 @@ static void test_reading(void **state)
     circuit_destroy(c);
 }
 
+/* Packing is keyswitches of all answers, in equal items of at most 32, with one reading of its key an item. */
+static void test_packing(void **state)
+{
+    (void)state;
+    const size_t widths[] = {4, 3, 70};
+    circuit *c = random_circuit(widths, 2, 3);
+    const tfhe_answers answers = c->choice.families.answers;
+    double with[2], without[2];
+    assert_true(answers.bits > 0);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        const tfhe_params p = tfhe_answers_params(&c->choice.families);
+        const unsigned workers = parallel_threads(threads);
+        const size_t most = (70 + workers - 1) / workers, each = most < 32 ? most : 32, items = (70 + each - 1) / each;
+        const double crowd = cost_crowd(workers, parallel_threads(0));
+        (void)circuit_seconds(c, threads, with);
+        c->choice.families.answers.bits = 0;
+        (void)circuit_seconds(c, threads, without);
+        c->choice.families.answers = answers;
+        assert_true(with[0] == without[0]);
+        assert_true(near(with[1] - without[1],
+                         crowd * (double)((items + workers - 1) / workers) * cost_keyswitches(&p, (double)each)));
+    }
+    circuit_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_linear),
-                                       cmocka_unit_test(test_look_ups), cmocka_unit_test(test_reading)};
+                                       cmocka_unit_test(test_look_ups), cmocka_unit_test(test_reading),
+                                       cmocka_unit_test(test_packing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

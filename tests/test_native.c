@@ -508,7 +508,7 @@ static void test_audit(void **state)
         assert_ok(
             audit_create(c, &model, r.eval, r.secret, q, COUNT, &s, 0, NULL, scores[0], scores[1], scores[2], &a));
         assert_int_equal(a->rejected, wrong);
-        assert_int_equal(a->tests, 2 * (4 + 4 + 2));
+        assert_int_equal(a->tests, 2 * (4 + 4 + 4));
         for (size_t i = 0; i < 2; i++) {
             const audit_run *run = i == 0 ? &a->simulated : &a->encrypted;
             assert_false(run->first.found);

@@ -221,7 +221,7 @@ static void test_evaluation_files(void **state)
     writer_init(&w, 0), writer_init(&again, 0);
     seeded_eval_key_set_write(&w, k.seeded);
     assert_ok(w.status);
-    size_t want = 4 + 2 * (TFHE_PARAMS_BYTES + 8); /* every key has a seed and its bodies */
+    size_t want = 4 + 2 * (TFHE_PARAMS_BYTES + 8) + TFHE_ANSWERS_BYTES; /* every key has a seed and its bodies */
     for (uint32_t into = 0; into < 2; into++) {
         want += 32 + tfhe_bsk_seeded_bytes(&toys.of[into]);
         for (uint32_t from = 0; from < 2; from++) {

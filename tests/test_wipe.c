@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FORMS 10
+#define FORMS 14
 #define PATTERN_MAX 512
 
 typedef struct pattern {
@@ -98,7 +98,8 @@ static const tfhe_families toys = {.count = 2,
                                            .pbs_group = 3,
                                            .lwe_noise = 10,
                                            .glwe_noise = 20}},
-                                   .into = {{.l = 2, .b = 4}, {.l = 3, .b = 2}}};
+                                   .into = {{.l = 2, .b = 4}, {.l = 3, .b = 2}},
+                                   .answers = {.k = 30, .N = 16, .l = 2, .b = 4, .noise = 10, .bits = 12}};
 
 static int stop_late(void *context, const char *what, size_t done, size_t total)
 {
@@ -128,11 +129,15 @@ static void secrets_create(secret_key_set *set)
     static const seed256 seeds[] = {{{41}}, {{43}}};
     set->count = toys.count;
     for (uint32_t i = 0; i < toys.count; i++) assert_ok(secret_key_create_seeded(&toys.of[i], &seeds[i], &set->of[i]));
+    uint64_t seed = 44;
+    assert_ok(answers_secret_create(&toys.answers, &set->answers));
+    for (size_t i = 0; i < tfhe_answers_dim(&toys.answers); i++) set->answers->P[i] = test_random(&seed) & 1;
 }
 
 static void secrets_destroy(secret_key_set *set)
 {
     for (uint32_t i = 0; i < toys.count; i++) secret_key_destroy(set->of[i]);
+    answers_secret_destroy(set->answers);
 }
 
 static void use(const secret_key_set *mine, const secret_key_set *read)
@@ -146,6 +151,10 @@ static void use(const secret_key_set *mine, const secret_key_set *read)
         assert_true(lwe_phase(mine->of[i], ct) - message[0] + (1u << 20) <= 2u << 20);
         __real_free(ct);
     }
+    uint8_t *sent = calloc(1, answers_bytes(&toys.answers, 3));
+    assert_ok(answers_phases(read->answers, sent, 3, body));
+    assert_int_equal(body[0] | body[1] | body[2], 0);
+    __real_free(sent);
 }
 
 static void test_life_of_a_key(void **state)
@@ -164,6 +173,7 @@ static void test_life_of_a_key(void **state)
         watch_bits("big key", "big key, a byte a bit", secrets.of[i]->S);
         watch_transform(&toys.of[i], secrets.of[i]->S);
     }
+    watch_bits("answers' key", "answers' key, a byte a bit", secrets.answers->P);
     secrets_destroy(&secrets);
 
     atomic_store(&watching, 1);

@@ -89,11 +89,12 @@ static void conclude(const watch *v, size_t samples, audit *a)
         const double counted = (double)x->counted, runs = (double)samples;
         l->sum = noise_of(t->count, t->sum2, t->sum_v, audit_variance_log_p(t->sum_z, counted, runs, &x->sums));
         a->tests += t->count > 0 ? 2 : 0;
-        if (v->c->layers[i].cells == 0) continue;
+        const int output = v->c->layers[i].cells == 0;
+        if (output && v->c->choice.families.answers.bits == 0) continue;
         l->phase =
             noise_of(t->count, t->phase2, t->phase_v, audit_variance_log_p(t->phase_z, counted, runs, &x->phases));
         a->tests += t->count > 0 ? 2 : 0;
-        if (v->c->layers[i].unit != 0) continue;
+        if (output || v->c->layers[i].unit != 0) continue;
         l->errors.log_p = audit_errors_log_p((double)l->errors.count, (double)l->errors.counted, t->least, t->most,
                                              x->phases.largest);
         a->tests += t->count > 0 ? 2 : 0;

@@ -46,8 +46,8 @@ typedef struct audit_errors {
 } audit_errors;
 
 typedef struct audit_layer {
-    audit_noise sum;   /* encrypted accumulators before the look-up; of the last layer: the answers */
-    audit_noise phase; /* what the look-up reads; hidden layers */
+    audit_noise sum;   /* encrypted accumulators before the look-up; of the last layer: before they are packed */
+    audit_noise phase; /* what the look-up reads; of the last layer: the answers, if they are packed */
     audit_errors errors;
 } audit_layer;
 

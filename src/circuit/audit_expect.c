@@ -164,6 +164,14 @@ static void find_sums(const circuit_layer *l, linear_view *view, const room *m, 
     }
 }
 
+/* What packing adds to the answers. noise (out): room. */
+static void expect_packing(const circuit *c, audit_expected *e, double *noise)
+{
+    memcpy(noise, e->sum, e->out * sizeof *noise);
+    exec_packing_noise(c, noise);
+    for (size_t o = 0; o < e->out; o++) e->phase[o] += noise[o];
+}
+
 /* values: of all, those before the layer are known. */
 static annulus_status expect_layer(const circuit *c, size_t i, const audit_model *model, value *values, room *m,
                                    audit_expected *e)
@@ -187,6 +195,7 @@ static annulus_status expect_layer(const circuit *c, size_t i, const audit_model
     annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
     if (st == ANNULUS_OK) st = columns_create(l, view, &w);
     if (st == ANNULUS_OK) find_sums(l, view, m, model->look_up[i], model->phase[i], first, values + first, e);
+    if (st == ANNULUS_OK && l->cells == 0 && c->choice.families.answers.bits > 0) expect_packing(c, e, m->together);
     if (st == ANNULUS_OK) find_dependence(l, view, &w, m, e);
     columns_clear(&w);
     linear_view_destroy(view);

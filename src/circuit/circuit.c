@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "math/matrix.h"
+#include "optimizer/optimizer_answers.h"
 #include "tfhe/packed.h"
 #include <math.h>
 
@@ -195,6 +196,63 @@ static void drop_switches(circuit *c)
     }
 }
 
+annulus_status circuit_predict(circuit *c)
+{
+    lookup_layer layers[CIRCUIT_MAX_LAYERS];
+    layer_choice chosen[CIRCUIT_MAX_LAYERS];
+    TRY(circuit_lookup_layers(c, layers));
+    for (size_t i = 0; i < c->layers_count; i++)
+        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
+    const optimizer_request request = {.layers = layers,
+                                       .layers_count = c->layers_count,
+                                       .target = c->target,
+                                       .log2_error = c->log2_error,
+                                       .level = c->level};
+    const tfhe_families families = c->choice.families;
+    const double held = c->choice.log2_error;
+    optimizer_predict(&request, &families, chosen, &c->choice);
+    c->choice.log2_error = held;
+    return ANNULUS_OK;
+}
+
+/* Bound on the failure of an answer: its own or a look-up's; of a global one without an own, what the look-ups leave,
+ * which is no less than what the answers were chosen with. */
+static double answers_bound(const circuit *c)
+{
+    const circuit_layer *last = circuit_last(c);
+    const layer_choice *now = &c->choice.layers[c->layers_count - 1];
+    if (c->target == ERROR_PER_LOOKUP || last->log2_error < 0) return circuit_bound(c, last);
+    double left = log1p(-exp2(c->log2_error)); /* natural log of P(no failure) */
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        if (c->layers[i].noise == 0) left -= (double)c->layers[i].out * log1p(-exp2(c->choice.layers[i].log2_failure));
+    const double each = log2(-expm1(left / (double)last->out)) - 1e-9; /* rounding of these sums; NaN: nothing */
+    return each > now->log2_failure ? each : now->log2_failure;
+}
+
+/* What packing may take: shares of an inference's seconds and of the other keys, sent and expanded, or so much if that
+ * is more. */
+#define ANSWERS_SECONDS 0.02
+#define ANSWERS_SECONDS_EACH 5e-4 /* of an answer */
+#define ANSWERS_KEY 0.125
+#define ANSWERS_KEY_BYTES 1e6
+#define ANSWERS_MEMORY 24e6
+
+static tfhe_answers choose_answers(const circuit *c)
+{
+    const circuit_layer *last = circuit_last(c);
+    const double now = c->choice.layers[c->layers_count - 1].phase_std;
+    const double most = last->noise > 0 ? last->noise : circuit_half_window(last) / noise_kappa(answers_bound(c));
+    const answers_request request = {
+        .family = last->family,
+        .count = last->out,
+        .level = c->level,
+        .variance = most * most - now * now,
+        .seconds = fmax(ANSWERS_SECONDS * c->choice.seconds, ANSWERS_SECONDS_EACH * (double)last->out),
+        .key_bytes = fmax(ANSWERS_KEY * c->choice.key_bytes, ANSWERS_KEY_BYTES),
+        .memory = fmax(ANSWERS_KEY * c->choice.memory_bytes, ANSWERS_MEMORY)};
+    return optimizer_answers(&c->choice.families, &request);
+}
+
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
@@ -213,7 +271,8 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
         c->layers[i].price = c->choice.layers[i].price;
     }
     drop_switches(c);
-    return ANNULUS_OK;
+    c->choice.families.answers = choose_answers(c);
+    return circuit_predict(c);
 }
 
 int circuit_rounds(const circuit_layer *l)

@@ -295,6 +295,7 @@ static annulus_status settings_read(reader *r, circuit *c)
     annulus_status st = ANNULUS_OK;
     for (uint32_t i = 0; st == ANNULUS_OK && i < c->choice.families.count; i++)
         st = security_check(&c->choice.families.of[i], c->level);
+    if (st == ANNULUS_OK) st = security_check_answers(&c->choice.families.answers, c->level);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", r->name);
 }
 
@@ -307,26 +308,6 @@ static annulus_status labels_read(reader *r, circuit *c)
     return ANNULUS_OK;
 }
 
-/* What the parameters promise, from the parameters and the circuit itself: a file cannot claim otherwise. */
-static annulus_status predict(circuit *c)
-{
-    lookup_layer layers[CIRCUIT_MAX_LAYERS];
-    layer_choice chosen[CIRCUIT_MAX_LAYERS];
-    TRY(circuit_lookup_layers(c, layers));
-    for (size_t i = 0; i < c->layers_count; i++)
-        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
-    const optimizer_request request = {.layers = layers,
-                                       .layers_count = c->layers_count,
-                                       .target = c->target,
-                                       .log2_error = c->log2_error,
-                                       .level = c->level};
-    const tfhe_families families = c->choice.families;
-    const double held = c->choice.log2_error;
-    optimizer_predict(&request, &families, chosen, &c->choice);
-    c->choice.log2_error = held;
-    return ANNULUS_OK;
-}
-
 /* Layer i, whose shape was checked, fits its family, and the family its inputs. */
 static annulus_status family_check(const reader *r, const circuit *c, size_t i)
 {
@@ -336,9 +317,10 @@ static annulus_status family_check(const reader *r, const circuit *c, size_t i)
         return read_fail(r, "layer %s is of family %u, there are %u", l->name, l->family + 1, f->count);
     const uint32_t from = circuit_source(c, i);
     if (l->cells == 0) {
-        if (l->family == from) return ANNULUS_OK;
-        return read_fail(r, "output layer %s is of family %u, its inputs of family %u", l->name, l->family + 1,
-                         from + 1);
+        const uint32_t packed = f->answers.bits == 0 ? from : f->answers.family;
+        if (l->family == from && packed == from) return ANNULUS_OK;
+        return read_fail(r, "output layer %s is of family %u, its inputs of family %u, packed answers of family %u",
+                         l->name, l->family + 1, from + 1, packed + 1);
     }
     const tfhe_params *p = &f->of[l->family], keyswitch = tfhe_switch_params(f, from, l->family);
     if (keyswitch.ks_l == 0)
@@ -363,7 +345,7 @@ static annulus_status body_read(reader *r, circuit *c)
         if (circuit_first_use(c, i + 1) == c->layers_count)
             return read_fail(r, "no layer takes the values of layer %s", c->layers[i].name);
     TRY(labels_read(r, c));
-    TRY(predict(c));
+    TRY(circuit_predict(c)); /* a file cannot claim otherwise */
     return circuit_digest(c);
 }
 

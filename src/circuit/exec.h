@@ -33,10 +33,11 @@ annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsi
 /* The clear look-up of neuron o of a hidden layer: y (offsets). */
 void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y);
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
- * every look-up's phase gets keyswitch and modulus-switch noise, one for all values of a rotation; outputs are reduced
- * by their period as decryption does it. Sample s draws for layer i from stream (seed, RANDOM_SIMULATION,
- * CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers follow their law
- * up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen. */
+ * every look-up's phase gets keyswitch and modulus-switch noise, one for all values of a rotation; outputs get that of
+ * packing and are reduced by their period as decryption does it. Sample s draws for layer i from stream (seed,
+ * RANDOM_SIMULATION, CIRCUIT_MAX_LAYERS*s + i): results depend on neither threads nor the other samples. Normal numbers
+ * follow their law up to 8.5 deviations and end there (stream_normal_vartime): of p_error below 2^-55 nothing is seen.
+ */
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats) __attribute__((warn_unused_result));
 
@@ -45,8 +46,8 @@ typedef struct exec_seen {
     size_t layer, neuron, sample;
     int64_t acc;      /* clear sum of the run's own inputs of this layer */
     double sum_noise; /* torus: of the encrypted sum */
-    double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch; of an output the
-                         same as sum_noise */
+    double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch; of an output of
+                         the answer that is sent */
     int64_t cell;     /* of the table, as exec_clear counts them (torus-native: in [0, 2*cells)); 0 for an output */
 } exec_seen;
 typedef struct exec_observer {
@@ -116,6 +117,15 @@ annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, c
 annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
                                    size_t first, const uint64_t *values, size_t samples, uint64_t *out,
                                    unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+    __attribute__((warn_unused_result));
+/* Bytes of the answers of a sample as they are sent: packed (tfhe/answers.h), or the ciphertexts' words, little-endian.
+ */
+size_t exec_answer_bytes(const circuit *c);
+/* out (samples, exec_answer_bytes) <- the ciphertexts of exec_encrypted. keys: as there. */
+annulus_status exec_pack_answers(const circuit *c, const eval_key_set *keys, const uint64_t *sums, size_t samples,
+                                 unsigned threads, uint8_t *out) __attribute__((warn_unused_result));
+/* phase (outputs) <- phases of the answers at in (exec_answer_bytes). secrets must fit the circuit's families. */
+annulus_status exec_answer_phases(const circuit *c, const secret_key_set *secrets, const uint8_t *in, uint64_t *phase)
     __attribute__((warn_unused_result));
 /* For debugging, by who holds the secrets: encrypts sample q (features), runs it, and shows every neuron to the
  * observer (from the calling thread, sample number `sample`). Cells are those that the look-ups used: the sums are

@@ -20,6 +20,7 @@ typedef struct observation {
     uint64_t *x;     /* (store rows, EXEC_BATCH) integer values, in the first column */
     void *room;      /* of linear layers */
     uint64_t *phase; /* (widest) of the sums of the layer at hand */
+    uint64_t *sent;  /* (outputs) of the answers as they are sent */
     uint32_t *at;    /* (widest) step that its look-ups read */
     size_t layer;
     const uint64_t *sums; /* (out, lwe_words) */
@@ -84,8 +85,20 @@ static void observe(observation *v, size_t o)
         seen.cell = l->unit != 0 ? (int64_t)(v->at[o] * 2 * (uint64_t)l->cells / steps)
                                  : cell_of(l, steps, v->at[o], exec_cell(l, o, seen.acc));
         exec_answers(l, o, seen.cell, x + o * l->offsets * EXEC_BATCH, EXEC_BATCH);
-    }
+    } else
+        seen.noise = torus_to_double(v->sent[o] - expected);
     v->observer->seen(v->observer->context, &seen);
+}
+
+/* The answers, as who decrypts them has them. */
+static annulus_status send(observation *v, unsigned threads)
+{
+    void *bytes;
+    TRY(mem_create(exec_answer_bytes(v->c), 1, "answers", &bytes));
+    annulus_status st = exec_pack_answers(v->c, v->keys, v->sums, 1, threads, bytes);
+    if (st == ANNULUS_OK) st = exec_answer_phases(v->c, v->secrets, bytes, v->sent);
+    mem_free(bytes);
+    return st;
 }
 
 static annulus_status observe_layer(void *context, size_t layer, const uint64_t *sums, unsigned threads)
@@ -95,6 +108,7 @@ static annulus_status observe_layer(void *context, size_t layer, const uint64_t 
     v->layer = layer;
     v->sums = sums;
     TRY(parallel_for((out + GROUP - 1) / GROUP, threads, decrypt_group, v));
+    if (v->c->layers[layer].cells == 0) TRY(send(v, threads));
     exec_linear(v->c, &v->store, layer, v->x, 1, v->room);
     for (size_t o = out; o-- > 0;) observe(v, o);
     return ANNULUS_OK;
@@ -124,12 +138,13 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     void *values, *ciphertexts = NULL;
     exec_memory *memory = NULL;
     exec_store_init(c, &v.store);
-    const size_t words = v.store.rows * EXEC_BATCH, bytes = (words + 2 * widest) * sizeof(uint64_t) + exec_room(c);
+    const size_t words = v.store.rows * EXEC_BATCH, bytes = (words + 3 * widest) * sizeof(uint64_t) + exec_room(c);
     TRY(mem_create(bytes, 1, "observed values", &values));
     v.x = values;
     v.phase = v.x + words;
     v.at = (uint32_t *)(void *)(v.phase + widest);
-    v.room = v.phase + 2 * widest;
+    v.sent = v.phase + 2 * widest;
+    v.room = v.phase + 3 * widest;
     const exec_tap tap = {.sums = observe_layer, .context = &v};
     annulus_status st = mem_create(of_inputs + of_outputs, sizeof(uint64_t), "ciphertexts", &ciphertexts);
     uint64_t *body = ciphertexts;
@@ -139,7 +154,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     if (st == ANNULUS_OK) st = encrypt(&v, q, &seed, body);
     if (st == ANNULUS_OK) st = exec_memory_create(c, 1, &memory);
     if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, memory, &in, 1, body + of_inputs, threads, &tap, NULL);
-    if (st == ANNULUS_OK) exec_decode(c, v.phase, out);
+    if (st == ANNULUS_OK) exec_decode(c, v.sent, out);
     mem_wipe_free(values, bytes);
     mem_free(ciphertexts);
     exec_memory_destroy(memory);

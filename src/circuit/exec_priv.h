@@ -145,6 +145,10 @@ static inline uint64_t exec_unit_word(const circuit_layer *l)
     return l->unit != 0 ? l->unit : torus_from_double(exec_unit(l) / 2) * 2;
 }
 
+/* variance (outputs) <- what packing adds to each answer, of circuits that pack them; in: those of the sums, of which
+ * those that are 0 have no mask. */
+void exec_packing_noise(const circuit *c, double *variance);
+
 /* Per-worker sums of events, added to the caller's at the end. */
 annulus_status exec_stats_create(unsigned workers, exec_stats **out) __attribute__((warn_unused_result));
 void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count); /* frees workers */

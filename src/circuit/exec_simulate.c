@@ -27,6 +27,7 @@ typedef struct simulation {
     exec_store store;
     double *fresh_std[CIRCUIT_MAX_LAYERS]; /* (out) noise of fresh ciphertexts in the sums of a layer that takes the
                                               circuit's inputs, torus; NULL of others */
+    double *answer_std;                    /* (outputs) of packing, torus; NULL: they are not packed */
     double *precision; /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
     double *tail;      /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
     double *variance;  /* (layers + 1, widest) of the values of each source, torus */
@@ -56,6 +57,12 @@ static batch worker_batch(const simulation *s, size_t index, unsigned worker)
 }
 
 enum { ERRED = 1, FAILED = 2 };
+
+/* 1 if answers are packed, else 0. */
+static size_t packed(const circuit *c)
+{
+    return c->choice.families.answers.bits > 0;
+}
 
 /* P(normal number > x), x >= 0, from the table, to 2e-4 of it; 0 where none is drawn (stream_normal_vartime). */
 static double tail(const simulation *s, double x)
@@ -107,19 +114,21 @@ static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *se
     return seen->cell != clear ? ERRED : 0;
 }
 
-/* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal: of the switches (out), of
- * the look-ups' values (values), and of the fresh ciphertexts in the sums (out). */
+/* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal: of the switches, or of
+ * packing (out), of the look-ups' values (values), and of the fresh ciphertexts in the sums (out). */
 static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
-    const circuit_layer *l = &s->c->layers[i];
+    const circuit *c = s->c;
+    const circuit_layer *l = &c->layers[i];
     const size_t at = (s->store.first[i + 1] + o) * EXEC_BATCH + b;
     const int64_t acc = (int64_t)v->x[at];
     exec_stats *stats = &s->stats[v->worker];
-    const size_t fresh = l->cells == 0 ? o : l->out + circuit_values(l) + o;
+    const size_t fresh = (l->cells == 0 ? packed(c) * l->out : l->out + circuit_values(l)) + o;
     double sum = torus_to_double(v->noise[at]);
     if (s->fresh_std[i] != NULL) sum += s->fresh_std[i][o] * normal[fresh];
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
-    const double away = exec_count_sum(l, i, o, acc, sum, stats);
+    if (l->cells == 0 && packed(c)) seen.noise += s->answer_std[o] * normal[o];
+    const double away = exec_count_sum(l, i, o, acc, seen.noise, stats);
     unsigned events = 0;
     if (l->cells != 0) {
         const int masked = s->precision[i * s->widest + o] < INFINITY;
@@ -129,7 +138,7 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
         else
             stats->phase_square[i] += seen.noise * seen.noise;
     } else
-        s->out[(v->first + b) * l->out + o] = (double)acc + sum / exec_unit(l) - away * (double)l->period;
+        s->out[(v->first + b) * l->out + o] = (double)acc + seen.noise / exec_unit(l) - away * (double)l->period;
     if (l->unit == 0 && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
     stats->index_errors[i] += (events & ERRED) != 0;
     stats->failures[i] += (events & FAILED) != 0;
@@ -149,7 +158,7 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const size_t normals =
-            (s->fresh_std[i] != NULL ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : 0);
+            (s->fresh_std[i] != NULL ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : packed(c) * l->out);
         exec_linear(c, &s->store, i, v.x, v.count, v.room);
         if (l->sources_count > 1 || l->sources[0] != 0)
             exec_linear(c, &s->store, i, v.noise, v.count, v.room);
@@ -209,7 +218,11 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, double *room
         s->precision[i * s->widest + o] =
             sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
         if (s->fresh_std[i] != NULL) s->fresh_std[i][o] = sqrt(fresh);
+        if (l->cells == 0 && packed(s->c)) s->answer_std[o] = sum;
     }
+    if (l->cells != 0 || !packed(s->c)) return;
+    exec_packing_noise(s->c, s->answer_std);
+    for (size_t o = 0; o < l->out; o++) s->answer_std[o] = sqrt(s->answer_std[o]);
 }
 
 static annulus_status layer_noise_init(simulation *s, size_t i)
@@ -244,6 +257,10 @@ static annulus_status noise_init(simulation *s)
     TRY(mem_create((c->layers_count + 1) * s->widest, sizeof(double), "simulation", &q));
     s->variance = q;
     for (size_t v = 0; v < c->input.features; v++) s->variance[v] = noise_fresh(circuit_inputs(c));
+    if (packed(c)) {
+        TRY(mem_create(circuit_last(c)->out, sizeof(double), "simulation", &q));
+        s->answer_std = q;
+    }
     for (size_t i = 0; i < c->layers_count; i++) TRY(layer_noise_init(s, i));
     return ANNULUS_OK;
 }
@@ -275,6 +292,7 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     mem_free(s.streams);
     mem_free(s.memory);
     for (size_t i = 0; i < c->layers_count; i++) mem_free(s.fresh_std[i]);
+    mem_free(s.answer_std);
     mem_free(s.precision);
     mem_free(s.tail);
     mem_free(s.variance);

@@ -59,6 +59,10 @@ static void key_bytes(const tfhe_families *f, size_t *sent, size_t *expanded)
             *expanded += mem_bytes(tfhe_ksk_memory_bytes(&p));
         }
     }
+    if (f->answers.bits == 0) return;
+    const tfhe_params packing = tfhe_answers_params(f);
+    *sent += mem_bytes(tfhe_answers_seeded_bytes(f));
+    *expanded += mem_bytes(tfhe_ksk_memory_bytes(&packing));
 }
 
 /* Rooms of a layer's sums, of its look-ups and, with a checkpoint, of the file behind it and its body. */
@@ -86,6 +90,8 @@ static size_t work_bytes(const circuit *c, size_t answers, size_t together, unsi
         most = larger(most, layer_work(c, i, together, threads));
         if (kept && c->layers[i].cells != 0) most = larger(most, 2 * (live + answers));
     }
+    const tfhe_families *f = &c->choice.families;
+    if (f->answers.bits > 0) most = larger(most, answers_pack_memory(f, circuit_last(c)->out, together, threads));
     return most;
 }
 
@@ -93,7 +99,8 @@ footprint circuit_footprint(const circuit *c, size_t samples, size_t together, u
 {
     const size_t group = exec_group(c, samples, together, threads);
     size_t sent, expanded;
-    const size_t answers = mem_bytes(samples * circuit_last(c)->out * lwe_words(circuit_outputs(c)) * sizeof(uint64_t));
+    const size_t answers = mem_bytes(samples * exec_answer_bytes(c));
+    const size_t sums = mem_bytes(group * circuit_last(c)->out * lwe_words(circuit_outputs(c)) * sizeof(uint64_t));
     const size_t inputs =
         mem_bytes(samples * sizeof(seed256)) + mem_bytes(samples * c->input.features * sizeof(uint64_t));
     key_bytes(&c->choice.families, &sent, &expanded);
@@ -101,7 +108,7 @@ footprint circuit_footprint(const circuit *c, size_t samples, size_t together, u
                    .keys = sent + expanded,
                    .tables = plan_bytes(c),
                    .samples = inputs + answers,
-                   .values = exec_memory_bytes(c, group),
+                   .values = exec_memory_bytes(c, group) + sums,
                    .work = work_bytes(c, answers, group, threads, kept)};
     const size_t base = FOOTPRINT_PROCESS + f.circuit + inputs;
     const size_t reading = 2 * sent, running = f.keys + answers + f.tables + f.values + f.work;

@@ -15,7 +15,7 @@ typedef struct footprint {
     size_t keys;    /* the evaluation key, expanded, and as it was sent */
     size_t tables;  /* look-up tables in torus words, constants, transforms of packed weights */
     size_t samples; /* packed inputs and answers */
-    size_t values;  /* ciphertexts between layers */
+    size_t values;  /* ciphertexts between layers, and sums of the answers */
     size_t work;    /* rooms of workers and copies, at most */
     size_t peak; /* most at any moment, reading the key and writing the answers among them, with the process itself */
 } footprint;

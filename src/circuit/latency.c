@@ -53,6 +53,14 @@ static double linear_seconds(const tfhe_params *p, const circuit_layer *l, unsig
     return cost_weight(p) * circuit_linear_weights(l) * (double)longest / (double)words;
 }
 
+/* Items of equal size, each of at most 32 answers (tfhe/answers.c). */
+static double packing_seconds(const tfhe_families *f, size_t count, unsigned workers)
+{
+    const tfhe_params p = tfhe_answers_params(f);
+    const size_t each = busiest(count, workers) < 32 ? busiest(count, workers) : 32, items = (count + each - 1) / each;
+    return (double)busiest(items, workers) * cost_keyswitches(&p, (double)each);
+}
+
 double circuit_seconds(const circuit *c, unsigned threads, double *layers)
 {
     const tfhe_families *f = &c->choice.families;
@@ -67,6 +75,7 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
         double seconds = packed ? cost_packed(p, busiest(l->out, workers), l->in) : linear_seconds(p, l, workers);
         if (i == 0 && !packed)
             seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
+        if (l->cells == 0 && f->answers.bits > 0) seconds += packing_seconds(f, l->out, workers);
         if (l->cells != 0) seconds += look_ups_seconds(&keyswitch, &f->of[own], l, workers);
         seconds *= crowd;
         if (layers != NULL) layers[i] = seconds;

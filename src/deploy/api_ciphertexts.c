@@ -16,7 +16,7 @@ void annulus_input_destroy(annulus_input *x)
 void annulus_output_destroy(annulus_output *y)
 {
     if (y == NULL) return;
-    mem_free(y->ct);
+    mem_free(y->answers);
     mem_free(y);
 }
 
@@ -45,12 +45,13 @@ static annulus_status input_create(const binding *of, size_t count, size_t featu
     return st;
 }
 
-annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
+annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t bytes, annulus_output **out)
 {
-    void *p, *ct = NULL;
+    void *p, *answers = NULL;
     TRY(object_create(sizeof **out, &p));
-    const annulus_status st = mem_create(count * outputs, words * sizeof(uint64_t), "ciphertexts", &ct);
-    *(annulus_output *)p = (annulus_output){.of = *of, .count = count, .outputs = outputs, .words = words, .ct = ct};
+    const annulus_status st = mem_create(count, bytes, "answers", &answers);
+    *(annulus_output *)p =
+        (annulus_output){.of = *of, .count = count, .outputs = outputs, .bytes = bytes, .answers = answers};
     if (st == ANNULUS_OK)
         *out = p;
     else
@@ -152,28 +153,30 @@ annulus_status annulus_output_write(const annulus_output *y, const char *path)
     writer_init(&w, 0);
     binding_write(&w, &y->of);
     write_u64(&w, y->outputs);
-    write_u64(&w, y->words);
+    write_u64(&w, y->bytes);
     write_u64(&w, y->count);
-    write_u64s(&w, y->ct, y->count * y->outputs * y->words);
+    write_bytes(&w, y->answers, y->count * y->bytes);
     const annulus_status st = container_write(path, CONTAINER_OUTPUT, &w);
     writer_clear(&w);
     return st;
 }
 
+#define MOST_BYTES ((6 * 65536 + 1) * sizeof(uint64_t)) /* of an answer: a ciphertext of the largest ring */
+
 static annulus_status output_body_read(reader *r, annulus_output **out)
 {
     binding of;
-    uint64_t outputs = 0, words = 0;
+    uint64_t outputs = 0, bytes = 0;
     size_t count = 0;
     TRY(binding_read(r, &of));
     TRY(read_u64(r, &outputs));
-    TRY(read_u64(r, &words));
-    if (outputs == 0 || outputs > CIRCUIT_MAX_WIDTH || words < 2 || words > 6 * 65536 + 1)
-        return read_fail(r, "%llu outputs of %llu words", (unsigned long long)outputs, (unsigned long long)words);
-    TRY(read_count(r, (size_t)(outputs * words * 8), &count));
+    TRY(read_u64(r, &bytes));
+    if (outputs == 0 || outputs > CIRCUIT_MAX_WIDTH || bytes == 0 || bytes > outputs * MOST_BYTES)
+        return read_fail(r, "%llu outputs in %llu bytes", (unsigned long long)outputs, (unsigned long long)bytes);
+    TRY(read_count(r, (size_t)bytes, &count));
     if (count == 0) return read_fail(r, "the file has no answers");
-    TRY(output_create(&of, count, (size_t)outputs, (size_t)words, out));
-    TRY(read_u64s(r, (*out)->ct, count * (size_t)(outputs * words)));
+    TRY(output_create(&of, count, (size_t)outputs, (size_t)bytes, out));
+    TRY(read_bytes(r, (*out)->answers, count * (size_t)bytes));
     return read_end(r);
 }
 
@@ -197,19 +200,20 @@ annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circui
     TRY(binding_check_circuit(&k->of, c->c, "the client key"));
     TRY(binding_check_circuit(&y->of, c->c, "the encrypted output"));
     TRY(binding_check_key(&k->of, "the client key", &y->of, "the encrypted output"));
-    if (!secret_key_set_fits(k->secret, &c->c->choice.families) || y->words != lwe_words(circuit_outputs(c->c)) ||
+    if (!secret_key_set_fits(k->secret, &c->c->choice.families) || y->bytes != exec_answer_bytes(c->c) ||
         y->outputs != circuit_last(c->c)->out)
         return fail(ANNULUS_ERR_INPUT, "the key or the output has other dimensions than the circuit: make them again");
-    const secret_key *secret = k->secret->of[circuit_last(c->c)->family];
     void *p;
     TRY(mem_create(2 * y->outputs, sizeof(uint64_t), "answers", &p));
     uint64_t *phase = p;
     double *acc = (double *)(phase + y->outputs);
+    annulus_status st = ANNULUS_OK;
     for (size_t i = 0; i < y->count; i++) {
-        for (size_t o = 0; o < y->outputs; o++) phase[o] = lwe_phase(secret, y->ct + (i * y->outputs + o) * y->words);
+        st = exec_answer_phases(c->c, k->secret, y->answers + i * y->bytes, phase);
+        if (st != ANNULUS_OK) break;
         exec_decode(c->c, phase, acc);
         exec_values(c->c, acc, values + i * y->outputs);
     }
     mem_wipe_free(p, 2 * y->outputs * sizeof(uint64_t));
-    return ANNULUS_OK;
+    return st;
 }

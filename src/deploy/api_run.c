@@ -24,6 +24,7 @@ typedef struct run {
     annulus_output *y;
     exec_plan *plan;
     exec_memory *memory;
+    uint64_t *sums; /* (together, outputs, lwe_words of circuit_outputs) */
     size_t together;
     unsigned threads;
     const annulus_progress *progress;
@@ -55,17 +56,17 @@ static annulus_status run_group(run *r)
     const size_t first = s->sample, left = r->x->count - first;
     const annulus_progress progress = {report_all, r};
     const exec_tap tap = {.values = keep_values, .context = r};
-    uint64_t *out = r->y->ct + first * r->y->outputs * r->y->words;
     if (s->layer == 0) {
         exec_inputs in[EXEC_MOST_TOGETHER];
         s->together = left < r->together ? left : r->together;
         for (size_t i = 0; i < s->together; i++)
             in[i] = (exec_inputs){&r->x->seeds[first + i], r->x->body + (first + i) * r->x->features};
-        TRY(exec_encrypted(r->plan, r->k->expanded, r->memory, in, s->together, out, r->threads, &tap, &progress));
+        TRY(exec_encrypted(r->plan, r->k->expanded, r->memory, in, s->together, r->sums, r->threads, &tap, &progress));
     } else {
-        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->memory, s->layer, s->values, s->together, out, r->threads,
-                                &tap, &progress));
+        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->memory, s->layer, s->values, s->together, r->sums,
+                                r->threads, &tap, &progress));
     }
+    TRY(exec_pack_answers(r->c, r->k->expanded, r->sums, s->together, r->threads, r->y->answers + first * r->y->bytes));
     checkpoint_close(s);
     s->layer = 0;
     s->sample += s->together;
@@ -95,11 +96,16 @@ static annulus_status run_groups(run *r)
 static annulus_status run_samples(run *r)
 {
     const size_t kept = r->state.layer != 0 ? r->state.together : 0;
-    annulus_status st = exec_memory_create(r->c, kept > r->together ? kept : r->together, &r->memory);
+    const size_t most = kept > r->together ? kept : r->together;
+    void *sums;
+    TRY(mem_create(most * r->y->outputs * lwe_words(circuit_outputs(r->c)), sizeof(uint64_t), "ciphertexts", &sums));
+    r->sums = sums;
+    annulus_status st = exec_memory_create(r->c, most, &r->memory);
     if (st == ANNULUS_OK) st = exec_plan_create(r->c, &r->plan);
     if (st == ANNULUS_OK) st = run_groups(r);
     exec_plan_destroy(r->plan);
     exec_memory_destroy(r->memory);
+    mem_free(sums);
     return st;
 }
 
@@ -118,7 +124,7 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
     TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
     if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
-    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, lwe_words(circuit_outputs(c->c)), &y));
+    TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, exec_answer_bytes(c->c), &y));
     run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = o.threads, .progress = progress, .seconds = seconds};
     for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;
     annulus_status st = checkpoint_open(o.checkpoint, c->c, x, y, &r.state);

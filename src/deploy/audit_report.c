@@ -25,9 +25,10 @@ static json_t *run_json(const circuit *c, const audit_run *r, size_t layer)
     const audit_layer *l = &r->layers[layer];
     json_t *j = json_object();
     (void)json_object_set_new(j, "sums", noise_json(&l->sum));
-    if (c->layers[layer].cells == 0) return j;
+    const int output = c->layers[layer].cells == 0;
+    if (output && c->choice.families.answers.bits == 0) return j;
     (void)json_object_set_new(j, "phases", noise_json(&l->phase));
-    if (c->layers[layer].unit == 0) (void)json_object_set_new(j, "indices", errors_json(&l->errors));
+    if (!output && c->layers[layer].unit == 0) (void)json_object_set_new(j, "indices", errors_json(&l->errors));
     return j;
 }
 

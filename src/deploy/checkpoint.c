@@ -32,7 +32,7 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
         (layer != 0 && together == 0))
         return read_fail(r, "stands at layer %llu of sample %llu, %llu together", (unsigned long long)layer,
                          (unsigned long long)sample, (unsigned long long)together);
-    TRY(read_u64s(r, y->ct, (size_t)sample * y->outputs * y->words));
+    TRY(read_bytes(r, y->answers, (size_t)sample * y->bytes));
     p->sample = (size_t)sample;
     p->layer = (size_t)layer;
     p->together = (size_t)together;
@@ -80,7 +80,7 @@ annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t la
     write_u64(&w, p->sample);
     write_u64(&w, layer);
     write_u64(&w, layer == 0 ? 0 : p->together);
-    write_u64s(&w, y->ct, p->sample * y->outputs * y->words);
+    write_bytes(&w, y->answers, p->sample * y->bytes);
     for (size_t k = 0; k < count; k++) write_u64s(&w, live[k].ct, live[k].words);
     const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
     writer_clear(&w);

@@ -44,8 +44,8 @@ struct annulus_input {
 };
 struct annulus_output {
     binding of;
-    size_t count, outputs, words; /* words of a ciphertext */
-    uint64_t *ct;                 /* (count, outputs, words) */
+    size_t count, outputs, bytes; /* bytes of a sample's answers (exec_answer_bytes) */
+    uint8_t *answers;             /* (count, bytes) */
 };
 
 void binding_write(writer *w, const binding *b);
@@ -71,6 +71,6 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
 /* A zeroed public object of `size` bytes. */
 annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
 /* All zero; words: of an answer's ciphertext. */
-annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t words, annulus_output **out)
+annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t bytes, annulus_output **out)
     __attribute__((warn_unused_result));
 #endif

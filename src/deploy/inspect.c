@@ -193,6 +193,16 @@ static json_t *families_json(const tfhe_families *f)
     return all;
 }
 
+/* null: not packed. */
+static json_t *answers_json(const circuit *c)
+{
+    const tfhe_answers *a = &c->choice.families.answers;
+    if (a->bits == 0) return json_null();
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f}", "family", (int)a->family + 1, "k", (int)a->k, "N", (int)a->N,
+                     "switch_l", (int)a->l, "switch_log2_B", (int)a->b, "noise_tuniform", (int)a->noise, "word_bits",
+                     (int)a->bits, "bytes_a_value", (double)exec_answer_bytes(c) / (double)circuit_last(c)->out);
+}
+
 static json_t *sizes_json(const circuit *c)
 {
     const tfhe_families *f = &c->choice.families;
@@ -206,10 +216,15 @@ static json_t *sizes_json(const circuit *c)
             ksk += tfhe_ksk_memory_bytes(&p);
         }
     }
+    if (f->answers.bits > 0) {
+        const tfhe_params p = tfhe_answers_params(f);
+        file += tfhe_answers_seeded_bytes(f);
+        ksk += tfhe_ksk_memory_bytes(&p);
+    }
     return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file", (json_int_t)file, "bootstrapping_key_memory",
                      (json_int_t)bsk, "keyswitching_key_memory", (json_int_t)ksk, "encrypted_input",
                      (json_int_t)(c->input.features * 8 + sizeof(seed256)), "encrypted_output",
-                     (json_int_t)(circuit_last(c)->out * lwe_words(circuit_outputs(c)) * 8));
+                     (json_int_t)exec_answer_bytes(c));
 }
 
 /* Of a run of one sample on all cores. */
@@ -263,6 +278,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
     (void)json_object_set_new(head, "layers", layers);
     (void)json_object_set_new(head, "families", families_json(&c->choice.families));
+    (void)json_object_set_new(head, "answers", answers_json(c));
     (void)json_object_set_new(head, "bytes", sizes_json(c));
     (void)json_object_set_new(head, "memory", memory_json(c));
     return head;

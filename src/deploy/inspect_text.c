@@ -104,6 +104,17 @@ static void error_words(FILE *f, const json_t *j)
     fprintf(f, "whole inference 2^%.1f", number(j, "log2_failure_inference"));
 }
 
+static void answers_line(FILE *f, const json_t *j)
+{
+    const json_t *a = json_object_get(j, "answers");
+    if (json_is_null(a)) return;
+    fprintf(f,
+            "answers     packed: k=%lld N=%lld, keyswitch %lldx%lld from family %lld, TUniform(%lld); words of %lld "
+            "bits, %.1f bytes a value\n",
+            integer(a, "k"), integer(a, "N"), integer(a, "switch_l"), integer(a, "switch_log2_B"), integer(a, "family"),
+            integer(a, "noise_tuniform"), integer(a, "word_bits"), number(a, "bytes_a_value"));
+}
+
 static void circuit_lines(FILE *f, const json_t *j)
 {
     size_t i;
@@ -138,6 +149,7 @@ static void circuit_lines(FILE *f, const json_t *j)
                "inputs; half a cell, or half a step of the scores; deviation of the noise, predicted, at most by what "
                "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
+    answers_line(f, j);
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),
             number(j, "seconds_all_cores"), integer(j, "cores"),
             strcmp(text(j, "cost_model"), "host") == 0 ? "costs of this host" : "shipped costs");

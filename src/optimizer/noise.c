@@ -85,6 +85,18 @@ double noise_keyswitch(const tfhe_params *p)
     return noise_keyswitch_general(dim, p->ks_b, p->ks_l, key, 64, 32) + dim * key * top_digit_excess(exp2(p->ks_b));
 }
 
+/* The digits of every answer of a ciphertext multiply the noises of all coefficients of the key; what they leave out is
+ * of the answer's own. Of a mask word that is rounded s - 1/2 is left, of variance 1/4. */
+double noise_answers(const tfhe_families *f, double together)
+{
+    const tfhe_answers *a = &f->answers;
+    const tfhe_params p = tfhe_answers_params(f);
+    const double left_out = noise_keyswitch_general((double)tfhe_big_dim(&p), p.ks_b, p.ks_l, 0, 64, 32);
+    const double word = exp2(-2.0 * a->bits) - exp2(-64);
+    return together * (noise_keyswitch(&p) - left_out) + left_out +
+           word * ((double)tfhe_answers_dim(a) / 48 + 1 / 12.0);
+}
+
 /* Of a mask element s - 1/2 is left, of variance 1/4, of a group the error of its pattern less their mean; the body's
  * own truncation is uniform. */
 double noise_extension(const tfhe_params *p, const extension *e)

@@ -13,6 +13,9 @@ double noise_blind_rotate(const tfhe_params *p);      /* output of a bootstrap, 
 /* Centered modulus switch to 2*EF*N, body rounding included; EF = 1 if pbs_group > 1. */
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price);
 double noise_extension(const tfhe_params *p, const extension *e); /* the same of an extension_expected at hand */
+/* What packing and the switch to f->answers.bits add to an answer (tfhe/answers.h) of a ciphertext that holds
+ * `together` answers with masks; >= 1. */
+double noise_answers(const tfhe_families *f, double together);
 /* The three parts of noise_blind_rotate: FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 

@@ -16,6 +16,10 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
         v += noise_keyswitch(&keyswitch) + noise_modulus_switch(p, c->EF, c->price);
         c->seconds += (double)layer->count * (cost_keyswitch(&keyswitch) + cost_blind_rotate(p, c->EF, c->price));
         c->output_std = sqrt(noise_blind_rotate(p));
+    } else if (f->answers.bits > 0) {
+        const tfhe_params packing = tfhe_answers_params(f);
+        v += noise_answers(f, fmin(f->answers.N, (double)layer->count));
+        c->seconds += (double)layer->count * cost_keyswitch(&packing);
     }
     c->phase_std = sqrt(v);
     c->log2_failure = noise_failure_log2(v, layer->half_window);
@@ -45,6 +49,10 @@ static double predicted_bytes(search_objective minimize, const tfhe_families *f,
         const tfhe_params into = tfhe_switch_params(f, f->count - 1 - a, a);
         sum += search_bsk_bytes(minimize, &f->of[a]) + search_ksk_bytes(minimize, &f->of[a]);
         if (f->count > 1) sum += search_ksk_bytes(minimize, &into); /* none: of no levels */
+    }
+    if (f->answers.bits > 0) {
+        const tfhe_params packing = tfhe_answers_params(f);
+        sum += (double)(minimize == MINIMIZE_MEMORY ? tfhe_ksk_memory_bytes(&packing) : tfhe_answers_seeded_bytes(f));
     }
     for (size_t i = 0; i < count; i++)
         rotation = fmax(rotation, search_rotation_bytes(minimize, &f->of[layers[i].family], layers[i].EF));

@@ -52,3 +52,8 @@ annulus_status security_check(const tfhe_params *p, security_level level)
     TRY(dimension_check("LWE", p->n, p->lwe_noise, 32, level));
     return dimension_check("GLWE", (double)tfhe_big_dim(p), p->glwe_noise, 64, level);
 }
+
+annulus_status security_check_answers(const tfhe_answers *a, security_level level)
+{
+    return a->bits == 0 ? ANNULUS_OK : dimension_check("answers'", (double)tfhe_answers_dim(a), a->noise, 32, level);
+}

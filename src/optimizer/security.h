@@ -13,4 +13,6 @@ double security_log2_std(double dim, unsigned logq, security_level level);
 unsigned security_tuniform_bound(double dim, unsigned logq, security_level level);
 /* Refuses parameters below the curve; the message names the dimension, the noise and the noise required. */
 annulus_status security_check(const tfhe_params *p, security_level level) __attribute__((warn_unused_result));
+/* The same of the key of answers; those that are not packed pass. */
+annulus_status security_check_answers(const tfhe_answers *a, security_level level) __attribute__((warn_unused_result));
 #endif

@@ -21,6 +21,7 @@ annulus_status secret_key_set_create(const tfhe_families *f, secret_key_set **ou
     annulus_status st = ANNULUS_OK;
     for (; st == ANNULUS_OK && set->count < f->count; set->count++)
         st = secret_key_create(&f->of[set->count], &set->of[set->count]);
+    if (st == ANNULUS_OK && f->answers.bits > 0) st = answers_secret_create(&f->answers, &set->answers);
     if (st == ANNULUS_OK)
         *out = set;
     else
@@ -32,6 +33,7 @@ void secret_key_set_destroy(secret_key_set *set)
 {
     if (set == NULL) return;
     for (uint32_t i = 0; i < TFHE_MAX_FAMILIES; i++) secret_key_destroy(set->of[i]);
+    answers_secret_destroy(set->answers);
     mem_free(set);
 }
 
@@ -39,13 +41,24 @@ int secret_key_set_fits(const secret_key_set *set, const tfhe_families *f)
 {
     int fits = set->count == f->count;
     for (uint32_t i = 0; fits && i < f->count; i++) fits = tfhe_params_equal(&set->of[i]->params, &f->of[i]);
-    return fits;
+    if (f->answers.bits == 0) return fits && set->answers == NULL;
+    return fits && set->answers != NULL && tfhe_answers_equal(&set->answers->params, &f->answers);
 }
 
 void secret_key_set_write(writer *w, const secret_key_set *set)
 {
     write_u32(w, set->count);
     for (uint32_t i = 0; i < set->count; i++) secret_key_write(w, set->of[i]);
+    const tfhe_answers none = {0};
+    tfhe_answers_write(w, set->answers == NULL ? &none : &set->answers->params);
+    if (set->answers != NULL) answers_secret_write(w, set->answers);
+}
+
+static annulus_status secret_answers_read(reader *r, answers_secret **out)
+{
+    tfhe_answers p;
+    TRY(tfhe_answers_read(r, &p));
+    return p.bits == 0 ? ANNULUS_OK : answers_secret_read(r, &p, out);
 }
 
 annulus_status secret_key_set_read(reader *r, secret_key_set **out)
@@ -57,6 +70,7 @@ annulus_status secret_key_set_read(reader *r, secret_key_set **out)
     secret_key_set *set = p;
     annulus_status st = ANNULUS_OK;
     for (; st == ANNULUS_OK && set->count < count; set->count++) st = secret_key_read(r, &set->of[set->count]);
+    if (st == ANNULUS_OK) st = secret_answers_read(r, &set->answers);
     if (st == ANNULUS_OK)
         *out = set;
     else
@@ -77,7 +91,9 @@ static annulus_status seeded_fill(const secret_key_set *secret, unsigned threads
         const tfhe_params p = tfhe_switch_params(f, other, i);
         TRY(seeded_switching_key_create(&p, secret->of[other], secret->of[i], threads, progress, &set->into[i]));
     }
-    return ANNULUS_OK;
+    if (f->answers.bits == 0) return ANNULUS_OK;
+    return seeded_answers_key_create(f, secret->of[f->answers.family], secret->answers, threads, progress,
+                                     &set->answers);
 }
 
 annulus_status seeded_eval_key_set_create(const tfhe_families *f, const secret_key_set *secret, unsigned threads,
@@ -103,6 +119,7 @@ void seeded_eval_key_set_destroy(seeded_eval_key_set *set)
         seeded_eval_key_destroy(set->of[i]);
         seeded_switching_key_destroy(set->into[i]);
     }
+    seeded_answers_key_destroy(set->answers);
     mem_free(set);
 }
 
@@ -114,6 +131,7 @@ void seeded_eval_key_set_write(writer *w, const seeded_eval_key_set *set)
         seeded_eval_key_write(w, set->of[i]);
         if (f->into[i].l > 0) seeded_switching_key_write(w, set->into[i]);
     }
+    if (f->answers.bits > 0) seeded_answers_key_write(w, set->answers);
 }
 
 static annulus_status seeded_fill_from(reader *r, seeded_eval_key_set *set)
@@ -125,7 +143,7 @@ static annulus_status seeded_fill_from(reader *r, seeded_eval_key_set *set)
         const tfhe_params p = tfhe_switch_params(f, tfhe_other_family(i), i);
         TRY(seeded_switching_key_read(r, &p, &set->into[i]));
     }
-    return ANNULUS_OK;
+    return f->answers.bits == 0 ? ANNULUS_OK : seeded_answers_key_read(r, f, &set->answers);
 }
 
 annulus_status seeded_eval_key_set_read(reader *r, seeded_eval_key_set **out)
@@ -153,7 +171,7 @@ static annulus_status expand(const seeded_eval_key_set *seeded, unsigned threads
         TRY(eval_key_create(seeded->of[i], threads, progress, &set->of[i]));
         if (seeded->into[i] != NULL) TRY(switching_key_create(seeded->into[i], threads, &set->into[i]));
     }
-    return ANNULUS_OK;
+    return seeded->answers == NULL ? ANNULUS_OK : answers_key_create(seeded->answers, threads, &set->answers);
 }
 
 annulus_status eval_key_set_create(const seeded_eval_key_set *seeded, unsigned threads,
@@ -178,6 +196,7 @@ void eval_key_set_destroy(eval_key_set *set)
         eval_key_destroy(set->of[i]);
         switching_key_destroy(set->into[i]);
     }
+    answers_key_destroy(set->answers);
     mem_free(set);
 }
 

@@ -56,6 +56,10 @@ annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **
     __attribute__((warn_unused_result));
 annulus_status seeded_switching_key_allocate(const tfhe_params *p, seeded_switching_key **out)
     __attribute__((warn_unused_result));
+annulus_status switching_key_allocate(const tfhe_params *p, switching_key **out) __attribute__((warn_unused_result));
+/* Secret bits (n), words 0/1, as they are kept: a byte each. */
+void secret_bits_write(writer *w, const uint64_t *bits, size_t n);
+annulus_status secret_bits_read(reader *r, uint64_t *bits, size_t n) __attribute__((warn_unused_result));
 
 /* What one worker of key generation or expansion owns. */
 typedef struct key_worker {

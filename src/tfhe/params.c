@@ -91,6 +91,63 @@ size_t tfhe_ksk_memory_bytes(const tfhe_params *p)
     return tfhe_ksk_seeded_bytes(p) * (((size_t)p->n + 16) / 16 * 16);
 }
 
+annulus_status tfhe_answers_check(const tfhe_answers *a)
+{
+    const tfhe_answers none = {0};
+    if (tfhe_answers_equal(a, &none)) return ANNULUS_OK;
+    TRY(in_range("answers_family", a->family, 0, TFHE_MAX_FAMILIES - 1));
+    TRY(in_range("answers_N", a->N, 1, TFHE_ANSWERS_N));
+    if ((a->N & (a->N - 1)) != 0)
+        return fail(ANNULUS_ERR_INPUT, "parameter answers_N = %u is not a power of two", a->N);
+    TRY(in_range("answers_k", a->k, 1, 4096 / a->N));
+    TRY(in_range("answers_b", a->b, 1, 15));
+    TRY(in_range("answers_l", a->l, 1, 32 / a->b));
+    TRY(in_range("answers_noise", a->noise, 0, 30));
+    return in_range("answers_bits", a->bits, 1, 32);
+}
+
+#define ANSWERS_FIELDS (TFHE_ANSWERS_BYTES / 4)
+
+void tfhe_answers_write(writer *w, const tfhe_answers *a)
+{
+    const uint32_t v[ANSWERS_FIELDS] = {a->family, a->k, a->N, a->l, a->b, a->noise, a->bits};
+    write_u32s(w, v, ANSWERS_FIELDS);
+}
+
+annulus_status tfhe_answers_read(reader *r, tfhe_answers *out)
+{
+    uint32_t v[ANSWERS_FIELDS] = {0};
+    TRY(read_u32s(r, v, ANSWERS_FIELDS));
+    const tfhe_answers a = {.family = v[0], .k = v[1], .N = v[2], .l = v[3], .b = v[4], .noise = v[5], .bits = v[6]};
+    const annulus_status st = tfhe_answers_check(&a);
+    if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
+    *out = a;
+    return ANNULUS_OK;
+}
+
+int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b)
+{
+    return a->family == b->family && a->k == b->k && a->N == b->N && a->l == b->l && a->b == b->b &&
+           a->noise == b->noise && a->bits == b->bits;
+}
+
+tfhe_params tfhe_answers_params(const tfhe_families *f)
+{
+    const tfhe_answers *a = &f->answers;
+    tfhe_params p = f->of[a->family];
+    p.n = (a->k + 1) * a->N - 1;
+    p.ks_l = a->l;
+    p.ks_b = a->b;
+    p.lwe_noise = a->noise;
+    return p;
+}
+
+size_t tfhe_answers_seeded_bytes(const tfhe_families *f)
+{
+    const tfhe_answers *a = &f->answers;
+    return tfhe_big_dim(&f->of[a->family]) * a->l * a->N * sizeof(uint32_t);
+}
+
 annulus_status tfhe_families_check(const tfhe_families *f)
 {
     TRY(in_range("families", f->count, 1, TFHE_MAX_FAMILIES));
@@ -102,6 +159,9 @@ annulus_status tfhe_families_check(const tfhe_families *f)
             st = fail(ANNULUS_ERR_INPUT, "there is no other family");
         if (st != ANNULUS_OK) return fail_prefix(st, "keyswitch from the other family into family %u", i + 1);
     }
+    TRY(tfhe_answers_check(&f->answers));
+    if (f->answers.family >= f->count)
+        return fail(ANNULUS_ERR_INPUT, "answers of family %u, there are %u", f->answers.family + 1, f->count);
     return ANNULUS_OK;
 }
 
@@ -113,6 +173,7 @@ void tfhe_families_write(writer *w, const tfhe_families *f)
         write_u32(w, f->into[i].l);
         write_u32(w, f->into[i].b);
     }
+    tfhe_answers_write(w, &f->answers);
 }
 
 annulus_status tfhe_families_read(reader *r, tfhe_families *out)
@@ -124,6 +185,7 @@ annulus_status tfhe_families_read(reader *r, tfhe_families *out)
         TRY(read_u32(r, &f.into[i].l));
         TRY(read_u32(r, &f.into[i].b));
     }
+    TRY(tfhe_answers_read(r, &f.answers));
     const annulus_status st = tfhe_families_check(&f);
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
     *out = f;
@@ -132,7 +194,7 @@ annulus_status tfhe_families_read(reader *r, tfhe_families *out)
 
 int tfhe_families_equal(const tfhe_families *a, const tfhe_families *b)
 {
-    int equal = a->count == b->count;
+    int equal = a->count == b->count && tfhe_answers_equal(&a->answers, &b->answers);
     for (uint32_t i = 0; equal && i < a->count; i++)
         equal = tfhe_params_equal(&a->of[i], &b->of[i]) && a->into[i].l == b->into[i].l && a->into[i].b == b->into[i].b;
     return equal;

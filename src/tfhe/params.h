@@ -54,6 +54,27 @@ void tfhe_params_write(writer *w, const tfhe_params *p);
 annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn_unused_result)); /* checks */
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);
 
+/* How answers are packed and switched to few bits (answers.h); bits = 0: they are not, and all else is 0. */
+typedef struct tfhe_answers {
+    uint32_t family; /* whose big key the answers are under before */
+    uint32_t k;      /* GLWE dimension, [1, 4096/N] */
+    uint32_t N;      /* ring degree, power of two in [1, TFHE_ANSWERS_N]: answers of one ciphertext */
+    uint32_t l, b;   /* levels of the packing keyswitch, [1, 32/b], and log2 of its base, [1, 15] */
+    uint32_t noise;  /* B of TUniform(B) for encryptions under the key of answers at q = 2^32, [0, 30] */
+    uint32_t bits;   /* of a word of the answers, [1, 32] */
+} tfhe_answers;
+#define TFHE_ANSWERS_N 256u
+#define TFHE_ANSWERS_BYTES 28u                               /* as written */
+static inline size_t tfhe_answers_dim(const tfhe_answers *a) /* k*N */
+{
+    return (size_t)a->k * a->N;
+}
+/* Structural ranges only, of answers that are packed or not. The message names the field. */
+annulus_status tfhe_answers_check(const tfhe_answers *a) __attribute__((warn_unused_result));
+void tfhe_answers_write(writer *w, const tfhe_answers *a);
+annulus_status tfhe_answers_read(reader *r, tfhe_answers *out) __attribute__((warn_unused_result)); /* checks */
+int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b);
+
 /* The families of a circuit, each with keys of its own. Ciphertexts under one family's big key are switched into
  * another's small key by a gadget of its own. */
 #define TFHE_MAX_FAMILIES 2u
@@ -63,11 +84,14 @@ typedef struct tfhe_families {
     struct {
         uint32_t l, b;         /* levels, log2 of the base, as ks_l and ks_b; l = b = 0: no such keyswitch */
     } into[TFHE_MAX_FAMILIES]; /* into[f]: from the other family's big key into the small key of f */
+    tfhe_answers answers;
 } tfhe_families;
 
 /* What the keyswitch from one family into another works with: the big key of `from`, n, its noise and the gadget of
  * `into`; else that of `into`. from = into: the family itself. */
 tfhe_params tfhe_switch_params(const tfhe_families *f, uint32_t from, uint32_t into);
+/* What the packing keyswitch works with: the big key of its family, n + 1 words of a row, its noise and gadget. */
+tfhe_params tfhe_answers_params(const tfhe_families *f);
 static inline uint32_t tfhe_other_family(uint32_t f)
 {
     return 1 - f;
@@ -84,4 +108,6 @@ size_t tfhe_bsk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_bsk_memory_bytes(const tfhe_params *p);
 size_t tfhe_ksk_memory_bytes(const tfhe_params *p);
+/* That of the packing keyswitch, whose memory is that of tfhe_answers_params; 0 without one. */
+size_t tfhe_answers_seeded_bytes(const tfhe_families *f);
 #endif

@@ -63,12 +63,12 @@ void secret_key_destroy(secret_key *key)
 }
 
 /* One byte a bit: the file is small and reading needs no secret-dependent branch but the final check. */
-static void write_bits(writer *w, const uint64_t *bits, size_t n)
+void secret_bits_write(writer *w, const uint64_t *bits, size_t n)
 {
     for (size_t i = 0; i < n; i++) write_u8(w, (uint8_t)bits[i]);
 }
 
-static annulus_status read_bits(reader *r, uint64_t *bits, size_t n)
+annulus_status secret_bits_read(reader *r, uint64_t *bits, size_t n)
 {
     uint64_t all = 0;
     for (size_t i = 0; i < n; i++) {
@@ -84,8 +84,8 @@ static annulus_status read_bits(reader *r, uint64_t *bits, size_t n)
 void secret_key_write(writer *w, const secret_key *key)
 {
     tfhe_params_write(w, &key->params);
-    write_bits(w, key->s, key->params.n);
-    write_bits(w, key->S, tfhe_big_dim(&key->params));
+    secret_bits_write(w, key->s, key->params.n);
+    secret_bits_write(w, key->S, tfhe_big_dim(&key->params));
 }
 
 annulus_status secret_key_read(reader *r, secret_key **out)
@@ -94,8 +94,8 @@ annulus_status secret_key_read(reader *r, secret_key **out)
     secret_key *key = NULL;
     TRY(tfhe_params_read(r, &p));
     TRY(allocate(&p, &key));
-    annulus_status st = read_bits(r, key->s, p.n);
-    if (st == ANNULUS_OK) st = read_bits(r, key->S, tfhe_big_dim(&p));
+    annulus_status st = secret_bits_read(r, key->s, p.n);
+    if (st == ANNULUS_OK) st = secret_bits_read(r, key->S, tfhe_big_dim(&p));
     if (st == ANNULUS_OK)
         *out = key;
     else

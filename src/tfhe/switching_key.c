@@ -9,7 +9,7 @@ typedef struct expansion {
     key_worker *workers;
 } expansion;
 
-static annulus_status allocate(const tfhe_params *p, switching_key **out)
+annulus_status switching_key_allocate(const tfhe_params *p, switching_key **out)
 {
     void *key;
     TRY(mem_create(1, sizeof(switching_key), "keyswitching key", &key));
@@ -52,7 +52,7 @@ annulus_status switching_key_create(const seeded_switching_key *seeded, unsigned
     const tfhe_params *p = &seeded->params;
     const unsigned workers = parallel_threads(threads);
     expansion e = {.in = seeded};
-    TRY(allocate(p, &e.out));
+    TRY(switching_key_allocate(p, &e.out));
     annulus_status st =
         key_workers_create(workers, &seeded->mask_seed, NULL, ROUND_UP((p->n + 1) * sizeof(uint32_t)), &e.workers);
     if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, rows_expand, &e);

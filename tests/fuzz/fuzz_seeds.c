@@ -143,9 +143,13 @@ static void keys(const char *folder, const char *path, uint32_t count)
 {
     char name[64];
     tfhe_families f = toys;
+    uint64_t P[6] = {1, 0, 1, 1, 0, 1};
+    answers_secret answers = {.P = P};
     f.count = count;
+    if (count > 1) f.answers = (tfhe_answers){.family = 1, .k = 3, .N = 2, .l = 2, .b = 4, .noise = 2, .bits = 9};
+    answers.params = f.answers;
     const seed256 seed = {{3}};
-    secret_key_set secret = {.count = count};
+    secret_key_set secret = {.count = count, .answers = count > 1 ? &answers : NULL};
     annulus_client_key client = {.of.key = "name of the key", .secret = &secret};
     annulus_evaluation_key evaluation = {.of.key = "name of the key"};
     for (uint32_t i = 0; i < count; i++) check(secret_key_create_seeded(&f.of[i], &seed, &secret.of[i]));
@@ -165,7 +169,7 @@ static void ciphertexts(const char *folder, const char *path)
     seed256 seeds[2] = {{{1}}, {{2}}};
     uint64_t words[257] = {5, 6, 7, 8, 9, 10};
     annulus_input x = {.count = 2, .features = 3, .seeds = seeds, .body = words};
-    annulus_output y = {.count = 1, .outputs = 1, .words = 257, .ct = words};
+    annulus_output y = {.count = 1, .outputs = 1, .bytes = sizeof words, .answers = (uint8_t *)words};
     check(annulus_input_write(&x, path));
     seed_from_file(folder, "ok-input", 4, path);
     check(annulus_output_write(&y, path));

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys of packed answers. */
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "tfhe/answers_priv.h"
+
+#include <string.h>
+
+/* ---- secret ----------------------------------------------------------------------------------------------------- */
+
+static annulus_status secret_allocate(const tfhe_answers *p, answers_secret **out)
+{
+    void *key, *P = NULL;
+    TRY(mem_create(1, sizeof(answers_secret), "secret key", &key));
+    const annulus_status st = mem_create(tfhe_answers_dim(p), sizeof(uint64_t), "secret key", &P);
+    *(answers_secret *)key = (answers_secret){.params = *p, .P = P};
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        answers_secret_destroy(key);
+    return st;
+}
+
+annulus_status answers_secret_create(const tfhe_answers *p, answers_secret **out)
+{
+    seed256 seed;
+    answers_secret *key = NULL;
+    stream *random = NULL;
+    TRY(random_seed(&seed));
+    annulus_status st = secret_allocate(p, &key);
+    if (st == ANNULUS_OK) st = stream_create(&seed, RANDOM_SECRET, 0, &random);
+    if (st == ANNULUS_OK) st = stream_bits(random, key->P, tfhe_answers_dim(p));
+    stream_destroy(random);
+    mem_wipe(&seed, sizeof seed);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        answers_secret_destroy(key);
+    return st;
+}
+
+void answers_secret_destroy(answers_secret *key)
+{
+    if (key == NULL) return;
+    mem_wipe_free(key->P, key->P == NULL ? 0 : tfhe_answers_dim(&key->params) * sizeof *key->P);
+    mem_wipe_free(key, sizeof *key);
+}
+
+void answers_secret_write(writer *w, const answers_secret *key)
+{
+    secret_bits_write(w, key->P, tfhe_answers_dim(&key->params));
+}
+
+annulus_status answers_secret_read(reader *r, const tfhe_answers *p, answers_secret **out)
+{
+    answers_secret *key = NULL;
+    TRY(secret_allocate(p, &key));
+    const annulus_status st = secret_bits_read(r, key->P, tfhe_answers_dim(p));
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        answers_secret_destroy(key);
+    return st;
+}
+
+/* ---- seeded ----------------------------------------------------------------------------------------------------- */
+
+static annulus_status seeded_allocate(const tfhe_families *f, seeded_answers_key **out)
+{
+    void *key, *body = NULL;
+    TRY(mem_create(1, sizeof(seeded_answers_key), "key of answers", &key));
+    const annulus_status st = mem_create(tfhe_answers_seeded_bytes(f), 1, "key of answers", &body);
+    *(seeded_answers_key *)key = (seeded_answers_key){.answers = f->answers,
+                                                      .keyswitch = tfhe_answers_params(f),
+                                                      .bytes = tfhe_answers_seeded_bytes(f),
+                                                      .body = body};
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        seeded_answers_key_destroy(key);
+    return st;
+}
+
+void seeded_answers_key_destroy(seeded_answers_key *key)
+{
+    if (key == NULL) return;
+    mem_free(key->body);
+    mem_free(key);
+}
+
+typedef struct keygen {
+    const secret_key *from;
+    const answers_secret *into;
+    seeded_answers_key *out;
+    seed256 noise_seed;
+    key_worker *workers;
+} keygen;
+
+void answers_multiply_add(uint32_t *b, const uint32_t *A, const uint64_t *P, size_t N)
+{
+    for (size_t i = 0; i < N; i++) {
+        const uint32_t mask = -(uint32_t)P[i];
+        for (size_t j = 0; j < N - i; j++) b[i + j] += A[j] & mask;
+        for (size_t j = N - i; j < N; j++) b[i + j - N] -= A[j] & mask;
+    }
+}
+
+/* Rows of big key bit i: GLWE encryptions of the constants S_i 2^(32 - b j) modulo 2^32 under P. */
+static annulus_status rows_create(void *context, size_t i, unsigned worker)
+{
+    const keygen *g = context;
+    const tfhe_answers *a = &g->out->answers;
+    key_worker *w = &g->workers[worker];
+    const size_t dim = tfhe_answers_dim(a), N = a->N;
+    w->tmp.used = 0;
+    uint32_t *mask = scratch_take(&w->tmp, dim * sizeof *mask);
+    uint64_t *noise = scratch_take(&w->tmp, N * sizeof *noise);
+    TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, i));
+    TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, i));
+    for (size_t j = 0; j < a->l; j++) {
+        uint32_t *b = g->out->body + (i * a->l + j) * N;
+        TRY(stream_u32s(w->mask, mask, dim));
+        TRY(stream_tuniform(w->noise, a->noise, noise, N));
+        for (size_t x = 0; x < N; x++) b[x] = (uint32_t)noise[x];
+        b[0] += (uint32_t)g->from->S[i] << (32 - a->b * (j + 1));
+        for (size_t c = 0; c < a->k; c++) answers_multiply_add(b, mask + c * N, g->into->P + c * N, N);
+    }
+    mem_wipe(noise, N * sizeof *noise);
+    return ANNULUS_OK;
+}
+
+annulus_status seeded_answers_key_create(const tfhe_families *f, const secret_key *from, const answers_secret *into,
+                                         unsigned threads, const annulus_progress *progress, seeded_answers_key **out)
+{
+    const tfhe_answers *a = &f->answers;
+    const unsigned workers = parallel_threads(threads);
+    const size_t bytes = ROUND_UP(tfhe_answers_dim(a) * sizeof(uint32_t)) + ROUND_UP(a->N * sizeof(uint64_t));
+    keygen g = {.from = from, .into = into};
+    REQUIRE(a->bits > 0 && tfhe_params_equal(&from->params, &f->of[a->family]));
+    REQUIRE(tfhe_answers_equal(&into->params, a));
+    TRY(seeded_allocate(f, &g.out));
+    annulus_status st = random_seed(&g.out->mask_seed);
+    if (st == ANNULUS_OK) st = random_seed(&g.noise_seed);
+    if (st == ANNULUS_OK) st = key_workers_create(workers, &g.out->mask_seed, &g.noise_seed, bytes, &g.workers);
+    if (st == ANNULUS_OK) st = progress_report(progress, "key of answers", 0, 1);
+    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(&from->params), threads, rows_create, &g);
+    if (st == ANNULUS_OK) st = progress_report(progress, "key of answers", 1, 1);
+    key_workers_destroy(g.workers, workers);
+    mem_wipe(&g.noise_seed, sizeof g.noise_seed);
+    if (st == ANNULUS_OK)
+        *out = g.out;
+    else
+        seeded_answers_key_destroy(g.out);
+    return st;
+}
+
+void seeded_answers_key_write(writer *w, const seeded_answers_key *key)
+{
+    write_bytes(w, key->mask_seed.b, sizeof key->mask_seed.b);
+    write_u32s(w, key->body, key->bytes / sizeof *key->body);
+}
+
+annulus_status seeded_answers_key_read(reader *r, const tfhe_families *f, seeded_answers_key **out)
+{
+    seed256 seed;
+    seeded_answers_key *key = NULL;
+    TRY(read_bytes(r, seed.b, sizeof seed.b));
+    const size_t want = tfhe_answers_seeded_bytes(f);
+    if (want > r->len - r->pos)
+        return read_fail(r, "a key of answers of these parameters has %zu bytes, %zu are left; copy it again", want,
+                         r->len - r->pos);
+    TRY(seeded_allocate(f, &key));
+    key->mask_seed = seed;
+    const annulus_status st = read_u32s(r, key->body, want / sizeof *key->body);
+    if (st == ANNULUS_OK)
+        *out = key;
+    else
+        seeded_answers_key_destroy(key);
+    return st;
+}
+
+/* ---- expanded --------------------------------------------------------------------------------------------------- */
+
+typedef struct expansion {
+    const seeded_answers_key *in;
+    answers_key *out;
+    key_worker *workers;
+} expansion;
+
+/* The body's constant coefficient is the last word, to which a keyswitch adds what it switches. */
+static annulus_status rows_expand(void *context, size_t i, unsigned worker)
+{
+    const expansion *e = context;
+    const tfhe_answers *a = &e->in->answers;
+    key_worker *w = &e->workers[worker];
+    const size_t dim = tfhe_answers_dim(a), N = a->N;
+    w->tmp.used = 0;
+    uint32_t *row = scratch_take(&w->tmp, (dim + N) * sizeof *row);
+    TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, i));
+    for (size_t j = 0; j < a->l; j++) {
+        const uint32_t *b = e->in->body + (i * a->l + j) * N;
+        TRY(stream_u32s(w->mask, row, dim));
+        memcpy(row + dim, b + 1, (N - 1) * sizeof *b);
+        row[dim + N - 1] = b[0];
+        matrix_u32_set(e->out->keyswitch->rows, i * a->l + j, row);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status answers_key_create(const seeded_answers_key *seeded, unsigned threads, answers_key **out)
+{
+    const tfhe_params *p = &seeded->keyswitch;
+    const unsigned workers = parallel_threads(threads);
+    expansion e = {.in = seeded};
+    void *key;
+    TRY(mem_create(1, sizeof(answers_key), "key of answers", &key));
+    e.out = key;
+    e.out->answers = seeded->answers;
+    annulus_status st = switching_key_allocate(p, &e.out->keyswitch);
+    if (st == ANNULUS_OK)
+        st = key_workers_create(workers, &seeded->mask_seed, NULL, ROUND_UP((p->n + 1) * sizeof(uint32_t)), &e.workers);
+    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, rows_expand, &e);
+    key_workers_destroy(e.workers, workers);
+    if (st == ANNULUS_OK)
+        *out = e.out;
+    else
+        answers_key_destroy(e.out);
+    return st;
+}
+
+void answers_key_destroy(answers_key *key)
+{
+    if (key == NULL) return;
+    switching_key_destroy(key->keyswitch);
+    mem_free(key);
+}
