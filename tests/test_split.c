@@ -92,14 +92,29 @@ static split_table *table_create(uint32_t N, uint32_t EF, uint32_t price, uint32
     return t;
 }
 
-/* `count` look-ups of all cells in turn; error (count): of their outputs, fractions of the torus. */
+/* Adds normal noise of this deviation, from a fixed seed. */
+static void disturb(uint64_t *message, size_t count, double sigma)
+{
+    const seed256 seed = {{3}};
+    stream *random;
+    double *normal = calloc(count, sizeof *normal);
+    assert_ok(stream_create(&seed, RANDOM_SIMULATION, 0, &random));
+    assert_ok(stream_normal_vartime(random, normal, count));
+    for (size_t i = 0; i < count; i++) message[i] += torus_from_double(sigma * normal[i]);
+    free(normal);
+    stream_destroy(random);
+}
+
+/* `count` look-ups of all cells in turn, whose inputs have noise of deviation sigma; error (count): of their outputs,
+ * fractions of the torus. */
 static void look_up(const split_fixture *f, const split_table *t, uint64_t unit, uint64_t base, size_t count,
-                    unsigned threads, double *error)
+                    unsigned threads, double sigma, double *error)
 {
     const size_t words = lwe_words(&f->secret->params);
     uint64_t *message = calloc(count, 8), *out = calloc(count * words, 8);
     split_job *jobs = calloc(count, sizeof *jobs);
     for (size_t i = 0; i < count; i++) message[i] = lut_encode(t->cells, (uint32_t)i % t->cells);
+    disturb(message, count, sigma);
     uint64_t *in = fixture_encrypt(&f->high, message, count);
     for (size_t i = 0; i < count; i++) jobs[i] = (split_job){in + i * words, t, out + i * words};
     assert_ok(split_batch(&f->keys, jobs, count, threads));
@@ -126,7 +141,7 @@ static void test_every_cell(void **state)
             tried |= 1u << s;
             split_table *t = table_create(N, EF, EF > 1 ? 3 : 0, s, cells, unit, base);
             const size_t count = 2 * cells + 3;
-            look_up(&f, t, unit, base, count, i % 4, error);
+            look_up(&f, t, unit, base, count, i % 4, 0, error);
             for (size_t q = 0; q < count; q++) assert_true(fabs(error[q]) < 0.1 / (2 * cells));
             split_table_destroy(t);
         }
@@ -157,8 +172,8 @@ static void test_threads(void **state)
     assert_memory_equal(out, out + 75 * words, 75 * words * sizeof *out);
     assert_ok(split_batch(&f.keys, jobs, 0, 3));
     free(in), free(out);
-    look_up(&f, t, unit, 0, 75, 1, one);
-    look_up(&f, t, unit, 0, 75, 3, three);
+    look_up(&f, t, unit, 0, 75, 1, 0, one);
+    look_up(&f, t, unit, 0, 75, 3, 0, three);
     for (size_t i = 0; i < 75; i++) assert_true(fabs(one[i]) < 1e-3 && fabs(three[i]) < 1e-3);
     split_table_destroy(t);
     split_fixture_destroy(&f);
@@ -229,7 +244,7 @@ static void test_noise(void **state)
         split_fixture_create(&f, &low, &high, sets[i].merge_l, sets[i].merge_bg);
         split_table *t = table_create(2048, 1, 0, sets[i].low_bits, 64, unit, 0);
         double error[600], squares = 0;
-        look_up(&f, t, unit, 0, 600, 0, error);
+        look_up(&f, t, unit, 0, 600, 0, 0, error);
         for (size_t q = 0; q < 600; q++) squares += error[q] * error[q];
         const size_t digits = (64 >> t->low_bits) * split_waves(t->low_bits);
         double amplified = 0;
@@ -247,9 +262,31 @@ static void test_noise(void **state)
     }
 }
 
-/* Wrong answers of 3000 look-ups of 4 high parts and `low_bits`, whose phases bear so much noise that some tenths fail:
- * within the interval of their law, that a phase of a level or of the high part leaves its half window. False alarm:
- * 1e-6 (the interval). */
+/* P(another cell) of a phase in the middle of its own that is off by `away` and by noise of this variance. */
+static double off(double variance, double half_window, double away)
+{
+    return (erfc((half_window - away) / sqrt(2 * variance)) + erfc((half_window + away) / sqrt(2 * variance))) / 2;
+}
+
+/* P(all phases are read right): the input's own noise, of deviation sigma, is in all of them. Sum over its values, of
+ * steps of a fiftieth of a deviation. */
+static double right_answers(const tfhe_params *low, const tfhe_params *high, const split_table *t, double sigma)
+{
+    const double phase = noise_keyswitch(low) + noise_low_switch(low);
+    const double last = noise_keyswitch(high) + noise_modulus_switch(high, t->high.EF, 0);
+    double sum = 0;
+    for (int z = -300; z <= 300; z++) {
+        const double e = sigma * z / 50;
+        double right = exp(-z * z / 5000.0) / 50 / sqrt(2 * M_PI);
+        for (uint32_t i = 0; i < t->low_bits; i++) right *= 1 - off(phase, exp2(-2.0 - i), (t->cells >> i) * e);
+        sum += right * (1 - off(last, exp2(t->low_bits) / (4 * t->cells), e));
+    }
+    return sum;
+}
+
+/* Wrong answers of 3000 look-ups of 4 high parts and `low_bits`, whose inputs and phases bear so much noise that some
+ * tenths fail: within the interval of their law, that a phase of a level or of the high part leaves its half window.
+ * False alarm: 1e-6 (the interval). */
 static void check_failures(uint32_t low_bits)
 {
     const uint32_t cells = 4u << low_bits;
@@ -261,11 +298,9 @@ static void check_failures(uint32_t low_bits)
     split_fixture f;
     split_fixture_create(&f, &low, &high, 5, 9);
     split_table *t = table_create(256, 2, 0, low_bits, cells, unit, 0);
-    double *error = calloc(3000, sizeof *error), right = 1;
-    look_up(&f, t, unit, 0, 3000, 0, error);
-    const double phase = noise_keyswitch(&low) + noise_low_switch(&low);
-    for (uint32_t i = 0; i < low_bits; i++) right *= 1 - exp2(noise_failure_log2(phase, exp2(-2.0 - i)));
-    right *= 1 - exp2(noise_failure_log2(noise_keyswitch(&high) + noise_modulus_switch(&high, 2, 0), 1 / 16.0));
+    double *error = calloc(3000, sizeof *error);
+    const double sigma = 0.1 / cells, right = right_answers(&low, &high, t, sigma);
+    look_up(&f, t, unit, 0, 3000, 0, sigma, error);
     size_t wrong = 0;
     for (size_t q = 0; q < 3000; q++) wrong += fabs(error[q]) > 1 / 256.0;
     const binomial_interval in = binomial_interval_of(3000, 1 - right, right, 1 - 1e-6);
