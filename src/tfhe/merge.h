@@ -9,7 +9,8 @@
 #include "base/memory.h"
 #include "tfhe/keys.h"
 
-/* GLWE keyswitching keys of all log2 N automorphisms: bodies only, coefficient domain; masks come from a seed. */
+/* GLWE keyswitching keys of all log2 N automorphisms: bodies only, coefficient domain; masks come from a
+ * seed. They encrypt the big key's automorphisms under itself: circular security, as of every such key. */
 typedef struct seeded_merge_key seeded_merge_key;
 /* l levels of base 2^bg, l >= 1, l*bg <= 52, bg <= 30, else REQUIRE fails. Noise of the key's own glwe_noise. */
 annulus_status seeded_merge_key_create(const secret_key *key, uint32_t l, uint32_t bg, unsigned threads,

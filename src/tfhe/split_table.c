@@ -70,7 +70,7 @@ static annulus_status low_create(split_table *t, uint64_t share, uint32_t i)
 {
     wave w = {.steps = 2.0 * t->high.N};
     for (size_t j = 0; j < SPLIT_DIGITS; j++) w.slot[j] = share << (t->bits * (SPLIT_DIGITS - 1 - j));
-    w.slot[SPLIT_DIGITS] = (UINT64_C(1) << (62 + i)) / t->cells; /* 2^i/(4 cells) */
+    w.slot[SPLIT_DIGITS] = (UINT64_C(1) << 62) / t->cells << i; /* 2^i/(4 cells) */
     return lut_create_antiperiodic(t->high.N, 1, wave_at, &w, &t->low[i]);
 }
 
