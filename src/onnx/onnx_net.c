@@ -87,8 +87,9 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
 /* Whether nodes of the wave flatten its values on the way to `value`. */
 static int flattens(const onnx_net *t, size_t first, const char *value)
 {
-    for (size_t i = first; i < t->g->g->n_node && t->taken[i]; i++) {
+    for (size_t i = first; i < t->g->g->n_node; i++) {
         const Onnx__NodeProto *node = t->g->g->node[i];
+        if (!t->taken[i]) continue;
         if (strcmp(node->op_type, "Flatten") == 0 || strcmp(node->op_type, "Reshape") == 0) return 1;
         if (strcmp(node->output[0], value) == 0) return 0;
     }

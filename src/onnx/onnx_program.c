@@ -215,6 +215,38 @@ static int quant_takes(const onnx_program *p, const Onnx__NodeProto *node, size_
            is_wide(p, value) == (p->offsets > 1);
 }
 
+static annulus_status all_constant(onnx_chain *c, const Onnx__NodeProto *node, int *all)
+{
+    for (size_t i = 0; i < node->n_input && *all; i++) {
+        const onnx_constant *k = NULL;
+        if (node->input[i][0] == 0) continue;
+        TRY(onnx_graph_find(c->g, node->input[i], &k));
+        *all = k != NULL;
+    }
+    return ANNULUS_OK;
+}
+
+/* Whether another node takes a value of the program that is not its result. */
+static int is_used_besides(const onnx_chain *c, const onnx_program *p)
+{
+    int used = 0;
+    for (size_t n = 0; n < c->g->g->n_node; n++) {
+        const Onnx__NodeProto *node = c->g->g->node[n];
+        size_t value = 0;
+        if (value_find(p, node->output[0], &value)) continue;
+        for (size_t i = 0; i < node->n_input; i++)
+            used |= value_find(p, node->input[i], &value) && value != 0 && value != p->result;
+    }
+    return used;
+}
+
+void onnx_program_take(onnx_chain *c, const onnx_program *p, size_t first, size_t end)
+{
+    size_t value;
+    for (size_t n = first; n < end; n++)
+        c->taken[n] |= (unsigned char)value_find(p, c->g->g->node[n]->output[0], &value);
+}
+
 annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
 {
     *p = (onnx_program){.source = c->value, .features = c->features, .offsets = 1};
@@ -225,15 +257,16 @@ annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, s
         int uses = 0, fits = 1;
         size_t value = 0;
         for (size_t i = 0; i < node->n_input && !uses; i++) uses = value_find(p, node->input[i], &value);
-        if (!uses && op->fold == NULL) return ANNULUS_OK;
         if (!uses) {
-            if (!c->taken[n]) TRY(op->fold(c->g, node));
-            c->taken[n] = 1;
-            continue;
+            int foldable = op->fold != NULL && !c->taken[n];
+            if (foldable) TRY(all_constant(c, node, &foldable));
+            if (foldable) TRY(op->fold(c->g, node));
+            if (foldable) c->taken[n] = 1;
+            continue; /* or of another branch */
         }
         if (op->quant_domain) {
             p->result = value;
-            if (quant_takes(p, node, value)) *end = n;
+            if (quant_takes(p, node, value) && !is_used_besides(c, p)) *end = n;
             return ANNULUS_OK;
         }
         TRY(step_read(c, p, node, &fits));
@@ -300,6 +333,6 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *ou
     out->act = activation_find(&out->f, &out->rise);
     out->value = p.steps[p.result - 1].name;
     *found = 1;
-    for (size_t n = first; n < end; n++) c->taken[n] = 1;
+    onnx_program_take(c, &p, first, end);
     return ANNULUS_OK;
 }

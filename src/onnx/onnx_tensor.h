@@ -122,11 +122,11 @@ static inline int onnx_tensor_rises(const onnx_tensor *x)
 
 /* ---- onnx_tensor_pair.c: of two encrypted values ---- */
 /* An input of a node: a tensor, or a constant. */
-typedef struct onnx_operand {
+typedef struct onnx_input {
     const onnx_tensor *x;
     const onnx_constant *k; /* NULL: the tensor */
-} onnx_operand;
-annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_operand *out)
+} onnx_input;
+annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_input *out)
     __attribute__((warn_unused_result));
 /* y <- a * b, exact; copies of one shape that are used up. */
 annulus_status onnx_tensor_product(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *a, onnx_tensor *b,

@@ -276,7 +276,7 @@ static annulus_status constants_read(const onnx_net *t, const Onnx__NodeProto *n
 {
     *any = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        onnx_operand in;
+        onnx_input in;
         TRY(onnx_tensor_operand(t, node, i, &in));
         if (in.k == NULL) continue;
         TRY(onnx_tensor_broadcast(node, y, in.k));

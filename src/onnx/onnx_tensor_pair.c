@@ -10,9 +10,9 @@
 
 #define NEAR 1e-3 /* grid steps */
 
-annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_operand *out)
+annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *node, size_t i, onnx_input *out)
 {
-    *out = (onnx_operand){.x = onnx_tensor_find(t, node->input[i])};
+    *out = (onnx_input){.x = onnx_tensor_find(t, node->input[i])};
     return out->x != NULL ? ANNULUS_OK : onnx_node_constant(t->g, node, i, &out->k);
 }
 
@@ -83,7 +83,7 @@ static annulus_status add_constant(const Onnx__NodeProto *node, const onnx_const
 }
 
 /* y, a tensor, <- y + sign*b in the shape that both are broadcast to. */
-static annulus_status add_operand(onnx_net *t, const Onnx__NodeProto *node, const onnx_operand *b, int sign,
+static annulus_status add_operand(onnx_net *t, const Onnx__NodeProto *node, const onnx_input *b, int sign,
                                   onnx_tensor *y)
 {
     if (b->k != NULL) return add_constant(node, b->k, sign, y);
@@ -95,7 +95,7 @@ static annulus_status add_operand(onnx_net *t, const Onnx__NodeProto *node, cons
 }
 
 /* y (rank, dims) <- a - b, of which at least one is a tensor. */
-static annulus_status difference(onnx_net *t, const Onnx__NodeProto *node, const onnx_operand *a, const onnx_operand *b,
+static annulus_status difference(onnx_net *t, const Onnx__NodeProto *node, const onnx_input *a, const onnx_input *b,
                                  size_t rank, const size_t *dims, onnx_tensor *y)
 {
     if (a->k == NULL) {
@@ -108,7 +108,7 @@ static annulus_status difference(onnx_net *t, const Onnx__NodeProto *node, const
 }
 
 /* The shape of the tensors among the operands. */
-static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_operand *in, size_t count, size_t *rank,
+static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_input *in, size_t count, size_t *rank,
                                size_t dims[ONNX_RANK_MAX])
 {
     *rank = 0;
@@ -152,7 +152,7 @@ annulus_status onnx_tensor_compare(onnx_net *t, const Onnx__NodeProto *node, con
     const quantizer flags = {.scale = 1, .bits = 1};
     const int equal = node->op_type[0] == 'E', less = node->op_type[0] == 'L';
     const int strict = strstr(node->op_type, "OrEqual") == NULL;
-    onnx_operand in[2];
+    onnx_input in[2];
     size_t rank = 0, dims[ONNX_RANK_MAX];
     double grid = 0;
     (void)x;
@@ -322,7 +322,7 @@ annulus_status onnx_tensor_square(onnx_net *t, const Onnx__NodeProto *node, cons
 /* ---- Where ------------------------------------------------------------------------------------------------------ */
 
 /* y <- c * (a - b) of constants a and b; c is 0 or 1. */
-static annulus_status choose_constant(const Onnx__NodeProto *node, const onnx_operand *in, onnx_tensor *c)
+static annulus_status choose_constant(const Onnx__NodeProto *node, const onnx_input *in, onnx_tensor *c)
 {
     void *p;
     TRY(onnx_tensor_broadcast(node, c, in[1].k));
@@ -343,7 +343,7 @@ static annulus_status choose_constant(const Onnx__NodeProto *node, const onnx_op
 }
 
 /* y <- in[2] + c*(in[1] - in[2]); c, integers 0 and 1 in the shape of all, is used up. */
-static annulus_status choose(onnx_net *t, const Onnx__NodeProto *node, const onnx_operand *in, onnx_tensor *c,
+static annulus_status choose(onnx_net *t, const Onnx__NodeProto *node, const onnx_input *in, onnx_tensor *c,
                              onnx_tensor *y)
 {
     if (in[1].k != NULL && in[2].k != NULL) {
@@ -363,7 +363,7 @@ static annulus_status choose(onnx_net *t, const Onnx__NodeProto *node, const onn
 }
 
 /* Widens ends (y->count,2) to what the operand, broadcast to y, can be. */
-static annulus_status widen(onnx_net *t, const Onnx__NodeProto *node, const onnx_operand *in, const onnx_tensor *y,
+static annulus_status widen(onnx_net *t, const Onnx__NodeProto *node, const onnx_input *in, const onnx_tensor *y,
                             double *ends)
 {
     onnx_tensor copy = {.name = y->name};
@@ -380,7 +380,7 @@ static annulus_status widen(onnx_net *t, const Onnx__NodeProto *node, const onnx
 
 annulus_status onnx_tensor_where(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    onnx_operand in[3];
+    onnx_input in[3];
     size_t rank = 0, dims[ONNX_RANK_MAX];
     double grid = 0;
     void *p = NULL;
@@ -406,7 +406,7 @@ annulus_status onnx_tensor_where(onnx_net *t, const Onnx__NodeProto *node, const
 
 annulus_status onnx_tensor_mul(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    onnx_operand in[2];
+    onnx_input in[2];
     size_t rank = 0, dims[ONNX_RANK_MAX];
     for (size_t i = 0; i < 2; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
     if (in[0].x == in[1].x) return onnx_tensor_square(t, node, x, y);

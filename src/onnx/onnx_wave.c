@@ -99,6 +99,6 @@ annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *
     if (!*found) return ANNULUS_OK;
     out->offsets = p.offsets;
     out->value = p.steps[p.result - 1].name;
-    for (size_t n = first; n < end; n++) c->taken[n] = 1;
+    onnx_program_take(c, &p, first, end);
     return ANNULUS_OK;
 }
