@@ -358,7 +358,7 @@ ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_d
 
 typedef enum annulus_mode { ANNULUS_CLEAR = 0, ANNULUS_SIMULATE = 1, ANNULUS_ENCRYPTED = 2 } annulus_mode;
 
-#define ANNULUS_MAX_LAYERS 32
+#define ANNULUS_MAX_LAYERS 64
 
 /* What became of the look-ups of one layer, or of the values of the last one, over all samples. Encrypted: what becomes
  * of them in the clear run of the same samples. */

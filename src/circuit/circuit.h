@@ -28,7 +28,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define CIRCUIT_MAX_LAYERS 32u
+#define CIRCUIT_MAX_LAYERS 64u
 #define CIRCUIT_MAX_WIDTH 65536u
 #define CIRCUIT_MAX_CELLS 4096u
 #define CIRCUIT_MAX_OUTPUT_BITS 32u
