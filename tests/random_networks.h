@@ -364,6 +364,7 @@ static inline graph_result graph_run(uint64_t seed)
     lower_options_init(&o);
     o.ranges_measured = 0, o.log2_error = -1, o.families_most = 1;
     o.rounding_bits = test_random(&seed) % 3 == 0 ? 4 : 0;
+    o.method = test_random(&seed) % 2 == 0 ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
     assert_ok(network_lower(n, x, all, &o, &c));
     c = graph_reread(c);
     toy_parameters(c);

@@ -68,7 +68,7 @@ static unsigned bits_of(const circuit_layer *l)
 /* The circuit of these widths; NULL: no parameters. */
 static circuit *lower_widths(const fixture *f, unsigned first, unsigned second)
 {
-    const layer_rounding widths[] = {{"layer 1", first}, {"layer 2", second}};
+    const layer_rounding widths[] = {{.layer = "layer 1", .bits = first}, {.layer = "layer 2", .bits = second}};
     lower_options o = f->o;
     circuit *c = NULL;
     o.layer_roundings = widths, o.layer_roundings_count = 2;

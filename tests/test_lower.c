@@ -76,7 +76,7 @@ static void test_layer_roundings(void **state)
     const size_t widths[] = {40, 8, 8, 3};
     network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 4);
     float *x = random_inputs(&seed, 200, 40);
-    const layer_rounding own[] = {{"layer 2", 3}, {"layer 1", 0}, {"layer 1", 13}, {"output", 2}};
+    const layer_rounding own[] = {{"layer 2", 3, 0}, {"layer 1", 0, 0}, {"layer 1", 13, 0}, {"output", 2, 0}};
     lower_options o;
     circuit *c = NULL;
     lower_options_init(&o);
@@ -96,7 +96,7 @@ static void test_layer_roundings(void **state)
     assert_refused(network_lower(n, x, 200, &o, &c), "rounding to 13 bits");
     o.layer_roundings = own + 3, o.layer_roundings_count = 1;
     assert_refused(network_lower(n, x, 200, &o, &c), "rounding of output: no such layer, there are layer 1, layer 2");
-    const layer_rounding twice[] = {{"layer 1", 3}, {"layer 1", 4}};
+    const layer_rounding twice[] = {{"layer 1", 3, 0}, {"layer 1", 4, 0}};
     o.layer_roundings = twice, o.layer_roundings_count = 2;
     assert_refused(network_lower(n, x, 200, &o, &c), "two roundings of layer 1");
     o.layer_roundings_count = 1, o.rounding_bits = 0, o.shared_output = 1, o.log2_error = -128;

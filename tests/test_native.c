@@ -387,7 +387,7 @@ static void test_refusals(void **state)
     uint64_t seed = 28;
     const size_t widths[] = {6, 5, 3};
     const layer_error error = {"layer 1", -9};
-    const layer_rounding rounding = {"layer 1", 4};
+    const layer_rounding rounding = {.layer = "layer 1", .bits = 4};
     network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 2, 4);
     lower_options o;
     lower_options_init(&o);

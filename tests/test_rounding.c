@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs/rounding.md, statement by statement. */
+/* docs/rounding.md, statement by statement; exact rounding: test_exact_rounding.c. */
 #include "random_networks.h"
 
 #include "optimizer/noise.h"
@@ -248,91 +248,9 @@ static void test_law(void **state)
     network_destroy(n);
 }
 
-/* Sums of INPUTS inputs whose LOW low bits are taken off one after another by torus-native look-ups of one cell: what
- * is left is a multiple of 2^LOW, read in the middle of one of 2^HIGH cells. */
-#define LOW 4u
-#define HIGH 6u
-#define WINDOW (UINT64_C(2) << (LOW + HIGH))
-
-static void low_layer(circuit *c, size_t i, const int32_t *W, int32_t times, int64_t offset)
-{
-    circuit_layer *l = &c->layers[i];
-    l->in = INPUTS + i * NEURONS, l->out = NEURONS, l->sources_count = i + 1;
-    for (size_t k = 0; k <= i; k++) l->sources[k] = (uint32_t)k;
-    l->cells = i < LOW ? 1 : 1u << HIGH;
-    l->step = i < LOW ? 1 : 1 << LOW;
-    l->unit = i < LOW ? UINT64_MAX / WINDOW + 1 : 0;
-    l->mid2 = i < LOW; /* bits 0 and 1, from one entry */
-    assert_ok(circuit_layer_create(l));
-    int32_t *rows = calloc(NEURONS * l->in, sizeof *rows);
-    for (size_t o = 0; o < NEURONS; o++) {
-        for (size_t k = 0; k < INPUTS; k++) rows[o * l->in + k] = times * W[o * INPUTS + k];
-        for (size_t k = 0; k < i; k++) rows[o * l->in + INPUTS + k * NEURONS + o] = -times * (1 << k);
-        if (i < LOW)
-            l->shift[o] = (uint64_t)(times * offset) * l->unit + (UINT64_C(1) << 62);
-        else
-            l->offset[o] = offset + (1 << (LOW - 1));
-        l->lo[o] = -offset, l->hi[o] = (1 << (LOW + HIGH)) - 1 - offset;
-        for (size_t x = 0; i == LOW && x < l->cells; x++) l->table[o * l->cells + x] = (int32_t)x;
-    }
-    assert_ok(linear_dense(rows, NEURONS, l->in, &l->linear));
-    free(rows);
-}
-
-/* Scores are those values. */
-static circuit *low_bits(const int32_t *W, int64_t offset)
-{
-    circuit *c = NULL;
-    int32_t identity[NEURONS * NEURONS] = {0};
-    assert_ok(circuit_create(LOW + 2, &c));
-    c->input.features = INPUTS;
-    for (size_t i = 0; i <= LOW; i++) low_layer(c, i, W, i < LOW ? 1 << (LOW + HIGH - i) : 1, offset);
-    circuit_layer *l = &c->layers[LOW + 1];
-    l->in = l->out = NEURONS, l->sources_count = 1, l->sources[0] = LOW + 1;
-    l->period = 4 << HIGH, l->step = 1, l->output_bits = HIGH + 2;
-    assert_ok(circuit_layer_create(l));
-    for (size_t o = 0; o < NEURONS; o++) identity[o * NEURONS + o] = 1;
-    assert_ok(linear_dense(identity, NEURONS, NEURONS, &l->linear));
-    c->log2_error = -40, c->level = SECURITY_128;
-    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1));
-    return c;
-}
-
-/* Truncation without a strip of doubt, at the borders as elsewhere: floor((acc + offset) / 2^LOW), clear, simulated at
- * 2^-40 (4000 look-ups: 2^-25) and encrypted. */
-static void test_low_bits(void **state)
-{
-    (void)state;
-    enum { COUNT = 200 };
-    uint64_t seed = 24;
-    int32_t W[NEURONS * INPUTS], q[COUNT * INPUTS];
-    double clear[COUNT * NEURONS], other[COUNT * NEURONS];
-    const int64_t offset = 501;
-    const seed256 noise = {{4}};
-    size_t borders = 0;
-    for (size_t i = 0; i < NEURONS * INPUTS; i++) W[i] = (int32_t)(test_random(&seed) % 13) - 6;
-    for (size_t i = 0; i < COUNT * INPUTS; i++) q[i] = (int32_t)(test_random(&seed) % 8);
-    circuit *c = low_bits(W, offset);
-    assert_ok(exec_clear(c, q, COUNT, 1, clear, NULL));
-    for (size_t k = 0; k < COUNT * NEURONS; k++) {
-        int64_t acc = 0;
-        for (size_t i = 0; i < INPUTS; i++) acc += W[k % NEURONS * INPUTS + i] * q[k / NEURONS * INPUTS + i];
-        assert_in_range(acc + offset, 0, (1 << (LOW + HIGH)) - 1);
-        assert_true(clear[k] == (double)((acc + offset) >> LOW));
-        borders += (acc + offset) % (1 << LOW) == 0;
-    }
-    assert_true(borders > 20);
-    assert_ok(exec_simulate(c, q, COUNT, &noise, 1, other, NULL));
-    for (size_t k = 0; k < COUNT * NEURONS; k++) assert_true(rint(other[k]) == clear[k]);
-    toy_parameters_of(c, 4096);
-    toy_encrypted(c, q, 8, other);
-    for (size_t k = 0; k < 8 * NEURONS; k++) assert_true(rint(other[k]) == clear[k]);
-    circuit_destroy(c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_runs),
-                                       cmocka_unit_test(test_law), cmocka_unit_test(test_low_bits)};
+                                       cmocka_unit_test(test_law)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static int earlier(const exec_seen *s, const audit_divergence *d)
     return s->neuron < d->neuron;
 }
 
-/* Look-ups of padded layers alone: a torus-native one nearly always reads another cell. */
+/* Not of waves, of which a look-up nearly always reads another cell. */
 static void see_errors(watch *v, const exec_seen *s, tally *t, int counts, double deviation)
 {
     const circuit_layer *l = &v->c->layers[s->layer];
@@ -64,7 +64,7 @@ static void see(void *context, const exec_seen *s)
     const double sum = x->sum[s->neuron], phase = x->phase[s->neuron];
     const int counts = x->counts[s->neuron];
     const circuit_layer *l = &v->c->layers[s->layer];
-    if (l->cells != 0 && l->unit == 0) see_errors(v, s, t, counts, sqrt(phase));
+    if (l->cells != 0 && !circuit_is_wave(l)) see_errors(v, s, t, counts, sqrt(phase));
     if (!counts) return;
     t->count++;
     t->sum_v += sum, t->sum2 += s->sum_noise * s->sum_noise, t->sum_z += s->sum_noise * s->sum_noise / sum;
@@ -94,7 +94,7 @@ static void conclude(const watch *v, size_t samples, audit *a)
         l->phase =
             noise_of(t->count, t->phase2, t->phase_v, audit_variance_log_p(t->phase_z, counted, runs, &x->phases));
         a->tests += t->count > 0 ? 2 : 0;
-        if (output || v->c->layers[i].unit != 0) continue;
+        if (output || circuit_is_wave(&v->c->layers[i])) continue;
         l->errors.log_p = audit_errors_log_p((double)l->errors.count, (double)l->errors.counted, t->least, t->most,
                                              x->phases.largest);
         a->tests += t->count > 0 ? 2 : 0;

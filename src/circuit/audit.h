@@ -2,7 +2,7 @@
 /* The noise model against what runs show, layer by layer: standard deviations of the encrypted sums and of the phases
  * that look-ups read, and numbers of look-ups that read another cell than the clear one.
  *
- * Torus-native look-ups have no error that would count: of them the phases are tested.
+ * Look-ups of waves have no error that would count: of them the phases are tested.
  *
  * Which neurons count: those whose noise the model gives and no other shares. Left out are neurons without a weight on
  * a noisy input (their ciphertext has no mask), neurons with the weights of an earlier one up to sign (the same masks),

@@ -38,8 +38,7 @@ double audit_errors_log_p(double look_ups, double errors, double least, double m
 
 double audit_error_probability(const circuit_layer *l, size_t o, int64_t acc, double deviation)
 {
-    const int64_t at = acc + l->offset[o], below = at - exec_floor_div(at, l->step) * l->step;
-    const double unit = exec_unit(l), down = ((double)below + 0.5) * unit,
-                 up = ((double)(l->step - below) - 0.5) * unit;
+    const double place = circuit_is_bit(l) ? 0.5 : exec_place(l, o, acc), cell = 0.5 / l->cells;
+    const double down = (place - floor(place)) * cell, up = cell - down;
     return 0.5 * (erfc(down / deviation / M_SQRT2) + erfc(up / deviation / M_SQRT2));
 }

@@ -176,7 +176,7 @@ annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
                            .half_window = circuit_half_window(l),
                            .two_norm = sqrt(looked),
                            .fresh_two_norm = sqrt(fresh),
-                           .cells = l->unit != 0 ? l->cells / 2 : l->cells, /* a step a cell is enough */
+                           .cells = l->unit != 0 ? l->cells / 2.0 : l->cells, /* a step a cell is enough */
                            .count = l->out,
                            .weights = packed ? cost_packed_weights(l->out, l->in) : circuit_linear_weights(l) + expand,
                            .is_output = l->cells == 0,
@@ -278,7 +278,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
 int circuit_rounds(const circuit_layer *l)
 {
     int rounds = 0;
-    for (size_t k = 0; l->step > 1 && k < l->linear.blocks_count; k++)
+    for (size_t k = 0; l->step > 1 && l->low_bits == 0 && k < l->linear.blocks_count; k++)
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
             rounds |= l->linear.blocks[k].W[w] % l->step != 0;
     return rounds;
@@ -287,7 +287,7 @@ int circuit_rounds(const circuit_layer *l)
 double circuit_half_window(const circuit_layer *l)
 {
     if (l->cells == 0) return exp2(-(double)l->output_bits - 1);
-    const double aside = l->step % 2 == 0 && !circuit_rounds(l) ? 1 / (double)l->step : 0;
+    const double aside = l->step % 2 == 0 && l->low_bits == 0 && !circuit_rounds(l) ? 1 / (double)l->step : 0;
     return 0.25 * (1 - aside) / l->cells;
 }
 

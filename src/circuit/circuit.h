@@ -12,7 +12,12 @@
  * t[0] + t[cells-1]: with c = cell mod 2*cells, y = t[c] if c < cells, else mid2[o] - t[c-cells]. For tables that are
  * flat at both ends (every clamped quantizer) that is saturation. exec_stats counts such events and tells apart which
  * are. Under encryption: phase = (acc + offset[o] + 1/2) / (2*cells*step) of the torus; table entries are stored
- * centered, (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back. A torus-native layer
+ * centered, (2*table - mid2)/2 units of the next layer, and the next layer adds the constant back.
+ * Exact rounding: low_bits = s > 0 layers before take the s low bits off, so that acc + offset is a multiple of step =
+ * 2^s plus step/2, and phase = (acc + offset) / (2*cells*step), the middle of the cell. Each of these layers is
+ * torus-native with one cell and a failure probability: its sum is the accumulator without the bits below, times the
+ * word that has the bit at hand as its highest, and its shift brings that to 1/4 or 3/4 of the torus.
+ * A torus-native layer
  * (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod 2^64: phase = acc*unit +
  * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
  * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
@@ -56,6 +61,7 @@ typedef struct circuit_layer {
     uint64_t *shift;    /* (out) torus words, of torus-native layers */
     uint32_t offsets;   /* values that a look-up gives: 1 to 16 of torus-native layers, 1 of others */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
+    uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
     /* output layer */
@@ -65,7 +71,7 @@ typedef struct circuit_layer {
     char op[32];          /* for people: "conv 3x3", ... */
     double log2_error;    /* own bound on the failure of a look-up or output, 0: that of choice.log2_error */
     double noise;         /* bound on the standard deviation, fraction of the torus, in place of a failure's: of the
-                             phases of torus-native look-ups (> 0), of scores behind them; 0: a failure's */
+                             phases of waves' look-ups (> 0), of scores behind them; 0: a failure's */
 } circuit_layer;
 
 /* Multi-label: a sample has the labels whose scores are above 0. */
@@ -104,6 +110,21 @@ void circuit_write(writer *w, const circuit *c);
 /* Validates every field, recomputes nothing but the digest; parameters are checked against the security curve. */
 annulus_status circuit_read(reader *r, circuit **out) __attribute__((warn_unused_result));
 annulus_status circuit_digest(circuit *c) __attribute__((warn_unused_result)); /* sets c->digest */
+/* Torus-native layers are of two kinds. Of waves: what they answer depends on noise by design, whose deviation is
+ * bounded. Of bits (exact rounding): one cell, and a failure probability. */
+static inline int circuit_is_wave(const circuit_layer *l)
+{
+    return l->unit != 0 && l->cells > 1;
+}
+static inline int circuit_is_bit(const circuit_layer *l)
+{
+    return l->unit != 0 && l->cells == 1;
+}
+/* Half units that a look-up's phase is above its sum and offset, of layers that are not torus-native. */
+static inline int circuit_half_units(const circuit_layer *l)
+{
+    return l->cells != 0 && l->low_bits == 0;
+}
 /* The layers as the optimizer sees them; out has layers_count entries. */
 annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attribute__((warn_unused_result));
 /* Weights of a dense layer that take as long as its linear part (cost.h). */
@@ -150,7 +171,8 @@ static inline int circuit_exact_output(const circuit *c)
 /* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails: half a cell; less half a
  * unit where every accumulator is a multiple of an even step, since none of them then lies in the middle of a cell. */
 double circuit_half_window(const circuit_layer *l);
-/* Whether accumulators of several values may have one cell; else all are multiples of the step. */
+/* Whether accumulators of several values may have one cell (approximate rounding); else all, without the low bits that
+ * are taken off, are multiples of the step. */
 int circuit_rounds(const circuit_layer *l);
 /* log2 of the bound that holds for each look-up (or output) of a layer. */
 static inline double circuit_bound(const circuit *c, const circuit_layer *l)
@@ -210,14 +232,14 @@ static inline size_t circuit_look_ups(const circuit *c) /* of an inference */
     for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].cells == 0 ? 0 : circuit_values(&c->layers[i]);
     return count;
 }
-static inline size_t circuit_native_layers(const circuit *c)
+static inline size_t circuit_waves(const circuit *c) /* layers of waves */
 {
     size_t count = 0;
-    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].unit != 0;
+    for (size_t i = 0; i < c->layers_count; i++) count += circuit_is_wave(&c->layers[i]) != 0;
     return count;
 }
 double circuit_largest_bound(const circuit *c); /* of all layers that have one on failures */
-/* Scores may be shown to others (SECURITY.md): exact, without rounding or torus-native layers, bounds at most
+/* Scores may be shown to others (SECURITY.md): exact, without approximate rounding or waves, bounds at most
  * CIRCUIT_SHARED_LOG2_ERROR. */
 int circuit_shared_output(const circuit *c);
 static inline const circuit_layer *circuit_last(const circuit *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
-#include "circuit/circuit.h"
+#include "circuit/exec.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,6 +32,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u64(w, l->unit);
     write_u32(w, l->offsets);
     write_i64(w, l->mid2);
+    write_u32(w, l->low_bits);
     write_f64(w, l->noise);
     write_u64(w, l->tables);
     write_u32(w, (uint32_t)l->sources_count);
@@ -128,16 +129,18 @@ static int is_output(const circuit_layer *l)
 {
     return l->cells == 0 && l->EF == 0 && l->price == 0 && l->step == 1 && l->period >= 2 &&
            l->period <= MAX_ACCUMULATOR && l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS &&
-           (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0;
+           (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0 && l->low_bits == 0;
 }
 
 static int is_hidden(const circuit_layer *l)
 {
     const int native = l->unit != 0;
-    return l->cells >= 2 && l->cells <= CIRCUIT_MAX_CELLS && l->step >= 1 && l->step <= MAX_ACCUMULATOR / l->cells &&
-           l->EF != 0 && l->EF <= TFHE_MAX_EF && (l->EF & (l->EF - 1)) == 0 && l->price <= TFHE_MAX_PRICE &&
-           (l->EF > 1 || l->price == 0) && l->period == 0 && l->output_bits == 0 && native == (l->noise > 0) &&
-           (!native || (l->unit % 2 == 0 && (l->cells & (l->cells - 1)) == 0 && l->step == 1));
+    return (native || l->cells >= 2) && l->cells <= CIRCUIT_MAX_CELLS && l->step >= 1 &&
+           l->step <= MAX_ACCUMULATOR / l->cells && l->EF != 0 && l->EF <= TFHE_MAX_EF && (l->EF & (l->EF - 1)) == 0 &&
+           l->price <= TFHE_MAX_PRICE && (l->EF > 1 || l->price == 0) && l->period == 0 && l->output_bits == 0 &&
+           circuit_is_wave(l) == (l->noise > 0) &&
+           (!native || (l->unit % 2 == 0 && (l->cells & (l->cells - 1)) == 0 && l->step == 1)) &&
+           (l->low_bits == 0 || (!native && l->low_bits < 48 && l->step == INT64_C(1) << l->low_bits));
 }
 
 /* What torus-native layers have besides, and scores behind them. */
@@ -147,6 +150,7 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_u64(r, &l->unit));
     TRY(read_u32(r, &l->offsets));
     TRY(read_i64(r, &mid2));
+    TRY(read_u32(r, &l->low_bits));
     TRY(read_f64(r, &l->noise));
     const uint32_t most = l->unit == 0 ? 1 : l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
     const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_VALUE;
@@ -160,7 +164,20 @@ static annulus_status native_read(reader *r, circuit_layer *l)
 
 static int same_units(const circuit_layer *a, const circuit_layer *b)
 {
-    return a->unit == b->unit && (a->unit != 0 || circuit_window(a) == circuit_window(b));
+    if (a->unit == 0 && b->unit == 0) return circuit_window(a) == circuit_window(b);
+    return exec_unit_word(a) == exec_unit_word(b);
+}
+
+/* The last low_bits sources of a layer take off bits 0, 1, ... of each of its sums. */
+static int low_bits_gone(const circuit *c, const circuit_layer *l)
+{
+    if (l->low_bits >= l->sources_count) return l->low_bits == 0;
+    for (uint32_t k = 0; k < l->low_bits; k++) {
+        const uint32_t s = l->sources[l->sources_count - l->low_bits + k];
+        const circuit_layer *bit = s == 0 ? l : &c->layers[s - 1];
+        if (!circuit_is_bit(bit) || bit->out != l->out || bit->mid2 != INT64_C(1) << k) return 0;
+    }
+    return 1;
 }
 
 /* Sources are before layer i, different, of one family, and every layer that takes their values has the same units. */
@@ -185,6 +202,8 @@ static annulus_status sources_read(reader *r, const circuit *c, size_t i)
             return read_fail(r, "layers %s and %s take the same values in different units", other->name, l->name);
         width += circuit_source_values(c, s);
     }
+    if (!low_bits_gone(c, l))
+        return read_fail(r, "layer %s has %u low bits that no layers take off", l->name, l->low_bits);
     return width == l->in ? ANNULUS_OK
                           : read_fail(r, "layer %s takes %zu values, its sources have %zu", l->name, l->in, width);
 }

@@ -89,7 +89,7 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
     if (l->unit != 0)
         fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
     else
-        fprintf(f, "step %" PRId64 "\n", l->step);
+        fprintf(f, "step %" PRId64 "%s\n", l->step, l->low_bits > 0 ? ", read at the middle" : "");
     print_tables(f, l);
 }
 

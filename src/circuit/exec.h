@@ -4,8 +4,22 @@
 
 #include "base/progress.h"
 #include "circuit/circuit.h"
+#include "math/torus.h"
 #include "tfhe/key_set.h"
 #include "tfhe/packed.h"
+
+/* Torus fraction of one accumulator unit of a layer. */
+static inline double exec_unit(const circuit_layer *l)
+{
+    if (l->unit != 0) return torus_to_double(l->unit);
+    return 1.0 / (double)circuit_window(l);
+}
+
+/* Torus word of one accumulator unit, even so that half units are words too. */
+static inline uint64_t exec_unit_word(const circuit_layer *l)
+{
+    return l->unit != 0 ? l->unit : torus_from_double(exec_unit(l) / 2) * 2;
+}
 
 /* Events of a run, of each layer over all samples. Torus-native layers have no range: what wraps there is no event. */
 typedef struct exec_stats {
@@ -15,13 +29,12 @@ typedef struct exec_stats {
                                                values outside the period, which decrypt to others */
     /* simulation */
     uint64_t index_errors[CIRCUIT_MAX_LAYERS];  /* look-ups that hit another cell than the clear one of the same
-                                                   accumulator; those of torus-native layers do not count */
+                                                   accumulator; those of waves do not count */
     double errors_expected[CIRCUIT_MAX_LAYERS]; /* of the accumulators that were met; the same for any number of threads
                                                    up to rounding */
     uint64_t failures[CIRCUIT_MAX_LAYERS];   /* noise beyond half a cell (of an output: half of period/2^output_bits),
-                                                what choice.layers[].log2_failure predicts at most; not of
-                                                torus-native layers */
-    double phase_square[CIRCUIT_MAX_LAYERS]; /* sum of the squared noise of the phases that torus-native look-ups read,
+                                                what choice.layers[].log2_failure predicts at most; not of waves */
+    double phase_square[CIRCUIT_MAX_LAYERS]; /* sum of the squared noise of the phases that look-ups of waves read,
                                                 torus */
     uint64_t samples_erred, samples_failed;  /* samples with an index error, with a failure */
 } exec_stats;

@@ -46,7 +46,7 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
     mem_free(p);
     for (size_t o = 0; o < l->out; o++) {
         const int native = l->unit != 0;
-        const int64_t halves = native ? 0 : 2 * l->offset[o] + (l->cells != 0); /* hidden: the middle of the unit */
+        const int64_t halves = native ? 0 : 2 * l->offset[o] + circuit_half_units(l);
         out->constant[o] = (out->constant[o] + (uint64_t)halves) * (unit / 2) + (native ? l->shift[o] : 0);
     }
     return ANNULUS_OK;

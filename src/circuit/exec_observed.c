@@ -76,7 +76,7 @@ static void observe(observation *v, size_t o)
     const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N;
     uint64_t *x = v->x + v->store.first[v->layer + 1] * EXEC_BATCH;
     exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample, .acc = (int64_t)x[o * EXEC_BATCH]};
-    const int64_t halves = 2 * (seen.acc + l->offset[o]) + (l->cells != 0);
+    const int64_t halves = 2 * (seen.acc + l->offset[o]) + circuit_half_units(l);
     const uint64_t expected = l->unit != 0 ? exec_phase(l, o, seen.acc) : (uint64_t)halves * (unit / 2);
     seen.sum_noise = seen.noise = torus_to_double(v->phase[o] - expected);
     if (l->cells != 0) {

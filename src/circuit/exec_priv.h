@@ -5,7 +5,6 @@
 
 #include "base/parallel.h"
 #include "circuit/exec.h"
-#include "math/torus.h"
 
 #include <math.h>
 
@@ -45,6 +44,12 @@ static inline uint64_t exec_phase(const circuit_layer *l, size_t o, int64_t acc)
 static inline int64_t exec_cell(const circuit_layer *l, size_t o, int64_t acc)
 {
     return l->unit != 0 ? exec_phase_cell(l, exec_phase(l, o, acc)) : exec_floor_div(acc + l->offset[o], l->step);
+}
+
+/* Where the phase of a sum lies, in cells, of layers that are not torus-native. */
+static inline double exec_place(const circuit_layer *l, size_t o, int64_t acc)
+{
+    return ((double)(acc + l->offset[o]) + 0.5 * circuit_half_units(l)) / (double)l->step;
 }
 
 /* Counts where a sum of layer i lies, but of torus-native layers, which have no range; an output's noise is in turns of
@@ -130,19 +135,6 @@ static inline size_t exec_widest(const circuit *c)
         widest = values > widest ? values : widest;
     }
     return widest;
-}
-
-/* Torus fraction of one accumulator unit of a layer. */
-static inline double exec_unit(const circuit_layer *l)
-{
-    if (l->unit != 0) return torus_to_double(l->unit);
-    return 1.0 / (double)circuit_window(l);
-}
-
-/* Torus word of one accumulator unit, even so that half units are words too. */
-static inline uint64_t exec_unit_word(const circuit_layer *l)
-{
-    return l->unit != 0 ? l->unit : torus_from_double(exec_unit(l) / 2) * 2;
 }
 
 /* variance (outputs) <- what packing adds to each answer, of circuits that pack them; in: those of the sums, of which

@@ -94,8 +94,7 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
         seen->noise -= floor(seen->noise + 0.5);
         seen->cell = exec_phase_cell(l, exec_phase(l, o, seen->acc) + torus_from_double(seen->noise));
     } else {
-        const double place = ((double)(seen->acc + l->offset[o]) + 0.5) / (double)l->step;
-        seen->cell = (int64_t)floor(place + seen->noise * 2.0 * l->cells);
+        seen->cell = (int64_t)floor(exec_place(l, o, seen->acc) + seen->noise * 2.0 * l->cells);
     }
     exec_answers(l, o, seen->cell, v->x + first * EXEC_BATCH + b, EXEC_BATCH);
     for (size_t j = 0; j < l->offsets; j++)
@@ -104,12 +103,12 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
     return clear;
 }
 
-/* Events of a look-up of a padded layer. */
+/* Events of a look-up that has a failure probability; that of a bit reads the middle of its one cell. */
 static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *seen, int64_t clear, exec_stats *stats)
 {
     const circuit_layer *l = &s->c->layers[i];
     const size_t o = seen->neuron;
-    const double place = ((double)(seen->acc + l->offset[o]) + 0.5) / (double)l->step;
+    const double place = circuit_is_bit(l) ? 0.5 : exec_place(l, o, seen->acc);
     stats->errors_expected[i] += error_probability(s, place - floor(place), s->precision[i * s->widest + o]);
     return seen->cell != clear ? ERRED : 0;
 }
@@ -133,13 +132,13 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     if (l->cells != 0) {
         const int masked = s->precision[i * s->widest + o] < INFINITY;
         const int64_t clear = simulate_look_up(s, i, o, b, normal, masked, &seen, v);
-        if (l->unit == 0)
+        if (!circuit_is_wave(l))
             events = count_look_up(s, i, &seen, clear, stats);
         else
             stats->phase_square[i] += seen.noise * seen.noise;
     } else
         s->out[(v->first + b) * l->out + o] = (double)acc + seen.noise / exec_unit(l) - away * (double)l->period;
-    if (l->unit == 0 && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
+    if (!circuit_is_wave(l) && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
     stats->index_errors[i] += (events & ERRED) != 0;
     stats->failures[i] += (events & FAILED) != 0;
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);

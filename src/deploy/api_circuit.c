@@ -125,7 +125,8 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     for (size_t i = 0; i < errors; i++)
         own[i] = (layer_error){options->layer_errors[i].layer, options->layer_errors[i].log2_error};
     for (size_t i = 0; i < roundings; i++)
-        rounding[i] = (layer_rounding){options->layer_roundings[i].layer, options->layer_roundings[i].bits};
+        rounding[i] =
+            (layer_rounding){.layer = options->layer_roundings[i].layer, .bits = options->layer_roundings[i].bits};
     o->layer_errors = own, o->layer_errors_count = errors;
     o->layer_roundings = rounding, o->layer_roundings_count = roundings;
     host_costs_load();
@@ -244,8 +245,8 @@ size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_nois
 {
     *phase_noise = 0;
     for (size_t i = 0; i < c->c->layers_count; i++)
-        if (c->c->layers[i].unit != 0) *phase_noise = fmax(*phase_noise, c->c->layers[i].noise);
-    return circuit_native_layers(c->c);
+        if (circuit_is_wave(&c->c->layers[i])) *phase_noise = fmax(*phase_noise, c->c->layers[i].noise);
+    return circuit_waves(c->c);
 }
 
 int annulus_circuit_shared_output(const annulus_circuit *c)

@@ -171,7 +171,7 @@ static void count_events(const circuit *c, size_t samples, const exec_stats *s, 
         const uint64_t rotations = (uint64_t)samples * c->layers[i].out;
         annulus_layer_counts *l = &r->layers[i];
         *l = (annulus_layer_counts){.is_output = c->layers[i].cells == 0,
-                                    .torus_native = c->layers[i].unit != 0,
+                                    .torus_native = circuit_is_wave(&c->layers[i]),
                                     .look_ups = rotations * c->layers[i].offsets,
                                     .out_of_range = s->out_of_range[i],
                                     .saturated = s->saturated[i],

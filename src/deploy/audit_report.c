@@ -28,7 +28,8 @@ static json_t *run_json(const circuit *c, const audit_run *r, size_t layer)
     const int output = c->layers[layer].cells == 0;
     if (output && c->choice.families.answers.bits == 0) return j;
     (void)json_object_set_new(j, "phases", noise_json(&l->phase));
-    if (!output && c->layers[layer].unit == 0) (void)json_object_set_new(j, "indices", errors_json(&l->errors));
+    if (!output && !circuit_is_wave(&c->layers[layer]))
+        (void)json_object_set_new(j, "indices", errors_json(&l->errors));
     return j;
 }
 
@@ -48,7 +49,7 @@ static json_t *layers_json(const circuit *c, const audit *a)
         json_t *l = json_object();
         (void)json_object_set_new(l, "name", json_string(c->layers[i].name));
         (void)json_object_set_new(l, "neurons", json_integer((json_int_t)c->layers[i].out));
-        (void)json_object_set_new(l, "torus_native", json_boolean(c->layers[i].unit != 0));
+        (void)json_object_set_new(l, "torus_native", json_boolean(circuit_is_wave(&c->layers[i])));
         (void)json_object_set_new(l, "simulated", run_json(c, &a->simulated, i));
         (void)json_object_set_new(l, "encrypted", run_json(c, &a->encrypted, i));
         (void)json_array_append_new(layers, l);

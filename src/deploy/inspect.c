@@ -140,8 +140,11 @@ static void noise_add_json(json_t *j, const circuit *c, size_t i, const lookup_l
 /* Whether sums lose low bits before they are looked up, and how many are left. */
 static void rounding_add_json(json_t *j, const circuit_layer *l)
 {
-    const int native = l->unit != 0;
-    const char *kind = native ? "torus-native" : circuit_rounds(l) ? "approximate" : "none";
+    const char *kind = circuit_is_bit(l)   ? "bit"
+                       : l->unit != 0      ? "torus-native"
+                       : l->low_bits > 0   ? "exact"
+                       : circuit_rounds(l) ? "approximate"
+                                           : "none";
     const double scores = l->noise > 0 ? log2((double)l->period) : l->output_bits;
     (void)json_object_set_new(j, "rounding", json_string(kind));
     (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));
@@ -155,7 +158,7 @@ static json_t *layer_json(const circuit *c, size_t i)
     extremes(l->lo, l->hi, l->out, range);
     json_t *j =
         json_pack("{s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", name_json(l->name), "activation",
-                  name_json(l->activation), "torus_native", l->unit != 0, "family", (int)l->family + 1, "inputs",
+                  name_json(l->activation), "torus_native", circuit_is_wave(l), "family", (int)l->family + 1, "inputs",
                   (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
                   (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
                   (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
@@ -271,7 +274,7 @@ json_t *inspect_circuit(const circuit *c)
         json_decref(layers);
         return NULL;
     }
-    (void)json_object_set_new(head, "torus_native", json_integer((json_int_t)circuit_native_layers(c)));
+    (void)json_object_set_new(head, "torus_native", json_integer((json_int_t)circuit_waves(c)));
     seconds_add(head, predicted.one, predicted.all);
     (void)json_object_set_new(head, "cores", json_integer(predicted.threads));
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));

@@ -97,7 +97,7 @@ static annulus_status try_widths(tuning *t, const unsigned *width, trial *out)
     *out = (trial){.seconds = INFINITY, .loss = INFINITY};
     for (size_t i = 0; i < t->hidden; i++) {
         out->width[i] = width[i];
-        roundings[i] = (layer_rounding){t->names[i], width[i]};
+        roundings[i] = (layer_rounding){.layer = t->names[i], .bits = width[i]};
     }
     options.layer_roundings = roundings;
     options.layer_roundings_count = t->hidden;

@@ -23,10 +23,14 @@ void lower_options_init(lower_options *o)
                          .families_most = TFHE_MAX_FAMILIES};
 }
 
-static int rounds(const lower_options *o)
+/* Whether a layer may be rounded approximately. */
+static int approximates(const lower_options *o)
 {
-    int any = o->rounding_bits != 0;
-    for (size_t i = 0; i < o->layer_roundings_count; i++) any |= o->layer_roundings[i].bits != 0;
+    int any = o->rounding_bits != 0 && o->method != ROUNDING_EXACT;
+    for (size_t i = 0; i < o->layer_roundings_count; i++) {
+        const layer_rounding *own = &o->layer_roundings[i];
+        any |= own->bits != 0 && (own->method == ROUNDING_UNSAID ? o->method : own->method) != ROUNDING_EXACT;
+    }
     return any;
 }
 
@@ -51,9 +55,10 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
                     count, LEAST_CALIBRATION);
-    if (o->shared_output && rounds(o))
+    if (o->shared_output && approximates(o))
         return fail(ANNULUS_ERR_INPUT,
-                    "rounding to %u bits is approximate, which results for others to see cannot be: use 0, none",
+                    "rounding to %u bits is approximate, which results for others to see cannot be: round exactly, or "
+                    "to 0, none",
                     most_bits);
     double most = o->target == ERROR_PER_LOOKUP ? o->log2_error : 0;
     for (size_t i = 0; i < o->layer_errors_count; i++) most = fmax(most, o->layer_errors[i].log2_error);
@@ -220,27 +225,34 @@ static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
     return most;
 }
 
-static unsigned rounding_of(const lower_options *o, const char *layer)
+static layer_rounding rounding_of(const lower_options *o, const char *layer)
 {
-    unsigned bits = o->rounding_bits;
-    for (size_t i = 0; i < o->layer_roundings_count; i++)
-        if (strcmp(o->layer_roundings[i].layer, layer) == 0) bits = o->layer_roundings[i].bits;
-    return bits;
+    layer_rounding r = {.layer = layer, .bits = o->rounding_bits, .method = o->method};
+    for (size_t i = 0; i < o->layer_roundings_count; i++) {
+        const layer_rounding *own = &o->layer_roundings[i];
+        if (strcmp(own->layer, layer) != 0) continue;
+        r.bits = own->bits;
+        if (own->method != ROUNDING_UNSAID) r.method = own->method;
+    }
+    return r;
 }
 
 static annulus_status choose_cells(circuit_layer *l, const lower_options *options, lower_unit *u)
 {
-    const unsigned bits = rounding_of(options, l->name);
-    const int64_t span = widest_span(l->lo, l->hi, l->out), most = bits == 0 ? span : INT64_C(1) << bits;
-    u->bits = bits;
+    const layer_rounding r = rounding_of(options, l->name);
+    const int64_t span = widest_span(l->lo, l->hi, l->out), most = r.bits == 0 ? span : INT64_C(1) << r.bits;
+    u->bits = r.bits;
+    u->exact = r.bits != 0 && r.method == ROUNDING_EXACT;
     u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
     lower_units_need(u, span);
     if (u->half_window != 0) {
         l->step = u->step;
         l->cells = (uint32_t)(u->half_window / u->step);
+        if (u->exact && !u->aligned) l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
         return ANNULUS_OK;
     }
     l->step = (span + most - 1) / most;
+    if (u->exact) l->step = lower_power_of_two(l->step), l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
     const int64_t cells = (span + l->step - 1) / l->step;
     if (cells > CIRCUIT_MAX_CELLS)
         return fail(ANNULUS_ERR_INPUT,
@@ -534,6 +546,7 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
         st = lower_once(n, calibration, count, options, &units, &c);
         if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
     }
+    if (st == ANNULUS_OK) st = lower_exact(c);
     if (st == ANNULUS_OK) st = circuit_choose_parameters(c, options->minimize, options->families_most);
     if (st == ANNULUS_OK) st = circuit_digest(c);
     if (st == ANNULUS_OK)

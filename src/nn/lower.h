@@ -11,10 +11,15 @@ typedef struct layer_error {
     double log2_error;
 } layer_error;
 
+/* How accumulators are rounded (docs/rounding.md): read from wide cells, whatever their noise; or their low bits taken
+ * off first, a look-up a bit. */
+typedef enum rounding_method { ROUNDING_UNSAID, ROUNDING_APPROXIMATE, ROUNDING_EXACT } rounding_method;
+
 /* Rounding of one layer of look-ups: at most 2^bits cells, bits in [1, 12]; 0: none. */
 typedef struct layer_rounding {
     const char *layer; /* "layer 1", ...; borrowed */
     unsigned bits;
+    rounding_method method; /* unsaid: that of the others */
 } layer_rounding;
 
 #define LOWER_MAX_PHASE_NOISE 0.25
@@ -25,8 +30,9 @@ typedef struct lower_options {
     unsigned rounding_bits; /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
     const layer_rounding *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */
     size_t layer_roundings_count;
-    unsigned output_bits; /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
-                             the   scores themselves never wrap: their period spans the proven range */
+    rounding_method method; /* of the layers that have none of their own; unsaid: approximate */
+    unsigned output_bits;   /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
+                               the   scores themselves never wrap: their period spans the proven range */
     error_target target;
     double log2_error;
     const layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
@@ -34,7 +40,8 @@ typedef struct lower_options {
     double
         phase_noise;   /* bound on the standard deviation of the phases of torus-native look-ups, in periods, at most
                           LOWER_MAX_PHASE_NOISE; 0: what each layer was trained to bear, or 2^-5 if that is not known */
-    int shared_output; /* 1: scores may be shown to others: no rounding, scores exact, every failure <= 2^-128 */
+    int shared_output; /* 1: scores may be shown to others: no approximate rounding, scores exact, every failure <=
+                          2^-128 */
     security_level level;
     search_objective minimize;
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
@@ -43,7 +50,9 @@ void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
  * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.
- * The table entry of a cell is the quantized activation at the cell's middle value.
+ * The table entry of a cell is the quantized activation at the cell's middle value. Exact rounding adds layers "layer 1
+ * b0", "layer 1 b1", ... before the layer, one for each bit that goes (ANNULUS_ERR_INFEASIBLE: more layers than
+ * CIRCUIT_MAX_LAYERS, or accumulators of more than LINEAR_MAX_WEIGHT values).
  *
  * Layers of waves become torus-native: no range, no rounding, 256 cells over half a period. Scores behind them keep to
  * a bound on their standard deviation instead of output_bits and the error probability, unless layer_errors has one of

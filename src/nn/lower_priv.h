@@ -17,11 +17,20 @@ void lower_bounds(const dense_layer *d, double unit, int32_t multiplier, circuit
 annulus_status lower_share_ranges(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
 annulus_status lower_tables(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
 
+/* The least power of two that is not below x >= 1. */
+static inline int64_t lower_power_of_two(int64_t x)
+{
+    int64_t power = 1;
+    while (power < x) power *= 2;
+    return power;
+}
+
 /* ---- lower_units.c ---- */
 typedef struct lower_unit {
     size_t group;  /* number of the first layer of those with the same units */
     int grouped;   /* there are others */
     unsigned bits; /* of its rounding; 0: none */
+    int exact;     /* rounding: its step is a power of two */
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
     int32_t multiplier, most_multiplier;
     int64_t half_window, step; /* that it is given; 0: not known yet */
@@ -38,6 +47,11 @@ annulus_status lower_units_init(const network *n, const circuit *c, lower_units 
 void lower_units_need(lower_unit *u, int64_t window);
 /* After a lowering: *again 0 if all layers fit their windows, else larger ones for the next. */
 annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __attribute__((warn_unused_result));
+
+/* ---- lower_exact.c ---- */
+/* Before every layer with low_bits, as many layers that take them off, and its offset and range as the lowest units of
+ * its cells have them. ANNULUS_ERR_INFEASIBLE: too many layers, or a window wider than LINEAR_MAX_WEIGHT. */
+annulus_status lower_exact(circuit *c) __attribute__((warn_unused_result));
 
 /* ---- lower_native.c ---- */
 #define LOWER_NATIVE_CELLS 256u /* at most N of the smallest ring; table entries are off by 1/1024 period at most */

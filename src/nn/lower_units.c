@@ -97,13 +97,16 @@ static int64_t group_window(const lower_units *u, const circuit *c, size_t group
 {
     unsigned most_bits = 0;
     int64_t half = 2;
+    int exact_rounding = 0;
     for (size_t i = 0; i < u->layers; i++) {
         if (u->of[i].group != group) continue;
         if (u->of[i].need > half) half = u->of[i].need;
         if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
+        exact_rounding |= u->of[i].exact;
     }
     if (most_bits == 0) return exact_window(u, c, group, half);
-    return ((half + (INT64_C(1) << most_bits) - 1) >> most_bits) << most_bits;
+    const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
+    return (exact_rounding ? lower_power_of_two(step) : step) << most_bits;
 }
 
 /* Step and multiplier of a layer with this half window. */

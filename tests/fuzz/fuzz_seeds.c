@@ -138,6 +138,24 @@ static void native_circuit(const char *folder, const char *path)
     free(x);
 }
 
+static void exact_circuit(const char *folder, const char *path)
+{
+    uint64_t seed = 9;
+    static const size_t widths[] = {4, 3, 2};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+    float *x = random_inputs(&seed, 50, 4);
+    lower_options o;
+    annulus_circuit c = {0};
+    lower_options_init(&o);
+    o.method = ROUNDING_EXACT, o.rounding_bits = 3, o.families_most = 1;
+    check(network_lower(n, x, 50, &o, &c.c));
+    check(annulus_circuit_write(&c, path));
+    seed_from_file(folder, "ok-circuit-exact", 1, path);
+    circuit_destroy(c.c);
+    network_destroy(n);
+    free(x);
+}
+
 /* Of the first `count` of the toys. */
 static void keys(const char *folder, const char *path, uint32_t count)
 {
@@ -232,6 +250,7 @@ int main(int argc, char **argv)
     (void)snprintf(path, sizeof path, "%.3900s/whole", argv[1]);
     circuits(files, path);
     native_circuit(files, path);
+    exact_circuit(files, path);
     branched_circuits(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
