@@ -249,6 +249,13 @@ static void test_extension(void **state)
     circuit_destroy(c);
 }
 
+static int is_chain(const circuit *c)
+{
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].sources_count != 1 || c->layers[i].sources[0] != i) return 0;
+    return 1;
+}
+
 /* A circuit with branches: the first random network that has some. */
 static circuit *branched(void)
 {
@@ -265,7 +272,7 @@ static circuit *branched(void)
         network_destroy(n);
         int shared = 0;
         for (size_t i = 0; i < c->layers_count; i++) shared |= circuit_first_use(c, i) != circuit_last_use(c, i);
-        if (shared && !circuit_is_chain(c) && c->layers_count > 3) return c;
+        if (shared && !is_chain(c) && c->layers_count > 3) return c;
         circuit_destroy(c);
     }
 }
@@ -274,7 +281,6 @@ static void test_branches(void **state)
 {
     (void)state;
     circuit *c = branched(), *back = reread(c);
-    assert_int_equal(c->choice.families.count, 1);
     assert_memory_equal(c->digest, back->digest, 32);
     circuit_destroy(back);
     size_t shared = 0; /* a source that several layers take */

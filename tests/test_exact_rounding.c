@@ -275,6 +275,44 @@ static void test_keys_of_the_day(void **state)
     network_destroy(n);
 }
 
+/* Values that one layer takes are of one family: the inputs and the bits of layer 1, its table and the bits of layer 2,
+ * and the table of layer 2. */
+static void test_links(void **state)
+{
+    (void)state;
+    uint64_t seed = 36;
+    static const size_t widths[] = {6, 4, 4, 2};
+    network *n = random_network(&seed, widths, 3, ACTIVATION_RELU, 5);
+    float *x = random_inputs(&seed, 64, 6);
+    layer_link links[CIRCUIT_MAX_LAYERS];
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.rounding_bits = 4, o.method = ROUNDING_EXACT, o.families_most = 1, o.log2_error = -7;
+    assert_ok(network_lower(n, x, 64, &o, &c));
+    circuit_links(c, links);
+    uint32_t group = 0;
+    size_t tables = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) {
+        const int bit = circuit_is_bit(&c->layers[i]);
+        assert_int_equal(links[i].from, group);
+        assert_int_equal(links[i].into, bit ? group : group + 1);
+        group += !bit, tables += !bit;
+    }
+    assert_true(tables == 2 && c->layers_count > 6);
+    assert_true(links[c->layers_count - 1].from == 2 && links[c->layers_count - 1].into == 2);
+
+    circuit_layer *l = &c->layers[c->layers_count - 1]; /* scores of both tables, which are then of one */
+    size_t first = 0;
+    while (circuit_is_bit(&c->layers[first])) first++;
+    l->sources[l->sources_count++] = (uint32_t)first + 1;
+    circuit_links(c, links);
+    for (size_t i = 0; i < c->layers_count; i++) assert_int_equal(links[i].into, i >= first);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 /* What files say of it is checked. */
 static void test_file(void **state)
 {
@@ -345,8 +383,8 @@ static void test_options(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clear), cmocka_unit_test(test_encrypted),
-                                       cmocka_unit_test(test_keys_of_the_day), cmocka_unit_test(test_file),
-                                       cmocka_unit_test(test_options)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clear), cmocka_unit_test(test_encrypted), cmocka_unit_test(test_keys_of_the_day),
+        cmocka_unit_test(test_links), cmocka_unit_test(test_file),      cmocka_unit_test(test_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,30 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
     if (test_random(seed) % 2 == 0) layers[count - 1].is_output = 1, layers[count - 1].output_std = 0;
 }
 
+/* Layers of a tree of groups: each stays in a group that there is, or leads from it into a new one or one behind it. */
+static void random_links(uint64_t *seed, const lookup_layer *layers, size_t count, layer_link *links)
+{
+    uint32_t groups = 1, before[LAYERS] = {0}, source[LAYERS] = {0};
+    links[0] = (layer_link){0};
+    for (uint32_t i = 1; i < count; i++) {
+        const uint32_t from = (uint32_t)(test_random(seed) % groups);
+        uint32_t into = from;
+        if (i == 1 || (!layers[i].is_output && test_random(seed) % 3 != 0)) { /* one group would be of one family */
+            into = 1 + (uint32_t)(test_random(seed) % groups);
+            if (into == groups || before[into] != from) into = groups++, before[into] = from;
+        }
+        links[i] = (layer_link){.source = source[from], .from = from, .into = into};
+        if (test_random(seed) % 2 == 0 || source[into] == 0) source[into] = i + 1;
+    }
+}
+
+static layer_link link_of(const optimizer_request *q, size_t i)
+{
+    const uint32_t chain = (uint32_t)i;
+    if (q->links != NULL) return q->links[i];
+    return (layer_link){chain, i == 0 ? 0 : chain - 1, chain};
+}
+
 typedef struct family { /* without keyswitch gadget */
     tfhe_params p;
     double noise, step, variance[EXTENSION_MAX_FRONT];
@@ -141,7 +165,7 @@ static double fastest(const optimizer_request *q, const layer_table at, const in
                       int *levels)
 {
     double best = INFINITY;
-    for (uint32_t f = 0; f < 1u << q->layers_count; f++) {
+    for (uint32_t f = 0; f < 1u << q->layers_count; f++) { /* bit g: family of group g */
         double sum = 0;
         unsigned seen = 0;
         int chosen[4] = {0};
@@ -151,7 +175,8 @@ static double fastest(const optimizer_request *q, const layer_table at, const in
             for (int g = lo[t]; g <= hi[t]; g++) {
                 double whole = 0;
                 for (size_t i = 0; i < q->layers_count; i++) {
-                    const size_t from = f >> (i == 0 ? 0 : i - 1) & 1, to = f >> i & 1;
+                    const layer_link link = link_of(q, i);
+                    const size_t from = f >> link.from & 1, to = f >> link.into & 1;
                     if (2 * from + to != t) continue;
                     any |= !q->layers[i].is_output;
                     whole += at[i][t][g];
@@ -160,7 +185,7 @@ static double fastest(const optimizer_request *q, const layer_table at, const in
             }
             if (hi[t] < lo[t])
                 for (size_t i = 1; i < q->layers_count; i++)
-                    if (2 * (f >> (i - 1) & 1) + (f >> i & 1) == t) sum = INFINITY;
+                    if (2 * (f >> link_of(q, i).from & 1) + (f >> link_of(q, i).into & 1) == t) sum = INFINITY;
             if (hi[t] >= lo[t]) sum += least;
             seen |= (unsigned)any << t;
         }
@@ -241,7 +266,8 @@ static void check_result(const optimizer_request *q, const optimizer_result *r)
     assert_true(fabs(p.seconds / r->seconds - 1) < 1e-9);
     for (size_t i = 0; i < q->layers_count; i++) {
         const lookup_layer *l = &q->layers[i];
-        const uint32_t into = r->layers[i].family, from = r->layers[i == 0 ? 0 : i - 1].family;
+        const size_t source = link_of(q, i).source;
+        const uint32_t into = r->layers[i].family, from = r->layers[source == 0 ? 0 : source - 1].family;
         assert_true(p.layers[i].phase_std <= sqrt(bound_of(q, l)) * (1 + 1e-9));
         if (l->is_output) assert_int_equal(into, from);
         if (l->is_output) continue;
@@ -258,7 +284,7 @@ static void check_result(const optimizer_request *q, const optimizer_result *r)
 }
 
 static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, uint32_t step, size_t layers_count,
-                  size_t requests)
+                  int graphs, size_t requests)
 {
     search_model m = small_model(last_kN, step);
     family *all = calloc(MAX_FAMILIES, sizeof *all);
@@ -269,13 +295,16 @@ static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, ui
     const int by_keys = minimize != MINIMIZE_SECONDS;
     for (size_t i = 0; i < requests; i++) {
         lookup_layer layers[LAYERS];
+        layer_link links[LAYERS];
         random_layers(&seed, layers_count, layers);
+        if (graphs) random_links(&seed, layers, layers_count, links);
         optimizer_request q = {.layers = layers,
                                .layers_count = layers_count,
                                .log2_error = -5,
                                .level = SECURITY_128,
                                .minimize = minimize,
-                               .families_most = 2};
+                               .families_most = 2,
+                               .links = graphs ? links : NULL};
         optimizer_result r, p, single;
         brute b = {INFINITY, INFINITY, INFINITY, INFINITY};
         m.near = 1;
@@ -308,14 +337,22 @@ static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, ui
 static void test_seconds(void **state)
 {
     (void)state;
-    exact(MINIMIZE_SECONDS, 1, 2048, 60, 4, 30);
-    exact(MINIMIZE_SECONDS, 4, 2048, 120, 6, 20); /* more layers that share a keyswitch */
+    exact(MINIMIZE_SECONDS, 1, 2048, 60, 4, 0, 30);
+    exact(MINIMIZE_SECONDS, 4, 2048, 120, 6, 0, 20); /* more layers that share a keyswitch */
+}
+
+/* Layers that take the values of others than the one before. */
+static void test_graphs(void **state)
+{
+    (void)state;
+    exact(MINIMIZE_SECONDS, 5, 2048, 120, 6, 1, 30);
+    exact(MINIMIZE_KEY, 6, 2048, 180, 3, 1, 8);
 }
 
 static void test_key(void **state)
 {
     (void)state;
-    exact(MINIMIZE_KEY, 2, 2048, 180, 3, 8);
+    exact(MINIMIZE_KEY, 2, 2048, 180, 3, 0, 8);
 }
 
 /* Over the shipped sets: two families pay where layers differ, are taken only then, and hold what is asked. */
@@ -387,7 +424,8 @@ static void test_objectives(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seconds), cmocka_unit_test(test_key),
-                                       cmocka_unit_test(test_shipped), cmocka_unit_test(test_objectives)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seconds), cmocka_unit_test(test_graphs),
+                                       cmocka_unit_test(test_key), cmocka_unit_test(test_shipped),
+                                       cmocka_unit_test(test_objectives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,13 +109,6 @@ size_t circuit_last_use(const circuit *c, size_t source)
     return c->layers_count;
 }
 
-int circuit_is_chain(const circuit *c)
-{
-    for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].sources_count != 1 || c->layers[i].sources[0] != i) return 0;
-    return 1;
-}
-
 int circuit_packs_inputs(const circuit *c)
 {
     const circuit_layer *l = &c->layers[0];
@@ -200,6 +193,8 @@ annulus_status circuit_predict(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
+    layer_link links[CIRCUIT_MAX_LAYERS];
+    circuit_links(c, links);
     TRY(circuit_lookup_layers(c, layers));
     for (size_t i = 0; i < c->layers_count; i++)
         chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
@@ -207,7 +202,8 @@ annulus_status circuit_predict(circuit *c)
                                        .layers_count = c->layers_count,
                                        .target = c->target,
                                        .log2_error = c->log2_error,
-                                       .level = c->level};
+                                       .level = c->level,
+                                       .links = links};
     const tfhe_families families = c->choice.families;
     const double held = c->choice.log2_error;
     optimizer_predict(&request, &families, chosen, &c->choice);
@@ -256,6 +252,8 @@ static tfhe_answers choose_answers(const circuit *c)
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
+    layer_link links[CIRCUIT_MAX_LAYERS];
+    circuit_links(c, links);
     TRY(circuit_lookup_layers(c, layers));
     const optimizer_request request = {.layers = layers,
                                        .layers_count = c->layers_count,
@@ -263,7 +261,8 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
                                        .log2_error = c->log2_error,
                                        .level = c->level,
                                        .minimize = minimize,
-                                       .families_most = circuit_is_chain(c) ? families_most : 1};
+                                       .families_most = families_most,
+                                       .links = links};
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

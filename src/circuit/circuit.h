@@ -131,11 +131,13 @@ annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attr
 double circuit_linear_weights(const circuit_layer *l);
 /* Sets choice to what its families promise for these layers, their families, EF and prices; log2_error stays. */
 annulus_status circuit_predict(circuit *c) __attribute__((warn_unused_result));
-/* Runs the search on circuit_lookup_layers, of families_most families at most, of one where a layer has another source
- * than the layer before; stores choice, and family, EF and price of each layer; keyswitches that no look-up needs are
- * left out of the families. Then packs the answers (optimizer_answers) in what is left of their bound on noise, a
- * fiftieth of the seconds or half a millisecond each, and a key of an eighth of the others, sent and expanded, or 1 and
- * 24 MB; not at all where that is not less. */
+/* Which values are of one family (out has layers_count entries): those that one layer takes, inputs and the values of
+ * layer 0, and as many more as it takes for each group to follow one other. */
+void circuit_links(const circuit *c, layer_link *out);
+/* Runs the search on circuit_lookup_layers, of families_most families at most; stores choice, and family, EF and price
+ * of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
+ * (optimizer_answers) in what is left of their bound on noise, a fiftieth of the seconds or half a millisecond each, and
+ * a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. */
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
     __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
@@ -189,8 +191,6 @@ size_t circuit_first_use(const circuit *c, size_t source);
 size_t circuit_last_use(const circuit *c, size_t source);
 /* Whether layer 0 is dense and alone takes the inputs, with weights that suit packed_sums (tfhe/packed.h). */
 int circuit_packs_inputs(const circuit *c);
-/* Whether every layer takes the values of the layer before, and no others. */
-int circuit_is_chain(const circuit *c);
 /* Accumulator units of the whole torus, of layers that are not torus-native. */
 static inline int64_t circuit_window(const circuit_layer *l)
 {

@@ -153,20 +153,17 @@ static annulus_status best_pair(const search *one, search *s, double *log2_p)
     return search_near(s, search_pairs);
 }
 
-/* Whether a second family has anything to do: the first layer reads inputs of its own family, and outputs are read in
- * that of the last look-ups. */
-static int pairs_differ(const optimizer_request *q)
+/* Whether a second family has anything to do. */
+static int pairs_differ(const search *s)
 {
-    size_t look_up_layers = 0;
-    for (size_t i = 0; i < q->layers_count; i++) look_up_layers += !q->layers[i].is_output;
-    return look_up_layers > 1;
+    return s->groups_count > 1;
 }
 
 static annulus_status find(const optimizer_request *q, search_space *space, search *s, double *log2_p)
 {
     search two;
     TRY(best_single(q, space, s, log2_p));
-    if (q->families_most > 1 && pairs_differ(q)) {
+    if (q->families_most > 1 && pairs_differ(s)) {
         double pair_log2_p = *log2_p;
         TRY(best_pair(s, &two, &pair_log2_p));
         if (two.found) {

@@ -27,6 +27,14 @@ typedef struct lookup_layer {
     double output_std; /* of what its look-ups' bootstraps add to their outputs, besides the other; not of outputs */
 } lookup_layer;
 
+/* Where a layer's inputs come from. Groups: of values that one family has; 0: that of the circuit's inputs, which layer
+ * 0 gives as well. Layers that give values of another group take those of it or all of one group before, and the first
+ * of them does. */
+typedef struct layer_link {
+    uint32_t source;     /* one of its sources: 0 the circuit's inputs, s: layer s - 1 */
+    uint32_t from, into; /* groups of the values that it takes and gives; the same of outputs */
+} layer_link;
+
 typedef enum error_target { ERROR_PER_LOOKUP, ERROR_GLOBAL } error_target;
 
 /* What the sets are compared by. Bytes: of the evaluation key as it is sent, seeded; and of the expanded one with the
@@ -41,8 +49,12 @@ typedef struct optimizer_request {
     security_level level;
     uint32_t group; /* key bits a step of the rotation; 0: the best of 1 to 3, more than 1 if every EF is 1 */
     search_objective minimize;
-    uint32_t families_most; /* 0 or 1: one family; 2: two where they pay */
+    uint32_t families_most;  /* 0 or 1: one family; 2: two where they pay */
+    const layer_link *links; /* (layers_count), or NULL: each layer takes the values of the one before */
 } optimizer_request;
+
+/* The link of layer i, given that of the layer before (any if i = 0). */
+layer_link optimizer_link(const optimizer_request *q, size_t i, const layer_link *before);
 
 typedef struct layer_choice {
     uint32_t family;     /* that does its look-ups; of outputs that of the values they are decrypted from */
@@ -70,8 +82,8 @@ typedef struct optimizer_result {
  * - One family: exact over k <= 6, N = 2^8..2^12, k N = 512..4096, n = 450, 452..1300, g, gadgets of least noise for
  *   their levels, and every EF and price; each layer's EF and price are the fastest that the keys allow.
  * - Two (families_most = 2): exact over all pairs of these, on the same grid, with every gadget of the up to four
- *   keyswitches; each layer's family, EF and price are the fastest that the keys allow. Taken where the objective falls
- *   by more than 2 %, or where one is not enough. With ERROR_GLOBAL the families are the best of a
+ *   keyswitches; each group's family, each layer's EF and price are the fastest that the keys allow. Taken where the
+ * objective falls by more than 2 %, or where one is not enough. With ERROR_GLOBAL the families are the best of a
  *   probability half-way, in log2, between one that holds the global one whatever the set and that of one family (of
  *   the former, if these break it), or those that are better at the largest probability of these; theirs is the
  *   largest, to 1 %.

@@ -3,6 +3,7 @@
 #include "optimizer/optimizer_couple.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TRANSITIONS COUPLE_TRANSITIONS
 
@@ -24,7 +25,8 @@ typedef struct solver {
     const layer_classes *classes;
     search_goal goal;
     double limit_seconds, limit_bytes;
-    double rest[OPTIMIZER_MAX_LAYERS + 1]; /* what the layers from here on take at least */
+    double before[OPTIMIZER_MAX_LAYERS + 1]; /* what the layers before take at least */
+    size_t first[OPTIMIZER_MAX_LAYERS];      /* layer that gives values of a group */
     int found;
     solution best;
 } solver;
@@ -72,34 +74,61 @@ static void note_gadget(solution *a, size_t t, uint8_t index)
     if (index > a->last[t]) a->last[t] = index;
 }
 
-/* The fastest families for the layers where each may take its own gadget: along the chain, by the family before. */
+/* Of the groups of values: what layers take that give or take them, at least. */
+typedef struct group_seconds {
+    double within[2];          /* by its family: of layers that take its values, and of all behind those */
+    double enter[TRANSITIONS]; /* of layers that give its values and take those of the group before */
+    uint8_t best[2];           /* its family, by that of the group before */
+} group_seconds;
+
+/* Adds layer i, all behind it are there. Returns the group whose `within` grew, or none. */
+static group_seconds *add_layer(const solver *v, const node *n, lookup_table at, size_t i, group_seconds *groups)
+{
+    const layer_link *link = &v->s->links[i];
+    const lookup_layer *l = &v->s->request->layers[i];
+    group_seconds *into = &groups[link->into], *from = &groups[link->from];
+    cheapest_lookup *one = at[v->classes->at[i]];
+    for (size_t t = 0; t < TRANSITIONS; t++) {
+        if (into == from && t / 2 != t % 2) continue;
+        if (one[t].seconds < 0) one[t] = look_up(v->c, &v->classes->of[v->classes->at[i]], n, t);
+        const double seconds = l->weights * v->c->at[t / 2].ring->weight + (double)l->count * one[t].seconds;
+        if (into == from)
+            into->within[t % 2] += seconds;
+        else
+            into->enter[t] += seconds;
+    }
+    if (into == from || v->first[link->into] != i) return into == from ? into : NULL;
+    for (size_t f = 0; f < 2; f++) {
+        const double sum[2] = {into->enter[2 * f] + into->within[0], into->enter[2 * f + 1] + into->within[1]};
+        into->best[f] = sum[1] < sum[0];
+        from->within[f] += sum[into->best[f]];
+    }
+    return from;
+}
+
+/* The fastest families for the groups where each layer may take its own gadget: from the last layer on, by the family
+ * of the group before. */
 static double assign(const solver *v, const node *n, lookup_table at, solution *a)
 {
     const optimizer_request *q = v->s->request;
-    uint8_t from[OPTIMIZER_MAX_LAYERS][2];
-    double sum[2] = {0, 0};
-    for (size_t i = 0; i < q->layers_count; i++) {
-        cheapest_lookup *one = at[v->classes->at[i]];
-        const double count = (double)q->layers[i].count, weights = q->layers[i].weights;
-        double next[2] = {INFINITY, INFINITY};
-        for (size_t t = 0; t < TRANSITIONS; t++) {
-            if (i == 0 && t / 2 != t % 2) continue; /* inputs are encrypted for the first layer's family */
-            if (one[t].seconds < 0) one[t] = look_up(v->c, &v->classes->of[v->classes->at[i]], n, t);
-            const double seconds = sum[t / 2] + weights * v->c->at[t / 2].ring->weight + count * one[t].seconds;
-            if (seconds < next[t % 2]) next[t % 2] = seconds, from[i][t % 2] = (uint8_t)(t / 2);
-        }
-        sum[0] = next[0], sum[1] = next[1];
-        if ((sum[0] < sum[1] ? sum[0] : sum[1]) + v->rest[i + 1] >= v->limit_seconds) return INFINITY;
-    }
-    uint8_t f = sum[1] < sum[0];
-    *a = (solution){.first = {1, 1, 1, 1}, .seconds = sum[f]};
+    group_seconds groups[OPTIMIZER_MAX_LAYERS];
+    uint8_t family[OPTIMIZER_MAX_LAYERS];
+    memset(groups, 0, v->s->groups_count * sizeof *groups);
     for (size_t i = q->layers_count; i-- > 0;) {
-        const size_t t = 2u * from[i][f] + f;
+        const group_seconds *g = add_layer(v, n, at, i, groups);
+        if (g != NULL && fmin(g->within[0], g->within[1]) + v->before[i] >= v->limit_seconds) return INFINITY;
+    }
+    family[0] = groups[0].within[1] < groups[0].within[0];
+    *a = (solution){.first = {1, 1, 1, 1}, .seconds = groups[0].within[family[0]]};
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const layer_link *link = &v->s->links[i];
+        if (v->first[link->into] == i && link->into != link->from)
+            family[link->into] = groups[link->into].best[family[link->from]];
+        const size_t t = 2u * family[link->from] + family[link->into];
         const cheapest_lookup *one = &at[v->classes->at[i]][t];
-        a->family[i] = f;
+        a->family[i] = family[link->into];
         a->extension[i] = one->extension;
         if (!q->layers[i].is_output) note_gadget(a, t, one->gadget);
-        f = from[i][f];
     }
     return a->seconds;
 }
@@ -276,10 +305,11 @@ int couple_solve(const search *s, const layer_classes *classes, const couple *c,
         if (!(sum < s->limit_seconds)) return 0;
         one[k] = seconds / fmax(classes->of[k].count, 1);
     }
-    for (size_t i = s->request->layers_count; i-- > 0;) {
+    for (size_t i = 0; i < s->request->layers_count; i++) {
         const lookup_layer *l = &s->request->layers[i];
-        v.rest[i] = v.rest[i + 1] + (double)l->count * one[classes->at[i]] + l->weights * weight;
+        v.before[i + 1] = v.before[i] + (double)l->count * one[classes->at[i]] + l->weights * weight;
     }
+    for (size_t i = s->request->layers_count; i-- > 0;) v.first[s->links[i].into] = i;
     solve(&v, &all, at);
     if (!v.found) return 0;
     write_candidate(&v, out);

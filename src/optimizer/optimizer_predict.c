@@ -4,6 +4,14 @@
 
 #include <math.h>
 
+layer_link optimizer_link(const optimizer_request *q, size_t i, const layer_link *before)
+{
+    if (q->links != NULL) return q->links[i];
+    const uint32_t from = i == 0 ? 0 : before->into;
+    return (layer_link){
+        .source = (uint32_t)i, .from = from, .into = q->layers[i].is_output || i == 0 ? from : from + 1};
+}
+
 /* One layer's deciding noise, failure and seconds, whose inputs are outputs of family `from`. */
 static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, layer_choice *c)
 {
@@ -64,15 +72,19 @@ void optimizer_predict(const optimizer_request *request, const tfhe_families *fa
 {
     const size_t count = request->layers_count;
     layer_choice chosen[OPTIMIZER_MAX_LAYERS] = {0};
-    for (size_t i = 0; i < count; i++)
-        chosen[i] =
-            (layer_choice){.family = request->layers[i].is_output && i > 0 ? chosen[i - 1].family : layers[i].family,
-                           .EF = request->layers[i].is_output ? 0 : layers[i].EF,
-                           .price = request->layers[i].is_output ? 0 : layers[i].price};
+    uint32_t from[OPTIMIZER_MAX_LAYERS]; /* family of the inputs */
+    for (size_t i = 0; i < count; i++) {
+        const int output = request->layers[i].is_output;
+        const size_t source = request->links == NULL ? i : request->links[i].source;
+        from[i] = source == 0 ? layers[0].family : chosen[source - 1].family;
+        chosen[i] = (layer_choice){.family = output ? from[i] : layers[i].family,
+                                   .EF = output ? 0 : layers[i].EF,
+                                   .price = output ? 0 : layers[i].price};
+    }
     *out = (optimizer_result){.families = *families, .log2_error = request->log2_error};
     for (size_t i = 0; i < count; i++) {
         out->layers[i] = chosen[i];
-        predict_layer(&request->layers[i], families, chosen[i == 0 ? 0 : i - 1].family, &out->layers[i]);
+        predict_layer(&request->layers[i], families, from[i], &out->layers[i]);
         out->seconds += out->layers[i].seconds;
     }
     out->log2_global_failure = global_failure(request, out->layers);

@@ -135,6 +135,8 @@ typedef struct search {
     size_t
         order[OPTIMIZER_MAX_LAYERS]; /* layers of look-ups, those that say the most about a set first; then outputs */
     size_t order_count;              /* of look-ups */
+    layer_link links[OPTIMIZER_MAX_LAYERS];
+    size_t groups_count; /* of values */
     search_goal goal;
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
     const tfhe_families *only; /* search_pairs: NULL, or the two to take, whatever their keyswitches; borrowed */

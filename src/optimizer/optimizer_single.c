@@ -17,6 +17,8 @@ void search_begin(search *s, const optimizer_request *q, search_space *space, do
         s->bound[i] = most * most;
         s->output[i] = layer->output_std > 0 ? layer->output_std * layer->output_std : INFINITY;
         s->weights += layer->weights;
+        s->links[i] = optimizer_link(q, i, &s->links[i == 0 ? 0 : i - 1]);
+        if (s->links[i].into >= s->groups_count) s->groups_count = s->links[i].into + 1;
         weight[i] = layer->is_output ? -1 : (double)layer->count / most;
         s->look_ups += layer->is_output ? 0 : (double)layer->count;
         s->order_count += !layer->is_output;
