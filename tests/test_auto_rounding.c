@@ -150,9 +150,10 @@ static void test_refusals(void **state)
     assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "must be 0 or more");
     goal.budget = 1;
     assert_refused(network_lower_auto(f.n, f.x, 0, &f.o, &goal, &r, &c), "there are none");
-    f.o.shared_output = 1;
-    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "are not rounded");
-    f.o.shared_output = 0, f.o.log2_error = -512, f.n->layers[1].W[0] = 1 << 14, f.n->layers[1].weight_bits = 16;
+    f.o.shared_output = 1, f.o.method = ROUNDING_AUTO;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "are rounded exactly or not at all");
+    f.o.shared_output = 0, f.o.method = ROUNDING_UNSAID, f.o.log2_error = -512, f.n->layers[1].W[0] = 1 << 14,
+    f.n->layers[1].weight_bits = 16;
     assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "wider look-ups have no parameters");
     f.n->layers[0].W[0] = 1 << 14, f.n->layers[0].weight_bits = 16, f.o.output_bits = 24;
     assert_int_equal(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), ANNULUS_ERR_INFEASIBLE);

@@ -100,6 +100,7 @@ static void test_layer_roundings(void **state)
     o.layer_roundings = twice, o.layer_roundings_count = 2;
     assert_refused(network_lower(n, x, 200, &o, &c), "two roundings of layer 1");
     o.layer_roundings_count = 1, o.rounding_bits = 0, o.shared_output = 1, o.log2_error = -128;
+    o.method = ROUNDING_APPROXIMATE;
     assert_refused(network_lower(n, x, 200, &o, &c), "rounding to 3 bits is approximate");
     assert_null(c);
     free(x);
@@ -137,7 +138,7 @@ static void test_errors(void **state)
     o.layer_errors = &certain, o.layer_errors_count = 1;
     assert_refused(network_lower(n, x, 100, &o, &c), "error probability 2^0 of layer 1");
 
-    o.layer_errors_count = 0, o.shared_output = 1;
+    o.layer_errors_count = 0, o.shared_output = 1, o.method = ROUNDING_APPROXIMATE;
     assert_refused(network_lower(n, x, 100, &o, &c), "rounding to 3 bits is approximate");
     o.rounding_bits = 0;
     assert_refused(network_lower(n, x, 100, &o, &c), "at most 2^-128");

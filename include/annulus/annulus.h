@@ -193,10 +193,21 @@ typedef struct annulus_layer_error {
     double log2_error; /* in [-512, 0) */
 } annulus_layer_error;
 
+/* How sums are rounded (docs/rounding.md). Approximately: they are read from wide cells, by the noise of a sum near a
+ * border from the one beyond. Exactly: their low bits are taken off first, each by a look-up, so that the answers are
+ * those of a clear run. Auto (annulus_compile_auto alone): approximately where that keeps the budget. */
+typedef enum annulus_rounding {
+    ANNULUS_ROUND_DEFAULT = 0, /* of a layer: as the others; of all: approximately, with shared_output exactly */
+    ANNULUS_ROUND_APPROXIMATE = 1,
+    ANNULUS_ROUND_EXACT = 2,
+    ANNULUS_ROUND_AUTO = 3
+} annulus_rounding;
+
 /* Rounding of the look-ups of one layer. */
 typedef struct annulus_layer_rounding {
     const char *layer; /* as annulus_inspect names it, borrowed */
     unsigned bits;     /* tables of at most 2^bits cells, 1..12; 0: no rounding */
+    annulus_rounding method;
 } annulus_layer_rounding;
 
 /* What the parameter search minimizes: predicted seconds of an inference; bytes of the evaluation key as written; bytes
@@ -211,12 +222,15 @@ typedef struct annulus_compile_options {
     const annulus_layer_rounding
         *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */
     size_t layer_roundings_count;
+    annulus_rounding rounding; /* of the layers that have none of their own */
+    int keep_widths;           /* of annulus_compile_auto: 1: the widths are as given, methods alone are chosen */
     unsigned output_bits;     /* resolution of decrypted values, in their range, that the error probability holds for */
     double log2_error;        /* log2 of the error probability of a look-up or score, in [-512, 0); 0: -40 */
     double log2_global_error; /* of a whole inference, instead; 0: not asked for */
     const annulus_layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
     size_t layer_errors_count;
-    int shared_output;  /* 1: scores may be shown to others (SECURITY.md): exact, rounding_bits 0, log2_error <= -128 */
+    int shared_output;  /* 1: scores may be shown to others (SECURITY.md): exact, rounded exactly if at all, log2_error
+                           <= -128 */
     double phase_noise; /* of torus-native layers, those with waves: bound on the standard deviation of what they read,
                            in periods, at most 1/4; 0: what each was trained to bear, or 2^-5 where that is not known */
     int security;       /* 128 or 132 */
@@ -224,7 +238,7 @@ typedef struct annulus_compile_options {
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
 /* Error probabilities by name: "exact" 2^-40, "relaxed" 1e-3, "fast" 1e-2 of a look-up; "shared-output" 2^-128, exact
- * scores and no rounding. Other names are ANNULUS_ERR_INPUT. */
+ * scores and, as long as no other width is set, no rounding. Other names are ANNULUS_ERR_INPUT. */
 ANNULUS_API annulus_status annulus_compile_options_preset(annulus_compile_options *o,
                                                           const char *name) ANNULUS_MUST_USE;
 
@@ -243,9 +257,10 @@ typedef struct annulus_rounding_report {
     int labeled;           /* the loss is one of accuracy */
     size_t samples, trials;
 } annulus_rounding_report;
-/* As annulus_compile with rounding chosen, a width for each layer: the cheapest found, in predicted seconds, whose loss
- * is at most `budget` per cent; negative: 0.5 of accuracy, 2 of answers without labels, 1 of variance. rounding_bits
- * and layer_roundings of the options are not looked at. report may be NULL. ANNULUS_ERR_INPUT as well: nothing is
+/* As annulus_compile with rounding chosen, a width for each layer and, where `rounding` is auto, a method: the cheapest
+ * found, in predicted seconds, whose loss is at most `budget` per cent; negative: 0.5 of accuracy, 2 of answers without
+ * labels, 1 of variance. rounding_bits and layer_roundings of the options are not looked at, unless keep_widths: then
+ * the method alone is chosen, of the layers where it is auto. report may be NULL. ANNULUS_ERR_INPUT as well: nothing is
  * within the budget. */
 ANNULUS_API annulus_status annulus_compile_auto(const annulus_model *m, const annulus_dataset *calibration,
                                                 const annulus_compile_options *options, double budget, unsigned threads,

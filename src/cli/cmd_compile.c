@@ -9,6 +9,7 @@ enum {
     RANGES_KEY = 0x300,
     MARGIN_KEY,
     ROUNDING_KEY,
+    METHOD_KEY,
     BUDGET_KEY,
     OUTPUT_BITS_KEY,
     ERROR_KEY,
@@ -30,6 +31,7 @@ typedef struct compile_command {
     annulus_layer_rounding layer_roundings[MAX_LAYERS];
     const char *preset;
     int rounds, rounds_auto; /* --rounding-bits is given; as auto */
+    int methods_auto;        /* a method of rounding is to be chosen */
     double budget;           /* negative: not given */
     const char *model, *output;
 } compile_command;
@@ -40,10 +42,15 @@ static const struct argp_option entries[] = {
     {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
      "look-ups of at most 2^B cells, 0: no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", the others by "
-     "default; or auto: the cheapest that keep the answers",
+     "default; or auto: the cheapest that keep the answers; each may have its method, 4:exact",
+     0},
+    {"rounding-method", METHOD_KEY, "HOW", 0,
+     "approximate (default; exact with --preset shared-output): a look-up reads wide cells, near their borders by its "
+     "noise; exact: the low bits are taken off first, a look-up a bit; or auto: approximate where that keeps the "
+     "answers",
      0},
     {"accuracy-budget", BUDGET_KEY, "F", 0,
-     "what --rounding-bits auto may lose, in per cent: of accuracy (default 0.5), of the answers of data without "
+     "what rounding that is auto may lose, in per cent: of accuracy (default 0.5), of the answers of data without "
      "labels "
      "(default 2), of the variance in regression (default 1)",
      0},
@@ -55,7 +62,7 @@ static const struct argp_option entries[] = {
     {"global-p-error", GLOBAL_KEY, "P", 0, "error probability of a whole inference", 0},
     {"preset", PRESET_KEY, "NAME", 0,
      "p-error by name: exact (2^-40), relaxed (1e-3), fast (1e-2), or shared-output (2^-128, exact scores, no "
-     "rounding: results may be shown to others)",
+     "rounding but exact: results may be shown to others)",
      0},
     {"phase-noise", PHASE_KEY, "S", 0,
      "standard deviation that torus-native look-ups, those of waves, may read with, in periods, 0.03 or 2^-5 (default: "
@@ -103,22 +110,45 @@ static void parse_error_probability(struct argp_state *state, compile_command *c
         c->layer_errors[(*count)++] = (annulus_layer_error){layer, parse_log2_probability(state, "--p-error", value)};
 }
 
-/* B, auto, or LAYER=B,LAYER=B,... */
+static annulus_rounding parse_method(struct argp_state *state, compile_command *c, const char *what, const char *arg)
+{
+    static const char *const names[] = {
+        [ANNULUS_ROUND_APPROXIMATE] = "approximate", [ANNULUS_ROUND_EXACT] = "exact", [ANNULUS_ROUND_AUTO] = "auto"};
+    size_t i = ANNULUS_ROUND_APPROXIMATE;
+    while (i <= ANNULUS_ROUND_AUTO && strcmp(arg, names[i]) != 0) i++;
+    if (i > ANNULUS_ROUND_AUTO) argp_error(state, "%s %s: approximate, exact or auto", what, arg);
+    c->methods_auto |= i == ANNULUS_ROUND_AUTO;
+    return (annulus_rounding)i;
+}
+
+/* The method behind B:METHOD, which is cut there; else `other`. */
+static annulus_rounding method_behind(struct argp_state *state, compile_command *c, char *arg, annulus_rounding other)
+{
+    char *colon = strchr(arg, ':');
+    if (colon == NULL) return other;
+    *colon = '\0';
+    return parse_method(state, c, "--rounding-bits", colon + 1);
+}
+
+/* B, auto, or LAYER=B,LAYER=B,..., each with :METHOD or without */
 static void parse_rounding(struct argp_state *state, compile_command *c, char *arg)
 {
     c->rounds = 1;
-    c->rounds_auto = strcmp(arg, "auto") == 0;
-    if (c->rounds_auto) return;
     if (strchr(arg, '=') == NULL) {
-        c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
+        c->o.rounding = method_behind(state, c, arg, c->o.rounding);
+        c->rounds_auto = strcmp(arg, "auto") == 0;
+        if (!c->rounds_auto) c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
         return;
     }
     size_t *count = &c->o.layer_roundings_count;
-    const char *value, *layer;
+    const char *layer;
+    char *value;
     c->o.layer_roundings = c->layer_roundings;
-    while ((value = next_of_layer(state, "--rounding-bits", *count, &arg, &layer)) != NULL)
+    while ((value = next_of_layer(state, "--rounding-bits", *count, &arg, &layer)) != NULL) {
+        const annulus_rounding method = method_behind(state, c, value, ANNULUS_ROUND_DEFAULT);
         c->layer_roundings[(*count)++] =
-            (annulus_layer_rounding){layer, (unsigned)parse_size(state, "--rounding-bits", value, 0, 12)};
+            (annulus_layer_rounding){layer, (unsigned)parse_size(state, "--rounding-bits", value, 0, 12), method};
+    }
 }
 
 static void apply_preset(struct argp_state *state, compile_command *c)
@@ -130,8 +160,8 @@ static void apply_preset(struct argp_state *state, compile_command *c)
                    c->preset);
     if (annulus_compile_options_preset(&c->o, c->preset) != ANNULUS_OK)
         argp_error(state, "--%s", annulus_error_message());
-    if (c->rounds && (bits != 0 || c->rounds_auto || c->o.layer_roundings_count != 0) && c->o.shared_output)
-        argp_error(state, "--preset %s does not round: leave out --rounding-bits", c->preset);
+    if (c->o.shared_output && (c->methods_auto || c->o.rounding == ANNULUS_ROUND_APPROXIMATE))
+        argp_error(state, "--preset %s rounds exactly: leave out other methods", c->preset);
     if (c->rounds) c->o.rounding_bits = bits;
 }
 
@@ -177,6 +207,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ROUNDING_KEY:
         parse_rounding(state, c, arg);
         break;
+    case METHOD_KEY:
+        c->o.rounding = parse_method(state, c, "--rounding-method", arg);
+        break;
     case BUDGET_KEY:
         c->budget = parse_real(state, "--accuracy-budget", arg, 0, 100);
         break;
@@ -209,7 +242,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->model == NULL) argp_error(state, "an ONNX file is needed");
         if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->budget >= 0 && !c->rounds_auto) argp_error(state, "--accuracy-budget is for --rounding-bits auto");
+        if (c->budget >= 0 && !c->rounds_auto && !c->methods_auto)
+            argp_error(state, "--accuracy-budget is for --rounding-bits auto or a method auto");
+        c->o.keep_widths = !c->rounds_auto;
         apply_preset(state, c);
         break;
     default:
@@ -223,7 +258,7 @@ static annulus_status compile(const compile_command *c, const annulus_model *m, 
 {
     annulus_rounding_report r;
     progress_line line;
-    if (!c->rounds_auto) return annulus_compile(m, d, &c->o, out);
+    if (!c->rounds_auto && !c->methods_auto) return annulus_compile(m, d, &c->o, out);
     progress_begin(&line, c->work.quiet);
     const annulus_status st = annulus_compile_auto(m, d, &c->o, c->budget, c->work.threads, &line.progress, &r, out);
     progress_end(&line);
@@ -251,7 +286,7 @@ int cmd_compile(int argc, char **argv)
     annulus_compile_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     annulus_status st = annulus_model_read(c.model, &m);
-    const int labels = c.data.csv != NULL || c.rounds_auto; /* of a table the label is no feature */
+    const int chosen = c.rounds_auto || c.methods_auto, labels = c.data.csv != NULL || chosen; /* no features */
     const annulus_task task = m != NULL && labels ? annulus_model_task(m) : ANNULUS_UNLABELED;
     if (st == ANNULUS_OK) st = data_read(&c.data, task, NULL, &d);
     if (st == ANNULUS_OK) st = compile(&c, m, d, &circuit);

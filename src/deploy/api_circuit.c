@@ -91,9 +91,21 @@ static annulus_status check_errors(const network *n, const annulus_compile_optio
     return given[0] != 0 && given[1] != 0 ? both_errors(n, o) : ANNULUS_OK;
 }
 
+_Static_assert((int)ANNULUS_ROUND_DEFAULT == ROUNDING_UNSAID &&
+                   (int)ANNULUS_ROUND_APPROXIMATE == ROUNDING_APPROXIMATE &&
+                   (int)ANNULUS_ROUND_EXACT == ROUNDING_EXACT && (int)ANNULUS_ROUND_AUTO == ROUNDING_AUTO,
+               "the same numbers");
 _Static_assert((int)ANNULUS_SECONDS == MINIMIZE_SECONDS && (int)ANNULUS_KEY_SIZE == MINIMIZE_KEY &&
                    (int)ANNULUS_MEMORY == MINIMIZE_MEMORY,
                "the same numbers");
+
+static annulus_status check_roundings(const annulus_compile_options *o)
+{
+    int fits = (unsigned)o->rounding <= ANNULUS_ROUND_AUTO;
+    for (size_t i = 0; i < o->layer_roundings_count; i++)
+        fits &= (unsigned)o->layer_roundings[i].method <= ANNULUS_ROUND_AUTO;
+    return fits ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "rounding is approximate, exact or auto");
+}
 
 annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *calibration,
                                 const annulus_compile_options *options, lower_options *o, void **memory)
@@ -106,10 +118,12 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
         return fail(ANNULUS_ERR_INPUT, "the calibration data have %zu features, the model takes %zu",
                     calibration->d->features, m->n->inputs);
     TRY(check_errors(m->n, options));
+    TRY(check_roundings(options));
     lower_options_init(o);
     o->ranges_measured = !options->proven_ranges;
     o->margin = options->margin;
     o->rounding_bits = options->rounding_bits;
+    o->method = (rounding_method)options->rounding;
     o->output_bits = options->output_bits;
     o->shared_output = options->shared_output;
     o->phase_noise = options->phase_noise;
@@ -125,8 +139,8 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     for (size_t i = 0; i < errors; i++)
         own[i] = (layer_error){options->layer_errors[i].layer, options->layer_errors[i].log2_error};
     for (size_t i = 0; i < roundings; i++)
-        rounding[i] =
-            (layer_rounding){.layer = options->layer_roundings[i].layer, .bits = options->layer_roundings[i].bits};
+        rounding[i] = (layer_rounding){options->layer_roundings[i].layer, options->layer_roundings[i].bits,
+                                       (rounding_method)options->layer_roundings[i].method};
     o->layer_errors = own, o->layer_errors_count = errors;
     o->layer_roundings = rounding, o->layer_roundings_count = roundings;
     host_costs_load();
@@ -169,9 +183,9 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
     void *memory = NULL;
     const int labeled = m->n->task == NETWORK_CLASSIFICATION && same_classes(m->n, calibration->d);
     const double usual = labeled ? 0.5 : m->n->task == NETWORK_REGRESSION ? 1 : 2;
-    const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress};
-    unrounded.rounding_bits = 0;
-    unrounded.layer_roundings_count = 0;
+    const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress,
+                                options->keep_widths};
+    if (!options->keep_widths) unrounded.rounding_bits = 0, unrounded.layer_roundings_count = 0;
     annulus_status st = compile_lowering(m, calibration, &unrounded, &o, &memory);
     if (st == ANNULUS_OK) st = network_lower_auto(m->n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
     mem_free(memory);

@@ -21,12 +21,19 @@ typedef struct tuning {
     double *want, *got; /* (count, outputs) of the network and of the circuit tried */
     int32_t *q;         /* (count, inputs): every circuit quantizes alike */
     int quantized;
-    char (*names)[32]; /* (hidden) */
+    char (*names)[32];        /* (hidden) */
+    rounding_method *allowed; /* (hidden) auto: approximate or exact */
     size_t trials, planned;
 } tuning;
 
+/* Of the layers with look-ups. */
+typedef struct rounding {
+    unsigned bits;
+    rounding_method method;
+} rounding;
+
 typedef struct trial {
-    unsigned width[CIRCUIT_MAX_LAYERS];
+    rounding of[NETWORK_MAX_LAYERS];
     circuit *c;     /* NULL: there are no parameters */
     double seconds; /* predicted; INFINITY without parameters */
     double loss, standard_error;
@@ -89,16 +96,18 @@ static annulus_status simulate(tuning *t, trial *out)
     return ANNULUS_OK;
 }
 
-/* The circuit of these widths, if there are parameters, what it costs and loses. out->c is the caller's. */
-static annulus_status try_widths(tuning *t, const unsigned *width, trial *out)
+/* The circuit rounded so, if there are parameters, what it costs and loses. out->c is the caller's. */
+static annulus_status try_roundings(tuning *t, const rounding *of, trial *out)
 {
-    layer_rounding roundings[CIRCUIT_MAX_LAYERS];
+    layer_rounding roundings[NETWORK_MAX_LAYERS];
     lower_options options = t->options;
     *out = (trial){.seconds = INFINITY, .loss = INFINITY};
     for (size_t i = 0; i < t->hidden; i++) {
-        out->width[i] = width[i];
-        roundings[i] = (layer_rounding){.layer = t->names[i], .bits = width[i]};
+        out->of[i] = of[i];
+        roundings[i] = (layer_rounding){t->names[i], of[i].bits, of[i].method};
     }
+    options.rounding_bits = 0;
+    options.method = ROUNDING_UNSAID;
     options.layer_roundings = roundings;
     options.layer_roundings_count = t->hidden;
     if (t->trials == t->planned) t->planned++;
@@ -117,16 +126,23 @@ static void keep(trial *kept, trial *other)
     other->c = NULL;
 }
 
+/* The method of a layer where those that may be exact are, or are not. */
+static rounding_method method_of(const tuning *t, size_t i, int exact)
+{
+    return t->allowed[i] != ROUNDING_AUTO ? t->allowed[i] : exact ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
+}
+
 /* The smallest width of all layers that is within the budget; wider ones are tried while there are parameters. */
-static annulus_status same_width(tuning *t, trial *best)
+static annulus_status same_width(tuning *t, int exact, trial *best)
 {
     double least = INFINITY;
-    unsigned at = 0, width[CIRCUIT_MAX_LAYERS];
+    rounding of[NETWORK_MAX_LAYERS];
+    unsigned at = 0;
     int none = 0;
     for (unsigned bits = 1; bits <= WIDEST && !none; bits++) {
         trial now;
-        for (size_t i = 0; i < t->hidden; i++) width[i] = bits;
-        const annulus_status st = try_widths(t, width, &now);
+        for (size_t i = 0; i < t->hidden; i++) of[i] = (rounding){bits, method_of(t, i, exact)};
+        const annulus_status st = try_roundings(t, of, &now);
         none = st == ANNULUS_OK && now.c == NULL;
         if (now.loss < least) least = now.loss, at = bits;
         if (st == ANNULUS_OK && now.loss <= t->goal->budget) {
@@ -144,19 +160,29 @@ static annulus_status same_width(tuning *t, trial *best)
         t->goal->budget, t->count, least, at, none ? ", and wider look-ups have no parameters" : "");
 }
 
-/* One bit less in the layer where it saves most; *found 0: nowhere. */
+/* Takes the trial if it is within the budget and faster than *better. */
+static annulus_status try_better(tuning *t, const rounding *of, trial *better)
+{
+    trial now;
+    const annulus_status st = try_roundings(t, of, &now);
+    if (st == ANNULUS_OK && now.loss <= t->goal->budget && now.seconds < better->seconds) keep(better, &now);
+    circuit_destroy(now.c);
+    return st;
+}
+
+/* One bit less, or approximate instead of exact rounding, in the layer where it saves most; *found 0: nowhere. */
 static annulus_status narrow(tuning *t, trial *best, int *found)
 {
     trial better = {.seconds = best->seconds * (1 - LEAST_GAIN)};
     annulus_status st = ANNULUS_OK;
     for (size_t i = 0; st == ANNULUS_OK && i < t->hidden; i++) {
-        trial now;
-        unsigned width[CIRCUIT_MAX_LAYERS];
-        memcpy(width, best->width, sizeof width);
-        if (--width[i] == 0) continue;
-        st = try_widths(t, width, &now);
-        if (st == ANNULUS_OK && now.loss <= t->goal->budget && now.seconds < better.seconds) keep(&better, &now);
-        circuit_destroy(now.c);
+        rounding of[NETWORK_MAX_LAYERS];
+        memcpy(of, best->of, sizeof of);
+        of[i].bits--;
+        if (!t->goal->keep_widths && of[i].bits > 0) st = try_better(t, of, &better);
+        of[i] = (rounding){best->of[i].bits, ROUNDING_APPROXIMATE};
+        if (st == ANNULUS_OK && t->allowed[i] == ROUNDING_AUTO && best->of[i].method == ROUNDING_EXACT)
+            st = try_better(t, of, &better);
     }
     *found = better.c != NULL;
     if (st == ANNULUS_OK && *found) keep(best, &better);
@@ -179,47 +205,105 @@ static annulus_status tuning_init(tuning *t)
     t->got = t->want + t->count * t->outputs;
     TRY(mem_create(t->count * t->n->inputs, sizeof(int32_t), "samples", &p));
     t->q = p;
-    TRY(mem_create(t->hidden + 1, sizeof *t->names, "layers", &p));
+    TRY(mem_create(t->hidden + 1, sizeof *t->names + sizeof *t->allowed, "layers", &p));
     t->names = p;
-    for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++)
-        if (!activation_is_wave(t->n->layers[i].act))
-            (void)snprintf(t->names[at++], sizeof *t->names, "layer %zu", i + 1);
+    t->allowed = (rounding_method *)(void *)(t->names + t->hidden + 1);
+    for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++) {
+        if (activation_is_wave(t->n->layers[i].act)) continue;
+        (void)snprintf(t->names[at], sizeof *t->names, "layer %zu", i + 1);
+        t->allowed[at] = lower_rounding(&t->options, t->names[at]).method;
+        at++;
+    }
     return parallel_for(t->count, t->goal->threads, apply_one, t);
 }
 
-/* The same widths in as many families as may be. */
-static annulus_status more_families(tuning *t, uint32_t most, trial *best)
+/* The best of what begins with one width for all, exact where that may be, or not. */
+static annulus_status free_widths(tuning *t, int exact, trial *best)
 {
-    trial now;
-    t->options.families_most = most;
-    const annulus_status st = try_widths(t, best->width, &now);
-    if (st == ANNULUS_OK && now.loss <= t->goal->budget && now.seconds < best->seconds) keep(best, &now);
-    circuit_destroy(now.c);
+    int found = 1;
+    TRY(same_width(t, exact, best));
+    while (found) TRY(narrow(t, best, &found));
+    return ANNULUS_OK;
+}
+
+/* Where methods are to be chosen the better of both beginnings. A failure of the one does not matter if the other is
+ * within the budget. */
+static annulus_status both_widths(tuning *t, trial *best)
+{
+    trial exact = {0};
+    const annulus_status approximate_st = free_widths(t, 0, best);
+    if (approximate_st != ANNULUS_OK && approximate_st != ANNULUS_ERR_INPUT && approximate_st != ANNULUS_ERR_INFEASIBLE)
+        return approximate_st;
+    const annulus_status st = free_widths(t, 1, &exact);
+    if (st == ANNULUS_OK && (best->c == NULL || exact.seconds < best->seconds)) keep(best, &exact);
+    circuit_destroy(exact.c);
+    if (st == ANNULUS_ERR_INPUT || st == ANNULUS_ERR_INFEASIBLE) return best->c != NULL ? ANNULUS_OK : st;
     return st;
+}
+
+/* The widths that the options give: all approximate if that is within the budget, else exact where it must be. */
+static annulus_status given_widths(tuning *t, trial *best)
+{
+    double least = INFINITY;
+    for (int exact = 0; exact < 2; exact++) {
+        rounding of[NETWORK_MAX_LAYERS];
+        for (size_t i = 0; i < t->hidden; i++)
+            of[i] = (rounding){lower_rounding(&t->options, t->names[i]).bits, method_of(t, i, exact)};
+        TRY(try_roundings(t, of, best));
+        if (best->loss <= t->goal->budget) {
+            int found = 1;
+            while (found) TRY(narrow(t, best, &found));
+            return ANNULUS_OK;
+        }
+        least = fmin(least, best->loss);
+        circuit_destroy(best->c);
+        best->c = NULL;
+    }
+    if (isinf(least)) return ANNULUS_ERR_INFEASIBLE; /* the message is that of the search */
+    return fail(ANNULUS_ERR_INPUT,
+                "rounding to these widths loses at least %.3g %% on the %zu calibration samples, %g %% are allowed: "
+                "allow more, wider tables, or a smaller error probability",
+                least, t->count, t->goal->budget);
 }
 
 static annulus_status tune(tuning *t, trial *best)
 {
     const uint32_t most = t->options.families_most;
-    int found = 1;
+    int choice = 0;
+    for (size_t i = 0; i < t->hidden; i++) choice |= t->allowed[i] == ROUNDING_AUTO;
     t->options.families_most = 1;
-    TRY(same_width(t, best));
-    while (found) TRY(narrow(t, best, &found));
-    if (most > 1) TRY(more_families(t, most, best));
+    if (t->goal->keep_widths)
+        TRY(given_widths(t, best));
+    else if (choice)
+        TRY(both_widths(t, best));
+    else
+        TRY(free_widths(t, 0, best));
+    t->options.families_most = most;
+    if (most > 1) {
+        trial more = {.seconds = best->seconds};
+        TRY(try_better(t, best->of, &more));
+        if (more.c != NULL) keep(best, &more);
+    }
     return progress_report(t->goal->progress, "rounding", t->trials, t->trials);
+}
+
+/* What the options and the goal do not have. */
+static annulus_status check_goal(const network *n, size_t count, const lower_options *o, const rounding_goal *goal)
+{
+    if (!(goal->budget >= 0))
+        return fail(ANNULUS_ERR_INPUT, "a loss of at most %g %%: must be 0 or more", goal->budget);
+    if (o->shared_output && o->method != ROUNDING_UNSAID && o->method != ROUNDING_EXACT)
+        return fail(ANNULUS_ERR_INPUT, "results for others to see are rounded exactly or not at all");
+    if (count == 0) return fail(ANNULUS_ERR_INPUT, "rounding is chosen on calibration samples, and there are none");
+    return network_check(n);
 }
 
 annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
                                   const lower_options *options, const rounding_goal *goal, rounding_report *report,
                                   circuit **out)
 {
-    REQUIRE(options->rounding_bits == 0 && options->layer_roundings_count == 0);
-    if (!(goal->budget >= 0))
-        return fail(ANNULUS_ERR_INPUT, "a loss of at most %g %%: must be 0 or more", goal->budget);
-    if (options->shared_output)
-        return fail(ANNULUS_ERR_INPUT, "results for others to see are not rounded: ask for no rounding");
-    if (count == 0) return fail(ANNULUS_ERR_INPUT, "rounding is chosen on calibration samples, and there are none");
-    TRY(network_check(n));
+    REQUIRE(goal->keep_widths || (options->rounding_bits == 0 && options->layer_roundings_count == 0));
+    TRY(check_goal(n, count, options, goal));
     tuning t = {.n = n,
                 .x = calibration,
                 .count = count,

@@ -23,13 +23,26 @@ void lower_options_init(lower_options *o)
                          .families_most = TFHE_MAX_FAMILIES};
 }
 
-/* Whether a layer may be rounded approximately. */
-static int approximates(const lower_options *o)
+layer_rounding lower_rounding(const lower_options *o, const char *layer)
 {
-    int any = o->rounding_bits != 0 && o->method != ROUNDING_EXACT;
+    layer_rounding r = {.layer = layer, .bits = o->rounding_bits, .method = o->method};
     for (size_t i = 0; i < o->layer_roundings_count; i++) {
         const layer_rounding *own = &o->layer_roundings[i];
-        any |= own->bits != 0 && (own->method == ROUNDING_UNSAID ? o->method : own->method) != ROUNDING_EXACT;
+        if (strcmp(own->layer, layer) != 0) continue;
+        r.bits = own->bits;
+        if (own->method != ROUNDING_UNSAID) r.method = own->method;
+    }
+    if (r.method == ROUNDING_UNSAID) r.method = o->shared_output ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
+    return r;
+}
+
+/* Whether layers are rounded by this method, or may be. */
+static int rounds_by(const lower_options *o, rounding_method method)
+{
+    int any = o->rounding_bits != 0 && lower_rounding(o, "").method == method;
+    for (size_t i = 0; i < o->layer_roundings_count; i++) {
+        const layer_rounding r = lower_rounding(o, o->layer_roundings[i].layer);
+        any |= r.bits != 0 && r.method == method;
     }
     return any;
 }
@@ -55,7 +68,9 @@ static annulus_status options_check(const network *n, size_t count, const lower_
         return fail(ANNULUS_ERR_INPUT,
                     "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
                     count, LEAST_CALIBRATION);
-    if (o->shared_output && approximates(o))
+    if (rounds_by(o, ROUNDING_AUTO))
+        return fail(ANNULUS_ERR_INPUT, "a method of rounding that is to be chosen: round approximately or exactly");
+    if (o->shared_output && rounds_by(o, ROUNDING_APPROXIMATE))
         return fail(ANNULUS_ERR_INPUT,
                     "rounding to %u bits is approximate, which results for others to see cannot be: round exactly, or "
                     "to 0, none",
@@ -225,21 +240,9 @@ static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
     return most;
 }
 
-static layer_rounding rounding_of(const lower_options *o, const char *layer)
-{
-    layer_rounding r = {.layer = layer, .bits = o->rounding_bits, .method = o->method};
-    for (size_t i = 0; i < o->layer_roundings_count; i++) {
-        const layer_rounding *own = &o->layer_roundings[i];
-        if (strcmp(own->layer, layer) != 0) continue;
-        r.bits = own->bits;
-        if (own->method != ROUNDING_UNSAID) r.method = own->method;
-    }
-    return r;
-}
-
 static annulus_status choose_cells(circuit_layer *l, const lower_options *options, lower_unit *u)
 {
-    const layer_rounding r = rounding_of(options, l->name);
+    const layer_rounding r = lower_rounding(options, l->name);
     const int64_t span = widest_span(l->lo, l->hi, l->out), most = r.bits == 0 ? span : INT64_C(1) << r.bits;
     u->bits = r.bits;
     u->exact = r.bits != 0 && r.method == ROUNDING_EXACT;

@@ -13,7 +13,12 @@ typedef struct layer_error {
 
 /* How accumulators are rounded (docs/rounding.md): read from wide cells, whatever their noise; or their low bits taken
  * off first, a look-up a bit. */
-typedef enum rounding_method { ROUNDING_UNSAID, ROUNDING_APPROXIMATE, ROUNDING_EXACT } rounding_method;
+typedef enum rounding_method {
+    ROUNDING_UNSAID,
+    ROUNDING_APPROXIMATE,
+    ROUNDING_EXACT,
+    ROUNDING_AUTO /* of network_lower_auto alone */
+} rounding_method;
 
 /* Rounding of one layer of look-ups: at most 2^bits cells, bits in [1, 12]; 0: none. */
 typedef struct layer_rounding {
@@ -30,9 +35,10 @@ typedef struct lower_options {
     unsigned rounding_bits; /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
     const layer_rounding *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */
     size_t layer_roundings_count;
-    rounding_method method; /* of the layers that have none of their own; unsaid: approximate */
-    unsigned output_bits;   /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
-                               the   scores themselves never wrap: their period spans the proven range */
+    rounding_method
+        method;           /* of the layers that have none of their own; unsaid: approximate, exact with shared_output */
+    unsigned output_bits; /* resolution of decrypted scores: half a cell of range/2^output_bits is held with p_error;
+                             the   scores themselves never wrap: their period spans the proven range */
     error_target target;
     double log2_error;
     const layer_error *layer_errors; /* (layer_errors_count) of the layers that have their own; borrowed */
@@ -46,6 +52,8 @@ typedef struct lower_options {
     search_objective minimize;
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
 } lower_options;
+/* What holds of a layer. */
+layer_rounding lower_rounding(const lower_options *o, const char *layer);
 void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128, seconds, 2 */
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
