@@ -137,6 +137,82 @@ static void test_budgets(void **state)
     fixture_clear(&f);
 }
 
+static circuit *chosen(const fixture *f, rounding_method method, double budget)
+{
+    const rounding_goal goal = {.budget = budget, .threads = 1};
+    lower_options o = f->o;
+    circuit *c = NULL;
+    o.method = method;
+    return network_lower_auto(f->n, f->x, SAMPLES, &o, &goal, NULL, &c) == ANNULUS_OK ? c : NULL;
+}
+
+/* Methods by search: no slower than either alone. */
+static void test_methods(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(15, NETWORK_REGRESSION);
+    f.o.log2_error = -20;
+    for (double budget = 0.5; budget < 20; budget *= 6) {
+        circuit *approximate = chosen(&f, ROUNDING_APPROXIMATE, budget), *exact = chosen(&f, ROUNDING_EXACT, budget);
+        circuit *either = chosen(&f, ROUNDING_AUTO, budget);
+        assert_true(approximate != NULL && exact != NULL && either != NULL);
+        assert_true(loss_of(&f, either, NULL) <= budget);
+        assert_true(either->choice.seconds <= approximate->choice.seconds &&
+                    either->choice.seconds <= exact->choice.seconds);
+        for (size_t i = 0; i + 1 < exact->layers_count; i++)
+            assert_true(exact->layers[i].step == 1 || exact->layers[i].low_bits > 0);
+        circuit_destroy(approximate);
+        circuit_destroy(exact);
+        circuit_destroy(either);
+    }
+    fixture_clear(&f);
+}
+
+static size_t exact_layers(const circuit *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].low_bits > 0;
+    return count;
+}
+
+/* Of widths that are given: approximate where that is within the budget, exact where only that is. */
+static void test_given_widths(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(16, NETWORK_REGRESSION);
+    const layer_rounding own[] = {{"layer 1", 5, ROUNDING_AUTO}, {"layer 2", 5, ROUNDING_AUTO}};
+    rounding_goal goal = {.budget = 100, .threads = 1, .keep_widths = 1};
+    double loss[2];
+    f.o.log2_error = -20, f.o.layer_roundings = own, f.o.layer_roundings_count = 2;
+    for (size_t exact = 0; exact < 2; exact++) {
+        fixture same = f;
+        const layer_rounding all[] = {{"layer 1", 5, exact ? ROUNDING_EXACT : ROUNDING_APPROXIMATE},
+                                      {"layer 2", 5, exact ? ROUNDING_EXACT : ROUNDING_APPROXIMATE}};
+        circuit *c = NULL;
+        same.o.layer_roundings = all;
+        assert_ok(network_lower(same.n, same.x, SAMPLES, &same.o, &c));
+        loss[exact] = loss_of(&f, c, NULL);
+        assert_int_equal(exact_layers(c), exact ? 2 : 0);
+        circuit_destroy(c);
+    }
+    assert_true(loss[1] < loss[0]); /* both have grids of their own; no noise near borders */
+    for (size_t exact = 0; exact < 2; exact++) {
+        rounding_report r;
+        circuit *c = NULL;
+        goal.budget = loss[exact];
+        assert_ok(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c));
+        assert_true(r.loss <= loss[exact] && (exact ? exact_layers(c) > 0 : exact_layers(c) == 0));
+        circuit_destroy(c);
+    }
+    circuit *c = NULL;
+    goal.budget = loss[1] / 2;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c),
+                   "rounding to these widths loses at least");
+    assert_refused(network_lower(f.n, f.x, SAMPLES, &f.o, &c), "a method of rounding that is to be chosen");
+    assert_null(c);
+    fixture_clear(&f);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -166,6 +242,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_goals), cmocka_unit_test(test_budgets),
+                                       cmocka_unit_test(test_methods), cmocka_unit_test(test_given_widths),
                                        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
