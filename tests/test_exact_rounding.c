@@ -372,7 +372,7 @@ static void test_options(void **state)
     assert_true(circuit_shared_output(c) && c->layers[c->layers_count - 2].low_bits > 0);
     circuit_destroy(c);
     c = NULL;
-    for (size_t i = 0; i < 12 * 6; i++) n->layers[0].W[i] *= 1000;
+    for (size_t i = 0; i < 12 * 6; i++) n->layers[0].W[i] = 1000 * n->layers[0].W[i] + (int32_t)(i % 3);
     n->layers[0].weight_bits = 16;
     o.shared_output = 0, o.log2_error = -7;
     assert_refused(network_lower(n, x, 64, &o, &c), "layer 1: exact rounding of accumulators of ");
