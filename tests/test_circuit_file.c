@@ -266,7 +266,7 @@ static circuit *branched(void)
         network *n = random_graph(&state);
         float *x = random_inputs(&state, 40, n->inputs);
         lower_options_init(&o);
-        o.rounding_bits = 3, o.log2_error = -7;
+        o.rounding_bits = 3, o.log2_error = -7, o.ranges_measured = 0;
         assert_ok(network_lower(n, x, 40, &o, &c));
         free(x);
         network_destroy(n);
