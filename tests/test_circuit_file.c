@@ -69,6 +69,27 @@ static void test_errors_round_trip(void **state)
     }
 }
 
+static void test_tasks(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit(), *back = NULL;
+    for (int task = CIRCUIT_CLASSIFICATION; task <= CIRCUIT_MULTI_LABEL; task++) {
+        c->task = (circuit_task)task;
+        back = reread(c);
+        assert_int_equal(back->task, task);
+        circuit_destroy(back);
+    }
+    back = NULL;
+    c->task = (circuit_task)(CIRCUIT_MULTI_LABEL + 1);
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+    assert_refused(circuit_read(&r, &back), "task is 3, must be 0 to 2");
+    writer_clear(&w);
+    circuit_destroy(c);
+}
+
 static void test_bad_errors(void **state)
 {
     (void)state;
@@ -380,6 +401,7 @@ int main(void)
                                        cmocka_unit_test(test_quantize),
                                        cmocka_unit_test(test_global_answers),
                                        cmocka_unit_test(test_errors_round_trip),
+                                       cmocka_unit_test(test_tasks),
                                        cmocka_unit_test(test_bad_errors),
                                        cmocka_unit_test(test_levels),
                                        cmocka_unit_test(test_branches),

@@ -162,7 +162,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->act = a.act;
     l->own = a.own;
     l->common = activation_is_wave(o->act);
-    l->offsets = l->last ? 1 : a.offsets;
+    l->offsets = activation_is_wave(l->act) ? a.offsets : 1;
     l->rise = (float)a.rise;
     l->in = l->takes = i == 0 ? t->features : l[-1].values;
     l->places = 1;
