@@ -100,7 +100,7 @@ typedef struct annulus_train_options {
     size_t batch;
     double learning_rate, validation;
     double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, waves
-                           1/32 */
+                           1/32, or what the first layer of `from` bears */
     double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
@@ -328,7 +328,7 @@ typedef enum annulus_prune_by {
 /* One of percent, look_ups and seconds is given. */
 typedef struct annulus_prune_options {
     double percent;  /* of every hidden layer's neurons to remove, [0,100); negative: not given */
-    size_t look_ups; /* hidden neurons that are left at most; 0: not given */
+    size_t look_ups; /* hidden neurons that are left at most, of waves rotations; 0: not given */
     double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
     const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
     annulus_prune_by by;

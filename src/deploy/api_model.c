@@ -69,7 +69,9 @@ static annulus_status shape_convert(const annulus_train_options *o, train_functi
     return ANNULUS_OK;
 }
 
-static annulus_status options_convert(const annulus_train_options *o, train_functions *f, train_options *t)
+/* from: that training goes on from, NULL for a new network. */
+static annulus_status options_convert(const annulus_train_options *o, const network *from, train_functions *f,
+                                      train_options *t)
 {
     train_options_init(t);
     if (o->hidden_count > TRAIN_MAX_HIDDEN)
@@ -88,11 +90,13 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     TRY(shape_convert(o, f, t));
     t->clip_percentile = o->clip_percentile;
     t->power_of_two = o->power_of_two;
+    const int wave = activation_is_wave(from != NULL ? from->layers[0].act : t->act);
+    const double wave_noise = from != NULL && from->layers[0].noise > 0 ? from->layers[0].noise : WAVE_NOISE;
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : activation_is_wave(t->act) ? WAVE_NOISE : CLASSIC_NOISE;
+    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : wave ? wave_noise : CLASSIC_NOISE;
     t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->flip = o->flip;
@@ -114,7 +118,7 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     t->sparsity = o->sparsity;
     t->seed = o->seed;
     t->threads = o->threads;
-    t->from = o->from != NULL ? o->from->n : NULL;
+    t->from = from;
     return ANNULUS_OK;
 }
 
@@ -178,7 +182,7 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     network *n = NULL;
     reporting r = {.report = report, .context = context};
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(options, functions, &t);
+    annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
     if (st == ANNULUS_OK) st = train_model(d, options, &t, &r, progress, &n);
     mem_free(functions);
     return wrap(st, n, out);
@@ -216,7 +220,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(&options->train, functions, &p.train);
+    annulus_status st = options_convert(&options->train, m->n, functions, &p.train);
     p.share = options->percent < 0 ? -1 : options->percent / 100;
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;

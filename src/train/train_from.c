@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
- * training data, so that it does nothing at the start; rows of weights keep the scales that they have. */
+ * training data, so that it does nothing at the start; of waves the gains are the norms of their rows, and biases take
+ * up what inputs are counted from. Rows of weights keep the scales that they have. */
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#define WAVE_NORM 1.41421356f /* of a row of weights, about as in a new network; it sets how fast directions turn */
+
 static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
     const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
-    if (activation_is_wave(d->act))
-        return fail(ANNULUS_ERR_INPUT, "layer %zu: activation %s cannot be trained", i + 1, activation_name(d->act));
     if (d->weight_bits < 2 || d->weight_bits > 8)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 2 to 8 can be trained", i + 1, d->weight_bits);
     for (size_t k = 0; k < d->in * d->out; k++)
@@ -24,6 +25,20 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
         return fail(ANNULUS_ERR_INPUT,
                     "layer %zu: activations of 1 to 8 bits, unsigned or narrow signed, zero point 0, can be trained",
                     i + 1);
+    const double top = (double)(1 << (q->bits - 1)) - 1;
+    if (activation_is_wave(d->act) && (!q->is_signed || fabs(q->scale * top - 1) > 1e-6))
+        return fail(ANNULUS_ERR_INPUT,
+                    "layer %zu: values of %s whose amplitude is the largest integer of the quantizer can be trained",
+                    i + 1, activation_name(d->act));
+    return ANNULUS_OK;
+}
+
+static annulus_status kinds_fit(const network *n)
+{
+    for (size_t i = 1; i + 1 < n->layers_count; i++)
+        if (activation_is_wave(n->layers[i].act) != activation_is_wave(n->layers[0].act))
+            return fail(ANNULUS_ERR_INPUT, "layer %zu has activation %s, layer 1 %s: all waves or none can be trained",
+                        i + 1, activation_name(n->layers[i].act), activation_name(n->layers[0].act));
     return ANNULUS_OK;
 }
 
@@ -72,6 +87,7 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
     if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
+    TRY(kinds_fit(n));
     out->hidden_count = n->layers_count - 1;
     out->conv_count = out->layer_acts_count = 0;
     out->input_bits = n->input.bits;
@@ -81,9 +97,12 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         if (last) break;
         out->hidden[i] = n->layers[i].out;
         const dense_layer *l = &n->layers[i];
-        out->layer_acts[i] = (train_activation){l->act, l->rise, &l->own, l->out_q.bits, l->offsets};
+        const int has_rise = l->act == ACTIVATION_TRAPEZOID || l->act == ACTIVATION_LEAKY_RELU;
+        out->layer_acts[i] =
+            (train_activation){l->act, has_rise ? l->rise : o->rise, &l->own, l->out_q.bits, l->offsets};
         out->layer_acts_count = i + 1;
     }
+    out->act = n->layers[0].act;
     out->weight_bits = n->layers[0].weight_bits;
     return ANNULUS_OK;
 }
@@ -139,6 +158,18 @@ static annulus_status fill_hidden(const network *n, const train_data *t, size_t 
     return st;
 }
 
+/* Direction and gain of a row of W. */
+static void fill_wave(const dense_layer *d, size_t o, train_layer *l)
+{
+    const int32_t *W = d->W + o * l->in;
+    double square = 0;
+    for (size_t k = 0; k < l->in; k++) square += (double)W[k] * W[k];
+    const float norm = (float)sqrt(square);
+    for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = norm > 0 ? (float)W[k] * (WAVE_NORM / norm) : 0;
+    l->gamma.x[o] = l->kept[o] * norm;
+    l->beta.x[o] = (float)d->bias[o];
+}
+
 annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
 {
     for (size_t i = 0; i < m->layers; i++) {
@@ -150,10 +181,14 @@ annulus_status train_from_fill(const network *n, const train_data *t, train_mode
         for (size_t o = 0; o < l->out; o++) {
             const int real = l->last && t->target != NULL; /* targets are standardised */
             l->kept[o] = (float)(real ? d->w_scale[o] / t->t_gain[o] : d->w_scale[o]);
-            for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->kept[o] * (float)d->W[o * l->in + k];
+            if (train_has_waves(l))
+                fill_wave(d, o, l);
+            else
+                for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->kept[o] * (float)d->W[o * l->in + k];
             if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
         }
-        if (!l->last) TRY(fill_hidden(n, t, i, m->threads, l));
+        if (!l->last && !train_has_waves(l)) TRY(fill_hidden(n, t, i, m->threads, l));
     }
-    return ANNULUS_OK;
+    const train_source source = {.data = t, .order = t->order};
+    return train_has_waves(&m->layer[0]) ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
 }

@@ -289,6 +289,9 @@ void train_wave_base(train_layer *l);
 /* center, gamma and beta of all layers of waves from one batch: phases of standard deviation 0.15 about 0. */
 annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
+/* center of all layers of waves from one batch of a model that counts from 0; beta takes it up. */
+annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
+    __attribute__((warn_unused_result));
 /* z of the layer -> u, v, y. */
 annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)
     __attribute__((warn_unused_result));
