@@ -172,6 +172,26 @@ ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const an
                                               double seconds, void (*report)(void *context, const annulus_epoch *epoch),
                                               void *context, const annulus_progress *progress,
                                               annulus_auto_report *found, annulus_model **out) ANNULUS_MUST_USE;
+
+/* What an inference may take. */
+typedef struct annulus_budget {
+    double seconds;         /* predicted for the compiled model, on train_options.threads of this host, at most */
+    unsigned rounding_bits; /* that it will be compiled with, 1..12; 0: chosen */
+} annulus_budget;
+typedef struct annulus_choice {
+    double log2_error;                               /* to compile with; of waves 0: nothing is to be said */
+    unsigned rounding_bits;                          /* to compile with; of waves 0 */
+    size_t hidden[ANNULUS_MAX_HIDDEN], hidden_count; /* neurons */
+    double seconds;                                  /* predicted, compiled so and by default otherwise */
+} annulus_choice;
+/* As annulus_train, with as many of the hidden neurons as the seconds allow, then with look-ups as precise as they
+ * allow; options->target_error is kept if it is given. options->from must be NULL. ANNULUS_ERR_INFEASIBLE: not even one
+ * neuron a layer fits; the message says what does. */
+ANNULUS_API annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
+                                                const annulus_budget *budget,
+                                                void (*report)(void *context, const annulus_epoch *epoch),
+                                                void *context, const annulus_progress *progress, annulus_choice *choice,
+                                                annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API size_t annulus_model_layers(const annulus_model *m);

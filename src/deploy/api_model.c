@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/host_costs.h"
 #include "nn/sums.h"
 #include "onnx/onnx_model.h"
 #include "train/prune.h"
+#include "train/train_budget.h"
 #include "train/train_text.h"
 
+#include <math.h>
 #include <string.h>
 
 _Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN, "public and internal limits agree");
@@ -153,8 +156,10 @@ static annulus_status wrap(annulus_status st, network *n, annulus_model **out)
     return ANNULUS_OK;
 }
 
+/* Within the budget, unless it is NULL. */
 static annulus_status train_model(const annulus_dataset *d, const annulus_train_options *options,
-                                  const train_options *t, reporting *r, const annulus_progress *progress, network **out)
+                                  const train_options *t, const train_budget *budget, reporting *r,
+                                  const annulus_progress *progress, train_choice *choice, network **out)
 {
     network *n = NULL;
     const size_t outputs = t->from != NULL       ? t->from->layers[t->from->layers_count - 1].out
@@ -163,7 +168,11 @@ static annulus_status train_model(const annulus_dataset *d, const annulus_train_
     if (options->class_names != NULL && options->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
                     outputs);
-    TRY(train_network(d->d, t, r->report == NULL ? NULL : report_epoch, r, progress, &n));
+    const train_report report = r->report == NULL ? NULL : report_epoch;
+    if (budget != NULL)
+        TRY(train_within(d->d, t, budget, report, r, progress, choice, &n));
+    else
+        TRY(train_network(d->d, t, report, r, progress, &n));
     annulus_status st = ANNULUS_OK;
     if (options->class_names != NULL) st = network_set_labels(n, options->class_names, options->class_names_count);
     if (st == ANNULUS_OK)
@@ -183,9 +192,34 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
     reporting r = {.report = report, .context = context};
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
     annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
-    if (st == ANNULUS_OK) st = train_model(d, options, &t, &r, progress, &n);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, NULL, &r, progress, NULL, &n);
     mem_free(functions);
     return wrap(st, n, out);
+}
+
+annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
+                                    const annulus_budget *budget,
+                                    void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                                    const annulus_progress *progress, annulus_choice *choice, annulus_model **out)
+{
+    train_options t;
+    train_choice c;
+    void *functions;
+    network *n = NULL;
+    reporting r = {.report = report, .context = context};
+    const train_budget b = {budget->seconds, options->threads, budget->rounding_bits};
+    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    host_costs_load();
+    annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, &b, &r, progress, &c, &n);
+    mem_free(functions);
+    TRY(wrap(st, n, out));
+    *choice = (annulus_choice){.log2_error = c.error > 0 ? log2(c.error) : 0,
+                               .rounding_bits = c.rounding_bits,
+                               .hidden_count = c.hidden_count,
+                               .seconds = c.seconds};
+    memcpy(choice->hidden, c.hidden, sizeof choice->hidden);
+    return ANNULUS_OK;
 }
 
 _Static_assert((int)ANNULUS_ADAM == TRAIN_ADAM && (int)ANNULUS_SGD == TRAIN_SGD &&

@@ -152,18 +152,18 @@ static annulus_status predict(const pruning *p, const network *n, double *second
     return ANNULUS_OK;
 }
 
-/* What is left with `keep` neurons, and its seconds. */
+/* What is left with `keep` neurons, and its seconds; *out NULL and no seconds where that is too little to compile:
+ * every answer the same. */
 static annulus_status try_size(const pruning *p, size_t keep, size_t step, network **out, double *seconds)
 {
     network *n = NULL;
     TRY(progress_report(p->progress, "trying sizes", step, 12));
     TRY(remove_least(p, p->neurons - keep, 0, NULL, &n));
     const annulus_status st = predict(p, n, seconds);
-    if (st == ANNULUS_OK)
-        *out = n;
-    else
-        network_destroy(n);
-    return st;
+    *out = st == ANNULUS_OK ? n : NULL;
+    if (st != ANNULUS_OK) network_destroy(n);
+    if (st == ANNULUS_ERR_INPUT) *seconds = 0;
+    return st == ANNULUS_ERR_INPUT ? ANNULUS_OK : st;
 }
 
 /* The most neurons that may stay, by bisection: more of them take longer. */
@@ -171,7 +171,8 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
 {
     size_t few = p->hidden, many = p->neurons + 1, step = 0; /* few is fast enough, many is not */
     network *best = NULL, *n = NULL;
-    double seconds;
+    double seconds, slow;
+    TRY(predict(p, p->n, &slow));
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
         network_destroy(best);
@@ -186,7 +187,7 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
             return st;
         }
         if (seconds > p->o->seconds) {
-            many = keep;
+            many = keep, slow = seconds;
             network_destroy(n);
             continue;
         }
@@ -195,7 +196,9 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
         best = n;
     }
     *out = best;
-    return ANNULUS_OK;
+    if (best != NULL) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INFEASIBLE, "%zu neurons give one answer always, %zu take %.3g s: allow more than %.3g",
+                few, many > p->neurons ? p->neurons : many, slow, p->o->seconds);
 }
 
 static annulus_status choose(const pruning *p, network **out)

@@ -42,7 +42,8 @@ typedef struct prune_report {
  * and over all layers (worth of a look-up, over the root of the sum of squares of the layer's) for look_ups and
  * seconds, are masked at the mean of their value, and removed by network_shrink. report (may be NULL) is filled when
  * the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would vanish; data and network do not belong together.
- * ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds. */
+ * ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or that only networks of one constant answer keep.
+ */
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
     __attribute__((warn_unused_result));
