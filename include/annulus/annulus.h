@@ -347,8 +347,8 @@ typedef enum annulus_prune_by {
 } annulus_prune_by;
 /* One of percent, look_ups and seconds is given. */
 typedef struct annulus_prune_options {
-    double percent;  /* of every hidden layer's neurons to remove, [0,100); negative: not given */
-    size_t look_ups; /* hidden neurons that are left at most, of waves rotations; 0: not given */
+    double percent;  /* of every hidden layer's neurons or channels to remove, [0,100); negative: not given */
+    size_t look_ups; /* that are left at most in hidden layers, of waves rotations; 0: not given */
     double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
     const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
     annulus_prune_by by;
@@ -357,17 +357,17 @@ typedef struct annulus_prune_options {
 ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
 
 typedef struct annulus_prune_report {
-    size_t look_ups_before, look_ups; /* hidden neurons */
-    size_t idle;                      /* neurons of the model that gave the same value always, or that nothing read */
+    size_t look_ups_before, look_ups; /* of hidden layers */
+    size_t idle;                      /* neurons and channels that gave the same value always, or that nothing read */
     double before, removed, after;    /* accuracy or R^2 on the validation set, NaN without one: of the model, of what
                                          was left of it, and after fine-tuning */
     double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
 } annulus_prune_report;
 
-/* A model with fewer hidden neurons. Those removed are replaced by the mean of their value, which goes into the biases
- * behind them, without any other change of the model's integers; fine-tuning follows. epoch and pruned may be NULL.
- * ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model. ANNULUS_ERR_INFEASIBLE: seconds are
- * out of reach. */
+/* A model with fewer hidden neurons, and channels of convolutions. Those removed are replaced by the mean of their
+ * value, which goes into the biases behind them, without any other change of the model's integers; fine-tuning follows.
+ * epoch and pruned may be NULL. ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model.
+ * ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
 ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
                                          const annulus_prune_options *options,
                                          void (*epoch)(void *context, const annulus_epoch *epoch), void *context,

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
+#include "nn/plain.h"
 #include "nn/sums.h"
 #include "onnx/onnx_model.h"
 #include "train/prune.h"
@@ -156,6 +157,15 @@ static annulus_status wrap(annulus_status st, network *n, annulus_model **out)
     return ANNULUS_OK;
 }
 
+/* The network of m, convolutions and dense layers of these images known as such; m may be NULL. */
+static annulus_status plain_network(const annulus_model *m, const annulus_dataset *d, network **out)
+{
+    *out = NULL;
+    if (m == NULL) return ANNULUS_OK;
+    const size_t size[3] = {d->d->channels, d->d->height, d->d->width};
+    return network_plain(m->n, size, out);
+}
+
 /* Within the budget, unless it is NULL. */
 static annulus_status train_model(const annulus_dataset *d, const annulus_train_options *options,
                                   const train_options *t, const train_budget *budget, reporting *r,
@@ -188,11 +198,13 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
 {
     train_options t;
     void *functions;
-    network *n = NULL;
+    network *n = NULL, *from;
     reporting r = {.report = report, .context = context};
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
+    annulus_status st = plain_network(options->from, d, &from);
+    if (st == ANNULUS_OK) st = options_convert(options, from, functions, &t);
     if (st == ANNULUS_OK) st = train_model(d, options, &t, NULL, &r, progress, NULL, &n);
+    network_destroy(from);
     mem_free(functions);
     return wrap(st, n, out);
 }
@@ -248,13 +260,14 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     lower_options lower;
     annulus_compile_options compile;
     void *memory = NULL, *functions;
-    network *n = NULL;
+    network *n = NULL, *plain = NULL;
     reporting r = {.report = epoch, .context = context};
     prune_options_init(&p);
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(&options->train, m->n, functions, &p.train);
+    annulus_status st = plain_network(m, d, &plain);
+    if (st == ANNULUS_OK) st = options_convert(&options->train, plain, functions, &p.train);
     p.share = options->percent < 0 ? -1 : options->percent / 100;
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
@@ -265,8 +278,9 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     if (st == ANNULUS_OK && p.seconds > 0)
         st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
     if (st == ANNULUS_OK)
-        st = prune_network(m->n, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
+        st = prune_network(plain, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
     mem_free(memory), mem_free(functions);
+    network_destroy(plain);
     TRY(wrap(st, n, out));
     if (pruned != NULL)
         *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,

@@ -185,6 +185,9 @@ size_t train_conv_number(const train_layer *l, size_t i);
 annulus_status train_conv_fold(const train_layer *l, const train_layer *before, dense_layer *d)
     __attribute__((warn_unused_result));
 
+/* Number among the taps of layer i of a network of weight k of a row. */
+size_t train_conv_tap(const train_model *m, size_t i, size_t k);
+
 /* Options with the shape of o->from, which fits the data; *out = *o without it. */
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
     __attribute__((warn_unused_result));
