@@ -12,6 +12,14 @@ static network *trained(const dataset *d, const train_options *o)
     return n;
 }
 
+/* Two layers of waves, several values of a look-up. */
+static train_options small_waves(activation act)
+{
+    train_options o = small();
+    o.act = act, o.offsets = 3, o.weight_bits = 6, o.activation_bits = 8, o.phase_noise = 0.01;
+    return o;
+}
+
 static double share_right(const network *n, const dataset *d)
 {
     size_t right = 0;
@@ -27,11 +35,12 @@ static double share_right(const network *n, const dataset *d)
 static void from_is_the_network(void **state)
 {
     (void)state;
-    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_IDENTITY};
-    for (size_t a = 0; a < 4; a++)
+    static const activation acts[] = {ACTIVATION_RELU,     ACTIVATION_SIGMOID,   ACTIVATION_TANH,
+                                      ACTIVATION_IDENTITY, ACTIVATION_TRAPEZOID, ACTIVATION_SINE};
+    for (size_t a = 0; a < 6; a++)
         for (int regression = 0; regression < 2; regression++) {
             dataset *d = regression ? plane(3, 400) : rings(3, 400);
-            train_options o = small(), own;
+            train_options o = a < 4 ? small() : small_waves(acts[a]), own;
             network *back = NULL;
             train_data t;
             train_model m;
@@ -47,6 +56,8 @@ static void from_is_the_network(void **state)
                 const dense_layer *x = &n->layers[l], *y = &back->layers[l];
                 assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
                 assert_int_equal(x->act, y->act);
+                assert_int_equal(x->offsets, y->offsets);
+                assert_true(fabs(x->rise - y->rise) < 1e-6 && fabs(x->noise - y->noise) < 1e-6 + (l == 2) * x->noise);
                 assert_int_equal(x->out_q.bits, y->out_q.bits);
                 assert_true(fabs(x->out_q.scale - y->out_q.scale) <= 1e-5 * x->out_q.scale);
                 for (size_t i = 0; i < x->out; i++) {
@@ -77,6 +88,29 @@ static void goes_on(void **state)
     assert_int_equal(better->layers[0].weight_bits, 4);
     assert_string_equal(better->labels[1], n->labels[1]);
     network_destroy(better), network_destroy(n);
+    drop(d);
+}
+
+/* Of waves: with a rate that changes nothing the network stays, and training on makes it better. */
+static void waves_go_on(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 1500);
+    train_options o = small_waves(ACTIVATION_TRIANGLE);
+    double first = 0, second = 0;
+    network *n = NULL, *same = NULL, *better = NULL;
+    o.epochs = 1, o.learning_rate = 0.002;
+    assert_ok(train_network(d, &o, last_validation, &first, NULL, &n));
+    o.from = n, o.learning_rate = 1e-8, o.act = ACTIVATION_RELU, o.offsets = 1; /* the last two not looked at */
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &same));
+    for (size_t l = 0; l < 3; l++)
+        assert_memory_equal(same->layers[l].W, n->layers[l].W, n->layers[l].in * n->layers[l].out * sizeof(int32_t));
+    o.epochs = 10, o.learning_rate = 0.01;
+    assert_ok(train_network(d, &o, last_validation, &second, NULL, &better));
+    assert_true(second > 0.97 && second > first);
+    assert_int_equal(better->layers[1].act, ACTIVATION_TRIANGLE);
+    assert_int_equal(better->layers[1].offsets, 3);
+    network_destroy(better), network_destroy(same), network_destroy(n);
     drop(d);
 }
 
@@ -177,6 +211,87 @@ static void worth_by_definition(void **state)
     drop(d);
 }
 
+/* As above for waves, whose values of one neuron go together: what they add to a score varies as their sum does. */
+static void worth_of_waves(void **state)
+{
+    (void)state;
+    dataset *d = rings(15, 900);
+    train_options o = small_waves(ACTIVATION_SINE), own;
+    train_data t;
+    o.hidden_count = 1, o.validation = 0, o.epochs = 5;
+    network *n = trained(d, &o);
+    const dense_layer *l = &n->layers[0], *last = &n->layers[1];
+    static double y[900][48];
+    double worth[16], mean[48], expected[16] = {0}, taylor[16] = {0}, average[48] = {0};
+    for (size_t i = 0; i < 900; i++)
+        for (size_t k = 0; k < 16; k++) {
+            double u = l->bias[k];
+            for (size_t f = 0; f < 3; f++)
+                u += l->w_scale[k] * l->W[3 * k + f] * n->input.scale *
+                     quantizer_integer(&n->input, ((double)d->x[3 * i + f] - n->shift[f]) * n->gain[f]);
+            for (size_t j = 0; j < 3; j++) {
+                const double v = activation_apply(l->act, 0, u + (double)j / 6);
+                y[i][3 * k + j] = l->out_q.scale * quantizer_integer(&l->out_q, v);
+                average[3 * k + j] += y[i][3 * k + j] / 900;
+            }
+        }
+    for (size_t i = 0; i < 900; i++) {
+        double score[2];
+        assert_ok(network_apply(n, d->x + 3 * i, score));
+        const double off = 1 / (1 + exp(score[0] - score[1])) - d->label[i];
+        for (size_t k = 0; k < 16; k++) {
+            double change = 0;
+            for (size_t c = 0; c < 2; c++) {
+                double moved = 0;
+                for (size_t j = 0; j < 3; j++)
+                    moved += last->w_scale[c] * last->W[48 * c + 3 * k + j] * (y[i][3 * k + j] - average[3 * k + j]);
+                expected[k] += moved * moved / 900;
+                change += (c == 1 ? off : -off) * moved;
+            }
+            taylor[k] += change * change / 900;
+        }
+    }
+    o.from = n;
+    assert_ok(train_from_options(d, &o, &own));
+    assert_ok(train_data_create(d, &own, 5, &t));
+    for (int by = PRUNE_BY_ACTIVATION; by <= PRUNE_BY_TAYLOR; by++) {
+        prune_worth w = {worth, mean};
+        assert_ok(prune_worth_find(n, &t, &own, (prune_by)by, 5, &w));
+        for (size_t k = 0; k < 16; k++) {
+            const double e = by == PRUNE_BY_ACTIVATION ? expected[k] : taylor[k];
+            assert_true(fabs(worth[k] - e) < 0.01 * e + 1e-9); /* a value may round to the other side */
+        }
+        for (size_t k = 0; k < 48; k++) assert_true(fabs(mean[k] - average[k]) < 0.01);
+    }
+    train_data_destroy(&t);
+    network_destroy(n);
+    drop(d);
+}
+
+/* Removed without fine-tuning, with it, and again. */
+static void waves_pruned(void **state)
+{
+    (void)state;
+    dataset *d = rings(16, 1500);
+    train_options o = small_waves(ACTIVATION_TRAPEZOID);
+    network *n = trained(d, &o), *bare = NULL, *tuned = NULL, *twice = NULL;
+    prune_options p;
+    prune_report r;
+    prune_options_init(&p);
+    p.train = o, p.train.epochs = 0, p.share = 0.25;
+    assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &bare));
+    assert_true(r.look_ups_before == 24 && r.look_ups == 18 && r.before > 0.97 && r.removed > 0.8);
+    assert_true(bare->layers[0].out == 12 && bare->layers[1].in == 36 && bare->layers[2].in == 18);
+    p.train.epochs = 6, p.share = 0.5;
+    assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &tuned));
+    assert_true(r.look_ups == 12 && r.after > 0.95 && share_right(tuned, d) > 0.95);
+    p.share = -1, p.look_ups = 8, p.by = PRUNE_BY_TAYLOR;
+    assert_ok(prune_network(tuned, d, &p, NULL, NULL, NULL, &r, &twice));
+    assert_true(r.look_ups_before == 12 && r.look_ups == 8 && r.after > 0.9);
+    network_destroy(n), network_destroy(bare), network_destroy(tuned), network_destroy(twice);
+    drop(d);
+}
+
 static void budgets(void **state)
 {
     (void)state;
@@ -244,6 +359,16 @@ static void refusals(void **state)
     n->layers[0].W[0] = -8;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "weight -8 of 4 bits");
     network_destroy(n);
+    o = small_waves(ACTIVATION_SINE), o.epochs = 1;
+    n = trained(d, &o);
+    n->layers[1].act = ACTIVATION_TANH, n->layers[1].offsets = 1;
+    n->layers[2].in = 8;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "all waves or none");
+    n->layers[1].act = ACTIVATION_SINE, n->layers[1].offsets = 3;
+    n->layers[2].in = 24;
+    n->layers[0].out_q.scale *= 1.1;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "largest integer of the quantizer");
+    network_destroy(n);
     o.hidden_count = 0, o.epochs = 1;
     n = trained(d, &o);
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "no hidden layer");
@@ -254,8 +379,14 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(from_is_the_network), cmocka_unit_test(goes_on), cmocka_unit_test(worth_nothing),
-        cmocka_unit_test(worth_by_definition), cmocka_unit_test(budgets), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network),
+                                       cmocka_unit_test(goes_on),
+                                       cmocka_unit_test(waves_go_on),
+                                       cmocka_unit_test(worth_nothing),
+                                       cmocka_unit_test(worth_by_definition),
+                                       cmocka_unit_test(worth_of_waves),
+                                       cmocka_unit_test(waves_pruned),
+                                       cmocka_unit_test(budgets),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

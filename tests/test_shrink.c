@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_fixture.h"
+#include "random_networks.h"
 
 #include "circuit/exec.h"
 #include "nn/shrink.h"
@@ -59,8 +59,8 @@ static size_t mask_some(uint64_t *seed, network *n)
         for (size_t o = 1; o < n->layers[i].out; o++) {
             if (o > 1 && test_random(seed) % 2 == 0) continue;
             double value[16];
-            for (size_t j = 0; j < 16; j++) value[j] = 2 * test_unit(seed) - 0.5;
-            network_mask(n, i, o, value);
+            for (size_t j = 0; j < 16; j++) value[j] = (double)(test_random(seed) % 16) / 8 - 0.5; /* few bits */
+            assert_ok(network_mask(n, i, o, value));
             masked++;
         }
     return masked;
@@ -127,7 +127,7 @@ static void test_borders(void **state)
         }
         const float scale = (float)(0.5 + test_unit(&seed));
         const double value = 5 + (double)(test_random(&seed) % 200), at = (double)(test_random(&seed) % 200);
-        network_mask(n, 0, 1, &value);
+        assert_ok(network_mask(n, 0, 1, &value));
         dense_layer *middle = &n->layers[1];
         middle->w_scale[0] = (double)scale;
         /* the sum at + value lies on a border up to single precision */
@@ -210,7 +210,7 @@ static void test_constants(void **state)
     assert_true(removed >= 3 && small->layers[0].out <= width - 3);
     assert_same_scores(n, small, x, SAMPLES);
     network_destroy(small);
-    for (size_t o = 0; o < width; o++) network_mask(n, 0, o, (double[]){0.5});
+    for (size_t o = 0; o < width; o++) assert_ok(network_mask(n, 0, o, (double[]){0.5}));
     assert_ok(network_shrink(n, &small, &removed)); /* one stays though all are constant */
     assert_int_equal(small->layers[0].out, 1);
     assert_same_scores(n, small, x, SAMPLES);
@@ -218,9 +218,106 @@ static void test_constants(void **state)
     free(x);
 }
 
+/* Channels of a hidden layer that some output takes. */
+static size_t channels_of(const dense_layer *l)
+{
+    return dense_layer_neurons(l);
+}
+
+/* Convolutions, sums, residual additions and concatenations: the masked network and the one without its masked channels
+ * agree bit for bit, and so do those that go because nobody takes them any more. */
+static void test_graphs(void **state)
+{
+    (void)state;
+    uint64_t seed = 41;
+    size_t changed = 0;
+    for (size_t round = 0; round < 300; round++) {
+        network *n = random_graph(&seed), *small = NULL, *again = NULL, *copy = NULL;
+        float *x = random_inputs(&seed, SAMPLES, n->inputs);
+        size_t removed, more, masked = 0, left = 0, all = 0;
+        assert_ok(network_copy(n, &copy));
+        for (size_t i = 0; i + 1 < n->layers_count; i++) {
+            const size_t channels = channels_of(&n->layers[i]);
+            all += channels;
+            for (size_t c = 1; c < channels; c++) {
+                const double value = (double)(test_random(&seed) % 5) / 4;
+                if (test_random(&seed) % 2 == 0) continue;
+                assert_ok(network_mask(n, i, c, &value));
+                masked++;
+            }
+        }
+        assert_ok(network_shrink(n, &small, &removed));
+        assert_true(removed >= masked);
+        assert_ok(network_check(small));
+        for (size_t i = 0; i + 1 < n->layers_count; i++) left += channels_of(&small->layers[i]);
+        assert_int_equal(left, all - removed);
+        for (size_t k = 0; k < SAMPLES; k++) {
+            double before[3], a[3], b[3];
+            assert_ok(network_apply(copy, x + k * n->inputs, before));
+            assert_ok(network_apply(n, x + k * n->inputs, a));
+            assert_ok(network_apply(small, x + k * n->inputs, b));
+            for (size_t o = 0; o < 3; o++) assert_true(a[o] == b[o]);
+            changed += memcmp(before, a, sizeof a) != 0;
+        }
+        assert_ok(network_shrink(small, &again, &more)); /* nothing is left to remove */
+        assert_int_equal(more, 0);
+        network_destroy(n), network_destroy(small), network_destroy(again), network_destroy(copy);
+        free(x);
+    }
+    assert_true(changed > 1000); /* masks do something */
+}
+
+/* A channel whose value is always v, in front of a convolution without padding: the masked network is the same one. */
+static void test_constant_channel(void **state)
+{
+    (void)state;
+    uint64_t seed = 43;
+    const gather_windows
+        first = {.channels = 1, .size = {5, 5}, .kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}},
+        second = {.channels = 2, .size = {3, 3}, .kernel = {2, 2}, .stride = {1, 1}, .dilation = {1, 1}};
+    int32_t W[2][18] = {{0}}, dense[8];
+    circuit_linear l = {0};
+    network *n = NULL, *small = NULL;
+    for (size_t i = 0; i < 9; i++) W[0][i] = (int32_t)(test_random(&seed) % 7) - 3; /* the other channel's are 0 */
+    for (size_t i = 0; i < 8; i++) W[1][i] = (int32_t)(test_random(&seed) % 7) - 3, dense[i] = (int32_t)i - 3;
+    assert_ok(network_create(25, 3, &n));
+    n->input = (quantizer){.scale = 0.5, .bits = 2};
+    assert_ok(gather_convolution(&first, W[0], 2, 1, &l));
+    assert_ok(gathered_layer_create(25, 18, &l, &n->layers[0]));
+    assert_ok(gather_convolution(&second, W[1], 1, 1, &l));
+    assert_ok(gathered_layer_create(18, 4, &l, &n->layers[1]));
+    assert_ok(dense_layer_create(4, 2, &n->layers[2]));
+    memcpy(n->layers[2].W, dense, sizeof dense);
+    n->layers[0].windows = first, n->layers[1].windows = second, n->layers[2].weight_bits = 4;
+    for (size_t i = 0; i < 3; i++)
+        for (size_t o = 0; o < n->layers[i].out; o++) {
+            dense_layer *d = &n->layers[i];
+            d->w_scale[o] = 0.25;
+            if (i == 0) d->channel[o] = o >= 9;
+            if (i == 0) d->bias[o] = o < 9 ? 0.5 : 1.25;
+            if (i < 2) d->act = ACTIVATION_RELU, d->out_q = (quantizer){.scale = 0.25, .bits = 4};
+        }
+    assert_ok(network_set_labels(n, NULL, 2));
+    assert_ok(network_check(n));
+    float *x = random_inputs(&seed, SAMPLES, 25);
+    double before[SAMPLES][2], y[2];
+    for (size_t k = 0; k < SAMPLES; k++) assert_ok(network_apply(n, x + 25 * k, before[k]));
+    assert_ok(network_mask(n, 0, 1, (double[]){1.25}));
+    assert_ok(network_shrink(n, &small, NULL));
+    assert_true(small->layers[0].out == 9 && small->layers[1].in == 9 && small->layers[1].windows.channels == 1);
+    assert_int_equal(small->layers[1].linear.blocks[0].taps, 4);
+    for (size_t k = 0; k < SAMPLES; k++) {
+        assert_ok(network_apply(small, x + 25 * k, y));
+        assert_memory_equal(y, before[k], sizeof y);
+    }
+    network_destroy(n), network_destroy(small);
+    free(x);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_borders),
-                                       cmocka_unit_test(test_circuits), cmocka_unit_test(test_constants)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),    cmocka_unit_test(test_borders),
+                                       cmocka_unit_test(test_circuits), cmocka_unit_test(test_constants),
+                                       cmocka_unit_test(test_graphs),   cmocka_unit_test(test_constant_channel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

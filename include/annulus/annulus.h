@@ -100,7 +100,7 @@ typedef struct annulus_train_options {
     size_t batch;
     double learning_rate, validation;
     double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, waves
-                           1/32 */
+                           1/32, or what the first layer of `from` bears */
     double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
@@ -172,6 +172,26 @@ ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const an
                                               double seconds, void (*report)(void *context, const annulus_epoch *epoch),
                                               void *context, const annulus_progress *progress,
                                               annulus_auto_report *found, annulus_model **out) ANNULUS_MUST_USE;
+
+/* What an inference may take. */
+typedef struct annulus_budget {
+    double seconds;         /* predicted for the compiled model, on train_options.threads of this host, at most */
+    unsigned rounding_bits; /* that it will be compiled with, 1..12; 0: chosen */
+} annulus_budget;
+typedef struct annulus_choice {
+    double log2_error;                               /* to compile with; of waves 0: nothing is to be said */
+    unsigned rounding_bits;                          /* to compile with; of waves 0 */
+    size_t hidden[ANNULUS_MAX_HIDDEN], hidden_count; /* neurons */
+    double seconds;                                  /* predicted, compiled so and by default otherwise */
+} annulus_choice;
+/* As annulus_train, with as many of the hidden neurons as the seconds allow, then with look-ups as precise as they
+ * allow; options->target_error is kept if it is given. options->from must be NULL. ANNULUS_ERR_INFEASIBLE: not even one
+ * neuron a layer fits; the message says what does. */
+ANNULUS_API annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
+                                                const annulus_budget *budget,
+                                                void (*report)(void *context, const annulus_epoch *epoch),
+                                                void *context, const annulus_progress *progress, annulus_choice *choice,
+                                                annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API size_t annulus_model_layers(const annulus_model *m);
@@ -342,8 +362,8 @@ typedef enum annulus_prune_by {
 } annulus_prune_by;
 /* One of percent, look_ups and seconds is given. */
 typedef struct annulus_prune_options {
-    double percent;  /* of every hidden layer's neurons to remove, [0,100); negative: not given */
-    size_t look_ups; /* hidden neurons that are left at most; 0: not given */
+    double percent;  /* of every hidden layer's neurons or channels to remove, [0,100); negative: not given */
+    size_t look_ups; /* that are left at most in hidden layers, of waves rotations; 0: not given */
     double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
     const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
     annulus_prune_by by;
@@ -352,17 +372,17 @@ typedef struct annulus_prune_options {
 ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
 
 typedef struct annulus_prune_report {
-    size_t look_ups_before, look_ups; /* hidden neurons */
-    size_t idle;                      /* neurons of the model that gave the same value always, or that nothing read */
+    size_t look_ups_before, look_ups; /* of hidden layers */
+    size_t idle;                      /* neurons and channels that gave the same value always, or that nothing read */
     double before, removed, after;    /* accuracy or R^2 on the validation set, NaN without one: of the model, of what
                                          was left of it, and after fine-tuning */
     double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
 } annulus_prune_report;
 
-/* A model with fewer hidden neurons. Those removed are replaced by the mean of their value, which goes into the biases
- * behind them, without any other change of the model's integers; fine-tuning follows. epoch and pruned may be NULL.
- * ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model. ANNULUS_ERR_INFEASIBLE: seconds are
- * out of reach. */
+/* A model with fewer hidden neurons, and channels of convolutions. Those removed are replaced by the mean of their
+ * value, which goes into the biases behind them, without any other change of the model's integers; fine-tuning follows.
+ * epoch and pruned may be NULL. ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model.
+ * ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
 ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
                                          const annulus_prune_options *options,
                                          void (*epoch)(void *context, const annulus_epoch *epoch), void *context,

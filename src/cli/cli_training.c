@@ -62,7 +62,9 @@ static const struct argp_option entries[] = {
     {"target-p-error", TARGET_KEY, "P", 0,
      "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
-     "with --target-p-error, and with --seconds of prune: as it will be given to compile, 1 to 12 (default 5)", 0},
+     "with --target-p-error, --target-seconds, and --seconds of prune: as it will be given to compile, 1 to 12 "
+     "(default 5)",
+     0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
     {"accumulator-bits", BITS_KEY, "B", 0,

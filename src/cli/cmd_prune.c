@@ -23,8 +23,9 @@ static const char *const ways[] = {"norm", "activation", "taylor"};
 
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
-    {"neurons", NEURONS_KEY, "P%", 0, "remove this part of every hidden layer, 0 to less than 100 %", 0},
-    {"look-ups", LOOK_UPS_KEY, "N", 0, "leave at most this many hidden neurons", 0},
+    {"neurons", NEURONS_KEY, "P%", 0,
+     "remove this part of every hidden layer, of convolutions the channels, 0 to less than 100 %", 0},
+    {"look-ups", LOOK_UPS_KEY, "N", 0, "leave at most this many look-ups in hidden layers", 0},
     {"seconds", SECONDS_KEY, "S", 0,
      "leave as many as this predicted time of an inference allows, on --threads of this host", 0},
     {"by", BY_KEY, "WHAT", 0,
@@ -162,7 +163,7 @@ int cmd_prune(int argc, char **argv)
     const struct argp_child children[] = {
         {&training_argp, 0, NULL, 0}, {&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {
-        entries,  parse, "MODEL.onnx", "Removes hidden neurons and fine-tunes what is left on the data.",
+        entries,  parse, "MODEL.onnx", "Removes hidden neurons and channels, and fine-tunes what is left on the data.",
         children, NULL,  NULL};
     prune_command c = {.data = {.required = 1}, .training = {.o = &c.o.train}};
     annulus_prune_report r;

@@ -20,7 +20,8 @@ enum {
     NETWORK_KEY,
     AUTO_SECONDS_KEY,
     FROM_KEY,
-    NAMES_KEY
+    NAMES_KEY,
+    SECONDS_KEY
 };
 
 #define NAMES_MAX 1000
@@ -38,6 +39,8 @@ typedef struct train_command {
     double auto_seconds;
     annulus_auto_report found;
     size_t weight_bits_count, activation_bits_count, activations; /* that were given */
+    annulus_budget budget;                                        /* seconds 0: none */
+    annulus_choice choice;
 } train_command;
 
 static const struct argp_option entries[] = {
@@ -72,6 +75,10 @@ static const struct argp_option entries[] = {
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
     {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/training.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
+    {"target-seconds", SECONDS_KEY, "S", 0,
+     "of the hidden neurons, as many as this predicted time of an inference allows on --threads of this host; chooses "
+     "the p-error and rounding bits to compile with, unless they are given",
+     0},
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
 
@@ -206,6 +213,9 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
     case AUTO_SECONDS_KEY:
         c->auto_seconds = parse_real(state, "--auto-seconds", arg, 1e-6, 1e6);
         break;
+    case SECONDS_KEY:
+        c->budget.seconds = parse_real(state, "--target-seconds", arg, 1e-6, 1e9);
+        break;
     case VALUE_NOISE_KEY:
         c->o.value_noise = parse_real(state, "--value-noise", arg, 0, 1);
         break;
@@ -229,8 +239,12 @@ static void check_options(const train_command *c, struct argp_state *state)
     if (c->activations > 1 && c->activations != hidden)
         argp_error(state, "--activation: %zu names for %zu hidden layers; give one for all, or one for each",
                    c->activations, hidden);
-    if (c->training.rounds && c->o.target_error == 0 && !c->automatic)
-        argp_error(state, "--rounding-bits goes with --target-p-error");
+    if (c->training.rounds && c->o.target_error == 0 && !(c->budget.seconds > 0) && !c->automatic)
+        argp_error(state, "--rounding-bits goes with --target-p-error or --target-seconds");
+    if (c->automatic && c->budget.seconds > 0)
+        argp_error(state, "--target-seconds goes with an activation; with --activation auto give --auto-seconds");
+    if (c->from != NULL && c->budget.seconds > 0)
+        argp_error(state, "--target-seconds chooses the layers: for a network that there is use prune --seconds");
     if (c->o.conv_count > 0 && c->o.offsets > 1)
         argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
     if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
@@ -314,9 +328,13 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
     progress_line *line = training_begin(&c->training, &c->work);
     c->o.from = from;
     annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
+    if (c->training.rounds) c->budget.rounding_bits = c->o.rounding_bits;
     if (st == ANNULUS_OK && c->automatic)
         st = annulus_train_auto(d, &c->o, c->auto_seconds, training_report, &c->training, &line->progress, &c->found,
                                 out);
+    else if (st == ANNULUS_OK && c->budget.seconds > 0)
+        st =
+            annulus_train_within(d, &c->o, &c->budget, training_report, &c->training, &line->progress, &c->choice, out);
     else if (st == ANNULUS_OK)
         st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
     annulus_dataset_destroy(d);
@@ -360,6 +378,27 @@ static void print_candidate(const train_command *c, const char *kind, const annu
     fprintf(stderr, " after short training%s\n", chosen ? ": taken" : "");
 }
 
+/* What was chosen for --target-seconds. */
+static void talk(const train_command *c)
+{
+    const annulus_choice *k = &c->choice;
+    fprintf(stderr, k->hidden_count == 0 ? "no hidden neurons" : "hidden neurons ");
+    for (size_t i = 0; i < k->hidden_count; i++) fprintf(stderr, i == 0 ? "%zu" : ",%zu", k->hidden[i]);
+    fprintf(stderr, ": predicted %.3g s an inference, %.3g asked for\n", k->seconds, c->budget.seconds);
+    if (k->rounding_bits > 0)
+        fprintf(stderr, "compile with --p-error %.3g --rounding-bits %u\n", exp2(k->log2_error), k->rounding_bits);
+}
+
+static void choice_json(const train_command *c, json_t *o)
+{
+    const annulus_choice *k = &c->choice;
+    (void)json_object_set_new(o, "seconds_predicted", json_real(k->seconds));
+    (void)json_object_set_new(o, "hidden", widths_json(k->hidden, k->hidden_count));
+    if (k->rounding_bits == 0) return;
+    (void)json_object_set_new(o, "p_error", json_real(exp2(k->log2_error)));
+    (void)json_object_set_new(o, "rounding_bits", json_integer(k->rounding_bits));
+}
+
 static void print_json(const train_command *c, const annulus_model *m)
 {
     const annulus_epoch *e = &c->training.last;
@@ -368,6 +407,7 @@ static void print_json(const train_command *c, const annulus_model *m)
     (void)json_object_set_new(o, "epochs", json_integer(e->epoch));
     (void)json_object_set_new(o, "loss", json_real(e->loss));
     if (!isnan(e->validation)) (void)json_object_set_new(o, "validation", json_real(e->validation));
+    if (c->budget.seconds > 0) choice_json(c, o);
     (void)json_object_set_new(o, "layers", sums_json(m));
     if (c->automatic) {
         json_t *kinds = json_object();
@@ -404,6 +444,7 @@ int cmd_train(int argc, char **argv)
     }
     if (st == ANNULUS_OK && !c.work.quiet) {
         print_sums(m);
+        if (c.budget.seconds > 0) talk(&c);
         fprintf(stderr, "wrote %s\n", c.output);
     }
     if (st == ANNULUS_OK && c.json) print_json(&c, m);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/host_costs.h"
+#include "nn/plain.h"
 #include "nn/sums.h"
 #include "onnx/onnx_model.h"
 #include "train/prune.h"
+#include "train/train_budget.h"
 #include "train/train_text.h"
 
+#include <math.h>
 #include <string.h>
 
 _Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN, "public and internal limits agree");
@@ -69,7 +73,9 @@ static annulus_status shape_convert(const annulus_train_options *o, train_functi
     return ANNULUS_OK;
 }
 
-static annulus_status options_convert(const annulus_train_options *o, train_functions *f, train_options *t)
+/* from: that training goes on from, NULL for a new network. */
+static annulus_status options_convert(const annulus_train_options *o, const network *from, train_functions *f,
+                                      train_options *t)
 {
     train_options_init(t);
     if (o->hidden_count > TRAIN_MAX_HIDDEN)
@@ -88,11 +94,13 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     TRY(shape_convert(o, f, t));
     t->clip_percentile = o->clip_percentile;
     t->power_of_two = o->power_of_two;
+    const int wave = activation_is_wave(from != NULL ? from->layers[0].act : t->act);
+    const double wave_noise = from != NULL && from->layers[0].noise > 0 ? from->layers[0].noise : WAVE_NOISE;
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : activation_is_wave(t->act) ? WAVE_NOISE : CLASSIC_NOISE;
+    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : wave ? wave_noise : CLASSIC_NOISE;
     t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->flip = o->flip;
@@ -114,7 +122,7 @@ static annulus_status options_convert(const annulus_train_options *o, train_func
     t->sparsity = o->sparsity;
     t->seed = o->seed;
     t->threads = o->threads;
-    t->from = o->from != NULL ? o->from->n : NULL;
+    t->from = from;
     return ANNULUS_OK;
 }
 
@@ -149,8 +157,19 @@ static annulus_status wrap(annulus_status st, network *n, annulus_model **out)
     return ANNULUS_OK;
 }
 
+/* The network of m, convolutions and dense layers of these images known as such; m may be NULL. */
+static annulus_status plain_network(const annulus_model *m, const annulus_dataset *d, network **out)
+{
+    *out = NULL;
+    if (m == NULL) return ANNULUS_OK;
+    const size_t size[3] = {d->d->channels, d->d->height, d->d->width};
+    return network_plain(m->n, size, out);
+}
+
+/* Within the budget, unless it is NULL. */
 static annulus_status train_model(const annulus_dataset *d, const annulus_train_options *options,
-                                  const train_options *t, reporting *r, const annulus_progress *progress, network **out)
+                                  const train_options *t, const train_budget *budget, reporting *r,
+                                  const annulus_progress *progress, train_choice *choice, network **out)
 {
     network *n = NULL;
     const size_t outputs = t->from != NULL       ? t->from->layers[t->from->layers_count - 1].out
@@ -159,7 +178,11 @@ static annulus_status train_model(const annulus_dataset *d, const annulus_train_
     if (options->class_names != NULL && options->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
                     outputs);
-    TRY(train_network(d->d, t, r->report == NULL ? NULL : report_epoch, r, progress, &n));
+    const train_report report = r->report == NULL ? NULL : report_epoch;
+    if (budget != NULL)
+        TRY(train_within(d->d, t, budget, report, r, progress, choice, &n));
+    else
+        TRY(train_network(d->d, t, report, r, progress, &n));
     annulus_status st = ANNULUS_OK;
     if (options->class_names != NULL) st = network_set_labels(n, options->class_names, options->class_names_count);
     if (st == ANNULUS_OK)
@@ -175,13 +198,40 @@ annulus_status annulus_train(const annulus_dataset *d, const annulus_train_optio
 {
     train_options t;
     void *functions;
-    network *n = NULL;
+    network *n = NULL, *from;
     reporting r = {.report = report, .context = context};
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(options, functions, &t);
-    if (st == ANNULUS_OK) st = train_model(d, options, &t, &r, progress, &n);
+    annulus_status st = plain_network(options->from, d, &from);
+    if (st == ANNULUS_OK) st = options_convert(options, from, functions, &t);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, NULL, &r, progress, NULL, &n);
+    network_destroy(from);
     mem_free(functions);
     return wrap(st, n, out);
+}
+
+annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
+                                    const annulus_budget *budget,
+                                    void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                                    const annulus_progress *progress, annulus_choice *choice, annulus_model **out)
+{
+    train_options t;
+    train_choice c;
+    void *functions;
+    network *n = NULL;
+    reporting r = {.report = report, .context = context};
+    const train_budget b = {budget->seconds, options->threads, budget->rounding_bits};
+    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    host_costs_load();
+    annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, &b, &r, progress, &c, &n);
+    mem_free(functions);
+    TRY(wrap(st, n, out));
+    *choice = (annulus_choice){.log2_error = c.error > 0 ? log2(c.error) : 0,
+                               .rounding_bits = c.rounding_bits,
+                               .hidden_count = c.hidden_count,
+                               .seconds = c.seconds};
+    memcpy(choice->hidden, c.hidden, sizeof choice->hidden);
+    return ANNULUS_OK;
 }
 
 _Static_assert((int)ANNULUS_ADAM == TRAIN_ADAM && (int)ANNULUS_SGD == TRAIN_SGD &&
@@ -210,13 +260,14 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     lower_options lower;
     annulus_compile_options compile;
     void *memory = NULL, *functions;
-    network *n = NULL;
+    network *n = NULL, *plain = NULL;
     reporting r = {.report = epoch, .context = context};
     prune_options_init(&p);
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
-    annulus_status st = options_convert(&options->train, functions, &p.train);
+    annulus_status st = plain_network(m, d, &plain);
+    if (st == ANNULUS_OK) st = options_convert(&options->train, plain, functions, &p.train);
     p.share = options->percent < 0 ? -1 : options->percent / 100;
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
@@ -227,8 +278,9 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     if (st == ANNULUS_OK && p.seconds > 0)
         st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
     if (st == ANNULUS_OK)
-        st = prune_network(m->n, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
+        st = prune_network(plain, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
     mem_free(memory), mem_free(functions);
+    network_destroy(plain);
     TRY(wrap(st, n, out));
     if (pruned != NULL)
         *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,

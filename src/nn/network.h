@@ -56,6 +56,8 @@ static inline size_t dense_layer_values(const dense_layer *l) /* that the next l
 
 /* What a neuron with sum u gives, before the quantizer. */
 double dense_layer_act(const dense_layer *l, double u);
+/* Neurons, of layers that have channels those. */
+size_t dense_layer_neurons(const dense_layer *l);
 
 /* Multi-label: a sample has the labels whose scores are above 0. */
 typedef enum network_task { NETWORK_CLASSIFICATION = 0, NETWORK_REGRESSION = 1, NETWORK_MULTI_LABEL = 2 } network_task;

@@ -22,6 +22,14 @@ size_t network_source_values(const network *n, size_t source)
     return source == 0 ? n->inputs : dense_layer_values(&n->layers[source - 1]);
 }
 
+size_t dense_layer_neurons(const dense_layer *l)
+{
+    uint32_t most = 0;
+    if (l->channel == NULL) return l->out;
+    for (size_t o = 0; o < l->out; o++) most = l->channel[o] > most ? l->channel[o] : most;
+    return (size_t)most + 1;
+}
+
 int network_is_dense(const network *n)
 {
     for (size_t i = 0; i < n->layers_count; i++) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/shrink.h"
+#include "nn/shrink_priv.h"
 
 #include "base/memory.h"
 #include <math.h>
 #include <string.h>
 
-#define MOST_OFFSETS 16u
 #define PHASES 1024u     /* tried for the bias of a masked neuron */
 #define NO_SCALE 0x1p-60 /* a table that rounds reads sums other than 0: they count for nothing either */
 #define BIAS_ULPS 4      /* of single precision, to either side */
@@ -14,17 +13,25 @@
 static annulus_status layer_copy(const dense_layer *from, dense_layer *to)
 {
     dense_layer l;
-    TRY(dense_layer_create(from->in, from->out, &l));
-    memcpy(l.W, from->W, from->in * from->out * sizeof *l.W);
+    circuit_linear linear = {0};
+    if (from->W != NULL) {
+        TRY(dense_layer_create(from->in, from->out, &l));
+        memcpy(l.W, from->W, from->in * from->out * sizeof *l.W);
+    } else {
+        const annulus_status st = linear_copy(&from->linear, &linear);
+        if (st != ANNULUS_OK) linear_clear(&linear);
+        TRY(st);
+        TRY(gathered_layer_create(from->in, from->out, &linear, &l));
+        for (size_t o = 0; o < from->out; o++) l.channel[o] = from->channel == NULL ? (uint32_t)o : from->channel[o];
+    }
     memcpy(l.w_scale, from->w_scale, from->out * sizeof *l.w_scale);
     memcpy(l.bias, from->bias, from->out * sizeof *l.bias);
     *to = *from;
-    to->W = l.W, to->w_scale = l.w_scale, to->bias = l.bias;
+    to->W = l.W, to->w_scale = l.w_scale, to->bias = l.bias, to->linear = l.linear, to->channel = l.channel;
     return ANNULUS_OK;
 }
 
-/* Inputs and layers_count empty layers. */
-static annulus_status frame_copy(const network *n, network **out)
+annulus_status shrink_frame(const network *n, network **out)
 {
     TRY(network_create(n->inputs, n->layers_count, out));
     memcpy((*out)->shift, n->shift, n->inputs * sizeof *n->shift);
@@ -34,7 +41,7 @@ static annulus_status frame_copy(const network *n, network **out)
     return ANNULUS_OK;
 }
 
-static annulus_status labels_copy(const network *n, network *to)
+annulus_status shrink_labels(const network *n, network *to)
 {
     return n->labels == NULL
                ? ANNULUS_OK
@@ -44,9 +51,9 @@ static annulus_status labels_copy(const network *n, network *to)
 annulus_status network_copy(const network *n, network **out)
 {
     network *c = NULL;
-    annulus_status st = frame_copy(n, &c);
+    annulus_status st = shrink_frame(n, &c);
     for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) st = layer_copy(&n->layers[i], &c->layers[i]);
-    if (st == ANNULUS_OK) st = labels_copy(n, c);
+    if (st == ANNULUS_OK) st = shrink_labels(n, c);
     if (st == ANNULUS_OK)
         *out = c;
     else
@@ -71,33 +78,37 @@ static double inverse(activation a, double y)
     return a == ACTIVATION_TANH ? atanh(fmin(fmax(y, least - 1), 1 - least)) : y;
 }
 
-/* Where the integers come nearest to the values: of a wave over a period, of others over a stretch that is ever sparser
- * away from 0. */
-static double nearest_bias(const dense_layer *l, const double *value)
+/* Where the integer comes nearest to the value, over a stretch that is ever sparser away from 0. */
+static double nearest_bias(const dense_layer *l, double value)
 {
-    const double reach = 8 + 2 * fabs(*value) / (l->rise > 0 ? l->rise : 1);
+    const double reach = 8 + 2 * fabs(value) / (l->rise > 0 ? l->rise : 1);
     double best = 0, least = INFINITY;
     for (size_t k = 0; k < PHASES; k++) {
-        const double t = ((double)k + 0.5) / PHASES, s = 2 * t - 1;
-        const double u = activation_is_wave(l->act) ? t : reach * s * s * s;
-        double off = 0;
-        for (size_t j = 0; j < l->offsets; j++) {
-            const double e = integer_at(l, u, j) * l->out_q.scale - value[j];
-            off += e * e;
-        }
+        const double s = (2.0 * (double)k + 1) / PHASES - 1, u = reach * s * s * s;
+        const double off = fabs(integer_at(l, u, 0) * l->out_q.scale - value);
         if (off < least) least = off, best = u;
     }
     return best;
 }
 
-void network_mask(network *n, size_t layer, size_t neuron, const double *value)
+/* Whether a bias cannot stand exactly for constants that arrive at layer i: a wave changes at so many sums that some
+ * are nearer to a border than single precision is. */
+static int before_waves(const network *n, size_t layer)
+{
+    return activation_is_wave(n->layers[layer + 1].act);
+}
+
+annulus_status network_mask(network *n, size_t layer, size_t neuron, const double *value)
 {
     dense_layer *l = &n->layers[layer];
+    if (!network_is_dense(n) || activation_is_wave(l->act) || before_waves(n, layer))
+        return shrink_leave_unread(n, layer, neuron, value);
     memset(l->W + neuron * l->in, 0, l->in * sizeof *l->W);
     l->bias[neuron] = l->act <= ACTIVATION_TANH ? inverse(l->act, quantizer_integer(&l->out_q, *value) * l->out_q.scale)
-                                                : nearest_bias(l, value);
+                                                : nearest_bias(l, *value);
     l->bias[neuron] = (double)(float)l->bias[neuron];
-    if (!activation_is_wave(l->act)) l->w_scale[neuron] = NO_SCALE;
+    l->w_scale[neuron] = NO_SCALE;
+    return ANNULUS_OK;
 }
 
 /* What arrives at a layer: integers of one quantizer, `unit` each. */
@@ -167,7 +178,7 @@ static void find_gone(const network *n, size_t layer, uint8_t *gone, int32_t *em
     const arriving a = arrive(n, layer);
     size_t left = l->out;
     for (size_t o = 0; o < l->out && left > 1; o++) {
-        const int constant = is_constant(l, o, &a);
+        const int constant = !before_waves(n, layer) && is_constant(l, o, &a);
         if (!constant && is_read(&n->layers[layer + 1], o * l->offsets, l->offsets)) continue;
         int64_t lo, hi;
         sum_range(l, o, &a, NULL, &lo, &hi);
@@ -179,7 +190,7 @@ static void find_gone(const network *n, size_t layer, uint8_t *gone, int32_t *em
     }
 }
 
-/* A neuron before: sums x + constant, scale and bias; after: sums x, scale and bias of single precision. */
+/* A neuron, no wave, before: sums x + constant, scale and bias; after: sums x, scale and bias of single precision. */
 typedef struct fold {
     const dense_layer *l;
     double unit, constant, scale, bias, new_scale, new_bias;
@@ -191,17 +202,12 @@ static int agree_at(const fold *f, double x, int32_t *integer)
     const double before[2] = {f->scale * ((x + f->constant) * f->unit) + f->bias,
                               (f->scale * f->unit) * (x + f->constant) + f->bias};
     const double after[2] = {f->new_scale * (x * f->unit) + f->new_bias, (f->new_scale * f->unit) * x + f->new_bias};
-    for (size_t j = 0; j < f->l->offsets; j++) {
-        *integer = integer_at(f->l, before[0], j);
-        if (integer_at(f->l, before[1], j) != *integer || integer_at(f->l, after[0], j) != *integer ||
-            integer_at(f->l, after[1], j) != *integer)
-            return 0;
-    }
-    return 1;
+    *integer = integer_at(f->l, before[0], 0);
+    return integer_at(f->l, before[1], 0) == *integer && integer_at(f->l, after[0], 0) == *integer &&
+           integer_at(f->l, after[1], 0) == *integer;
 }
 
-/* At lo, lo + 1/2, ..., hi, given in halves. Monotone ones that agree at both ends of a stretch on one integer agree
- * within it. */
+/* At lo, lo + 1/2, ..., hi, given in halves: what agrees at both ends of a stretch on one integer agrees within it. */
 static int agree_between(const fold *f, int64_t lo, int64_t hi)
 {
     int32_t a, b;
@@ -232,8 +238,7 @@ static int alternate(int k)
 static annulus_status fold_constant(fold *f, int64_t lo, int64_t hi, size_t layer, size_t o)
 {
     const float bias = (float)(f->bias + f->scale * (f->constant * f->unit));
-    const int scales = activation_is_wave(f->l->act) ? 1 : 2 * SCALE_ULPS + 1;
-    for (int s = 0; s < scales; s++)
+    for (int s = 0; s < 2 * SCALE_ULPS + 1; s++)
         for (int b = 0; b < 2 * BIAS_ULPS + 1; b++) {
             f->new_scale = s == 0 ? f->scale : (double)moved((float)f->scale, alternate(s));
             f->new_bias = (double)moved(bias, alternate(b));
@@ -315,12 +320,12 @@ static void marks_clear(marks *m)
     *m = (marks){0};
 }
 
-static annulus_status shrink_once(const network *n, network **out, size_t *removed)
+static annulus_status shrink_dense(const network *n, network **out, size_t *removed)
 {
     network *c = NULL;
     marks before = {0}, own = {0};
     *removed = 0;
-    annulus_status st = frame_copy(n, &c);
+    annulus_status st = shrink_frame(n, &c);
     for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) {
         const dense_layer *l = &n->layers[i];
         const int hidden = i + 1 < n->layers_count;
@@ -333,12 +338,17 @@ static annulus_status shrink_once(const network *n, network **out, size_t *remov
         own = (marks){0};
     }
     marks_clear(&before);
-    if (st == ANNULUS_OK) st = labels_copy(n, c);
+    if (st == ANNULUS_OK) st = shrink_labels(n, c);
     if (st == ANNULUS_OK)
         *out = c;
     else
         network_destroy(c);
     return st;
+}
+
+static annulus_status shrink_once(const network *n, network **out, size_t *removed)
+{
+    return network_is_dense(n) ? shrink_dense(n, out, removed) : shrink_unread(n, out, removed);
 }
 
 annulus_status network_shrink(const network *n, network **out, size_t *removed)

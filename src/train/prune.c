@@ -20,7 +20,8 @@ void prune_options_init(prune_options *o)
 
 typedef struct candidate {
     size_t layer, neuron;
-    double worth; /* over the norm of the layer's */
+    size_t look_ups; /* of the neuron: 1, of a channel the places of its layer */
+    double worth;    /* of one look-up, over the norm of the layer's */
 } candidate;
 
 typedef struct pruning {
@@ -28,27 +29,47 @@ typedef struct pruning {
     const dataset *data;
     const prune_options *o;
     const annulus_progress *progress;
-    size_t hidden, neurons; /* layers; neurons in all */
+    const train_data *t;
+    uint64_t key;
+    size_t hidden, neurons; /* layers; neurons, or channels, in all */
+    size_t of[TRAIN_MAX_HIDDEN];
     prune_worth worth[TRAIN_MAX_HIDDEN];
     void *memory;     /* of worth */
     candidate *order; /* (neurons) the least worth first */
 } pruning;
 
+static size_t share_of(double share, size_t neurons)
+{
+    return (size_t)floor(share * (double)neurons + 0.5);
+}
+
 static annulus_status options_check(const network *n, const prune_options *o)
 {
     const size_t hidden = n->layers_count - 1;
+    size_t least = 0; /* look-ups of one neuron in each layer */
+    for (size_t i = 0; i < hidden; i++) least += n->layers[i].out / dense_layer_neurons(&n->layers[i]);
     if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
         return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
     if (hidden == 0) return fail(ANNULUS_ERR_INPUT, "the network has no hidden layer: there is nothing to prune");
-    if (o->look_ups > 0 && o->look_ups < hidden)
-        return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, one each is needed",
-                    o->look_ups, hidden);
-    for (size_t i = 0; o->share >= 0 && i < hidden; i++)
-        if ((size_t)floor(o->share * (double)n->layers[i].out + 0.5) >= n->layers[i].out)
-            return fail(ANNULUS_ERR_INPUT, "layer %zu of %zu neurons would vanish at %g %%: remove fewer", i + 1,
-                        n->layers[i].out, 100 * o->share);
+    if (o->look_ups > 0 && o->look_ups < least)
+        return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, %zu are needed",
+                    o->look_ups, hidden, least);
+    for (size_t i = 0; o->share >= 0 && i < hidden; i++) {
+        const size_t neurons = dense_layer_neurons(&n->layers[i]);
+        if (share_of(o->share, neurons) >= neurons)
+            return fail(ANNULUS_ERR_INPUT, "layer %zu of %zu %s would vanish at %g %%: remove fewer", i + 1, neurons,
+                        n->layers[i].W != NULL ? "neurons" : "channels", 100 * o->share);
+    }
     return ANNULUS_OK;
+}
+
+/* Of waves rotations, each of which gives several values. */
+static size_t look_ups(const network *n)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) sum += n->layers[i].out;
+    return sum;
 }
 
 static int by_worth(const void *a, const void *b)
@@ -64,10 +85,10 @@ static void sort_candidates(pruning *p)
     size_t at = 0;
     for (size_t i = 0; i < p->hidden; i++) {
         double square = 0;
-        for (size_t o = 0; o < p->n->layers[i].out; o++) square += p->worth[i].worth[o] * p->worth[i].worth[o];
-        const double norm = square > 0 ? sqrt(square) : 1;
-        for (size_t o = 0; o < p->n->layers[i].out; o++)
-            p->order[at++] = (candidate){i, o, p->worth[i].worth[o] / norm};
+        const size_t look_ups = p->n->layers[i].out / p->of[i];
+        for (size_t o = 0; o < p->of[i]; o++) square += p->worth[i].worth[o] * p->worth[i].worth[o];
+        const double norm = (square > 0 ? sqrt(square) : 1) * (double)look_ups;
+        for (size_t o = 0; o < p->of[i]; o++) p->order[at++] = (candidate){i, o, look_ups, p->worth[i].worth[o] / norm};
     }
     qsort(p->order, p->neurons, sizeof *p->order, by_worth);
 }
@@ -75,31 +96,49 @@ static void sort_candidates(pruning *p)
 static annulus_status allocate(pruning *p)
 {
     void *order;
-    for (size_t i = 0; i < p->hidden; i++) p->neurons += p->n->layers[i].out;
-    TRY(mem_create(2 * p->neurons, sizeof(double), "worth of neurons", &p->memory));
+    size_t all = 0;
+    for (size_t i = 0; i < p->hidden; i++) {
+        p->of[i] = dense_layer_neurons(&p->n->layers[i]);
+        p->neurons += p->of[i];
+        all += p->of[i] * (1 + p->n->layers[i].offsets);
+    }
+    TRY(mem_create(all, sizeof(double), "worth of neurons", &p->memory));
     double *at = p->memory;
-    for (size_t i = 0; i < p->hidden; at += 2 * p->n->layers[i++].out)
-        p->worth[i] = (prune_worth){at, at + p->n->layers[i].out};
+    for (size_t i = 0; i < p->hidden; i++) {
+        p->worth[i] = (prune_worth){at, at + p->of[i]};
+        at += p->of[i] * (1 + p->n->layers[i].offsets);
+    }
     TRY(mem_create(p->neurons, sizeof *p->order, "order of neurons", &order));
     p->order = order;
     return ANNULUS_OK;
 }
 
-/* A copy without the `most` candidates of least worth, at most `of` (hidden) of each layer (NULL: all but one). */
-static annulus_status remove_least(const pruning *p, size_t most, const size_t *of, network **out)
+/* A copy without the candidates of least worth, as long as they are no more than `most`, and more than `keep` look-ups
+ * are left; of each layer at most `of` (hidden), NULL: all but one. */
+static annulus_status remove_least(const pruning *p, size_t most, size_t keep, const size_t *of, network **out)
 {
-    size_t gone[TRAIN_MAX_HIDDEN] = {0};
+    size_t gone[TRAIN_MAX_HIDDEN] = {0}, left = look_ups(p->n);
     network *masked = NULL;
     TRY(network_copy(p->n, &masked));
-    for (size_t k = 0; k < p->neurons && most > 0; k++) {
+    annulus_status st = ANNULUS_OK;
+    for (size_t k = 0; st == ANNULUS_OK && k < p->neurons && most > 0 && left > keep; k++) {
         const candidate *c = &p->order[k];
-        if (gone[c->layer] == (of != NULL ? of[c->layer] : p->n->layers[c->layer].out - 1)) continue;
-        network_mask(masked, c->layer, c->neuron, &p->worth[c->layer].mean[c->neuron]);
+        if (gone[c->layer] == (of != NULL ? of[c->layer] : p->of[c->layer] - 1)) continue;
+        const double *mean = p->worth[c->layer].mean + c->neuron * p->n->layers[c->layer].offsets;
+        st = network_mask(masked, c->layer, c->neuron, mean);
         gone[c->layer]++;
+        left -= c->look_ups;
         most--;
     }
-    const annulus_status st = network_shrink(masked, out, NULL);
+    network *small = NULL;
+    if (st == ANNULUS_OK) st = network_shrink(masked, &small, NULL);
     network_destroy(masked);
+    if (st == ANNULUS_OK && activation_is_wave(small->layers[0].act))
+        st = train_score_noise(small, p->t, p->o->train.threads, p->key);
+    if (st == ANNULUS_OK)
+        *out = small;
+    else
+        network_destroy(small);
     return st;
 }
 
@@ -113,18 +152,18 @@ static annulus_status predict(const pruning *p, const network *n, double *second
     return ANNULUS_OK;
 }
 
-/* What is left with `keep` neurons, and its seconds. */
+/* What is left with `keep` neurons, and its seconds; *out NULL and no seconds where that is too little to compile:
+ * every answer the same. */
 static annulus_status try_size(const pruning *p, size_t keep, size_t step, network **out, double *seconds)
 {
     network *n = NULL;
     TRY(progress_report(p->progress, "trying sizes", step, 12));
-    TRY(remove_least(p, p->neurons - keep, NULL, &n));
+    TRY(remove_least(p, p->neurons - keep, 0, NULL, &n));
     const annulus_status st = predict(p, n, seconds);
-    if (st == ANNULUS_OK)
-        *out = n;
-    else
-        network_destroy(n);
-    return st;
+    *out = st == ANNULUS_OK ? n : NULL;
+    if (st != ANNULUS_OK) network_destroy(n);
+    if (st == ANNULUS_ERR_INPUT) *seconds = 0;
+    return st == ANNULUS_ERR_INPUT ? ANNULUS_OK : st;
 }
 
 /* The most neurons that may stay, by bisection: more of them take longer. */
@@ -132,7 +171,8 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
 {
     size_t few = p->hidden, many = p->neurons + 1, step = 0; /* few is fast enough, many is not */
     network *best = NULL, *n = NULL;
-    double seconds;
+    double seconds, slow;
+    TRY(predict(p, p->n, &slow));
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
         network_destroy(best);
@@ -147,7 +187,7 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
             return st;
         }
         if (seconds > p->o->seconds) {
-            many = keep;
+            many = keep, slow = seconds;
             network_destroy(n);
             continue;
         }
@@ -156,24 +196,18 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
         best = n;
     }
     *out = best;
-    return ANNULUS_OK;
+    if (best != NULL) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INFEASIBLE, "%zu neurons give one answer always, %zu take %.3g s: allow more than %.3g",
+                few, many > p->neurons ? p->neurons : many, slow, p->o->seconds);
 }
 
 static annulus_status choose(const pruning *p, network **out)
 {
     size_t of[TRAIN_MAX_HIDDEN];
     if (p->o->seconds > 0) return remove_until_fast(p, out);
-    if (p->o->look_ups > 0)
-        return remove_least(p, p->neurons > p->o->look_ups ? p->neurons - p->o->look_ups : 0, NULL, out);
-    for (size_t i = 0; i < p->hidden; i++) of[i] = (size_t)floor(p->o->share * (double)p->n->layers[i].out + 0.5);
-    return remove_least(p, p->neurons, of, out);
-}
-
-static size_t look_ups(const network *n)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i + 1 < n->layers_count; i++) sum += n->layers[i].out;
-    return sum;
+    if (p->o->look_ups > 0) return remove_least(p, p->neurons, p->o->look_ups, NULL, out);
+    for (size_t i = 0; i < p->hidden; i++) of[i] = share_of(p->o->share, p->of[i]);
+    return remove_least(p, p->neurons, 0, of, out);
 }
 
 static annulus_status idle_neurons(const network *n, size_t *out)
@@ -185,12 +219,12 @@ static annulus_status idle_neurons(const network *n, size_t *out)
 }
 
 /* Ranks, removes and scores, on data prepared for n. */
-static annulus_status prune_prepared(pruning *p, const train_options *o, const train_data *t, uint64_t key,
-                                     prune_report *r, network **out)
+static annulus_status prune_prepared(pruning *p, const train_options *o, prune_report *r, network **out)
 {
     network *small = NULL;
+    const train_data *t = p->t;
     TRY(allocate(p));
-    TRY(prune_worth_find(p->n, t, o, p->o->by, key, p->worth));
+    TRY(prune_worth_find(p->n, t, o, p->o->by, p->key, p->worth));
     sort_candidates(p);
     TRY(idle_neurons(p->n, &r->idle));
     TRY(train_score(p->n, t, o->threads, 0, &r->before));
@@ -207,16 +241,16 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
 {
     train_options o;
     train_data t;
-    uint64_t key;
     train_options given = p->o->train;
     given.from = p->n;
     TRY(train_from_options(p->data, &given, &o));
     TRY(options_check(p->n, p->o));
-    TRY(train_key(o.seed, &key));
-    TRY(train_data_create(p->data, &o, key, &t));
+    TRY(train_key(o.seed, &p->key));
+    TRY(train_data_create(p->data, &o, p->key, &t));
+    p->t = &t;
     const int blas_threads = openblas_get_num_threads();
     openblas_set_num_threads(1);
-    const annulus_status st = prune_prepared(p, &o, &t, key, r, out);
+    const annulus_status st = prune_prepared(p, &o, r, out);
     openblas_set_num_threads(blas_threads);
     mem_free(p->memory), mem_free(p->order);
     train_data_destroy(&t);
@@ -244,8 +278,6 @@ annulus_status prune_network(const network *n, const dataset *data, const prune_
     pruning p = {.n = n, .data = data, .o = options, .progress = progress, .hidden = n->layers_count - 1};
     prune_report r = {.look_ups_before = look_ups(n)};
     network *small = NULL, *tuned = NULL;
-    if (!network_is_dense(n))
-        return fail(ANNULUS_ERR_INPUT, "the network has layers that are not dense, or branches: it cannot be pruned");
     TRY(shrink(&p, &r, &small));
     r.look_ups = look_ups(small);
     r.after = r.removed;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structured pruning: whole hidden neurons removed, then fine-tuning. */
+/* Structured pruning: whole hidden neurons and channels removed, then fine-tuning. */
 #ifndef TRAIN_PRUNE_H
 #define TRAIN_PRUNE_H
 
@@ -8,18 +8,20 @@
 
 /* What a neuron is worth, from at most 10,000 training samples:
  * norm: root of the sum of squares of its weights, times their scale;
- * activation: variance of its value, times the squares of the weights that read it, each over the variance of the sum
- * that it goes into;
- * taylor: mean over samples of (g*(a - mean of a))^2, a its value and g the gradient of the sample's loss there: what
- * replacing a by its mean changes, to first order (Molchanov et al., "Importance Estimation for Neural Network
- * Pruning", CVPR 2019, equation 8, about the mean in place of 0). */
+ * activation: variance of what it adds to each sum that it goes into, over the variance of that sum, of scores and of
+ * phases, in periods, as it is; added up over the sums;
+ * taylor: mean over samples of (g*(a - mean of a))^2, a its value, or values, and g the gradient of the sample's loss
+ * there: what replacing a by its mean changes, to first order (Molchanov et al., "Importance Estimation for Neural
+ * Network Pruning", CVPR 2019, equation 8, about the mean in place of 0). */
 typedef enum prune_by { PRUNE_BY_NORM, PRUNE_BY_ACTIVATION, PRUNE_BY_TAYLOR } prune_by;
 annulus_status prune_by_parse(const char *name, prune_by *out) __attribute__((warn_unused_result));
 
 /* One of share, look_ups and seconds is given. */
 typedef struct prune_options {
-    double share;    /* of every hidden layer's neurons to remove, [0,1), rounded half up; negative: not given */
-    size_t look_ups; /* neurons that are left at most, over all layers, one in each at least; 0: not given */
+    double share;    /* of every hidden layer's neurons, or channels, to remove, [0,1), rounded half up; negative: not
+                        given */
+    size_t look_ups; /* that are left at most, over all layers, one neuron or channel in each at least; of waves each
+                        counts once, whatever its offsets; 0: not given */
     double seconds;  /* predicted for an inference of what is left, compiled by `lower`, at most; 0: not given */
     unsigned threads_seconds;   /* that the prediction is for; 0: all cores */
     const lower_options *lower; /* for seconds, borrowed */
@@ -29,18 +31,19 @@ typedef struct prune_options {
 void prune_options_init(prune_options *o); /* nothing given, activation, 10 epochs at a rate of 0.001 */
 
 typedef struct prune_report {
-    size_t look_ups_before, look_ups; /* hidden neurons */
-    size_t idle;                      /* of those removed: that gave the same value always, or that nobody read */
+    size_t look_ups_before, look_ups; /* of hidden layers */
+    size_t idle;                      /* neurons and channels that gave the same value always, or that nobody read */
     double before, removed, after;    /* validation as train_epoch has it: of the network given, of what was left of it,
                                          and after fine-tuning */
     double seconds;                   /* predicted, after fine-tuning, where seconds were asked for; else 0 */
 } prune_report;
 
-/* *out: a network with fewer hidden neurons. The neurons of least worth, by layer for a share and over all layers
- * (worth over the root of the sum of squares of the layer's) for look_ups and seconds, are made constant, the mean of
- * their value, and removed by network_shrink. report (may be NULL) is filled when the status is ANNULUS_OK.
- * ANNULUS_ERR_INPUT: a layer would vanish; data and network do not belong together. ANNULUS_ERR_INFEASIBLE: seconds
- * that one neuron a layer exceeds. */
+/* *out: a network with fewer hidden neurons, and channels of convolutions. Those of least worth, by layer for a share
+ * and over all layers (worth of a look-up, over the root of the sum of squares of the layer's) for look_ups and
+ * seconds, are masked at the mean of their value, and removed by network_shrink. report (may be NULL) is filled when
+ * the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would vanish; data and network do not belong together.
+ * ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or that only networks of one constant answer keep.
+ */
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
     __attribute__((warn_unused_result));

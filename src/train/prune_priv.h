@@ -5,9 +5,10 @@
 #include "train/prune.h"
 #include "train/train_priv.h"
 
-/* Of the neurons of one hidden layer. */
+/* Of the neurons, or channels, of one hidden layer. */
 typedef struct prune_worth {
-    double *worth, *mean; /* (out) the least goes first; mean value */
+    double *worth; /* (neurons) of all their look-ups: the least goes first */
+    double *mean;  /* (neurons*offsets) mean value */
 } prune_worth;
 /* out (hidden layers), their arrays provided; o: with n as its `from`. */
 annulus_status prune_worth_find(const network *n, const train_data *t, const train_options *o, prune_by by,

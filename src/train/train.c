@@ -227,7 +227,7 @@ static annulus_status run_epochs(loop *l, network **out)
 {
     const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift, .flip = l->o->flip};
     unsigned done = 0;
-    TRY(train_wave_start(l->m, &start_from, l->m->batch));
+    if (l->o->from == NULL) TRY(train_wave_start(l->m, &start_from, l->m->batch));
     TRY(train_clip_start(l->m, &start_from, l->m->batch));
     if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
     if (l->o->checkpoint != NULL) {

@@ -39,6 +39,11 @@ size_t train_conv_number(const train_layer *l, size_t i)
     return (neuron % l->out * l->places + neuron / l->out) * l->offsets + j;
 }
 
+size_t train_conv_tap(const train_model *m, size_t i, size_t k)
+{
+    return m->layer[i].from != NULL || i == 0 ? k : train_conv_number(&m->layer[i - 1], k);
+}
+
 /* The convolution with weights 0. */
 static annulus_status convolution(const train_layer *l, circuit_linear *out)
 {

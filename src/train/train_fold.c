@@ -139,7 +139,7 @@ static int32_t *weights_of(const train_layer *l, const dense_layer *d, size_t o)
 /* Integer weights, and w_scale the scale of each channel. */
 static void whole_weights(const train_layer *l, const train_layer *before, dense_layer *d)
 {
-    if (d->W != NULL) d->weight_bits = l->bits;
+    d->weight_bits = l->bits;
     for (size_t o = 0; o < l->out; o++) {
         const float s = l->scale[o];
         int32_t *W = weights_of(l, d, o);

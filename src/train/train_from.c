@@ -1,29 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
- * training data, so that it does nothing at the start; rows of weights keep the scales that they have. */
+ * training data, so that it does nothing at the start; of waves the gains are the norms of their rows, and biases take
+ * up what inputs are counted from. Rows of weights keep the scales that they have. */
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#define WAVE_NORM 1.41421356f /* of a row of weights, about as in a new network; it sets how fast directions turn */
+
+/* Rows of integer weights: all of a dense layer, those of a convolution once for all places. */
+typedef struct matrix {
+    const int32_t *W;
+    size_t rows, taps;
+} matrix;
+
+static matrix matrix_of(const dense_layer *d)
+{
+    const linear_block *b = d->linear.blocks;
+    return d->W != NULL ? (matrix){d->W, d->out, d->in} : (matrix){b->W, b->rows, b->taps};
+}
+
 static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
+    const matrix m = matrix_of(d);
     const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
-    if (activation_is_wave(d->act))
-        return fail(ANNULUS_ERR_INPUT, "layer %zu: activation %s cannot be trained", i + 1, activation_name(d->act));
     if (d->weight_bits < 2 || d->weight_bits > 8)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 2 to 8 can be trained", i + 1, d->weight_bits);
-    for (size_t k = 0; k < d->in * d->out; k++)
-        if (d->W[k] < -most)
+    for (size_t k = 0; k < m.rows * m.taps; k++)
+        if (m.W[k] < -most)
             return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d of %u bits: narrow ones, to -%d, can be trained",
-                        i + 1, d->W[k], d->weight_bits, most);
+                        i + 1, m.W[k], d->weight_bits, most);
     if (last) return ANNULUS_OK;
     const quantizer *q = &d->out_q;
     if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow || (q->is_signed && q->bits < 2))
         return fail(ANNULUS_ERR_INPUT,
                     "layer %zu: activations of 1 to 8 bits, unsigned or narrow signed, zero point 0, can be trained",
                     i + 1);
+    const double top = (double)(1 << (q->bits - 1)) - 1;
+    if (activation_is_wave(d->act) && (!q->is_signed || fabs(q->scale * top - 1) > 1e-6))
+        return fail(ANNULUS_ERR_INPUT,
+                    "layer %zu: values of %s whose amplitude is the largest integer of the quantizer can be trained",
+                    i + 1, activation_name(d->act));
+    return ANNULUS_OK;
+}
+
+static annulus_status kinds_fit(const network *n)
+{
+    for (size_t i = 1; i + 1 < n->layers_count; i++)
+        if (activation_is_wave(n->layers[i].act) != activation_is_wave(n->layers[0].act))
+            return fail(ANNULUS_ERR_INPUT, "layer %zu has activation %s, layer 1 %s: all waves or none can be trained",
+                        i + 1, activation_name(n->layers[i].act), activation_name(n->layers[0].act));
     return ANNULUS_OK;
 }
 
@@ -59,31 +87,61 @@ static annulus_status data_fit(const network *n, const dataset *d)
     return ANNULUS_OK;
 }
 
+/* Convolutions of one value a channel and place, then dense layers. */
+static annulus_status layers_fit(const network *n)
+{
+    int dense = 0;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const dense_layer *d = &n->layers[i];
+        uint32_t sources[NETWORK_MAX_LAYERS];
+        const int conv = d->W == NULL && d->windows.channels > 0 && d->offsets == 1;
+        if (network_sources(n, i, sources) != 1 || sources[0] != i || (d->W == NULL && (!conv || dense)))
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu is neither dense nor a convolution in front of dense layers, or has branches: it "
+                        "cannot be trained",
+                        i + 1);
+        dense |= d->W != NULL;
+    }
+    return dense ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "the scores are those of a convolution: it cannot be trained");
+}
+
+static void take_shape(const dense_layer *d, train_options *out)
+{
+    const gather_windows *g = &d->windows;
+    if (d->W != NULL)
+        out->hidden[out->hidden_count++] = d->out;
+    else
+        out->conv[out->conv_count++] =
+            (train_convolution){dense_layer_neurons(d), g->kernel[0], g->stride[0], g->pad[0]};
+}
+
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
 {
     const network *n = o->from;
     *out = *o;
     if (n == NULL) return ANNULUS_OK;
     TRY(network_check(n));
-    if (!network_is_dense(n))
-        return fail(ANNULUS_ERR_INPUT, "the network has layers that are not dense, or branches: it cannot be trained");
     TRY(data_fit(n, d));
+    TRY(layers_fit(n));
     if (n->input.bits > 8) return fail(ANNULUS_ERR_INPUT, "inputs of %u bits: 1 to 8 can be trained", n->input.bits);
     if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
-    out->hidden_count = n->layers_count - 1;
-    out->conv_count = out->layer_acts_count = 0;
+    TRY(kinds_fit(n));
+    out->hidden_count = out->conv_count = out->layer_acts_count = 0;
     out->input_bits = n->input.bits;
     for (size_t i = 0; i < n->layers_count; i++) {
         const int last = i + 1 == n->layers_count;
         TRY(layer_fits(&n->layers[i], i, last));
         if (last) break;
-        out->hidden[i] = n->layers[i].out;
+        take_shape(&n->layers[i], out);
         const dense_layer *l = &n->layers[i];
-        out->layer_acts[i] = (train_activation){l->act, l->rise, &l->own, l->out_q.bits, l->offsets};
+        const int has_rise = l->act == ACTIVATION_TRAPEZOID || l->act == ACTIVATION_LEAKY_RELU;
+        out->layer_acts[i] =
+            (train_activation){l->act, has_rise ? l->rise : o->rise, &l->own, l->out_q.bits, l->offsets};
         out->layer_acts_count = i + 1;
     }
+    out->act = n->layers[0].act;
     out->weight_bits = n->layers[0].weight_bits;
     return ANNULUS_OK;
 }
@@ -102,23 +160,29 @@ void train_from_shape(const network *n, size_t i, train_layer *l)
     if (!l->last) quantizer_range(&d->out_q, &l->lo, &l->hi);
 }
 
-/* Mean and variance of u of layer i over the samples that folding takes its statistics from. */
-static annulus_status moments(const network *n, const train_data *t, size_t i, unsigned threads, double *mean,
-                              double *variance)
+/* Mean and variance of u of the channels of layer i, over the samples that folding takes its statistics from and the
+ * places. */
+static annulus_status moments(const network *n, const train_data *t, size_t i, unsigned threads, size_t places,
+                              double *mean, double *variance)
 {
-    const size_t count = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS, out = n->layers[i].out;
     network head = *n; /* its last sums are the u of layer i */
-    void *memory;
     head.layers_count = i + 1;
+    const size_t most = train_held_samples(&head), few = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS;
+    const size_t count = few < most ? few : most, out = n->layers[i].out;
+    const double all = (double)(count * places);
+    void *memory;
     TRY(mem_create(count * out, sizeof(double), "activations", &memory));
     double *u = memory;
     const annulus_status st = train_outputs(&head, t, t->order, count, threads, 0, u);
-    for (size_t o = 0; o < out; o++) {
+    for (size_t c = 0; c < out / places; c++) {
         double sum = 0, square = 0;
-        for (size_t k = 0; k < count; k++) sum += u[k * out + o];
-        mean[o] = sum / (double)count;
-        for (size_t k = 0; k < count; k++) square += (u[k * out + o] - mean[o]) * (u[k * out + o] - mean[o]);
-        variance[o] = square / (double)count;
+        for (size_t k = 0; k < count; k++)
+            for (size_t o = c * places; o < (c + 1) * places; o++) sum += u[k * out + o];
+        mean[c] = sum / all;
+        for (size_t k = 0; k < count; k++)
+            for (size_t o = c * places; o < (c + 1) * places; o++)
+                square += (u[k * out + o] - mean[c]) * (u[k * out + o] - mean[c]);
+        variance[c] = square / all;
     }
     mem_free(memory);
     return st;
@@ -129,7 +193,7 @@ static annulus_status fill_hidden(const network *n, const train_data *t, size_t 
     void *memory;
     TRY(mem_create(2 * l->out, sizeof(double), "moments", &memory));
     double *mean = memory, *variance = mean + l->out;
-    const annulus_status st = moments(n, t, i, threads, mean, variance);
+    const annulus_status st = moments(n, t, i, threads, l->places, mean, variance);
     for (size_t o = 0; o < l->out; o++) {
         l->gamma.x[o] = (float)sqrt(variance[o] + (double)TRAIN_EPSILON);
         l->beta.x[o] = (float)mean[o];
@@ -139,21 +203,48 @@ static annulus_status fill_hidden(const network *n, const train_data *t, size_t 
     return st;
 }
 
+/* Row o from integers w (in): real weights or, of waves, direction and gain. */
+static void fill_row(const dense_layer *d, const float *w, size_t o, train_layer *l)
+{
+    float *x = l->w.x + o * l->in;
+    double square = 0;
+    for (size_t k = 0; k < l->in; k++) square += (double)w[k] * (double)w[k];
+    const float norm = (float)sqrt(square);
+    const float factor = !train_has_waves(l) ? l->kept[o] : norm > 0 ? WAVE_NORM / norm : 0;
+    for (size_t k = 0; k < l->in; k++) x[k] = factor * w[k];
+    if (!train_has_waves(l)) return;
+    l->gamma.x[o] = l->kept[o] * norm;
+    l->beta.x[o] = (float)d->bias[o * l->places];
+}
+
+/* w (in): room. */
+static void fill_layer(const network *n, const train_data *t, train_model *m, size_t i, float *w)
+{
+    const dense_layer *d = &n->layers[i];
+    const matrix integers = matrix_of(d);
+    train_layer *l = &m->layer[i];
+    const int real = l->last && t->target != NULL; /* targets are standardised */
+    for (size_t o = 0; o < l->out; o++) {
+        const double scale = d->w_scale[o * l->places];
+        l->kept[o] = (float)(real ? scale / t->t_gain[o] : scale);
+        for (size_t k = 0; k < l->in; k++) w[k] = (float)integers.W[o * integers.taps + train_conv_tap(m, i, k)];
+        fill_row(d, w, o, l);
+        if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
+    }
+}
+
 annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
 {
     for (size_t i = 0; i < m->layers; i++) {
-        const dense_layer *d = &n->layers[i];
         train_layer *l = &m->layer[i];
-        void *kept;
+        void *kept, *w;
         TRY(mem_create(l->out, sizeof *l->kept, "weight scales", &kept));
         l->kept = kept;
-        for (size_t o = 0; o < l->out; o++) {
-            const int real = l->last && t->target != NULL; /* targets are standardised */
-            l->kept[o] = (float)(real ? d->w_scale[o] / t->t_gain[o] : d->w_scale[o]);
-            for (size_t k = 0; k < l->in; k++) l->w.x[o * l->in + k] = l->kept[o] * (float)d->W[o * l->in + k];
-            if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
-        }
-        if (!l->last) TRY(fill_hidden(n, t, i, m->threads, l));
+        TRY(mem_create(l->in, sizeof(float), "weights", &w));
+        fill_layer(n, t, m, i, w);
+        mem_free(w);
+        if (!l->last && !train_has_waves(l)) TRY(fill_hidden(n, t, i, m->threads, l));
     }
-    return ANNULUS_OK;
+    const train_source source = {.data = t, .order = t->order};
+    return train_has_waves(&m->layer[0]) ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
 }

@@ -282,7 +282,7 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
         }
         const float *w = (train_has_waves(l) ? l->wq : l->w.x) + o * l->in;
         float *q = l->wq + o * l->in;
-        const float s = l->common ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
+        const float s = l->common && l->kept == NULL ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
         l->scale[o] = s;
         for (size_t i = 0; i < l->in; i++) {
             float x = w[i] * inv;
@@ -303,9 +303,9 @@ annulus_status train_weights_quantize(train_model *m)
             train_wave_weights(l);
         else if (l->bits == 0)
             memcpy(l->wq, l->w.x, l->w.n * sizeof(float));
-        if (l->common && l->bits > 0)
+        if (l->common && l->kept == NULL && l->bits > 0)
             l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
-        if (l->common && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
+        if (l->common && l->kept == NULL && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
         if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
         if (train_has_waves(l)) train_wave_base(l);

@@ -185,6 +185,9 @@ size_t train_conv_number(const train_layer *l, size_t i);
 annulus_status train_conv_fold(const train_layer *l, const train_layer *before, dense_layer *d)
     __attribute__((warn_unused_result));
 
+/* Number among the taps of layer i of a network of weight k of a row. */
+size_t train_conv_tap(const train_model *m, size_t i, size_t k);
+
 /* Options with the shape of o->from, which fits the data; *out = *o without it. */
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
     __attribute__((warn_unused_result));
@@ -288,6 +291,9 @@ void train_wave_weights(train_layer *l);
 void train_wave_base(train_layer *l);
 /* center, gamma and beta of all layers of waves from one batch: phases of standard deviation 0.15 about 0. */
 annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
+    __attribute__((warn_unused_result));
+/* center of all layers of waves from one batch of a model that counts from 0; beta takes it up. */
+annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
 /* z of the layer -> u, v, y. */
 annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uint64_t salt)

@@ -180,6 +180,24 @@ void train_wave_follow(train_model *m, size_t rows)
         if (train_has_waves(&m->layer[i])) move_center(m, i, rows, FOLLOW);
 }
 
+annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
+{
+    const float noise = m->noise, value_noise = m->value_noise;
+    double loss;
+    m->noise = m->value_noise = 0;
+    annulus_status st = train_weights_quantize(m);
+    if (st == ANNULUS_OK) st = train_forward(m, source, rows, 1, &loss);
+    m->noise = noise, m->value_noise = value_noise;
+    TRY(st);
+    for (size_t i = 0; i < m->layers; i++)
+        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, 1);
+    TRY(train_weights_quantize(m));
+    for (size_t i = 0; i < m->layers; i++)
+        for (size_t o = 0; train_has_waves(&m->layer[i]) && o < m->layer[i].out; o++)
+            m->layer[i].beta.x[o] += m->layer[i].base[o];
+    return ANNULUS_OK;
+}
+
 annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
 {
     double loss;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Neurons and channels that no layer takes any more, in networks of any layers. */
+#include "nn/shrink_priv.h"
+
+#include "base/memory.h"
+#include <string.h>
+
+/* Where the values of a layer stand among the inputs of layer i; *first stays if it does not take them. */
+static int takes(const network *n, size_t i, size_t layer, size_t *first)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    for (size_t k = 0, at = 0; k < count; k++) {
+        if (sources[k] == layer + 1) {
+            *first = at;
+            return 1;
+        }
+        at += network_source_values(n, sources[k]);
+    }
+    return 0;
+}
+
+static size_t neuron_of(const dense_layer *l, size_t output)
+{
+    return l->channel == NULL ? output : l->channel[output];
+}
+
+/* Sums (out) that value (offsets) of one neuron of `from` adds to those of l, which takes it no more. */
+static void take_no_more(dense_layer *l, const dense_layer *from, size_t first, size_t neuron, const double *value,
+                         double *sum)
+{
+    const size_t end = first + dense_layer_values(from);
+    for (size_t i = first; l->W != NULL && i < end; i++) {
+        if (neuron_of(from, (i - first) / from->offsets) != neuron) continue;
+        for (size_t o = 0; o < l->out; o++) {
+            sum[o] += l->W[o * l->in + i] * value[(i - first) % from->offsets];
+            l->W[o * l->in + i] = 0;
+        }
+    }
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t i = 0; i < b->places * b->taps; i++) {
+            const uint32_t at = b->from[i]; /* LINEAR_NOTHING is beyond any end */
+            if (at < first || at >= end || neuron_of(from, (at - first) / from->offsets) != neuron) continue;
+            const size_t p = i / b->taps, t = i % b->taps;
+            for (size_t r = 0; r < b->rows; r++)
+                sum[b->to[p * b->rows + r]] += b->W[r * b->taps + t] * value[(at - first) % from->offsets];
+            b->from[i] = LINEAR_NOTHING;
+        }
+    }
+}
+
+/* Outputs of one channel keep one bias. room (2,out) zeros. */
+static void raise_biases(dense_layer *l, const double *sum, double *room)
+{
+    double *total = room, *count = room + l->out;
+    for (size_t o = 0; o < l->out; o++) {
+        total[neuron_of(l, o)] += sum[o];
+        count[neuron_of(l, o)]++;
+    }
+    for (size_t o = 0; o < l->out; o++) {
+        const size_t c = neuron_of(l, o);
+        if (total[c] != 0) l->bias[o] = (double)(float)(l->bias[o] + l->w_scale[o] * total[c] / count[c]);
+    }
+}
+
+annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, const double *value)
+{
+    for (size_t i = layer + 1; i < n->layers_count; i++) {
+        dense_layer *l = &n->layers[i];
+        size_t first = 0;
+        void *memory;
+        if (!takes(n, i, layer, &first)) continue;
+        TRY(mem_create(3 * l->out, sizeof(double), "sums", &memory));
+        take_no_more(l, &n->layers[layer], first, neuron, value, memory);
+        raise_biases(l, memory, (double *)memory + l->out);
+        mem_free(memory);
+    }
+    return ANNULUS_OK;
+}
+
+/* Values of all sources of a network, those of source s from first[s] on. */
+typedef struct plan {
+    const network *n;
+    size_t first[NETWORK_MAX_LAYERS + 1];
+    uint32_t *map; /* of each value: its number among those of its source that stay, or LINEAR_NOTHING; while it is
+                      found out, 1 of those that are taken */
+    size_t stay[NETWORK_MAX_LAYERS + 1]; /* values */
+    size_t removed;                      /* neurons */
+} plan;
+
+/* Index into map of input i of a layer with these sources. */
+static size_t value_at(const plan *p, const uint32_t *sources, size_t i)
+{
+    size_t k = 0;
+    for (; i >= network_source_values(p->n, sources[k]); k++) i -= network_source_values(p->n, sources[k]);
+    return p->first[sources[k]] + i;
+}
+
+static int tap_counts(const linear_block *b, size_t tap)
+{
+    for (size_t r = 0; r < b->rows; r++)
+        if (b->W[r * b->taps + tap] != 0) return 1;
+    return 0;
+}
+
+static void mark_taken(const plan *p, size_t i)
+{
+    const dense_layer *l = &p->n->layers[i];
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    (void)network_sources(p->n, i, sources);
+    for (size_t k = 0; l->W != NULL && k < l->in * l->out; k++)
+        if (l->W[k] != 0) p->map[value_at(p, sources, k % l->in)] = 1;
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t t = 0; t < b->taps; t++) {
+            if (!tap_counts(b, t)) continue;
+            for (size_t q = t; q < b->places * b->taps; q += b->taps)
+                if (b->from[q] != LINEAR_NOTHING) p->map[value_at(p, sources, b->from[q])] = 1;
+        }
+    }
+}
+
+/* From which values are taken to which stay: all of a neuron that has one; the first neuron, if there is none.
+ * taken (out): room. */
+static void number_values(plan *p, size_t source, uint8_t *taken)
+{
+    const dense_layer *l = &p->n->layers[source - 1];
+    uint32_t *map = p->map + p->first[source], next = 0;
+    int any = 0;
+    memset(taken, 0, l->out);
+    for (size_t v = 0; v < dense_layer_values(l); v++) {
+        taken[neuron_of(l, v / l->offsets)] |= map[v] != 0;
+        any |= map[v] != 0;
+    }
+    if (!any) taken[neuron_of(l, 0)] = 1;
+    for (size_t v = 0; v < dense_layer_values(l); v++)
+        map[v] = taken[neuron_of(l, v / l->offsets)] ? next++ : LINEAR_NOTHING;
+    for (size_t o = 0; o < l->out; o++) { /* each neuron once */
+        p->removed += !taken[neuron_of(l, o)];
+        taken[neuron_of(l, o)] = 1;
+    }
+    p->stay[source] = next;
+}
+
+static annulus_status plan_create(const network *n, plan *p)
+{
+    size_t all = 0, most = 1;
+    void *map, *taken;
+    *p = (plan){.n = n};
+    for (size_t s = 0; s <= n->layers_count; s++) {
+        p->first[s] = all;
+        p->stay[s] = network_source_values(n, s);
+        all += p->stay[s];
+        most = p->stay[s] > most ? p->stay[s] : most;
+    }
+    TRY(mem_create(all, sizeof(uint32_t), "removed neurons", &map));
+    const annulus_status st = mem_create(most, 1, "removed neurons", &taken);
+    if (st != ANNULUS_OK) {
+        mem_free(map);
+        return st;
+    }
+    p->map = map;
+    for (size_t i = 0; i < n->layers_count; i++) mark_taken(p, i);
+    for (size_t s = 1; s < n->layers_count; s++) number_values(p, s, taken);
+    for (size_t v = 0; v < n->inputs; v++) p->map[v] = (uint32_t)v;
+    for (size_t v = 0; v < p->stay[n->layers_count]; v++) p->map[p->first[n->layers_count] + v] = (uint32_t)v;
+    mem_free(taken);
+    return ANNULUS_OK;
+}
+
+/* Layer i: its new inputs (in of the old layer) and outputs (out), LINEAR_NOTHING where they go. */
+typedef struct numbers {
+    const dense_layer *l;
+    uint32_t *input, *output;
+    uint32_t *channel; /* (out) new number of a channel, + 1; 0: not met yet */
+    size_t in, out;    /* that stay */
+} numbers;
+
+static annulus_status numbers_create(const plan *p, size_t i, numbers *out)
+{
+    const dense_layer *l = &p->n->layers[i];
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    void *memory;
+    const size_t count = network_sources(p->n, i, sources);
+    TRY(mem_create(l->in + 2 * l->out, sizeof(uint32_t), "removed neurons", &memory));
+    *out = (numbers){.l = l, .input = memory, .output = (uint32_t *)memory + l->in};
+    out->channel = out->output + l->out;
+    for (size_t k = 0, at = 0; k < count; k++) {
+        const size_t values = network_source_values(p->n, sources[k]);
+        const uint32_t *map = p->map + p->first[sources[k]];
+        for (size_t v = 0; v < values; v++)
+            out->input[at++] = map[v] == LINEAR_NOTHING ? LINEAR_NOTHING : (uint32_t)out->in + map[v];
+        out->in += p->stay[sources[k]];
+    }
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t at = p->map[p->first[i + 1] + o * l->offsets];
+        out->output[o] = at == LINEAR_NOTHING ? at : (uint32_t)(at / l->offsets);
+        out->out += at != LINEAR_NOTHING;
+    }
+    return ANNULUS_OK;
+}
+
+/* Which rows, places and taps of a block stay. */
+typedef struct part {
+    const linear_block *b;
+    uint8_t *row, *place, *tap;
+    size_t rows, places, taps;
+} part;
+
+static int stays(const numbers *x, const linear_block *b, size_t place, size_t row)
+{
+    return x->output[b->to[place * b->rows + row]] != LINEAR_NOTHING;
+}
+
+/* Windows keep all taps of a channel or none, as a convolution's weights do. */
+static int tap_stays(const numbers *x, const part *p, size_t t)
+{
+    const linear_block *b = p->b;
+    const gather_windows *g = &x->l->windows;
+    const size_t each = g->channels > 0 ? g->kernel[0] * g->kernel[1] : 1, first = t / each * each;
+    for (size_t q = 0; q < b->places; q++)
+        for (size_t k = first; p->place[q] && k < first + each; k++) {
+            const uint32_t from = b->from[q * b->taps + k];
+            if (from != LINEAR_NOTHING && x->input[from] != LINEAR_NOTHING) return 1;
+        }
+    return 0;
+}
+
+static annulus_status part_fill(const numbers *x, part *p)
+{
+    const linear_block *b = p->b;
+    for (size_t q = 0; q < b->places; q++)
+        for (size_t r = 0; r < b->rows; r++)
+            if (stays(x, b, q, r)) p->row[r] = p->place[q] = 1;
+    for (size_t q = 0; q < b->places; q++)
+        for (size_t r = 0; r < b->rows; r++)
+            if (p->row[r] && p->place[q] && !stays(x, b, q, r))
+                return fail(ANNULUS_ERR_INFEASIBLE,
+                            "outputs that go and outputs that stay are made by the same weights at several places");
+    for (size_t t = 0; t < b->taps; t++) p->taps += p->tap[t] = (uint8_t)tap_stays(x, p, t);
+    for (size_t r = 0; r < b->rows; r++) p->rows += p->row[r];
+    for (size_t q = 0; q < b->places; q++) p->places += p->place[q];
+    if (p->taps == 0) p->taps = p->tap[0] = 1; /* takes nothing */
+    return ANNULUS_OK;
+}
+
+/* *out: the part, if anything of it is left. */
+static annulus_status part_copy(const numbers *x, const part *p, linear_block *out)
+{
+    const linear_block *b = p->b;
+    int32_t *W;
+    uint32_t *from, *to;
+    if (p->rows == 0) return ANNULUS_OK;
+    TRY(linear_block_create(p->rows, p->taps, p->places, out));
+    W = out->W, from = out->from, to = out->to;
+    for (size_t r = 0; r < b->rows; r++)
+        for (size_t t = 0; p->row[r] && t < b->taps; t++)
+            if (p->tap[t]) *W++ = b->W[r * b->taps + t];
+    for (size_t q = 0; q < b->places; q++) {
+        if (!p->place[q]) continue;
+        for (size_t t = 0; t < b->taps; t++) {
+            const uint32_t at = b->from[q * b->taps + t];
+            if (p->tap[t]) *from++ = at == LINEAR_NOTHING ? at : x->input[at];
+        }
+        for (size_t r = 0; r < b->rows; r++)
+            if (p->row[r]) *to++ = x->output[b->to[q * b->rows + r]];
+    }
+    return ANNULUS_OK;
+}
+
+static annulus_status block_part(const numbers *x, const linear_block *b, linear_block *out)
+{
+    void *memory;
+    TRY(mem_create(b->rows + b->places + b->taps, 1, "removed neurons", &memory));
+    part p = {.b = b, .row = memory};
+    p.place = p.row + b->rows, p.tap = p.place + b->places;
+    annulus_status st = part_fill(x, &p);
+    if (st == ANNULUS_OK) st = part_copy(x, &p, out);
+    mem_free(memory);
+    return st;
+}
+
+/* The blocks of which something is left. */
+static annulus_status linear_part(const numbers *x, circuit_linear *out)
+{
+    const circuit_linear *l = &x->l->linear;
+    TRY(linear_create(l->blocks_count, out));
+    out->blocks_count = 0;
+    for (size_t k = 0; k < l->blocks_count; k++) {
+        linear_block *b = &out->blocks[out->blocks_count];
+        TRY(block_part(x, &l->blocks[k], b));
+        out->blocks_count += b->rows > 0;
+    }
+    return ANNULUS_OK;
+}
+
+/* All but weights and blocks. */
+static void copy_outputs(const numbers *x, dense_layer *to)
+{
+    const dense_layer *l = x->l;
+    dense_layer arrays = *to;
+    *to = *l;
+    to->in = arrays.in, to->out = arrays.out, to->W = arrays.W, to->linear = arrays.linear;
+    to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel;
+    if (l->windows.channels > 0)
+        to->windows.channels = arrays.linear.blocks[0].taps / (l->windows.kernel[0] * l->windows.kernel[1]);
+    uint32_t channels = 0;
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t at = x->output[o];
+        if (at == LINEAR_NOTHING) continue;
+        to->w_scale[at] = l->w_scale[o], to->bias[at] = l->bias[o];
+        if (to->channel == NULL) continue;
+        uint32_t *number = &x->channel[neuron_of(l, o)];
+        if (*number == 0) *number = ++channels;
+        to->channel[at] = *number - 1;
+    }
+}
+
+static annulus_status layer_part(const numbers *x, dense_layer *to)
+{
+    const dense_layer *l = x->l;
+    if (l->W == NULL) {
+        circuit_linear linear = {0};
+        const annulus_status st = linear_part(x, &linear);
+        if (st != ANNULUS_OK) linear_clear(&linear);
+        TRY(st);
+        TRY(gathered_layer_create(x->in, x->out, &linear, to));
+    } else {
+        TRY(dense_layer_create(x->in, x->out, to));
+        for (size_t o = 0; o < l->out; o++)
+            for (size_t i = 0; x->output[o] != LINEAR_NOTHING && i < l->in; i++)
+                if (x->input[i] != LINEAR_NOTHING) to->W[x->output[o] * x->in + x->input[i]] = l->W[o * l->in + i];
+    }
+    copy_outputs(x, to);
+    return ANNULUS_OK;
+}
+
+static annulus_status copy_layer(const plan *p, size_t i, dense_layer *to)
+{
+    numbers x;
+    TRY(numbers_create(p, i, &x));
+    const annulus_status st = layer_part(&x, to);
+    mem_free(x.input);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "layer %zu", i + 1);
+}
+
+annulus_status shrink_unread(const network *n, network **out, size_t *removed)
+{
+    network *c = NULL;
+    plan p;
+    TRY(plan_create(n, &p));
+    annulus_status st = shrink_frame(n, &c);
+    for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) st = copy_layer(&p, i, &c->layers[i]);
+    if (st == ANNULUS_OK) st = shrink_labels(n, c);
+    mem_free(p.map);
+    if (st == ANNULUS_OK)
+        *out = c, *removed = p.removed;
+    else
+        network_destroy(c);
+    return st;
+}

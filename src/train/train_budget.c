@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/train_budget.h"
+
+#include "base/memory.h"
+#include "circuit/latency.h"
+#include "train/prune.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
+#define RUNGS_MOST 12u
+#define HEADROOM 0.97 /* of the seconds, where neurons are chosen before training moves weights and ranges */
+#define ROUNDS 3u     /* of removal after training */
+
+static const double errors[] = {0.3, 0.1, 0.01, 0.001};
+static const unsigned bits[] = {6, 7, 8};
+
+/* A way to compile; the deviation with which it reads a sum, over the range of the table. */
+typedef struct rung {
+    double error, reads;
+    unsigned rounding_bits;
+} rung;
+
+typedef struct search {
+    const dataset *data;
+    const train_options *o;
+    const train_budget *budget;
+    const annulus_progress *progress;
+    rung rungs[RUNGS_MOST]; /* the best first, the last one the cheapest */
+    size_t count;
+    int waves;
+} search;
+
+/* 2 Q(1/(2 sigma)) = error for sigma, in cells (docs/rounding.md). */
+static double cells_of(double error)
+{
+    double low = 0, high = 1e3;
+    while (high - low > 1e-9 * high) {
+        const double middle = (low + high) / 2;
+        if (erfc(1 / (2 * M_SQRT2 * middle)) < error)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int by_reading(const void *a, const void *b)
+{
+    const rung *x = a, *y = b;
+    return x->reads < y->reads ? -1 : x->reads > y->reads;
+}
+
+/* Within a cell a sum is anywhere: 1/12 of a cell's square beside that of the noise. */
+static void add_rung(search *s, unsigned rounding_bits, double error)
+{
+    const double sigma = cells_of(error);
+    s->rungs[s->count++] = (rung){error, sqrt(1.0 / 12 + sigma * sigma) * exp2(-(double)rounding_bits), rounding_bits};
+}
+
+static void list_rungs(search *s)
+{
+    const unsigned given = s->budget->rounding_bits;
+    if (s->waves) {
+        s->rungs[s->count++] = (rung){0};
+        return;
+    }
+    for (size_t b = 0; b < (given > 0 ? 1 : sizeof bits / sizeof *bits); b++)
+        for (size_t e = 0; e < (s->o->target_error > 0 ? 1 : sizeof errors / sizeof *errors); e++)
+            add_rung(s, given > 0 ? given : bits[b], s->o->target_error > 0 ? s->o->target_error : errors[e]);
+    qsort(s->rungs, s->count, sizeof *s->rungs, by_reading);
+}
+
+static lower_options lowering(const rung *r)
+{
+    lower_options l;
+    lower_options_init(&l);
+    if (r->error > 0) l.log2_error = log2(r->error), l.rounding_bits = r->rounding_bits;
+    return l;
+}
+
+static annulus_status predict(const search *s, const network *n, const rung *r, double *seconds)
+{
+    const lower_options l = lowering(r);
+    circuit *c = NULL;
+    TRY(network_lower(n, s->data->x, s->data->count < CALIBRATION ? s->data->count : CALIBRATION, &l, &c));
+    *seconds = circuit_seconds(c, s->budget->threads, NULL);
+    circuit_destroy(c);
+    return ANNULUS_OK;
+}
+
+/* Whether rung k fits; one for which there are no parameters does not. */
+static annulus_status rung_fits(const search *s, const network *n, size_t k, double *seconds, int *fits)
+{
+    const annulus_status st = predict(s, n, &s->rungs[k], seconds);
+    *fits = st == ANNULUS_OK && *seconds <= s->budget->seconds;
+    return st == ANNULUS_ERR_INFEASIBLE && k + 1 < s->count ? ANNULUS_OK : st;
+}
+
+/* The best rung that fits and its seconds, by bisection: better ones take longer. *at is their count if none does, and
+ * *seconds those of the last one. */
+static annulus_status best_rung(const search *s, const network *n, size_t *at, double *seconds)
+{
+    size_t low = 0, high = s->count - 1; /* from high on they fit */
+    double last;
+    int fits;
+    TRY(rung_fits(s, n, s->count - 1, seconds, &fits));
+    *at = s->count;
+    if (!fits) return ANNULUS_OK;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        TRY(progress_report(s->progress, "trying parameters", s->count - (high - low), s->count));
+        TRY(rung_fits(s, n, middle, &last, &fits));
+        if (fits)
+            high = middle, *seconds = last;
+        else
+            low = middle + 1;
+    }
+    *at = high;
+    return progress_report(s->progress, "trying parameters", 1, 1);
+}
+
+/* What is left of n when as many neurons go as the cheapest rung needs; epochs of fine-tuning. */
+static annulus_status fewer_neurons(const search *s, const network *n, double seconds, unsigned epochs,
+                                    train_report report, void *context, network **out)
+{
+    prune_options p;
+    const lower_options l = lowering(&s->rungs[s->count - 1]);
+    prune_options_init(&p);
+    p.seconds = seconds;
+    p.threads_seconds = s->budget->threads;
+    p.lower = &l;
+    p.train = *s->o;
+    p.train.checkpoint = NULL;
+    p.train.epochs = epochs;
+    p.train.learning_rate /= 3;
+    if (!s->waves) {
+        p.train.target_error = s->rungs[s->count - 1].error;
+        p.train.rounding_bits = s->rungs[s->count - 1].rounding_bits;
+    }
+    return prune_network(n, s->data, &p, report, context, s->progress, NULL, out);
+}
+
+/* Options of the training proper: neurons and look-ups as a network of one epoch needs them. */
+static annulus_status plan(const search *s, train_options *o)
+{
+    train_options quick = *s->o;
+    network *probe = NULL, *small = NULL;
+    size_t at;
+    double seconds;
+    quick.epochs = 1, quick.patience = 0, quick.checkpoint = NULL, quick.distill_count = 0;
+    TRY(train_network(s->data, &quick, NULL, NULL, s->progress, &probe));
+    annulus_status st = best_rung(s, probe, &at, &seconds);
+    if (st == ANNULUS_OK && at == s->count)
+        st = fewer_neurons(s, probe, HEADROOM * s->budget->seconds, 0, NULL, NULL, &small);
+    for (size_t i = 0; st == ANNULUS_OK && small != NULL && i < o->hidden_count; i++)
+        o->hidden[i] = small->layers[i].out;
+    if (st == ANNULUS_OK && !s->waves) {
+        const rung *r = &s->rungs[at < s->count ? at : s->count - 1];
+        o->target_error = r->error, o->rounding_bits = r->rounding_bits;
+    }
+    network_destroy(probe), network_destroy(small);
+    return st;
+}
+
+/* Removes neurons from *n until it fits at *at. */
+static annulus_status settle(const search *s, train_report report, void *context, network **n, size_t *at,
+                             double *seconds)
+{
+    const unsigned epochs = s->o->epochs / 4 > 0 ? s->o->epochs / 4 : 1;
+    double goal = s->budget->seconds;
+    TRY(best_rung(s, *n, at, seconds));
+    for (unsigned k = 0; *at == s->count && k < ROUNDS; k++) {
+        network *small = NULL;
+        goal *= HEADROOM;
+        TRY(fewer_neurons(s, *n, goal, epochs, report, context, &small));
+        network_destroy(*n);
+        *n = small;
+        TRY(best_rung(s, *n, at, seconds));
+    }
+    if (*at < s->count) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INFEASIBLE, "the trained network takes %.3g s, %.3g were asked for: allow so much",
+                *seconds, s->budget->seconds);
+}
+
+static annulus_status budget_check(const train_options *o, const train_budget *b)
+{
+    if (!(b->seconds > 0) || !isfinite(b->seconds))
+        return fail(ANNULUS_ERR_INPUT, "training within %g s: a positive number is needed", b->seconds);
+    if (b->rounding_bits > 12)
+        return fail(ANNULUS_ERR_INPUT, "training options: rounding_bits is %u, 1 to 12 are possible", b->rounding_bits);
+    if (o->from != NULL)
+        return fail(ANNULUS_ERR_INPUT, "training within seconds chooses the layers: prune a network that there is");
+    return ANNULUS_OK;
+}
+
+annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
+                            train_report report, void *context, const annulus_progress *progress, train_choice *choice,
+                            network **out)
+{
+    search s = {
+        .data = data, .o = options, .budget = budget, .progress = progress, .waves = activation_is_wave(options->act)};
+    train_options o = *options;
+    network *n = NULL;
+    size_t at;
+    double seconds;
+    TRY(budget_check(options, budget));
+    list_rungs(&s);
+    TRY(plan(&s, &o));
+    TRY(train_network(data, &o, report, context, progress, &n));
+    const annulus_status st = settle(&s, report, context, &n, &at, &seconds);
+    if (st != ANNULUS_OK) {
+        network_destroy(n);
+        return st;
+    }
+    *choice = (train_choice){.error = s.rungs[at].error,
+                             .rounding_bits = s.rungs[at].rounding_bits,
+                             .hidden_count = n->layers_count - 1,
+                             .seconds = seconds};
+    for (size_t i = 0; i < choice->hidden_count; i++) choice->hidden[i] = n->layers[i].out;
+    *out = n;
+    return ANNULUS_OK;
+}

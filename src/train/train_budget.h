@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training within the seconds that an encrypted inference may take. */
+#ifndef TRAIN_TRAIN_BUDGET_H
+#define TRAIN_TRAIN_BUDGET_H
+
+#include "train/train.h"
+
+typedef struct train_budget {
+    double seconds;         /* predicted for one inference of the compiled network, at most */
+    unsigned threads;       /* that the prediction is for; 0: all cores */
+    unsigned rounding_bits; /* that it will be compiled with, 1..12; 0: chosen */
+} train_budget;
+
+typedef struct train_choice {
+    double error;           /* probability with which a look-up errs; of waves 0: their noise is trained for */
+    unsigned rounding_bits; /* of waves 0 */
+    size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons */
+    double seconds;                                /* predicted for the network, compiled so */
+} train_choice;
+
+/* As train_network, with at most the hidden neurons of the options, and look-ups that err as they will when compiled.
+ * Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3; then, by
+ * bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
+ * options->target_error and budget->rounding_bits are kept if they are given. Sizes are found on a network of one
+ * epoch; if the trained network is slower, neurons are removed from it, with a quarter of the epochs again. Predictions
+ * are those of circuits compiled by default otherwise, on at most 2,000 samples. options->from must be NULL.
+ * ANNULUS_ERR_INFEASIBLE: not even one neuron a layer fits; the message has the seconds that do. */
+annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
+                            train_report report, void *context, const annulus_progress *progress, train_choice *choice,
+                            network **out) __attribute__((warn_unused_result));
+#endif
