@@ -56,10 +56,13 @@ class Model:
     def relu(self, x, scale=0.5, bits=2):
         return self.quant(self.node("Relu", [x]), scale, bits)
 
-    def finish(self, x, outputs):
+    def finish(self, x, outputs, argmax=False):
+        y = self.node("ArgMax", [x], axis=-1, keepdims=0) if argmax else x
+        made = [helper.make_tensor_value_info(y, TensorProto.INT64, ("batch",)) if argmax else
+                helper.make_tensor_value_info(y, TensorProto.FLOAT, ("batch", outputs))]
         graph = helper.make_graph(
             self.nodes, "test", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch",) + self.shape)],
-            [helper.make_tensor_value_info(x, TensorProto.FLOAT, ("batch", outputs))], self.constants)
+            made, self.constants)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)])
 
 
@@ -201,12 +204,12 @@ def choices(seed):
     return m.finish(m.dense(m.node("Flatten", [m.node("Concat", parts, axis=1)]), 12 * 4, 3), 3)
 
 
-def dense_pairs(seed):
+def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
     x = m.quant("x", 0.5, 2)
     a, b = m.relu(m.dense(x, 6, 5)), m.relu(m.dense(x, 6, 5))
-    return m.finish(m.dense(m.relu(m.dense(m.node("Max", [a, b]), 5, 4)), 4, 3), 3)
+    return m.finish(m.dense(m.relu(m.dense(m.node("Max", [a, b]), 5, 4)), 4, 3), 3, argmax)
 
 
 def cifar_size(seed):

@@ -160,6 +160,7 @@ static inline void graph_exact(graph *g, activation act, double bias, quantizer 
     dense_layer *d = &g->n->layers[g->layers - 1];
     d->act = act;
     d->out_q = q;
+    d->proven = act != ACTIVATION_STEP;
     for (size_t o = 0; o < d->out; o++) d->channel[o] = 0, d->w_scale[o] = 1, d->bias[o] = bias;
 }
 

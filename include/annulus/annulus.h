@@ -253,7 +253,10 @@ typedef struct annulus_compile_options {
                            <= -128 */
     double phase_noise; /* of torus-native layers, those with waves: bound on the standard deviation of what they read,
                            in periods, at most 1/4; 0: what each was trained to bear, or 2^-5 where that is not known */
-    int security;       /* 128 or 132 */
+    unsigned
+        top_1_bits; /* classification: 1..10: answers are the label alone, found among scores that are compared
+                       with 2^bits values; 0: the scores, but of models that end with ArgMax the label, by 6 bits */
+    int security;   /* 128 or 132 */
     annulus_objective minimize;
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
@@ -292,6 +295,8 @@ ANNULUS_API void annulus_circuit_destroy(annulus_circuit *c);
 ANNULUS_API size_t annulus_circuit_inputs(const annulus_circuit *c);
 ANNULUS_API size_t annulus_circuit_outputs(const annulus_circuit *c);
 ANNULUS_API annulus_task annulus_circuit_task(const annulus_circuit *c);
+/* 1: classification whose answers are the label alone: the values are 1 for it and 0 for the others. */
+ANNULUS_API int annulus_circuit_label_only(const annulus_circuit *c);
 /* Name of an output, borrowed. */
 ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t output);
 /* log2 of the largest error probability that a look-up or score was given; -INFINITY if all have bounds on their noise

@@ -75,7 +75,13 @@ typedef struct circuit_layer {
 } circuit_layer;
 
 /* Multi-label: a sample has the labels whose scores are above 0. */
-typedef enum circuit_task { CIRCUIT_CLASSIFICATION = 0, CIRCUIT_REGRESSION = 1, CIRCUIT_MULTI_LABEL = 2 } circuit_task;
+/* top-1: classification whose outputs are 1 for the label and 0 for the others, and say nothing else. */
+typedef enum circuit_task {
+    CIRCUIT_CLASSIFICATION = 0,
+    CIRCUIT_REGRESSION = 1,
+    CIRCUIT_MULTI_LABEL = 2,
+    CIRCUIT_TOP_1 = 3
+} circuit_task;
 
 typedef struct circuit_input {
     size_t features;

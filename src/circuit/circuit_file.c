@@ -295,8 +295,8 @@ static annulus_status settings_read(reader *r, circuit *c)
     uint32_t task = 0, measured = 0, target = 0, level = 0;
     uint64_t calibration = 0;
     TRY(read_u32(r, &task));
-    if (task > CIRCUIT_MULTI_LABEL)
-        return read_fail(r, "task is %u, must be %d to %d", task, CIRCUIT_CLASSIFICATION, CIRCUIT_MULTI_LABEL);
+    if (task > CIRCUIT_TOP_1)
+        return read_fail(r, "task is %u, must be %d to %d", task, CIRCUIT_CLASSIFICATION, CIRCUIT_TOP_1);
     TRY(read_choice(r, "range kind", 0, 1, &measured));
     TRY(read_u64(r, &calibration));
     TRY(read_choice(r, "error target", ERROR_PER_LOOKUP, ERROR_GLOBAL, &target));

@@ -177,7 +177,8 @@ static void print_csv(const annulus_circuit *c, const double *values, size_t cou
     const int classes = annulus_circuit_task(c) == ANNULUS_CLASSIFICATION,
               labels = annulus_circuit_task(c) == ANNULUS_MULTI_LABEL;
     printf(classes || labels ? "sample,answer" : "sample");
-    for (size_t o = 0; o < outputs; o++) {
+    const size_t shown = annulus_circuit_label_only(c) ? 0 : outputs;
+    for (size_t o = 0; o < shown; o++) {
         putchar(',');
         print_cell(annulus_circuit_label(c, o));
     }
@@ -187,7 +188,7 @@ static void print_csv(const annulus_circuit *c, const double *values, size_t cou
         if (classes || labels) putchar(',');
         if (labels) print_labels(c, values + i * outputs);
         if (classes) print_cell(annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
-        for (size_t o = 0; o < outputs; o++) printf(",%.6g", values[i * outputs + o]);
+        for (size_t o = 0; o < shown; o++) printf(",%.6g", values[i * outputs + o]);
         printf("\n");
     }
 }
@@ -196,7 +197,7 @@ static json_t *answer_json(const annulus_circuit *c, const double *values, size_
 {
     const size_t outputs = annulus_circuit_outputs(c);
     json_t *row = json_object(), *scores = json_object();
-    for (size_t o = 0; o < outputs; o++)
+    for (size_t o = 0; o < (annulus_circuit_label_only(c) ? 0 : outputs); o++)
         (void)json_object_set_new(scores, annulus_circuit_label(c, o), json_real(values[o]));
     (void)json_object_set_new(row, "sample", json_integer((json_int_t)sample));
     if (annulus_circuit_task(c) == ANNULUS_CLASSIFICATION)
@@ -208,7 +209,10 @@ static json_t *answer_json(const annulus_circuit *c, const double *values, size_
             if (values[o] > 0) (void)json_array_append_new(answer, json_string(annulus_circuit_label(c, o)));
         (void)json_object_set_new(row, "answer", answer);
     }
-    (void)json_object_set_new(row, "values", scores);
+    if (annulus_circuit_label_only(c))
+        json_decref(scores);
+    else
+        (void)json_object_set_new(row, "values", scores);
     return row;
 }
 

@@ -17,7 +17,8 @@ enum {
     PRESET_KEY,
     SECURITY_KEY,
     OBJECTIVE_KEY,
-    PHASE_KEY
+    PHASE_KEY,
+    TOP_1_KEY
 };
 
 #define MAX_LAYERS 64u           /* with an error probability or a rounding of their own */
@@ -68,6 +69,8 @@ static const struct argp_option entries[] = {
      "standard deviation that torus-native look-ups, those of waves, may read with, in periods, 0.03 or 2^-5 (default: "
      "what the network was trained to bear, or 2^-5)",
      0},
+    {"top-1", TOP_1_KEY, "BITS", OPTION_ARG_OPTIONAL,
+     "answers are the label alone, without scores, which are compared with 2^BITS values, 1 to 10 (default 6)", 0},
     {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
     {"minimize", OBJECTIVE_KEY, "WHAT", 0, "seconds of an inference (default), key-size or memory", 0},
     {0}};
@@ -224,6 +227,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case PHASE_KEY:
         c->o.phase_noise = exp2(parse_log2_probability(state, "--phase-noise", arg));
+        break;
+    case TOP_1_KEY:
+        c->o.top_1_bits = arg == NULL ? 6 : (unsigned)parse_size(state, "--top-1", arg, 1, 10);
         break;
     case PRESET_KEY:
         c->preset = arg;

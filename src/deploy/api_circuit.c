@@ -127,6 +127,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     o->output_bits = options->output_bits;
     o->shared_output = options->shared_output;
     o->phase_noise = options->phase_noise;
+    o->top_1_bits = options->top_1_bits;
     o->level = (security_level)options->security;
     o->minimize = (search_objective)options->minimize;
     if (options->log2_error != 0) o->log2_error = options->log2_error;
@@ -239,9 +240,14 @@ size_t annulus_circuit_outputs(const annulus_circuit *c)
 
 annulus_task annulus_circuit_task(const annulus_circuit *c)
 {
-    return c->c->task == CIRCUIT_CLASSIFICATION ? ANNULUS_CLASSIFICATION
-           : c->c->task == CIRCUIT_REGRESSION   ? ANNULUS_REGRESSION
-                                                : ANNULUS_MULTI_LABEL;
+    return c->c->task == CIRCUIT_CLASSIFICATION || c->c->task == CIRCUIT_TOP_1 ? ANNULUS_CLASSIFICATION
+           : c->c->task == CIRCUIT_REGRESSION                                  ? ANNULUS_REGRESSION
+                                                                               : ANNULUS_MULTI_LABEL;
+}
+
+int annulus_circuit_label_only(const annulus_circuit *c)
+{
+    return c->c->task == CIRCUIT_TOP_1;
 }
 
 const char *annulus_circuit_label(const annulus_circuit *c, size_t output)

@@ -212,6 +212,7 @@ static void summary(FILE *f, const json_t *j)
         number(json_object_get(j, "bytes"), "evaluation_key_file") / 1e6,
         number(json_object_get(j, "memory"), "peak") / 1e6, integer(j, "security_bits"), text(j, "ranges"));
     if (integer(j, "torus_native") > 0) fprintf(f, "%lld torus-native layers; ", integer(j, "torus_native"));
+    if (strcmp(text(j, "task"), "top-1") == 0) fprintf(f, "answers are the label alone; ");
     fprintf(f, "failure of an inference at most 2^%.1f; %s.</p>\n", number(j, "log2_failure_inference"),
             json_is_true(json_object_get(j, "shared_output")) ? "results may be shared" : "keep results private");
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec.h"
+#include "nn/lower_priv.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static annulus_status simulate(tuning *t, trial *out)
     t->quantized = 1;
     TRY(exec_simulate(out->c, t->q, t->count, &seed, t->goal->threads, t->got, NULL));
     for (size_t i = 0; i < t->count; i++) exec_values(out->c, t->got + i * t->outputs, t->got + i * t->outputs);
-    if (t->n->task == NETWORK_CLASSIFICATION)
+    if (t->n->task == NETWORK_CLASSIFICATION || t->n->task == NETWORK_TOP_1)
         classification_loss(t, out);
     else if (t->n->task == NETWORK_MULTI_LABEL)
         labels_loss(t, out);
@@ -197,6 +198,12 @@ static annulus_status apply_one(void *context, size_t i, unsigned worker)
     return network_apply(t->n, t->x + i * t->n->inputs, t->want + i * t->outputs);
 }
 
+/* Whether the layer's width is chosen here. */
+static int is_tuned(const dense_layer *l)
+{
+    return !activation_is_wave(l->act) && l->rounding_bits == 0;
+}
+
 static annulus_status tuning_init(tuning *t)
 {
     void *p;
@@ -209,7 +216,7 @@ static annulus_status tuning_init(tuning *t)
     t->names = p;
     t->allowed = (rounding_method *)(void *)(t->names + t->hidden + 1);
     for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++) {
-        if (activation_is_wave(t->n->layers[i].act)) continue;
+        if (!is_tuned(&t->n->layers[i])) continue;
         (void)snprintf(t->names[at], sizeof *t->names, "layer %zu", i + 1);
         t->allowed[at] = lower_rounding(&t->options, t->names[at]).method;
         at++;
@@ -298,12 +305,10 @@ static annulus_status check_goal(const network *n, size_t count, const lower_opt
     return network_check(n);
 }
 
-annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
+static annulus_status lower_tuned(const network *n, const float *calibration, size_t count,
                                   const lower_options *options, const rounding_goal *goal, rounding_report *report,
                                   circuit **out)
 {
-    REQUIRE(goal->keep_widths || (options->rounding_bits == 0 && options->layer_roundings_count == 0));
-    TRY(check_goal(n, count, options, goal));
     tuning t = {.n = n,
                 .x = calibration,
                 .count = count,
@@ -311,8 +316,10 @@ annulus_status network_lower_auto(const network *n, const float *calibration, si
                 .options = *options,
                 .goal = goal};
     size_t waves = 0;
-    for (size_t i = 0; i + 1 < n->layers_count; i++) waves += activation_is_wave(n->layers[i].act) != 0;
-    t.hidden = n->layers_count - 1 - waves;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) {
+        waves += activation_is_wave(n->layers[i].act) != 0;
+        t.hidden += is_tuned(&n->layers[i]) != 0;
+    }
     t.planned = 6 + 3 * t.hidden;
     if (t.hidden == 0 && waves > 0)
         return fail(ANNULUS_ERR_INPUT, "every layer of look-ups is torus-native, and not rounded: ask for no rounding");
@@ -329,4 +336,17 @@ annulus_status network_lower_auto(const network *n, const float *calibration, si
     if (report != NULL) *report = (rounding_report){best.loss, best.standard_error, count, t.trials};
     *out = best.c;
     return ANNULUS_OK;
+}
+
+annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
+                                  const lower_options *options, const rounding_goal *goal, rounding_report *report,
+                                  circuit **out)
+{
+    network *made;
+    REQUIRE(goal->keep_widths || (options->rounding_bits == 0 && options->layer_roundings_count == 0));
+    TRY(check_goal(n, count, options, goal));
+    TRY(lower_answers(n, calibration, count, options, &made));
+    const annulus_status st = lower_tuned(made == NULL ? n : made, calibration, count, options, goal, report, out);
+    network_destroy(made);
+    return st;
 }

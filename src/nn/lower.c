@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "circuit/exec.h"
+#include "nn/top_1.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -197,7 +198,7 @@ static void widen(circuit_layer *l, size_t o, int64_t acc, int first)
     if (first || acc > l->measured_hi[o]) l->measured_hi[o] = acc;
 }
 
-static annulus_status measured_ranges(circuit_layer *l, const state *s)
+static annulus_status measured_ranges(circuit_layer *l, const dense_layer *d, const state *s)
 {
     uint64_t *columns, *acc;
     int varies = 0;
@@ -209,7 +210,7 @@ static annulus_status measured_ranges(circuit_layer *l, const state *s)
     }
     mem_free(columns);
     for (size_t o = 0; o < l->out; o++) varies |= l->measured_lo[o] != l->measured_hi[o];
-    if (s->options->ranges_measured && !varies)
+    if (s->options->ranges_measured && !d->proven && !varies)
         return fail(
             ANNULUS_ERR_INPUT,
             "every neuron of %s gives the same value on all %zu calibration samples: the data are constant or the "
@@ -219,12 +220,12 @@ static annulus_status measured_ranges(circuit_layer *l, const state *s)
 }
 
 /* Accumulators are multiples of `multiplier`, and so are proven ranges, and the measured ones. */
-static void choose_ranges(circuit_layer *l, const lower_options *options, int64_t multiplier)
+static void choose_ranges(circuit_layer *l, const dense_layer *d, const lower_options *options, int64_t multiplier)
 {
     for (size_t o = 0; o < l->out; o++) {
         l->lo[o] = l->proven_lo[o];
         l->hi[o] = l->proven_hi[o];
-        if (!options->ranges_measured) continue;
+        if (!options->ranges_measured || d->proven) continue;
         const double units = (double)(l->measured_hi[o] - l->measured_lo[o]) / (double)multiplier;
         const int64_t wider = multiplier * (int64_t)ceil(options->margin * units);
         if (l->measured_lo[o] - wider > l->lo[o]) l->lo[o] = l->measured_lo[o] - wider;
@@ -240,9 +241,21 @@ static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
     return most;
 }
 
-static annulus_status choose_cells(circuit_layer *l, const lower_options *options, lower_unit *u)
+static layer_rounding rounding_of(const dense_layer *d, const lower_options *o, const char *layer)
 {
-    const layer_rounding r = lower_rounding(options, l->name);
+    layer_rounding r = lower_rounding(o, layer);
+    int any = o->rounding_bits != 0, named = 0;
+    for (size_t i = 0; i < o->layer_roundings_count; i++) {
+        any |= o->layer_roundings[i].bits != 0;
+        named |= strcmp(o->layer_roundings[i].layer, layer) == 0;
+    }
+    if (d->rounding_bits != 0 && any && !named) r.bits = d->rounding_bits == NETWORK_UNROUNDED ? 0 : d->rounding_bits;
+    return r;
+}
+
+static annulus_status choose_cells(const dense_layer *d, circuit_layer *l, const lower_options *options, lower_unit *u)
+{
+    const layer_rounding r = rounding_of(d, options, l->name);
     const int64_t span = widest_span(l->lo, l->hi, l->out), most = r.bits == 0 ? span : INT64_C(1) << r.bits;
     u->bits = r.bits;
     u->exact = r.bits != 0 && r.method == ROUNDING_EXACT;
@@ -286,7 +299,8 @@ static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned)
 /* Nothing cuts off a score as a table cuts off its input: beyond the period it would wrap and decrypt to another one.
  * So the period spans the proven range, and as many bits are added as that is wider than the measured one. noise: bound
  * on the deviation that holds instead of the error probability, accumulator units; 0: none. */
-static annulus_status encode_output(circuit_layer *l, double noise, const lower_options *options, lower_unit *u)
+static annulus_status encode_output(circuit_layer *l, double noise, int exact, const lower_options *options,
+                                    lower_unit *u)
 {
     const int64_t proven = widest_span(l->proven_lo, l->proven_hi, l->out), span = widest_span(l->lo, l->hi, l->out);
     l->step = 1;
@@ -301,7 +315,7 @@ static annulus_status encode_output(circuit_layer *l, double noise, const lower_
     l->output_bits = options->output_bits;
     for (int64_t s = span; s < proven; s *= 2) l->output_bits++;
     for (; wider < l->period; wider *= 2) l->output_bits++;
-    while (options->shared_output && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
+    while (exact && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
     if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE,
                 "scores of %u bits in a proven range %" PRId64 " times the measured one: ask for fewer output bits",
@@ -353,7 +367,7 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
     if (l->unit != 0) {
         TRY(lower_native_fill(d, l));
     } else {
-        TRY(choose_cells(l, s->options, &s->units->of[i]));
+        TRY(choose_cells(d, l, s->options, &s->units->of[i]));
         TRY(lower_tables(d, l));
         fill_tables(l, d, s->units->of[i].aligned);
     }
@@ -382,9 +396,9 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     if (l->sources_count == 1 && before != NULL && before->unit != 0 && l->unit == 0)
         TRY(lower_native_ranges(before, l));
     lower_bounds(d, unit, s->units->of[i].multiplier, l);
-    TRY(measured_ranges(l, s));
+    TRY(measured_ranges(l, d, s));
     TRY(lower_share_ranges(d, l));
-    choose_ranges(l, s->options, s->units->of[i].multiplier);
+    choose_ranges(l, d, s->options, s->units->of[i].multiplier);
     if (i + 1 < c->layers_count) {
         TRY(lower_look_ups(d, i, s, l));
         for (size_t k = 0; k <= i; k++)
@@ -393,7 +407,8 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     }
     double noise = 0;
     if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
-    return encode_output(l, noise, s->options, &s->units->of[i]);
+    const int exact = s->options->shared_output || n->task == NETWORK_TOP_1;
+    return encode_output(l, noise, exact, s->options, &s->units->of[i]);
 }
 
 static annulus_status copy_input(const network *n, circuit *c)
@@ -508,7 +523,7 @@ static annulus_status lower_all(const network *n, const float *calibration, stat
 }
 
 _Static_assert((int)NETWORK_CLASSIFICATION == CIRCUIT_CLASSIFICATION && (int)NETWORK_REGRESSION == CIRCUIT_REGRESSION &&
-                   (int)NETWORK_MULTI_LABEL == CIRCUIT_MULTI_LABEL,
+                   (int)NETWORK_MULTI_LABEL == CIRCUIT_MULTI_LABEL && (int)NETWORK_TOP_1 == CIRCUIT_TOP_1,
                "the same numbers");
 
 /* One lowering, with the windows that are known; *c: made, without parameters. */
@@ -535,8 +550,8 @@ static annulus_status lower_once(const network *n, const float *calibration, siz
     return st;
 }
 
-annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
-                             circuit **out)
+static annulus_status lower(const network *n, const float *calibration, size_t count, const lower_options *options,
+                            circuit **out)
 {
     circuit *c = NULL;
     lower_units units = {0};
@@ -556,5 +571,24 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
         *out = c;
     else
         circuit_destroy(c);
+    return st;
+}
+
+annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             network **made)
+{
+    const unsigned bits = options->top_1_bits != 0 ? options->top_1_bits : TOP_1_BITS;
+    *made = NULL;
+    if (n->task == NETWORK_TOP_1 || (options->top_1_bits == 0 && !n->argmax)) return ANNULUS_OK;
+    return network_top_1(n, calibration, count, bits, options->margin, made);
+}
+
+annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             circuit **out)
+{
+    network *made;
+    TRY(lower_answers(n, calibration, count, options, &made));
+    const annulus_status st = lower(made == NULL ? n : made, calibration, count, options, out);
+    network_destroy(made);
     return st;
 }

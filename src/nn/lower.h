@@ -50,6 +50,8 @@ typedef struct lower_options {
                           2^-128 */
     security_level level;
     search_objective minimize;
+    unsigned top_1_bits;    /* answers are the label alone, found among scores of 2^bits values (top_1.h), 1..10; 0: the
+                               network's, of one that asks for it by itself with TOP_1_BITS */
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
 } lower_options;
 /* What holds of a layer. */

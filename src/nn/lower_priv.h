@@ -5,6 +5,11 @@
 
 #include "nn/lower.h"
 
+/* ---- lower.c ---- */
+/* *made: what network_top_1 makes of n, where answers are to be the label alone; destroyed by the caller. Else NULL. */
+annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
+                             network **made) __attribute__((warn_unused_result));
+
 /* ---- lower_linear.c ---- */
 /* Weights of layer i, whose sources are set, over the integers of its sources, without a common factor, times
  * `multiplier`; *unit: real value of W x = 1. */

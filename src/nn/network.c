@@ -165,7 +165,7 @@ static annulus_status quantizer_check(const quantizer *q, const char *what)
 
 const char *network_task_name(network_task t)
 {
-    static const char *const names[] = {"classification", "regression", "multi-label"};
+    static const char *const names[] = {"classification", "regression", "multi-label", "top-1"};
     return names[t];
 }
 

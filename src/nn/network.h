@@ -20,6 +20,7 @@ void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi);
 int32_t quantizer_integer(const quantizer *q, double x);
 
 #define NETWORK_MAX_LAYERS 32u
+#define NETWORK_UNROUNDED 13u
 
 /* x: the real values of the sources, one source behind the other. u = w_scale * (W x) + bias; y[o*offsets + j] =
  * quantize(act(u[o] + j/(2*offsets))), j < offsets: values that one bootstrap of a wave gives together. Waves read u in
@@ -41,10 +42,13 @@ typedef struct dense_layer {
     circuit_linear linear; /* in place of W, which is NULL: linear.h */
     uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
                           each is its own */
-    double *bound;     /* (2,out) W x lies between them, by what the values are that it is the sums of; tighter than
-                          interval     arithmetic on the sources; NULL: not known */
+    int proven;    /* 1: its range is the proven one, whatever is asked for: beyond it, it would mean something else */
+    double *bound; /* (2,out) W x lies between them, by what the values are that it is the sums of; tighter than
+                      interval     arithmetic on the sources; NULL: not known */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
+    unsigned rounding_bits; /* of its look-ups, where any are rounded and it is not named: 1..12, or NETWORK_UNROUNDED;
+                               0: as the others */
     gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
                                one: as gather_convolution makes it, its channels followed by offsets; channels 0: not */
     char op[32];            /* for people: "conv 3x3"; empty: dense */
@@ -60,7 +64,12 @@ double dense_layer_act(const dense_layer *l, double u);
 size_t dense_layer_neurons(const dense_layer *l);
 
 /* Multi-label: a sample has the labels whose scores are above 0. */
-typedef enum network_task { NETWORK_CLASSIFICATION = 0, NETWORK_REGRESSION = 1, NETWORK_MULTI_LABEL = 2 } network_task;
+typedef enum network_task {
+    NETWORK_CLASSIFICATION = 0,
+    NETWORK_REGRESSION = 1,
+    NETWORK_MULTI_LABEL = 2,
+    NETWORK_TOP_1 = 3
+} network_task;
 const char *network_task_name(network_task t);
 
 typedef struct network {
@@ -70,6 +79,7 @@ typedef struct network {
     size_t layers_count;
     dense_layer *layers;
     network_task task;
+    int argmax;    /* 1: the number of the largest score is asked for: network_top_1 (top_1.h) is to make it */
     char **labels; /* (outputs), never NULL */
 } network;
 

@@ -38,6 +38,7 @@ annulus_status shrink_frame(const network *n, network **out)
     memcpy((*out)->gain, n->gain, n->inputs * sizeof *n->gain);
     (*out)->input = n->input;
     (*out)->task = n->task;
+    (*out)->argmax = n->argmax;
     return ANNULUS_OK;
 }
 

@@ -210,6 +210,13 @@ static annulus_status chain_identity(onnx_chain *c, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
+static annulus_status chain_argmax(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind the scores, a Gemm or MatMul");
+    c->n->argmax = 1;
+    return onnx_argmax_parse(c->g, node);
+}
+
 static annulus_status chain_flatten(onnx_chain *c, const Onnx__NodeProto *node)
 {
     int64_t axis;
@@ -234,6 +241,7 @@ static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
 static const onnx_operator operators[] = {
     {"Abs", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Add", 0, 2, 2, chain_affine, NULL, onnx_tensor_affine},
+    {"ArgMax", 0, 1, 1, chain_argmax, NULL, onnx_tensor_argmax},
     {"Atan", 0, 1, 1, chain_unfit, NULL, NULL},
     {"AveragePool", 0, 1, 1, NULL, NULL, onnx_tensor_average},
     {"BatchNormalization", 0, 5, 5, chain_normalise, NULL, onnx_tensor_normalise},

@@ -408,7 +408,7 @@ static annulus_status encode_graph(builder *b, const network *n)
 {
     onnx__graph_proto__init(&b->graph);
     b->graph.name = (char *)(uintptr_t) "annulus";
-    b->nodes_max = 3 + 16 * n->layers_count;
+    b->nodes_max = 4 + 16 * n->layers_count;
     b->tensors_max = 5 + 18 * n->layers_count;
     for (size_t i = 0; i < n->layers_count; i++) {
         const function f = function_of(&n->layers[i]);
@@ -420,11 +420,22 @@ static annulus_status encode_graph(builder *b, const network *n)
     b->value = "x";
     TRY(encode_input(b, n));
     for (size_t i = 0; i < n->layers_count; i++) TRY(encode_layer(b, &n->layers[i], i + 1, i + 1 == n->layers_count));
+    if (n->argmax) {
+        char *const scores = (char *)(uintptr_t)b->value;
+        Onnx__NodeProto *largest = node(b, "ArgMax", 0, 1, &scores);
+        attribute_int(b, largest, "axis", 1);
+        attribute_int(b, largest, "keepdims", 0);
+        b->value = largest->output[0];
+    }
     b->graph.n_input = b->graph.n_output = 1;
     b->graph.input = take(b, sizeof *b->graph.input);
     b->graph.output = take(b, sizeof *b->graph.output);
     b->graph.input[0] = value_info(b, "x", n->inputs);
     b->graph.output[0] = value_info(b, b->value, n->layers[n->layers_count - 1].out);
+    if (n->argmax) { /* integers, one a sample */
+        b->graph.output[0]->type->tensor_type->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+        b->graph.output[0]->type->tensor_type->shape->n_dim = 1;
+    }
     return ANNULUS_OK;
 }
 
@@ -486,7 +497,7 @@ static annulus_status noise_json(const network *n, char **out)
 
 static size_t builder_bytes(const network *n)
 {
-    size_t bytes = 4 * NODE_BYTES + 4 * n->inputs * sizeof(float);
+    size_t bytes = 5 * NODE_BYTES + 4 * n->inputs * sizeof(float);
     for (size_t i = 0; i < n->layers_count; i++) {
         const rows r = rows_of(&n->layers[i]);
         const function f = function_of(&n->layers[i]);

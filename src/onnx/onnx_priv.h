@@ -72,6 +72,9 @@ annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, si
 /* Whether a Gemm has its weights transposed; its other attributes must be those of a plain product. */
 annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed) __attribute__((warn_unused_result));
 
+/* ANNULUS_ERR_INPUT: an ArgMax that does not give the label of a classifier, the first of equals. */
+annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+
 typedef struct onnx_quant {
     const onnx_constant *scale;
     int32_t zero;

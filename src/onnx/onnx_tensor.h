@@ -19,6 +19,7 @@ struct onnx_tensor {
     double *scale, *bias; /* (count) */
     double *lo, *hi;      /* (count) (W x)[o] lies between them */
     int bounded;          /* they are tighter than what the sources' own ranges give */
+    int proven;           /* of ACTIVATED: as dense_layer has it */
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
     function own;           /* of ACTIVATION_FUNCTION */
@@ -86,7 +87,7 @@ annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t
 onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
     onnx_tensor_max_pool, onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat,
     onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice, onnx_tensor_compare,
-    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_cast;
+    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_argmax, onnx_tensor_cast;
 
 /* ---- onnx_tensor_linear.c ---- */
 /* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a Reduce... over all positions, and the

@@ -87,6 +87,7 @@ annulus_status onnx_tensor_exact(onnx_net *t, const Onnx__NodeProto *node, onnx_
     x->stage = ONNX_ACTIVATED;
     x->act = act;
     x->amplitude = amplitude;
+    x->proven = act != ACTIVATION_STEP; /* which is flat beyond both ends of any range */
     x->op[0] = 0;
     onnx_tensor_name(x, op);
     return onnx_tensor_look_up(t, node, x, q, y);

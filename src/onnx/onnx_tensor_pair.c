@@ -419,3 +419,14 @@ annulus_status onnx_tensor_mul(onnx_net *t, const Onnx__NodeProto *node, const o
     onnx_tensor_clear(&b);
     return st;
 }
+
+/* Of the scores; what finds it is made when the network is compiled. */
+annulus_status onnx_tensor_argmax(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    if (x->stage != ONNX_LINEAR || x->rank != 1)
+        return onnx_node_fail(node,
+                              "it must stand behind the scores, flattened sums of a linear operator without a Quant");
+    TRY(onnx_argmax_parse(t->g, node));
+    t->n->argmax = 1;
+    return onnx_tensor_copy(t, x, y);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that are the label alone: the network, the circuit and its simulation give 1 for the largest quantized score,
+ * the first of equals. */
+#include "nn_fixture.h"
+
+#include "circuit/exec.h"
+#include "nn/auto_rounding.h"
+#include "nn/top_1.h"
+#include <math.h>
+#include <string.h>
+
+#define SAMPLES 300u
+
+static network *classifier(uint64_t *seed, size_t classes)
+{
+    const size_t widths[] = {5, 6, classes};
+    return random_network(seed, widths, 2, ACTIVATION_RELU, 3);
+}
+
+/* Takes the mean score of each class off, so that more than one is answered. */
+static void balance(network *n, const float *x)
+{
+    double score[32], mean[32] = {0};
+    const dense_layer *last = &n->layers[n->layers_count - 1];
+    for (size_t i = 0; i < SAMPLES; i++) {
+        assert_ok(network_apply(n, x + i * n->inputs, score));
+        for (size_t o = 0; o < last->out; o++) mean[o] += score[o] / SAMPLES;
+    }
+    for (size_t o = 0; o < last->out; o++) last->bias[o] -= mean[o];
+}
+
+/* The first of the largest scores, cut into the steps that the quantized layer of `made` has. */
+static size_t expected(const network *n, const network *made, const float *x)
+{
+    const dense_layer *q = &made->layers[n->layers_count - 1];
+    double score[TOP_1_MOST_CLASSES];
+    size_t best = 0;
+    assert_ok(network_apply(n, x, score));
+    for (size_t o = 0; o < q->out; o++) {
+        score[o] = quantizer_integer(&q->out_q, score[o] - n->layers[n->layers_count - 1].bias[o] + q->bias[o]);
+        if (score[o] > score[best]) best = o;
+    }
+    return best;
+}
+
+static void assert_one_hot(const double *y, size_t classes, size_t answer)
+{
+    for (size_t o = 0; o < classes; o++) assert_true(y[o] == (o == answer));
+}
+
+static void test_networks(void **state)
+{
+    (void)state;
+    static const size_t classes[] = {2, 3, 4, 7, 10, 17};
+    uint64_t seed = 11;
+    size_t ties = 0;
+    for (size_t k = 0; k < sizeof classes / sizeof *classes; k++) {
+        network *n = classifier(&seed, classes[k]), *made = NULL;
+        float *x = random_inputs(&seed, SAMPLES, n->inputs);
+        size_t answers[32] = {0};
+        balance(n, x);
+        assert_ok(network_top_1(n, x, SAMPLES, 4 + (unsigned)k % 3, 0.1, &made));
+        for (size_t i = 0; i < SAMPLES; i++) {
+            double y[32], score[32];
+            const size_t want = expected(n, made, x + i * n->inputs);
+            assert_ok(network_apply(made, x + i * n->inputs, y));
+            assert_one_hot(y, classes[k], want);
+            assert_ok(network_apply(n, x + i * n->inputs, score));
+            ties += exec_answer(score, classes[k]) != want;
+            answers[want]++;
+        }
+        size_t answered = 0;
+        for (size_t o = 0; o < classes[k]; o++) answered += answers[o] > 0;
+        assert_true(answered > 1);
+        assert_int_equal(made->task, NETWORK_TOP_1);
+        network_destroy(made);
+        network_destroy(n);
+        free(x);
+    }
+    assert_true(ties < SAMPLES * 2); /* of six networks */
+}
+
+/* Without rounding the circuit is that network, with it all layers but the quantized scores have a cell a value. */
+static void test_circuits(void **state)
+{
+    (void)state;
+    uint64_t seed = 4;
+    network *n = classifier(&seed, 5), *made = NULL;
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    assert_ok(network_top_1(n, x, SAMPLES, 4, 0.1, &made));
+    for (unsigned bits = 0; bits <= 3; bits += 3) {
+        lower_options o;
+        circuit *c = NULL;
+        exec_stats stats = {0};
+        double clear[SAMPLES * 5], other[SAMPLES * 5];
+        const seed256 noise = {{7}};
+        lower_options_init(&o);
+        o.log2_error = -30, o.rounding_bits = bits, o.top_1_bits = 4, o.output_bits = 1;
+        assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+        assert_int_equal(c->task, CIRCUIT_TOP_1);
+        assert_true(circuit_exact_output(c));
+        assert_int_equal(c->layers_count, made->layers_count);
+        assert_int_equal(circuit_look_ups(c), 6 + 5 + 4 + 5 + 5);
+        for (size_t i = 2; i + 1 < c->layers_count; i++) assert_false(circuit_rounds(&c->layers[i]));
+        assert_true(bits == 0 || c->layers[0].cells <= 8);
+        int32_t *q = quantize_all(c, x, SAMPLES);
+        assert_ok(exec_clear(c, q, SAMPLES, 1, clear, NULL));
+        assert_ok(exec_simulate(c, q, SAMPLES, &noise, 1, other, &stats));
+        for (size_t i = 0; i < SAMPLES; i++) {
+            double y[5], sum = 0;
+            exec_values(c, clear + 5 * i, clear + 5 * i);
+            exec_values(c, other + 5 * i, other + 5 * i);
+            for (size_t k = 0; k < 5; k++) sum += other[5 * i + k];
+            assert_true(sum == 1);
+            assert_ok(network_apply(made, x + i * n->inputs, y));
+            if (bits == 0) assert_memory_equal(y, clear + 5 * i, sizeof y);
+            if (bits == 0) assert_memory_equal(y, other + 5 * i, sizeof y);
+        }
+        free(q);
+        circuit_destroy(c);
+    }
+    network_destroy(made);
+    network_destroy(n);
+    free(x);
+}
+
+/* Rounding that is chosen leaves the comparisons alone; of a network that asks for its label itself. */
+static void test_auto_rounding(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    network *n = classifier(&seed, 4);
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    const rounding_goal goal = {.budget = 10, .threads = 1};
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.log2_error = -10, o.rounding_bits = 0;
+    n->argmax = 1;
+    assert_ok(network_lower_auto(n, x, SAMPLES, &o, &goal, NULL, &c));
+    assert_int_equal(c->task, CIRCUIT_TOP_1);
+    for (size_t i = 2; i + 1 < c->layers_count; i++) assert_false(circuit_rounds(&c->layers[i]));
+    circuit_destroy(c);
+    network_destroy(n);
+    free(x);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    network *n = classifier(&seed, 3), *one = classifier(&seed, 1), *made = NULL;
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    assert_refused(network_top_1(n, x, SAMPLES, 0, 0.1, &made), "scores of 0 bits");
+    assert_refused(network_top_1(n, x, SAMPLES, 11, 0.1, &made), "1 to 10 are possible");
+    assert_refused(network_top_1(n, x, 0, 5, 0.1, &made), "there are none");
+    assert_refused(network_top_1(n, x, 1, 5, 0.1, &made), "the same on all 1 samples");
+    assert_refused(network_top_1(one, x, SAMPLES, 5, 0.1, &made), "of 2 to 256 classes, not 1");
+    n->task = NETWORK_REGRESSION;
+    assert_refused(network_top_1(n, x, SAMPLES, 5, 0.1, &made), "for classification, not regression");
+    assert_null(made);
+    network_destroy(n);
+    network_destroy(one);
+    free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_networks), cmocka_unit_test(test_circuits),
+                                       cmocka_unit_test(test_auto_rounding), cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
