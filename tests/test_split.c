@@ -179,9 +179,9 @@ static void test_threads(void **state)
     split_fixture_destroy(&f);
 }
 
-/* Standard deviation of merged and spread coefficients of 32 merges of 32: within 0.3 bit of the formula. Chance of
- * less or more if the formula is true and coefficients are independent: 7 standard deviations of the mean of 1024
- * squares, below 1e-10. Gadgets whose rounding, transform and key rule. */
+/* Standard deviation of merged and spread coefficients of 16 merges of 32: within 0.3 bit of the formula. If it is true
+ * the chance of less or more, of the mean of 512 squares, is below 1e-9. Gadgets whose rounding, transform and key
+ * rule. */
 static void test_merge_noise(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static void test_merge_noise(void **state)
         const size_t words = lwe_words(&p);
         uint64_t *merged = calloc((p.k + 1) * p.N, 8), *ct = calloc(words, 8), message[32];
         double squares = 0;
-        for (size_t run = 0; run < 32; run++) {
+        for (size_t run = 0; run < 16; run++) {
             for (size_t m = 0; m < 32; m++) message[m] = (m + 1) << 56;
             uint64_t *in = fixture_encrypt(&f, message, 32);
             merge_apply(key, in, 32, merged, &tmp);
@@ -215,7 +215,7 @@ static void test_merge_noise(void **state)
             }
             free(in);
         }
-        const double bits = log2(squares / 1024) / 2 - log2(noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
+        const double bits = log2(squares / 512) / 2 - log2(noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
         assert_true(fabs(bits) < 0.3);
         free(merged), free(ct);
         scratch_destroy(&tmp);
@@ -224,9 +224,9 @@ static void test_merge_noise(void **state)
     }
 }
 
-/* Outputs of 600 look-ups, where the last rotation rules, the low ones, or the merge: within 0.3 bit of noise_split,
- * with the digits' mean squares in place of the largest. 0.3 bit is 7 standard deviations of the mean of 600 squares on
- * one side and 9 on the other: below 1e-10 for independent ones. */
+/* Outputs of 400 look-ups, where the last rotation rules, the low ones, or the merge: within 0.3 bit of noise_split,
+ * with the digits' mean squares in place of the largest. The chance of less or more, of the mean of 400 independent
+ * squares, is below 1e-7. */
 static void test_noise(void **state)
 {
     (void)state;
@@ -243,9 +243,9 @@ static void test_noise(void **state)
         split_fixture f;
         split_fixture_create(&f, &low, &high, sets[i].merge_l, sets[i].merge_bg);
         split_table *t = table_create(2048, 1, 0, sets[i].low_bits, 64, unit, 0);
-        double error[600], squares = 0;
-        look_up(&f, t, unit, 0, 600, 0, 0, error);
-        for (size_t q = 0; q < 600; q++) squares += error[q] * error[q];
+        double error[400], squares = 0;
+        look_up(&f, t, unit, 0, 400, 0, 0, error);
+        for (size_t q = 0; q < 400; q++) squares += error[q] * error[q];
         const size_t digits = (64 >> t->low_bits) * split_waves(t->low_bits);
         double amplified = 0;
         for (size_t x = 0; x < digits; x++) amplified += (double)t->weights[x] * t->weights[x];
@@ -254,7 +254,7 @@ static void test_noise(void **state)
         const double merged = noise_merge(&high, sets[i].merge_l, sets[i].merge_bg, 64u >> t->low_bits);
         const double formula = noise_blind_rotate(&high) + amplified * noise_blind_rotate(&low) + merged;
         assert_true(formula <= noise_split(&low, &high, t->amplified, merged));
-        const double bits = log2(squares / 600) / 2 - log2(formula) / 2;
+        const double bits = log2(squares / 400) / 2 - log2(formula) / 2;
         if (fabs(bits) >= 0.3) print_error("set %zu: %.3f bit\n", i, bits);
         assert_true(fabs(bits) < 0.3);
         split_table_destroy(t);
@@ -284,7 +284,7 @@ static double right_answers(const tfhe_params *low, const tfhe_params *high, con
     return sum;
 }
 
-/* Wrong answers of 3000 look-ups of 4 high parts and `low_bits`, whose inputs and phases bear so much noise that some
+/* Wrong answers of 1500 look-ups of 4 high parts and `low_bits`, whose inputs and phases bear so much noise that some
  * tenths fail: within the interval of their law, that a phase of a level or of the high part leaves its half window.
  * False alarm: 1e-6 (the interval). */
 static void check_failures(uint32_t low_bits)
@@ -298,13 +298,13 @@ static void check_failures(uint32_t low_bits)
     split_fixture f;
     split_fixture_create(&f, &low, &high, 5, 9);
     split_table *t = table_create(256, 2, 0, low_bits, cells, unit, 0);
-    double *error = calloc(3000, sizeof *error);
+    double *error = calloc(1500, sizeof *error);
     const double sigma = 0.1 / cells, right = right_answers(&low, &high, t, sigma);
-    look_up(&f, t, unit, 0, 3000, 0, sigma, error);
+    look_up(&f, t, unit, 0, 1500, 0, sigma, error);
     size_t wrong = 0;
-    for (size_t q = 0; q < 3000; q++) wrong += fabs(error[q]) > 1 / 256.0;
-    const binomial_interval in = binomial_interval_of(3000, 1 - right, right, 1 - 1e-6);
-    print_message("%u low bits: %zu of 3000 wrong, %.1f expected\n", low_bits, wrong, 3000 * (1 - right));
+    for (size_t q = 0; q < 1500; q++) wrong += fabs(error[q]) > 1 / 256.0;
+    const binomial_interval in = binomial_interval_of(1500, 1 - right, right, 1 - 1e-6);
+    print_message("%u low bits: %zu of 1500 wrong, %.1f expected\n", low_bits, wrong, 1500 * (1 - right));
     assert_true(in.alarm <= 1e-6 && 1 - right > 0.02 && right > 0.6);
     assert_true((double)wrong >= in.low && (double)wrong <= in.high);
     free(error);

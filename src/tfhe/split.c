@@ -28,7 +28,8 @@ typedef struct work {
     scratch *tmp;
 } work;
 
-void split_switch_low(const tfhe_params *p, const uint32_t *in, uint32_t *out)
+/* Exponents for a low rotation: multiples of SPLIT_SLOTS. */
+static void low_switch(const tfhe_params *p, const uint32_t *in, uint32_t *out)
 {
     tfhe_params coarse = *p;
     coarse.N /= SPLIT_SLOTS;
@@ -49,7 +50,7 @@ static uint32_t *exponents_take(const work *w, const eval_key *key, const lut *t
         const uint32_t *from = small + q * bootstrap_small_words(p);
         uint32_t *to = exponents + q * tfhe_exponents(p);
         if (table == NULL)
-            split_switch_low(p, from, to);
+            low_switch(p, from, to);
         else
             modulus_switch_centered(p, table->EF, table->price, from, to);
     }

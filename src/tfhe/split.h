@@ -5,15 +5,16 @@
  *
  * Message m of `cells` = 2^(h+s) stands at (m + 1/2)/(2 cells) of the torus, as for a padded table (lut_encode).
  *
- *   level i < s   cells/2^i times the input has the phase (m mod 2^(i+1) + 1/2)/2^(i+1). One rotation of a square wave
- *                 gives all its shifts f(i,c) = +-1, c < 2^i: + where (m + c) mod 2^(i+1) < 2^i. They span the
- * functions of m mod 2^(i+1) that change sign with bit i, so that with 1 those of all levels span all functions of m
- * mod 2^s. slots         each wave is extracted at SPLIT_DIGITS scales, 2^bits apart, and f(i,0) at the scale that
- * takes bit i off the input: exponents are multiples of SPLIT_SLOTS steps, coefficients in between hold the slots.
- *   table         entry of (high, low) = middle(high) + sum over (i,c) of D(high; i,c) f(i,c)(low), D in digits of the
- *                 scales: for each high part a small integer combination of the waves, merged into one GLWE ciphertext
- *                 (merge.h) whose coefficients are the table that the low bits choose.
- *   high          the input without its low bits rotates it. */
+ * Level i < s: cells/2^i times the input has the phase (m mod 2^(i+1) + 1/2)/2^(i+1). One rotation of a square wave
+ * gives all its shifts f(i,c) = +-1, c < 2^i: + where (m + c) mod 2^(i+1) < 2^i. These span the functions of
+ * m mod 2^(i+1) that change sign with bit i, so that those of all levels, with 1, span all functions of m mod 2^s.
+ *
+ * Slots: each wave is extracted at SPLIT_DIGITS scales, 2^bits apart, and f(i,0) at the scale that takes bit i off the
+ * input. Exponents are multiples of SPLIT_SLOTS steps, and the coefficients in between hold the slots.
+ *
+ * Table: the entry of (high, low) is middle(high) + sum over (i,c) of D(high; i,c) f(i,c)(low), D in digits of the
+ * scales: for each high part a small integer combination of the waves. They are merged into one GLWE ciphertext
+ * (merge.h), whose coefficients are the table that the low bits choose. The input without its low bits rotates it. */
 #ifndef TFHE_SPLIT_H
 #define TFHE_SPLIT_H
 
@@ -66,6 +67,4 @@ typedef struct split_job {
  * secrets. */
 annulus_status split_batch(const split_keys *keys, const split_job *jobs, size_t count, unsigned threads)
     __attribute__((warn_unused_result));
-/* Exponents of a small ciphertext for a low rotation, multiples of SPLIT_SLOTS: out (tfhe_exponents). */
-void split_switch_low(const tfhe_params *p, const uint32_t *in, uint32_t *out);
 #endif
