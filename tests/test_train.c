@@ -123,14 +123,39 @@ static void regression_and_prepared_outputs(void **state)
     }
 }
 
+/* Weights of one bit are -1 and 1, but for those of the column that never changes. */
+static void binary_weights(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 2000);
+    static const activation acts[] = {ACTIVATION_SIGN, ACTIVATION_RELU, ACTIVATION_TRIANGLE};
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = small();
+        network *n = NULL;
+        double validation = 0;
+        o.act = acts[a], o.weight_bits = 1, o.hidden[0] = 48, o.layer_weight_bits[2] = 4;
+        if (a == 0) o.activation_bits = 2;
+        if (a == 2) o.phase_noise = 0.02;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
+        assert_true(validation > 0.9);
+        for (size_t i = 0; i < 2; i++)
+            for (size_t k = 0; k < n->layers[i].in * n->layers[i].out; k++)
+                assert_int_equal(abs(n->layers[i].W[k]), i == 0 && k % 3 == 2 ? 0 : 1);
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
     network *n = NULL;
     train_options o = small();
     dataset *d = rings(31, 100);
-    o.weight_bits = 1;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 1");
+    o.weight_bits = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 0");
+    o.weight_bits = 1, o.sparsity = 0.5;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 1, 2 to 8");
     o = small(), o.epochs = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "epochs");
     o = small(), o.learning_rate = 10, o.batch = 8;
@@ -151,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
                                        cmocka_unit_test(learns_and_repeats),
-                                       cmocka_unit_test(regression_and_prepared_outputs), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(regression_and_prepared_outputs),
+                                       cmocka_unit_test(binary_weights), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

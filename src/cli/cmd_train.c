@@ -66,7 +66,7 @@ static const struct argp_option entries[] = {
     {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
     {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
     {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
-     "2 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
+     "1 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
     {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
      "1 to 8, for all hidden layers or each (default 4; with waves 8, sign 2)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
@@ -144,7 +144,7 @@ static void parse_weight_bits(train_command *c, char *arg, struct argp_state *st
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (c->weight_bits_count == ANNULUS_MAX_HIDDEN + 1)
             argp_error(state, "--weight-bits: at most %d layers", ANNULUS_MAX_HIDDEN + 1);
-        c->o.layer_weight_bits[c->weight_bits_count++] = (unsigned)parse_size(state, "--weight-bits", part, 2, 8);
+        c->o.layer_weight_bits[c->weight_bits_count++] = (unsigned)parse_size(state, "--weight-bits", part, 1, 8);
     }
     if (c->weight_bits_count > 1) return;
     c->o.weight_bits = c->o.layer_weight_bits[0];

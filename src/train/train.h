@@ -36,7 +36,7 @@ typedef struct train_options {
     size_t layer_acts_count;                       /* 0: act, rise and activation_bits for all of them */
     size_t offsets;                                /* waves: values of one look-up, 1..16 */
     double rise; /* of a trapezoid, (0, 1/2]; square learns by the slope of that trapezoid; of leaky_relu, [0, 1] */
-    unsigned weight_bits, activation_bits, input_bits; /* 2..8, 1..8, 1..8 */
+    unsigned weight_bits, activation_bits, input_bits; /* 1..8 each */
     unsigned layer_weight_bits[TRAIN_MAX_HIDDEN + 1];  /* of one layer; 0: weight_bits */
     unsigned epochs;
     size_t batch;
@@ -93,16 +93,16 @@ typedef struct train_epoch {
 typedef void (*train_report)(void *context, const train_epoch *e);
 
 /* Classic layers: linear -> batch normalisation -> activation -> quantizer, the last one linear with a bias. Weights
- * are narrow signed integers, one scale a channel; activations are unsigned after those that give nothing below 0,
- * narrow signed after the others. Images (height*width = features and values in 0..255; also 64 and more columns of
- * whole numbers 0..255 that pass 127) get shift 0, gain 1/255 (1 when no value passes 1) and an unsigned input
- * quantizer; anything else is a table: shift = mean, gain = 1/deviation, signed quantizer that clamps at 3 deviations.
- * Columns that never change get weights 0. Batch normalisation is folded into w_scale and bias; every scale, bias,
- * shift and gain is a float32 value. Waves: linear with one step of the weights in a layer -> wave -> signed narrow
- * quantizer. The network's layers carry the noise that they bear: phase_noise, and for the scores the standard
- * deviation that costs 0.05 points of accuracy (5e-4 of the targets' variance) on held-out samples, measured after
- * training. The network depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call while
- * it runs. Refuses options out of range and data that cannot be learnt from; *out is untouched on failure. */
+ * are narrow signed integers, of 1 bit -1 and 1, one scale a channel; activations are unsigned after those that give
+ * nothing below 0, narrow signed after the others. Images (height*width = features and values in 0..255; also 64 and
+ * more columns of whole numbers 0..255 that pass 127) get shift 0, gain 1/255 (1 when no value passes 1) and an
+ * unsigned input quantizer; anything else is a table: shift = mean, gain = 1/deviation, signed quantizer that clamps at
+ * 3 deviations. Columns that never change get weights 0. Batch normalisation is folded into w_scale and bias; every
+ * scale, bias, shift and gain is a float32 value. Waves: linear with one step of the weights in a layer -> wave ->
+ * signed narrow quantizer. The network's layers carry the noise that they bear: phase_noise, and for the scores the
+ * standard deviation that costs 0.05 points of accuracy (5e-4 of the targets' variance) on held-out samples, measured
+ * after training. The network depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call
+ * while it runs. Refuses options out of range and data that cannot be learnt from; *out is untouched on failure. */
 annulus_status train_network(const dataset *data, const train_options *options, train_report report, void *context,
                              const annulus_progress *progress, network **out) __attribute__((warn_unused_result));
 #endif

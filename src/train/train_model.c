@@ -248,16 +248,18 @@ float train_weight_scale(const float *w, size_t n, unsigned bits, float part)
      * level (Max 1960, table II), for 2..8 bits narrow. */
     static const float clip[9] = {0, 0, 1.22f, 1.95f, 2.5f, 3.0f, 3.4f, 3.8f, 4.2f};
     float top = 0;
-    double square = 0;
+    double square = 0, sum = 0;
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
         const float a = fabsf(w[i]);
         top = a > top ? a : top;
         used += a > 0;
+        sum += (double)a;
         square += (double)a * (double)a;
     }
     const float levels = (float)((1 << (bits - 1)) - 1);
     if (!(top > 1e-20f)) return 1.0f;
+    if (bits == 1) return (float)(sum / (double)used);
     if (part > 0) return fmaxf(train_percentile(w, n, part), 1e-20f) / levels;
     const float fit = clip[bits] * (float)sqrt(square / (double)used);
     return (fit < top ? fit : top) / levels;
@@ -284,7 +286,8 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
         float *q = l->wq + o * l->in;
         const float s = l->common && l->kept == NULL ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
         l->scale[o] = s;
-        for (size_t i = 0; i < l->in; i++) {
+        for (size_t i = 0; l->bits == 1 && i < l->in; i++) q[i] = w[i] == 0 ? 0 : copysignf(s, w[i]);
+        for (size_t i = 0; l->bits > 1 && i < l->in; i++) {
             float x = w[i] * inv;
             x = x > hi ? hi : x;
             x = x < -hi ? -hi : x;

@@ -150,7 +150,8 @@ annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused
 /* Scale of row o, its weights or those of them that are kept being w. */
 float train_row_scale(const train_layer *l, size_t o, const float *w);
 /* Scale that `bits` narrow signed bits take for the n weights w: the better of the extreme and the clip that suits a
- * normal distribution, or the percentile `clip`, unless it is 0; 1 when all are 0. */
+ * normal distribution, or the percentile `clip`, unless it is 0; of 1 bit their mean magnitude (Rastegari et al.,
+ * "XNOR-Net", ECCV 2016, section 3.1); 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits, float clip);
 
 /* Where the rows of a step come from: x, t and label of the model are filled per chunk. Rows order[first..first+rows).

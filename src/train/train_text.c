@@ -187,7 +187,7 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     const size_t at = o->conv_count + o->hidden_count;
     size_t width, bits = 0, weights = 0, offsets = 1;
     train_convolution c = {.stride = 1};
-    setting s[] = {{"bits", 1, 8, &bits, 0},   {"weights", 2, 8, &weights, 0}, {"offsets", 1, 16, &offsets, 0},
+    setting s[] = {{"bits", 1, 8, &bits, 0},   {"weights", 1, 8, &weights, 0}, {"offsets", 1, 16, &offsets, 0},
                    {"k", 1, 32, &c.kernel, 0}, {"s", 1, 32, &c.stride, 0},     {"p", 0, 31, &c.padding, 0}};
     char *word = strtok_r(NULL, " \t", &rest);
     if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
@@ -233,7 +233,7 @@ static annulus_status read_line(network_text *t, char *line)
         o->input_bits = (unsigned)bits;
         return ANNULUS_OK;
     }
-    setting s[] = {{"weights", 2, 8, &bits, 0}};
+    setting s[] = {{"weights", 1, 8, &bits, 0}};
     if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, dense or output is needed");
     TRY(settings_read(t, rest, s, 1, NULL, NULL));
     o->layer_weight_bits[o->conv_count + o->hidden_count] = (unsigned)bits;
