@@ -26,9 +26,11 @@ static annulus_status layer_copy(const dense_layer *from, dense_layer *to)
     }
     memcpy(l.w_scale, from->w_scale, from->out * sizeof *l.w_scale);
     memcpy(l.bias, from->bias, from->out * sizeof *l.bias);
+    const annulus_status st = shrink_bound(from, NULL, &l);
     *to = *from;
     to->W = l.W, to->w_scale = l.w_scale, to->bias = l.bias, to->linear = l.linear, to->channel = l.channel;
-    return ANNULUS_OK;
+    to->bound = l.bound;
+    return st;
 }
 
 annulus_status shrink_frame(const network *n, network **out)
@@ -293,6 +295,7 @@ static annulus_status shrink_layer(const network *n, size_t i, const uint8_t *go
     const int64_t beyond = (widest(l, &a) + 1) / 2;
     *to = *l;
     to->in = in, to->out = out, to->W = arrays.W, to->w_scale = arrays.w_scale, to->bias = arrays.bias;
+    to->bound = NULL; /* the sums lose constants */
     for (size_t o = 0; o < l->out; o++)
         if (gone == NULL || !gone[o * l->offsets]) TRY(shrink_row(n, i, o, gone_in, emits, beyond, to, row++));
     return ANNULUS_OK;

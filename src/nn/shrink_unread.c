@@ -64,6 +64,21 @@ static void raise_biases(dense_layer *l, const double *sum, double *room)
     }
 }
 
+annulus_status shrink_bound(const dense_layer *from, const uint32_t *number, dense_layer *to)
+{
+    void *p;
+    if (from->bound == NULL) return ANNULUS_OK;
+    TRY(mem_create(2 * to->out, sizeof(double), "bounds", &p));
+    to->bound = p;
+    for (size_t o = 0; o < from->out; o++) {
+        const size_t at = number == NULL ? o : number[o];
+        if (at == LINEAR_NOTHING) continue;
+        to->bound[at] = from->bound[o];
+        to->bound[to->out + at] = from->bound[from->out + o];
+    }
+    return ANNULUS_OK;
+}
+
 annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, const double *value)
 {
     for (size_t i = layer + 1; i < n->layers_count; i++) {
@@ -74,7 +89,8 @@ annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, cons
         TRY(mem_create(3 * l->out, sizeof(double), "sums", &memory));
         take_no_more(l, &n->layers[layer], first, neuron, value, memory);
         raise_biases(l, memory, (double *)memory + l->out);
-        mem_free(memory);
+        mem_free(memory), mem_free(l->bound);
+        l->bound = NULL; /* of other sums */
     }
     return ANNULUS_OK;
 }
@@ -302,7 +318,7 @@ static void copy_outputs(const numbers *x, dense_layer *to)
     dense_layer arrays = *to;
     *to = *l;
     to->in = arrays.in, to->out = arrays.out, to->W = arrays.W, to->linear = arrays.linear;
-    to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel;
+    to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel, to->bound = NULL;
     if (l->windows.channels > 0)
         to->windows.channels = arrays.linear.blocks[0].taps / (l->windows.kernel[0] * l->windows.kernel[1]);
     uint32_t channels = 0;
@@ -333,7 +349,7 @@ static annulus_status layer_part(const numbers *x, dense_layer *to)
                 if (x->input[i] != LINEAR_NOTHING) to->W[x->output[o] * x->in + x->input[i]] = l->W[o * l->in + i];
     }
     copy_outputs(x, to);
-    return ANNULUS_OK;
+    return shrink_bound(l, x->output, to);
 }
 
 static annulus_status copy_layer(const plan *p, size_t i, dense_layer *to)
