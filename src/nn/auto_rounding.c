@@ -217,7 +217,7 @@ static annulus_status tuning_init(tuning *t)
     t->allowed = (rounding_method *)(void *)(t->names + t->hidden + 1);
     for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++) {
         if (!is_tuned(&t->n->layers[i])) continue;
-        (void)snprintf(t->names[at], sizeof *t->names, "layer %zu", i + 1);
+        (void)snprintf(t->names[at], sizeof *t->names, "layer %zu", network_number(t->n, i));
         t->allowed[at] = lower_rounding(&t->options, t->names[at]).method;
         at++;
     }

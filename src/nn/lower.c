@@ -362,7 +362,8 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, size
 }
 
 /* Table and values of hidden layer i. */
-static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, circuit_layer *l)
+static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, circuit_layer *l,
+                                     const int64_t *constant)
 {
     if (l->unit != 0) {
         TRY(lower_native_fill(d, l));
@@ -371,7 +372,36 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
         TRY(lower_tables(d, l));
         fill_tables(l, d, s->units->of[i].aligned);
     }
+    lower_take_constants(l, constant);
     return advance(l, d, i, s);
+}
+
+/* Of the last layer; before: that of its one source, or NULL. */
+static annulus_status lower_output(const network *n, size_t i, const state *s, const circuit_layer *before,
+                                   circuit_layer *l, const int64_t *constant)
+{
+    const dense_layer *d = &n->layers[i];
+    const int exact = s->options->shared_output || n->task == NETWORK_TOP_1;
+    double noise = 0;
+    if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
+    TRY(encode_output(l, noise, exact, s->options, &s->units->of[i]));
+    lower_take_constants(l, constant);
+    return ANNULUS_OK;
+}
+
+/* The encoding of a layer whose proven and measured ranges are known, those of its sums with the constants. */
+static annulus_status lower_encoding(const network *n, size_t i, state *s, const circuit *c,
+                                     const circuit_layer *before, const int64_t *constant)
+{
+    const dense_layer *d = &n->layers[i];
+    circuit_layer *l = &c->layers[i];
+    TRY(lower_share_ranges(d, l));
+    choose_ranges(l, d, s->options, s->units->of[i].multiplier);
+    if (i + 1 == c->layers_count) return lower_output(n, i, s, before, l, constant);
+    TRY(lower_look_ups(d, i, s, l, constant));
+    for (size_t k = 0; k <= i; k++)
+        if (circuit_last_use(c, k) == i) values_clear(&s->of[k]);
+    return ANNULUS_OK;
 }
 
 /* Layer i of c, whose sources are set. */
@@ -395,20 +425,14 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     const circuit_layer *before = l->sources[0] == 0 ? NULL : &c->layers[l->sources[0] - 1];
     if (l->sources_count == 1 && before != NULL && before->unit != 0 && l->unit == 0)
         TRY(lower_native_ranges(before, l));
-    lower_bounds(d, unit, s->units->of[i].multiplier, l);
     TRY(measured_ranges(l, d, s));
-    TRY(lower_share_ranges(d, l));
-    choose_ranges(l, d, s->options, s->units->of[i].multiplier);
-    if (i + 1 < c->layers_count) {
-        TRY(lower_look_ups(d, i, s, l));
-        for (size_t k = 0; k <= i; k++)
-            if (circuit_last_use(c, k) == i) values_clear(&s->of[k]);
-        return ANNULUS_OK;
-    }
-    double noise = 0;
-    if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
-    const int exact = s->options->shared_output || n->task == NETWORK_TOP_1;
-    return encode_output(l, noise, exact, s->options, &s->units->of[i]);
+    int64_t *constant = NULL;
+    TRY(lower_constants(d, unit, &constant));
+    lower_add_constants(l, constant);
+    lower_bounds(d, unit, s->units->of[i].multiplier, l);
+    const annulus_status st = lower_encoding(n, i, s, c, before, constant);
+    mem_free(constant);
+    return st;
 }
 
 static annulus_status copy_input(const network *n, circuit *c)
@@ -498,7 +522,8 @@ static void name_layers(const network *n, circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
         circuit_layer *l = &c->layers[i];
-        (void)snprintf(l->name, sizeof l->name, i + 1 == c->layers_count ? "output" : "layer %zu", i + 1);
+        (void)snprintf(l->name, sizeof l->name, i + 1 == c->layers_count ? "output" : "layer %zu",
+                       network_number(n, i));
         l->sources_count = network_sources(n, i, l->sources);
     }
 }

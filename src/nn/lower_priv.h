@@ -11,8 +11,8 @@ annulus_status lower_answers(const network *n, const float *calibration, size_t 
                              network **made) __attribute__((warn_unused_result));
 
 /* ---- lower_linear.c ---- */
-/* Weights of layer i, whose sources are set, over the integers of its sources, without a common factor, times
- * `multiplier`; *unit: real value of W x = 1. */
+/* Weights of layer i, whose sources are set, over the integers of its sources, without a factor that they and the
+ * constants have in common, times `multiplier`; *unit: real value of W x = 1. */
 annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
     __attribute__((warn_unused_result));
 int32_t lower_most_multiplier(const circuit_layer *l); /* that its weights still bear */
@@ -29,6 +29,14 @@ static inline int64_t lower_power_of_two(int64_t x)
     while (power < x) power *= 2;
     return power;
 }
+
+/* ---- lower_constant.c: sums W x + constant, of which the circuit has W x ---- */
+/* (out) constants in accumulator units; NULL: the layer has none. */
+annulus_status lower_constants(const dense_layer *d, double unit, int64_t **out) __attribute__((warn_unused_result));
+/* Ranges of W x become those of the sums. constant NULL: zeros. */
+void lower_add_constants(circuit_layer *l, const int64_t *constant);
+/* An encoding of the sums becomes one of W x: the same phase, cell and value of each. */
+void lower_take_constants(circuit_layer *l, const int64_t *constant);
 
 /* ---- lower_units.c ---- */
 typedef struct lower_unit {

@@ -142,6 +142,7 @@ void network_destroy(network *n)
         mem_free(n->layers[i].bias);
         mem_free(n->layers[i].channel);
         mem_free(n->layers[i].bound);
+        mem_free(n->layers[i].constant);
         linear_clear(&n->layers[i].linear);
     }
     mem_free(n->layers);

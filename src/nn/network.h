@@ -43,8 +43,8 @@ typedef struct dense_layer {
     uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
                           each is its own */
     int proven;    /* 1: its range is the proven one, whatever is asked for: beyond it, it would mean something else */
-    double *bound; /* (2,out) W x lies between them, by what the values are that it is the sums of; tighter than
-                      interval     arithmetic on the sources; NULL: not known */
+    double *bound; /* (2,out) W x, with its constant, lies between them, by what the values are that it is the sums of;
+                      tighter than interval arithmetic on the sources; NULL: not known */
     uint32_t sources[NETWORK_MAX_LAYERS]; /* (sources_count) 0: the network's input, s: layer s - 1; each once */
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
     unsigned rounding_bits; /* of its look-ups, where any are rounded and it is not named: 1..12, or NETWORK_UNROUNDED;
@@ -52,6 +52,10 @@ typedef struct dense_layer {
     gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
                                one: as gather_convolution makes it, its channels followed by offsets; channels 0: not */
     char op[32];            /* for people: "conv 3x3"; empty: dense */
+    /* Of simplified networks (pass.h), which no file holds. */
+    double *constant; /* (out) real, added to W x; NULL: zeros */
+    uint32_t
+        number; /* for people: that it had before others went, from 1; 0: the one behind that of the layer before */
 } dense_layer;
 static inline size_t dense_layer_values(const dense_layer *l) /* that the next layer takes */
 {
@@ -94,6 +98,8 @@ annulus_status network_set_labels(network *n, const char *const *names, size_t c
 void network_destroy(network *n);
 /* Sources of layer i; returns how many. */
 size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* Of layer i for people, from 1. */
+size_t network_number(const network *n, size_t i);
 /* Values of a source, 0: the network's input. */
 size_t network_source_values(const network *n, size_t source);
 /* Whether all layers are dense and take the values of the layer before alone: all that training can go on from. */

@@ -17,6 +17,13 @@ size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_
     return l->sources_count;
 }
 
+size_t network_number(const network *n, size_t i)
+{
+    size_t number = 0;
+    for (size_t k = 0; k <= i; k++) number = n->layers[k].number == 0 ? number + 1 : n->layers[k].number;
+    return number;
+}
+
 size_t network_source_values(const network *n, size_t source)
 {
     return source == 0 ? n->inputs : dense_layer_values(&n->layers[source - 1]);
@@ -122,10 +129,10 @@ annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWO
                 i + 1, first, scale_of(n, sources[other]), NETWORK_MAX_FACTOR);
 }
 
-/* sum (out) <- W x */
+/* sum (out) <- W x and the constants */
 static void layer_sums(const dense_layer *l, const double *x, double *sum)
 {
-    memset(sum, 0, l->out * sizeof *sum);
+    for (size_t o = 0; o < l->out; o++) sum[o] = l->constant == NULL ? 0 : l->constant[o];
     for (size_t o = 0; l->W != NULL && o < l->out; o++)
         for (size_t i = 0; i < l->in; i++) sum[o] += l->W[o * l->in + i] * x[i];
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
