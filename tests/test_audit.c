@@ -224,6 +224,7 @@ static void test_constant_tables(void **state)
     double got[3], encrypted[3], simulated[3];
     subject_create(&s, random_network(&seed, widths, 2, ACTIVATION_RELU, 2), 8);
     circuit_layer *first = &s.c->layers[0], *last = &s.c->layers[1];
+    assert_int_equal(first->tables, first->out);
     for (size_t o = 0; o < 5; o++)
         for (size_t x = 0; x < first->cells; x++) first->table[o * first->cells + x] = 3;
     for (size_t i = 0; i < 6; i++) { /* of tables of one entry, of the other alone, of all */

@@ -157,7 +157,7 @@ static int kind_of(const circuit_layer *l, size_t o, int64_t acc)
 {
     const double cell = floor((double)(acc + l->offset[o]) / (double)l->step), C = l->cells;
     if (cell >= 0 && cell < C) return 0;
-    const int32_t *t = l->table + o * l->cells, end = cell < 0 ? t[0] : t[l->cells - 1];
+    const int32_t *t = circuit_table(l, o), end = cell < 0 ? t[0] : t[l->cells - 1];
     const double m = cell - 2 * C * floor(cell / (2 * C));
     return (m < C ? t[(size_t)m] : t[0] + t[l->cells - 1] - t[(size_t)(m - C)]) == end ? 1 : 2;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "random_networks.h"
 
+#include "base/memory.h"
 #include "nn/pass.h"
 
 #include <math.h>
@@ -382,11 +383,56 @@ static void test_waves(void **state)
     network_destroy(n);
 }
 
+/* Every neuron with a table of its own again: sharing finds the same as before. */
+static void test_tables(void **state)
+{
+    (void)state;
+    size_t all = 0;
+    for (uint64_t seed = 8; seed < 16; seed++) {
+        uint64_t random = seed;
+        network *n = random_graph(&random);
+        float *x = random_inputs(&random, SAMPLES, n->inputs);
+        circuit *c = NULL;
+        lower_options o;
+        size_t shared;
+        uint8_t digest[sizeof c->digest];
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.log2_error = -1, o.families_most = 1;
+        assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+        memcpy(digest, c->digest, sizeof digest);
+        size_t more = 0;
+        for (size_t i = 0; i + 1 < c->layers_count; i++) {
+            circuit_layer *l = &c->layers[i], apart = *l;
+            more += l->out - l->tables;
+            for (size_t a = 0; a < l->tables; a++)
+                for (size_t b = 0; b < a; b++)
+                    assert_memory_not_equal(l->table + a * l->cells, l->table + b * l->cells,
+                                            l->cells * sizeof *l->table);
+            apart.tables = l->out;
+            assert_ok(circuit_tables_create(&apart));
+            for (size_t k = 0; k < l->out; k++)
+                memcpy(apart.table + k * l->cells, circuit_table(l, k), l->cells * sizeof *l->table);
+            mem_free(l->table);
+            mem_free(l->table_of);
+            *l = apart;
+        }
+        assert_ok(circuit_share_tables(c, &shared));
+        assert_int_equal(shared, more);
+        assert_ok(circuit_digest(c));
+        assert_memory_equal(c->digest, digest, sizeof digest);
+        all += shared;
+        free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+    assert_true(all > 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_constant), cmocka_unit_test(test_dead),
-                                       cmocka_unit_test(test_equal),    cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_counts),   cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_circuits), cmocka_unit_test(test_waves)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_constant), cmocka_unit_test(test_dead),   cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_layers),   cmocka_unit_test(test_counts), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_circuits), cmocka_unit_test(test_waves),  cmocka_unit_test(test_tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,13 @@ ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
 /* Number of torus-native layers: their answers depend on noise by design, and must not be shown to others.
  * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any. */
 ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise);
+/* What compilation took out of the network, whose meaning is the same without: neurons whose values are the same for
+ * every input, that nothing reads, or that are equal to another one of their layer; layers; and tables that have the
+ * entries of another one of their layer. */
+typedef struct annulus_passes {
+    size_t constant, unread, equal, layers, tables;
+} annulus_passes;
+ANNULUS_API annulus_passes annulus_circuit_passes(const annulus_circuit *c);
 /* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
 ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 

@@ -90,6 +90,12 @@ typedef struct circuit_input {
     int32_t lo, hi;       /* integer inputs of the first layer */
 } circuit_input;
 
+/* What compilation took out (nn/pass.h), and tables that were those of other neurons of the layer: for people. */
+typedef struct circuit_passes {
+    uint32_t constant, dead, equal; /* neurons */
+    uint32_t layers, tables;
+} circuit_passes;
+
 typedef struct circuit {
     circuit_input input;
     size_t layers_count;
@@ -101,6 +107,7 @@ typedef struct circuit {
     error_target target;
     double log2_error; /* asked for */
     security_level level;
+    circuit_passes passes;
     optimizer_result choice; /* parameters and predictions */
     uint8_t digest[32];      /* SHA-256 of everything above as written; binds keys and ciphertexts to the circuit */
 } circuit;
@@ -131,6 +138,8 @@ static inline int circuit_half_units(const circuit_layer *l)
 {
     return l->cells != 0 && l->low_bits == 0;
 }
+/* Neurons of a layer whose tables have the same entries have one. *shared: tables that are gone. */
+annulus_status circuit_share_tables(circuit *c, size_t *shared) __attribute__((warn_unused_result));
 /* The layers as the optimizer sees them; out has layers_count entries. */
 annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attribute__((warn_unused_result));
 /* Weights of a dense layer that take as long as its linear part (cost.h). */

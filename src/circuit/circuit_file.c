@@ -65,6 +65,9 @@ void circuit_write(writer *w, const circuit *c)
     write_f64(w, c->log2_error);
     write_f64(w, c->choice.log2_error);
     write_u32(w, (uint32_t)c->level);
+    const circuit_passes *p = &c->passes;
+    const uint32_t passes[] = {p->constant, p->dead, p->equal, p->layers, p->tables};
+    write_u32s(w, passes, sizeof passes / sizeof *passes);
     tfhe_families_write(w, &c->choice.families);
     for (size_t i = 0; i < c->layers_count; i++) layer_write(w, &c->layers[i]);
     for (size_t i = 0; i < circuit_last(c)->out; i++) write_string(w, c->labels[i]);
@@ -312,6 +315,9 @@ static annulus_status settings_read(reader *r, circuit *c)
     c->calibration_count = (size_t)calibration;
     c->target = (error_target)target;
     c->level = (security_level)level;
+    circuit_passes *p = &c->passes;
+    uint32_t *const passes[] = {&p->constant, &p->dead, &p->equal, &p->layers, &p->tables};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) TRY(read_u32(r, passes[i]));
     TRY(tfhe_families_read(r, &c->choice.families));
     annulus_status st = ANNULUS_OK;
     for (uint32_t i = 0; st == ANNULUS_OK && i < c->choice.families.count; i++)

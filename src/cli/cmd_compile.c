@@ -259,6 +259,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static void explain_passes(const annulus_circuit *circuit)
+{
+    const annulus_passes p = annulus_circuit_passes(circuit);
+    fprintf(stderr,
+            "removed: %zu constant neurons, %zu that nothing reads, %zu equal to others, %zu layers; tables equal to "
+            "others: %zu\n",
+            p.constant, p.unread, p.equal, p.layers, p.tables);
+}
+
 static annulus_status compile(const compile_command *c, const annulus_model *m, const annulus_dataset *d,
                               annulus_circuit **out)
 {
@@ -297,6 +306,7 @@ int cmd_compile(int argc, char **argv)
     if (st == ANNULUS_OK) st = data_read(&c.data, task, NULL, &d);
     if (st == ANNULUS_OK) st = compile(&c, m, d, &circuit);
     if (st == ANNULUS_OK) st = annulus_circuit_write(circuit, c.output);
+    if (st == ANNULUS_OK && !c.work.quiet) explain_passes(circuit);
     if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);

@@ -6,6 +6,7 @@
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
 #include "nn/auto_rounding.h"
+#include "nn/pass.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,8 +52,7 @@ annulus_status annulus_compile_options_preset(annulus_compile_options *o, const 
 static annulus_status wrap(annulus_status st, circuit *c, annulus_circuit **out)
 {
     void *p;
-    if (st != ANNULUS_OK) return st;
-    st = object_create(sizeof **out, &p);
+    if (st == ANNULUS_OK) st = object_create(sizeof **out, &p);
     if (st != ANNULUS_OK) {
         circuit_destroy(c);
         return st;
@@ -148,14 +148,29 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     return ANNULUS_OK;
 }
 
+/* What passes took out is kept in the circuit, which is made of the rest. */
+static annulus_status keep_counts(const pass_counts *counts, circuit *c)
+{
+    c->passes.constant = (uint32_t)counts->constant;
+    c->passes.dead = (uint32_t)counts->dead;
+    c->passes.equal = (uint32_t)counts->equal;
+    c->passes.layers = (uint32_t)counts->layers;
+    return circuit_digest(c);
+}
+
 annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
                                const annulus_compile_options *options, annulus_circuit **out)
 {
     circuit *c = NULL;
+    network *n = NULL;
+    pass_counts counts;
     lower_options o;
     void *memory = NULL;
     annulus_status st = compile_lowering(m, calibration, options, &o, &memory);
-    if (st == ANNULUS_OK) st = network_lower(m->n, calibration->d->x, calibration->d->count, &o, &c);
+    if (st == ANNULUS_OK) st = network_simplify(m->n, &n, &counts);
+    if (st == ANNULUS_OK) st = network_lower(n, calibration->d->x, calibration->d->count, &o, &c);
+    if (st == ANNULUS_OK) st = keep_counts(&counts, c);
+    network_destroy(n);
     mem_free(memory);
     return wrap(st, c, out);
 }
@@ -179,6 +194,8 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
 {
     annulus_compile_options unrounded = *options;
     circuit *c = NULL;
+    network *n = NULL;
+    pass_counts counts;
     lower_options o;
     rounding_report r;
     void *memory = NULL;
@@ -188,7 +205,10 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
                                 options->keep_widths};
     if (!options->keep_widths) unrounded.rounding_bits = 0, unrounded.layer_roundings_count = 0;
     annulus_status st = compile_lowering(m, calibration, &unrounded, &o, &memory);
-    if (st == ANNULUS_OK) st = network_lower_auto(m->n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
+    if (st == ANNULUS_OK) st = network_simplify(m->n, &n, &counts);
+    if (st == ANNULUS_OK) st = network_lower_auto(n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
+    if (st == ANNULUS_OK) st = keep_counts(&counts, c);
+    network_destroy(n);
     mem_free(memory);
     TRY(wrap(st, c, out));
     if (report != NULL) *report = (annulus_rounding_report){r.loss, r.standard_error, labeled, r.samples, r.trials};
@@ -267,6 +287,12 @@ size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_nois
     for (size_t i = 0; i < c->c->layers_count; i++)
         if (circuit_is_wave(&c->c->layers[i])) *phase_noise = fmax(*phase_noise, c->c->layers[i].noise);
     return circuit_waves(c->c);
+}
+
+annulus_passes annulus_circuit_passes(const annulus_circuit *c)
+{
+    const circuit_passes *p = &c->c->passes;
+    return (annulus_passes){p->constant, p->dead, p->equal, p->layers, p->tables};
 }
 
 int annulus_circuit_shared_output(const annulus_circuit *c)

@@ -239,6 +239,13 @@ static json_t *memory_json(const circuit *c)
                      "work", (json_int_t)f.work, "peak", (json_int_t)f.peak);
 }
 
+static json_t *passes_json(const circuit_passes *p)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "constant_neurons", (json_int_t)p->constant, "unread_neurons",
+                     (json_int_t)p->dead, "equal_neurons", (json_int_t)p->equal, "layers", (json_int_t)p->layers,
+                     "equal_tables", (json_int_t)p->tables);
+}
+
 json_t *inspect_circuit(const circuit *c)
 {
     json_t *layers = json_array();
@@ -279,6 +286,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "cores", json_integer(predicted.threads));
     (void)json_object_set_new(head, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
     (void)json_object_set_new(head, "digest", digest_json(c->digest, sizeof c->digest));
+    (void)json_object_set_new(head, "passes", passes_json(&c->passes));
     (void)json_object_set_new(head, "layers", layers);
     (void)json_object_set_new(head, "families", families_json(&c->choice.families));
     (void)json_object_set_new(head, "answers", answers_json(c));

@@ -590,6 +590,9 @@ static annulus_status lower(const network *n, const float *calibration, size_t c
         if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
     }
     if (st == ANNULUS_OK) st = lower_exact(c);
+    size_t shared = 0;
+    if (st == ANNULUS_OK) st = circuit_share_tables(c, &shared);
+    if (st == ANNULUS_OK) c->passes.tables = (uint32_t)shared;
     if (st == ANNULUS_OK) st = circuit_choose_parameters(c, options->minimize, options->families_most);
     if (st == ANNULUS_OK) st = circuit_digest(c);
     if (st == ANNULUS_OK)

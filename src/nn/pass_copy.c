@@ -20,6 +20,7 @@ static annulus_status layer_copy(const network *n, size_t i, dense_layer *to)
     for (size_t o = 0; o < l->out; o++) to->channel[o] = l->channel == NULL ? (uint32_t)o : l->channel[o];
     to->act = l->act, to->rise = l->rise, to->own = l->own, to->offsets = l->offsets, to->noise = l->noise;
     to->out_q = l->out_q;
+    to->proven = l->proven, to->rounding_bits = l->rounding_bits;
     to->sources_count = network_sources(n, i, to->sources);
     memcpy(to->op, l->op, sizeof to->op);
     to->number = l->number == 0 ? (uint32_t)i + 1 : l->number;

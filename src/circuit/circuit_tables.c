@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "circuit/circuit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct tables {
+    const int32_t *entries; /* (count,cells) */
+    size_t cells;
+} tables;
+
+/* Equal tables next to each other, the first of them first. */
+static int by_entries(const void *a, const void *b, void *context)
+{
+    const tables *t = context;
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const int order = memcmp(t->entries + x * t->cells, t->entries + y * t->cells, t->cells * sizeof *t->entries);
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* number (tables) <- that of each among the distinct ones, in the order of their first; returns how many they are. */
+static size_t number_tables(const circuit_layer *l, uint32_t *sorted, uint32_t *number)
+{
+    tables t = {.entries = l->table, .cells = l->cells};
+    size_t distinct = 0;
+    for (size_t i = 0; i < l->tables; i++) sorted[i] = (uint32_t)i;
+    qsort_r(sorted, l->tables, sizeof *sorted, by_entries, &t);
+    for (size_t i = 0, first = 0; i < l->tables; i++) {
+        const int32_t *a = l->table + sorted[first] * l->cells, *b = l->table + sorted[i] * l->cells;
+        if (memcmp(a, b, l->cells * sizeof *a) != 0) first = i;
+        number[sorted[i]] = sorted[first];
+    }
+    for (size_t i = 0; i < l->tables; i++) number[i] = number[i] == i ? (uint32_t)distinct++ : number[number[i]];
+    return distinct;
+}
+
+annulus_status circuit_share_tables(circuit *c, size_t *shared)
+{
+    *shared = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) {
+        circuit_layer *l = &c->layers[i];
+        void *p;
+        TRY(mem_create(2 * l->tables, sizeof(uint32_t), "look-up tables", &p));
+        uint32_t *number = (uint32_t *)p + l->tables;
+        const size_t distinct = number_tables(l, p, number);
+        for (size_t t = 0; t < l->tables; t++) /* never onto one that is still to move */
+            if (number[t] != t)
+                memcpy(l->table + number[t] * l->cells, l->table + t * l->cells, l->cells * sizeof *l->table);
+        for (size_t o = 0; o < l->out; o++) l->table_of[o] = number[l->table_of[o]];
+        *shared += l->tables - distinct;
+        l->tables = distinct;
+        mem_free(p);
+    }
+    return ANNULUS_OK;
+}
