@@ -50,7 +50,8 @@ static size_t run(const bench_keys *keys, const optimizer_result *r, const lut *
     size_t wrong = 0;
     for (size_t done = 0; done < count + BATCH; done += BATCH) {
         for (size_t i = 0; i < BATCH * words; i++) now[i] *= NORM;
-        for (size_t i = 0; i < BATCH; i++) jobs[i] = (bootstrap_job){now + i * words, table, next + i * words};
+        for (size_t i = 0; i < BATCH; i++)
+            jobs[i] = (bootstrap_job){.in = now + i * words, .table = table, .out = next + i * words};
         (void)bench_bootstrap(keys->eval, jobs, BATCH, 0);
         for (size_t i = 0; i < BATCH; i++) {
             const uint32_t cell = cell_of(keys, &r->layers[0], jobs[i].in, small, exponent), entry = wanted(cell);

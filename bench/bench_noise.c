@@ -92,7 +92,7 @@ static void bootstrap_errors(report *r, const bench_keys *keys, const tfhe_param
     bootstrap_job *jobs = room(BOOTSTRAPS, sizeof *jobs);
     double *error = room(BOOTSTRAPS, 8);
     for (size_t i = 0; i < BOOTSTRAPS; i++)
-        jobs[i] = (bootstrap_job){in + i * lwe_words(p), table, out + i * lwe_words(p)};
+        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(p), .table = table, .out = out + i * lwe_words(p)};
     (void)bench_bootstrap(keys->eval, jobs, BOOTSTRAPS, 0);
     for (size_t i = 0; i < BOOTSTRAPS; i++)
         error[i] = torus_to_double(lwe_phase(keys->secret, jobs[i].out) - entries[0]);

@@ -101,7 +101,7 @@ static void row(const bench_table *t, const set *s, unsigned threads)
     must(lut_create_padded(p.N, 1, entry, 2, 0, &table));
     uint64_t *in = bench_encrypt(&keys, message, COUNT), *out = room(COUNT * lwe_words(&p), 8);
     for (size_t i = 0; i < COUNT; i++)
-        jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
+        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + i * lwe_words(&p)};
     const times m = measure(keys.eval, jobs, threads);
     bench_params_text(&p, name);
     const double phase =

@@ -18,7 +18,8 @@ static double gain(const bench_keys *keys, uint32_t EF, size_t count, double *pe
     must(lut_create_padded(p->N, EF, entry, 2, 0, &table));
     uint64_t *in = bench_encrypt(keys, message, count), *out = room(count * words, 8);
     bootstrap_job jobs[3];
-    for (size_t i = 0; i < count; i++) jobs[i] = (bootstrap_job){in + i * words, table, out + i * words};
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = out + i * words};
     double time[3][ROUNDS], peak[3][ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++)
         for (unsigned threads = 1; threads <= 2; threads++) {

@@ -23,7 +23,7 @@ int main(void)
     uint64_t *in = bench_encrypt(&keys, message, COUNT), *out = room(COUNT * lwe_words(&p), 8);
     bootstrap_job jobs[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
+        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + i * lwe_words(&p)};
     double time[3][ROUNDS], peak[3][ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++)
         for (unsigned threads = 1; threads <= 2; threads++) {

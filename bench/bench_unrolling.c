@@ -39,7 +39,8 @@ static double mean_square(const rotations *r)
     double square = 0;
     for (size_t i = 0; i < SAMPLES; i++) message[i] = ROTATION_INPUT;
     uint64_t *in = bench_encrypt(&r->keys, message, SAMPLES);
-    for (size_t i = 0; i < SAMPLES; i++) jobs[i] = (bootstrap_job){in + i * words, r->table, out + i * words};
+    for (size_t i = 0; i < SAMPLES; i++)
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = r->table, .out = out + i * words};
     must(bootstrap_batch(r->keys.eval, NULL, jobs, SAMPLES, offsets, 1, 0));
     for (size_t i = 0; i < SAMPLES; i++)
         square += pow(torus_to_double(lwe_phase(r->keys.secret, jobs[i].out) - ROTATION_VALUE), 2) / SAMPLES;

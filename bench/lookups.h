@@ -68,7 +68,8 @@ static inline void lookups_create(const optimizer_result *chosen, unsigned bits,
     l->in = bench_encrypt(&l->keys, messages, count);
     l->out = room(count * words, 8);
     l->jobs = room(count, sizeof *l->jobs);
-    for (size_t i = 0; i < count; i++) l->jobs[i] = (bootstrap_job){l->in + i * words, l->table, l->out + i * words};
+    for (size_t i = 0; i < count; i++)
+        l->jobs[i] = (bootstrap_job){.in = l->in + i * words, .table = l->table, .out = l->out + i * words};
     free(entries), free(messages);
 }
 

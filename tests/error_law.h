@@ -239,7 +239,7 @@ static inline annulus_status law_chain_step(const law_keys *k, unsigned threads,
     for (size_t i = 0; i < c->batch * words; i++) c->in[i] *= LAW_NORM;
     for (size_t i = 0; i < c->batch; i++) {
         c->inputs[i] = c->in + i * words;
-        c->jobs[i] = (bootstrap_job){c->inputs[i], k->table, c->out + i * words};
+        c->jobs[i] = (bootstrap_job){.in = c->inputs[i], .table = k->table, .out = c->out + i * words};
     }
     TRY(keyswitch_batch(eval_key_switching(k->eval), c->inputs, c->batch, c->small));
     TRY(bootstrap_batch(k->eval, NULL, c->jobs, c->batch, offsets, 1, threads));

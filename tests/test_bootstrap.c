@@ -37,7 +37,7 @@ static void look_up_all(const fixture *f, uint32_t EF, uint32_t cells, int is_si
     uint64_t *in = fixture_encrypt(f, message, cells), *out = calloc(2 * cells * lwe_words(p), 8);
     bootstrap_job *jobs = calloc(cells, sizeof *jobs);
     for (uint32_t c = 0; c < cells; c++)
-        jobs[c] = (bootstrap_job){in + c * lwe_words(p), table, out + 2 * c * lwe_words(p)};
+        jobs[c] = (bootstrap_job){.in = in + c * lwe_words(p), .table = table, .out = out + 2 * c * lwe_words(p)};
     assert_ok(bootstrap_batch(f->eval, NULL, jobs, cells, offsets, 2, 0));
     for (uint32_t c = 0; c < cells; c++) {
         const uint32_t at = (2 * c + 1) * steps / (2 * cells) + offset; /* step of the centre, then the offset */
@@ -123,13 +123,52 @@ static void test_antiperiodic(void **state)
     bootstrap_job jobs[40];
     const uint32_t offsets[4] = {0, p.N / 4, p.N / 2, 3 * p.N / 4};
     for (size_t i = 0; i < 40; i++)
-        jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + 4 * i * lwe_words(&p)};
+        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + 4 * i * lwe_words(&p)};
     assert_ok(bootstrap_batch(f.eval, NULL, jobs, 40, offsets, 4, 2));
     for (size_t i = 0; i < 40; i++)
         for (size_t j = 0; j < 4; j++) {
             const double got = torus_to_double(lwe_phase(f.secret, jobs[i].out + j * lwe_words(&p)));
             const double want = amplitude * sin(2 * M_PI * ((double)i / 40 + (double)j / 8));
             assert_true(fabs(got - want) < amplitude * 2 * M_PI * 8 / 512);
+        }
+    free(in), free(out);
+    lut_destroy(table);
+    fixture_destroy(&f);
+}
+
+/* Values are the sums of weights times the coefficients of the same rotation, word for word. */
+static void test_values(void **state)
+{
+    (void)state;
+    const tfhe_params p = toy(3, 256);
+    const size_t words = lwe_words(&p);
+    enum { EF = 4, COUNT = 5 };
+    fixture f;
+    lut *table;
+    uint64_t entries[8], message[COUNT], want = 0;
+    for (size_t i = 0; i < 8; i++) entries[i] = (uint64_t)i << 56;
+    for (uint32_t i = 0; i < COUNT; i++) message[i] = lut_encode(8, i);
+    fixture_create(&f, &p);
+    assert_ok(lut_create_padded(p.N, EF, entries, 8, 0, &table));
+    uint64_t *in = fixture_encrypt(&f, message, COUNT), *out = calloc((3 + 2) * COUNT * words, 8);
+    const uint32_t offsets[3] = {8, 400, 1023};
+    const bootstrap_term terms[3] = {{8, 3}, {1023, -7}, {400, 1}};
+    const bootstrap_value values[2] = {{terms, 3}, {NULL, 0}};
+    bootstrap_job jobs[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = out + 3 * i * words};
+    assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 3, 2));
+    uint64_t *mixed = out + 3 * COUNT * words;
+    for (size_t i = 0; i < COUNT; i++)
+        jobs[i] = (bootstrap_job){
+            .in = in + i * words, .table = table, .out = mixed + 2 * i * words, .values = values, .values_count = 2};
+    assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 3, 2));
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t w = 0; w < words; w++) {
+            const uint64_t *single = out + 3 * i * words + w;
+            want = 3 * single[0] + single[words] - 7 * single[2 * words];
+            assert_true(mixed[2 * i * words + w] == want);
+            assert_true(mixed[(2 * i + 1) * words + w] == 0);
         }
     free(in), free(out);
     lut_destroy(table);
@@ -155,7 +194,7 @@ static void test_secure_parameters(void **state)
     uint64_t *in = fixture_encrypt(&f, message, cells), *out = calloc(cells * lwe_words(&p), 8);
     bootstrap_job jobs[16];
     for (size_t c = 0; c < cells; c++)
-        jobs[c] = (bootstrap_job){in + c * lwe_words(&p), table, out + c * lwe_words(&p)};
+        jobs[c] = (bootstrap_job){.in = in + c * lwe_words(&p), .table = table, .out = out + c * lwe_words(&p)};
     assert_ok(bootstrap_batch(f.eval, NULL, jobs, cells, offsets, 1, 0));
     for (size_t c = 0; c < cells; c++) {
         const uint64_t error = lwe_phase(f.secret, jobs[c].out) - entries[c];
@@ -182,8 +221,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_ring),   cmocka_unit_test(test_large_ring),        cmocka_unit_test(test_extension),
-        cmocka_unit_test(test_antiperiodic), cmocka_unit_test(test_secure_parameters), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_ring), cmocka_unit_test(test_large_ring),
+        cmocka_unit_test(test_extension),  cmocka_unit_test(test_antiperiodic),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_secure_parameters),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

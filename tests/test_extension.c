@@ -183,7 +183,7 @@ static void test_look_ups(void **state)
         uint64_t *in = fixture_encrypt(&f, message, COUNT);
         for (size_t i = 0; i < COUNT; i++) {
             list[i] = in + i * words;
-            jobs[i] = (bootstrap_job){list[i], table, out + 2 * i * words};
+            jobs[i] = (bootstrap_job){.in = list[i], .table = table, .out = out + 2 * i * words};
         }
         assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 2, 0));
         assert_ok(keyswitch_batch(eval_key_switching(f.eval), list, COUNT, small));

@@ -204,7 +204,7 @@ static void check_lookups(const fixture *f)
              *out = calloc(2 * MOST * words, 8);
     bootstrap_job jobs[MOST];
     for (size_t i = 0; i < MOST; i++) {
-        jobs[i] = (bootstrap_job){in + i * words, table, single + 2 * i * words};
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = single + 2 * i * words};
         assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
         const uint64_t first = entries[i % 8], second = i % 8 < 6 ? entries[i % 8 + 2] : -entries[i % 8 - 6];
         assert_true(fabs(torus_to_double(lwe_phase(f->secret, jobs[i].out) - first)) < 0x1p-9);
@@ -297,7 +297,7 @@ static void test_outputs(void **state)
         assert_ok(lut_create_padded(p.N, 1, &entry, 1, 0, &table));
         uint64_t *in = fixture_encrypt(&f, message, COUNT);
         for (size_t i = 0; i < COUNT; i++)
-            jobs[i] = (bootstrap_job){in + i * lwe_words(&p), table, out + i * lwe_words(&p)};
+            jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + i * lwe_words(&p)};
         assert_ok(bootstrap_batch(f.eval, NULL, jobs, COUNT, offsets, 1, 0));
         for (size_t i = 0; i < COUNT; i++) error[i] = torus_to_double(lwe_phase(f.secret, jobs[i].out) - entry);
         double fft, key, decomposition;

@@ -48,11 +48,13 @@ static network *random_dense(uint64_t *seed, activation act, size_t offsets)
 /* Dense layers of every activation in turn, and graphs of convolutions. */
 static network *random_copy(uint64_t seed)
 {
-    static const activation acts[] = {ACTIVATION_IDENTITY, ACTIVATION_RELU,      ACTIVATION_SIGMOID, ACTIVATION_TANH,
-                                      ACTIVATION_TRIANGLE, ACTIVATION_TRAPEZOID, ACTIVATION_SINE,    ACTIVATION_SQUARE};
+    static const activation acts[] = {ACTIVATION_IDENTITY, ACTIVATION_RELU,      ACTIVATION_SIGMOID,
+                                      ACTIVATION_TANH,     ACTIVATION_TRIANGLE,  ACTIVATION_TRAPEZOID,
+                                      ACTIVATION_SINE,     ACTIVATION_SQUARE,    ACTIVATION_GELU,
+                                      ACTIVATION_SIGN,     ACTIVATION_NEAR_ZERO, ACTIVATION_SOFTPLUS};
     const size_t kind = seed % 16;
     uint64_t random = seed;
-    if (kind >= 8) return gathered(random_graph(&random));
+    if (kind >= sizeof acts / sizeof *acts) return gathered(random_graph(&random));
     return gathered(random_dense(&random, acts[kind], activation_is_wave(acts[kind]) ? 1 + seed / 16 % 3 : 1));
 }
 
@@ -403,15 +405,15 @@ static void test_tables(void **state)
         size_t more = 0;
         for (size_t i = 0; i + 1 < c->layers_count; i++) {
             circuit_layer *l = &c->layers[i], apart = *l;
-            more += l->out - l->tables;
+            more += circuit_tabled(l) - l->tables;
             for (size_t a = 0; a < l->tables; a++)
                 for (size_t b = 0; b < a; b++)
                     assert_memory_not_equal(l->table + a * l->cells, l->table + b * l->cells,
                                             l->cells * sizeof *l->table);
-            apart.tables = l->out;
+            apart.tables = circuit_tabled(l);
             assert_ok(circuit_tables_create(&apart));
-            for (size_t k = 0; k < l->out; k++)
-                memcpy(apart.table + k * l->cells, circuit_table(l, k), l->cells * sizeof *l->table);
+            for (size_t k = 0; k < circuit_tabled(l); k++)
+                memcpy(apart.table + k * l->cells, circuit_value_table(l, k), l->cells * sizeof *l->table);
             mem_free(l->table);
             mem_free(l->table_of);
             *l = apart;

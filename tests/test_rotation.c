@@ -195,7 +195,7 @@ static void check_lookups(const fixture *f, uint32_t EF)
              *out = calloc(2 * MOST * words, 8);
     bootstrap_job jobs[MOST];
     for (size_t i = 0; i < MOST; i++) {
-        jobs[i] = (bootstrap_job){in + i * words, table, single + 2 * i * words};
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = single + 2 * i * words};
         assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
         jobs[i].out = out + 2 * i * words;
     }

@@ -306,10 +306,10 @@ ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
  * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any. */
 ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise);
 /* What compilation took out of the network, whose meaning is the same without: neurons whose values are the same for
- * every input, that nothing reads, or that are equal to another one of their layer; layers; and tables that have the
- * entries of another one of their layer. */
+ * every input, that nothing reads, or that are equal to another one of their layer; layers; tables that have the
+ * entries of another one of their layer; and rotations of look-ups that share that of another one on the same sum. */
 typedef struct annulus_passes {
-    size_t constant, unread, equal, layers, tables;
+    size_t constant, unread, equal, layers, tables, rotations;
 } annulus_passes;
 ANNULUS_API annulus_passes annulus_circuit_passes(const annulus_circuit *c);
 /* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */

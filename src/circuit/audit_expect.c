@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "circuit/audit_priv.h"
 #include "circuit/exec_priv.h"
+#include "circuit/mix.h"
 
 #include <math.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static annulus_status columns_create(const circuit_layer *l, linear_view *view, 
 
 /* What is known of a value: inputs of the circuit first, then the values of the layers. */
 typedef struct value {
-    double variance; /* torus; 0: no noise */
+    double variance; /* torus; of mixed layers of a coefficient (mix.h); 0: no noise */
     size_t group;    /* value of the first neuron of its layer with the same masks */
     size_t neuron;   /* value of the first of its rotation */
 } value;
@@ -95,20 +96,27 @@ typedef struct room {
     uint64_t *hash;   /* (out) of the masks */
     size_t *taken;    /* (values of all) neuron of a group whose values a sum takes, + 1; 0: none */
     double *together; /* (out) covariances of a sum with those of the layer */
+    const circuit *c;
+    const mixes *mixes;
+    size_t layer;
+    mix_share *spread; /* (in) zeros */
+    uint32_t *touched; /* (in) */
 } room;
 
 /* Variance of a sum, 0 without a noisy input; *shared: it takes values of two neurons of one group. */
 static double sum_variance(const room *m, const uint32_t *input, const int64_t *weight, size_t count, int *shared)
 {
     double sum = 0;
+    const size_t listed = mixes_spread(m->c, m->mixes, m->layer, input, weight, count, m->spread, m->touched);
     *shared = 0;
     for (size_t k = 0; k < count; k++) {
         const value *v = &m->in[input[k]];
         if (v->variance == 0) continue;
         *shared |= m->taken[v->group] != 0 && m->taken[v->group] != v->neuron + 1;
         m->taken[v->group] = v->neuron + 1;
-        sum += (double)weight[k] * (double)weight[k] * v->variance;
+        sum += (double)weight[k] * m->spread[input[k]].weight * v->variance;
     }
+    for (size_t k = 0; k < listed; k++) m->spread[m->touched[k]] = (mix_share){.listed = 0};
     for (size_t k = 0; k < count; k++) m->taken[m->in[input[k]].group] = 0;
     return sum;
 }
@@ -125,9 +133,13 @@ static void find_dependence(const circuit_layer *l, linear_view *view, const col
         if (!e->counts[o]) continue;
         memset(m->together, 0, l->out * sizeof *m->together);
         const size_t count = linear_view_row(view, o, &input, &weight);
-        for (size_t k = 0; k < count; k++)
-            for (size_t at = w->first[input[k]]; at < w->first[input[k] + 1]; at++)
-                m->together[w->output[at]] += (double)weight[k] * w->weight[at] * m->in[input[k]].variance;
+        const size_t listed = mixes_spread(m->c, m->mixes, m->layer, input, weight, count, m->spread, m->touched);
+        for (size_t k = 0; k < listed; k++) {
+            const uint32_t from = m->touched[k];
+            for (size_t at = w->first[from]; at < w->first[from + 1]; at++)
+                m->together[w->output[at]] += m->spread[from].weight * w->weight[at] * m->in[from].variance;
+            m->spread[from] = (mix_share){.listed = 0};
+        }
         e->sums.square += 1, e->phases.square += 1;
         for (size_t p = 0; p < l->out; p++) {
             if (p == o || !e->counts[p]) continue;
@@ -185,8 +197,11 @@ static annulus_status expect_layer(const circuit *c, size_t i, const audit_model
     e->out = l->out;
     TRY(mem_create(l->out, 2 * sizeof(double) + 1, "predicted noise", &p));
     e->sum = p, e->phase = e->sum + l->out, e->counts = (unsigned char *)(e->phase + l->out);
-    TRY(mem_create(l->in * sizeof(value) + l->out * 2 * sizeof(double), 1, "predicted noise", &p));
+    TRY(mem_create(l->in * (sizeof(value) + sizeof(mix_share) + sizeof(uint32_t)) + l->out * 2 * sizeof(double), 1,
+                   "predicted noise", &p));
     m->in = p, m->hash = (uint64_t *)(void *)(m->in + l->in), m->together = (double *)(m->hash + l->out);
+    m->spread = (mix_share *)(void *)(m->together + l->out), m->touched = (uint32_t *)(m->spread + l->in);
+    m->layer = i;
     for (size_t k = 0; k < l->sources_count; k++) {
         const size_t count = circuit_source_values(c, l->sources[k]);
         memcpy(m->in + at, values + exec_values_before(c, l->sources[k]), count * sizeof *values);
@@ -211,10 +226,13 @@ annulus_status audit_expect(const circuit *c, const audit_model *model, audit_ex
     audit_expected *e = p;
     annulus_status st = mem_create(all, sizeof(value) + sizeof(size_t), "predicted noise", &q);
     value *values = q;
-    room m = {.taken = (size_t *)(void *)(values + all)};
+    mixes shared = {.of = {NULL}};
+    room m = {.taken = (size_t *)(void *)(values + all), .c = c, .mixes = &shared};
+    if (st == ANNULUS_OK) st = mixes_create(c, &shared);
     for (size_t i = 0; st == ANNULUS_OK && i < c->input.features; i++) values[i] = (value){model->fresh, i, i};
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) st = expect_layer(c, i, model, values, &m, &e[i]);
     mem_free(q);
+    mixes_clear(&shared);
     if (st == ANNULUS_OK)
         *out = e;
     else

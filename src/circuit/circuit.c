@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "circuit/circuit.h"
 
+#include "circuit/mix.h"
+
 #include "base/memory.h"
 #include "math/matrix.h"
 #include "optimizer/optimizer_answers.h"
@@ -49,19 +51,20 @@ annulus_status circuit_layer_create(circuit_layer *l)
 annulus_status circuit_tables_create(circuit_layer *l)
 {
     void *p;
-    if (l->tables == 0) l->tables = l->unit != 0 ? 1 : l->out;
+    const size_t tabled = circuit_tabled(l);
+    if (l->tables == 0) l->tables = l->unit != 0 ? 1 : tabled;
     TRY(array(l->tables, l->cells * sizeof *l->table, &p));
     l->table = p;
-    TRY(array(l->out, sizeof *l->table_of, &p));
+    TRY(array(tabled, sizeof *l->table_of, &p));
     l->table_of = p;
-    for (size_t o = 0; l->tables == l->out && o < l->out; o++) l->table_of[o] = (uint32_t)o;
+    for (size_t o = 0; l->tables == tabled && o < tabled; o++) l->table_of[o] = (uint32_t)o;
     if (l->unit == 0) return ANNULUS_OK;
     TRY(array(l->out, sizeof *l->shift, &p));
     l->shift = p;
     return ANNULUS_OK;
 }
 
-static void layer_destroy(circuit_layer *l)
+void circuit_layer_clear(circuit_layer *l)
 {
     void *const parts[] = {l->real_scale, l->real_bias, l->proven_lo, l->proven_hi, l->measured_lo, l->measured_hi,
                            l->lo,         l->hi,        l->offset,    l->table,     l->table_of,    l->shift};
@@ -75,7 +78,7 @@ void circuit_destroy(circuit *c)
     if (c->labels != NULL)
         for (size_t i = 0; i < circuit_last(c)->out; i++) mem_free(c->labels[i]);
     mem_free(c->labels);
-    for (size_t i = 0; i < c->layers_count; i++) layer_destroy(&c->layers[i]);
+    for (size_t i = 0; i < c->layers_count; i++) circuit_layer_clear(&c->layers[i]);
     mem_free(c->layers);
     mem_free(c->input.shift);
     mem_free(c->input.gain);
@@ -121,9 +124,12 @@ int circuit_packs_inputs(const circuit *c)
     return circuit_last_use(c, 0) == 0 && packed_weights_fit(b->W, b->rows, b->taps);
 }
 
-/* Largest squared two-norms of a layer's weights on the circuit's inputs, and on values that were looked up. */
-static annulus_status largest_norms(const circuit *c, const circuit_layer *l, double *fresh, double *looked)
+/* Largest squared two-norms of layer i's weights on the circuit's inputs, and on values that were looked up, where
+ * those of one rotation count as their errors add up. spread, touched (in): zeros. */
+static annulus_status largest_norms(const circuit *c, const mixes *m, size_t i, mix_share *spread, uint32_t *touched,
+                                    double *fresh, double *looked)
 {
+    const circuit_layer *l = &c->layers[i];
     linear_view *view = NULL;
     size_t first = 0, behind;
     for (size_t k = 0; k < l->sources_count && l->sources[k] != 0; k++)
@@ -136,8 +142,10 @@ static annulus_status largest_norms(const circuit *c, const circuit_layer *l, do
         const int64_t *weight;
         double sums[2] = {0};
         const size_t count = linear_view_row(view, o, &input, &weight);
-        for (size_t i = 0; i < count; i++)
-            sums[input[i] >= first && input[i] < behind] += (double)weight[i] * (double)weight[i];
+        const size_t listed = mixes_spread(c, m, i, input, weight, count, spread, touched);
+        for (size_t k = 0; k < count; k++)
+            sums[input[k] >= first && input[k] < behind] += (double)weight[k] * spread[input[k]].weight;
+        for (size_t k = 0; k < listed; k++) spread[touched[k]] = (mix_share){.listed = 0};
         *looked = fmax(*looked, sums[0]);
         *fresh = fmax(*fresh, sums[1]);
     }
@@ -156,14 +164,24 @@ double circuit_linear_weights(const circuit_layer *l)
     return weights;
 }
 
-annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
+static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, double *fresh, double *looked)
+{
+    void *p;
+    const size_t in = c->layers[i].in;
+    TRY(mem_create(in, sizeof(mix_share) + sizeof(uint32_t), "two-norms", &p));
+    const annulus_status st = largest_norms(c, m, i, p, (uint32_t *)(void *)((mix_share *)p + in), fresh, looked);
+    mem_free(p);
+    return st;
+}
+
+static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_layer *out)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const int packed = i == 0 && circuit_packs_inputs(c);
         const double expand = i == 0 ? cost_expand_weights() * (double)l->in : 0;
         double fresh, looked;
-        TRY(largest_norms(c, l, &fresh, &looked));
+        TRY(norms_of(c, m, i, &fresh, &looked));
         out[i] =
             (lookup_layer){.name = l->name,
                            .half_window = circuit_half_window(l),
@@ -177,6 +195,15 @@ annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
                            .phase_std = l->noise};
     }
     return ANNULUS_OK;
+}
+
+annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out)
+{
+    mixes m;
+    TRY(mixes_create(c, &m));
+    const annulus_status st = lookup_layers(c, &m, out);
+    mixes_clear(&m);
+    return st;
 }
 
 /* Keyswitches that no look-up needs. */

@@ -22,8 +22,10 @@
  * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
  * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
  * <= c < cells, of period 2*cells. Under encryption the phase is this word; entries are stored as (2*table - mid2)/2
- * units of the next layer. Last layer: acc only (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2,
- * 1/2); value = real_scale[o]*acc + real_bias[o]. */
+ * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1, cells a power of two)
+ * gives y[o*offsets + j] = table[table_of[o*offsets + j]][cell], all of one rotation (mix.h). Last layer: acc only
+ * (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc +
+ * real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
 #define CIRCUIT_CIRCUIT_H
 
@@ -55,11 +57,11 @@ typedef struct circuit_layer {
     int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */
     int64_t *offset;    /* (out) */
     size_t tables;      /* distinct ones; 1 of torus-native layers */
-    uint32_t *table_of; /* (out) number of a neuron's table */
+    uint32_t *table_of; /* (out) number of a neuron's table; (out*offsets) of a value's, if a rotation reads several */
     int32_t *table;     /* (tables,cells) integer inputs of later layers */
     uint64_t unit;      /* torus word of an accumulator unit, even, of torus-native layers; 0 of others */
     uint64_t *shift;    /* (out) torus words, of torus-native layers */
-    uint32_t offsets;   /* values that a look-up gives: 1 to 16 of torus-native layers, 1 of others */
+    uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
@@ -94,6 +96,7 @@ typedef struct circuit_input {
 typedef struct circuit_passes {
     uint32_t constant, dead, equal; /* neurons */
     uint32_t layers, tables;
+    uint32_t rotations; /* of look-ups that have those of others now (share.h) */
 } circuit_passes;
 
 typedef struct circuit {
@@ -118,6 +121,7 @@ annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_
 annulus_status circuit_layer_create(circuit_layer *layer) __attribute__((warn_unused_result));
 /* Those that hidden layers have besides, of a layer whose cells were not known then. */
 annulus_status circuit_tables_create(circuit_layer *layer) __attribute__((warn_unused_result));
+void circuit_layer_clear(circuit_layer *layer); /* frees what it holds */
 void circuit_destroy(circuit *c);
 void circuit_write(writer *w, const circuit *c);
 /* Validates every field, recomputes nothing but the digest; parameters are checked against the security curve. */
@@ -138,7 +142,8 @@ static inline int circuit_half_units(const circuit_layer *l)
 {
     return l->cells != 0 && l->low_bits == 0;
 }
-/* Neurons of a layer whose tables have the same entries have one. *shared: tables that are gone. */
+/* Values of a layer whose tables have the same entries have one, and tables that no value has go. *shared: of the
+ * former. */
 annulus_status circuit_share_tables(circuit *c, size_t *shared) __attribute__((warn_unused_result));
 /* The layers as the optimizer sees them; out has layers_count entries. */
 annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attribute__((warn_unused_result));
@@ -169,15 +174,35 @@ static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
 {
     return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
 }
+/* Whether a rotation reads several tables. */
+static inline int circuit_is_mixed(const circuit_layer *l)
+{
+    return l->unit == 0 && l->offsets > 1;
+}
+/* Entries of table_of. */
+static inline size_t circuit_tabled(const circuit_layer *l)
+{
+    return circuit_is_mixed(l) ? circuit_values(l) : l->out;
+}
+/* The table of value v, which of torus-native layers is read at circuit_offset. */
+static inline const int32_t *circuit_value_table(const circuit_layer *l, size_t v)
+{
+    return l->table + (size_t)l->table_of[circuit_is_mixed(l) ? v : v / l->offsets] * l->cells;
+}
+/* Twice its centre. */
+static inline int64_t circuit_value_mid2(const circuit_layer *l, size_t v)
+{
+    const int32_t *t = circuit_value_table(l, v);
+    return l->unit != 0 ? l->mid2 : (int64_t)t[0] + t[l->cells - 1];
+}
+/* Of the first value of neuron o. */
 static inline const int32_t *circuit_table(const circuit_layer *l, size_t o)
 {
-    return l->table + (size_t)l->table_of[o] * l->cells;
+    return circuit_value_table(l, o * l->offsets);
 }
-/* Twice the centre of the table of neuron o. */
 static inline int64_t circuit_mid2(const circuit_layer *l, size_t o)
 {
-    const int32_t *t = circuit_table(l, o);
-    return l->unit != 0 ? l->mid2 : (int64_t)t[0] + t[l->cells - 1];
+    return circuit_value_mid2(l, o * l->offsets);
 }
 /* Whether output_bits resolve one unit of the accumulators: decrypted scores are the integers they were. */
 static inline int circuit_exact_output(const circuit *c)
@@ -241,10 +266,18 @@ static inline size_t circuit_rotations_before(const circuit *c, size_t layer)
     for (size_t i = 0; i < layer; i++) count += c->layers[i].cells == 0 ? 0 : c->layers[i].out;
     return count;
 }
+/* Values of a layer that differ: where some rotations give fewer of them than others, they give their first again. */
+static inline size_t circuit_layer_look_ups(const circuit_layer *l)
+{
+    size_t count = circuit_values(l);
+    for (size_t v = 0; circuit_is_mixed(l) && v < circuit_values(l); v++)
+        count -= v % l->offsets != 0 && l->table_of[v] == l->table_of[v - v % l->offsets];
+    return l->cells == 0 ? 0 : count;
+}
 static inline size_t circuit_look_ups(const circuit *c) /* of an inference */
 {
     size_t count = 0;
-    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].cells == 0 ? 0 : circuit_values(&c->layers[i]);
+    for (size_t i = 0; i < c->layers_count; i++) count += circuit_layer_look_ups(&c->layers[i]);
     return count;
 }
 static inline size_t circuit_waves(const circuit *c) /* layers of waves */

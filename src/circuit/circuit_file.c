@@ -44,7 +44,7 @@ static void layer_write(writer *w, const circuit_layer *l)
                                      l->lo,        l->hi,        l->offset};
     for (size_t i = 0; i < 7; i++) write_i64s(w, ranges[i], l->out);
     if (l->cells == 0) return;
-    write_u32s(w, l->table_of, l->out);
+    write_u32s(w, l->table_of, circuit_tabled(l));
     write_bytes(w, l->table, l->tables * l->cells * sizeof *l->table);
     if (l->unit != 0) write_bytes(w, l->shift, l->out * sizeof *l->shift);
 }
@@ -66,7 +66,7 @@ void circuit_write(writer *w, const circuit *c)
     write_f64(w, c->choice.log2_error);
     write_u32(w, (uint32_t)c->level);
     const circuit_passes *p = &c->passes;
-    const uint32_t passes[] = {p->constant, p->dead, p->equal, p->layers, p->tables};
+    const uint32_t passes[] = {p->constant, p->dead, p->equal, p->layers, p->tables, p->rotations};
     write_u32s(w, passes, sizeof passes / sizeof *passes);
     tfhe_families_write(w, &c->choice.families);
     for (size_t i = 0; i < c->layers_count; i++) layer_write(w, &c->layers[i]);
@@ -155,7 +155,9 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_i64(r, &mid2));
     TRY(read_u32(r, &l->low_bits));
     TRY(read_f64(r, &l->noise));
-    const uint32_t most = l->unit == 0 ? 1 : l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
+    const int several = l->cells != 0 && (l->cells & (l->cells - 1)) == 0;
+    const uint32_t native = l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
+    const uint32_t most = l->unit != 0 ? native : several ? CIRCUIT_MAX_OFFSETS : 1;
     const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_VALUE;
     if (l->offsets == 0 || l->offsets > most || mid2 < -widest || mid2 > widest)
         return read_fail(r, "layer %s has %u offsets and a centre of %lld/2", l->name, l->offsets, (long long)mid2);
@@ -240,7 +242,7 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     if (out > room / NEURON_BYTES) return read_fail(r, "the neurons of layer %s are cut off", l->name);
     if (last ? !is_output(l) : !is_hidden(l))
         return read_fail(r, "the encoding of %slayer %s is out of range", last ? "output " : "", l->name);
-    if (last ? tables != 0 : tables == 0 || tables > (l->unit != 0 ? 1 : out))
+    if (last ? tables != 0 : tables == 0 || tables > (l->unit != 0 ? 1 : out * l->offsets))
         return read_fail(r, "layer %s has %llu tables", l->name, (unsigned long long)tables);
     if (tables * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
     l->in = (size_t)in;
@@ -259,11 +261,11 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
     TRY(read_f64s(r, l->real_bias, l->out));
     TRY(read_ranges(r, l));
     if (l->cells == 0) return ANNULUS_OK;
-    TRY(read_u32s(r, l->table_of, l->out));
-    for (size_t o = 0; o < l->out; o++)
+    TRY(read_u32s(r, l->table_of, circuit_tabled(l)));
+    for (size_t o = 0; o < circuit_tabled(l); o++)
         if (l->table_of[o] >= l->tables)
-            return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu", o + 1, l->name, l->table_of[o],
-                             l->tables);
+            return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu",
+                             o / (circuit_is_mixed(l) ? l->offsets : 1) + 1, l->name, l->table_of[o], l->tables);
     TRY(read_i32s(r, l->table, l->tables * l->cells, -MAX_VALUE, MAX_VALUE, "table entry"));
     for (size_t o = 0; l->unit != 0 && o < l->out; o++) TRY(read_u64(r, &l->shift[o]));
     return ANNULUS_OK;
@@ -316,7 +318,7 @@ static annulus_status settings_read(reader *r, circuit *c)
     c->target = (error_target)target;
     c->level = (security_level)level;
     circuit_passes *p = &c->passes;
-    uint32_t *const passes[] = {&p->constant, &p->dead, &p->equal, &p->layers, &p->tables};
+    uint32_t *const passes[] = {&p->constant, &p->dead, &p->equal, &p->layers, &p->tables, &p->rotations};
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) TRY(read_u32(r, passes[i]));
     TRY(tfhe_families_read(r, &c->choice.families));
     annulus_status st = ANNULUS_OK;

@@ -35,6 +35,26 @@ static size_t number_tables(const circuit_layer *l, uint32_t *sorted, uint32_t *
     return distinct;
 }
 
+/* number (tables) <- that of each table that a value has; returns how many they are. */
+static size_t number_used(const circuit_layer *l, uint32_t *used, uint32_t *number)
+{
+    size_t count = 0;
+    memset(used, 0, l->tables * sizeof *used);
+    for (size_t o = 0; o < circuit_tabled(l); o++) used[l->table_of[o]] = 1;
+    for (size_t t = 0; t < l->tables; t++) number[t] = used[t] ? (uint32_t)count++ : UINT32_MAX;
+    return count;
+}
+
+/* number[t] <= t, or UINT32_MAX: no table any more. */
+static void renumber(circuit_layer *l, const uint32_t *number, size_t count)
+{
+    for (size_t t = 0; t < l->tables; t++) /* never onto one that is still to move */
+        if (number[t] != t && number[t] != UINT32_MAX)
+            memcpy(l->table + number[t] * l->cells, l->table + t * l->cells, l->cells * sizeof *l->table);
+    for (size_t o = 0; o < circuit_tabled(l); o++) l->table_of[o] = number[l->table_of[o]];
+    l->tables = count;
+}
+
 annulus_status circuit_share_tables(circuit *c, size_t *shared)
 {
     *shared = 0;
@@ -43,13 +63,11 @@ annulus_status circuit_share_tables(circuit *c, size_t *shared)
         void *p;
         TRY(mem_create(2 * l->tables, sizeof(uint32_t), "look-up tables", &p));
         uint32_t *number = (uint32_t *)p + l->tables;
+        const size_t all = number_used(l, p, number);
+        renumber(l, number, all);
         const size_t distinct = number_tables(l, p, number);
-        for (size_t t = 0; t < l->tables; t++) /* never onto one that is still to move */
-            if (number[t] != t)
-                memcpy(l->table + number[t] * l->cells, l->table + t * l->cells, l->cells * sizeof *l->table);
-        for (size_t o = 0; o < l->out; o++) l->table_of[o] = number[l->table_of[o]];
-        *shared += l->tables - distinct;
-        l->tables = distinct;
+        renumber(l, number, distinct);
+        *shared += all - distinct;
         mem_free(p);
     }
     return ANNULUS_OK;

@@ -2,6 +2,7 @@
 #include "circuit/circuit_text.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Numbers as ranges first..last or first..last+step; `-` for LINEAR_NOTHING. */
 static void print_numbers(FILE *f, const uint32_t *n, size_t count)
@@ -58,11 +59,13 @@ static void print_tables(FILE *f, const circuit_layer *l)
         print_values(f, l->table + t * l->cells, l->cells);
     }
     for (size_t o = 0, next; o < l->out; o = next) {
-        for (next = o + 1; next < l->out && l->table_of[next] == l->table_of[o] && l->offset[next] == l->offset[o] &&
-                           (l->unit == 0 || l->shift[next] == l->shift[o]);)
+        const size_t each = circuit_is_mixed(l) ? l->offsets : 1;
+        const uint32_t *own = l->table_of + o * each;
+        for (next = o + 1; next < l->out && memcmp(l->table_of + next * each, own, each * sizeof *own) == 0 &&
+                           l->offset[next] == l->offset[o] && (l->unit == 0 || l->shift[next] == l->shift[o]);)
             next++;
         fprintf(f, next == o + 1 ? "  neuron %zu" : "  neurons %zu..%zu", o, next - 1);
-        fprintf(f, ": table %u", l->table_of[o] + 1);
+        for (size_t j = 0; j < each; j++) fprintf(f, j == 0 ? ": table %u" : " and %u", own[j] + 1);
         if (l->unit != 0)
             fprintf(f, ", shift %.9g\n", (double)l->shift[o] * 0x1p-64);
         else
@@ -88,6 +91,8 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
             l->tables == 1 ? "" : "s", l->cells);
     if (l->unit != 0)
         fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
+    else if (l->offsets > 1)
+        fprintf(f, "step %" PRId64 ", %u values each\n", l->step, l->offsets);
     else
         fprintf(f, "step %" PRId64 "%s\n", l->step, l->low_bits > 0 ? ", read at the middle" : "");
     print_tables(f, l);

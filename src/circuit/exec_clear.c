@@ -78,7 +78,7 @@ void exec_columns(const circuit *c, const exec_store *s, const int32_t *samples,
 void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y)
 {
     const int64_t cell = exec_cell(l, o, acc);
-    for (uint32_t j = 0; j < l->offsets; j++) y[j] = (int32_t)exec_look_up(l, o, cell + circuit_offset(l, j));
+    for (uint32_t j = 0; j < l->offsets; j++) y[j] = (int32_t)exec_look_up(l, o * l->offsets + j, cell);
 }
 
 annulus_status exec_stats_create(unsigned workers, exec_stats **out)

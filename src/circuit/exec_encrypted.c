@@ -2,13 +2,15 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
+#include "circuit/mix.h"
 #include "math/torus.h"
 #include "tfhe/bootstrap.h"
 
 #include <string.h>
 
 typedef struct plan_layer {
-    lut **tables;       /* (tables), NULL for the output layer */
+    lut **tables;       /* (tables + 1), NULL for the output layer; the last: of MIX_STEP; NULL: not rotated */
+    mix *mix;           /* of a layer that reads several tables by one rotation, else NULL */
     uint64_t *constant; /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
                            before */
 } plan_layer;
@@ -25,8 +27,7 @@ static void find_centres(const circuit *c, const circuit_layer *l, uint64_t *cen
     for (size_t k = 0; k < l->sources_count; k++) {
         const uint32_t s = l->sources[k];
         const size_t count = circuit_source_values(c, s);
-        for (size_t i = 0; s != 0 && i < count; i++)
-            centre[i] = (uint64_t)circuit_mid2(&c->layers[s - 1], i / c->layers[s - 1].offsets);
+        for (size_t i = 0; s != 0 && i < count; i++) centre[i] = (uint64_t)circuit_value_mid2(&c->layers[s - 1], i);
         centre += count;
     }
 }
@@ -52,15 +53,34 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
     return ANNULUS_OK;
 }
 
+/* The terms of its values in steps of the rotation, and the table of MIX_STEP if it is rotated. */
+static annulus_status plan_mix(const circuit *c, const circuit_layer *l, uint64_t half, plan_layer *out)
+{
+    const uint32_t N = c->choice.families.of[l->family].N;
+    size_t tables;
+    int step;
+    TRY(mix_create(l, l->EF * N / l->cells, &out->mix));
+    (void)mix_bytes(l, &tables, &step);
+    if (!step) return ANNULUS_OK;
+    TRY(lut_create_padded(N, l->EF, &half, 1, 0, &out->tables[l->tables]));
+    return lut_set_price(out->tables[l->tables], l->price);
+}
+
 static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
     const uint64_t half = exec_unit_word(&c->layers[circuit_first_use(c, i + 1)]) / 2;
+    size_t rotated = l->tables;
+    int step;
     void *p;
-    TRY(mem_create(l->tables, sizeof(lut *), "circuit tables", &p));
+    TRY(mem_create(l->tables + 1, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
+    if (circuit_is_mixed(l)) {
+        TRY(plan_mix(c, l, half, out));
+        (void)mix_bytes(l, &rotated, &step);
+    }
     uint64_t entries[CIRCUIT_MAX_CELLS];
-    for (size_t t = 0; t < l->tables; t++) {
+    for (size_t t = 0; t < rotated; t++) {
         const int32_t *table = l->table + t * l->cells;
         const int64_t centre = l->unit != 0 ? l->mid2 : (int64_t)table[0] + table[l->cells - 1];
         for (size_t x = 0; x < l->cells; x++) entries[x] = (uint64_t)(2 * (int64_t)table[x] - centre) * half;
@@ -98,8 +118,9 @@ void exec_plan_destroy(exec_plan *plan)
     if (plan == NULL) return;
     for (size_t i = 0; plan->layers != NULL && i < plan->c->layers_count; i++) {
         lut **tables = plan->layers[i].tables;
-        for (size_t t = 0; tables != NULL && t < plan->c->layers[i].tables; t++) lut_destroy(tables[t]);
+        for (size_t t = 0; tables != NULL && t <= plan->c->layers[i].tables; t++) lut_destroy(tables[t]);
         mem_free(tables);
+        mix_destroy(plan->layers[i].mix);
         mem_free(plan->layers[i].constant);
     }
     packed_weights_destroy(plan->packed);
@@ -204,24 +225,46 @@ typedef struct slices {
     const circuit_layer *l;
     const eval_key *key;
     const switching_key *from;
-    const uint64_t *sums;    /* (samples, out, words) */
-    uint64_t *out, *copy;    /* (samples, circuit_values, words_out), (a slice, words) */
-    bootstrap_job *jobs;     /* (a slice) */
-    lut *const *tables;      /* (tables) */
+    const uint64_t *sums; /* (samples, out, words) */
+    uint64_t *out, *copy; /* (samples, circuit_values, words_out), (a slice, words) */
+    bootstrap_job *jobs;  /* (a slice) */
+    lut *const *tables;   /* (tables + 1) */
+    const mix *mix;
     size_t words, words_out; /* of a sum, of a value */
-    uint32_t extracted[CIRCUIT_MAX_OFFSETS];
+    size_t extracted_count;
+    uint32_t extracted[TFHE_MAX_EF];
 } slices;
+
+/* The coefficients that are the values of a rotation; of a mix, those of all residues modulo EF that its terms have. */
+static void list_extracted(const circuit_layer *l, uint32_t steps_a_cell, slices *s)
+{
+    const uint32_t parts = steps_a_cell == 0 || l->EF <= steps_a_cell ? 1 : l->EF / steps_a_cell;
+    s->extracted_count = s->mix != NULL ? parts : l->offsets;
+    for (uint32_t j = 0; j < s->extracted_count; j++)
+        s->extracted[j] = (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
+}
+
+/* Of sum `at` of all samples. */
+static bootstrap_job job_of(const slices *s, size_t at, const uint64_t *in)
+{
+    const size_t V = s->l->offsets, o = at % s->l->out;
+    bootstrap_job job = {.in = in, .out = s->out + at * V * s->words_out};
+    if (s->mix == NULL) {
+        job.table = s->tables[s->l->table_of[o]];
+        return job;
+    }
+    job.table = s->tables[s->mix->rotated[o] == MIX_STEP ? s->l->tables : s->mix->rotated[o]];
+    job.values = s->mix->values + o * V;
+    job.values_count = V;
+    return job;
+}
 
 /* The sums are copied: their memory may be that of the values. */
 static annulus_status look_up_slice(const slices *s, size_t first, size_t count, unsigned threads)
 {
-    const size_t offsets = s->l->offsets;
     memcpy(s->copy, s->sums + first * s->words, count * s->words * sizeof *s->copy);
-    for (size_t k = 0; k < count; k++)
-        s->jobs[k] = (bootstrap_job){.in = s->copy + k * s->words,
-                                     .table = s->tables[s->l->table_of[(first + k) % s->l->out]],
-                                     .out = s->out + (first + k) * offsets * s->words_out};
-    return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, offsets, threads);
+    for (size_t k = 0; k < count; k++) s->jobs[k] = job_of(s, first + k, s->copy + k * s->words);
+    return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, s->extracted_count, threads);
 }
 
 static annulus_status look_up_slices(const encrypted_run *r, size_t i, const slices *s, size_t parts)
@@ -253,11 +296,12 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
                 .sums = sums,
                 .out = out,
                 .tables = r->plan->layers[i].tables,
+                .mix = r->plan->layers[i].mix,
                 .words = exec_words(c, l->sources[0]),
                 .words_out = exec_words(c, i + 1)};
     void *jobs, *copy = NULL;
     REQUIRE(s.from != NULL);
-    for (uint32_t j = 0; j < l->offsets; j++) s.extracted[j] = circuit_offset(l, j) * steps_a_cell;
+    list_extracted(l, steps_a_cell, &s);
     TRY(mem_create(most, sizeof(bootstrap_job), "look-ups", &jobs));
     annulus_status st = mem_create(most * s.words, sizeof(uint64_t), "look-ups", &copy);
     s.jobs = jobs;

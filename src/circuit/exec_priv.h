@@ -8,19 +8,20 @@
 
 #include <math.h>
 
-/* The table's answer for any cell number, antiperiodic outside [0, cells) (circuit.h). */
-static inline int64_t exec_look_up(const circuit_layer *l, size_t o, int64_t cell)
+/* Value v at any cell number of its neuron, antiperiodic outside [0, cells) (circuit.h). */
+static inline int64_t exec_look_up(const circuit_layer *l, size_t v, int64_t cell)
 {
-    const int32_t *t = circuit_table(l, o);
+    const int32_t *t = circuit_value_table(l, v);
     const int64_t period = 2 * (int64_t)l->cells;
+    if (l->unit != 0) cell += circuit_offset(l, (uint32_t)(v % l->offsets));
     const int64_t c = ((cell % period) + period) % period;
-    return c < l->cells ? t[c] : circuit_mid2(l, o) - t[c - l->cells];
+    return c < l->cells ? t[c] : circuit_value_mid2(l, v) - t[c - l->cells];
 }
 
 /* y (offsets, apart by stride) <- the answers of neuron o at this cell. */
 static inline void exec_answers(const circuit_layer *l, size_t o, int64_t cell, uint64_t *y, size_t stride)
 {
-    for (uint32_t j = 0; j < l->offsets; j++) y[j * stride] = (uint64_t)exec_look_up(l, o, cell + circuit_offset(l, j));
+    for (uint32_t j = 0; j < l->offsets; j++) y[j * stride] = (uint64_t)exec_look_up(l, o * l->offsets + j, cell);
 }
 
 /* floor(a / b), b > 0 */
@@ -68,8 +69,10 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
     if (!outside) return 0;
     const int64_t cell = exec_floor_div(acc + l->offset[o], l->step);
     if (cell >= 0 && cell < l->cells) return 0;
-    const int64_t end = circuit_table(l, o)[cell < 0 ? 0 : l->cells - 1];
-    (exec_look_up(l, o, cell) == end ? s->saturated : s->wrapped)[i]++;
+    int all = 1;
+    for (size_t v = o * l->offsets; v < (o + 1) * l->offsets; v++)
+        all &= exec_look_up(l, v, cell) == circuit_value_table(l, v)[cell < 0 ? 0 : l->cells - 1];
+    (all ? s->saturated : s->wrapped)[i]++;
     return 0;
 }
 
@@ -92,10 +95,10 @@ void exec_linear(const circuit *c, const exec_store *s, size_t i, uint64_t *x, s
 void exec_columns(const circuit *c, const exec_store *s, const int32_t *samples, size_t count, uint64_t *x);
 
 /* Whether a look-up's outputs, or the value, have noise if its sum has: a table of its centre alone is stored as zeros,
- * which no rotation changes. */
+ * which no rotation changes. Of mixed layers whether its coefficients have: the rest is the gram's (mix.h). */
 static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, unsigned char noisy_sum)
 {
-    unsigned char varies = l->cells == 0;
+    unsigned char varies = l->cells == 0 || circuit_is_mixed(l);
     const int32_t *t = l->cells == 0 ? NULL : circuit_table(l, o);
     for (size_t x = 0; x < l->cells; x++) varies |= 2 * (int64_t)t[x] != circuit_mid2(l, o);
     return noisy_sum && varies;

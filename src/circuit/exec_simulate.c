@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "circuit/exec_priv.h"
+#include "circuit/mix.h"
 #include "math/torus.h"
 
 #include <math.h>
@@ -30,7 +31,10 @@ typedef struct simulation {
     double *answer_std;                    /* (outputs) of packing, torus; NULL: they are not packed */
     double *precision; /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
     double *tail;      /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
-    double *variance;  /* (layers + 1, widest) of the values of each source, torus */
+    double *variance;  /* (layers + 1, widest) of the values of each source, torus; of mixed layers of a coefficient */
+    mixes mixes;
+    double *factor[CIRCUIT_MAX_LAYERS]; /* (out,offsets,offsets) of a mixed layer: times normal numbers gives errors of
+                                           the gram's covariances */
 } simulation;
 
 /* What one worker works in: values, and their noise in torus words, (store rows, EXEC_BATCH) each; room; normal numbers
@@ -97,9 +101,13 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
         seen->cell = (int64_t)floor(exec_place(l, o, seen->acc) + seen->noise * 2.0 * l->cells);
     }
     exec_answers(l, o, seen->cell, v->x + first * EXEC_BATCH + b, EXEC_BATCH);
-    for (size_t j = 0; j < l->offsets; j++)
-        v->noise[(first + j) * EXEC_BATCH + b] =
-            torus_from_double(noisy * s->rotate_std[i] * normal[l->out + o * l->offsets + j]);
+    normal += l->out + o * l->offsets;
+    for (size_t j = 0; j < l->offsets; j++) {
+        const double *row = s->factor[i] == NULL ? NULL : s->factor[i] + (o * l->offsets + j) * l->offsets;
+        double error = row == NULL ? normal[j] : 0;
+        for (size_t k = 0; row != NULL && k <= j; k++) error += row[k] * normal[k];
+        v->noise[(first + j) * EXEC_BATCH + b] = torus_from_double(noisy * s->rotate_std[i] * error);
+    }
     return clear;
 }
 
@@ -192,13 +200,20 @@ static void input_variances(const simulation *s, size_t i, double *variance, dou
     }
 }
 
-/* Deviations of a layer's sums and phases, variance of its values. room (2, in). */
-static void layer_noise(simulation *s, size_t i, linear_view *view, double *room)
+/* Room for one layer's inputs. */
+typedef struct inputs {
+    double *variance, *fresh; /* (in) */
+    mix_share *spread;        /* (in) zeros */
+    uint32_t *touched;        /* (in) */
+} inputs;
+
+/* Deviations of a layer's sums and phases, variance of its values. */
+static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs *in)
 {
     const circuit_layer *l = &s->c->layers[i];
     const double switches = l->cells == 0 ? 0 : circuit_switch_noise(s->c, i);
     const double rotate = l->cells == 0 ? 0 : noise_blind_rotate(&s->c->choice.families.of[l->family]);
-    input_variances(s, i, room, room + l->in);
+    input_variances(s, i, in->variance, in->fresh);
     s->phase_std[i] = sqrt(switches);
     s->rotate_std[i] = sqrt(rotate);
     s->half_window[i] = circuit_half_window(l);
@@ -207,11 +222,13 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, double *room
         const int64_t *weight;
         const size_t count = linear_view_row(view, o, &input, &weight);
         double sum = 0, fresh = 0;
+        const size_t listed = mixes_spread(s->c, &s->mixes, i, input, weight, count, in->spread, in->touched);
         for (size_t k = 0; k < count; k++) {
-            const double square = (double)weight[k] * (double)weight[k];
-            sum += square * room[input[k]];
-            fresh += square * room[l->in + input[k]];
+            const double square = (double)weight[k] * in->spread[input[k]].weight;
+            sum += square * in->variance[input[k]];
+            fresh += square * in->fresh[input[k]];
         }
+        for (size_t k = 0; k < listed; k++) in->spread[in->touched[k]] = (mix_share){.listed = 0};
         const double value = exec_noisy_value(l, o, sum > 0) ? rotate : 0;
         for (size_t j = 0; j < l->offsets; j++) s->variance[(i + 1) * s->widest + o * l->offsets + j] = value;
         s->precision[i * s->widest + o] =
@@ -235,12 +252,43 @@ static annulus_status layer_noise_init(simulation *s, size_t i)
         TRY(mem_create(l->out, sizeof(double), "simulation", &p));
         s->fresh_std[i] = p;
     }
-    TRY(mem_create(2 * l->in, sizeof(double), "simulation", &p));
+    TRY(mem_create(l->in, 2 * sizeof(double) + sizeof(mix_share) + sizeof(uint32_t), "simulation", &p));
+    inputs in = {.spread = p};
+    in.variance = (double *)(in.spread + l->in), in.fresh = in.variance + l->in;
+    in.touched = (uint32_t *)(void *)(in.fresh + l->in);
     const annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
-    if (st == ANNULUS_OK) layer_noise(s, i, view, p);
+    if (st == ANNULUS_OK) layer_noise(s, i, view, &in);
     linear_view_destroy(view);
     mem_free(p);
     return st;
+}
+
+/* Cholesky's factor (n,n) of a matrix that may be singular: rows without a part of their own have 0 there. */
+static void factorize(const double *gram, size_t n, double *factor)
+{
+    for (size_t a = 0; a < n; a++)
+        for (size_t b = 0; b <= a; b++) {
+            double rest = gram[a * n + b];
+            for (size_t k = 0; k < b; k++) rest -= factor[a * n + k] * factor[b * n + k];
+            if (a == b)
+                factor[a * n + a] = rest > 1e-9 * gram[a * n + a] ? sqrt(rest) : 0;
+            else
+                factor[a * n + b] = factor[b * n + b] > 0 ? rest / factor[b * n + b] : 0;
+        }
+}
+
+static annulus_status factors_init(simulation *s)
+{
+    for (size_t i = 0; i < s->c->layers_count; i++) {
+        const circuit_layer *l = &s->c->layers[i];
+        const size_t V = l->offsets;
+        void *p;
+        if (s->mixes.of[i] == NULL) continue;
+        TRY(mem_create(l->out * V * V, sizeof(double), "simulation", &p));
+        s->factor[i] = p;
+        for (size_t o = 0; o < l->out; o++) factorize(s->mixes.of[i]->gram + o * V * V, V, s->factor[i] + o * V * V);
+    }
+    return ANNULUS_OK;
 }
 
 /* What noise each sum and each look-up has. */
@@ -248,6 +296,8 @@ static annulus_status noise_init(simulation *s)
 {
     const circuit *c = s->c;
     void *q;
+    TRY(mixes_create(c, &s->mixes));
+    TRY(factors_init(s));
     TRY(mem_create(c->layers_count * s->widest, sizeof(double), "simulation", &q));
     s->precision = q;
     TRY(mem_create(TAIL_ENTRIES, sizeof(double), "simulation", &q));
@@ -290,7 +340,8 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     for (unsigned w = 0; s.streams != NULL && w < workers; w++) stream_destroy(s.streams[w]);
     mem_free(s.streams);
     mem_free(s.memory);
-    for (size_t i = 0; i < c->layers_count; i++) mem_free(s.fresh_std[i]);
+    for (size_t i = 0; i < c->layers_count; i++) mem_free(s.fresh_std[i]), mem_free(s.factor[i]);
+    mixes_clear(&s.mixes);
     mem_free(s.answer_std);
     mem_free(s.precision);
     mem_free(s.tail);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "circuit/exec_priv.h"
+#include "circuit/mix.h"
 #include "tfhe/bootstrap.h"
 
 static size_t larger(size_t a, size_t b)
@@ -14,7 +15,7 @@ static size_t layer_bytes(const circuit_layer *l)
 {
     size_t bytes = l->out * (2 * sizeof(double) + 7 * sizeof(int64_t));
     if (l->cells != 0)
-        bytes += l->out * sizeof(uint32_t) + (l->unit != 0 ? l->out * sizeof(uint64_t) : 0) +
+        bytes += circuit_tabled(l) * sizeof(uint32_t) + (l->unit != 0 ? l->out * sizeof(uint64_t) : 0) +
                  mem_bytes(l->tables * l->cells * sizeof(int32_t));
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
         const linear_block *b = &l->linear.blocks[k];
@@ -39,7 +40,10 @@ static size_t plan_bytes(const circuit *c)
         const circuit_layer *l = &c->layers[i];
         const size_t words = (size_t)l->EF * c->choice.families.of[l->family].N;
         bytes += l->out * sizeof(uint64_t);
-        if (l->cells != 0) bytes += l->tables * mem_bytes(ROUND_UP(sizeof(lut)) + words * sizeof(uint64_t));
+        size_t tables = l->cells == 0 ? 0 : l->tables;
+        int step = 0;
+        if (circuit_is_mixed(l)) bytes += mix_bytes(l, &tables, &step);
+        bytes += (tables + (size_t)step) * mem_bytes(ROUND_UP(sizeof(lut)) + words * sizeof(uint64_t));
     }
     if (circuit_packs_inputs(c)) bytes += packed_weights_memory(circuit_inputs(c), c->layers[0].out, c->layers[0].in);
     return bytes;

@@ -49,6 +49,15 @@ annulus_status linear_read(reader *r, size_t in, size_t out, circuit_linear *l) 
 /* Numbers and weights are in range and no block has an output twice; fails with the number of the block. */
 annulus_status linear_check(const circuit_linear *l, size_t in, size_t out) __attribute__((warn_unused_result));
 
+/* as (out): where as[o] is not o, output o is to go. Outputs stay where others need their row and their place; and one
+ * that a block gives does, if none would. */
+annulus_status linear_settle(const circuit_linear *l, uint32_t *as) __attribute__((warn_unused_result));
+/* Without the rows and places of the outputs that go, as settled; number (out): that which those have that stay. */
+annulus_status linear_keep(circuit_linear *l, const uint32_t *as, const uint32_t *number)
+    __attribute__((warn_unused_result));
+/* Taps without a weight or an input go, and so do blocks without taps; one tap at least stays. */
+void linear_trim(circuit_linear *l);
+
 /* Values of one layer: `count` rows, one behind the other. */
 typedef struct linear_rows {
     const uint64_t *x;

@@ -264,8 +264,8 @@ static void explain_passes(const annulus_circuit *circuit)
     const annulus_passes p = annulus_circuit_passes(circuit);
     fprintf(stderr,
             "removed: %zu constant neurons, %zu that nothing reads, %zu equal to others, %zu layers; tables equal to "
-            "others: %zu\n",
-            p.constant, p.unread, p.equal, p.layers, p.tables);
+            "others: %zu; rotations shared: %zu\n",
+            p.constant, p.unread, p.equal, p.layers, p.tables, p.rotations);
 }
 
 static annulus_status compile(const compile_command *c, const annulus_model *m, const annulus_dataset *d,

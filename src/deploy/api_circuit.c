@@ -292,7 +292,7 @@ size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_nois
 annulus_passes annulus_circuit_passes(const annulus_circuit *c)
 {
     const circuit_passes *p = &c->c->passes;
-    return (annulus_passes){p->constant, p->dead, p->equal, p->layers, p->tables};
+    return (annulus_passes){p->constant, p->dead, p->equal, p->layers, p->tables, p->rotations};
 }
 
 int annulus_circuit_shared_output(const annulus_circuit *c)

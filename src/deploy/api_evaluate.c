@@ -169,11 +169,13 @@ static void count_events(const circuit *c, size_t samples, const exec_stats *s, 
     r->samples_erred = s->samples_erred, r->samples_failed = s->samples_failed;
     r->failure = exp2(c->choice.log2_global_failure);
     for (size_t i = 0; i < c->layers_count; i++) {
-        const uint64_t rotations = (uint64_t)samples * c->layers[i].out;
+        const circuit_layer *own = &c->layers[i];
+        const uint64_t rotations = (uint64_t)samples * own->out;
+        const size_t values = own->cells == 0 ? own->out : circuit_layer_look_ups(own);
         annulus_layer_counts *l = &r->layers[i];
         *l = (annulus_layer_counts){.is_output = c->layers[i].cells == 0,
                                     .torus_native = circuit_is_wave(&c->layers[i]),
-                                    .look_ups = rotations * c->layers[i].offsets,
+                                    .look_ups = (uint64_t)samples * values,
                                     .out_of_range = s->out_of_range[i],
                                     .saturated = s->saturated[i],
                                     .wrapped = s->wrapped[i],

@@ -171,9 +171,9 @@ static json_t *layer_json(const circuit *c, size_t i)
     }
     json_t *look =
         json_pack("{s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "rotations", (json_int_t)l->out, "look_ups",
-                  (json_int_t)circuit_values(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells), "rounding_step",
-                  (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price", (json_int_t)l->price,
-                  "products_per_mask_element", extension_expected(l->EF, l->price).products);
+                  (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells),
+                  "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
+                  (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;
@@ -241,9 +241,9 @@ static json_t *memory_json(const circuit *c)
 
 static json_t *passes_json(const circuit_passes *p)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "constant_neurons", (json_int_t)p->constant, "unread_neurons",
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "constant_neurons", (json_int_t)p->constant, "unread_neurons",
                      (json_int_t)p->dead, "equal_neurons", (json_int_t)p->equal, "layers", (json_int_t)p->layers,
-                     "equal_tables", (json_int_t)p->tables);
+                     "equal_tables", (json_int_t)p->tables, "shared_rotations", (json_int_t)p->rotations);
 }
 
 json_t *inspect_circuit(const circuit *c)

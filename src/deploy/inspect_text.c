@@ -132,9 +132,9 @@ static void circuit_lines(FILE *f, const json_t *j)
             strcmp(text(j, "task"), "top-1") == 0 ? "; answers are the label alone" : "");
     fprintf(f,
             "removed %lld constant neurons, %lld that nothing reads, %lld equal to others, %lld layers; tables equal "
-            "to others %lld\n\n",
+            "to others %lld; rotations shared %lld\n\n",
             integer(removed, "constant_neurons"), integer(removed, "unread_neurons"), integer(removed, "equal_neurons"),
-            integer(removed, "layers"), integer(removed, "equal_tables"));
+            integer(removed, "layers"), integer(removed, "equal_tables"), integer(removed, "shared_rotations"));
     fprintf(f, "%-10s %-14s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s %6s\n", "layer",
             "shape", "bits*", "range", "function", "cells x step", "bits", "look-ups", "rotations", "EF", "products",
             "family", "noise", "asked", "failure", "seconds", "all", "share");

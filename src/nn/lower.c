@@ -55,7 +55,7 @@ static annulus_status phase_noise_check(const lower_options *o)
                 LOWER_MAX_PHASE_NOISE);
 }
 
-static annulus_status options_check(const network *n, size_t count, const lower_options *o)
+annulus_status lower_options_check(const network *n, size_t count, const lower_options *o)
 {
     unsigned most_bits = o->rounding_bits;
     for (size_t i = 0; i < o->layer_roundings_count; i++)
@@ -269,7 +269,8 @@ static annulus_status choose_cells(const dense_layer *d, circuit_layer *l, const
     }
     l->step = (span + most - 1) / most;
     if (u->exact) l->step = lower_power_of_two(l->step), l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
-    const int64_t cells = (span + l->step - 1) / l->step;
+    int64_t cells = (span + l->step - 1) / l->step;
+    if (u->whole) cells = lower_power_of_two(cells);
     if (cells > CIRCUIT_MAX_CELLS)
         return fail(ANNULUS_ERR_INPUT,
                     "%s has accumulators of %" PRId64 " values, tables hold %u: round to at most 12 bits", l->name,
@@ -278,13 +279,14 @@ static annulus_status choose_cells(const dense_layer *d, circuit_layer *l, const
     return ANNULUS_OK;
 }
 
-/* The range of each neuron in the middle of the table; the activation at the mean of what each cell has. */
-static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned)
+/* The range of each neuron in the middle of the table, half a unit above it where `up` is 1 and half a unit below it
+ * else; the activation at the mean of what each cell has. */
+static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned, const unsigned char *up)
 {
     const int64_t window = (int64_t)l->cells * l->step;
     const double mean = aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2; /* from the cell's first */
     for (size_t o = 0; o < l->out; o++) {
-        l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1)) / 2 - l->lo[o];
+        l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1) + up[o]) / 2 - l->lo[o];
         if (aligned) l->offset[o] += (l->step - 1) / 2 - (l->offset[o] + l->lo[o]) % l->step;
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
             const double acc = (double)((int64_t)c * l->step - l->offset[o]) + mean;
@@ -370,7 +372,12 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
     } else {
         TRY(choose_cells(d, l, s->options, &s->units->of[i]));
         TRY(lower_tables(d, l));
-        fill_tables(l, d, s->units->of[i].aligned);
+        void *up;
+        TRY(mem_create(l->out, 1, "look-up tables", &up));
+        const annulus_status st = s->units->of[i].whole ? lower_lean(d, l, up) : ANNULUS_OK;
+        if (st == ANNULUS_OK) fill_tables(l, d, s->units->of[i].aligned, up);
+        mem_free(up);
+        TRY(st);
     }
     lower_take_constants(l, constant);
     return advance(l, d, i, s);
@@ -551,9 +558,8 @@ _Static_assert((int)NETWORK_CLASSIFICATION == CIRCUIT_CLASSIFICATION && (int)NET
                    (int)NETWORK_MULTI_LABEL == CIRCUIT_MULTI_LABEL && (int)NETWORK_TOP_1 == CIRCUIT_TOP_1,
                "the same numbers");
 
-/* One lowering, with the windows that are known; *c: made, without parameters. */
-static annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,
-                                 lower_units *units, circuit **out)
+annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,
+                          lower_units *units, circuit **out)
 {
     circuit *c = NULL;
     TRY(circuit_create(n->layers_count, &c));
@@ -575,33 +581,6 @@ static annulus_status lower_once(const network *n, const float *calibration, siz
     return st;
 }
 
-static annulus_status lower(const network *n, const float *calibration, size_t count, const lower_options *options,
-                            circuit **out)
-{
-    circuit *c = NULL;
-    lower_units units = {0};
-    int again = 1;
-    annulus_status st = ANNULUS_OK;
-    TRY(options_check(n, count, options));
-    while (st == ANNULUS_OK && again) {
-        circuit_destroy(c);
-        c = NULL;
-        st = lower_once(n, calibration, count, options, &units, &c);
-        if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
-    }
-    if (st == ANNULUS_OK) st = lower_exact(c);
-    size_t shared = 0;
-    if (st == ANNULUS_OK) st = circuit_share_tables(c, &shared);
-    if (st == ANNULUS_OK) c->passes.tables = (uint32_t)shared;
-    if (st == ANNULUS_OK) st = circuit_choose_parameters(c, options->minimize, options->families_most);
-    if (st == ANNULUS_OK) st = circuit_digest(c);
-    if (st == ANNULUS_OK)
-        *out = c;
-    else
-        circuit_destroy(c);
-    return st;
-}
-
 annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
                              network **made)
 {
@@ -616,7 +595,7 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
 {
     network *made;
     TRY(lower_answers(n, calibration, count, options, &made));
-    const annulus_status st = lower(made == NULL ? n : made, calibration, count, options, out);
+    const annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, out);
     network_destroy(made);
     return st;
 }

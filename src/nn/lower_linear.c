@@ -148,3 +148,28 @@ annulus_status lower_tables(const dense_layer *d, circuit_layer *l)
     mem_free(number);
     return st;
 }
+
+annulus_status lower_lean(const dense_layer *d, const circuit_layer *l, unsigned char *up)
+{
+    linear_view *view = NULL;
+    void *p;
+    TRY(mem_create(l->out, sizeof(uint32_t), "channels", &p));
+    uint32_t *first = p; /* output of a channel, + 1 */
+    const annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
+        const uint32_t *input, channel = d->channel == NULL ? (uint32_t)o : d->channel[o];
+        const int64_t *weight;
+        if (first[channel] != 0) {
+            up[o] = up[first[channel] - 1];
+            continue;
+        }
+        first[channel] = (uint32_t)o + 1;
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        uint32_t least = LINEAR_NOTHING;
+        for (size_t k = 0; k < count; k++)
+            if (input[k] < least) least = input[k], up[o] = weight[k] < 0;
+    }
+    linear_view_destroy(view);
+    mem_free(first);
+    return st;
+}

@@ -20,6 +20,10 @@ int32_t lower_most_multiplier(const circuit_layer *l); /* that its weights still
 void lower_bounds(const dense_layer *d, double unit, int32_t multiplier, circuit_layer *l);
 /* Neurons of one channel get the ranges of all of them together, and one table. */
 annulus_status lower_share_ranges(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
+/* up (out): 1 for outputs whose channel's first one has a negative weight on its first input, so that opposite sums lie
+ * in their tables as in a mirror. */
+annulus_status lower_lean(const dense_layer *d, const circuit_layer *l, unsigned char *up)
+    __attribute__((warn_unused_result));
 annulus_status lower_tables(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));
 
 /* The least power of two that is not below x >= 1. */
@@ -42,6 +46,7 @@ void lower_take_constants(circuit_layer *l, const int64_t *constant);
 typedef struct lower_unit {
     size_t group;  /* number of the first layer of those with the same units */
     int grouped;   /* there are others */
+    int whole;     /* cells are to be a power of two */
     unsigned bits; /* of its rounding; 0: none */
     int exact;     /* rounding: its step is a power of two */
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
@@ -54,7 +59,7 @@ typedef struct lower_units {
     unsigned passes;
     lower_unit of[CIRCUIT_MAX_LAYERS];
 } lower_units;
-/* Names and sources of the layers are set. */
+/* Names and sources of the layers are set, and who is whole. */
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u) __attribute__((warn_unused_result));
 /* A layer's accumulators, multiplied, ask for this half window. */
 void lower_units_need(lower_unit *u, int64_t window);
@@ -65,6 +70,18 @@ annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __
 /* Before every layer with low_bits, as many layers that take them off, and its offset and range as the lowest units of
  * its cells have them. ANNULUS_ERR_INFEASIBLE: too many layers, or a window wider than LINEAR_MAX_WEIGHT. */
 annulus_status lower_exact(circuit *c) __attribute__((warn_unused_result));
+
+/* ---- lower.c ---- */
+annulus_status lower_options_check(const network *n, size_t count, const lower_options *o)
+    __attribute__((warn_unused_result));
+/* One lowering, with the windows that are known; *out: made, without parameters. */
+annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,
+                          lower_units *units, circuit **out) __attribute__((warn_unused_result));
+
+/* ---- lower_share.c ---- */
+/* As network_lower, of a network whose answers are what is asked for. */
+annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
+                          circuit **out) __attribute__((warn_unused_result));
 
 /* ---- lower_native.c ---- */
 #define LOWER_NATIVE_CELLS 256u /* at most N of the smallest ring; table entries are off by 1/1024 period at most */

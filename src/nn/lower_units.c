@@ -21,8 +21,9 @@ static int share_source(const circuit_layer *a, const circuit_layer *b)
 
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u)
 {
-    *u = (lower_units){.layers = c->layers_count};
-    for (size_t i = 0; i < u->layers; i++) u->of[i] = (lower_unit){.group = i, .multiplier = 1};
+    u->layers = c->layers_count;
+    for (size_t i = 0; i < u->layers; i++)
+        u->of[i] = (lower_unit){.group = i, .multiplier = 1, .whole = u->of[i].whole};
     for (size_t i = 0; i < u->layers; i++)
         for (size_t j = 0; j < i; j++) {
             const size_t from = u->of[i].group, into = u->of[j].group;
@@ -92,10 +93,12 @@ static int64_t exact_window(const lower_units *u, const circuit *c, size_t group
     return (half + step - 1) / step * step;
 }
 
-/* The half window of a group: what the widest asks for, and a whole number of steps. */
-static int64_t group_window(const lower_units *u, const circuit *c, size_t group)
+/* The half window of a group: what the widest asks for, and a whole number of steps; a power of two if one member's
+ * cells are to be one, so that all steps are, too, and all members' cells. */
+static int64_t group_window(lower_units *u, const circuit *c, size_t group)
 {
     unsigned most_bits = 0;
+    int whole = 0;
     int64_t half = 2;
     int exact_rounding = 0;
     for (size_t i = 0; i < u->layers; i++) {
@@ -103,7 +106,10 @@ static int64_t group_window(const lower_units *u, const circuit *c, size_t group
         if (u->of[i].need > half) half = u->of[i].need;
         if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
         exact_rounding |= u->of[i].exact;
+        whole |= u->of[i].whole;
     }
+    for (size_t i = 0; i < u->layers; i++) u->of[i].whole |= u->of[i].group == group && whole;
+    if (whole) return lower_power_of_two(half > INT64_C(1) << most_bits ? half : INT64_C(1) << most_bits);
     if (most_bits == 0) return exact_window(u, c, group, half);
     const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
     return (exact_rounding ? lower_power_of_two(step) : step) << most_bits;

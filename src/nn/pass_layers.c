@@ -61,7 +61,7 @@ static void remove_layer(network *n, size_t i, const int64_t *emits)
             }
         }
         drop_source(to, i + 1, first, count);
-        pass_trim(&to->linear);
+        linear_trim(&to->linear);
     }
     mem_free(l->w_scale);
     mem_free(l->bias);

@@ -19,8 +19,6 @@ void pass_fate_clear(pass_fate *f);
  * others of both do. *removed: neurons. fate is changed to what was done. */
 annulus_status pass_remove(network *n, size_t layer, pass_fate *fate, size_t *removed)
     __attribute__((warn_unused_result));
-/* Taps without a weight or an input go, and so do matrices without taps; one tap at least stays. */
-void pass_trim(circuit_linear *l);
 /* Values of the sources of layer i before source s; SIZE_MAX: it does not take s. */
 size_t pass_first_input(const network *n, size_t i, size_t s);
 

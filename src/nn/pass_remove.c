@@ -31,69 +31,8 @@ size_t pass_first_input(const network *n, size_t i, size_t s)
     return SIZE_MAX;
 }
 
-/* stays (rows, then places) <- whether any output of each stays. */
-static void find_stays(const linear_block *b, const uint32_t *as, unsigned char *stays)
-{
-    memset(stays, 0, b->rows + b->places);
-    for (size_t p = 0; p < b->places; p++)
-        for (size_t r = 0; r < b->rows; r++) {
-            const uint32_t o = b->to[p * b->rows + r];
-            if (as[o] == o) stays[r] = stays[b->rows + p] = 1;
-        }
-}
-
-/* Outputs stay where their row and their place do, which others need; and one, if none does. */
-static void settle(const dense_layer *l, uint32_t *as, unsigned char *stays)
-{
-    size_t staying = 0;
-    const uint32_t one = l->linear.blocks_count == 0 ? 0 : l->linear.blocks[0].to[0];
-    for (size_t o = 0; o < l->out; o++) staying += as[o] == o;
-    if (staying == 0) as[one] = one;
-    for (int again = 1; again;) {
-        again = 0;
-        for (size_t k = 0; k < l->linear.blocks_count; k++) {
-            const linear_block *b = &l->linear.blocks[k];
-            find_stays(b, as, stays);
-            for (size_t p = 0; p < b->places; p++)
-                for (size_t r = 0; r < b->rows; r++) {
-                    const uint32_t o = b->to[p * b->rows + r];
-                    if (as[o] == o || !stays[r] || !stays[b->rows + p]) continue;
-                    as[o] = o;
-                    again = 1;
-                }
-        }
-    }
-}
-
-static void drop_block(circuit_linear *l, size_t k)
-{
-    linear_block *b = &l->blocks[k];
-    mem_free(b->W);
-    mem_free(b->from);
-    mem_free(b->to);
-    memmove(b, b + 1, (l->blocks_count - k - 1) * sizeof *b);
-    l->blocks[--l->blocks_count] = (linear_block){0};
-}
-
-/* Rows and places without outputs that stay go; number (out): the new ones. */
-static void shrink_block(linear_block *b, const uint32_t *as, const uint32_t *number, unsigned char *stays)
-{
-    size_t rows = 0, places = 0;
-    find_stays(b, as, stays);
-    for (size_t r = 0; r < b->rows; r++)
-        if (stays[r]) memmove(b->W + rows++ * b->taps, b->W + r * b->taps, b->taps * sizeof *b->W);
-    for (size_t p = 0; p < b->places; p++) {
-        if (!stays[b->rows + p]) continue;
-        size_t at = places * rows;
-        for (size_t r = 0; r < b->rows; r++)
-            if (stays[r]) b->to[at++] = number[b->to[p * b->rows + r]];
-        memmove(b->from + places++ * b->taps, b->from + p * b->taps, b->taps * sizeof *b->from);
-    }
-    b->rows = rows, b->places = places;
-}
-
 /* The layer without the neurons that go. */
-static void shrink_layer(dense_layer *l, const uint32_t *as, uint32_t *number, uint32_t *channel, unsigned char *stays)
+static annulus_status shrink_layer(dense_layer *l, const uint32_t *as, uint32_t *number, uint32_t *channel)
 {
     size_t out = 0;
     for (size_t o = 0; o < l->out; o++) channel[o] = UINT32_MAX;
@@ -108,37 +47,8 @@ static void shrink_layer(dense_layer *l, const uint32_t *as, uint32_t *number, u
     }
     for (size_t k = 0, at = 0; l->bound != NULL && k < 2 * l->out; k++)
         if (as[k % l->out] == k % l->out) l->bound[at++] = l->bound[k];
-    for (size_t k = l->linear.blocks_count; k-- > 0;) {
-        linear_block *b = &l->linear.blocks[k];
-        shrink_block(b, as, number, stays);
-        if (b->rows == 0 && l->linear.blocks_count > 1) drop_block(&l->linear, k);
-    }
     l->out = out;
-}
-
-static void trim_block(linear_block *b, int last)
-{
-    size_t taps = 0;
-    for (size_t t = 0; t < b->taps; t++) {
-        int weight = 0, input = 0;
-        for (size_t r = 0; r < b->rows && !weight; r++) weight = b->W[r * b->taps + t] != 0;
-        for (size_t p = 0; p < b->places && !input; p++) input = b->from[p * b->taps + t] != LINEAR_NOTHING;
-        if (!(weight && input) && !(last && taps == 0 && t + 1 == b->taps)) continue;
-        for (size_t r = 0; r < b->rows; r++) b->W[r * b->taps + taps] = b->W[r * b->taps + t];
-        for (size_t p = 0; p < b->places; p++) b->from[p * b->taps + taps] = b->from[p * b->taps + t];
-        taps++;
-    }
-    for (size_t r = 1; r < b->rows; r++) memmove(b->W + r * taps, b->W + r * b->taps, taps * sizeof *b->W);
-    for (size_t p = 1; p < b->places; p++) memmove(b->from + p * taps, b->from + p * b->taps, taps * sizeof *b->from);
-    b->taps = taps;
-}
-
-void pass_trim(circuit_linear *l)
-{
-    for (size_t k = l->blocks_count; k-- > 0;) {
-        trim_block(&l->blocks[k], l->blocks_count == 1);
-        if (l->blocks[k].taps == 0) drop_block(l, k);
-    }
+    return linear_keep(&l->linear, as, number);
 }
 
 /* A removed layer's values as its readers see them. */
@@ -204,18 +114,7 @@ static void read_layer(dense_layer *l, const values *v, uint32_t *at)
         read_block(&l->linear.blocks[k], v, l->constant);
         join_taps(&l->linear.blocks[k], at);
     }
-    pass_trim(&l->linear);
-}
-
-/* Bytes of one block's rows and places, of all blocks the most. */
-static size_t widest_block(const circuit_linear *l)
-{
-    size_t most = 0;
-    for (size_t k = 0; k < l->blocks_count; k++) {
-        const size_t size = l->blocks[k].rows + l->blocks[k].places;
-        most = size > most ? size : most;
-    }
-    return most;
+    linear_trim(&l->linear);
 }
 
 annulus_status pass_remove(network *n, size_t layer, pass_fate *fate, size_t *removed)
@@ -230,23 +129,17 @@ annulus_status pass_remove(network *n, size_t layer, pass_fate *fate, size_t *re
     }
     TRY(mem_create(2 * out + most_in, sizeof(uint32_t), "neurons", &p));
     uint32_t *number = p, *channel = number + out, *at = channel + out;
-    const annulus_status st = mem_create(widest_block(&l->linear), 1, "neurons", &p);
-    if (st != ANNULUS_OK) {
-        mem_free(number);
-        return st;
-    }
-    settle(l, fate->as, p);
+    annulus_status st = linear_settle(&l->linear, fate->as);
     *removed = 0;
-    for (size_t o = 0; o < out; o++) *removed += fate->as[o] != o;
-    if (*removed > 0) {
-        shrink_layer(l, fate->as, number, channel, p);
+    for (size_t o = 0; st == ANNULUS_OK && o < out; o++) *removed += fate->as[o] != o;
+    if (st == ANNULUS_OK && *removed > 0) {
+        st = shrink_layer(l, fate->as, number, channel);
         for (size_t i = layer + 1; i < n->layers_count; i++) {
             const values v = {fate,       number,        first[i], out * l->offsets, l->out * l->offsets,
                               l->offsets, l->out_q.scale};
             if (first[i] != SIZE_MAX) read_layer(&n->layers[i], &v, at);
         }
     }
-    mem_free(p);
     mem_free(number);
-    return ANNULUS_OK;
+    return st;
 }

@@ -265,6 +265,19 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
     tmp->used = mark;
 }
 
+void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, bootstrap_term term, uint64_t *out)
+{
+    const uint64_t *part = acc + (size_t)(term.offset & (EF - 1)) * (p->k + 1) * p->N;
+    const uint64_t weight = (uint64_t)(int64_t)term.weight;
+    const size_t at = term.offset / EF, N = p->N;
+    for (size_t i = 0; i < p->k; i++) {
+        const uint64_t *a = part + i * N;
+        for (size_t x = 0; x <= at; x++) out[i * N + x] += weight * a[at - x];
+        for (size_t x = at + 1; x < N; x++) out[i * N + x] -= weight * a[N + at - x];
+    }
+    out[tfhe_big_dim(p)] += weight * part[p->k * N + at];
+}
+
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out)
 {
     const uint64_t *part = acc + (size_t)(c & (EF - 1)) * (p->k + 1) * p->N;

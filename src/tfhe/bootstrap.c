@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "tfhe/bootstrap_priv.h"
 
+#include <string.h>
+
 #define TEAM_EF 4u /* a team shares rotations from here on */
 
 typedef struct batch {
@@ -52,8 +54,14 @@ static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count
 static void extract_all(const batch *b, const bootstrap_job *job, const uint64_t *acc)
 {
     const tfhe_params *p = &b->key->params;
-    for (size_t i = 0; i < b->offsets_count; i++)
-        sample_extract(p, b->EF, acc, b->offsets[i], job->out + i * (tfhe_big_dim(p) + 1));
+    const size_t words = tfhe_big_dim(p) + 1;
+    for (size_t i = 0; job->values == NULL && i < b->offsets_count; i++)
+        sample_extract(p, b->EF, acc, b->offsets[i], job->out + i * words);
+    for (size_t i = 0; i < job->values_count; i++) {
+        const bootstrap_value *v = &job->values[i];
+        memset(job->out + i * words, 0, words * sizeof *job->out);
+        for (size_t t = 0; t < v->count; t++) sample_extract_add(p, b->EF, acc, v->terms[t], job->out + i * words);
+    }
 }
 
 /* Words of a row of exponents. */

@@ -36,19 +36,33 @@ void lut_destroy(lut *t);
 /* Torus word of the centre of cell c: (c + 1/2)/(2*cells). */
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 
+/* Several values of one rotation: each is a sum of weights times coefficients, whose noises add up by their squares. */
+typedef struct bootstrap_term {
+    uint32_t offset; /* of the coefficient, below EF*N */
+    int32_t weight;
+} bootstrap_term;
+typedef struct bootstrap_value {
+    const bootstrap_term *terms;
+    size_t count; /* 0: the value is 0, without noise */
+} bootstrap_value;
+
 typedef struct bootstrap_job {
     const uint64_t *in; /* big-key ciphertext, lwe_words of the key that it is under */
     const lut *table;   /* all jobs of one batch have tables of one EF and price; EF = 1 if pbs_group > 1 */
-    uint64_t *out;      /* offsets_count ciphertexts, lwe_words each, one after another; must not alias in */
+    uint64_t *out; /* offsets_count ciphertexts, or those of the values, lwe_words each, one after another; must not
+                      alias in */
+    const bootstrap_value *values; /* (values_count), in place of the coefficients at the offsets; NULL: those */
+    size_t values_count;
 } bootstrap_job;
 
 /* Runs `count` jobs on `threads` workers (0: all). from: keyswitching key into the small key of `key`, for inputs under
  * the big key that it is from; NULL: those of `key` itself, which then has a keyswitching key of its own. offsets
  * (offsets_count >= 1, each < EF*N): extracted coefficients: output i of a job is T(u + offsets[i]/(2*EF*N)), all from
- * one rotation. With EF >= 4, jobs that would leave workers idle are shared by all workers instead; the outputs are the
- * same words for any number of threads. Memory: a worker holds 32 keyswitched ciphertexts and, in about its
- * second-level cache or as much as one of them needs, the accumulators (EF*(k+1)*N*8 bytes each) of those that it
- * rotates together. Timing depends on ciphertexts (public), never on secrets. */
+ * one rotation. The terms of a job that has values are at offsets that are congruent, modulo EF, to one of these. With
+ * EF >= 4, jobs that would leave workers idle are shared by all workers instead; the outputs are the same words for any
+ * number of threads. Memory: a worker holds 32 keyswitched ciphertexts and, in about its second-level cache or as much
+ * as one of them needs, the accumulators (EF*(k+1)*N*8 bytes each) of those that it rotates together. Timing depends on
+ * ciphertexts (public), never on secrets. */
 annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, const bootstrap_job *jobs, size_t count,
                                const uint32_t *offsets, size_t offsets_count, unsigned threads)
     __attribute__((warn_unused_result));
@@ -78,4 +92,6 @@ annulus_status keyswitch_batch(const switching_key *key, const uint64_t *const *
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out);
 /* acc (EF, k+1, N): extended accumulator, part j holds coefficients i*EF + j. out: lwe_words; c in [0, EF*N). */
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out);
+/* out += weight times what sample_extract gives. */
+void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, bootstrap_term term, uint64_t *out);
 #endif

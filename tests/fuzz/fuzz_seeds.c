@@ -2,6 +2,7 @@
 /* fuzz_seeds FOLDER: writes the part of the corpus that this library's own writers make (see make_corpus). */
 #include "families_fixture.h"
 #include "random_networks.h"
+#include "share_fixture.h"
 #include "wave_fixture.h"
 
 #include "fuzz_training.h"
@@ -119,6 +120,24 @@ static void branched_circuits(const char *folder, const char *path)
         network_destroy(n);
         free(x);
     }
+}
+
+/* Several tables a rotation. */
+static void sharing_circuit(const char *folder, const char *path)
+{
+    uint64_t seed = 8;
+    network *n = network_of(&seed, THREE);
+    float *x = random_inputs(&seed, 50, INPUTS);
+    lower_options o;
+    annulus_circuit c = {0};
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 3, o.log2_error = -7;
+    check(network_lower(n, x, 50, &o, &c.c));
+    check(annulus_circuit_write(&c, path));
+    seed_from_file(folder, "ok-circuit-sharing", 1, path);
+    circuit_destroy(c.c);
+    network_destroy(n);
+    free(x);
 }
 
 static void native_circuit(const char *folder, const char *path)
@@ -252,6 +271,7 @@ int main(int argc, char **argv)
     native_circuit(files, path);
     exact_circuit(files, path);
     branched_circuits(files, path);
+    sharing_circuit(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     ciphertexts(files, path);
     models(onnx);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/mix.h"
+
+#include "base/memory.h"
+
+/* Twice the entry of value v at a cell in [0, 2*cells), less the centre: antiperiodic. */
+static int64_t centered(const circuit_layer *l, size_t v, uint32_t cell)
+{
+    const int64_t mid2 = circuit_value_mid2(l, v);
+    const int32_t *t = circuit_value_table(l, v);
+    return cell < l->cells ? 2 * (int64_t)t[cell] - mid2 : mid2 - 2 * (int64_t)t[cell - l->cells];
+}
+
+/* Whether value v is value `base` as many cells on as *by, in [0, 2*cells). */
+static int is_shifted(const circuit_layer *l, size_t base, size_t v, uint32_t *by)
+{
+    const uint32_t period = 2 * l->cells;
+    for (*by = 0; *by < period; ++*by) {
+        uint32_t c = 0;
+        while (c < l->cells && centered(l, v, c) == centered(l, base, (c + *by) % period)) c++;
+        if (c == l->cells) return 1;
+    }
+    return 0;
+}
+
+static size_t count_jumps(const circuit_layer *l, size_t v)
+{
+    const int32_t *t = circuit_value_table(l, v);
+    size_t count = 0;
+    for (uint32_t b = 1; b < l->cells; b++) count += t[b] != t[b - 1];
+    return count;
+}
+
+/* The value of neuron o that all its others are shifts of, not a constant; SIZE_MAX: none. */
+static size_t find_base(const circuit_layer *l, size_t o)
+{
+    for (size_t b = o * l->offsets; b < (o + 1) * l->offsets; b++) {
+        size_t v = o * l->offsets;
+        uint32_t by;
+        if (count_jumps(l, b) == 0) continue;
+        while (v < (o + 1) * l->offsets && is_shifted(l, b, v, &by)) v++;
+        if (v == (o + 1) * l->offsets) return b;
+    }
+    return SIZE_MAX;
+}
+
+/* Terms of value v; returns how many. */
+static size_t list_terms(const circuit_layer *l, size_t base, size_t v, uint32_t steps, bootstrap_term *terms)
+{
+    const int32_t *t = circuit_value_table(l, v);
+    size_t count = 0;
+    uint32_t by;
+    if (base != SIZE_MAX) {
+        (void)is_shifted(l, base, v, &by);
+        terms[0] = (bootstrap_term){.offset = by % l->cells * steps, .weight = by < l->cells ? 1 : -1};
+        return 1;
+    }
+    for (uint32_t b = 1; b < l->cells; b++)
+        if (t[b] != t[b - 1])
+            terms[count++] = (bootstrap_term){.offset = (l->cells - b) * steps, .weight = t[b - 1] - t[b]};
+    return count;
+}
+
+static double product(const bootstrap_value *a, const bootstrap_value *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t k = 0; k < b->count; k++)
+            if (a->terms[i].offset == b->terms[k].offset) sum += (double)a->terms[i].weight * b->terms[k].weight;
+    return sum;
+}
+
+static size_t count_terms(const circuit_layer *l, int *shifts, int *steps)
+{
+    size_t terms = 0;
+    *shifts = *steps = 0;
+    for (size_t o = 0; o < l->out; o++) {
+        const int shift = find_base(l, o) != SIZE_MAX;
+        *shifts |= shift, *steps |= !shift;
+        for (size_t v = o * l->offsets; v < (o + 1) * l->offsets; v++) terms += shift ? 1 : count_jumps(l, v);
+    }
+    return terms;
+}
+
+size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step)
+{
+    int shifts;
+    const size_t terms = count_terms(l, &shifts, step), values = circuit_values(l);
+    *tables = shifts ? l->tables : 0;
+    return l->out * sizeof(uint32_t) + mem_bytes(values * sizeof(bootstrap_value)) +
+           mem_bytes(terms * sizeof(bootstrap_term)) + mem_bytes(values * l->offsets * sizeof(double));
+}
+
+static void fill(const circuit_layer *l, uint32_t steps, mix *m)
+{
+    bootstrap_term *next = m->terms;
+    const size_t V = l->offsets;
+    for (size_t o = 0; o < l->out; o++) {
+        const size_t base = find_base(l, o);
+        m->rotated[o] = base == SIZE_MAX ? MIX_STEP : l->table_of[base];
+        for (size_t v = o * V; v < (o + 1) * V; v++) {
+            m->values[v] = (bootstrap_value){.terms = next, .count = list_terms(l, base, v, steps, next)};
+            next += m->values[v].count;
+        }
+        for (size_t a = 0; a < V; a++)
+            for (size_t b = 0; b < V; b++)
+                m->gram[(o * V + a) * V + b] = product(&m->values[o * V + a], &m->values[o * V + b]);
+    }
+}
+
+annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out)
+{
+    int shifts, any;
+    const size_t values = circuit_values(l), terms = count_terms(l, &shifts, &any);
+    void *p;
+    TRY(mem_create(1, sizeof(mix), "shared rotations", &p));
+    mix *m = p;
+    annulus_status st = mem_create(l->out, sizeof *m->rotated, "shared rotations", &p);
+    if (st == ANNULUS_OK) m->rotated = p, st = mem_create(values, sizeof *m->values, "shared rotations", &p);
+    if (st == ANNULUS_OK) m->values = p, st = mem_create(terms + 1, sizeof *m->terms, "shared rotations", &p);
+    if (st == ANNULUS_OK) m->terms = p, st = mem_create(values * l->offsets, sizeof *m->gram, "shared rotations", &p);
+    if (st != ANNULUS_OK) {
+        mix_destroy(m);
+        return st;
+    }
+    m->gram = p;
+    fill(l, steps, m);
+    *out = m;
+    return ANNULUS_OK;
+}
+
+void mix_destroy(mix *m)
+{
+    if (m == NULL) return;
+    mem_free(m->rotated);
+    mem_free(m->values);
+    mem_free(m->terms);
+    mem_free(m->gram);
+    mem_free(m);
+}
+
+annulus_status mixes_create(const circuit *c, mixes *out)
+{
+    *out = (mixes){.of = {NULL}};
+    for (size_t i = 0; i < c->layers_count; i++) {
+        if (!circuit_is_mixed(&c->layers[i])) continue;
+        const annulus_status st = mix_create(&c->layers[i], 1, &out->of[i]);
+        if (st == ANNULUS_OK) continue;
+        mixes_clear(out);
+        return st;
+    }
+    return ANNULUS_OK;
+}
+
+void mixes_clear(mixes *m)
+{
+    for (size_t i = 0; i < CIRCUIT_MAX_LAYERS; i++) mix_destroy(m->of[i]);
+    *m = (mixes){.of = {NULL}};
+}
+
+/* Layer whose value input `at` of layer i is; *value: its number there. SIZE_MAX: an input of the circuit. */
+static size_t maker_of(const circuit *c, size_t i, size_t at, size_t *value)
+{
+    const circuit_layer *l = &c->layers[i];
+    size_t k = 0;
+    for (; at >= circuit_source_values(c, l->sources[k]); k++) at -= circuit_source_values(c, l->sources[k]);
+    *value = at;
+    return l->sources[k] == 0 ? SIZE_MAX : l->sources[k] - 1;
+}
+
+size_t mixes_spread(const circuit *c, const mixes *m, size_t i, const uint32_t *input, const int64_t *weight,
+                    size_t count, mix_share *spread, uint32_t *touched)
+{
+    size_t listed = 0;
+    for (size_t k = 0; k < count; k++) {
+        size_t value;
+        const size_t from = maker_of(c, i, input[k], &value);
+        const mix *of = from == SIZE_MAX ? NULL : m->of[from];
+        const size_t V = of == NULL ? 1 : c->layers[from].offsets, first = input[k] - (of == NULL ? 0 : value % V);
+        for (size_t j = 0; j < V; j++) {
+            const double g = of == NULL ? 1 : of->gram[value * V + j];
+            if (g == 0) continue;
+            if (!spread[first + j].listed) touched[listed++] = (uint32_t)(first + j);
+            spread[first + j].listed = 1;
+            spread[first + j].weight += g * (double)weight[k];
+        }
+    }
+    return listed;
+}

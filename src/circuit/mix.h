@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several tables on one accumulator by one rotation: layers with unit 0 and offsets above 1, whose cells are a power of
+ * two (multi-value bootstrapping: Carpov, Izabachene, Mollimard, CT-RSA 2019).
+ *
+ * T(u) is the rotated table, antiperiodic, of period 1; a value is a sum of weights times T(u + cell/(2*cells)), each a
+ * coefficient of the one accumulator. Where all tables of a neuron are one of them shifted, by whole cells and up to
+ * sign, T is that one, and a value one term. Else T is 1 in [0,1/2): -T(u + (cells - b)/(2*cells)) is 1 from cell b on
+ * and -1 before, so that the value, 2*t - mid2 half units, is the sum of these over b with weights t[b] - t[b-1].
+ *
+ * Noise: coefficients have independent errors, of the variance of a bootstrap; values of one neuron have the covariance
+ * gram times it. */
+#ifndef CIRCUIT_MIX_H
+#define CIRCUIT_MIX_H
+
+#include "circuit/circuit.h"
+#include "tfhe/bootstrap.h"
+
+#define MIX_STEP UINT32_MAX
+
+typedef struct mix {
+    uint32_t *rotated;       /* (out) number of the table that is T; MIX_STEP: 1 in [0,1/2) */
+    bootstrap_value *values; /* (values) */
+    bootstrap_term *terms;   /* of all values */
+    double *gram;            /* (out,offsets,offsets) */
+} mix;
+/* steps: of a rotation, in a cell. */
+annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out) __attribute__((warn_unused_result));
+void mix_destroy(mix *m);
+/* What a mix holds: bytes, and how many tables are rotated; *step: 1 if one of them is MIX_STEP's. */
+size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step);
+
+/* Those of all layers of a circuit, in cells; NULL of layers that have none. */
+typedef struct mixes {
+    mix *of[CIRCUIT_MAX_LAYERS];
+} mixes;
+annulus_status mixes_create(const circuit *c, mixes *out) __attribute__((warn_unused_result));
+void mixes_clear(mixes *m);
+/* spread (in): zeros <- covariances of the values that layer i takes with a sum of `count` weights on them, in the
+ * variance of a coefficient of each. touched (in): numbers of those that were listed; returns how many. */
+typedef struct mix_share {
+    double weight;
+    int listed;
+} mix_share;
+size_t mixes_spread(const circuit *c, const mixes *m, size_t i, const uint32_t *input, const int64_t *weight,
+                    size_t count, mix_share *spread, uint32_t *touched);
+#endif

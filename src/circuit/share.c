@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "circuit/share.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A neuron's weights as a sum of random multiples, of opposite ones the same: the same for two others with probability
+ * 2^-63. */
+typedef struct neuron {
+    uint64_t hash;
+    uint32_t layer, number;
+} neuron;
+
+#define NO_WEIGHTS 0u /* such a sum is a constant, and shares with none */
+
+static uint64_t row_hash(const uint32_t *input, const int64_t *weight, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        uint64_t h = (input[k] + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
+        h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+        sum += (uint64_t)weight[k] * (h ^ h >> 31);
+    }
+    return sum < -sum ? sum : -sum;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const neuron *x = a, *y = b;
+    if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
+    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, neuron *out)
+{
+    linear_view *view = NULL;
+    TRY(linear_view_create(&l->linear, l->in, l->out, &view));
+    for (size_t o = 0; o < l->out; o++) {
+        const uint32_t *input;
+        const int64_t *weight;
+        const size_t count = linear_view_row(view, o, &input, &weight);
+        out[o] = (neuron){row_hash(input, weight, count), layer, (uint32_t)o};
+    }
+    linear_view_destroy(view);
+    return ANNULUS_OK;
+}
+
+/* Whether a neuron of layer j has the sums of one of layer i; of another one, if they are the same layer. */
+static annulus_status have_equal(const circuit *c, size_t i, size_t j, int *have)
+{
+    const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
+    const size_t all = a->out + (i == j ? 0 : b->out);
+    void *p;
+    TRY(mem_create(all, sizeof(neuron), "shared rotations", &p));
+    neuron *list = p;
+    annulus_status st = list_neurons(a, 0, list);
+    if (st == ANNULUS_OK && i != j) st = list_neurons(b, 1, list + a->out);
+    if (st == ANNULUS_OK) qsort(list, all, sizeof *list, by_hash);
+    *have = 0;
+    for (size_t k = 1; k < all; k++)
+        *have |= list[k].hash != NO_WEIGHTS && list[k].hash == list[k - 1].hash &&
+                 (i == j || list[k].layer != list[k - 1].layer);
+    mem_free(p);
+    return st;
+}
+
+annulus_status circuit_could_share(const circuit *c, unsigned char *could)
+{
+    for (size_t i = 0; i < c->layers_count; i++) {
+        int have = 0;
+        const circuit_layer *l = &c->layers[i];
+        if (share_allowed(l)) TRY(have_equal(c, i, i, &have));
+        for (size_t j = i + 1; share_allowed(l) && !have && j < c->layers_count; j++)
+            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, &have));
+        could[i] = (unsigned char)have;
+    }
+    return ANNULUS_OK;
+}
+
+/* How the neurons of a layer share rotations. */
+typedef struct sharing {
+    uint32_t *as;     /* (out) the first neuron with the same sums, or itself */
+    uint32_t *place;  /* (out) which of its values */
+    uint32_t *number; /* (out) of those that rotate, from now on */
+    uint32_t *count;  /* (out) values of those */
+    int *mirrored;    /* (out) sums opposite to those of the first */
+} sharing;
+
+/* 1: the row of b is that of a; -1: the opposite; 0: neither. weight (in): zeros before and afterwards. */
+static int compare_rows(linear_view *view, uint32_t a, uint32_t b, int64_t *weight)
+{
+    const uint32_t *input;
+    const int64_t *w;
+    const size_t own = linear_view_row(view, a, &input, &w);
+    for (size_t k = 0; k < own; k++) weight[input[k]] = w[k];
+    const size_t count = linear_view_row(view, b, &input, &w);
+    int same = count == own && count > 0, opposite = same;
+    for (size_t k = 0; k < count; k++) {
+        same &= weight[input[k]] == w[k];
+        opposite &= weight[input[k]] == -w[k];
+    }
+    (void)linear_view_row(view, a, &input, &w);
+    for (size_t k = 0; k < own; k++) weight[input[k]] = 0;
+    return same ? 1 : opposite ? -1 : 0;
+}
+
+/* Whether b reads the cell that a reads, or the one that lies opposite in the table, at every sum. Where all sums are
+ * multiples of the step, it does not matter where in a cell they lie. */
+static int same_cells(const circuit_layer *l, int rounds, uint32_t a, uint32_t b, int sign)
+{
+    const int64_t x = l->offset[a], y = l->offset[b], step = l->step;
+    if (rounds) return sign > 0 ? x == y : x + y == (int64_t)l->cells * step - 1;
+    const int64_t first = x / step - (x % step < 0), second = y / step - (y % step < 0);
+    return sign > 0 ? first == second : first + second == (int64_t)l->cells - 1;
+}
+
+static void find_firsts(const circuit_layer *l, const neuron *list, linear_view *view, int64_t *weight, sharing *s)
+{
+    const int rounds = circuit_rounds(l);
+    for (size_t first = 0, next; first < l->out; first = next) {
+        for (next = first + 1; next < l->out && list[next].hash == list[first].hash; next++)
+            for (size_t k = first; k < next; k++) {
+                const uint32_t a = list[k].number, b = list[next].number;
+                if (s->as[a] != a || s->count[a] == CIRCUIT_MAX_OFFSETS) continue;
+                const int sign = compare_rows(view, a, b, weight);
+                if (sign == 0 || !same_cells(l, rounds, a, b, sign)) continue;
+                s->as[b] = a;
+                s->mirrored[b] = sign < 0;
+                s->count[a]++;
+                break;
+            }
+    }
+}
+
+static annulus_status find_sharing(const circuit_layer *l, sharing *s)
+{
+    linear_view *view = NULL;
+    void *p;
+    TRY(mem_create(l->out * sizeof(neuron) + l->in * sizeof(int64_t), 1, "shared rotations", &p));
+    neuron *list = p;
+    annulus_status st = list_neurons(l, 0, list);
+    if (st == ANNULUS_OK) st = linear_view_create(&l->linear, l->in, l->out, &view);
+    if (st == ANNULUS_OK) {
+        qsort(list, l->out, sizeof *list, by_hash);
+        find_firsts(l, list, view, (int64_t *)(void *)(list + l->out), s);
+        st = linear_settle(&l->linear, s->as);
+    }
+    linear_view_destroy(view);
+    mem_free(p);
+    return st;
+}
+
+/* Numbers of rotations and values; returns the rotations. */
+static size_t number_values(size_t out, sharing *s, uint32_t *most)
+{
+    size_t rotations = 0;
+    *most = 1;
+    for (size_t o = 0; o < out; o++) {
+        s->count[o] = 0;
+        if (s->as[o] == o) s->number[o] = (uint32_t)rotations++;
+    }
+    for (size_t o = 0; o < out; o++) { /* the first of all comes first: it is the least */
+        s->place[o] = s->count[s->as[o]]++;
+        if (s->count[s->as[o]] > *most) *most = s->count[s->as[o]];
+    }
+    return rotations;
+}
+
+/* The layer with its tables, and those of mirrored neurons the other way round. */
+static annulus_status shared_layer(const circuit_layer *l, const sharing *s, size_t rotations, uint32_t most,
+                                   circuit_layer *made)
+{
+    size_t tables = l->tables;
+    for (size_t o = 0; o < l->out; o++) tables += s->as[o] != o && s->mirrored[o];
+    TRY(share_layer_like(l, rotations, most, tables, made));
+    memcpy(made->table, l->table, l->tables * l->cells * sizeof *l->table);
+    tables = l->tables;
+    for (size_t o = 0; o < l->out; o++) {
+        const size_t first = (size_t)s->number[s->as[o]] * most;
+        uint32_t t = l->table_of[o];
+        if (s->as[o] == o) {
+            share_neuron_copy(l, o, made, s->number[o]);
+            for (uint32_t j = 0; j < most; j++) made->table_of[first + j] = t; /* where there are fewer, again */
+        } else if (s->mirrored[o]) {
+            const int32_t *from = circuit_table(l, o);
+            for (size_t x = 0; x < l->cells; x++) made->table[tables * l->cells + x] = from[l->cells - 1 - x];
+            t = (uint32_t)tables++;
+        }
+        made->table_of[first + s->place[o]] = t;
+    }
+    return ANNULUS_OK;
+}
+
+/* Neurons of layer i with the same sums share rotations. */
+static annulus_status share_layer(circuit *c, size_t i, sharing *s, size_t *saved)
+{
+    circuit_layer *l = &c->layers[i], made = {.in = 0};
+    uint32_t most;
+    TRY(find_sharing(l, s));
+    const size_t rotations = number_values(l->out, s, &most);
+    if (most == 1 || rotations * most > 2 * l->out || rotations * most > CIRCUIT_MAX_WIDTH) return ANNULUS_OK;
+    annulus_status st = shared_layer(l, s, rotations, most, &made);
+    if (st == ANNULUS_OK) st = linear_keep(&l->linear, s->as, s->number);
+    if (st != ANNULUS_OK) {
+        circuit_layer_clear(&made);
+        return st;
+    }
+    uint32_t *map = s->count; /* of values, from now on */
+    for (size_t o = 0; o < l->out; o++) map[o] = s->number[s->as[o]] * most + s->place[o];
+    *saved += l->out - rotations;
+    st = share_rewire(c, i, map, rotations * most);
+    made.linear = l->linear;
+    l->linear = (circuit_linear){0};
+    circuit_layer_clear(l);
+    *l = made;
+    return st;
+}
+
+static annulus_status share_in(circuit *c, size_t i, size_t *saved)
+{
+    const size_t out = c->layers[i].out;
+    void *p;
+    TRY(mem_create(out, 4 * sizeof(uint32_t) + sizeof(int), "shared rotations", &p));
+    sharing s = {.as = p};
+    s.place = s.as + out, s.number = s.place + out, s.count = s.number + out;
+    s.mirrored = (int *)(s.count + out);
+    for (size_t o = 0; o < out; o++) s.as[o] = (uint32_t)o, s.count[o] = 1;
+    const annulus_status st = share_layer(c, i, &s, saved);
+    mem_free(p);
+    return st;
+}
+
+annulus_status circuit_share_rotations(circuit *c, const unsigned char *wanted, size_t *saved)
+{
+    unsigned char left[CIRCUIT_MAX_LAYERS];
+    memcpy(left, wanted, c->layers_count);
+    *saved = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) {
+        if (!left[i]) continue;
+        for (size_t j = i + 1; j + 1 < c->layers_count; j++) {
+            int have = 0;
+            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, &have));
+            if (!have) continue;
+            memmove(left + j, left + j + 1, c->layers_count - j - 1);
+            TRY(share_merge(c, i, j--));
+        }
+        const uint32_t cells = c->layers[i].cells;
+        if (share_allowed(&c->layers[i]) && (cells & (cells - 1)) == 0) TRY(share_in(c, i, saved));
+    }
+    return ANNULUS_OK;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups on one accumulator by one rotation, of a circuit that has no parameters yet. */
+#ifndef CIRCUIT_SHARE_H
+#define CIRCUIT_SHARE_H
+
+#include "circuit/circuit.h"
+
+/* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
+ * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
+annulus_status circuit_could_share(const circuit *c, unsigned char *could) __attribute__((warn_unused_result));
+/* In the layers that are wanted: later layers as above become part of them, and neurons with equal or opposite sums one
+ * rotation of several values (mix.h), where that gives at most twice as many values as look-ups before. The integers of
+ * all sums within their windows stay as they are. *saved: rotations. */
+annulus_status circuit_share_rotations(circuit *c, const unsigned char *wanted, size_t *saved)
+    __attribute__((warn_unused_result));
+
+/* ---- share_layers.c: for share.c ---- */
+/* Whether a layer's look-ups could share rotations: hidden, not torus-native, one value each, no bits taken off. */
+static inline int share_allowed(const circuit_layer *l)
+{
+    return l->cells != 0 && l->unit == 0 && l->offsets == 1 && l->low_bits == 0;
+}
+/* Whether layer j could become part of layer i < j: both allowed, with the same sources,
+ * cells and step, bound on errors, and units of readers. */
+int share_fits(const circuit *c, size_t i, size_t j);
+/* Layer j becomes the last neurons of layer i; every number of a layer behind falls by one. */
+annulus_status share_merge(circuit *c, size_t i, size_t j) __attribute__((warn_unused_result));
+/* Readers of layer i: its values will be `width`, old value v being map[v]. */
+annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
+    __attribute__((warn_unused_result));
+/* A layer like l with `out` neurons of `offsets` values and `tables` tables: arrays of zeros, no linear part. */
+annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, size_t tables,
+                                circuit_layer *made) __attribute__((warn_unused_result));
+/* Neuron `from` of l, but its tables, becomes neuron `to` of made. */
+void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made, size_t to);
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two layers become one. */
+#include "base/memory.h"
+#include "circuit/share.h"
+
+#include <string.h>
+
+static int same_units(const circuit_layer *a, const circuit_layer *b)
+{
+    return a->unit == b->unit && (a->unit != 0 || circuit_window(a) == circuit_window(b));
+}
+
+int share_fits(const circuit *c, size_t i, size_t j)
+{
+    const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
+    if (j + 1 >= c->layers_count || !share_allowed(a) || !share_allowed(b)) return 0;
+    if (a->sources_count != b->sources_count ||
+        memcmp(a->sources, b->sources, a->sources_count * sizeof *a->sources) != 0)
+        return 0;
+    return a->cells == b->cells && a->step == b->step && a->log2_error == b->log2_error &&
+           a->out + b->out <= CIRCUIT_MAX_WIDTH &&
+           same_units(&c->layers[circuit_first_use(c, i + 1)], &c->layers[circuit_first_use(c, j + 1)]);
+}
+
+/* What happens to the values of a reader's sources: those of `into` are map[v] of `width`; those of `gone`, if it is
+ * not 0, become values of `into`, too: gone_map[v]. */
+typedef struct wires {
+    uint32_t into, gone;
+    const uint32_t *map, *gone_map;
+    size_t width;
+} wires;
+
+/* Number of the first input of source s in reader l, whose sources are the new ones. */
+static size_t first_of(const circuit *c, const circuit_layer *l, const wires *w, uint32_t s)
+{
+    size_t first = 0;
+    for (size_t k = 0; k < l->sources_count && l->sources[k] != s; k++)
+        first += l->sources[k] == w->into ? w->width : circuit_source_values(c, l->sources[k]);
+    return first;
+}
+
+static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
+{
+    const circuit_layer old = *l;
+    size_t at = 0;
+    int has = 0;
+    void *p;
+    for (size_t k = 0; k < old.sources_count; k++) has |= old.sources[k] == w->into || old.sources[k] == w->gone;
+    if (!has) return ANNULUS_OK;
+    TRY(mem_create(old.in, sizeof(uint32_t), "inputs", &p));
+    uint32_t *map = p;
+    has = 0;
+    l->sources_count = l->in = 0;
+    for (size_t k = 0; k < old.sources_count; k++) {
+        const int one = old.sources[k] == w->into || (w->gone != 0 && old.sources[k] == w->gone);
+        if (one && has) continue;
+        has |= one;
+        l->sources[l->sources_count++] = one ? w->into : old.sources[k];
+        l->in += one ? w->width : circuit_source_values(c, old.sources[k]);
+    }
+    for (size_t k = 0; k < old.sources_count; k++) {
+        const uint32_t s = old.sources[k];
+        const int gone = w->gone != 0 && s == w->gone;
+        const uint32_t *own = gone ? w->gone_map : s == w->into ? w->map : NULL;
+        const size_t first = first_of(c, l, w, gone ? w->into : s), count = circuit_source_values(c, s);
+        for (size_t v = 0; v < count; v++) map[at++] = (uint32_t)(first + (own == NULL ? v : own[v]));
+    }
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t m = 0; m < b->places * b->taps; m++)
+            if (b->from[m] != LINEAR_NOTHING) b->from[m] = map[b->from[m]];
+    }
+    mem_free(map);
+    return ANNULUS_OK;
+}
+
+annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
+{
+    const wires w = {.into = (uint32_t)i + 1, .map = map, .width = width};
+    annulus_status st = ANNULUS_OK;
+    for (size_t r = i + 1; st == ANNULUS_OK && r < c->layers_count; r++) st = rewire(c, &c->layers[r], &w);
+    return st;
+}
+
+annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, size_t tables,
+                                circuit_layer *made)
+{
+    *made = *l;
+    made->out = out, made->offsets = offsets, made->tables = tables;
+    made->linear = (circuit_linear){0};
+    made->real_scale = made->real_bias = NULL;
+    made->proven_lo = made->proven_hi = made->measured_lo = made->measured_hi = made->lo = made->hi = NULL;
+    made->offset = NULL;
+    made->table_of = NULL, made->table = NULL, made->shift = NULL;
+    return circuit_layer_create(made);
+}
+
+void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made, size_t to)
+{
+    made->real_scale[to] = l->real_scale[from], made->real_bias[to] = l->real_bias[from];
+    made->proven_lo[to] = l->proven_lo[from], made->proven_hi[to] = l->proven_hi[from];
+    made->measured_lo[to] = l->measured_lo[from], made->measured_hi[to] = l->measured_hi[from];
+    made->lo[to] = l->lo[from], made->hi[to] = l->hi[from];
+    made->offset[to] = l->offset[from];
+}
+
+/* The blocks of both, which are moved; numbers of b's outputs grow by `first`. */
+static annulus_status join_linear(circuit_linear *a, circuit_linear *b, size_t first, circuit_linear *out)
+{
+    TRY(linear_create(a->blocks_count + b->blocks_count, out));
+    memcpy(out->blocks, a->blocks, a->blocks_count * sizeof *a->blocks);
+    memcpy(out->blocks + a->blocks_count, b->blocks, b->blocks_count * sizeof *b->blocks);
+    for (size_t k = a->blocks_count; k < out->blocks_count; k++)
+        for (size_t m = 0; m < out->blocks[k].places * out->blocks[k].rows; m++)
+            out->blocks[k].to[m] += (uint32_t)first;
+    a->blocks_count = b->blocks_count = 0;
+    return ANNULUS_OK;
+}
+
+/* All neurons of both, without linear parts. */
+static annulus_status merged_layer(const circuit_layer *a, const circuit_layer *b, circuit_layer *made)
+{
+    TRY(share_layer_like(a, a->out + b->out, 1, a->tables + b->tables, made));
+    memcpy(made->table, a->table, a->tables * a->cells * sizeof *a->table);
+    memcpy(made->table + a->tables * a->cells, b->table, b->tables * b->cells * sizeof *b->table);
+    for (size_t o = 0; o < made->out; o++) {
+        const int first = o < a->out;
+        share_neuron_copy(first ? a : b, first ? o : o - a->out, made, o);
+        made->table_of[o] = first ? a->table_of[o] : (uint32_t)a->tables + b->table_of[o - a->out];
+    }
+    if (strcmp(a->activation, b->activation) != 0) memcpy(made->activation, "several", sizeof "several");
+    return ANNULUS_OK;
+}
+
+static void remove_layer(circuit *c, size_t j)
+{
+    memmove(&c->layers[j], &c->layers[j + 1], (c->layers_count - j - 1) * sizeof *c->layers);
+    c->layers[--c->layers_count] = (circuit_layer){.in = 0};
+    for (size_t r = j; r < c->layers_count; r++)
+        for (size_t k = 0; k < c->layers[r].sources_count; k++) c->layers[r].sources[k] -= c->layers[r].sources[k] > j;
+}
+
+annulus_status share_merge(circuit *c, size_t i, size_t j)
+{
+    circuit_layer *a = &c->layers[i], *b = &c->layers[j], made = {.in = 0};
+    const size_t out = a->out + b->out;
+    void *p;
+    TRY(mem_create(out, sizeof(uint32_t), "inputs", &p));
+    uint32_t *map = p;
+    for (size_t v = 0; v < out; v++) map[v] = (uint32_t)v;
+    const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, map + a->out, out};
+    annulus_status st = ANNULUS_OK;
+    for (size_t r = i + 1; st == ANNULUS_OK && r < c->layers_count; r++) st = rewire(c, &c->layers[r], &w);
+    mem_free(p);
+    if (st == ANNULUS_OK) st = merged_layer(a, b, &made);
+    if (st == ANNULUS_OK) st = join_linear(&a->linear, &b->linear, a->out, &made.linear);
+    if (st != ANNULUS_OK) {
+        circuit_layer_clear(&made);
+        return st;
+    }
+    circuit_layer_clear(a);
+    circuit_layer_clear(b);
+    *a = made;
+    remove_layer(c, j);
+    return ANNULUS_OK;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "random_networks.h"
+#include "share_fixture.h"
+
+#include "circuit/audit.h"
+#include "circuit/circuit_text.h"
+#include "circuit/mix.h"
+#include "circuit/share.h"
+
+#include <math.h>
+
+#define SAMPLES 8u
+
+static circuit *lowered(const network *n, const float *x, unsigned rounding, double log2_error)
+{
+    circuit *c = NULL;
+    lower_options o;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.log2_error = log2_error, o.families_most = 1, o.rounding_bits = rounding;
+    assert_ok(network_lower(n, x, 40, &o, &c));
+    return c;
+}
+
+/* Half of the rotations of the first two layers are saved, and clear, simulated and encrypted values are those of the
+ * network, with toy keys, whose noise no look-up can notice (below 2^-60 each). */
+static void test_runs(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++)
+        for (uint64_t seed = 1; seed <= 3; seed++) {
+            uint64_t random = 100 * (uint64_t)kind + seed;
+            network *n = network_of(&random, kind);
+            float *x = random_inputs(&random, 40, INPUTS);
+            circuit *c = graph_reread(lowered(n, x, 0, -1));
+            const circuit_layer *l = &c->layers[0];
+            const size_t branches = kind == THREE ? 3 : 2;
+            assert_int_equal(c->passes.rotations, (branches - 1) * NEURONS);
+            assert_int_equal(c->layers_count, 3);
+            assert_int_equal(l->out, NEURONS);
+            assert_int_equal(l->offsets, branches);
+            assert_int_equal(circuit_rotations_before(c, 3), 2 * NEURONS);
+            assert_int_equal(circuit_look_ups(c), (branches + 1) * NEURONS);
+            toy_parameters_of(c, seed == 2 ? 256 : 1024); /* the former extended */
+            int32_t *q = quantize_all(c, x, SAMPLES);
+            double clear[SAMPLES * OUTPUTS], other[SAMPLES * OUTPUTS], want[OUTPUTS], got[OUTPUTS];
+            const seed256 noise = {{1}};
+            exec_stats stats = {0};
+            assert_ok(exec_clear(c, q, SAMPLES, 1, clear, NULL));
+            for (size_t i = 0; i < SAMPLES; i++) {
+                assert_ok(network_apply(n, x + i * INPUTS, want));
+                exec_values(c, clear + i * OUTPUTS, got);
+                for (size_t k = 0; k < OUTPUTS; k++) assert_true(fabs(want[k] - got[k]) < 1e-9);
+            }
+            assert_ok(exec_simulate(c, q, SAMPLES, &noise, 1, other, &stats));
+            for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
+            toy_encrypted(c, q, SAMPLES, other);
+            for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
+            free(q), free(x);
+            circuit_destroy(c);
+            network_destroy(n);
+        }
+}
+
+/* Shifted tables are one that is rotated, read at several places, and so may be those of a ramp and of its opposite, or
+ * of two clamps; of others the steps are rotated, and errors add up by the jumps in common. */
+static void test_mixes(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        size_t shifted = 0;
+        uint64_t seed = 7;
+        network *n = network_of(&seed, kind);
+        float *x = random_inputs(&seed, 40, INPUTS);
+        circuit *c = lowered(n, x, 0, -1);
+        const circuit_layer *l = &c->layers[0];
+        mixes m;
+        assert_ok(mixes_create(c, &m));
+        assert_null(m.of[1]);
+        for (size_t o = 0; o < l->out; o++) {
+            const int steps = m.of[0]->rotated[o] == MIX_STEP;
+            if (kind == SHIFTED || kind == THREE) assert_int_equal(steps, kind == THREE);
+            shifted += !steps;
+            for (size_t a = 0; a < l->offsets; a++)
+                for (size_t b = 0; b < l->offsets; b++) {
+                    const int32_t *s = circuit_value_table(l, o * l->offsets + a);
+                    const int32_t *t = circuit_value_table(l, o * l->offsets + b);
+                    double want = 0;
+                    for (size_t k = 1; k < l->cells; k++) want += (double)(s[k] - s[k - 1]) * (t[k] - t[k - 1]);
+                    if (!steps) want = a == b;
+                    assert_true(m.of[0]->gram[(o * l->offsets + a) * l->offsets + b] == want);
+                }
+        }
+        assert_true(kind == THREE || shifted > 0);
+        mixes_clear(&m);
+        free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+}
+
+/* ---- noise ---- */
+
+/* As audit says, of both runs: false alarm 1e-6. Every sum of layer 2 takes the sum of the two values of each neuron,
+ * whose errors are not independent. A model of values without noise is rejected. */
+static void test_noise(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        uint64_t seed = 11 + (uint64_t)kind;
+        const seed256 noise = {{4}};
+        const size_t samples = 6;
+        network *n = network_of(&seed, kind);
+        dense_layer *both = &n->layers[n->layers_count - 2];
+        const size_t branches = both->in / NEURONS;
+        for (size_t o = 0; o < both->out; o++)
+            for (size_t k = 0; k < both->in; k++) both->W[o * both->in + k] = both->W[o * both->in + k % NEURONS];
+        float *x = random_inputs(&seed, 40, INPUTS);
+        circuit *c = lowered(n, x, 5, log2(0.05));
+        assert_int_equal(c->layers[0].offsets, branches);
+        roles r;
+        roles_create(&r, c);
+        int32_t *q = quantize_all(c, x, samples);
+        double out[3][6 * OUTPUTS];
+        for (int wrong = 0; wrong < 2; wrong++) {
+            audit_model model;
+            audit *a = NULL;
+            audit_model_init(c, &model);
+            if (wrong) model.look_up[0] /= 64;
+            assert_ok(
+                audit_create(c, &model, r.eval, r.secret, q, samples, &noise, 0, NULL, out[0], out[1], out[2], &a));
+            assert_int_equal(a->rejected, wrong);
+            assert_true(a->encrypted.layers[1].sum.count >= samples * 3);
+            audit_destroy(a);
+        }
+        roles_destroy(&r);
+        free(q), free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    network *n = network_of(&seed, THREE);
+    float *x = random_inputs(&seed, 40, INPUTS);
+    circuit *c = lowered(n, x, 0, -1);
+    circuit_layer *l = &c->layers[0];
+    const uint32_t last = l->table_of[circuit_values(l) - 1];
+    l->table_of[circuit_values(l) - 1] = (uint32_t)l->tables;
+    refused_as(c, "neuron 5 of layer layer 1 has table");
+    l->table_of[circuit_values(l) - 1] = last;
+    l->cells--;
+    refused_as(c, "layer layer 1 has 3 offsets");
+    l->cells++;
+    l->offsets = 0;
+    refused_as(c, "layer layer 1 has 0 offsets");
+    l->offsets = 3;
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    circuit_print(f, c);
+    assert_int_equal(fclose(f), 0);
+    assert_non_null(strstr(text, "layer 1 = look-up(layer 1)  # several, "));
+    assert_non_null(strstr(text, ", 3 values each\n"));
+    free(text);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs), cmocka_unit_test(test_mixes),
+                                       cmocka_unit_test(test_noise), cmocka_unit_test(test_files)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
