@@ -73,19 +73,19 @@ static void test_tasks(void **state)
 {
     (void)state;
     circuit *c = small_circuit(), *back = NULL;
-    for (int task = CIRCUIT_CLASSIFICATION; task <= CIRCUIT_MULTI_LABEL; task++) {
+    for (int task = CIRCUIT_CLASSIFICATION; task <= CIRCUIT_TOP_1; task++) {
         c->task = (circuit_task)task;
         back = reread(c);
         assert_int_equal(back->task, task);
         circuit_destroy(back);
     }
     back = NULL;
-    c->task = (circuit_task)(CIRCUIT_MULTI_LABEL + 1);
+    c->task = (circuit_task)(CIRCUIT_TOP_1 + 1);
     writer w;
     writer_init(&w, 0);
     circuit_write(&w, c);
     reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
-    assert_refused(circuit_read(&r, &back), "task is 3, must be 0 to 2");
+    assert_refused(circuit_read(&r, &back), "task is 4, must be 0 to 3");
     writer_clear(&w);
     circuit_destroy(c);
 }

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "nn/pair_tree.h"
+#include "nn/shrink.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,42 +14,23 @@
 
 /* ---- the network so far ----------------------------------------------------------------------------------------- */
 
-static annulus_status layer_copy(const dense_layer *from, dense_layer *to)
-{
-    circuit_linear linear = {0};
-    dense_layer made = {0};
-    if (from->W == NULL) {
-        TRY(linear_copy(&from->linear, &linear));
-        TRY(gathered_layer_create(from->in, from->out, &linear, &made));
-    } else {
-        TRY(dense_layer_create(from->in, from->out, &made));
-        memcpy(made.W, from->W, from->in * from->out * sizeof *from->W);
-    }
-    *to = *from;
-    to->W = made.W, to->linear = made.linear, to->channel = made.channel;
-    to->w_scale = made.w_scale, to->bias = made.bias, to->bound = NULL;
-    if (from->channel != NULL) memcpy(to->channel, from->channel, from->out * sizeof *from->channel);
-    memcpy(to->w_scale, from->w_scale, from->out * sizeof *from->w_scale);
-    memcpy(to->bias, from->bias, from->out * sizeof *from->bias);
-    void *p;
-    if (from->bound == NULL) return ANNULUS_OK;
-    TRY(mem_create(2 * from->out, sizeof(double), "bounds", &p));
-    to->bound = memcpy(p, from->bound, 2 * from->out * sizeof *from->bound);
-    return ANNULUS_OK;
-}
-
 static annulus_status network_begin(const network *n, size_t more, network **out)
 {
     if (n->layers_count + more > NETWORK_MAX_LAYERS)
         return fail(ANNULUS_ERR_INPUT, "answers that are the label alone take %zu layers behind %zu, %u are possible",
                     more, n->layers_count, NETWORK_MAX_LAYERS);
+    network *copy = NULL;
     TRY(network_create(n->inputs, n->layers_count + more, out));
-    network *c = *out;
-    memcpy(c->shift, n->shift, n->inputs * sizeof *n->shift);
-    memcpy(c->gain, n->gain, n->inputs * sizeof *n->gain);
-    c->input = n->input;
-    c->task = NETWORK_TOP_1;
-    for (size_t i = 0; i < n->layers_count; i++) TRY(layer_copy(&n->layers[i], &c->layers[i]));
+    TRY(network_copy(n, &copy));
+    network *made = *out;
+    memcpy(made->shift, n->shift, n->inputs * sizeof *n->shift);
+    memcpy(made->gain, n->gain, n->inputs * sizeof *n->gain);
+    made->input = n->input;
+    made->task = NETWORK_TOP_1;
+    memcpy(made->layers, copy->layers, n->layers_count * sizeof *copy->layers); /* moved */
+    memset(copy->layers, 0, n->layers_count * sizeof *copy->layers);
+    copy->layers[n->layers_count - 1].out = n->layers[n->layers_count - 1].out; /* as many labels */
+    network_destroy(copy);
     return ANNULUS_OK;
 }
 
