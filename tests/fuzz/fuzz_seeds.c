@@ -217,13 +217,15 @@ static void models(const char *folder)
 {
     static const size_t widths[] = {3, 4, 2};
     uint64_t seed = 5;
-    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_SQUARE; act++) {
+    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_FUNCTION; act++) {
         char path[4096];
         uint8_t *p = NULL;
         size_t len = 0;
         network *n = activation_is_wave((activation)act)
                          ? wave_network(&seed, widths, 2, (activation)act, act % 2 == 0 ? 1 : 4, 3)
                          : random_network(&seed, widths, 2, (activation)act, 3);
+        if (act == ACTIVATION_FUNCTION)
+            check(function_points(3, (double[]){-1, 0, 2}, (double[]){0, 1, 0.5}, &n->layers[0].own));
         check(onnx_model_encode(n, &p, &len));
         (void)snprintf(path, sizeof path, "%s/ok-%s", folder, activation_name((activation)act));
         check(file_write(path, p, len, 0644));
