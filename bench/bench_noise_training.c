@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_noise_training [--json FILE] TRAINING-IMAGES TRAINING-LABELS TEST-IMAGES TEST-LABELS: what training with
  * look-ups that err brings: networks of the demo's shape trained without noise, with the default noise, and with the
- * error probability and rounding that they are then compiled with; accuracy on all test images, simulated. */
+ * error probability and rounding that they are then compiled with; and networks of waves, trained without noise, with
+ * the default noise on phases, and with that which they are compiled for; accuracy on all test images, simulated. */
 #include "annulus/annulus.h"
 #include "bench.h"
 #include "table.h"
 
 #define EPOCHS 10u
 #define CALIBRATION 10000u
+#define WAVES 64u
+#define OFFSETS 4u
+#define WAVE_NOISE 0.03125 /* the default */
 
 static const double errors[] = {0.01, 0.05, 0.1, 0.2, 0.3};
 static const unsigned roundings[] = {5, 4, 3};
+static const double log2_noises[] = {-6, -5.5, -5, -4.5, -4};
 
 static const table_column columns[] = {
-    {"rounding_bits", "rounding bits", 13, 0}, {"p_error", "p_error", 7, 2},
-    {"seconds", "predicted s", 11, 3},         {"plain", "no noise %", 10, 2},
-    {"phase_noise", "default %", 9, 2},        {"aware", "noise-aware %", 13, 2},
+    {"activation", "activation", 10, TABLE_TEXT},
+    {"rounding_bits", "rounding bits", 13, 0},
+    {"p_error", "p_error", 7, 2},
+    {"log2_phase_noise", "log2 of phases", 14, 1},
+    {"seconds", "predicted s", 11, 3},
+    {"plain", "no noise %", 10, 2},
+    {"phase_noise", "default %", 9, 2},
+    {"aware", "noise-aware %", 13, 2},
 };
 
 typedef struct images {
@@ -51,6 +61,67 @@ static double simulated(const images *d, const annulus_model *m, double error, u
     return 100 * e.score;
 }
 
+static annulus_model *trained_waves(const images *d, double phase_noise)
+{
+    annulus_model *m;
+    annulus_train_options o;
+    annulus_train_options_init(&o);
+    o.hidden[0] = WAVES, o.hidden_count = 1;
+    o.activation = "trapezoid", o.offsets = OFFSETS;
+    o.layer_weight_bits[0] = 8, o.layer_weight_bits[1] = 4;
+    o.epochs = EPOCHS;
+    o.phase_noise = phase_noise;
+    must(annulus_train(d->training, &o, NULL, NULL, NULL, &m));
+    return m;
+}
+
+/* Accuracy in per cent, simulated with phases that have the noise asked for at most. */
+static double simulated_waves(const images *d, const annulus_model *m, double phase_noise, double *seconds)
+{
+    annulus_circuit *c;
+    annulus_evaluation e;
+    annulus_compile_options o;
+    annulus_compile_options_init(&o);
+    o.phase_noise = phase_noise;
+    must(annulus_compile(m, d->calibration, &o, &c));
+    must(annulus_evaluate(c, d->test, ANNULUS_SIMULATE, 1, 0, NULL, NULL, &e));
+    *seconds = annulus_circuit_seconds(c, 0);
+    annulus_circuit_destroy(c);
+    return 100 * e.score;
+}
+
+static void classic_rows(const images *d, const bench_table *t)
+{
+    annulus_model *plain = trained(d, 0, 0, 0), *usual = trained(d, -1, 0, 0);
+    for (size_t b = 0; b < sizeof roundings / sizeof *roundings; b++)
+        for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+            double seconds;
+            annulus_model *aware = trained(d, -1, errors[i], roundings[b]);
+            const double without = simulated(d, plain, errors[i], roundings[b], &seconds);
+            const double with = simulated(d, usual, errors[i], roundings[b], &seconds);
+            const double adapted = simulated(d, aware, errors[i], roundings[b], &seconds);
+            table_row(t, "relu", (double)roundings[b], errors[i], NAN, seconds, without, with, adapted);
+            annulus_model_destroy(aware);
+        }
+    annulus_model_destroy(plain), annulus_model_destroy(usual);
+}
+
+static void wave_rows(const images *d, const bench_table *t)
+{
+    annulus_model *plain = trained_waves(d, 0), *usual = trained_waves(d, WAVE_NOISE);
+    for (size_t i = 0; i < sizeof log2_noises / sizeof *log2_noises; i++) {
+        double seconds;
+        const double noise = exp2(log2_noises[i]);
+        annulus_model *aware = trained_waves(d, noise);
+        const double without = simulated_waves(d, plain, noise, &seconds);
+        const double with = simulated_waves(d, usual, noise, &seconds);
+        const double adapted = simulated_waves(d, aware, noise, &seconds);
+        table_row(t, "trapezoid", NAN, NAN, log2_noises[i], seconds, without, with, adapted);
+        annulus_model_destroy(aware);
+    }
+    annulus_model_destroy(plain), annulus_model_destroy(usual);
+}
+
 int main(int argc, char **argv)
 {
     const int json = argc > 2 && strcmp(argv[1], "--json") == 0, first = json ? 3 : 1;
@@ -63,21 +134,11 @@ int main(int argc, char **argv)
     must(annulus_dataset_read_idx(argv[first], argv[first + 1], &d.training));
     must(annulus_dataset_slice(d.training, 0, CALIBRATION, &d.calibration));
     must(annulus_dataset_read_idx(argv[first + 2], argv[first + 3], &d.test));
-    annulus_model *plain = trained(&d, 0, 0, 0), *usual = trained(&d, -1, 0, 0);
     table_begin(&t, stdout, "Training with look-ups that err, accuracy simulated", columns,
                 sizeof columns / sizeof *columns);
-    for (size_t b = 0; b < sizeof roundings / sizeof *roundings; b++)
-        for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-            double seconds;
-            annulus_model *aware = trained(&d, -1, errors[i], roundings[b]);
-            const double without = simulated(&d, plain, errors[i], roundings[b], &seconds);
-            const double with = simulated(&d, usual, errors[i], roundings[b], &seconds);
-            const double adapted = simulated(&d, aware, errors[i], roundings[b], &seconds);
-            table_row(&t, (double)roundings[b], errors[i], seconds, without, with, adapted);
-            annulus_model_destroy(aware);
-        }
+    classic_rows(&d, &t);
+    wave_rows(&d, &t);
     table_end(&t, json ? argv[2] : NULL);
-    annulus_model_destroy(plain), annulus_model_destroy(usual);
     annulus_dataset_destroy(d.training), annulus_dataset_destroy(d.calibration), annulus_dataset_destroy(d.test);
     return 0;
 }

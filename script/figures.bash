@@ -15,6 +15,10 @@ mnist_better_train=("${waves_train[@]}" --hidden 160)
 fashion_dense_train=("${waves_train[@]}" --hidden 90)
 demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 120)
 
+# classic tables that err, as compiled (docs/training.md, look-ups that err)
+mnist_classic_train=(--hidden 340 --target-p-error 0.3 --rounding-bits 6 --validation 0 --learning-rate 0.006 --shift 1 --epochs 40)
+mnist_classic_compile=(--p-error 0.4 --rounding-bits 6 --output-bits 5)
+
 # convolutions with sums of 6 bits, so that nothing is rounded: only look-ups that fail can change an answer
 narrow_train=(--input-bits 2 --activation-bits 2 --weight-bits 3 --accumulator-bits 6 --epochs 4)
 narrow_compile=(--p-error 2^-40 --ranges proven --rounding-bits 0)
