@@ -224,6 +224,68 @@ static void test_encrypted(void **state)
     free(whole), free(narrow);
 }
 
+typedef struct phases {
+    const circuit *c;
+    const network *n;
+    const int32_t *q;
+    const secret_key_set *secret;
+    size_t seen;
+} phases;
+
+/* Of bits a quarter of the torus, or three; of the table the middle of the cell, beyond its ends, too. */
+static annulus_status see_phases(void *context, size_t layer, const uint64_t *sums, unsigned threads)
+{
+    phases *p = context;
+    (void)threads;
+    const circuit_layer *l = &p->c->layers[layer], *table = table_layer(p->c);
+    const secret_key *key = p->secret->of[circuit_source(p->c, layer)];
+    for (size_t o = 0; l->cells != 0 && o < l->out; o++) {
+        int64_t acc = table->offset[o] - table->step / 2;
+        for (size_t i = 0; i < p->n->inputs; i++) acc += p->n->layers[0].W[o * p->n->inputs + i] * p->q[i];
+        const int64_t bit = floor_div(acc, INT64_C(1) << layer) & 1, cell = floor_div(acc, table->step);
+        const double want = l == table ? ((double)cell + 0.5) / (2.0 * l->cells) : 0.25 + 0.5 * (double)bit;
+        const double phase = torus_to_double(lwe_phase(key, sums + o * lwe_words(&key->params))) - want;
+        assert_true(fabs(phase - rint(phase)) < 0.02 / l->cells);
+        p->seen++;
+    }
+    return ANNULUS_OK;
+}
+
+static void test_phases(void **state)
+{
+    (void)state;
+    enum { INPUTS = 3 };
+    uint64_t seed = 38;
+    size_t count;
+    float *whole = all_inputs(INPUTS, 0, &count), *narrow = all_inputs(INPUTS, 1, &count);
+    for (unsigned bits = 2; bits <= 7; bits++) {
+        network *n = counting_network(&seed, INPUTS, ACTIVATION_TANH);
+        circuit *c = lower_exactly(n, narrow, count, bits, 1, -1);
+        toy_parameters_of(c, 4096);
+        int32_t *q = quantize_all(c, whole, count);
+        roles r;
+        roles_create(&r, c);
+        uint64_t *out = malloc(circuit_last(c)->out * lwe_words(circuit_outputs(c)) * sizeof *out);
+        phases p = {.c = c, .n = n, .secret = r.secret};
+        const exec_tap tap = {.sums = see_phases, .context = &p};
+        for (size_t i = 0; i < count; i += 101) {
+            uint64_t message[INPUTS], body[INPUTS];
+            const seed256 masks = {{(uint8_t)i}};
+            const exec_inputs in = {.mask_seed = &masks, .body = body};
+            p.q = q + i * INPUTS;
+            exec_encode(c, p.q, message);
+            assert_ok(packed_encrypt_seeded(r.secret->of[0], &masks, message, INPUTS, body));
+            assert_ok(exec_encrypted(r.plan, r.eval, r.memory, &in, 1, out, 1, &tap, NULL));
+        }
+        assert_int_equal(p.seen, (count + 100) / 101 * NEURONS * (table_layer(c)->low_bits + 1));
+        free(out), free(q);
+        roles_destroy(&r);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+    free(whole), free(narrow);
+}
+
 /* Parameters of the day: answers are the clear ones at the borders; the audit accepts their noise (false alarm 1e-6),
  * and rejects that of bit 0's values being an eighth of what it is. Predicted seconds and failures are of all layers.
  */
@@ -427,9 +489,9 @@ static void test_options(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clear),           cmocka_unit_test(test_encrypted),
-                                       cmocka_unit_test(test_keys_of_the_day), cmocka_unit_test(test_links),
-                                       cmocka_unit_test(test_families),        cmocka_unit_test(test_file),
-                                       cmocka_unit_test(test_options)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clear),  cmocka_unit_test(test_encrypted),
+                                       cmocka_unit_test(test_phases), cmocka_unit_test(test_keys_of_the_day),
+                                       cmocka_unit_test(test_links),  cmocka_unit_test(test_families),
+                                       cmocka_unit_test(test_file),   cmocka_unit_test(test_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
