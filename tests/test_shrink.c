@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "random_networks.h"
 
+#include "base/memory.h"
 #include "circuit/exec.h"
 #include "nn/shrink.h"
 
@@ -278,6 +279,7 @@ static void test_constant_channel(void **state)
     int32_t W[2][18] = {{0}}, dense[8];
     circuit_linear l = {0};
     network *n = NULL, *small = NULL;
+    void *p;
     for (size_t i = 0; i < 9; i++) W[0][i] = (int32_t)(test_random(&seed) % 7) - 3; /* the other channel's are 0 */
     for (size_t i = 0; i < 8; i++) W[1][i] = (int32_t)(test_random(&seed) % 7) - 3, dense[i] = (int32_t)i - 3;
     assert_ok(network_create(25, 3, &n));
@@ -299,6 +301,12 @@ static void test_constant_channel(void **state)
         }
     assert_ok(network_set_labels(n, NULL, 2));
     assert_ok(network_check(n));
+    assert_ok(mem_create(36, sizeof(double), "bounds", &p)); /* of the first layer, by output */
+    n->layers[0].bound = p;
+    for (size_t k = 0; k < 36; k++) n->layers[0].bound[k] = k < 18 ? -50.0 - (double)k : 50.0 + (double)k;
+    assert_ok(mem_create(18, sizeof(double), "constants", &p));
+    n->layers[0].constant = p;
+    for (size_t k = 0; k < 9; k++) n->layers[0].constant[k] = 0.5 * (double)k;
     float *x = random_inputs(&seed, SAMPLES, 25);
     double before[SAMPLES][2], y[2];
     for (size_t k = 0; k < SAMPLES; k++) assert_ok(network_apply(n, x + 25 * k, before[k]));
@@ -306,6 +314,8 @@ static void test_constant_channel(void **state)
     assert_ok(network_shrink(n, &small, NULL));
     assert_true(small->layers[0].out == 9 && small->layers[1].in == 9 && small->layers[1].windows.channels == 1);
     assert_int_equal(small->layers[1].linear.blocks[0].taps, 4);
+    assert_true(small->layers[0].bound[8] == -58 && small->layers[0].bound[9] == 68);
+    assert_true(small->layers[0].constant[8] == 4);
     for (size_t k = 0; k < SAMPLES; k++) {
         assert_ok(network_apply(small, x + 25 * k, y));
         assert_memory_equal(y, before[k], sizeof y);

@@ -26,17 +26,10 @@ static annulus_status layer_copy(const dense_layer *from, dense_layer *to)
     }
     memcpy(l.w_scale, from->w_scale, from->out * sizeof *l.w_scale);
     memcpy(l.bias, from->bias, from->out * sizeof *l.bias);
-    l.constant = NULL;
-    annulus_status st = shrink_bound(from, NULL, &l);
-    if (st == ANNULUS_OK && from->constant != NULL) {
-        void *p;
-        st = mem_create(from->out, sizeof(double), "constants", &p);
-        if (st == ANNULUS_OK) l.constant = memcpy(p, from->constant, from->out * sizeof *l.constant);
-    }
+    const annulus_status st = shrink_sums(from, NULL, &l);
     *to = *from;
-    to->constant = l.constant;
     to->W = l.W, to->w_scale = l.w_scale, to->bias = l.bias, to->linear = l.linear, to->channel = l.channel;
-    to->bound = l.bound;
+    to->bound = l.bound, to->constant = l.constant;
     return st;
 }
 

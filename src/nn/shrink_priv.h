@@ -8,8 +8,9 @@
 annulus_status shrink_frame(const network *n, network **out) __attribute__((warn_unused_result));
 annulus_status shrink_labels(const network *n, network *to) __attribute__((warn_unused_result));
 
-/* The bounds of the sums of `from`, if it has any, to outputs number[o] of `to`, LINEAR_NOTHING for none (NULL: o). */
-annulus_status shrink_bound(const dense_layer *from, const uint32_t *number, dense_layer *to)
+/* The bounds and constants of the sums of `from`, if it has any, to outputs number[o] of `to`, LINEAR_NOTHING for none
+ * (NULL: o). */
+annulus_status shrink_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
     __attribute__((warn_unused_result));
 
 /* The layers that take values of a hidden neuron, or channel, take them no more; their biases, of single precision,

@@ -64,19 +64,27 @@ static void raise_biases(dense_layer *l, const double *sum, double *room)
     }
 }
 
-annulus_status shrink_bound(const dense_layer *from, const uint32_t *number, dense_layer *to)
+/* Numbers (sets,out) of the outputs of a layer; from may be NULL. */
+static annulus_status copy_numbers(const double *from, size_t sets, size_t out, const uint32_t *number, size_t stay,
+                                   double **to)
 {
     void *p;
-    if (from->bound == NULL) return ANNULUS_OK;
-    TRY(mem_create(2 * to->out, sizeof(double), "bounds", &p));
-    to->bound = p;
-    for (size_t o = 0; o < from->out; o++) {
-        const size_t at = number == NULL ? o : number[o];
-        if (at == LINEAR_NOTHING) continue;
-        to->bound[at] = from->bound[o];
-        to->bound[to->out + at] = from->bound[from->out + o];
+    *to = NULL;
+    if (from == NULL) return ANNULUS_OK;
+    TRY(mem_create(sets * stay, sizeof(double), "bounds", &p));
+    *to = p;
+    for (size_t k = 0; k < sets * out; k++) {
+        const size_t at = number == NULL ? k % out : number[k % out];
+        if (at != LINEAR_NOTHING) (*to)[k / out * stay + at] = from[k];
     }
     return ANNULUS_OK;
+}
+
+annulus_status shrink_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
+{
+    to->constant = NULL;
+    TRY(copy_numbers(from->bound, 2, from->out, number, to->out, &to->bound));
+    return copy_numbers(from->constant, 1, from->out, number, to->out, &to->constant);
 }
 
 annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, const double *value)
@@ -318,7 +326,8 @@ static void copy_outputs(const numbers *x, dense_layer *to)
     dense_layer arrays = *to;
     *to = *l;
     to->in = arrays.in, to->out = arrays.out, to->W = arrays.W, to->linear = arrays.linear;
-    to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel, to->bound = NULL;
+    to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel;
+    to->bound = to->constant = NULL;
     if (l->windows.channels > 0)
         to->windows.channels = arrays.linear.blocks[0].taps / (l->windows.kernel[0] * l->windows.kernel[1]);
     uint32_t channels = 0;
@@ -349,7 +358,7 @@ static annulus_status layer_part(const numbers *x, dense_layer *to)
                 if (x->input[i] != LINEAR_NOTHING) to->W[x->output[o] * x->in + x->input[i]] = l->W[o * l->in + i];
     }
     copy_outputs(x, to);
-    return shrink_bound(l, x->output, to);
+    return shrink_sums(l, x->output, to);
 }
 
 static annulus_status copy_layer(const plan *p, size_t i, dense_layer *to)

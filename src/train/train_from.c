@@ -111,8 +111,8 @@ static void take_shape(const dense_layer *d, train_options *out)
     if (d->W != NULL)
         out->hidden[out->hidden_count++] = d->out;
     else
-        out->conv[out->conv_count++] =
-            (train_convolution){dense_layer_neurons(d), g->kernel[0], g->stride[0], g->pad[0]};
+        out->conv[out->conv_count++] = (train_convolution){
+            .channels = dense_layer_neurons(d), .kernel = g->kernel[0], .stride = g->stride[0], .padding = g->pad[0]};
 }
 
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
