@@ -54,7 +54,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     annulus_status st = lower_sharing(n, calibration, count, options, wanted, could, &best);
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         circuit *c = NULL;
-        if (!could[i]) continue;
+        if (!could[i] || options->rotations_apart) continue;
         wanted[i] = 1;
         st = lower_sharing(n, calibration, count, options, wanted, NULL, &c);
         const int better = st == ANNULUS_OK && objective(c, options->minimize) < objective(best, options->minimize);
