@@ -65,11 +65,18 @@ void train_wave_weights(train_layer *l)
     }
 }
 
+/* (in) what the inputs of neuron o are counted from. */
+static float *center_of(const train_layer *l, size_t o)
+{
+    return l->center + o / (l->out / l->groups) * l->in;
+}
+
 void train_wave_base(train_layer *l)
 {
     for (size_t o = 0; o < l->out; o++) {
+        const float *center = center_of(l, o);
         double sum = 0;
-        for (size_t i = 0; i < l->in; i++) sum += (double)l->wq[o * l->in + i] * (double)l->center[i];
+        for (size_t i = 0; i < l->in; i++) sum += (double)l->wq[o * l->in + i] * (double)center[i];
         l->base[o] = (float)sum;
     }
 }
@@ -145,11 +152,11 @@ annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
 void train_wave_gradients(train_layer *l, size_t first, size_t count)
 {
     for (size_t o = first; o < first + count; o++) {
-        const float *w = l->w.x + o * l->in;
+        const float *w = l->w.x + o * l->in, *center = center_of(l, o);
         float *g = l->w.g + o * l->in;
         double along = 0;
         for (size_t i = 0; i < l->in; i++) {
-            g[i] -= l->beta.g[o] * l->center[i];
+            g[i] -= l->beta.g[o] * center[i];
             along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
         }
         l->gamma.g[o] = (float)along;
@@ -158,26 +165,58 @@ void train_wave_gradients(train_layer *l, size_t first, size_t count)
     }
 }
 
-/* center <- center + share*(mean of the layer's inputs - center). */
-static void move_center(train_model *m, size_t layer, size_t rows, float share)
+/* Columns of the inputs that have a mean of their own: of a convolution its channels. */
+static size_t columns_of(const train_layer *l)
 {
-    const train_layer *l = &m->layer[layer];
-    const float *x = train_inputs(m, layer);
-    const size_t all = rows * l->places;
-    const int dense = l->from == NULL;
-    for (size_t i = 0; i < l->in; i++) {
-        double sum = 0;
-        for (size_t k = 0; k < all; k++) sum += (double)x[k * l->in + i];
-        /* still: weights 0 */
-        const float mean = layer == 0 && dense && m->still[i] ? 0.0f : (float)(sum / (double)all);
-        l->center[i] += share * (mean - l->center[i]);
-    }
+    return l->windows.channels > 0 ? l->windows.channels : l->in;
 }
 
-void train_wave_follow(train_model *m, size_t rows)
+size_t train_wave_means(const train_layer *l, size_t batch)
+{
+    return columns_of(l) * (l->windows.channels > 0 ? train_chunks(batch) : 1);
+}
+
+/* Sums of the columns over a chunk of samples, of a dense layer over all. */
+static annulus_status sum_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const train_span samples = l->from != NULL ? train_samples(p->rows, chunk) : (train_span){0, p->rows};
+    const size_t n = columns_of(l), each = l->takes / n;
+    const float *x = train_arriving(p->m, p->layer) + samples.first * l->takes;
+    double *sum = l->sums + chunk * n;
+    memset(sum, 0, n * sizeof *sum);
+    for (size_t k = 0; k < samples.count * each; k++)
+        for (size_t i = 0; i < n; i++) sum[i] += (double)x[k * n + i];
+    return ANNULUS_OK;
+}
+
+/* center <- center + share*(mean of the layer's inputs - center). */
+static annulus_status move_center(train_model *m, size_t layer, size_t rows, float share)
+{
+    const train_layer *l = &m->layer[layer];
+    const size_t n = columns_of(l), chunks = l->from != NULL ? train_chunks(rows) : 1;
+    const size_t channels = n / l->groups;
+    wave_pass p = {.m = m, .layer = layer, .rows = rows};
+    TRY(parallel_for(chunks, m->threads, sum_chunk, &p));
+    for (size_t c = 1; c < chunks; c++)
+        for (size_t i = 0; i < n; i++) l->sums[i] += l->sums[c * n + i];
+    for (size_t i = 0; i < l->groups * l->in; i++) {
+        const size_t column = l->from != NULL ? i / l->in * channels + i % channels : i;
+        /* still: weights 0 */
+        const int still = layer == 0 && l->from == NULL && m->still[i];
+        const float mean = still ? 0.0f : (float)(l->sums[column] / (double)(rows * (l->takes / n)));
+        l->center[i] += share * (mean - l->center[i]);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_wave_follow(train_model *m, size_t rows)
 {
     for (size_t i = 1; i < m->layers; i++)
-        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, FOLLOW);
+        if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, FOLLOW));
+    return ANNULUS_OK;
 }
 
 annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
@@ -190,7 +229,7 @@ annulus_status train_wave_center(train_model *m, const train_source *source, siz
     m->noise = noise, m->value_noise = value_noise;
     TRY(st);
     for (size_t i = 0; i < m->layers; i++)
-        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, 1);
+        if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, 1));
     TRY(train_weights_quantize(m));
     for (size_t i = 0; i < m->layers; i++)
         for (size_t o = 0; train_has_waves(&m->layer[i]) && o < m->layer[i].out; o++)
@@ -206,7 +245,7 @@ annulus_status train_wave_start(train_model *m, const train_source *source, size
         if (!train_has_waves(l)) continue;
         TRY(train_weights_quantize(m));
         TRY(train_forward(m, source, rows, 1, &loss));
-        move_center(m, i, rows, 1);
+        TRY(move_center(m, i, rows, 1));
         const size_t all = rows * l->places;
         for (size_t o = 0; o < l->out; o++) {
             double sum = 0, square = 0;
