@@ -254,12 +254,17 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "hidden layers");
     o = residual(ACTIVATION_RELU, 1), o.conv[1].groups = 3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 groups divide");
+    o = residual(ACTIVATION_RELU, 1), o.accumulator_bits = 10;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "in one group");
     o = residual(ACTIVATION_RELU, 1), o.conv[2].add = 3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 before is none");
     o = residual(ACTIVATION_RELU, 1), o.conv[3].add = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "must be of a convolution before with as many");
     o = residual(ACTIVATION_RELU, 1), o.conv[0].pool = 10;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "averages behind convolution 1");
+    o = residual(ACTIVATION_SINE, 1), o.conv_count = 3, o.hidden_count = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
+                   "convolution 3 adds values of an earlier one for the scores");
     o = residual(ACTIVATION_RELU, 1), o.dropout = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "dropout");
     assert_null(n);

@@ -144,7 +144,8 @@ static void bounds_fill(const Onnx__NodeProto *node, onnx_step *s)
 
 static size_t append(onnx_program *p, const onnx_step *like, function_op op, onnx_operand a, onnx_operand b)
 {
-    p->steps[p->count] = (onnx_step){.op = op, .in = {a, b}, .deep = like->deep, .wide = like->wide, .flat = like->flat};
+    p->steps[p->count] =
+        (onnx_step){.op = op, .in = {a, b}, .deep = like->deep, .wide = like->wide, .flat = like->flat};
     return ++p->count;
 }
 

@@ -21,7 +21,7 @@ typedef struct onnx_step {
     int deep;   /* of shape (batch, channels, 1 or offsets, the dimensions of a channel), else without that axis */
     int wide;   /* one for each offset */
     int flat;   /* of shape (batch, all) where channels have dimensions */
-    int shapes;       /* changes the shape alone */
+    int shapes; /* changes the shape alone */
 } onnx_step;
 
 /* Values that come of the sums, value 0. */

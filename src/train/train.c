@@ -89,6 +89,8 @@ static annulus_status convolutions_check(const train_options *o)
         TRY(range_check("the padding of a convolution, less than its kernel,", (double)c->padding, 0,
                         (double)(c->kernel - 1)));
         TRY(range_check("the groups of a convolution", (double)c->groups, 0, CONV_CHANNELS_MAX));
+        if (c->groups > 1 && o->accumulator_bits > 0)
+            return fail(ANNULUS_ERR_INPUT, "training options: accumulator_bits are for convolutions in one group");
         if (c->pool != TRAIN_POOL_ALL) TRY(range_check("the windows of averages", (double)c->pool, 0, CONV_KERNEL_MAX));
     }
     return ANNULUS_OK;

@@ -3,6 +3,7 @@
  * learning", 2016), averages of windows, and dropout (Srivastava et al. 2014, section 10, scaled while training). */
 #include "train/train_priv.h"
 
+#include <math.h>
 #include <string.h>
 
 annulus_status train_arrive_create(size_t batch, train_layer *l)
@@ -139,5 +140,73 @@ void train_join_steps(train_model *m)
         if (l->adds == 0) continue;
         m->layer[i - l->adds].step.g[0] += l->step.g[0];
         l->step.g[0] = 0;
+    }
+}
+
+static int share_source(const train_model *m, size_t i, size_t j)
+{
+    uint32_t a[NETWORK_MAX_LAYERS], b[NETWORK_MAX_LAYERS];
+    const size_t count = train_sources(m, i, a), other = train_sources(m, j, b);
+    for (size_t k = 0; k < count; k++)
+        for (size_t c = 0; c < other; c++)
+            if (a[k] == b[c]) return 1;
+    return 0;
+}
+
+/* Values that are added must be multiples of one scale. */
+static annulus_status added_check(const train_model *m, size_t i)
+{
+    const train_layer *l = &m->layer[i], *other = l - l->adds;
+    const int waves = train_has_waves(l);
+    if (l->adds == 0) return ANNULUS_OK;
+    if (l->offsets == other->offsets && waves == train_has_waves(other) && (!waves || l->hi == other->hi))
+        return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "convolution %zu adds values of a convolution with other offsets or bits, or waves and others: both "
+                "must be alike",
+                i + 1);
+}
+
+annulus_status train_group(train_model *m)
+{
+    for (size_t i = 0; i < m->layers; i++) TRY(added_check(m, i));
+    for (size_t i = 0; i < m->layers; i++) m->layer[i].group = i;
+    for (size_t i = 0; m->layer[0].common && i < m->layers; i++)
+        for (size_t j = 0; j < i; j++) {
+            const size_t from = m->layer[i].group, into = m->layer[j].group;
+            if (from == into || !share_source(m, i, j)) continue;
+            if (m->layer[i].last)
+                return fail(ANNULUS_ERR_INPUT,
+                            "convolution %zu adds values of an earlier one for the scores, which read waves in units "
+                            "of their own: put a layer in between",
+                            i);
+            for (size_t k = 0; k < m->layers; k++)
+                if (m->layer[k].group == from) m->layer[k].group = into;
+        }
+    return ANNULUS_OK;
+}
+
+/* Real value of a unit of the integer sums of a layer. */
+static float sum_unit(const train_layer *l)
+{
+    return l->unit / (float)train_fold_parts(l);
+}
+
+void train_share_units(train_model *m)
+{
+    for (size_t g = 0; g < m->layers; g++) {
+        float most = 0, least = INFINITY;
+        size_t members = 0;
+        for (size_t i = g; i < m->layers; i++) {
+            if (m->layer[i].group != g) continue;
+            most = fmaxf(most, sum_unit(&m->layer[i]));
+            least = fminf(least, sum_unit(&m->layer[i]));
+            members++;
+        }
+        const float unit = fminf(most, 2 * least);
+        for (size_t i = g; members > 1 && i < m->layers; i++) {
+            train_layer *l = &m->layer[i];
+            if (l->group == g) l->unit = fmaxf(rintf(sum_unit(l) / unit), 1) * unit * (float)train_fold_parts(l);
+        }
     }
 }

@@ -222,6 +222,7 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
         layer_init(&m->layer[i], i == 0 && o->conv_count == 0 ? t->still : NULL, &r);
     }
     TRY(room_create(m));
+    TRY(train_group(m));
     if (quantized) TRY(train_bound_init(m, t, o));
     if (quantized) train_noise_init(m, o);
     return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
@@ -330,6 +331,10 @@ annulus_status train_weights_quantize(train_model *m)
         if (l->common && l->kept == NULL && l->bits > 0)
             l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
         if (l->common && l->kept == NULL && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
+    }
+    train_share_units(m);
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
         if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
         if (train_has_waves(l)) train_wave_base(l);

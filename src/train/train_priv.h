@@ -102,6 +102,7 @@ typedef struct train_layer {
     unsigned bits;                /* weights; 0: real weights (gradient check) */
     int common;                   /* 1: one step of the weights in the layer, `unit`: before waves and behind them */
     float unit;
+    size_t group;    /* first layer of those that take the same values, and so have units in a ratio of integers */
     size_t offsets;  /* waves: values of one neuron */
     float rise;      /* of a trapezoid or leaky_relu */
     float *dy;       /* (batch,values) waves: gradient at y */
@@ -203,6 +204,11 @@ void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span s
 void train_arrive_back(const train_model *m, size_t layer, train_span samples);
 /* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
 size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* group of layers of waves; scores cannot be in one. */
+annulus_status train_group(train_model *m) __attribute__((warn_unused_result));
+/* unit of the layers of a group: multiples of one, as large as it can be while no layer's weights become twice as
+ * coarse as they would be: noise of the values grows with the integers that they are multiplied by. */
+void train_share_units(train_model *m);
 /* Layers whose values are added up have one scale: to all of them the first one's, or of gradients their sum to it. */
 void train_share_steps(train_model *m);
 void train_join_steps(train_model *m);
