@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A folder of pictures as the IDX files that annulus reads.
 
     images_to_idx.py FOLDER IMAGES LABELS

@@ -8,14 +8,16 @@
 
 #define SIDE 9
 
-/* Pictures with a short line, level or upright, somewhere in noise: the class does not depend on where. */
-static dataset *lines(uint64_t seed, size_t count)
+/* Pictures with a short line, level or upright, somewhere in noise, in the last channel: the class does not depend on
+ * where. */
+static dataset *lines(uint64_t seed, size_t count, size_t channels)
 {
-    dataset *d = data_create(count, SIDE * SIDE, 2);
-    d->height = d->width = SIDE;
+    dataset *d = data_create(count, channels * SIDE * SIDE, 2);
+    d->channels = channels, d->height = d->width = SIDE;
     for (size_t i = 0; i < count; i++) {
         float *x = d->x + i * d->features;
         for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
+        x += (channels - 1) * SIDE * SIDE;
         d->label[i] = (int32_t)(test_random(&seed) & 1);
         const size_t along = test_random(&seed) % (SIDE - 3), across = test_random(&seed) % SIDE;
         for (size_t k = along; k < along + 4; k++) x[d->label[i] ? k * SIDE + across : across * SIDE + k] = 255;
@@ -27,8 +29,8 @@ static dataset *lines(uint64_t seed, size_t count)
 static train_options convolutions(activation act, size_t offsets)
 {
     train_options o = small();
-    o.conv[0] = (train_convolution){3, 3, 1, 0};
-    o.conv[1] = (train_convolution){4, 4, 2, 1};
+    o.conv[0] = (train_convolution){.channels = 3, .kernel = 3, .stride = 1};
+    o.conv[1] = (train_convolution){.channels = 4, .kernel = 4, .stride = 2, .padding = 1};
     o.conv_count = 2;
     o.hidden[0] = 8, o.hidden_count = 1;
     o.act = act, o.offsets = offsets;
@@ -37,6 +39,32 @@ static train_options convolutions(activation act, size_t offsets)
     if (activation_is_wave(act)) o.weight_bits = o.activation_bits = 8;
     return o;
 }
+
+/* Colour in; convolutions in groups, one of which adds the values of the first and so on; averages in front of a
+ * convolution and of a dense layer, which loses values. */
+static train_options residual(activation act, size_t offsets)
+{
+    train_options o = convolutions(act, offsets);
+    o.conv[0] = (train_convolution){.channels = 4, .kernel = 3, .stride = 1, .padding = 1};
+    o.conv[1] = (train_convolution){.channels = 4, .kernel = 3, .stride = 1, .padding = 1, .groups = 2, .add = 1};
+    o.conv[2] = (train_convolution){
+        .channels = 4, .kernel = 1, .stride = 1, .groups = 4, .add = 1, .pool = 2}; /* a column is left over */
+    o.conv[3] = (train_convolution){.channels = 6, .kernel = 3, .stride = 1, .padding = 1, .pool = TRAIN_POOL_ALL};
+    o.conv_count = 4;
+    return o;
+}
+
+typedef struct shape {
+    train_options (*options)(activation act, size_t offsets);
+    size_t channels;
+    activation act;
+    size_t offsets;
+} shape;
+static const shape shapes[] = {{convolutions, 1, ACTIVATION_TANH, 1}, {convolutions, 1, ACTIVATION_RELU, 1},
+                               {convolutions, 1, ACTIVATION_SINE, 1}, {convolutions, 1, ACTIVATION_SINE, 3},
+                               {residual, 3, ACTIVATION_TANH, 1},     {residual, 3, ACTIVATION_RELU, 1},
+                               {residual, 3, ACTIVATION_SINE, 1},     {residual, 3, ACTIVATION_SINE, 2}};
+#define SHAPES (sizeof shapes / sizeof *shapes)
 
 static void loss_at(train_model *m, float *x, float value, double *loss)
 {
@@ -47,16 +75,25 @@ static void loss_at(train_model *m, float *x, float value, double *loss)
     *x = keep;
 }
 
+/* Dropout of the layers behind convolutions also where weights are real numbers. */
+static void drop_values(train_model *m)
+{
+    for (size_t i = m->layers - 2; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        void *p[3];
+        if (l->x != NULL) continue;
+        l->drop = 0.3f;
+        for (size_t k = 0; k < 3; k++) assert_ok(mem_create(m->batch * l->takes, sizeof(float), "values", &p[k]));
+        l->x = p[0], l->dx = p[1], l->mask = p[2];
+    }
+}
+
 static void gradients_are_differences(void **state)
 {
     (void)state;
-    static const struct {
-        activation act;
-        size_t offsets;
-    } of[] = {{ACTIVATION_TANH, 1}, {ACTIVATION_RELU, 1}, {ACTIVATION_SINE, 1}, {ACTIVATION_SINE, 3}};
-    for (size_t a = 0; a < 4; a++) {
-        dataset *d = lines(3, 70);
-        train_options o = convolutions(of[a].act, of[a].offsets);
+    for (size_t a = 0; a < SHAPES; a++) {
+        dataset *d = lines(3, 70, shapes[a].channels);
+        train_options o = shapes[a].options(shapes[a].act, shapes[a].offsets);
         const int wave = activation_is_wave(o.act), relu = o.act == ACTIVATION_RELU;
         train_data t;
         train_model m;
@@ -65,6 +102,7 @@ static void gradients_are_differences(void **state)
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
         const train_source source = {.data = &t, .order = t.order};
+        drop_values(&m);
         assert_ok(train_wave_start(&m, &source, 70));
         assert_ok(train_weights_quantize(&m));
         assert_ok(train_forward(&m, &source, 70, 1, &loss));
@@ -72,7 +110,7 @@ static void gradients_are_differences(void **state)
         for (size_t l = 0; l < m.layers; l++) {
             param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
             for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)
-                for (size_t i = 0; i < 12; i++) {
+                for (size_t i = 0; i < (shapes[a].channels > 1 ? 5u : 12u); i++) {
                     const size_t at = i * 7 % all[k]->n;
                     float *x = &all[k]->x[at];
                     const float step = relu ? 2e-4f : 1e-3f, g = all[k]->g[at];
@@ -100,8 +138,11 @@ static void same_networks(const network *a, const network *b)
             assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
             continue;
         }
-        const linear_block *p = x->linear.blocks, *q = y->linear.blocks;
-        assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+        assert_int_equal(x->linear.blocks_count, y->linear.blocks_count);
+        for (size_t k = 0; k < x->linear.blocks_count; k++) {
+            const linear_block *p = &x->linear.blocks[k], *q = &y->linear.blocks[k];
+            assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+        }
     }
 }
 
@@ -109,26 +150,33 @@ static void same_networks(const network *a, const network *b)
 static void learns_and_repeats(void **state)
 {
     (void)state;
-    static const struct {
-        activation act;
-        size_t offsets;
-    } of[] = {{ACTIVATION_RELU, 1}, {ACTIVATION_TRIANGLE, 2}};
-    for (size_t a = 0; a < 2; a++) {
-        dataset *d = lines(11, 800);
+    static const shape of[] = {{convolutions, 1, ACTIVATION_RELU, 1},
+                               {convolutions, 1, ACTIVATION_TRIANGLE, 2},
+                               {residual, 2, ACTIVATION_RELU, 1},
+                               {residual, 2, ACTIVATION_TRIANGLE, 2}};
+    for (size_t a = 0; a < 4; a++) {
+        dataset *d = lines(11, of[a].channels > 1 ? 700 : 800, of[a].channels);
         network *n[2] = {NULL, NULL};
-        train_options o = convolutions(of[a].act, of[a].offsets);
+        train_options o = of[a].options(of[a].act, of[a].offsets);
         train_data t;
         double validation = 0, y[2];
         o.epochs = 8, o.batch = 48;
+        if (of[a].channels > 1) o.epochs = 14, o.dropout = 0.1;
         for (unsigned i = 0; i < 2; i++) {
             o.threads = i + 1;
             assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
             assert_true(validation > 0.95);
         }
         same_networks(n[0], n[1]);
-        assert_int_equal(n[0]->layers[0].out, 3 * 7 * 7);
-        assert_int_equal(n[0]->layers[1].out, 4 * 3 * 3);
-        assert_string_equal(n[0]->layers[1].op, "conv 4x4");
+        if (of[a].channels > 1) {
+            assert_int_equal(n[0]->layers[3].out, 6 * 4 * 4);
+            assert_int_equal(n[0]->layers[3].sources_count, 3);
+            assert_int_equal(n[0]->layers[1].linear.blocks_count, 2);
+        } else {
+            assert_int_equal(n[0]->layers[0].out, 3 * 7 * 7);
+            assert_int_equal(n[0]->layers[1].out, 4 * 3 * 3);
+            assert_string_equal(n[0]->layers[1].op, "conv 4x4");
+        }
         assert_ok(train_data_create(d, &o, 5, &t));
         double *all = calloc(2 * t.count, sizeof *all);
         assert_ok(train_outputs(n[0], &t, t.order, t.count, 2, 0, all));
@@ -148,13 +196,9 @@ static void learns_and_repeats(void **state)
 static void network_is_model(void **state)
 {
     (void)state;
-    static const struct {
-        activation act;
-        size_t offsets;
-    } of[] = {{ACTIVATION_RELU, 1}, {ACTIVATION_TANH, 1}, {ACTIVATION_TRIANGLE, 1}, {ACTIVATION_SINE, 3}};
-    for (size_t a = 0; a < 4; a++) {
-        dataset *d = lines(5, 60);
-        train_options o = convolutions(of[a].act, of[a].offsets);
+    for (size_t a = 0; a < SHAPES; a++) {
+        dataset *d = lines(5, 60, shapes[a].channels);
+        train_options o = shapes[a].options(shapes[a].act, shapes[a].offsets);
         train_data t;
         train_model m;
         network *n = NULL;
@@ -191,7 +235,7 @@ static void refusals(void **state)
 {
     (void)state;
     network *n = NULL;
-    dataset *d = lines(31, 40), *table = rings(31, 100);
+    dataset *d = lines(31, 40, 1), *table = rings(31, 100);
     train_options o = convolutions(ACTIVATION_RELU, 1);
     assert_refused(train_network(table, &o, NULL, NULL, NULL, &n), "for images");
     o.conv[1].stride = 0;
@@ -208,6 +252,21 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "65536 values are possible");
     o = convolutions(ACTIVATION_RELU, 1), o.hidden_count = 15;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "hidden layers");
+    o = residual(ACTIVATION_RELU, 1), o.conv[1].groups = 3;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 groups divide");
+    o = residual(ACTIVATION_RELU, 1), o.accumulator_bits = 10;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "in one group");
+    o = residual(ACTIVATION_RELU, 1), o.conv[2].add = 3;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 before is none");
+    o = residual(ACTIVATION_RELU, 1), o.conv[3].add = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "must be of a convolution before with as many");
+    o = residual(ACTIVATION_RELU, 1), o.conv[0].pool = 10;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "averages behind convolution 1");
+    o = residual(ACTIVATION_SINE, 1), o.conv_count = 3, o.hidden_count = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
+                   "convolution 3 adds values of an earlier one for the scores");
+    o = residual(ACTIVATION_RELU, 1), o.dropout = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "dropout");
     assert_null(n);
     drop(d), drop(table);
 }

@@ -7,27 +7,31 @@
 
 #define SIDE 8
 #define COUNT 600
+#define CHANNELS 2
 
 static dataset *pictures(void)
 {
-    dataset *d = data_create(COUNT, SIDE * SIDE, 2);
+    dataset *d = data_create(COUNT, CHANNELS * SIDE * SIDE, 2);
     uint64_t seed = 3;
-    d->height = d->width = SIDE;
-    for (size_t i = 0; i < COUNT * SIDE * SIDE; i++) d->x[i] = (float)(test_random(&seed) % 256);
+    d->channels = CHANNELS, d->height = d->width = SIDE;
+    for (size_t i = 0; i < COUNT * CHANNELS * SIDE * SIDE; i++) d->x[i] = (float)(test_random(&seed) % 256);
     for (size_t i = 0; i < COUNT; i++) d->label[i] = (int32_t)(i % 2);
     return d;
 }
 
-/* Whether x is picture p, mirrored or not, moved by (dy, dx) into darkness. */
-static int is_moved(const float *p, int mirror, int dy, int dx, const float *x)
+/* Whether x is picture p, mirrored or not, moved by (dy, dx) into darkness, all its channels alike; a convolution takes
+ * them with channels last. */
+static int is_moved(const float *p, int mirror, int dy, int dx, int conv, const float *x)
 {
-    for (int r = 0; r < SIDE; r++)
-        for (int c = 0; c < SIDE; c++) {
-            const int y = r - dy, from = mirror ? SIDE - 1 - (c - dx) : c - dx;
-            const int inside = y >= 0 && y < SIDE && c - dx >= 0 && c - dx < SIDE;
-            const float want = inside ? p[y * SIDE + from] / 255 : 0;
-            if (x[r * SIDE + c] < want - 1e-5f || x[r * SIDE + c] > want + 1e-5f) return 0;
-        }
+    const int channel = conv ? 1 : SIDE * SIDE, pixel = conv ? CHANNELS : 1;
+    for (int k = 0; k < CHANNELS * SIDE * SIDE; k++) {
+        const int r = k / SIDE % SIDE, c = k % SIDE, band = k / SIDE / SIDE;
+        const int y = r - dy, from = mirror ? SIDE - 1 - (c - dx) : c - dx;
+        const int inside = y >= 0 && y < SIDE && c - dx >= 0 && c - dx < SIDE;
+        const float want = inside ? p[(band * SIDE + y) * SIDE + from] / 255 : 0;
+        const float got = x[band * channel + (r * SIDE + c) * pixel];
+        if (got < want - 1e-5f || got > want + 1e-5f) return 0;
+    }
     return 1;
 }
 
@@ -37,7 +41,8 @@ static void pictures_are_moved_and_mirrored(void **state)
 {
     (void)state;
     dataset *d = pictures();
-    for (int flip = 0; flip < 2; flip++) {
+    for (int kind = 0; kind < 4; kind++) {
+        const int flip = kind % 2, conv = kind / 2;
         train_options o;
         train_data t;
         train_model m;
@@ -45,6 +50,7 @@ static void pictures_are_moved_and_mirrored(void **state)
         size_t seen[2][3][3] = {{{0}}};
         train_options_init(&o);
         o.hidden[0] = 4, o.hidden_count = 1;
+        o.conv[0] = (train_convolution){.channels = 2, .kernel = 3, .stride = 2}, o.conv_count = (size_t)conv;
         o.input_bits = 8, o.validation = 0, o.batch = COUNT;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
@@ -55,7 +61,8 @@ static void pictures_are_moved_and_mirrored(void **state)
             size_t ways = 0;
             for (int way = 0; way < 18; way++) {
                 const int mirror = way / 9, dy = way / 3 % 3 - 1, dx = way % 3 - 1;
-                if (!is_moved(d->x + t.order[i] * SIDE * SIDE, mirror, dy, dx, m.x + i * SIDE * SIDE)) continue;
+                const size_t n = d->features;
+                if (!is_moved(d->x + t.order[i] * n, mirror, dy, dx, conv, m.x + i * n)) continue;
                 seen[mirror][dy + 1][dx + 1]++;
                 ways++;
             }

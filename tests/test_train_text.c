@@ -34,6 +34,11 @@ static void a_network(void **state)
     for (size_t i = 0; i < 5; i++) assert_int_equal(o.layer_weight_bits[i], weights[i]);
     assert_ok(read_text("dense 9 offsets=4 trapezoid=0.5 bits=8\ndense 3 sine\noutput\n", &o));
     assert_true(o.layer_acts[0].offsets == 4 && o.layer_acts[0].rise == 0.5 && o.layer_acts[1].offsets == 1);
+    assert_ok(read_text(
+        "conv 8 k=5 sine offsets=2\nconv 8 k=3 p=1 g=4 add=1 sine offsets=2\navg 2\nconv 4 k=1 sine\ngap\noutput", &o));
+    assert_true(o.conv_count == 3 && o.layer_acts[0].offsets == 2 && o.conv[0].pool == 0);
+    assert_true(o.conv[1].groups == 4 && o.conv[1].add == 1 && o.conv[1].pool == 2);
+    assert_true(o.conv[2].pool == TRAIN_POOL_ALL && o.conv[2].add == 0);
     assert_ok(read_text("output\n", &o));
     assert_true(o.hidden_count == 0 && o.layer_acts_count == 0);
 }
@@ -62,7 +67,10 @@ static void errors_name_the_line(void **state)
                {"dense 9 trapezoid=x\noutput", "0.001 to 0.5"},
                {"dense 9 offsets=2\noutput", "offsets are of waves"},
                {"dense 9 sine\ndense 9 relu\noutput", "line 2: \"dense\": waves and other"},
-               {"conv 4 k=3\ndense 9 sine offsets=2\noutput", "one value of a wave"},
+               {"avg 2\nconv 4 k=3\noutput", "averages follow a convolution"},
+               {"conv 4 k=3\ngap\navg 2\noutput", "averages follow a convolution"},
+               {"conv 4 k=3\navg 1\noutput", "2 to 32"},
+               {"conv 4 k=3\ngap 2\noutput", "not known here"},
                {"conv 4\noutput", "k=K"},
                {"conv 4 k=3 p=3\noutput", "padding must be less"},
                {"dense 3\nconv 4 k=3\noutput", "line 2: \"conv\": convolutions stand in front"},
@@ -71,7 +79,7 @@ static void errors_name_the_line(void **state)
                {"input\noutput", "bits=B is missing"},
                {"output\ndense 3", "output is the last line"},
                {"output bits=3", "not known here"},
-               {"pool 3\noutput", "input, conv, dense or output"},
+               {"pool 3\noutput", "input, conv, avg, gap, dense or output"},
                {"dense 9 table=/nonexistent\noutput", "/nonexistent"}};
     train_options o;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_refused(read_text(bad[i].text, &o), bad[i].error);

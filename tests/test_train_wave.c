@@ -158,7 +158,7 @@ static void network_is_what_was_trained(void **state)
             assert_ok(train_weights_quantize(&m));
             assert_ok(train_forward(&m, &source, 64, step, &loss));
             assert_ok(train_backward(&m, 64));
-            train_wave_follow(&m, 64);
+            assert_ok(train_wave_follow(&m, 64));
             assert_ok(train_adam(&m, 0.01, 0.01, step + 1));
         }
         assert_ok(train_weights_quantize(&m));

@@ -72,7 +72,11 @@ typedef enum annulus_schedule { ANNULUS_COSINE = 0, ANNULUS_ONE_CYCLE = 1 } annu
 /* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros (less than kernel) around a channel. */
 typedef struct annulus_convolution {
     size_t channels, kernel, stride, padding; /* 1..1024, 1..32, 1..32 */
+    size_t groups;                            /* of channels, those before and its own, that are apart; 0 or 1: one */
+    size_t add;  /* to its values those of the convolution so many before are added, of the same shape; 0: none */
+    size_t pool; /* the next layer takes averages of windows of pool*pool of these values; 0 or 1: the values */
 } annulus_convolution;
+#define ANNULUS_POOL_ALL ((size_t)-1) /* as pool: of each channel one average */
 
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
@@ -106,6 +110,8 @@ typedef struct annulus_train_options {
     size_t distill_count;               /* 0: none */
     unsigned shift;                     /* images: random shift in pixels */
     int flip;                           /* images: 1: mirrored left to right at random */
+    double
+        dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in a step */
     annulus_optimizer optimizer;
     annulus_schedule schedule;
     double momentum;   /* of ANNULUS_SGD */

@@ -16,6 +16,7 @@ enum {
     NOISE_KEY,
     SHIFT_KEY,
     FLIP_KEY,
+    DROPOUT_KEY,
     SEED_KEY,
     BITS_KEY,
     BY_KEY,
@@ -67,6 +68,8 @@ static const struct argp_option entries[] = {
      0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
+    {"dropout", DROPOUT_KEY, "P", 0,
+     "lose values that dense layers behind the first take with this probability (default 0)", 0},
     {"accumulator-bits", BITS_KEY, "B", 0,
      "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
     {"accumulator-by", BY_KEY, "HOW", 0,
@@ -192,6 +195,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case SHIFT_KEY:
         o->shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
+        break;
+    case DROPOUT_KEY:
+        o->dropout = parse_real(state, "--dropout", arg, 0, 0.9);
         break;
     case FLIP_KEY:
         o->flip = 1;

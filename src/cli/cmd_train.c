@@ -48,10 +48,11 @@ static const struct argp_option entries[] = {
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0,
      "classification (default), regression, or multi-label: --label A,B,... are columns of 0 and 1", 0},
-    {"conv", CONV_KEY, "CxK[sS][pP],...", 0,
+    {"conv", CONV_KEY, "CxK[sS][pP][gG][+A],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
-     "zeros "
-     "around (default 0), as 8x5s2,16x3p1; or 0 for none (the default)",
+     "zeros around (default 0), channels in G groups (default 1), the values of A convolutions before added (default: "
+     "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, gap for those of whole channels; or 0 for none "
+     "(the default)",
      0},
     {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
     {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
@@ -107,10 +108,10 @@ static size_t parse_letter(struct argp_state *state, char **at, char letter, siz
     return parse_size(state, "--conv", digits, least, 32);
 }
 
-/* CxK[sS][pP]. */
+/* CxK[sS][pP][gG][+A]. */
 static annulus_convolution parse_convolution(struct argp_state *state, char *part)
 {
-    annulus_convolution c;
+    annulus_convolution c = {0};
     char *at = strchr(part, 'x');
     if (at == NULL || at == part)
         argp_error(state, "--conv \"%s\": channels x kernel, as 8x5, with s2 for a stride, p1 for padding", part);
@@ -120,9 +121,22 @@ static annulus_convolution parse_convolution(struct argp_state *state, char *par
     c.kernel = parse_letter(state, &at, 'x', 0, 1);
     c.stride = parse_letter(state, &at, 's', 1, 1);
     c.padding = parse_letter(state, &at, 'p', 0, 0);
+    c.groups = parse_letter(state, &at, 'g', 1, 1);
+    c.add = parse_letter(state, &at, '+', 0, 1);
     if (*at != 0) argp_error(state, "--conv %s: \"%s\" is left over", part, at);
     if (c.padding >= c.kernel) argp_error(state, "--conv %s: the padding must be less than the kernel", part);
     return c;
+}
+
+/* avgN or gap, behind a convolution; 0: neither. */
+static int parse_average(train_command *c, char *part, struct argp_state *state)
+{
+    const int all = strcmp(part, "gap") == 0;
+    if (!all && strncmp(part, "avg", 3) != 0) return 0;
+    if (c->o.conv_count == 0 || c->o.conv[c->o.conv_count - 1].pool != 0)
+        argp_error(state, "--conv: %s must follow a convolution", part);
+    c->o.conv[c->o.conv_count - 1].pool = all ? ANNULUS_POOL_ALL : parse_size(state, "--conv avg", part + 3, 2, 32);
+    return 1;
 }
 
 static void parse_convolutions(train_command *c, char *arg, struct argp_state *state)
@@ -131,6 +145,7 @@ static void parse_convolutions(train_command *c, char *arg, struct argp_state *s
     c->o.conv_count = 0;
     if (strcmp(arg, "0") == 0) return;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (parse_average(c, part, state)) continue;
         if (c->o.conv_count == ANNULUS_MAX_HIDDEN) argp_error(state, "--conv: at most %d layers", ANNULUS_MAX_HIDDEN);
         c->o.conv[c->o.conv_count++] = parse_convolution(state, part);
     }
@@ -245,8 +260,6 @@ static void check_options(const train_command *c, struct argp_state *state)
         argp_error(state, "--target-seconds goes with an activation; with --activation auto give --auto-seconds");
     if (c->from != NULL && c->budget.seconds > 0)
         argp_error(state, "--target-seconds chooses the layers: for a network that there is use prune --seconds");
-    if (c->o.conv_count > 0 && c->o.offsets > 1)
-        argp_error(state, "--offsets %zu: with --conv one value of a wave is possible", c->o.offsets);
     if (c->o.conv_count + c->o.hidden_count > ANNULUS_MAX_HIDDEN)
         argp_error(state, "--conv and --hidden: at most %d layers together", ANNULUS_MAX_HIDDEN);
     if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");

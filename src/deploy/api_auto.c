@@ -158,7 +158,7 @@ static annulus_status candidates_init(comparison *c, double budget, candidate bo
     both[0].o.offsets = 1, both[0].o.value_noise = 0;
     both[1].o.target_error = 0;
     both[1].o.phase_noise = NATIVE_NOISE;
-    both[1].o.offsets = o->conv_count > 0 ? 1 : o->offsets > 1 ? o->offsets : NATIVE_OFFSETS;
+    both[1].o.offsets = o->offsets > 1 ? o->offsets : NATIVE_OFFSETS;
     if (o->weight_bits == 0 && o->layer_weight_bits[layers] == 0)
         both[1].o.layer_weight_bits[layers] = NATIVE_LAST_BITS;
     annulus_compile_options_init(&c->compile);

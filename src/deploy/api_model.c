@@ -38,6 +38,7 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .distill_count = t.distill_count,
                                  .shift = t.shift,
                                  .flip = t.flip,
+                                 .dropout = t.dropout,
                                  .optimizer = (annulus_optimizer)t.optimizer,
                                  .schedule = (annulus_schedule)t.schedule,
                                  .momentum = t.momentum,
@@ -50,6 +51,17 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .threads = t.threads};
     memcpy(o->hidden, t.hidden, sizeof o->hidden);
     memcpy(o->distill, t.distill, sizeof o->distill);
+}
+
+static train_convolution convolution(const annulus_convolution *c)
+{
+    return (train_convolution){.channels = c->channels,
+                               .kernel = c->kernel,
+                               .stride = c->stride,
+                               .padding = c->padding,
+                               .groups = c->groups,
+                               .add = c->add,
+                               .pool = c->pool == ANNULUS_POOL_ALL ? TRAIN_POOL_ALL : c->pool};
 }
 
 /* Layers, activations and bits; activations point into f. */
@@ -85,8 +97,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     t->hidden_count = o->hidden_count;
     t->conv_count = o->conv_count;
-    for (size_t i = 0; i < o->conv_count; i++)
-        t->conv[i] = (train_convolution){o->conv[i].channels, o->conv[i].kernel, o->conv[i].stride, o->conv[i].padding};
+    for (size_t i = 0; i < o->conv_count; i++) t->conv[i] = convolution(&o->conv[i]);
     memcpy(t->distill, o->distill, sizeof t->distill);
     t->distill_count = o->distill_count;
     t->offsets = o->offsets;
@@ -104,6 +115,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->flip = o->flip;
+    t->dropout = o->dropout;
     t->optimizer = (train_optimizer)o->optimizer;
     t->schedule = (train_schedule)o->schedule;
     t->momentum = o->momentum;

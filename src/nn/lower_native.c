@@ -8,12 +8,12 @@
 #define PHASE_NOISE 0x1p-5 /* torus_native.md 3: what networks bear at little loss */
 #define VALUE_NOISE 0x1p-4 /* of the amplitude; half of what PHASE_NOISE makes of a triangle (torus_native.md 6) */
 
-annulus_status lower_native_encode(const dense_layer *d, double scale, const lower_options *options, circuit_layer *l)
+annulus_status lower_native_encode(const dense_layer *d, double phase, const lower_options *options, circuit_layer *l)
 {
     l->cells = LOWER_NATIVE_CELLS;
     l->step = 1;
     l->offsets = (uint32_t)d->offsets;
-    l->unit = 2 * torus_from_double(d->w_scale[0] * scale / 2);
+    l->unit = 2 * torus_from_double(phase / 2);
     l->noise = options->phase_noise > 0 ? options->phase_noise : d->noise > 0 ? d->noise : PHASE_NOISE;
     if (l->unit == 0)
         return fail(ANNULUS_ERR_INPUT, "%s: its weights move the phase by whole periods: every look-up reads its bias",

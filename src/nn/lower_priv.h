@@ -53,6 +53,8 @@ typedef struct lower_unit {
     int32_t multiplier, most_multiplier;
     int64_t half_window, step; /* that it is given; 0: not known yet */
     int aligned;               /* every accumulator is a multiple of the step: one a cell, in its middle */
+    double phase; /* of torus-native layers that take the same values, which have a multiplier for it: what one unit of
+                     theirs moves the phase by, periods; 0: of others */
 } lower_unit;
 typedef struct lower_units {
     size_t layers;
@@ -86,9 +88,9 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
 /* ---- lower_native.c ---- */
 #define LOWER_NATIVE_CELLS 256u /* at most N of the smallest ring; table entries are off by 1/1024 period at most */
 
-/* Encoding of a layer of waves before circuit_layer_create: cells, unit, offsets and the bound on its noise. scale:
- * real value of one unit of its inputs. */
-annulus_status lower_native_encode(const dense_layer *d, double scale, const lower_options *options, circuit_layer *l)
+/* Encoding of a layer of waves before circuit_layer_create: cells, unit, offsets and the bound on its noise. phase:
+ * that one unit of its sums moves, periods. */
+annulus_status lower_native_encode(const dense_layer *d, double phase, const lower_options *options, circuit_layer *l)
     __attribute__((warn_unused_result));
 /* Its shifts and its table. */
 annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l) __attribute__((warn_unused_result));

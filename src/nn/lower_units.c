@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MOST_PASSES 16u
+#define SAME 1e-6 /* relative */
 
 static int share_source(const circuit_layer *a, const circuit_layer *b)
 {
@@ -17,6 +18,38 @@ static int share_source(const circuit_layer *a, const circuit_layer *b)
         for (size_t m = 0; m < b->sources_count; m++)
             if (a->sources[k] == b->sources[m]) return 1;
     return 0;
+}
+
+/* Multipliers of the torus-native layers of a group, whose units are multiples of one: scales that were rounded to
+ * single precision apart. */
+static annulus_status share_phase(const network *n, const circuit *c, lower_units *u, size_t group)
+{
+    double phase[CIRCUIT_MAX_LAYERS];
+    size_t off = 0;
+    for (size_t i = 0; i < u->layers; i++) {
+        int32_t factors[NETWORK_MAX_LAYERS];
+        if (u->of[i].group != group) continue;
+        TRY(network_factors(n, i, factors, &phase[i]));
+        phase[i] *= n->layers[i].w_scale[0];
+    }
+    for (int32_t q = 1; q <= NETWORK_MAX_FACTOR; q++) { /* of the first layer */
+        const double unit = phase[group] / q;
+        int fits = 1;
+        for (size_t i = 0; i < u->layers && fits; i++) {
+            if (u->of[i].group != group) continue;
+            const double whole = rint(phase[i] / unit);
+            fits = whole >= 1 && whole <= NETWORK_MAX_FACTOR && fabs(phase[i] / unit - whole) <= SAME * whole;
+            off = fits ? off : i;
+            u->of[i].multiplier = (int32_t)whole;
+            u->of[i].phase = unit;
+            u->of[i].grouped = 0;
+        }
+        if (fits) return ANNULUS_OK;
+    }
+    return fail(ANNULUS_ERR_INPUT,
+                "%s and %s are torus-native and take the same values with weights whose scales, %g and %g periods, are "
+                "in no ratio of integers up to %d",
+                c->layers[group].name, c->layers[off].name, phase[group], phase[off], NETWORK_MAX_FACTOR);
 }
 
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u)
@@ -34,9 +67,14 @@ annulus_status lower_units_init(const network *n, const circuit *c, lower_units 
     for (size_t i = 0; i < u->layers; i++)
         for (size_t j = 0; j < u->layers; j++) u->of[i].grouped |= i != j && u->of[i].group == u->of[j].group;
     for (size_t i = 0; i < u->layers; i++)
-        if (u->of[i].grouped && activation_is_wave(n->layers[i].act))
-            return fail(ANNULUS_ERR_INPUT, "%s is torus-native and takes the values of another layer, too",
-                        c->layers[i].name);
+        for (size_t j = 0; j < i; j++)
+            if (u->of[i].group == u->of[j].group &&
+                activation_is_wave(n->layers[i].act) != activation_is_wave(n->layers[j].act))
+                return fail(ANNULUS_ERR_INPUT, "%s and %s take the same values, and one of them alone is torus-native",
+                            c->layers[j].name, c->layers[i].name);
+    for (size_t i = 0; i < u->layers; i++)
+        if (u->of[i].group == i && u->of[i].grouped && activation_is_wave(n->layers[i].act))
+            TRY(share_phase(n, c, u, i));
     return ANNULUS_OK;
 }
 

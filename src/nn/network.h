@@ -49,8 +49,12 @@ typedef struct dense_layer {
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
     unsigned rounding_bits; /* of its look-ups, where any are rounded and it is not named: 1..12, or NETWORK_UNROUNDED;
                                0: as the others */
-    gather_windows windows; /* of a convolution in one group over the values of the layer before, if it is known as
-                               one: as gather_convolution makes it, its channels followed by offsets; channels 0: not */
+    /* What training knows of such a layer, so that it can be written: the values of its sources, channels followed by
+     * offsets, are added up and averaged, then windows are taken of them; the weights of each tap stand once for each
+     * of the values that it adds up. Groups of channels have a block each. */
+    gather_windows windows; /* of a convolution, as gather_convolution makes it; channels 0: dense, or not known */
+    gather_windows average; /* as wide as they are apart, no padding; channels 0: none */
+    int known;              /* 1: these say what the layer is, even if both have no channels */
     char op[32];            /* for people: "conv 3x3"; empty: dense */
     /* Of simplified networks (pass.h), which no file holds. */
     double *constant; /* (out) real, added to W x; NULL: zeros */

@@ -15,6 +15,7 @@
 #define OPSET 13
 #define IR_VERSION 7
 #define NAME_BYTES 40
+#define RANK_MAX 5
 #define NODE_BYTES ((size_t)16384) /* room for the messages and names around one layer's or input's nodes */
 #define STEP_BYTES ((size_t)4096)  /* the same of one step of a function */
 
@@ -23,8 +24,10 @@ typedef struct builder {
     scratch mem;
     Onnx__GraphProto graph;
     size_t nodes_max, tensors_max;
-    const char *value; /* name of the current value */
-    int spatial;       /* it has channels, rows and columns */
+    const char *value;                             /* name of the current value */
+    int spatial;                                   /* it has channels, rows and columns */
+    const char *values[NETWORK_MAX_LAYERS + 1];    /* names of the input and of the layers' values, quantized */
+    const dense_layer *of[NETWORK_MAX_LAYERS + 1]; /* that gave them; NULL: the input */
 } builder;
 
 static void *take(builder *b, size_t bytes)
@@ -50,7 +53,7 @@ static void *initializer(builder *b, char *name, int32_t type, size_t size, size
     t->has_data_type = 1;
     t->data_type = (int32_t)type;
     t->n_dims = rank;
-    t->dims = take(b, 4 * sizeof *t->dims);
+    t->dims = take(b, RANK_MAX * sizeof *t->dims);
     t->has_raw_data = 1;
     t->raw_data.len = size;
     for (size_t i = 0; i < rank; i++) {
@@ -199,38 +202,75 @@ static char *reshape(builder *b, char *x, size_t rank, const size_t *dims)
     return apply(b, "Reshape", x, name);
 }
 
-/* The current value as the layer takes it: channels, rows and columns, or flat. */
-static void shape_value(builder *b, const dense_layer *l)
+static int is_conv(const dense_layer *l)
 {
-    const gather_windows *g = &l->windows;
-    const size_t dims[3] = {g->channels, g->size[0], g->size[1]};
-    char *x = (char *)(uintptr_t)b->value;
-    if (l->W == NULL && !b->spatial) b->value = reshape(b, x, 3, dims);
-    if (l->W != NULL && b->spatial) b->value = apply(b, "Flatten", x, NULL);
+    return l != NULL && l->windows.channels > 0;
 }
 
-/* Weights of a layer: rows of taps, each with one scale and bias, those of its outputs from row*places on. */
+/* Averages of the current value. */
+static char *average(builder *b, const gather_windows *g)
+{
+    char *const x[1] = {(char *)(uintptr_t)b->value};
+    const int all = g->kernel[0] == g->size[0] && g->kernel[1] == g->size[1];
+    Onnx__NodeProto *n = node(b, all ? "GlobalAveragePool" : "AveragePool", b->graph.n_node, 1, x);
+    if (!all) {
+        attribute_ints(b, n, "kernel_shape", g->kernel, 2);
+        attribute_ints(b, n, "strides", g->stride, 2);
+    }
+    return n->output[0];
+}
+
+/* The current value <- what layer i takes: sources added up, averages, as channels, rows and columns or flat. */
+static void encode_arriving(builder *b, const network *n, size_t i)
+{
+    const dense_layer *l = &n->layers[i];
+    const gather_windows *g = &l->windows;
+    const size_t dims[3] = {g->channels, g->size[0], g->size[1]};
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    b->value = b->values[sources[0]];
+    b->spatial = is_conv(b->of[sources[0]]);
+    for (size_t k = 1; k < count; k++)
+        b->value = apply(b, "Add", (char *)(uintptr_t)b->value, (char *)(uintptr_t)b->values[sources[k]]);
+    if (l->average.channels > 0) b->value = average(b, &l->average);
+    if (is_conv(l) && !b->spatial) b->value = reshape(b, (char *)(uintptr_t)b->value, 3, dims);
+    if (!is_conv(l) && b->spatial) b->value = apply(b, "Flatten", (char *)(uintptr_t)b->value, NULL);
+}
+
+/* Weights of a layer: rows of taps, each with one scale and bias, those of its outputs from row*places on. The matrices
+ * of a network have every tap `each` times, once for each value that is added up in front of it. */
 typedef struct rows {
-    size_t rows, taps, places;
-    const int32_t *W;
+    size_t rows, taps, places, each;
+    double parts;  /* values of one average */
     unsigned bits; /* at least */
 } rows;
 
 static rows rows_of(const dense_layer *l)
 {
     const linear_block *k = l->linear.blocks;
-    if (l->W == NULL) return (rows){k->rows, k->taps, k->places, k->W, 2};
-    return (rows){l->out, l->in, 1, l->W, l->weight_bits < 2 ? 2 : l->weight_bits};
+    if (l->W != NULL) return (rows){l->out, l->in, 1, 1, 1, l->weight_bits < 2 ? 2 : l->weight_bits};
+    const gather_windows *g = &l->average;
+    const size_t parts = g->channels > 0 ? g->kernel[0] * g->kernel[1] : 1,
+                 each = parts * (l->sources_count > 0 ? l->sources_count : 1);
+    return (rows){k->rows * l->linear.blocks_count, k->taps / each, k->places, each, (double)parts, 2};
+}
+
+static int32_t weight(const dense_layer *l, const rows *r, size_t o, size_t tap)
+{
+    if (l->W != NULL) return l->W[o * l->in + tap];
+    const linear_block *k = &l->linear.blocks[o / l->linear.blocks[0].rows];
+    return k->W[o % k->rows * k->taps + tap * r->each];
 }
 
 /* The signed Quant that holds every weight, narrow where its least value is absent. */
-static quantizer weight_quantizer(const rows *r)
+static quantizer weight_quantizer(const dense_layer *l, const rows *r)
 {
     quantizer q = {.scale = 1, .bits = r->bits, .is_signed = 1, .narrow = 1};
     int32_t least = 0, most = 0;
     for (size_t i = 0; i < r->rows * r->taps; i++) {
-        least = r->W[i] < least ? r->W[i] : least;
-        most = r->W[i] > most ? r->W[i] : most;
+        const int32_t w = weight(l, r, i / r->taps, i % r->taps);
+        least = w < least ? w : least;
+        most = w > most ? w : most;
     }
     /* +2^(bits-1) is allowed in a network */
     while (most >= (int32_t)1 << (q.bits - 1) || least < -((int32_t)1 << (q.bits - 1))) q.bits++;
@@ -243,26 +283,27 @@ static annulus_status encode_linear(builder *b, const dense_layer *l, size_t ind
 {
     const rows r = rows_of(l);
     const gather_windows *g = &l->windows;
-    const int conv = l->W == NULL;
+    const int conv = is_conv(l);
+    const size_t groups = l->W == NULL ? l->linear.blocks_count : 1;
     char *weights = name_of(b, "weights", index), *scales = name_of(b, "weight_scales", index),
          *bias = name_of(b, "bias", index);
-    const size_t dims[4] = {r.rows, conv ? g->channels : r.taps, g->kernel[0], g->kernel[1]},
+    const size_t dims[4] = {r.rows, conv ? g->channels / groups : r.taps, g->kernel[0], g->kernel[1]},
                  ones[4] = {r.rows, 1, 1, 1};
     float *w = floats(b, weights, conv ? 4 : 2, dims), *s = floats(b, scales, conv ? 4 : 2, ones),
           *c = tensor(b, bias, r.rows, 0);
-    const quantizer q = weight_quantizer(&r);
+    const quantizer q = weight_quantizer(l, &r);
     for (size_t o = 0; o < r.rows; o++) {
-        TRY(narrow_float(l->w_scale[o * r.places], "weight scale", o, &s[o]));
+        TRY(narrow_float(l->w_scale[o * r.places] * r.parts, "weight scale", o, &s[o]));
         TRY(narrow_float(l->bias[o * r.places], "bias", o, &c[o]));
-        for (size_t i = 0; i < r.taps; i++) w[o * r.taps + i] = s[o] * (float)r.W[o * r.taps + i];
+        for (size_t i = 0; i < r.taps; i++) w[o * r.taps + i] = s[o] * (float)weight(l, &r, o, i);
     }
-    shape_value(b, l);
     char *const inputs[3] = {(char *)(uintptr_t)b->value, quant(b, 1000 + index, weights, scales, &q), bias};
     Onnx__NodeProto *n = node(b, conv ? "Conv" : "Gemm", index, 3, inputs);
     if (conv) {
         attribute_ints(b, n, "kernel_shape", g->kernel, 2);
         attribute_ints(b, n, "strides", g->stride, 2);
         attribute_ints(b, n, "pads", g->pad, 4);
+        if (groups > 1) attribute_int(b, n, "group", (int64_t)groups);
     } else {
         attribute_int(b, n, "transB", 1);
     }
@@ -293,21 +334,27 @@ static char *wave(builder *b, const dense_layer *l, char *u)
     return node(b, "Where", b->graph.n_node, 3, inputs)->output[0];
 }
 
-/* act(u + j/(2*offsets)) of each neuron, j along an axis of its own in between. */
-static void encode_wave(builder *b, const dense_layer *l)
+/* act(u + j/(2*offsets)) of each neuron, or channel and place, j along an axis of its own behind neurons or channels.
+ */
+static annulus_status encode_wave(builder *b, const dense_layer *l)
 {
     char *u = (char *)(uintptr_t)b->value;
+    size_t deep[4] = {l->out, 1, 1, 1}, dims[5] = {1, 1, l->offsets, 1, 1}, flat[3] = {dense_layer_values(l), 1, 1};
+    const size_t rank = is_conv(l) ? 3 : 1;
+    if (is_conv(l)) {
+        TRY(gather_count(&l->windows, deep + 2));
+        deep[0] = l->out / (deep[2] * deep[3]);
+        flat[0] = deep[0] * l->offsets, flat[1] = deep[2], flat[2] = deep[3];
+    }
     if (l->offsets > 1) {
-        const size_t dims[] = {1, 1, l->offsets};
         char *name = name_of(b, "offsets", b->graph.n_initializer);
-        float *f = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *f, 3, dims);
+        float *f = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof *f, rank + 2, dims);
         for (size_t j = 0; j < l->offsets; j++) f[j] = (float)(0.5 * (double)j / (double)l->offsets);
-        const size_t deep[] = {l->out, 1};
-        u = apply(b, "Add", reshape(b, u, 2, deep), name);
+        u = apply(b, "Add", reshape(b, u, rank + 1, deep), name);
     }
     u = wave(b, l, u);
-    const size_t values = dense_layer_values(l);
-    b->value = l->offsets > 1 ? reshape(b, u, 1, &values) : u;
+    b->value = l->offsets > 1 ? reshape(b, u, rank, flat) : u;
+    return ANNULUS_OK;
 }
 
 /* The activation of a layer as a program; of waves and identity none. */
@@ -340,16 +387,20 @@ static void encode_function(builder *b, const function *f)
     b->value = value[f->count];
 }
 
-static annulus_status encode_layer(builder *b, const dense_layer *l, size_t index, int last)
+static annulus_status encode_layer(builder *b, const network *net, size_t index)
 {
+    const dense_layer *l = &net->layers[index - 1];
+    encode_arriving(b, net, index - 1);
     TRY(encode_linear(b, l, index));
-    if (last) return ANNULUS_OK;
+    if (index == net->layers_count) return ANNULUS_OK;
     const function f = function_of(l);
     encode_function(b, &f);
-    if (activation_is_wave(l->act)) encode_wave(b, l);
+    if (activation_is_wave(l->act)) TRY(encode_wave(b, l));
     float scale;
     TRY(narrow_float(l->out_q.scale, "activation scale of layer", index, &scale));
     b->value = quant(b, index, (char *)(uintptr_t)b->value, scalar(b, "scale", index, (double)scale), &l->out_q);
+    b->values[index] = b->value;
+    b->of[index] = l;
     return ANNULUS_OK;
 }
 
@@ -408,7 +459,7 @@ static annulus_status encode_graph(builder *b, const network *n)
 {
     onnx__graph_proto__init(&b->graph);
     b->graph.name = (char *)(uintptr_t) "annulus";
-    b->nodes_max = 4 + 16 * n->layers_count;
+    b->nodes_max = 4 + (18 + NETWORK_MAX_LAYERS) * n->layers_count;
     b->tensors_max = 5 + 18 * n->layers_count;
     for (size_t i = 0; i < n->layers_count; i++) {
         const function f = function_of(&n->layers[i]);
@@ -419,7 +470,8 @@ static annulus_status encode_graph(builder *b, const network *n)
     b->graph.initializer = take(b, b->tensors_max * sizeof *b->graph.initializer);
     b->value = "x";
     TRY(encode_input(b, n));
-    for (size_t i = 0; i < n->layers_count; i++) TRY(encode_layer(b, &n->layers[i], i + 1, i + 1 == n->layers_count));
+    b->values[0] = b->value;
+    for (size_t i = 1; i <= n->layers_count; i++) TRY(encode_layer(b, n, i));
     if (n->argmax) {
         char *const scores = (char *)(uintptr_t)b->value;
         Onnx__NodeProto *largest = node(b, "ArgMax", 0, 1, &scores);
@@ -506,23 +558,20 @@ static size_t builder_bytes(const network *n)
     return bytes;
 }
 
-/* Chains of dense layers and convolutions; with convolutions of one value a neuron, as those are read. */
+/* Dense layers of one source and layers as training makes them. */
 static annulus_status writable(const network *n)
 {
-    int gathered = 0, several = 0;
     for (size_t i = 0; i < n->layers_count; i++) {
         const dense_layer *l = &n->layers[i];
         uint32_t sources[NETWORK_MAX_LAYERS];
-        if (network_sources(n, i, sources) != 1 || sources[0] != i || (l->W == NULL && l->windows.channels == 0))
-            return fail(ANNULUS_ERR_INPUT,
-                        "layer %zu is neither dense nor a convolution that was trained here, or has branches: the "
-                        "network cannot be written",
-                        i + 1);
-        gathered |= l->W == NULL;
-        several |= l->offsets > 1;
+        const int chained = network_sources(n, i, sources) == 1 && sources[0] == i;
+        if (l->known || (chained && (l->W != NULL || l->windows.channels > 0))) continue;
+        return fail(ANNULUS_ERR_INPUT,
+                    "layer %zu is neither dense nor a convolution that was trained here, or has branches: the network "
+                    "cannot be written",
+                    i + 1);
     }
-    if (!gathered || !several) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INPUT, "a network of convolutions with waves at several offsets cannot be written");
+    return ANNULUS_OK;
 }
 
 annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)

@@ -84,18 +84,6 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
-/* Whether nodes of the wave flatten its values on the way to `value`. */
-static int flattens(const onnx_net *t, size_t first, const char *value)
-{
-    for (size_t i = first; i < t->g->g->n_node; i++) {
-        const Onnx__NodeProto *node = t->g->g->node[i];
-        if (!t->taken[i]) continue;
-        if (strcmp(node->op_type, "Flatten") == 0 || strcmp(node->op_type, "Reshape") == 0) return 1;
-        if (strcmp(node->output[0], value) == 0) return 0;
-    }
-    return 0;
-}
-
 static annulus_status visit_function(onnx_net *t, onnx_chain *c, size_t i, const onnx_tensor *x, int *found)
 {
     onnx_function f;
@@ -112,10 +100,10 @@ static annulus_status visit_function(onnx_net *t, onnx_chain *c, size_t i, const
         return onnx_node_fail(t->g->g->node[i],
                               "the largest of sums is no longer known behind a function that does not "
                               "rise: put a Quant node in between");
-    if (flattens(t, i, f.value) && x->pool.channels != 0) {
+    if (f.flat && x->pool.channels != 0) {
         for (size_t d = 1; d < y->pool_rank; d++) y->pool_dims[0] *= y->pool_dims[d];
         y->pool_rank = 1;
-    } else if (flattens(t, i, f.value)) {
+    } else if (f.flat) {
         y->rank = 1, y->dims[0] = y->count;
     }
     y->stage = ONNX_ACTIVATED;
@@ -134,11 +122,16 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
     onnx_wave w;
     *found = 0;
     if (x == NULL || (x->stage != ONNX_LINEAR && x->stage != ONNX_QUANTIZED)) return ANNULUS_OK;
-    onnx_chain c = {.g = t->g, .value = x->name, .features = x->count, .taken = t->taken};
+    onnx_chain c = {.g = t->g, .value = x->name, .rank = x->rank, .features = x->count, .taken = t->taken};
+    memcpy(c.dims, x->dims, sizeof c.dims);
+    if (x->pool.channels != 0) {
+        c.features = 1, c.rank = x->pool_rank;
+        for (size_t d = 0; d < c.rank; d++) c.features *= c.dims[d] = x->pool_dims[d];
+    }
     if (x->pool.channels == 0) TRY(onnx_wave_find(&c, i, &w, found));
     if (!*found) return visit_function(t, &c, i, x, found);
-    if (w.offsets != 1 || onnx_tensor_find(t, w.value) != NULL)
-        return onnx_node_fail(node, "several offsets of a wave are supported in chains of dense layers only");
+    if (onnx_tensor_find(t, w.value) != NULL)
+        return onnx_node_fail(node, "what it makes up to \"%.60s\" is made twice: the model is damaged", w.value);
     onnx_tensor *y = &t->tensors[t->count];
     *y = (onnx_tensor){.name = w.value};
     t->count++;
@@ -147,7 +140,8 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
         y->scale[o] /= w.period;
         y->bias[o] = y->bias[o] / w.period + w.shift;
     }
-    if (flattens(t, i, w.value)) y->rank = 1, y->dims[0] = y->count;
+    y->offsets = w.offsets;
+    y->flat = w.flat;
     y->stage = ONNX_ACTIVATED;
     y->act = w.act;
     y->rise = w.rise;

@@ -124,7 +124,8 @@ typedef struct onnx_wave {
     activation act;
     double rise, period, amplitude, shift; /* amplitude > 0, shift in [0,1) */
     size_t offsets;
-    const char *value; /* that the Quant takes */
+    int flat;          /* what the Quant takes has one dimension, the sums more */
+    const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
 } onnx_wave;
 /* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no wave. Marks its
  * nodes as taken; folds constants on the way. */
@@ -136,6 +137,7 @@ typedef struct onnx_function {
     activation act; /* ACTIVATION_FUNCTION: f, which is none by name */
     double rise;
     function f;
+    int flat;          /* what the Quant takes has one dimension, the sums more */
     const char *value; /* that the Quant takes */
 } onnx_function;
 /* As onnx_wave_find; *found 0 as well where the chain reads node `first` by itself. */

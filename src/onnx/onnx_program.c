@@ -31,35 +31,51 @@ static int is_wide(const onnx_program *p, size_t value)
     return value > 0 && p->steps[value - 1].wide;
 }
 
-/* Whether a step of this depth can take the constant; more than one number, along the last axis, sets the offsets. */
+static int is_flat(const onnx_program *p, size_t value)
+{
+    return value > 0 && p->steps[value - 1].flat;
+}
+
+/* Whether a step of this depth can take the constant; more than one number, along the axis behind that of the channels,
+ * sets the offsets. */
 static int constant_fits(onnx_program *p, const onnx_constant *k, int deep, int *wide)
 {
-    if (k->rank > (deep ? 3u : 2u)) return 0;
+    if (k->rank > p->rank + (deep ? 2 : 1)) return 0;
     if (k->count == 1) return 1;
-    if (!deep || k->rank == 0 || k->dims[k->rank - 1] != k->count || k->count > OFFSETS_MAX) return 0;
+    if (!deep || k->rank < p->rank || k->dims[k->rank - p->rank] != k->count || k->count > OFFSETS_MAX) return 0;
     if (p->offsets != 1 && p->offsets != k->count) return 0;
     p->offsets = k->count;
     *wide = 1;
     return 1;
 }
 
-static int axis_is(const onnx_constant *k, size_t i, int64_t size)
+/* Whether a shape is (batch, first, middle unless it is 0, the dimensions of a channel), one of them open at most. */
+static int shape_is(const onnx_program *p, const onnx_constant *k, size_t first, size_t middle)
 {
-    return k->i[i] == size || k->i[i] == -1;
+    const size_t before = middle > 0 ? 3 : 2;
+    size_t open = 0;
+    if (k->count != before + p->rank - 1 || k->i[0] < -1 || k->i[0] > 1) return 0;
+    for (size_t d = 1; d < k->count; d++) {
+        const size_t size = d == 1 ? first : d < before ? middle : p->dims[d - before + 1];
+        if (k->i[d] != (int64_t)size && k->i[d] != -1) return 0;
+    }
+    for (size_t d = 0; d < k->count; d++) open += k->i[d] == -1;
+    return open <= 1;
 }
 
-/* Reshape, Unsqueeze or Flatten of value in[0]: to (batch, neurons, 1), or back to (batch, all). *fits 0: neither. */
+/* Reshape, Unsqueeze or Flatten of value in[0]: to an axis of 1 behind the channels, or back. *fits 0: neither. */
 static annulus_status shape_step(onnx_chain *c, const onnx_program *p, const Onnx__NodeProto *node, onnx_step *s,
                                  int *fits)
 {
     const int deep = is_deep(p, s->in[0].value);
-    const size_t all = p->features * (s->wide ? p->offsets : 1);
+    const size_t wide = s->wide ? p->offsets : 1, all = p->features * wide;
     int64_t axis = 1;
     *fits = 0;
     s->deep = 0;
     if (strcmp(node->op_type, "Flatten") == 0) {
         TRY(onnx_node_int(node, "axis", 1, &axis));
         *fits = axis == 1;
+        s->flat = p->rank > 1;
         return ANNULUS_OK;
     }
     const onnx_constant *k;
@@ -67,13 +83,13 @@ static annulus_status shape_step(onnx_chain *c, const onnx_program *p, const Onn
     if (k->i == NULL) return ANNULUS_OK;
     if (node->op_type[0] == 'U') {
         s->deep = 1;
-        *fits = !deep && !s->wide && k->count == 1 && (k->i[0] == 2 || k->i[0] == -1);
+        *fits = !deep && !s->wide && !s->flat && k->count == 1 && (k->i[0] == 2 || (k->i[0] == -1 && p->rank == 1));
         return ANNULUS_OK;
     }
-    const int batch = k->count > 0 && k->i[0] >= -1 && k->i[0] <= 1;
-    const int flat = batch && k->count == 2 && axis_is(k, 1, (int64_t)all) && k->i[0] + k->i[1] != -2;
-    s->deep = batch && k->count == 3 && axis_is(k, 1, (int64_t)p->features) && k->i[2] == 1 && k->i[0] + k->i[1] != -2;
-    *fits = s->deep ? !s->wide : flat;
+    const onnx_program line = {.rank = 1};
+    s->deep = !s->wide && shape_is(p, k, p->dims[0], 1);
+    s->flat = p->rank > 1 && shape_is(&line, k, all, 0);
+    *fits = s->deep || s->flat || shape_is(p, k, p->dims[0] * wide, 0);
     return ANNULUS_OK;
 }
 
@@ -83,11 +99,14 @@ static annulus_status operands_read(onnx_chain *c, onnx_program *p, const Onnx__
 {
     *fits = 1;
     for (size_t i = 0; i < count; i++)
-        if (value_find(p, node->input[i], &s->in[i].value)) s->deep |= is_deep(p, s->in[i].value);
+        if (value_find(p, node->input[i], &s->in[i].value)) {
+            s->deep |= is_deep(p, s->in[i].value);
+            s->flat |= is_flat(p, s->in[i].value);
+        }
     for (size_t i = 0, values = 0; i < count && *fits; i++) {
         if (value_find(p, node->input[i], &s->in[i].value)) {
             const int wide = is_wide(p, s->in[i].value), same = s->deep || values++ == 0 || wide == s->wide;
-            *fits = is_deep(p, s->in[i].value) == s->deep && same;
+            *fits = is_deep(p, s->in[i].value) == s->deep && is_flat(p, s->in[i].value) == s->flat && same;
             s->wide |= wide;
             continue;
         }
@@ -125,7 +144,8 @@ static void bounds_fill(const Onnx__NodeProto *node, onnx_step *s)
 
 static size_t append(onnx_program *p, const onnx_step *like, function_op op, onnx_operand a, onnx_operand b)
 {
-    p->steps[p->count] = (onnx_step){.op = op, .in = {a, b}, .deep = like->deep, .wide = like->wide};
+    p->steps[p->count] =
+        (onnx_step){.op = op, .in = {a, b}, .deep = like->deep, .wide = like->wide, .flat = like->flat};
     return ++p->count;
 }
 
@@ -249,7 +269,8 @@ void onnx_program_take(onnx_chain *c, const onnx_program *p, size_t first, size_
 
 annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
 {
-    *p = (onnx_program){.source = c->value, .features = c->features, .offsets = 1};
+    *p = (onnx_program){.source = c->value, .features = c->features, .rank = c->rank, .dims = c->dims, .offsets = 1};
+    if (c->rank == 1) p->dims = &c->features;
     *end = 0;
     for (size_t n = first; n < c->g->g->n_node; n++) {
         const Onnx__NodeProto *node = c->g->g->node[n];
@@ -279,6 +300,11 @@ static double operand_at(const onnx_operand *o, const double *value, size_t offs
 {
     if (o->is_number) return o->number;
     return o->constant == NULL ? value[o->value] : (double)o->constant->f[o->constant->count == 1 ? 0 : offset];
+}
+
+int onnx_program_is_flat(const onnx_program *p)
+{
+    return is_flat(p, p->result);
 }
 
 double onnx_program_apply(const onnx_program *p, double u, size_t offset)
@@ -331,6 +357,7 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *ou
         }
     }
     out->act = activation_find(&out->f, &out->rise);
+    out->flat = onnx_program_is_flat(&p);
     out->value = p.steps[p.result - 1].name;
     *found = 1;
     onnx_program_take(c, &p, first, end);

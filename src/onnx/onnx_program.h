@@ -18,15 +18,18 @@ typedef struct onnx_step {
     function_op op;
     onnx_operand in[FUNCTION_MAX_OPERANDS];
     const char *name; /* of its result, value number of the step + 1; NULL: the model has none */
-    int deep;         /* of shape (batch, neurons, 1 or offsets), else (batch, neurons or all) */
-    int wide;         /* one for each offset */
-    int shapes;       /* changes the shape alone */
+    int deep;   /* of shape (batch, channels, 1 or offsets, the dimensions of a channel), else without that axis */
+    int wide;   /* one for each offset */
+    int flat;   /* of shape (batch, all) where channels have dimensions */
+    int shapes; /* changes the shape alone */
 } onnx_step;
 
 /* Values that come of the sums, value 0. */
 typedef struct onnx_program {
     const char *source;
     size_t features; /* neurons */
+    size_t rank;     /* of a sample of the sums: channels, or neurons, and the dimensions of a channel */
+    const size_t *dims;
     onnx_step steps[FUNCTION_MAX_STEPS];
     size_t count;
     size_t offsets; /* 1 until a constant has more */
@@ -40,5 +43,6 @@ annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, s
     __attribute__((warn_unused_result));
 /* Marks the program's nodes among those from first to end as taken. */
 void onnx_program_take(onnx_chain *c, const onnx_program *p, size_t first, size_t end);
+int onnx_program_is_flat(const onnx_program *p); /* its result */
 double onnx_program_apply(const onnx_program *p, double u, size_t offset);
 #endif

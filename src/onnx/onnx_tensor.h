@@ -23,6 +23,8 @@ struct onnx_tensor {
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
     function own;           /* of ACTIVATION_FUNCTION */
+    size_t offsets;         /* of ACTIVATED waves: values of each sum; 0: one. The shape is that of the sums */
+    int flat;               /* of ACTIVATED waves: what is quantized has one dimension */
     gather_windows pool;    /* the largest values of these windows are meant, to be found behind the Quant; channels 0:
                                none, the values themselves */
     size_t pool_rank, pool_dims[3];

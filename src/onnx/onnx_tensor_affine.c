@@ -248,20 +248,29 @@ static void look_up_range(const onnx_tensor *x, const quantizer *q, size_t o, do
     *hi = (known ? quantizer_integer(q, activation_apply(act, x->rise, b)) : most - q->zero) * q->scale;
 }
 
-/* y of the shape of x <- values of a source, each its own. */
-static annulus_status source_values(const onnx_tensor *x, uint32_t source, double amplitude, onnx_tensor *y)
+/* y <- values of a source of the shape of x, each its own, or `offsets` of them, which are channels. */
+static annulus_status source_values(const onnx_tensor *x, uint32_t source, size_t offsets, double amplitude,
+                                    onnx_tensor *y)
 {
+    const size_t places = x->count / x->dims[0];
+    size_t dims[ONNX_RANK_MAX];
     void *p;
+    memcpy(dims, x->dims, sizeof dims);
+    dims[0] = (x->flat ? x->count : dims[0]) * offsets;
     y->stage = ONNX_QUANTIZED;
     y->sources[0] = source;
     y->sources_count = 1;
-    y->in = x->count;
-    TRY(onnx_tensor_create(y, x->rank, x->dims));
-    for (size_t o = 0; o < x->count; o++) y->scale[o] = amplitude;
-    TRY(mem_create(x->count, sizeof(uint32_t), "values", &p));
-    for (size_t o = 0; o < x->count; o++) ((uint32_t *)p)[o] = (uint32_t)o;
-    const annulus_status st = gather_choice(p, x->count, 1, &y->linear);
-    mem_free(p);
+    y->in = x->count * offsets;
+    TRY(onnx_tensor_create(y, x->flat ? 1 : x->rank, dims));
+    for (size_t o = 0; o < y->count; o++) y->scale[o] = amplitude;
+    TRY(mem_create(y->count, sizeof(uint32_t), "values", &p));
+    uint32_t *from = p;
+    for (size_t o = 0; o < y->count; o++) {
+        const size_t channel = o / places / offsets, offset = o / places % offsets;
+        from[o] = (uint32_t)((channel * places + o % places) * offsets + offset);
+    }
+    const annulus_status st = gather_choice(from, y->count, 1, &y->linear);
+    mem_free(from);
     return st;
 }
 
@@ -269,6 +278,7 @@ annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, con
                                    onnx_tensor *y)
 {
     const double amplitude = x->stage == ONNX_ACTIVATED ? x->amplitude : 1;
+    const size_t offsets = x->stage == ONNX_ACTIVATED && x->offsets > 1 ? x->offsets : 1;
     if (t->layers + 1 >= NETWORK_MAX_LAYERS)
         return onnx_node_fail(node, "more than %u layers of look-ups are not supported", NETWORK_MAX_LAYERS - 1);
     onnx_tensor sums = {.name = y->name};
@@ -278,8 +288,11 @@ annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, con
     onnx_tensor_clear(&sums);
     TRY(st);
     l->out_q = *q;
-    TRY(source_values(x, (uint32_t)t->layers, amplitude, y));
-    for (size_t o = 0; o < x->count; o++) look_up_range(x, q, o, &y->lo[o], &y->hi[o]);
+    l->offsets = offsets;
+    TRY(source_values(x, (uint32_t)t->layers, offsets, amplitude, y));
+    const size_t places = x->count / x->dims[0];
+    for (size_t o = 0; o < y->count; o++)
+        look_up_range(x, q, o / places / offsets * places + o % places, &y->lo[o], &y->hi[o]);
     y->bounded = x->bounded;
     return ANNULUS_OK;
 }
@@ -324,7 +337,7 @@ annulus_status onnx_tensor_quant(onnx_net *t, const Onnx__NodeProto *node, const
     if (x->stage != ONNX_RAW) return onnx_tensor_look_up(t, node, x, &q, y);
     if (t->n->input.bits != 0) return onnx_node_fail(node, "the input is quantized a second time");
     t->n->input = q;
-    TRY(source_values(x, 0, 1, y));
+    TRY(source_values(x, 0, 1, 1, y));
     quantizer_range(&q, &least, &most);
     for (size_t o = 0; o < y->count; o++) y->lo[o] = (least - q.zero) * q.scale, y->hi[o] = (most - q.zero) * q.scale;
     return ANNULUS_OK;

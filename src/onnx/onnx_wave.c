@@ -98,6 +98,7 @@ annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *
     for (size_t k = 0; k < sizeof periods / sizeof *periods && !*found; k++) *found = fit(&p, periods[k], out);
     if (!*found) return ANNULUS_OK;
     out->offsets = p.offsets;
+    out->flat = onnx_program_is_flat(&p);
     out->value = p.steps[p.result - 1].name;
     onnx_program_take(c, &p, first, end);
     return ANNULUS_OK;

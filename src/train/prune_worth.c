@@ -80,7 +80,7 @@ static void value_gradients(const train_model *m, size_t layer, float *g)
 {
     const train_layer *l = &m->layer[layer], *next = l + 1;
     if (next->from != NULL) {
-        train_conv_scatter(next, 0, m->batch, g);
+        train_conv_backward(m, layer + 1, (train_span){0, m->batch}, 0, next->dw, g);
         return;
     }
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m->batch, (blasint)l->values, (blasint)next->out,

@@ -88,6 +88,10 @@ static annulus_status convolutions_check(const train_options *o)
         TRY(range_check("the stride of a convolution", (double)c->stride, 1, CONV_KERNEL_MAX));
         TRY(range_check("the padding of a convolution, less than its kernel,", (double)c->padding, 0,
                         (double)(c->kernel - 1)));
+        TRY(range_check("the groups of a convolution", (double)c->groups, 0, CONV_CHANNELS_MAX));
+        if (c->groups > 1 && o->accumulator_bits > 0)
+            return fail(ANNULUS_ERR_INPUT, "training options: accumulator_bits are for convolutions in one group");
+        if (c->pool != TRAIN_POOL_ALL) TRY(range_check("the windows of averages", (double)c->pool, 0, CONV_KERNEL_MAX));
     }
     return ANNULUS_OK;
 }
@@ -114,6 +118,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("validation", o->validation, 0, 0.5));
     TRY(wave_options_check(o));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
+    TRY(range_check("dropout", o->dropout, 0, 0.9));
     TRY(range_check("outlier", o->outlier, 0, 100));
     if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
     if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
@@ -175,7 +180,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
                         l->o->learning_rate);
         TRY(train_backward(l->m, l->m->batch));
         train_noise_follow(l->m, l->m->batch);
-        train_wave_follow(l->m, l->m->batch);
+        TRY(train_wave_follow(l->m, l->m->batch));
         train_clip_follow(l->m, l->m->batch);
         const double rate = train_rate(l->o, l->step++, l->steps * l->o->epochs);
         TRY(l->o->optimizer == TRAIN_SGD ? train_sgd(l->m, rate, l->o->momentum, l->o->weight_decay)

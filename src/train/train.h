@@ -12,7 +12,11 @@
 /* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros around each channel. */
 typedef struct train_convolution {
     size_t channels, kernel, stride, padding;
+    size_t groups; /* of channels, those before and its own, that are apart; 0 or 1: one */
+    size_t add;    /* to its values those of the convolution so many before are added, of the same shape; 0: none */
+    size_t pool;   /* the next layer takes averages of windows of pool*pool of these values; 0 or 1: the values */
 } train_convolution;
+#define TRAIN_POOL_ALL SIZE_MAX /* as pool: of each channel one average */
 
 typedef struct train_activation {
     activation act;
@@ -73,6 +77,8 @@ typedef struct train_options {
     size_t distill_count;             /* 0: none */
     unsigned shift;                   /* images: random shift of up to this many pixels */
     int flip;                         /* images: 1: mirrored left to right at random */
+    double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in
+                       a step, [0, 0.9] */
     unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31; 0: no bound */
     int accumulator_masks;     /* how: 0: by projection, 1: by keeping few weights of each neuron */
     double sparsity;           /* part of each neuron's weights that becomes 0, [0,1): the smallest; 0: none */

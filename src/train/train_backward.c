@@ -86,26 +86,23 @@ static void reduce(const pass *p, size_t chunks)
  * part of the weights'. */
 static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
 {
-    (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const train_span rows = train_rows(l, p->rows, chunk);
+    const train_span rows = train_rows(l, p->rows, chunk), samples = train_samples(p->rows, chunk);
     const size_t first = rows.first, count = rows.count, end = first + count;
+    float *dx = train_arriving_gradient(p->m, p->layer);
     for (size_t i = first; !l->last && !train_has_waves(l) && i < end; i++)
         for (size_t o = 0; o < l->out; o++) {
             float *d = l->dz + i * l->out + o;
             *d = l->inv[o] * (*d - l->mean_d[o] - l->z[i * l->out + o] * l->mean_dz[o]);
         }
     if (l->from != NULL)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)l->out, (blasint)l->in, (blasint)count, 1.0f,
-                    l->dz + first * l->out, (blasint)l->out, l->patch + first * l->in, (blasint)l->in, 0.0f,
-                    l->dw + chunk * l->w.n, (blasint)l->in);
-    if (p->layer == 0) return ANNULUS_OK;
-    float *values = train_has_waves(&l[-1]) ? l[-1].dy : l[-1].dz, *before = l->from != NULL ? l->dpatch : values;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)l->out, 1.0f,
-                l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, before + first * l->in,
-                (blasint)l->in);
-    if (l->from != NULL) train_conv_scatter(l, first / l->places, count / l->places, values);
+        train_conv_backward(p->m, p->layer, samples, worker, l->dw + chunk * l->w.n, dx);
+    else if (dx != NULL)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)l->out, 1.0f,
+                    l->dz + first * l->out, (blasint)l->out, l->wq, (blasint)l->in, 0.0f, dx + first * l->in,
+                    (blasint)l->in);
+    train_arrive_back(p->m, p->layer, samples);
     return ANNULUS_OK;
 }
 
@@ -130,7 +127,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
         sum_chunks(l, train_chunks(p->rows), first * l->in, count * l->in);
     else
         cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)count, (blasint)l->in, (blasint)p->rows, 1.0f,
-                    l->dz + first, (blasint)l->out, train_inputs(p->m, p->layer), (blasint)l->in, 0.0f, g,
+                    l->dz + first, (blasint)l->out, train_arriving(p->m, p->layer), (blasint)l->in, 0.0f, g,
                     (blasint)l->in);
     for (size_t i = 0; p->layer == 0 && l->from == NULL && i < l->in; i++)
         for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
@@ -153,5 +150,6 @@ annulus_status train_backward(train_model *m, size_t rows)
         const size_t blocks = (m->layer[p.layer].out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS;
         TRY(parallel_for(blocks, m->threads, weights_chunk, &p));
     }
+    train_join_steps(m);
     return ANNULUS_OK;
 }

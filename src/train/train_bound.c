@@ -23,14 +23,16 @@ static annulus_status bound_layer(const train_model *m, const train_data *t, con
     train_layer *l = &m->layer[i];
     int32_t lo = i == 0 ? 0 : m->layer[i - 1].lo, hi = i == 0 ? 0 : m->layer[i - 1].hi;
     if (i == 0) quantizer_range(&t->input, &lo, &hi);
-    const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / (hi - lo);
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const int64_t added = (int64_t)train_sources(m, i, sources) * (int64_t)train_fold_parts(l);
+    const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / (hi - lo) / added;
     const int64_t kept = ball / ((1 << (l->bits - 1)) - 1);
     if (ball < 1)
         return fail(
             ANNULUS_ERR_INPUT,
             "layer %zu: no weight fits %u bits of accumulator, inputs alone take %d values: allow more bits, or "
             "give its inputs fewer",
-            i + 1, o->accumulator_bits, (int)(hi - lo + 1));
+            i + 1, o->accumulator_bits, (int)((hi - lo) * added + 1));
     if (!o->accumulator_masks) {
         l->ball = (float)ball;
         return ANNULUS_OK;

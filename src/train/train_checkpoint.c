@@ -96,9 +96,9 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
 {
     writer w;
     writer_init(&w, 0);
-    const double reals[] = {o->learning_rate, o->validation, o->phase_noise,    o->weight_decay,
-                            o->outlier,       o->sparsity,   o->target_error,   o->momentum,
-                            o->value_noise,   o->rise,       o->clip_percentile};
+    const double reals[] = {o->learning_rate, o->validation, o->phase_noise,     o->weight_decay,
+                            o->outlier,       o->sparsity,   o->target_error,    o->momentum,
+                            o->value_noise,   o->rise,       o->clip_percentile, o->dropout};
     const uint64_t wholes[] = {o->epochs,
                                o->batch,
                                o->shift,
@@ -119,7 +119,8 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     write_u64s(&w, wholes, sizeof wholes / sizeof *wholes);
     for (size_t i = 0; i < o->distill_count; i++) write_u64(&w, o->distill[i]);
     for (size_t i = 0; i < o->conv_count; i++) {
-        const uint64_t shape[] = {o->conv[i].channels, o->conv[i].kernel, o->conv[i].stride, o->conv[i].padding};
+        const train_convolution *c = &o->conv[i];
+        const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding, c->groups, c->add, c->pool};
         write_u64s(&w, shape, sizeof shape / sizeof *shape);
     }
     for (size_t i = 0; m->class_weight != NULL && i < t->outputs; i++) write_f64(&w, (double)m->class_weight[i]);

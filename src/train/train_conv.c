@@ -1,11 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions: where their windows take values from, in the trainer and in the network. */
+/* Convolutions in the trainer: windows are gathered sample by sample in front of each product, in both directions,
+ * which keeps them in the cache. Values are numbered (place, channel), weights (neuron, place in the window, channel).
+ */
 #include "train/train_priv.h"
 
-#include <stdio.h>
+#include <cblas.h>
 #include <string.h>
 
-#define MOST_VALUES 65536u /* of a layer, as in a network */
+#define MOST_VALUES 65536u   /* of a layer, as in a network */
+#define ROWS_TOGETHER 512u   /* windows of one product: fewer do not keep BLAS busy */
+#define MOST_ROOM (1u << 19) /* floats of the windows of one product, unless one sample has more */
+
+/* Channels, rows and columns that layer l, a convolution, gives to those behind it. */
+static annulus_status given_size(const train_layer *l, gather_windows *next)
+{
+    next->channels = l->out * l->offsets;
+    return gather_count(&l->windows, next->size);
+}
+
+static annulus_status channels_check(const train_layer *l, size_t i)
+{
+    if (l->windows.channels % l->groups == 0 && l->out % l->groups == 0) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "convolution %zu: %zu groups divide the %zu channels that it takes and the %zu that it gives only with "
+                "a rest",
+                i + 1, l->groups, l->windows.channels, l->out);
+}
+
+static annulus_status added_check(const train_layer *l, size_t i)
+{
+    const train_layer *other = l - l->adds;
+    if (l->adds == 0) return ANNULUS_OK;
+    if (l->adds <= i && other->out == l->out && other->places == l->places) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "convolution %zu: the values added to its %zu channels of %zu must be of a convolution before with as "
+                "many: %zu before is none",
+                i + 1, l->out, l->places, l->adds);
+}
+
+annulus_status train_average_shape(const train_options *o, size_t i, train_layer *l)
+{
+    const size_t side = o->conv[i - 1].pool;
+    size_t count[2];
+    if (side <= 1) return ANNULUS_OK;
+    TRY(given_size(&l[-1], &l->average));
+    for (size_t d = 0; d < 2; d++) {
+        l->average.kernel[d] = l->average.stride[d] = side == TRAIN_POOL_ALL ? l->average.size[d] : side;
+        l->average.dilation[d] = 1;
+    }
+    const annulus_status st = gather_count(&l->average, count);
+    if (st != ANNULUS_OK) return fail_prefix(st, "averages behind convolution %zu", i);
+    l->takes = l->average.channels * count[0] * count[1];
+    return ANNULUS_OK;
+}
 
 annulus_status train_conv_shape(const train_data *t, const train_options *o, size_t i, train_layer *l)
 {
@@ -13,131 +60,140 @@ annulus_status train_conv_shape(const train_data *t, const train_options *o, siz
     size_t count[2];
     if (t->height == 0)
         return fail(ANNULUS_ERR_INPUT, "convolutions are for images: give files of IDX format, or no convolutions");
-    l->windows = (gather_windows){.channels = 1,
+    l->windows = (gather_windows){.channels = t->channels,
                                   .size = {t->height, t->width},
                                   .kernel = {c->kernel, c->kernel},
                                   .stride = {c->stride, c->stride},
                                   .dilation = {1, 1},
                                   .pad = {c->padding, c->padding, c->padding, c->padding}};
-    if (i > 0) {
-        l->windows.channels = l[-1].out * l[-1].offsets;
-        TRY(gather_count(&l[-1].windows, l->windows.size));
-    }
+    if (i > 0) TRY(given_size(&l[-1], &l->windows));
+    if (l->average.channels > 0) TRY(gather_count(&l->average, l->windows.size));
     const annulus_status st = gather_count(&l->windows, count);
     if (st != ANNULUS_OK) return fail_prefix(st, "convolution %zu", i + 1);
     l->places = count[0] * count[1];
-    l->in = l->windows.channels * c->kernel * c->kernel;
-    if (l->places > MOST_VALUES / l->out)
+    l->groups = c->groups > 1 ? c->groups : 1;
+    l->adds = c->add;
+    TRY(channels_check(l, i));
+    TRY(added_check(l, i));
+    l->in = l->windows.channels / l->groups * c->kernel * c->kernel;
+    if (l->places > MOST_VALUES / l->out || l->offsets > MOST_VALUES / l->out / l->places)
         return fail(ANNULUS_ERR_INPUT, "convolution %zu gives %zu channels of %zu values: %u values are possible",
-                    i + 1, l->out, l->places, MOST_VALUES);
+                    i + 1, l->out * l->offsets, l->places, MOST_VALUES);
     return ANNULUS_OK;
 }
 
-size_t train_conv_number(const train_layer *l, size_t i)
+/* Samples whose windows one product takes. */
+static size_t together(const train_layer *l)
 {
-    const size_t j = i % l->offsets, neuron = i / l->offsets;
-    return (neuron % l->out * l->places + neuron / l->out) * l->offsets + j;
+    const size_t each = l->places * l->groups * l->in, by_rows = ROWS_TOGETHER / l->places, by_room = MOST_ROOM / each;
+    const size_t most = by_rows < by_room ? by_rows : by_room;
+    return most < 1 ? 1 : most < TRAIN_ROWS ? most : TRAIN_ROWS;
 }
 
-size_t train_conv_tap(const train_model *m, size_t i, size_t k)
+size_t train_conv_room(const train_layer *l)
 {
-    return m->layer[i].from != NULL || i == 0 ? k : train_conv_number(&m->layer[i - 1], k);
+    return 2 * together(l) * l->places * l->groups * l->in;
 }
 
-/* The convolution with weights 0. */
-static annulus_status convolution(const train_layer *l, circuit_linear *out)
+/* Which place of what arrives, or none, each tap of each window takes. */
+static void list_places(const train_layer *l, const size_t count[2])
 {
-    void *W;
-    TRY(mem_create(l->w.n, sizeof(int32_t), "weights", &W));
-    const annulus_status st = gather_convolution(&l->windows, W, l->out, 1, out);
-    mem_free(W);
-    return st;
+    const gather_windows *g = &l->windows;
+    uint32_t *from = l->from;
+    for (size_t p = 0; p < l->places; p++)
+        for (size_t i = 0; i < g->kernel[0]; i++)
+            for (size_t j = 0; j < g->kernel[1]; j++) {
+                const size_t y = p / count[1] * g->stride[0] + i - g->pad[0]; /* beyond every size before the first */
+                const size_t x = p % count[1] * g->stride[1] + j - g->pad[1];
+                *from++ = y < g->size[0] && x < g->size[1] ? (uint32_t)(y * g->size[1] + x) : LINEAR_NOTHING;
+            }
 }
 
 annulus_status train_conv_create(size_t batch, train_layer *l)
 {
-    const size_t chunks = train_chunks(batch), channels = l->windows.channels, each = l->takes / channels,
-                 cells = batch * l->places;
-    circuit_linear of_network = {0};
+    const size_t chunks = train_chunks(batch), area = l->windows.kernel[0] * l->windows.kernel[1];
+    size_t count[2];
     void *p;
-    if (cells > SIZE_MAX / l->in / 8) return fail(ANNULUS_ERR_INPUT, "training options: batch is too large");
-    const annulus_status st = convolution(l, &of_network);
-    if (st == ANNULUS_OK) {
-        l->from = of_network.blocks[0].from;
-        of_network.blocks[0].from = NULL;
-        for (size_t i = 0; i < l->places * l->in; i++)
-            if (l->from[i] != LINEAR_NOTHING) l->from[i] = (uint32_t)(l->from[i] % each * channels + l->from[i] / each);
-    }
-    linear_clear(&of_network);
-    TRY(st);
-    TRY(mem_create(cells * l->in, sizeof(float), "windows", &p));
-    l->patch = p;
-    TRY(mem_create(cells * l->in, sizeof(float), "window gradients", &p));
-    l->dpatch = p;
+    TRY(gather_count(&l->windows, count));
+    TRY(mem_create(l->places * area, sizeof *l->from, "windows", &p));
+    l->from = p;
+    list_places(l, count);
     TRY(mem_create(chunks * l->w.n, sizeof(float), "weight gradients", &p));
     l->dw = p;
     return ANNULUS_OK;
 }
 
-const float *train_inputs(const train_model *m, size_t layer)
+/* Windows of one sample x: (places, groups, taps, channels of a group). */
+static void gather(const train_layer *l, const float *x, float *to)
+{
+    const size_t all = l->windows.channels, channels = all / l->groups, taps = l->in / channels;
+    for (size_t p = 0; p < l->places; p++)
+        for (size_t g = 0; g < l->groups; g++)
+            for (size_t t = 0; t < taps; t++, to += channels) {
+                const uint32_t from = l->from[p * taps + t];
+                if (from == LINEAR_NOTHING)
+                    memset(to, 0, channels * sizeof *to);
+                else
+                    for (size_t c = 0; c < channels; c++) to[c] = x[from * all + g * channels + c];
+            }
+}
+
+/* dx of one sample <- gradients at its windows, added up. */
+static void scatter(const train_layer *l, const float *from, float *dx)
+{
+    const size_t all = l->windows.channels, channels = all / l->groups, taps = l->in / channels;
+    memset(dx, 0, l->takes * sizeof *dx);
+    for (size_t p = 0; p < l->places; p++)
+        for (size_t g = 0; g < l->groups; g++)
+            for (size_t t = 0; t < taps; t++, from += channels) {
+                const uint32_t to = l->from[p * taps + t];
+                if (to == LINEAR_NOTHING) continue;
+                for (size_t c = 0; c < channels; c++) dx[to * all + g * channels + c] += from[c];
+            }
+}
+
+/* Samples [first, first + count) of at most so many. */
+static size_t next_samples(const train_layer *l, const train_span *samples, size_t first)
+{
+    const size_t left = samples->first + samples->count - first, most = together(l);
+    return left < most ? left : most;
+}
+
+void train_conv_forward(const train_model *m, size_t layer, train_span samples, unsigned worker)
 {
     const train_layer *l = &m->layer[layer];
-    return l->from != NULL ? l->patch : layer == 0 ? m->x : l[-1].y;
+    const float *x = train_arriving(m, layer);
+    float *room = m->room + worker * m->room_each;
+    const size_t width = l->groups * l->in, rows = l->out / l->groups;
+    for (size_t i = samples.first, n; i < samples.first + samples.count; i += n) {
+        n = next_samples(l, &samples, i);
+        for (size_t k = 0; k < n; k++) gather(l, x + (i + k) * l->takes, room + k * l->places * width);
+        for (size_t g = 0; g < l->groups; g++)
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)(n * l->places), (blasint)rows,
+                        (blasint)l->in, 1.0f, room + g * l->in, (blasint)width, l->wq + g * rows * l->in,
+                        (blasint)l->in, 0.0f, l->z + i * l->places * l->out + g * rows, (blasint)l->out);
+    }
 }
 
-void train_conv_gather(const train_model *m, size_t layer, size_t first, size_t count)
+void train_conv_backward(const train_model *m, size_t layer, train_span samples, unsigned worker, float *dw, float *dx)
 {
     const train_layer *l = &m->layer[layer];
-    const float *x = layer == 0 ? m->x : l[-1].y;
-    const size_t each = l->places * l->in;
-    for (size_t i = first; i < first + count; i++) {
-        const float *from = x + i * l->takes;
-        float *to = l->patch + i * each;
-        for (size_t k = 0; k < each; k++) to[k] = l->from[k] == LINEAR_NOTHING ? 0.0f : from[l->from[k]];
+    const float *x = train_arriving(m, layer);
+    float *room = m->room + worker * m->room_each, *back = room + train_conv_room(l) / 2;
+    const size_t width = l->groups * l->in, rows = l->out / l->groups;
+    for (size_t i = samples.first, n; i < samples.first + samples.count; i += n) {
+        n = next_samples(l, &samples, i);
+        for (size_t k = 0; k < n; k++) gather(l, x + (i + k) * l->takes, room + k * l->places * width);
+        for (size_t g = 0; g < l->groups; g++) {
+            const float *dz = l->dz + i * l->places * l->out + g * rows;
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)rows, (blasint)l->in,
+                        (blasint)(n * l->places), 1.0f, dz, (blasint)l->out, room + g * l->in, (blasint)width,
+                        i == samples.first ? 0.0f : 1.0f, dw + g * rows * l->in, (blasint)l->in);
+            if (dx == NULL) continue;
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)(n * l->places), (blasint)l->in,
+                        (blasint)rows, 1.0f, dz, (blasint)l->out, l->wq + g * rows * l->in, (blasint)l->in, 0.0f,
+                        back + g * l->in, (blasint)width);
+        }
+        for (size_t k = 0; dx != NULL && k < n; k++) scatter(l, back + k * l->places * width, dx + (i + k) * l->takes);
     }
-}
-
-void train_conv_scatter(const train_layer *l, size_t first, size_t count, float *before)
-{
-    const size_t each = l->places * l->in;
-    memset(before + first * l->takes, 0, count * l->takes * sizeof *before);
-    for (size_t i = first; i < first + count; i++) {
-        const float *from = l->dpatch + i * each;
-        float *to = before + i * l->takes;
-        for (size_t k = 0; k < each; k++)
-            if (l->from[k] != LINEAR_NOTHING) to[l->from[k]] += from[k];
-    }
-}
-
-/* Values behind waves of several offsets are numbered with the offsets last. */
-static annulus_status rename_offsets(const train_layer *l, size_t offsets, circuit_linear *linear)
-{
-    const size_t each = l->takes / l->windows.channels;
-    void *p;
-    if (offsets == 1) return ANNULUS_OK;
-    TRY(mem_create(l->takes, sizeof(uint32_t), "numbers", &p));
-    uint32_t *map = p;
-    for (size_t i = 0; i < l->takes; i++) {
-        const size_t channel = i / each, place = i % each;
-        map[i] = (uint32_t)((channel / offsets * each + place) * offsets + channel % offsets);
-    }
-    gather_rename_inputs(linear, map);
-    mem_free(map);
-    return ANNULUS_OK;
-}
-
-annulus_status train_conv_fold(const train_layer *l, const train_layer *before, dense_layer *d)
-{
-    circuit_linear linear = {0};
-    TRY(convolution(l, &linear));
-    const annulus_status st = rename_offsets(l, before == NULL ? 1 : before->offsets, &linear);
-    if (st != ANNULUS_OK) {
-        linear_clear(&linear);
-        return st;
-    }
-    TRY(gathered_layer_create(l->takes, l->out * l->places, &linear, d));
-    d->windows = l->windows;
-    for (size_t o = 0; o < d->out; o++) d->channel[o] = (uint32_t)(o / l->places);
-    (void)snprintf(d->op, sizeof d->op, "conv %zux%zu", l->windows.kernel[0], l->windows.kernel[1]);
-    return ANNULUS_OK;
 }

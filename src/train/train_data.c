@@ -64,7 +64,7 @@ static int is_image(const dataset *d, float *top)
     }
     *top = hi;
     if (lo < 0 || hi > 255) return 0;
-    if (d->height > 0 && d->height * d->width == d->features) return 1;
+    if (d->height > 0) return 1;
     return whole && hi > 127 && d->features >= 64;
 }
 
@@ -115,7 +115,8 @@ static void choose_input(const dataset *d, const train_options *o, train_data *t
         normalise_columns(d, t);
     }
     if (o->power_of_two && o->from == NULL) t->input.scale = (double)train_power_of_two((float)t->input.scale);
-    if (!t->input.is_signed && d->height * d->width == d->features) {
+    if (!t->input.is_signed && d->height > 0) {
+        t->channels = d->channels;
         t->height = d->height;
         t->width = d->width;
     }

@@ -17,9 +17,9 @@ typedef struct values {
 typedef struct product {
     const values *in;
     size_t out;
-    const double *W;           /* (out,width), or that of the block */
-    const linear_block *block; /* of a convolution; NULL: dense */
-    double *y;                 /* (count,out) */
+    const dense_layer *layer;
+    double *const *W; /* of the layer, or of each of its blocks */
+    double *y;        /* (count,out) zeros */
 } product;
 
 static size_t fewer(size_t a, size_t b)
@@ -44,21 +44,31 @@ static annulus_status values_load(const train_data *t, const size_t *order, size
     return ANNULUS_OK;
 }
 
-/* Samples [first, first + count) through the block: a product of the windows of each. */
+/* Sample i through block k: a product of its windows; room for taps and sums of all places. */
+static void gathered_sample(const product *p, size_t i, size_t k, double *room)
+{
+    const linear_block *b = &p->layer->linear.blocks[k];
+    const size_t taps = b->places * b->taps, sums = b->places * b->rows;
+    const double *x = p->in->x + i * p->in->width;
+    double *sum = room + taps;
+    for (size_t t = 0; t < taps; t++) room[t] = b->from[t] == LINEAR_NOTHING ? 0 : x[b->from[t]];
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)b->places, (blasint)b->rows, (blasint)b->taps, 1.0,
+                room, (blasint)b->taps, p->W[k], (blasint)b->taps, 0.0, sum, (blasint)b->rows);
+    for (size_t t = 0; t < sums; t++) p->y[i * p->out + b->to[t]] += sum[t];
+}
+
 static annulus_status gathered_samples(const product *p, size_t first, size_t count)
 {
-    const linear_block *b = p->block;
-    const size_t taps = b->places * b->taps, sums = b->places * b->rows;
+    const circuit_linear *l = &p->layer->linear;
+    size_t most = 0;
     void *room;
-    TRY(mem_create(taps + sums, sizeof(double), "windows", &room));
-    double *window = room, *sum = window + taps;
-    for (size_t i = first; i < first + count; i++) {
-        const double *x = p->in->x + i * p->in->width;
-        for (size_t k = 0; k < taps; k++) window[k] = b->from[k] == LINEAR_NOTHING ? 0 : x[b->from[k]];
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)b->places, (blasint)b->rows, (blasint)b->taps,
-                    1.0, window, (blasint)b->taps, p->W, (blasint)b->taps, 0.0, sum, (blasint)b->rows);
-        for (size_t k = 0; k < sums; k++) p->y[i * p->out + b->to[k]] = sum[k];
+    for (size_t k = 0; k < l->blocks_count; k++) {
+        const size_t need = l->blocks[k].places * (l->blocks[k].taps + l->blocks[k].rows);
+        most = need > most ? need : most;
     }
+    TRY(mem_create(most, sizeof(double), "windows", &room));
+    for (size_t i = first; i < first + count; i++)
+        for (size_t k = 0; k < l->blocks_count; k++) gathered_sample(p, i, k, room);
     mem_free(room);
     return ANNULUS_OK;
 }
@@ -69,27 +79,93 @@ static annulus_status product_block(void *context, size_t item, unsigned worker)
     const product *p = context;
     const size_t first = item * TRAIN_BLOCK, left = p->in->count - first,
                  count = left < TRAIN_BLOCK ? left : TRAIN_BLOCK;
-    if (p->block != NULL) return gathered_samples(p, first, count);
+    if (p->layer->W == NULL) return gathered_samples(p, first, count);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)p->out, (blasint)p->in->width, 1.0,
-                p->in->x + first * p->in->width, (blasint)p->in->width, p->W, (blasint)p->in->width, 0.0,
+                p->in->x + first * p->in->width, (blasint)p->in->width, p->W[0], (blasint)p->in->width, 0.0,
                 p->y + first * p->out, (blasint)p->out);
+    return ANNULUS_OK;
+}
+
+/* Weights of the layer, or of each of its blocks, as real numbers; freed by the caller, in one. */
+static annulus_status real_weights(const dense_layer *d, double ***out)
+{
+    const size_t blocks = d->W != NULL ? 1 : d->linear.blocks_count;
+    size_t all = d->W != NULL ? d->in * d->out : 0;
+    void *p;
+    for (size_t k = 0; d->W == NULL && k < blocks; k++) all += d->linear.blocks[k].rows * d->linear.blocks[k].taps;
+    TRY(mem_create(blocks + all, sizeof(double), "weights", &p));
+    double **W = p, *next = (double *)p + blocks;
+    for (size_t k = 0; k < blocks; k++) {
+        const linear_block *b = d->W != NULL ? NULL : &d->linear.blocks[k];
+        const size_t count = b != NULL ? b->rows * b->taps : all;
+        W[k] = next;
+        for (size_t i = 0; i < count; i++) *next++ = b != NULL ? b->W[i] : d->W[i];
+    }
+    *out = W;
     return ANNULUS_OK;
 }
 
 /* sums <- in W^T. */
 static annulus_status accumulate(const values *in, const dense_layer *d, unsigned threads, values *sums)
 {
-    void *W;
-    const linear_block *b = d->W == NULL ? d->linear.blocks : NULL; /* training makes single ones */
-    const size_t weights = b != NULL ? b->rows * b->taps : d->in * d->out;
-    TRY(mem_create(weights, sizeof(double), "weights", &W));
-    for (size_t i = 0; i < weights; i++) ((double *)W)[i] = b != NULL ? b->W[i] : d->W[i];
+    double **W;
+    TRY(real_weights(d, &W));
     annulus_status st = values_create(in->count, d->out, sums);
     if (st == ANNULUS_OK) {
-        product p = {.in = in, .out = d->out, .W = W, .block = b, .y = sums->x};
+        product p = {.in = in, .out = d->out, .layer = d, .W = W, .y = sums->x};
         st = parallel_for((in->count + TRAIN_BLOCK - 1) / TRAIN_BLOCK, threads, product_block, &p);
     }
     mem_free(W);
+    return st;
+}
+
+/* Values of the network's input and of its layers, those that are still to be taken. */
+typedef struct held {
+    values of[NETWORK_MAX_LAYERS + 1];
+} held;
+
+static void held_clear(held *h)
+{
+    for (size_t i = 0; i <= NETWORK_MAX_LAYERS; i++) mem_free(h->of[i].x);
+}
+
+/* The values of several sources, one source behind the other. */
+static annulus_status joined(const uint32_t *sources, size_t count, size_t width, const held *h, values *out)
+{
+    const size_t samples = h->of[sources[0]].count;
+    TRY(values_create(samples, width, out));
+    for (size_t k = 0, at = 0; k < count; at += h->of[sources[k++]].width) {
+        const values *v = &h->of[sources[k]];
+        for (size_t s = 0; s < samples; s++)
+            memcpy(out->x + s * width + at, v->x + s * v->width, v->width * sizeof *v->x);
+    }
+    return ANNULUS_OK;
+}
+
+/* Drops the values that no layer of the network behind i takes. */
+static void drop_values(const network *n, size_t i, held *h)
+{
+    int wanted[NETWORK_MAX_LAYERS + 1] = {0};
+    for (size_t k = i + 1; k < n->layers_count; k++) {
+        uint32_t sources[NETWORK_MAX_LAYERS];
+        for (size_t c = network_sources(n, k, sources); c-- > 0;) wanted[sources[c]] = 1;
+    }
+    for (size_t k = 0; k <= i; k++) {
+        if (wanted[k]) continue;
+        mem_free(h->of[k].x);
+        h->of[k] = (values){0};
+    }
+}
+
+static annulus_status sum_layer(const network *n, size_t i, const held *h, unsigned threads, values *sums)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    values in = {0};
+    if (count == 1) return accumulate(&h->of[sources[0]], &n->layers[i], threads, sums);
+    annulus_status st = joined(sources, count, n->layers[i].in, h, &in);
+    if (st == ANNULUS_OK) st = accumulate(&in, &n->layers[i], threads, sums);
+    mem_free(in.x);
     return st;
 }
 
@@ -130,38 +206,19 @@ static void moments(const values *sums, size_t o, size_t places, double *mean, d
     *variance = square / count;
 }
 
-/* Integer weights of channel o. */
-static int32_t *weights_of(const train_layer *l, const dense_layer *d, size_t o)
-{
-    return (d->W == NULL ? d->linear.blocks[0].W : d->W) + o * l->in;
-}
-
-/* Integer weights, and w_scale the scale of each channel. */
-static void whole_weights(const train_layer *l, const train_layer *before, dense_layer *d)
-{
-    d->weight_bits = l->bits;
-    for (size_t o = 0; o < l->out; o++) {
-        const float s = l->scale[o];
-        int32_t *W = weights_of(l, d, o);
-        for (size_t p = 0; p < l->places; p++) d->w_scale[o * l->places + p] = (double)s;
-        for (size_t i = 0; i < l->in; i++) {
-            const size_t at = d->W == NULL || before == NULL ? i : train_conv_number(before, i);
-            W[at] = (int32_t)lrintf(l->wq[o * l->in + i] / s);
-        }
-    }
-}
-
 /* A negative gain turns into negated weights; one that vanishes into none. */
 static void set_affine(const train_layer *l, dense_layer *d, size_t o, double gain, double bias)
 {
-    const float scale = (float)fabs(gain);
-    int32_t *W = weights_of(l, d, o);
+    const double parts = train_fold_parts(l);
+    const float scale = (float)(fabs(gain) * parts);
+    size_t taps;
+    int32_t *W = train_fold_row(l, d, o, &taps);
     if (!isnormal(scale))
-        memset(W, 0, l->in * sizeof *W);
+        memset(W, 0, taps * sizeof *W);
     else if (gain < 0)
-        for (size_t i = 0; i < l->in; i++) W[i] = -W[i];
+        for (size_t i = 0; i < taps; i++) W[i] = -W[i];
     for (size_t p = o * l->places; p < (o + 1) * l->places; p++) {
-        d->w_scale[p] = isnormal(scale) ? (double)scale : 1.0;
+        d->w_scale[p] = isnormal(scale) ? (double)scale / parts : 1.0;
         d->bias[p] = (double)(float)bias;
     }
 }
@@ -210,36 +267,36 @@ static void fold_last(const train_layer *l, const train_data *t, dense_layer *d)
     }
 }
 
-static annulus_status fold_layers(const train_model *m, const train_data *t, values *x, network *n)
+/* Batch normalisation of hidden layer i, whose integers are there; *next: its values. */
+static annulus_status fold_normalised(const train_model *m, size_t i, const held *h, double unit, network *n,
+                                      values *next)
+{
+    const train_layer *l = &m->layer[i];
+    dense_layer *d = &n->layers[i];
+    TRY(sum_layer(n, i, h, m->threads, next));
+    fold_hidden(l, next, unit, d);
+    for (size_t o = 0; o < d->out; o++) /* signs may have changed: the sums follow */
+        for (size_t k = 0; l->gamma.x[o / l->places] < 0 && k < next->count; k++) next->x[k * d->out + o] *= -1;
+    return activate(d, unit, NULL, next);
+}
+
+static annulus_status fold_layers(const train_model *m, const train_data *t, held *h, network *n)
 {
     double unit = t->input.scale;
+    for (size_t i = 0; i < m->layers; i++) TRY(train_fold_layer(m, i, &n->layers[i]));
     for (size_t i = 0; i < m->layers; i++) {
         const train_layer *l = &m->layer[i];
         dense_layer *d = &n->layers[i];
-        const train_layer *before = i == 0 ? NULL : l - 1;
-        TRY(l->from != NULL ? train_conv_fold(l, before, d) : dense_layer_create(l->in, l->out, d));
-        whole_weights(l, before, d);
+        train_fold_weights(m, i, d);
         if (l->last) {
             fold_last(l, t, d);
-            break;
-        }
-        if (train_has_waves(l)) {
+        } else if (train_has_waves(l)) {
             fold_waves(l, (double)m->noise, d);
-            continue;
+        } else {
+            TRY(fold_normalised(m, i, h, unit, n, &h->of[i + 1]));
+            drop_values(n, i, h);
+            unit = d->out_q.scale;
         }
-        values sums = {0};
-        const annulus_status st = accumulate(x, d, m->threads, &sums);
-        if (st == ANNULUS_OK) {
-            fold_hidden(l, &sums, unit, d);
-            /* signs may have changed: the sums follow */
-            for (size_t o = 0; o < d->out; o++)
-                for (size_t k = 0; l->gamma.x[o / l->places] < 0 && k < sums.count; k++) sums.x[k * d->out + o] *= -1;
-        }
-        mem_free(x->x);
-        *x = sums;
-        TRY(st);
-        TRY(activate(d, unit, NULL, x));
-        unit = d->out_q.scale;
     }
     return ANNULUS_OK;
 }
@@ -256,16 +313,16 @@ static size_t statistics(const train_model *m, const train_data *t)
 annulus_status train_fold(const train_model *m, const train_data *t, network **out)
 {
     network *n = NULL;
-    values x = {0};
+    held h = {0};
     TRY(network_create(t->features, m->layers, &n));
     memcpy(n->shift, t->shift, t->features * sizeof *n->shift);
     memcpy(n->gain, t->gain, t->features * sizeof *n->gain);
     n->input = t->input;
     n->task = t->target == NULL ? NETWORK_CLASSIFICATION : t->binary ? NETWORK_MULTI_LABEL : NETWORK_REGRESSION;
-    annulus_status st = values_load(t, t->order, statistics(m, t), &x);
-    if (st == ANNULUS_OK) st = fold_layers(m, t, &x, n);
+    annulus_status st = values_load(t, t->order, statistics(m, t), &h.of[0]);
+    if (st == ANNULUS_OK) st = fold_layers(m, t, &h, n);
     if (st == ANNULUS_OK) st = network_set_labels(n, NULL, t->outputs);
-    mem_free(x.x);
+    held_clear(&h);
     if (st == ANNULUS_OK)
         *out = n;
     else
@@ -273,31 +330,33 @@ annulus_status train_fold(const train_model *m, const train_data *t, network **o
     return st;
 }
 
+/* Real value of an integer that layer i takes: its sources have one scale. */
+static double unit_of(const network *net, size_t i)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    (void)network_sources(net, i, sources);
+    return sources[0] == 0 ? net->input.scale : net->layers[sources[0] - 1].out_q.scale;
+}
+
 annulus_status train_outputs(const network *net, const train_data *t, const size_t *order, size_t count,
                              unsigned threads, uint64_t noise, double *y)
 {
-    values x = {0}, sums;
-    double unit = net->input.scale;
+    const size_t last = net->layers_count - 1;
+    const dense_layer *d = &net->layers[last];
+    held h = {0};
     train_random r;
     train_random_init(&r, noise, 4, 0);
-    annulus_status st = values_load(t, order, count, &x);
-    for (size_t i = 0; st == ANNULUS_OK && i < net->layers_count; i++) {
-        const dense_layer *d = &net->layers[i];
-        sums = (values){0};
-        st = accumulate(&x, d, threads, &sums);
-        mem_free(x.x);
-        x = sums;
-        if (st != ANNULUS_OK) break;
-        if (i + 1 < net->layers_count) {
-            st = activate(d, unit, noise == 0 ? NULL : &r, &x);
-            unit = d->out_q.scale;
-            continue;
-        }
-        for (size_t k = 0; k < count; k++)
-            for (size_t o = 0; o < d->out; o++)
-                y[k * d->out + o] = d->w_scale[o] * (x.x[k * d->out + o] * unit) + d->bias[o];
+    annulus_status st = values_load(t, order, count, &h.of[0]);
+    for (size_t i = 0; st == ANNULUS_OK && i <= last; i++) {
+        st = sum_layer(net, i, &h, threads, &h.of[i + 1]);
+        if (st == ANNULUS_OK && i < last)
+            st = activate(&net->layers[i], unit_of(net, i), noise == 0 ? NULL : &r, &h.of[i + 1]);
+        drop_values(net, i, &h);
     }
-    mem_free(x.x);
+    for (size_t k = 0; st == ANNULUS_OK && k < count; k++)
+        for (size_t o = 0; o < d->out; o++)
+            y[k * d->out + o] = d->w_scale[o] * (h.of[last + 1].x[k * d->out + o] * unit_of(net, last)) + d->bias[o];
+    held_clear(&h);
     return st;
 }
 

@@ -94,7 +94,8 @@ static annulus_status layers_fit(const network *n)
     for (size_t i = 0; i < n->layers_count; i++) {
         const dense_layer *d = &n->layers[i];
         uint32_t sources[NETWORK_MAX_LAYERS];
-        const int conv = d->W == NULL && d->windows.channels > 0 && d->offsets == 1;
+        const int conv = d->W == NULL && d->windows.channels > 0 && d->average.channels == 0 && d->offsets == 1 &&
+                         d->linear.blocks_count == 1;
         if (network_sources(n, i, sources) != 1 || sources[0] != i || (d->W == NULL && (!conv || dense)))
             return fail(ANNULUS_ERR_INPUT,
                         "layer %zu is neither dense nor a convolution in front of dense layers, or has branches: it "

@@ -91,6 +91,16 @@ static void param_destroy(param *p)
     mem_free(p->v);
 }
 
+static annulus_status room_create(train_model *m)
+{
+    const unsigned workers = parallel_threads(m->threads);
+    for (size_t i = 0; i < m->layers; i++) {
+        const size_t room = m->layer[i].from != NULL ? train_conv_room(&m->layer[i]) : 0;
+        if (room > m->room_each) m->room_each = room;
+    }
+    return m->room_each == 0 ? ANNULUS_OK : floats_create(workers * m->room_each, "windows", &m->room);
+}
+
 static annulus_status layer_create(size_t batch, train_layer *l)
 {
     const size_t cells = batch * l->places * l->out, many = batch * l->values;
@@ -113,7 +123,10 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(floats_create(cells, "activation gradients", &l->dz));
     if (train_has_waves(l)) {
         TRY(floats_create(many, "activation gradients", &l->dy));
-        TRY(floats_create(l->in, "centers", &l->center));
+        void *sums;
+        TRY(mem_create(train_wave_means(l, batch), sizeof *l->sums, "sums of inputs", &sums));
+        l->sums = sums;
+        TRY(floats_create(l->groups * l->in, "centers", &l->center));
         TRY(floats_create(l->out, "centers", &l->base));
         TRY(floats_create(l->out, "norms", &l->inv_norm));
     }
@@ -123,6 +136,7 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(floats_create(l->out, "gradient means", &l->mean_d));
     TRY(floats_create(l->out, "gradient means", &l->mean_dz));
     TRY(floats_create(chunks * (4 * l->out + 1), "partial sums", &l->part));
+    TRY(train_arrive_create(batch, l));
     return l->windows.channels > 0 ? train_conv_create(batch, l) : ANNULUS_OK;
 }
 
@@ -132,10 +146,11 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
-    float *const all[] = {l->wq,    l->z,    l->noisy,  l->u,    l->v,        l->y,     l->scale,  l->kept,
-                          l->range, l->cell, l->dz,     l->mean, l->inv,      l->gain,  l->mean_d, l->mean_dz,
-                          l->part,  l->dy,   l->center, l->base, l->inv_norm, l->patch, l->dpatch, l->dw};
+    float *const all[] = {l->wq,     l->z,    l->noisy,    l->u,   l->v,    l->y,      l->scale,   l->kept, l->range,
+                          l->cell,   l->dz,   l->mean,     l->inv, l->gain, l->mean_d, l->mean_dz, l->part, l->dy,
+                          l->center, l->base, l->inv_norm, l->x,   l->dx,   l->mask,   l->sum,     l->dsum, l->dw};
     mem_free(l->from);
+    mem_free(l->sums);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
@@ -164,11 +179,14 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->common = activation_is_wave(o->act);
     l->offsets = activation_is_wave(l->act) ? a.offsets : 1;
     l->rise = (float)a.rise;
-    l->in = l->takes = i == 0 ? t->features : l[-1].values;
-    l->places = 1;
     l->clip = quantized ? (float)(o->clip_percentile / 100) : 0;
     l->power_of_two = quantized && o->power_of_two;
+    l->takes = i == 0 ? t->features : l[-1].values;
+    l->places = l->groups = 1;
+    if (i > 0 && i <= o->conv_count) TRY(train_average_shape(o, i, l));
+    l->in = l->takes;
     if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
+    l->drop = quantized && i > 0 && i >= o->conv_count ? (float)o->dropout : 0;
     l->values = l->places * l->out * l->offsets;
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
     if (o->from != NULL && quantized) train_from_shape(o->from, i, l);
@@ -203,6 +221,8 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
         TRY(layer_create(m->batch, &m->layer[i]));
         layer_init(&m->layer[i], i == 0 && o->conv_count == 0 ? t->still : NULL, &r);
     }
+    TRY(room_create(m));
+    TRY(train_group(m));
     if (quantized) TRY(train_bound_init(m, t, o));
     if (quantized) train_noise_init(m, o);
     return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
@@ -234,6 +254,7 @@ void train_model_destroy(train_model *m)
 {
     for (size_t i = 0; m->layer != NULL && i < m->layers; i++) layer_destroy(&m->layer[i]);
     mem_free(m->layer);
+    mem_free(m->room);
     mem_free(m->loss);
     mem_free(m->label);
     mem_free(m->class_weight);
@@ -300,6 +321,7 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
 
 annulus_status train_weights_quantize(train_model *m)
 {
+    train_share_steps(m);
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
         if (train_has_waves(l))
@@ -309,6 +331,10 @@ annulus_status train_weights_quantize(train_model *m)
         if (l->common && l->kept == NULL && l->bits > 0)
             l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
         if (l->common && l->kept == NULL && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
+    }
+    train_share_units(m);
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
         if (l->bits > 0)
             TRY(parallel_for((l->out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS, m->threads, quantize_rows, l));
         if (train_has_waves(l)) train_wave_base(l);

@@ -40,7 +40,7 @@ void train_noise_init(train_model *m, const train_options *o)
 void train_noise_cells(train_model *m, size_t layer)
 {
     const train_layer *l = &m->layer[layer];
-    const float unit = layer == 0 ? m->input_unit : train_step_scale(&l[-1]);
+    const float unit = (layer == 0 ? m->input_unit : train_step_scale(&l[-1])) / (float)train_fold_parts(l);
     float widest = 0;
     for (size_t o = 0; o < l->out; o++) { /* in integers */
         const float span = (l->range[2 * o + 1] - l->range[2 * o]) / (l->inv[o] * l->scale[o] * unit);

@@ -41,10 +41,10 @@ uint64_t train_random_below(train_random *r, uint64_t bound);
 float train_random_bell(train_random *r);
 
 typedef struct train_data {
-    size_t count, features, outputs, height, width; /* height 0: no image */
-    size_t train, held;                             /* order[0..train) trains, order[train..train+held) validates */
-    size_t *order;                                  /* (count) */
-    double *shift, *gain;                           /* (features), float32 values */
+    size_t count, features, outputs, channels, height, width; /* height 0: no image */
+    size_t train, held;   /* order[0..train) trains, order[train..train+held) validates */
+    size_t *order;        /* (count) */
+    double *shift, *gain; /* (features), float32 values */
     quantizer input;
     uint8_t *q;     /* (count,features) integer - lo */
     int32_t lo;     /* least integer of the input quantizer */
@@ -58,6 +58,10 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
     __attribute__((warn_unused_result));
 void train_data_destroy(train_data *t);
 
+typedef struct train_span {
+    size_t first, count;
+} train_span;
+
 typedef struct param { /* one tensor and Adam's state */
     size_t n;
     float *x, *g, *m, *v;
@@ -65,14 +69,19 @@ typedef struct param { /* one tensor and Adam's state */
 
 /* A convolution is a dense layer that is applied at several places, each a row to it: out are its channels, in the taps
  * of a window, and statistics are those of a channel over batch and places. A row follows that of the place before in
- * the same sample, so that values are numbered (place, channel), those of offsets last. */
+ * the same sample, so that values are numbered (place, channel), those of offsets last; so are the inputs. */
 typedef struct train_layer {
-    size_t in, out, values; /* values: that the next layer takes, places*out*offsets */
+    size_t in, out, values; /* in: weights of a neuron; values: places*out*offsets */
     size_t places, takes;   /* of a dense layer 1 and in; takes: values that arrive of a sample */
-    gather_windows windows; /* of a convolution */
-    uint32_t *from;         /* (places,in) values that arrive, or LINEAR_NOTHING; NULL: dense */
-    float *patch, *dpatch;  /* (batch*places,in) convolution: what arrives at each place, and gradients there */
+    size_t groups;          /* of channels and neurons, 1 of a dense layer */
+    gather_windows windows; /* of a convolution, over what arrives */
+    uint32_t *from;         /* (places,kernel) place that each tap takes, or LINEAR_NOTHING; NULL: dense */
     float *dw;              /* (chunks,out,in) convolution: gradients of one chunk */
+    gather_windows average; /* of the values before, that arrive; channels 0: as they are */
+    float drop;             /* probability with which a value that arrives is lost */
+    float *x, *dx, *mask;   /* (batch,takes) what arrives, gradients there, factors of dropout; NULL: as it was given */
+    size_t adds;            /* so many layers back are values that are added to its own for those behind; 0: none */
+    float *sum, *dsum;      /* (batch,values) with them, and gradients there; NULL: no such */
     int last;
     param w, gamma, beta, step;   /* step: logarithm of the activation scale; last layer: beta is the bias */
     float *wq;                    /* (out,in) quantized weights as reals */
@@ -93,10 +102,12 @@ typedef struct train_layer {
     unsigned bits;                /* weights; 0: real weights (gradient check) */
     int common;                   /* 1: one step of the weights in the layer, `unit`: before waves and behind them */
     float unit;
+    size_t group;    /* first layer of those that take the same values, and so have units in a ratio of integers */
     size_t offsets;  /* waves: values of one neuron */
     float rise;      /* of a trapezoid or leaky_relu */
     float *dy;       /* (batch,values) waves: gradient at y */
-    float *center;   /* (in) waves: what the inputs are counted from, about their means */
+    float *center;   /* (groups,in) waves: what the inputs are counted from, about their means */
+    double *sums;    /* (train_wave_means) waves: of the inputs */
     float *base;     /* (out) waves: the sum of wq*center */
     float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
     activation act;
@@ -120,13 +131,12 @@ typedef struct train_model {
     float input_unit;        /* real value of an integer of the inputs */
     float cells, cell_noise; /* of the widest look-up of a layer, less 1; deviation of the noise in cells; 0: none */
     unsigned threads;
+    float *room; /* (threads,room_each) windows of convolutions */
+    size_t room_each;
     uint64_t key;
 } train_model;
 
 /* Chunks of `rows` samples, the samples of one, and the layer's rows of them: those of all their places. */
-typedef struct train_span {
-    size_t first, count;
-} train_span;
 static inline size_t train_chunks(size_t rows)
 {
     return (rows + TRAIN_ROWS - 1) / TRAIN_ROWS;
@@ -169,24 +179,50 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
 /* Gradients of everything after train_forward. */
 annulus_status train_backward(train_model *m, size_t rows) __attribute__((warn_unused_result));
 
-/* Convolutions (train_conv.c). Shape of layer i, the one before it being known. */
+/* Convolutions (train_conv.c). Averages behind convolution i - 1, in front of layer i, of which `takes` is changed;
+ * shape of convolution i, of which those are known. */
+annulus_status train_average_shape(const train_options *o, size_t i, train_layer *l)
+    __attribute__((warn_unused_result));
 annulus_status train_conv_shape(const train_data *t, const train_options *o, size_t i, train_layer *l)
     __attribute__((warn_unused_result));
-/* from, patch, dpatch, dw. */
+/* from, dw. */
 annulus_status train_conv_create(size_t batch, train_layer *l) __attribute__((warn_unused_result));
-/* Rows of inputs (rows*places,in) of a layer. */
-const float *train_inputs(const train_model *m, size_t layer);
-/* patch of the samples [first, first + count). */
-void train_conv_gather(const train_model *m, size_t layer, size_t first, size_t count);
-/* Gradients at the values that arrive: dpatch, added up. */
-void train_conv_scatter(const train_layer *l, size_t first, size_t count, float *before);
-/* Number in a network, where channels come before places, of value i that layer l gives. */
-size_t train_conv_number(const train_layer *l, size_t i);
-/* Layer of a network for l behind `before`, NULL for the inputs, with weights 0. */
-annulus_status train_conv_fold(const train_layer *l, const train_layer *before, dense_layer *d)
-    __attribute__((warn_unused_result));
+/* Floats that one worker needs. */
+size_t train_conv_room(const train_layer *l);
+/* z of the samples. */
+void train_conv_forward(const train_model *m, size_t layer, train_span samples, unsigned worker);
+/* From dz of the samples: dw (out,in), and dx, NULL: not wanted, (batch,takes) at what arrives. */
+void train_conv_backward(const train_model *m, size_t layer, train_span samples, unsigned worker, float *dw, float *dx);
 
-/* Number among the taps of layer i of a network of weight k of a row. */
+/* What layers take (train_arrive.c): sum, dsum, x, dx, mask. */
+annulus_status train_arrive_create(size_t batch, train_layer *l) __attribute__((warn_unused_result));
+/* (batch,takes), and gradients there; those of the inputs are NULL. */
+const float *train_arriving(const train_model *m, size_t layer);
+float *train_arriving_gradient(const train_model *m, size_t layer);
+/* Of the samples of a chunk: what arrives at a layer; from the gradient there that of the layer before. */
+void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span samples, uint64_t salt);
+void train_arrive_back(const train_model *m, size_t layer, train_span samples);
+/* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
+size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* group of layers of waves; scores cannot be in one. */
+annulus_status train_group(train_model *m) __attribute__((warn_unused_result));
+/* unit of the layers of a group: multiples of one, as large as it can be while no layer's weights become twice as
+ * coarse as they would be: noise of the values grows with the integers that they are multiplied by. */
+void train_share_units(train_model *m);
+/* Layers whose values are added up have one scale: to all of them the first one's, or of gradients their sum to it. */
+void train_share_steps(train_model *m);
+void train_join_steps(train_model *m);
+
+/* Linear parts of a network (train_fold_linear.c). Layer i with weights 0, sources and windows. */
+annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d) __attribute__((warn_unused_result));
+/* Integer weights and w_scale. */
+void train_fold_weights(const train_model *m, size_t i, dense_layer *d);
+/* Row o of the weights; a tap stands in it once for each value that it adds up. */
+int32_t *train_fold_row(const train_layer *l, const dense_layer *d, size_t o, size_t *taps);
+/* Values of one average. */
+double train_fold_parts(const train_layer *l);
+
+/* Number among the taps of layer i of a network, before each is spread over its parts, of weight k of a row. */
 size_t train_conv_tap(const train_model *m, size_t i, size_t k);
 
 /* Options with the shape of o->from, which fits the data; *out = *o without it. */
@@ -303,8 +339,10 @@ annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uin
 annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows) __attribute__((warn_unused_result));
 /* w.g of the rows first..first+count: gradient at wq on entry, at w on return; gamma.g. */
 void train_wave_gradients(train_layer *l, size_t first, size_t count);
+/* Doubles of room for the sums of a layer's inputs. */
+size_t train_wave_means(const train_layer *l, size_t batch);
 /* The centers of the layers behind waves follow the means of the batch. */
-void train_wave_follow(train_model *m, size_t rows);
+annulus_status train_wave_follow(train_model *m, size_t rows) __attribute__((warn_unused_result));
 /* Folds statistics and batch normalisation into a new network. */
 annulus_status train_fold(const train_model *m, const train_data *t, network **out) __attribute__((warn_unused_result));
 /* Outputs (count,outputs) of `net` for the prepared samples order[0..count): network_apply, with exact sums; with the

@@ -18,17 +18,22 @@ typedef struct pass {
     uint64_t salt;
 } pass;
 
-/* x <- the picture q, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
-static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, float *x)
+/* How far apart channels and pixels of a sample of the batch lie: convolutions take channels last. */
+typedef struct layout {
+    size_t channel, pixel;
+} layout;
+
+/* x <- a channel q of a picture, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
+static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, size_t pixel, float *x)
 {
     const int height = (int)t->height, width = (int)t->width;
     const float scale = (float)t->input.scale;
     for (int r = 0; r < height; r++)
-        for (int c = 0; c < width; c++) {
+        for (int c = 0; c < width; c++, x += pixel) {
             const int from_r = r - dy, from_c = c - dx;
             const int inside = from_r >= 0 && from_r < height && from_c >= 0 && from_c < width;
             const int column = mirror ? width - 1 - from_c : from_c;
-            x[r * width + c] = inside ? scale * (float)(q[from_r * width + column] + t->lo) : 0.0f;
+            *x = inside ? scale * (float)(q[from_r * width + column] + t->lo) : 0.0f;
         }
 }
 
@@ -38,6 +43,8 @@ static void fetch(const pass *p, size_t chunk)
     const train_data *t = s->data;
     const train_span rows = train_samples(p->rows, chunk);
     const float scale = (float)t->input.scale;
+    const size_t pixels = t->height * t->width;
+    const layout at = p->m->layer[0].from != NULL ? (layout){1, t->channels} : (layout){pixels, 1};
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x100000000u + chunk);
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
@@ -48,7 +55,10 @@ static void fetch(const pass *p, size_t chunk)
             const int dy = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
             const int dx = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
             const int mirror = s->flip && (train_random_u64(&r) >> 63) != 0;
-            moved(t, q, mirror, dy, dx, x);
+            for (size_t c = 0; c < t->channels; c++)
+                moved(t, q + c * pixels, mirror, dy, dx, at.pixel, x + c * at.channel);
+        } else if (at.pixel > 1) {
+            for (size_t c = 0; c < t->channels; c++) moved(t, q + c * pixels, 0, 0, 0, at.pixel, x + c * at.channel);
         } else {
             for (size_t f = 0; f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
         }
@@ -62,17 +72,19 @@ static void fetch(const pass *p, size_t chunk)
 /* z <- x W^T, and the sums of z of this chunk. */
 static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
 {
-    (void)worker;
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
-    const train_span rows = train_rows(l, p->rows, chunk);
-    if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
-    const train_span samples = train_samples(p->rows, chunk);
-    if (l->from != NULL) train_conv_gather(p->m, p->layer, samples.first, samples.count);
-    const float *x = train_inputs(p->m, p->layer);
+    const train_span rows = train_rows(l, p->rows, chunk), samples = train_samples(p->rows, chunk);
     float *z = l->z + rows.first * l->out, *sum = l->part + chunk * (4 * l->out + 1);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows.count, (blasint)l->out, (blasint)l->in, 1.0f,
-                x + rows.first * l->in, (blasint)l->in, l->wq, (blasint)l->in, 0.0f, z, (blasint)l->out);
+    if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
+    train_arrive(p->m, p->layer, chunk, samples, p->salt);
+    if (l->from != NULL)
+        train_conv_forward(p->m, p->layer, samples, worker);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows.count, (blasint)l->out, (blasint)l->in, 1.0f,
+                    train_arriving(p->m, p->layer) + rows.first * l->in, (blasint)l->in, l->wq, (blasint)l->in, 0.0f, z,
+                    (blasint)l->out);
+    if (train_has_waves(l)) return ANNULUS_OK;
     memset(sum, 0, l->out * sizeof *sum);
     for (size_t i = 0; i < rows.count; i++)
         for (size_t o = 0; o < l->out; o++) sum[o] += z[i * l->out + o];

@@ -187,8 +187,10 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     const size_t at = o->conv_count + o->hidden_count;
     size_t width, bits = 0, weights = 0, offsets = 1;
     train_convolution c = {.stride = 1};
-    setting s[] = {{"bits", 1, 8, &bits, 0},   {"weights", 1, 8, &weights, 0}, {"offsets", 1, 16, &offsets, 0},
-                   {"k", 1, 32, &c.kernel, 0}, {"s", 1, 32, &c.stride, 0},     {"p", 0, 31, &c.padding, 0}};
+    setting s[] = {{"bits", 1, 8, &bits, 0},        {"weights", 1, 8, &weights, 0},
+                   {"offsets", 1, 16, &offsets, 0}, {"k", 1, 32, &c.kernel, 0},
+                   {"s", 1, 32, &c.stride, 0},      {"p", 0, 31, &c.padding, 0},
+                   {"g", 1, 1024, &c.groups, 0},    {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0}};
     char *word = strtok_r(NULL, " \t", &rest);
     if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
     if (conv && o->hidden_count > 0) return refuse(t, first, "convolutions stand in front of dense layers");
@@ -197,11 +199,9 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
                       conv ? "channels, 1 to 1024, are needed behind conv"
                            : "neurons, 1 to 8192, are needed behind dense");
     train_activation act = {.act = ACTIVATION_RELU};
-    TRY(settings_read(t, rest, s, conv ? 6 : 3, &t->f->of[at], &act));
+    TRY(settings_read(t, rest, s, conv ? 8 : 3, &t->f->of[at], &act));
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
     if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
-    if (offsets > 1 && (conv || o->conv_count > 0))
-        return refuse(t, first, "with convolutions one value of a wave is possible");
     if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
     if (at > 0 && activation_is_wave(act.act) != activation_is_wave(o->layer_acts[0].act))
         return refuse(t, first, "waves and other activations in one network");
@@ -217,6 +217,22 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     return ANNULUS_OK;
 }
 
+/* The line of averages behind a convolution: avg N, or gap. */
+static annulus_status average_line(network_text *t, const char *first, char *rest)
+{
+    train_options *o = t->o;
+    const char *word = strtok_r(NULL, " \t", &rest);
+    size_t side = TRAIN_POOL_ALL;
+    if (o->conv_count == 0 || o->hidden_count > 0 || o->conv[o->conv_count - 1].pool != 0)
+        return refuse(t, first, "averages follow a convolution");
+    if (strcmp(first, "avg") == 0 && (word == NULL || !whole(word, 2, 32, &side)))
+        return refuse(t, word == NULL ? first : word, "the width of a window, 2 to 32, is needed behind avg");
+    word = strcmp(first, "avg") == 0 ? strtok_r(NULL, " \t", &rest) : word;
+    if (word != NULL) return refuse(t, word, "not known here");
+    o->conv[o->conv_count - 1].pool = side;
+    return ANNULUS_OK;
+}
+
 static annulus_status read_line(network_text *t, char *line)
 {
     train_options *o = t->o;
@@ -225,6 +241,7 @@ static annulus_status read_line(network_text *t, char *line)
     if (first == NULL) return ANNULUS_OK;
     if (t->ended) return refuse(t, first, "output is the last line");
     if (strcmp(first, "dense") == 0 || strcmp(first, "conv") == 0) return hidden_line(t, first, rest);
+    if (strcmp(first, "avg") == 0 || strcmp(first, "gap") == 0) return average_line(t, first, rest);
     if (strcmp(first, "input") == 0) {
         setting s[] = {{"bits", 1, 8, &bits, 0}};
         if (o->layer_acts_count > 0 || o->input_bits > 0) return refuse(t, first, "input is the first line");
@@ -234,7 +251,7 @@ static annulus_status read_line(network_text *t, char *line)
         return ANNULUS_OK;
     }
     setting s[] = {{"weights", 1, 8, &bits, 0}};
-    if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, dense or output is needed");
+    if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, avg, gap, dense or output is needed");
     TRY(settings_read(t, rest, s, 1, NULL, NULL));
     o->layer_weight_bits[o->conv_count + o->hidden_count] = (unsigned)bits;
     t->ended = 1;

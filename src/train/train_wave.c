@@ -28,29 +28,77 @@ static inline float floor_of(float x)
 
 static inline float triangle(float u)
 {
-    return 1 - 4 * fabsf(u - floor_of(u + 0.5f));
+    const float side = u - floor_of(u + 0.5f);
+    return 1 - 4 * (side < 0 ? -side : side);
+}
+
+static inline float clamped(float x)
+{
+    x = x < -1 ? -1 : x;
+    return x > 1 ? 1 : x;
+}
+
+/* Of a trapezoid: steep on the edges, whose widths together are 1/steep of a period, falling on the second half. */
+static inline float edge_slope(float u, float steep)
+{
+    const float t = u - 0.25f, side = t - floor_of(t + 0.5f), height = 1 - 4 * (side < 0 ? -side : side);
+    const float slope = side < 0 ? 4 * steep : -4 * steep;
+    return steep * (height < 0 ? -height : height) < 1 ? slope : 0;
+}
+
+/* v <- the wave at u (n); both may be the same. One loop for each wave, so that compilers can use vectors. */
+static void wave_row(const train_layer *l, const float *u, float *v, size_t n)
+{
+    const float steep = 1 / (2 * l->rise);
+    switch (l->act) {
+    case ACTIVATION_TRAPEZOID:
+        for (size_t k = 0; k < n; k++) v[k] = clamped(steep * triangle(u[k] - 0.25f));
+        break;
+    case ACTIVATION_SINE:
+        for (size_t k = 0; k < n; k++) v[k] = sinf(6.2831853f * (u[k] - floor_of(u[k])));
+        break;
+    case ACTIVATION_SQUARE:
+        for (size_t k = 0; k < n; k++) v[k] = u[k] - floor_of(u[k]) < 0.5f ? 1.0f : -1.0f;
+        break;
+    default:
+        for (size_t k = 0; k < n; k++) v[k] = triangle(u[k]);
+    }
+}
+
+static void slope_row(const train_layer *l, const float *u, float *v, size_t n)
+{
+    const float steep = 1 / (2 * l->rise);
+    switch (l->act) {
+    case ACTIVATION_SINE:
+        for (size_t k = 0; k < n; k++) v[k] = 6.2831853f * cosf(6.2831853f * (u[k] - floor_of(u[k])));
+        break;
+    case ACTIVATION_TRIANGLE:
+        for (size_t k = 0; k < n; k++) v[k] = u[k] - floor_of(u[k] + 0.5f) < 0 ? 4.0f : -4.0f;
+        break;
+    default:
+        for (size_t k = 0; k < n; k++) v[k] = edge_slope(u[k], steep);
+    }
 }
 
 float train_wave(const train_layer *l, float u)
 {
-    switch (l->act) {
-    case ACTIVATION_TRAPEZOID:
-        return fminf(fmaxf(triangle(u - 0.25f) / (2 * l->rise), -1), 1);
-    case ACTIVATION_SINE:
-        return sinf(6.2831853f * (u - floor_of(u)));
-    case ACTIVATION_SQUARE:
-        return u - floor_of(u) < 0.5f ? 1.0f : -1.0f;
-    default:
-        return triangle(u);
-    }
+    wave_row(l, &u, &u, 1);
+    return u;
 }
 
 float train_wave_slope(const train_layer *l, float u)
 {
-    if (l->act == ACTIVATION_SINE) return 6.2831853f * cosf(6.2831853f * (u - floor_of(u)));
-    if (l->act == ACTIVATION_TRIANGLE) return u - floor_of(u + 0.5f) < 0 ? 4.0f : -4.0f;
-    const float t = u - 0.25f, side = t - floor_of(t + 0.5f);
-    return fabsf(1 - 4 * fabsf(side)) < 2 * l->rise ? (side < 0 ? 2.0f : -2.0f) / l->rise : 0.0f;
+    slope_row(l, &u, &u, 1);
+    return u;
+}
+
+/* at (neurons,offsets) <- the phases u (neurons), each moved by its parts of half a period. */
+static void spread_offsets(const train_layer *l, const float *u, float *at)
+{
+    for (size_t j = 0; j < l->offsets; j++) {
+        const float move = 0.5f * (float)j / (float)l->offsets;
+        for (size_t o = 0; o < l->out; o++) at[o * l->offsets + j] = u[o] + move;
+    }
 }
 
 void train_wave_weights(train_layer *l)
@@ -65,12 +113,28 @@ void train_wave_weights(train_layer *l)
     }
 }
 
+/* (in) what the inputs of neuron o are counted from. */
+static float *center_of(const train_layer *l, size_t o)
+{
+    return l->center + o / (l->out / l->groups) * l->in;
+}
+
 void train_wave_base(train_layer *l)
 {
     for (size_t o = 0; o < l->out; o++) {
+        const float *center = center_of(l, o);
         double sum = 0;
-        for (size_t i = 0; i < l->in; i++) sum += (double)l->wq[o * l->in + i] * (double)l->center[i];
+        for (size_t i = 0; i < l->in; i++) sum += (double)l->wq[o * l->in + i] * (double)center[i];
         l->base[o] = (float)sum;
+    }
+}
+
+static void quantize_row(float lo, float hi, float top, const float *v, float *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        float q = floor_of(v[k] * top + 0.5f);
+        q = q < lo ? lo : q;
+        y[k] = (q > hi ? hi : q) / top;
     }
 }
 
@@ -91,11 +155,13 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
         for (size_t o = 0; o < l->out; o++) {
             u[o] = z[o] - l->base[o] + l->beta.x[o];
             if (noise > 0) u[o] += noise * train_random_bell(&r);
-            for (size_t j = 0; j < l->offsets; j++)
-                v[o * l->offsets + j] = train_wave(l, u[o] + 0.5f * (float)j / (float)l->offsets);
         }
-        for (size_t k = 0; k < values; k++)
-            y[k] = l->hi > 0 ? fminf(fmaxf(floor_of(v[k] * top + 0.5f), (float)l->lo), (float)l->hi) / top : v[k];
+        spread_offsets(l, u, v);
+        wave_row(l, v, v, values);
+        if (l->hi > 0)
+            quantize_row((float)l->lo, (float)l->hi, top, v, y, values);
+        else
+            memcpy(y, v, values * sizeof *y);
         for (size_t k = 0; value_noise > 0 && k < values; k++) y[k] += value_noise * train_random_bell(&r);
     }
     return ANNULUS_OK;
@@ -116,15 +182,19 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
     float *beta = l->part + chunk * (4 * l->out + 1);
     memset(beta, 0, l->out * sizeof *beta);
-    for (size_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++) {
+        const float *dy = l->dy + i * values;
+        float *slope = l->v + i * values, *dz = l->dz + i * l->out; /* nobody reads v again */
+        spread_offsets(l, l->u + i * l->out, slope);
+        slope_row(l, slope, slope, values);
+        for (size_t k = 0; k < values; k++) slope[k] *= dy[k];
         for (size_t o = 0; o < l->out; o++) {
-            const float u = l->u[i * l->out + o], *dy = l->dy + i * values + o * l->offsets;
             float du = 0;
-            for (size_t j = 0; j < l->offsets; j++)
-                du += dy[j] * train_wave_slope(l, u + 0.5f * (float)j / (float)l->offsets);
-            l->dz[i * l->out + o] = du;
+            for (size_t j = 0; j < l->offsets; j++) du += slope[o * l->offsets + j];
+            dz[o] = du;
             beta[o] += du;
         }
+    }
     return ANNULUS_OK;
 }
 
@@ -145,11 +215,11 @@ annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
 void train_wave_gradients(train_layer *l, size_t first, size_t count)
 {
     for (size_t o = first; o < first + count; o++) {
-        const float *w = l->w.x + o * l->in;
+        const float *w = l->w.x + o * l->in, *center = center_of(l, o);
         float *g = l->w.g + o * l->in;
         double along = 0;
         for (size_t i = 0; i < l->in; i++) {
-            g[i] -= l->beta.g[o] * l->center[i];
+            g[i] -= l->beta.g[o] * center[i];
             along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
         }
         l->gamma.g[o] = (float)along;
@@ -158,26 +228,58 @@ void train_wave_gradients(train_layer *l, size_t first, size_t count)
     }
 }
 
-/* center <- center + share*(mean of the layer's inputs - center). */
-static void move_center(train_model *m, size_t layer, size_t rows, float share)
+/* Columns of the inputs that have a mean of their own: of a convolution its channels. */
+static size_t columns_of(const train_layer *l)
 {
-    const train_layer *l = &m->layer[layer];
-    const float *x = train_inputs(m, layer);
-    const size_t all = rows * l->places;
-    const int dense = l->from == NULL;
-    for (size_t i = 0; i < l->in; i++) {
-        double sum = 0;
-        for (size_t k = 0; k < all; k++) sum += (double)x[k * l->in + i];
-        /* still: weights 0 */
-        const float mean = layer == 0 && dense && m->still[i] ? 0.0f : (float)(sum / (double)all);
-        l->center[i] += share * (mean - l->center[i]);
-    }
+    return l->windows.channels > 0 ? l->windows.channels : l->in;
 }
 
-void train_wave_follow(train_model *m, size_t rows)
+size_t train_wave_means(const train_layer *l, size_t batch)
+{
+    return columns_of(l) * (l->windows.channels > 0 ? train_chunks(batch) : 1);
+}
+
+/* Sums of the columns over a chunk of samples, of a dense layer over all. */
+static annulus_status sum_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const train_span samples = l->from != NULL ? train_samples(p->rows, chunk) : (train_span){0, p->rows};
+    const size_t n = columns_of(l), each = l->takes / n;
+    const float *x = train_arriving(p->m, p->layer) + samples.first * l->takes;
+    double *sum = l->sums + chunk * n;
+    memset(sum, 0, n * sizeof *sum);
+    for (size_t k = 0; k < samples.count * each; k++)
+        for (size_t i = 0; i < n; i++) sum[i] += (double)x[k * n + i];
+    return ANNULUS_OK;
+}
+
+/* center <- center + share*(mean of the layer's inputs - center). */
+static annulus_status move_center(train_model *m, size_t layer, size_t rows, float share)
+{
+    const train_layer *l = &m->layer[layer];
+    const size_t n = columns_of(l), chunks = l->from != NULL ? train_chunks(rows) : 1;
+    const size_t channels = n / l->groups;
+    wave_pass p = {.m = m, .layer = layer, .rows = rows};
+    TRY(parallel_for(chunks, m->threads, sum_chunk, &p));
+    for (size_t c = 1; c < chunks; c++)
+        for (size_t i = 0; i < n; i++) l->sums[i] += l->sums[c * n + i];
+    for (size_t i = 0; i < l->groups * l->in; i++) {
+        const size_t column = l->from != NULL ? i / l->in * channels + i % channels : i;
+        /* still: weights 0 */
+        const int still = layer == 0 && l->from == NULL && m->still[i];
+        const float mean = still ? 0.0f : (float)(l->sums[column] / (double)(rows * (l->takes / n)));
+        l->center[i] += share * (mean - l->center[i]);
+    }
+    return ANNULUS_OK;
+}
+
+annulus_status train_wave_follow(train_model *m, size_t rows)
 {
     for (size_t i = 1; i < m->layers; i++)
-        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, FOLLOW);
+        if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, FOLLOW));
+    return ANNULUS_OK;
 }
 
 annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
@@ -190,7 +292,7 @@ annulus_status train_wave_center(train_model *m, const train_source *source, siz
     m->noise = noise, m->value_noise = value_noise;
     TRY(st);
     for (size_t i = 0; i < m->layers; i++)
-        if (train_has_waves(&m->layer[i])) move_center(m, i, rows, 1);
+        if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, 1));
     TRY(train_weights_quantize(m));
     for (size_t i = 0; i < m->layers; i++)
         for (size_t o = 0; train_has_waves(&m->layer[i]) && o < m->layer[i].out; o++)
@@ -206,7 +308,7 @@ annulus_status train_wave_start(train_model *m, const train_source *source, size
         if (!train_has_waves(l)) continue;
         TRY(train_weights_quantize(m));
         TRY(train_forward(m, source, rows, 1, &loss));
-        move_center(m, i, rows, 1);
+        TRY(move_center(m, i, rows, 1));
         const size_t all = rows * l->places;
         for (size_t o = 0; o < l->out; o++) {
             double sum = 0, square = 0;
