@@ -75,28 +75,11 @@ int train_bound_settled(const train_model *m)
     return 1;
 }
 
-static uint32_t magnitude_bits(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits & 0x7fffffffu;
-}
-
-/* q <- the at most `keep` largest of w, 0 elsewhere; equal ones stay or go together. Magnitudes are ordered as their
- * bits are. */
+/* q <- the at most `keep` largest of w, 0 elsewhere; equal ones stay or go together. */
 static void mask(const float *w, size_t n, size_t keep, float *q)
 {
-    uint32_t lo = 0, hi = 0x7f800000u; /* the least threshold that keep or fewer are above */
-    while (lo < hi) {
-        const uint32_t middle = lo + (hi - lo) / 2;
-        size_t above = 0;
-        for (size_t i = 0; i < n; i++) above += magnitude_bits(w[i]) > middle;
-        if (above <= keep)
-            hi = middle;
-        else
-            lo = middle + 1;
-    }
-    for (size_t i = 0; i < n; i++) q[i] = magnitude_bits(w[i]) > lo ? w[i] : 0;
+    const float threshold = train_threshold(w, n, keep);
+    for (size_t i = 0; i < n; i++) q[i] = fabsf(w[i]) <= threshold ? 0 : w[i];
 }
 
 /* A row of weights w on the grid of `scale`, magnitudes cut at `most` steps. */

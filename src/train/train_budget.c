@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "circuit/latency.h"
+#include "optimizer/noise.h"
 #include "train/prune.h"
 
 #include <math.h>
@@ -32,20 +33,6 @@ typedef struct search {
     int waves;
 } search;
 
-/* 2 Q(1/(2 sigma)) = error for sigma, in cells (docs/rounding.md). */
-static double cells_of(double error)
-{
-    double low = 0, high = 1e3;
-    while (high - low > 1e-9 * high) {
-        const double middle = (low + high) / 2;
-        if (erfc(1 / (2 * M_SQRT2 * middle)) < error)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static int by_reading(const void *a, const void *b)
 {
     const rung *x = a, *y = b;
@@ -55,7 +42,7 @@ static int by_reading(const void *a, const void *b)
 /* Within a cell a sum is anywhere: 1/12 of a cell's square beside that of the noise. */
 static void add_rung(search *s, unsigned rounding_bits, double error)
 {
-    const double sigma = cells_of(error);
+    const double sigma = 0.5 / noise_kappa(log2(error)); /* in cells: 2 Q(1/(2 sigma)) = error (docs/rounding.md) */
     s->rungs[s->count++] = (rung){error, sqrt(1.0 / 12 + sigma * sigma) * exp2(-(double)rounding_bits), rounding_bits};
 }
 

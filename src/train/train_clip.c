@@ -21,17 +21,14 @@ static uint32_t magnitude_bits(float x)
 }
 
 /* Magnitudes are ordered as their bits are. */
-float train_percentile(const float *x, size_t n, float part)
+float train_threshold(const float *x, size_t n, size_t most)
 {
-    size_t used = 0;
     uint32_t lo = 0, hi = 0x7f800000u;
-    for (size_t i = 0; i < n; i++) used += magnitude_bits(x[i]) > 0;
-    const size_t beyond = (size_t)((1 - (double)part) * (double)used);
     while (lo < hi) {
         const uint32_t middle = lo + (hi - lo) / 2;
         size_t above = 0;
         for (size_t i = 0; i < n; i++) above += magnitude_bits(x[i]) > middle;
-        if (above <= beyond)
+        if (above <= most)
             hi = middle;
         else
             lo = middle + 1;
@@ -39,6 +36,13 @@ float train_percentile(const float *x, size_t n, float part)
     float magnitude;
     memcpy(&magnitude, &lo, sizeof magnitude);
     return magnitude;
+}
+
+float train_percentile(const float *x, size_t n, float part)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) used += magnitude_bits(x[i]) > 0;
+    return train_threshold(x, n, (size_t)((1 - (double)part) * (double)used));
 }
 
 /* The activation scale of layer l goes a share of the way to the percentile of the batch. */

@@ -293,6 +293,8 @@ static inline train_activation train_activation_of(const train_options *o, size_
 
 /* Clipping and powers of two (train_clip.c). The nearest by its logarithm, of a positive number. */
 float train_power_of_two(float x);
+/* The least magnitude that no more than `most` of those of x (n) exceed. */
+float train_threshold(const float *x, size_t n, size_t most);
 /* The least magnitude that no more than 1 - part of those of x (n) that are not 0 exceed. */
 float train_percentile(const float *x, size_t n, float part);
 void train_clip_follow(train_model *m, size_t rows);

@@ -100,25 +100,32 @@ static void circuits(const char *folder, const char *path)
     }
 }
 
+/* The seed `name` of a network lowered by `count` samples that the random numbers give; takes the network over. */
+static void lowered(const char *folder, const char *path, const char *name, network *n, uint64_t *seed, size_t count,
+                    const lower_options *o)
+{
+    float *x = random_inputs(seed, count, n->inputs);
+    annulus_circuit c = {0};
+    check(network_lower(n, x, count, o, &c.c));
+    check(annulus_circuit_write(&c, path));
+    seed_from_file(folder, name, 1, path);
+    circuit_destroy(c.c);
+    network_destroy(n);
+    free(x);
+}
+
 /* With convolutions, branches and shared tables. */
 static void branched_circuits(const char *folder, const char *path)
 {
     for (uint64_t k = 0; k < 3; k++) {
         uint64_t seed = 20 + k;
         network *n = random_graph(&seed);
-        float *x = random_inputs(&seed, 40, n->inputs);
         lower_options o;
         char name[32];
-        annulus_circuit c = {0};
         lower_options_init(&o);
         o.ranges_measured = 0, o.rounding_bits = 2, o.log2_error = -7;
-        check(network_lower(n, x, 40, &o, &c.c));
-        check(annulus_circuit_write(&c, path));
         (void)snprintf(name, sizeof name, "ok-circuit-branched-%u", (unsigned)k);
-        seed_from_file(folder, name, 1, path);
-        circuit_destroy(c.c);
-        network_destroy(n);
-        free(x);
+        lowered(folder, path, name, n, &seed, 40, &o);
     }
 }
 
@@ -127,17 +134,10 @@ static void sharing_circuit(const char *folder, const char *path)
 {
     uint64_t seed = 8;
     network *n = network_of(&seed, THREE);
-    float *x = random_inputs(&seed, 50, INPUTS);
     lower_options o;
-    annulus_circuit c = {0};
     lower_options_init(&o);
     o.ranges_measured = 0, o.rounding_bits = 3, o.log2_error = -7;
-    check(network_lower(n, x, 50, &o, &c.c));
-    check(annulus_circuit_write(&c, path));
-    seed_from_file(folder, "ok-circuit-sharing", 1, path);
-    circuit_destroy(c.c);
-    network_destroy(n);
-    free(x);
+    lowered(folder, path, "ok-circuit-sharing", n, &seed, 50, &o);
 }
 
 static void native_circuit(const char *folder, const char *path)
@@ -145,16 +145,9 @@ static void native_circuit(const char *folder, const char *path)
     uint64_t seed = 8;
     static const size_t widths[] = {4, 3, 2};
     network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 2, 4);
-    float *x = random_inputs(&seed, 50, 4);
     lower_options o;
-    annulus_circuit c = {0};
     lower_options_init(&o);
-    check(network_lower(n, x, 50, &o, &c.c));
-    check(annulus_circuit_write(&c, path));
-    seed_from_file(folder, "ok-circuit-native", 1, path);
-    circuit_destroy(c.c);
-    network_destroy(n);
-    free(x);
+    lowered(folder, path, "ok-circuit-native", n, &seed, 50, &o);
 }
 
 static void exact_circuit(const char *folder, const char *path)
@@ -162,17 +155,10 @@ static void exact_circuit(const char *folder, const char *path)
     uint64_t seed = 9;
     static const size_t widths[] = {4, 3, 2};
     network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
-    float *x = random_inputs(&seed, 50, 4);
     lower_options o;
-    annulus_circuit c = {0};
     lower_options_init(&o);
     o.method = ROUNDING_EXACT, o.rounding_bits = 3, o.families_most = 1;
-    check(network_lower(n, x, 50, &o, &c.c));
-    check(annulus_circuit_write(&c, path));
-    seed_from_file(folder, "ok-circuit-exact", 1, path);
-    circuit_destroy(c.c);
-    network_destroy(n);
-    free(x);
+    lowered(folder, path, "ok-circuit-exact", n, &seed, 50, &o);
 }
 
 /* Of the first `count` of the toys. */
