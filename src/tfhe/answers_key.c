@@ -4,8 +4,6 @@
 #include "base/parallel.h"
 #include "tfhe/answers_priv.h"
 
-#include <string.h>
-
 /* ---- secret ----------------------------------------------------------------------------------------------------- */
 
 static annulus_status secret_allocate(const tfhe_answers *p, answers_secret **out)
@@ -70,10 +68,8 @@ static annulus_status seeded_allocate(const tfhe_families *f, seeded_answers_key
     void *key, *body = NULL;
     TRY(mem_create(1, sizeof(seeded_answers_key), "key of answers", &key));
     const annulus_status st = mem_create(tfhe_answers_seeded_bytes(f), 1, "key of answers", &body);
-    *(seeded_answers_key *)key = (seeded_answers_key){.answers = f->answers,
-                                                      .keyswitch = tfhe_answers_params(f),
-                                                      .bytes = tfhe_answers_seeded_bytes(f),
-                                                      .body = body};
+    *(seeded_answers_key *)key =
+        (seeded_answers_key){.answers = f->answers, .keyswitch = tfhe_answers_params(f), .body = body};
     if (st == ANNULUS_OK)
         *out = key;
     else
@@ -157,18 +153,15 @@ annulus_status seeded_answers_key_create(const tfhe_families *f, const secret_ke
 void seeded_answers_key_write(writer *w, const seeded_answers_key *key)
 {
     write_bytes(w, key->mask_seed.b, sizeof key->mask_seed.b);
-    write_u32s(w, key->body, key->bytes / sizeof *key->body);
+    write_u32s(w, key->body, (size_t)tfhe_big_dim(&key->keyswitch) * key->answers.l * key->answers.N);
 }
 
 annulus_status seeded_answers_key_read(reader *r, const tfhe_families *f, seeded_answers_key **out)
 {
     seed256 seed;
     seeded_answers_key *key = NULL;
-    TRY(read_bytes(r, seed.b, sizeof seed.b));
     const size_t want = tfhe_answers_seeded_bytes(f);
-    if (want > r->len - r->pos)
-        return read_fail(r, "a key of answers of these parameters has %zu bytes, %zu are left; copy it again", want,
-                         r->len - r->pos);
+    TRY(seeded_key_begin(r, "key of answers", want, &seed));
     TRY(seeded_allocate(f, &key));
     key->mask_seed = seed;
     const annulus_status st = read_u32s(r, key->body, want / sizeof *key->body);
@@ -181,50 +174,19 @@ annulus_status seeded_answers_key_read(reader *r, const tfhe_families *f, seeded
 
 /* ---- expanded --------------------------------------------------------------------------------------------------- */
 
-typedef struct expansion {
-    const seeded_answers_key *in;
-    answers_key *out;
-    key_worker *workers;
-} expansion;
-
 /* The body's constant coefficient is the last word, to which a keyswitch adds what it switches. */
-static annulus_status rows_expand(void *context, size_t i, unsigned worker)
-{
-    const expansion *e = context;
-    const tfhe_answers *a = &e->in->answers;
-    key_worker *w = &e->workers[worker];
-    const size_t dim = tfhe_answers_dim(a), N = a->N;
-    w->tmp.used = 0;
-    uint32_t *row = scratch_take(&w->tmp, (dim + N) * sizeof *row);
-    TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, i));
-    for (size_t j = 0; j < a->l; j++) {
-        const uint32_t *b = e->in->body + (i * a->l + j) * N;
-        TRY(stream_u32s(w->mask, row, dim));
-        memcpy(row + dim, b + 1, (N - 1) * sizeof *b);
-        row[dim + N - 1] = b[0];
-        matrix_u32_set(e->out->keyswitch->rows, i * a->l + j, row);
-    }
-    return ANNULUS_OK;
-}
-
 annulus_status answers_key_create(const seeded_answers_key *seeded, unsigned threads, answers_key **out)
 {
-    const tfhe_params *p = &seeded->keyswitch;
-    const unsigned workers = parallel_threads(threads);
-    expansion e = {.in = seeded};
-    void *key;
-    TRY(mem_create(1, sizeof(answers_key), "key of answers", &key));
-    e.out = key;
-    e.out->answers = seeded->answers;
-    annulus_status st = switching_key_allocate(p, &e.out->keyswitch);
+    void *p;
+    TRY(mem_create(1, sizeof(answers_key), "key of answers", &p));
+    answers_key *key = p;
+    key->answers = seeded->answers;
+    const annulus_status st = switching_key_expand(&seeded->keyswitch, &seeded->mask_seed, seeded->body,
+                                                   seeded->answers.N, threads, &key->keyswitch);
     if (st == ANNULUS_OK)
-        st = key_workers_create(workers, &seeded->mask_seed, NULL, ROUND_UP((p->n + 1) * sizeof(uint32_t)), &e.workers);
-    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, rows_expand, &e);
-    key_workers_destroy(e.workers, workers);
-    if (st == ANNULUS_OK)
-        *out = e.out;
+        *out = key;
     else
-        answers_key_destroy(e.out);
+        answers_key_destroy(key);
     return st;
 }
 

@@ -10,7 +10,6 @@ struct seeded_answers_key {
     tfhe_answers answers;
     tfhe_params keyswitch; /* tfhe_answers_params */
     seed256 mask_seed;
-    size_t bytes;
     uint32_t *body; /* (big k*N, l, N) modulo 2^32 */
 };
 

@@ -23,6 +23,14 @@ annulus_status key_workers_create(unsigned count, const seed256 *mask_seed, cons
     return st;
 }
 
+annulus_status seeded_key_begin(reader *r, const char *what, size_t bytes, seed256 *mask_seed)
+{
+    TRY(read_bytes(r, mask_seed->b, sizeof mask_seed->b));
+    if (bytes <= r->len - r->pos) return ANNULUS_OK;
+    return read_fail(r, "a %s of these parameters has %zu bytes, %zu are left; copy it again", what, bytes,
+                     r->len - r->pos);
+}
+
 void key_workers_destroy(key_worker *workers, unsigned count)
 {
     for (unsigned i = 0; workers != NULL && i < count; i++) {

@@ -56,7 +56,11 @@ annulus_status seeded_eval_key_allocate(const tfhe_params *p, seeded_eval_key **
     __attribute__((warn_unused_result));
 annulus_status seeded_switching_key_allocate(const tfhe_params *p, seeded_switching_key **out)
     __attribute__((warn_unused_result));
-annulus_status switching_key_allocate(const tfhe_params *p, switching_key **out) __attribute__((warn_unused_result));
+/* From bodies (k*N, ks_l, coefficients) modulo 2^32, of which a row's constant coefficient goes last, behind
+ * n + 1 - coefficients masks of the stream of its big coefficient. */
+annulus_status switching_key_expand(const tfhe_params *p, const seed256 *mask_seed, const uint32_t *body,
+                                    size_t coefficients, unsigned threads, switching_key **out)
+    __attribute__((warn_unused_result));
 /* Secret bits (n), words 0/1, as they are kept: a byte each. */
 void secret_bits_write(writer *w, const uint64_t *bits, size_t n);
 annulus_status secret_bits_read(reader *r, uint64_t *bits, size_t n) __attribute__((warn_unused_result));
@@ -70,4 +74,29 @@ typedef struct key_worker {
 annulus_status key_workers_create(unsigned count, const seed256 *mask_seed, const seed256 *noise_seed, size_t bytes,
                                   key_worker **out) __attribute__((warn_unused_result));
 void key_workers_destroy(key_worker *workers, unsigned count);
+
+/* *out <- (k, fft_words) transforms of the key polynomials: secret; NULL if that failed. */
+annulus_status secret_key_transforms(const secret_key *key, const fft_plan *plan, double **out)
+    __attribute__((warn_unused_result));
+void secret_key_transforms_destroy(const secret_key *key, double *s_hat);
+
+/* Generation of GLWE ciphertexts; key and mask_seed are set before. */
+typedef struct glwe_keygen {
+    const secret_key *key;
+    seed256 *mask_seed; /* of what is generated: drawn by init */
+    seed256 noise_seed;
+    fft_plan *plan;
+    double *s_hat; /* secret_key_transforms */
+    key_worker *workers;
+} glwe_keygen;
+/* more: bytes of scratch that a worker takes beside glwe_zero_body. Cleared by the caller after a failure too. */
+annulus_status glwe_keygen_init(glwe_keygen *g, unsigned workers, size_t more) __attribute__((warn_unused_result));
+void glwe_keygen_clear(glwe_keygen *g, unsigned workers);
+/* body (N) <- sum_c A_c S_c + E: of a GLWE encryption of zero, masks and noise from the streams of `index`. */
+annulus_status glwe_zero_body(const glwe_keygen *g, key_worker *w, uint64_t index, uint64_t *body)
+    __attribute__((warn_unused_result));
+
+/* Begins a seeded key that goes on with `bytes` bytes: what is left must hold them. */
+annulus_status seeded_key_begin(reader *r, const char *what, size_t bytes, seed256 *mask_seed)
+    __attribute__((warn_unused_result));
 #endif

@@ -11,12 +11,8 @@ struct seeded_merge_key {
 };
 
 typedef struct keygen {
-    const secret_key *secret;
+    glwe_keygen glwe;
     seeded_merge_key *out;
-    seed256 noise_seed;
-    fft_plan *plan;
-    double *s_hat; /* (k, fft_words) transforms of the key polynomials: secret */
-    key_worker *workers;
 } keygen;
 
 typedef struct expansion {
@@ -65,18 +61,10 @@ void seeded_merge_key_destroy(seeded_merge_key *key)
 static annulus_status row_create(const keygen *g, key_worker *w, uint64_t index, size_t j, const uint64_t *turned)
 {
     const tfhe_params *p = &g->out->params;
-    const size_t mark = w->tmp.used;
-    uint64_t *body = g->out->body + index * p->N, *mask = scratch_take(&w->tmp, p->N * sizeof *mask);
+    uint64_t *body = g->out->body + index * p->N;
     const uint64_t step = UINT64_C(1) << (64 - g->out->bg * (j + 1));
-    TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, index));
-    TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, index));
-    TRY(stream_tuniform(w->noise, p->glwe_noise, body, p->N));
-    for (size_t c = 0; c < p->k; c++) {
-        TRY(stream_u64s(w->mask, mask, p->N));
-        poly_mul_binary_add(g->plan, body, mask, (fourier){g->s_hat + c * fft_words(p->N)}, &w->tmp);
-    }
+    TRY(glwe_zero_body(&g->glwe, w, index, body));
     for (size_t x = 0; x < p->N; x++) body[x] -= step * turned[x];
-    w->tmp.used = mark;
     return ANNULUS_OK;
 }
 
@@ -85,45 +73,27 @@ static annulus_status level_create(void *context, size_t item, unsigned worker)
     const keygen *g = context;
     const tfhe_params *p = &g->out->params;
     const uint32_t l = g->out->l;
-    key_worker *w = &g->workers[worker];
+    key_worker *w = &g->glwe.workers[worker];
     w->tmp.used = 0;
     uint64_t *turned = scratch_take(&w->tmp, p->N * sizeof *turned);
     for (size_t r = 0; r < p->k; r++) {
-        merge_turn(p->N, (unsigned)item + 1, g->secret->S + r * p->N, turned);
+        merge_turn(p->N, (unsigned)item + 1, g->glwe.key->S + r * p->N, turned);
         for (size_t j = 0; j < l; j++) TRY(row_create(g, w, item * rows_of(p, l) + r * l + j, j, turned));
     }
     return ANNULUS_OK;
-}
-
-static annulus_status generate(keygen *g, unsigned threads)
-{
-    const tfhe_params *p = &g->out->params;
-    const unsigned workers = parallel_threads(threads);
-    const size_t bytes = 2 * ROUND_UP(p->N * sizeof(uint64_t)) + poly_mul_binary_scratch(p->N);
-    void *q;
-    TRY(random_seed(&g->out->mask_seed));
-    TRY(random_seed(&g->noise_seed));
-    TRY(fft_plan_create(p->N, &g->plan));
-    TRY(mem_create(p->k * fft_words(p->N), sizeof(double), "key transforms", &q));
-    g->s_hat = q;
-    for (size_t c = 0; c < p->k; c++)
-        fft_forward_i64(g->plan, (fourier){g->s_hat + c * fft_words(p->N)}, (const int64_t *)g->secret->S + c * p->N);
-    TRY(key_workers_create(workers, &g->out->mask_seed, &g->noise_seed, bytes, &g->workers));
-    const annulus_status st = parallel_for(merge_log2(p->N), threads, level_create, g);
-    key_workers_destroy(g->workers, workers);
-    return st;
 }
 
 annulus_status seeded_merge_key_create(const secret_key *key, uint32_t l, uint32_t bg, unsigned threads,
                                        seeded_merge_key **out)
 {
     const tfhe_params *p = &key->params;
-    keygen g = {.secret = key};
+    const unsigned workers = parallel_threads(threads);
+    keygen g = {.glwe.key = key};
     TRY(seeded_allocate(p, l, bg, &g.out));
-    const annulus_status st = generate(&g, threads);
-    mem_wipe_free(g.s_hat, g.s_hat == NULL ? 0 : p->k * fft_words(p->N) * sizeof(double));
-    fft_plan_destroy(g.plan);
-    mem_wipe(&g.noise_seed, sizeof g.noise_seed);
+    g.glwe.mask_seed = &g.out->mask_seed;
+    annulus_status st = glwe_keygen_init(&g.glwe, workers, ROUND_UP(p->N * sizeof(uint64_t)));
+    if (st == ANNULUS_OK) st = parallel_for(merge_log2(p->N), threads, level_create, &g);
+    glwe_keygen_clear(&g.glwe, workers);
     if (st == ANNULUS_OK) {
         *out = g.out;
         return st;
@@ -144,11 +114,8 @@ annulus_status seeded_merge_key_read(reader *r, const tfhe_params *params, uint3
 {
     seed256 seed;
     seeded_merge_key *key = NULL;
-    TRY(read_bytes(r, seed.b, sizeof seed.b));
     const size_t want = merge_seeded_bytes(params, l);
-    if (want > r->len - r->pos)
-        return read_fail(r, "a merging key of these parameters has %zu bytes, %zu are left; copy it again", want,
-                         r->len - r->pos);
+    TRY(seeded_key_begin(r, "merging key", want, &seed));
     TRY(seeded_allocate(params, l, bg, &key));
     key->mask_seed = seed;
     const annulus_status st = read_u64s(r, key->body, want / sizeof *key->body);

@@ -37,8 +37,7 @@ static annulus_status encryption_init(encryption *e)
     seed256 noise_seed;
     void *q;
     TRY(fft_plan_create(p->N, &e->plan));
-    TRY(mem_create(p->k * fft_words(p->N), sizeof(double), "key transforms", &q));
-    e->s_hat = q;
+    TRY(secret_key_transforms(e->key, e->plan, &e->s_hat));
     TRY(mem_create(tfhe_big_dim(p) + p->N, sizeof(uint64_t), "ciphertext", &q));
     e->mask = q;
     e->sum = e->mask + tfhe_big_dim(p);
@@ -47,15 +46,13 @@ static annulus_status encryption_init(encryption *e)
     annulus_status st = random_seed(&noise_seed);
     if (st == ANNULUS_OK) st = stream_create(&noise_seed, RANDOM_NOISE, 0, &e->noise);
     mem_wipe(&noise_seed, sizeof noise_seed);
-    for (size_t c = 0; st == ANNULUS_OK && c < p->k; c++)
-        fft_forward_i64(e->plan, (fourier){e->s_hat + c * fft_words(p->N)}, (const int64_t *)e->key->S + c * p->N);
     return st;
 }
 
 static void encryption_clear(encryption *e)
 {
     const tfhe_params *p = &e->key->params;
-    mem_wipe_free(e->s_hat, e->s_hat == NULL ? 0 : p->k * fft_words(p->N) * sizeof(double));
+    secret_key_transforms_destroy(e->key, e->s_hat);
     mem_wipe_free(e->mask, e->mask == NULL ? 0 : (tfhe_big_dim(p) + p->N) * sizeof(uint64_t));
     scratch_destroy(&e->tmp);
     stream_destroy(e->masks);

@@ -89,11 +89,8 @@ annulus_status seeded_switching_key_read(reader *r, const tfhe_params *params, s
 {
     seed256 seed;
     seeded_switching_key *key = NULL;
-    TRY(read_bytes(r, seed.b, sizeof seed.b));
     const size_t want = tfhe_ksk_seeded_bytes(params);
-    if (want > r->len - r->pos)
-        return read_fail(r, "a keyswitching key of these parameters has %zu bytes, %zu are left; copy it again", want,
-                         r->len - r->pos);
+    TRY(seeded_key_begin(r, "keyswitching key", want, &seed));
     TRY(seeded_switching_key_allocate(params, &key));
     key->mask_seed = seed;
     const annulus_status st = read_u32s(r, key->body, want / sizeof *key->body);

@@ -3,13 +3,17 @@
 #include "base/parallel.h"
 #include "tfhe/keys_priv.h"
 
+#include <string.h>
+
 typedef struct expansion {
-    const seeded_switching_key *in;
+    const seed256 *mask_seed;
+    const uint32_t *body; /* (k*N, ks_l, coefficients) */
+    size_t coefficients;
     switching_key *out;
     key_worker *workers;
 } expansion;
 
-annulus_status switching_key_allocate(const tfhe_params *p, switching_key **out)
+static annulus_status allocate(const tfhe_params *p, switching_key **out)
 {
     void *key;
     TRY(mem_create(1, sizeof(switching_key), "keyswitching key", &key));
@@ -34,27 +38,30 @@ void switching_key_destroy(switching_key *key)
 static annulus_status rows_expand(void *context, size_t i, unsigned worker)
 {
     const expansion *e = context;
-    const tfhe_params *p = &e->in->params;
+    const tfhe_params *p = &e->out->params;
     key_worker *w = &e->workers[worker];
+    const size_t masks = p->n + 1 - e->coefficients;
     w->tmp.used = 0;
     uint32_t *row = scratch_take(&w->tmp, (p->n + 1) * sizeof *row);
-    TRY(stream_restart(w->mask, &e->in->mask_seed, RANDOM_MASK, i));
+    TRY(stream_restart(w->mask, e->mask_seed, RANDOM_MASK, i));
     for (size_t j = 0; j < p->ks_l; j++) {
-        TRY(stream_u32s(w->mask, row, p->n));
-        row[p->n] = e->in->body[i * p->ks_l + j];
+        const uint32_t *b = e->body + (i * p->ks_l + j) * e->coefficients;
+        TRY(stream_u32s(w->mask, row, masks));
+        memcpy(row + masks, b + 1, (e->coefficients - 1) * sizeof *b);
+        row[p->n] = b[0];
         matrix_u32_set(e->out->rows, i * p->ks_l + j, row);
     }
     return ANNULUS_OK;
 }
 
-annulus_status switching_key_create(const seeded_switching_key *seeded, unsigned threads, switching_key **out)
+annulus_status switching_key_expand(const tfhe_params *p, const seed256 *mask_seed, const uint32_t *body,
+                                    size_t coefficients, unsigned threads, switching_key **out)
 {
-    const tfhe_params *p = &seeded->params;
     const unsigned workers = parallel_threads(threads);
-    expansion e = {.in = seeded};
-    TRY(switching_key_allocate(p, &e.out));
+    expansion e = {.mask_seed = mask_seed, .body = body, .coefficients = coefficients};
+    TRY(allocate(p, &e.out));
     annulus_status st =
-        key_workers_create(workers, &seeded->mask_seed, NULL, ROUND_UP((p->n + 1) * sizeof(uint32_t)), &e.workers);
+        key_workers_create(workers, mask_seed, NULL, ROUND_UP((p->n + 1) * sizeof(uint32_t)), &e.workers);
     if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(p), threads, rows_expand, &e);
     key_workers_destroy(e.workers, workers);
     if (st == ANNULUS_OK)
@@ -62,4 +69,9 @@ annulus_status switching_key_create(const seeded_switching_key *seeded, unsigned
     else
         switching_key_destroy(e.out);
     return st;
+}
+
+annulus_status switching_key_create(const seeded_switching_key *seeded, unsigned threads, switching_key **out)
+{
+    return switching_key_expand(&seeded->params, &seeded->mask_seed, seeded->body, 1, threads, out);
 }
