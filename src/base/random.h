@@ -25,6 +25,16 @@ typedef enum random_purpose {
 annulus_status random_os(void *out, size_t len) __attribute__((warn_unused_result));
 annulus_status random_seed(seed256 *out) __attribute__((warn_unused_result));
 
+/* SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): another word for every one, that looks random; not for secrets. */
+#define RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
+static inline uint64_t random_mix(uint64_t z)
+{
+    z += RANDOM_STEP;
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 typedef struct stream stream; /* one thread at a time */
 annulus_status stream_create(const seed256 *seed, random_purpose purpose, uint64_t index, stream **out)
     __attribute__((warn_unused_result));

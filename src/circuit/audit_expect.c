@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the noise model says of a circuit's neurons. */
 #include "base/memory.h"
+#include "base/random.h"
 #include "circuit/audit_priv.h"
 #include "circuit/exec_priv.h"
 #include "circuit/mix.h"
@@ -81,12 +82,8 @@ typedef struct value {
 static uint64_t mask_hash(const value *in, const uint32_t *input, const int64_t *weight, size_t count)
 {
     uint64_t sum = 0;
-    for (size_t k = 0; k < count; k++) {
-        uint64_t h = (input[k] + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
-        h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-        if (in[input[k]].variance > 0) sum += (uint64_t)weight[k] * (h ^ h >> 31);
-    }
+    for (size_t k = 0; k < count; k++)
+        if (in[input[k]].variance > 0) sum += (uint64_t)weight[k] * random_mix(input[k] * RANDOM_STEP);
     return sum < -sum ? sum : -sum;
 }
 

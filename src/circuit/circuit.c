@@ -216,25 +216,38 @@ static void drop_switches(circuit *c)
     }
 }
 
+/* What the optimizer is asked about the circuit; layers, links (layers_count): its room. */
+static annulus_status request_of(const circuit *c, lookup_layer *layers, layer_link *links, optimizer_request *out)
+{
+    circuit_links(c, links);
+    TRY(circuit_lookup_layers(c, layers));
+    *out = (optimizer_request){.layers = layers,
+                               .layers_count = c->layers_count,
+                               .target = c->target,
+                               .log2_error = c->log2_error,
+                               .level = c->level,
+                               .links = links};
+    return ANNULUS_OK;
+}
+
+static void predict(circuit *c, const optimizer_request *request)
+{
+    layer_choice chosen[CIRCUIT_MAX_LAYERS];
+    for (size_t i = 0; i < c->layers_count; i++)
+        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
+    const tfhe_families families = c->choice.families;
+    const double held = c->choice.log2_error;
+    optimizer_predict(request, &families, chosen, &c->choice);
+    c->choice.log2_error = held;
+}
+
 annulus_status circuit_predict(circuit *c)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
-    layer_choice chosen[CIRCUIT_MAX_LAYERS];
     layer_link links[CIRCUIT_MAX_LAYERS];
-    circuit_links(c, links);
-    TRY(circuit_lookup_layers(c, layers));
-    for (size_t i = 0; i < c->layers_count; i++)
-        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
-    const optimizer_request request = {.layers = layers,
-                                       .layers_count = c->layers_count,
-                                       .target = c->target,
-                                       .log2_error = c->log2_error,
-                                       .level = c->level,
-                                       .links = links};
-    const tfhe_families families = c->choice.families;
-    const double held = c->choice.log2_error;
-    optimizer_predict(&request, &families, chosen, &c->choice);
-    c->choice.log2_error = held;
+    optimizer_request request;
+    TRY(request_of(c, layers, links, &request));
+    predict(c, &request);
     return ANNULUS_OK;
 }
 
@@ -280,16 +293,10 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_link links[CIRCUIT_MAX_LAYERS];
-    circuit_links(c, links);
-    TRY(circuit_lookup_layers(c, layers));
-    const optimizer_request request = {.layers = layers,
-                                       .layers_count = c->layers_count,
-                                       .target = c->target,
-                                       .log2_error = c->log2_error,
-                                       .level = c->level,
-                                       .minimize = minimize,
-                                       .families_most = families_most,
-                                       .links = links};
+    optimizer_request request;
+    TRY(request_of(c, layers, links, &request));
+    request.minimize = minimize;
+    request.families_most = families_most;
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;
@@ -298,7 +305,8 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     }
     drop_switches(c);
     c->choice.families.answers = choose_answers(c);
-    return circuit_predict(c);
+    predict(c, &request);
+    return ANNULUS_OK;
 }
 
 int circuit_rounds(const circuit_layer *l)

@@ -164,6 +164,11 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)
     __attribute__((warn_unused_result));
+/* Whether the answer is one label. */
+static inline int circuit_classifies(const circuit *c)
+{
+    return c->task == CIRCUIT_CLASSIFICATION || c->task == CIRCUIT_TOP_1;
+}
 /* Values that later layers take. */
 static inline size_t circuit_values(const circuit_layer *l)
 {

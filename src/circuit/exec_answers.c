@@ -4,6 +4,8 @@
 #include "circuit/exec_priv.h"
 #include "tfhe/lwe.h"
 
+#include <string.h>
+
 size_t exec_answer_bytes(const circuit *c)
 {
     const tfhe_answers *a = &c->choice.families.answers;
@@ -15,9 +17,7 @@ annulus_status exec_pack_answers(const circuit *c, const eval_key_set *keys, con
                                  unsigned threads, uint8_t *out)
 {
     if (keys->answers != NULL) return answers_pack(keys->answers, sums, circuit_last(c)->out, samples, threads, out);
-    const size_t words = samples * exec_answer_bytes(c) / sizeof(uint64_t);
-    for (size_t i = 0; i < words; i++)
-        for (unsigned b = 0; b < sizeof(uint64_t); b++) out[i * sizeof(uint64_t) + b] = (uint8_t)(sums[i] >> 8 * b);
+    memcpy(out, sums, samples * exec_answer_bytes(c)); /* little-endian, as all files (base/bytes.c) */
     return ANNULUS_OK;
 }
 
@@ -33,13 +33,6 @@ void exec_packing_noise(const circuit *c, double *variance)
     }
 }
 
-static uint64_t word_at(const uint8_t *in)
-{
-    uint64_t word = 0;
-    for (unsigned b = 0; b < sizeof word; b++) word |= (uint64_t)in[b] << 8 * b;
-    return word;
-}
-
 annulus_status exec_answer_phases(const circuit *c, const secret_key_set *secrets, const uint8_t *in, uint64_t *phase)
 {
     const size_t count = circuit_last(c)->out, words = lwe_words(circuit_outputs(c));
@@ -47,7 +40,7 @@ annulus_status exec_answer_phases(const circuit *c, const secret_key_set *secret
     if (secrets->answers != NULL) return answers_phases(secrets->answers, in, count, phase);
     TRY(mem_create(words, sizeof(uint64_t), "ciphertext", &ct));
     for (size_t o = 0; o < count; o++) {
-        for (size_t i = 0; i < words; i++) ((uint64_t *)ct)[i] = word_at(in + (o * words + i) * sizeof(uint64_t));
+        memcpy(ct, in + o * words * sizeof(uint64_t), words * sizeof(uint64_t));
         phase[o] = lwe_phase(secrets->of[circuit_last(c)->family], ct);
     }
     mem_free(ct);

@@ -15,25 +15,16 @@ typedef struct clear_run {
     size_t count, room;
 } clear_run;
 
-/* The lowest `rows` rows that none of the values in use has. */
-static size_t lowest(const circuit *c, const exec_store *s, size_t layer, size_t rows)
-{
-    size_t at = 0, before;
-    do {
-        before = at;
-        for (size_t k = 0; k <= layer; k++) {
-            const size_t end = s->first[k] + circuit_source_values(c, k);
-            if (circuit_last_use(c, k) >= layer && at + rows > s->first[k] && at < end) at = end;
-        }
-    } while (at != before);
-    return at;
-}
-
 void exec_store_init(const circuit *c, exec_store *out)
 {
     *out = (exec_store){.rows = c->input.features};
     for (size_t i = 0; i < c->layers_count; i++) {
-        const size_t rows = circuit_values(&c->layers[i]), at = lowest(c, out, i, rows);
+        uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
+        exec_block taken[CIRCUIT_MAX_LAYERS + 1];
+        const size_t live = exec_live(c, i, sources), rows = circuit_values(&c->layers[i]);
+        for (size_t k = 0; k < live; k++)
+            taken[k] = (exec_block){out->first[sources[k]], circuit_source_values(c, sources[k])};
+        const size_t at = exec_lowest(taken, live, rows);
         out->first[i + 1] = at;
         if (at + rows > out->rows) out->rows = at + rows;
     }

@@ -57,11 +57,8 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
 static annulus_status plan_mix(const circuit *c, const circuit_layer *l, uint64_t half, plan_layer *out)
 {
     const uint32_t N = c->choice.families.of[l->family].N;
-    size_t tables;
-    int step;
     TRY(mix_create(l, l->EF * N / l->cells, &out->mix));
-    (void)mix_bytes(l, &tables, &step);
-    if (!step) return ANNULUS_OK;
+    if (!out->mix->steps) return ANNULUS_OK;
     TRY(lut_create_padded(N, l->EF, &half, 1, 0, &out->tables[l->tables]));
     return lut_set_price(out->tables[l->tables], l->price);
 }
@@ -71,13 +68,12 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     const circuit_layer *l = &c->layers[i];
     const uint64_t half = exec_unit_word(&c->layers[circuit_first_use(c, i + 1)]) / 2;
     size_t rotated = l->tables;
-    int step;
     void *p;
     TRY(mem_create(l->tables + 1, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
     if (circuit_is_mixed(l)) {
         TRY(plan_mix(c, l, half, out));
-        (void)mix_bytes(l, &rotated, &step);
+        if (!out->mix->shifts) rotated = 0;
     }
     uint64_t entries[CIRCUIT_MAX_CELLS];
     for (size_t t = 0; t < rotated; t++) {

@@ -46,40 +46,36 @@ static size_t room(const circuit *c, size_t source, size_t count)
     return (count * exec_words(c, source) + GRAIN - 1) / GRAIN * GRAIN;
 }
 
-typedef struct block {
-    size_t at, words;
-} block;
-
-/* The lowest place for so many words that none of the blocks has. */
-static size_t lowest(const block *taken, size_t count, size_t words)
+size_t exec_lowest(const exec_block *taken, size_t count, size_t size)
 {
     size_t at = 0, before;
     do {
         before = at;
         for (size_t k = 0; k < count; k++) {
-            const size_t end = taken[k].at + taken[k].words;
-            if (at + words > taken[k].at && at < end) at = end;
+            const size_t end = taken[k].at + taken[k].size;
+            if (at + size > taken[k].at && at < end) at = end;
         }
     } while (at != before);
     return at;
 }
 
-static size_t place(const block *taken, size_t count, size_t words, size_t *end)
+static size_t place(const exec_block *taken, size_t count, size_t words, size_t *end)
 {
-    const size_t at = lowest(taken, count, words);
+    const size_t at = exec_lowest(taken, count, words);
     if (at + words > *end) *end = at + words;
     return at;
 }
 
 /* Blocks of the sources that layer `next` or a later one takes, packed inputs apart. */
-static size_t live_blocks(const circuit *c, const places *p, size_t next, block *out)
+static size_t live_blocks(const circuit *c, const places *p, size_t next, exec_block *out)
 {
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
     const size_t live = exec_live(c, next, sources);
     size_t count = 0;
     for (size_t k = 0; k < live; k++)
         if (sources[k] != 0 || !circuit_packs_inputs(c))
-            out[count++] = (block){p->values[sources[k]], room(c, sources[k], circuit_source_values(c, sources[k]))};
+            out[count++] =
+                (exec_block){p->values[sources[k]], room(c, sources[k], circuit_source_values(c, sources[k]))};
     return count;
 }
 
@@ -88,7 +84,7 @@ static void find_places(const circuit *c, places *p)
     *p = (places){.end = circuit_packs_inputs(c) ? 0 : room(c, 0, c->input.features)};
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        block taken[CIRCUIT_MAX_LAYERS + 2];
+        exec_block taken[CIRCUIT_MAX_LAYERS + 2];
         size_t count = live_blocks(c, p, i, taken);
         const size_t sums = room(c, l->sources[0], l->out);
         p->sums[i] = place(taken, count, sums, &p->end);
@@ -98,7 +94,7 @@ static void find_places(const circuit *c, places *p)
         }
         p->values[i + 1] = SIZE_MAX / 2; /* nowhere yet */
         count = live_blocks(c, p, i + 1, taken);
-        taken[count++] = (block){p->sums[i], sums};
+        taken[count++] = (exec_block){p->sums[i], sums};
         p->values[i + 1] = place(taken, count, room(c, i + 1, circuit_values(l)), &p->end);
     }
 }

@@ -79,6 +79,12 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
 /* Samples that clear and simulated runs take through a layer together, one a column. */
 #define EXEC_BATCH 64u
 
+/* The lowest place for so much that none of `count` blocks has. */
+typedef struct exec_block {
+    size_t at, size;
+} exec_block;
+size_t exec_lowest(const exec_block *taken, size_t count, size_t size);
+
 /* Where the values of each source lie in a run's memory, in rows; those that no later layer needs make room. */
 typedef struct exec_store {
     size_t first[CIRCUIT_MAX_LAYERS + 1], rows;

@@ -53,11 +53,11 @@ static double linear_seconds(const tfhe_params *p, const circuit_layer *l, unsig
     return cost_weight(p) * circuit_linear_weights(l) * (double)longest / (double)words;
 }
 
-/* Items of equal size, each of at most 32 answers (tfhe/answers.c). */
+/* Items as answers_pack makes them. */
 static double packing_seconds(const tfhe_families *f, size_t count, unsigned workers)
 {
     const tfhe_params p = tfhe_answers_params(f);
-    const size_t each = busiest(count, workers) < 32 ? busiest(count, workers) : 32, items = (count + each - 1) / each;
+    const size_t each = answers_each(count, workers), items = (count + each - 1) / each;
     return (double)busiest(items, workers) * cost_keyswitches(&p, (double)each);
 }
 

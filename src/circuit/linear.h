@@ -83,4 +83,6 @@ annulus_status linear_view_create(const circuit_linear *l, size_t in, size_t out
 void linear_view_destroy(linear_view *view);
 /* The output's inputs and their weights, none of them 0; returns how many. They are the view's, until the next call. */
 size_t linear_view_row(linear_view *view, size_t output, const uint32_t **input, const int64_t **weight);
+/* 1: the weights of output b are those of a; -1: the opposite; 0: neither. room (in): zeros before and afterwards. */
+int linear_rows_compare(linear_view *view, size_t a, size_t b, int64_t *room);
 #endif

@@ -117,6 +117,23 @@ size_t linear_view_row(linear_view *v, size_t output, const uint32_t **input, co
     return kept;
 }
 
+int linear_rows_compare(linear_view *view, size_t a, size_t b, int64_t *room)
+{
+    const uint32_t *input;
+    const int64_t *w;
+    const size_t own = linear_view_row(view, a, &input, &w);
+    for (size_t k = 0; k < own; k++) room[input[k]] = w[k];
+    const size_t count = linear_view_row(view, b, &input, &w);
+    int same = count == own, opposite = same;
+    for (size_t k = 0; k < count; k++) {
+        same &= room[input[k]] == w[k];
+        opposite &= room[input[k]] == -w[k];
+    }
+    (void)linear_view_row(view, a, &input, &w);
+    for (size_t k = 0; k < own; k++) room[input[k]] = 0;
+    return same ? 1 : opposite ? -1 : 0;
+}
+
 annulus_status linear_norms(const circuit_linear *l, size_t in, size_t out, double *norm)
 {
     linear_view *view = NULL;

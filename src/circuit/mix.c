@@ -110,11 +110,11 @@ static void fill(const circuit_layer *l, uint32_t steps, mix *m)
 
 annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out)
 {
-    int shifts, any;
-    const size_t values = circuit_values(l), terms = count_terms(l, &shifts, &any);
+    const size_t values = circuit_values(l);
     void *p;
     TRY(mem_create(1, sizeof(mix), "shared rotations", &p));
     mix *m = p;
+    const size_t terms = count_terms(l, &m->shifts, &m->steps);
     annulus_status st = mem_create(l->out, sizeof *m->rotated, "shared rotations", &p);
     if (st == ANNULUS_OK) m->rotated = p, st = mem_create(values, sizeof *m->values, "shared rotations", &p);
     if (st == ANNULUS_OK) m->values = p, st = mem_create(terms + 1, sizeof *m->terms, "shared rotations", &p);

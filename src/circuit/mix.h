@@ -22,6 +22,7 @@ typedef struct mix {
     bootstrap_value *values; /* (values) */
     bootstrap_term *terms;   /* of all values */
     double *gram;            /* (out,offsets,offsets) */
+    int shifts, steps;       /* whether some neuron rotates a table of the layer; whether some MIX_STEP's */
 } mix;
 /* steps: of a rotation, in a cell. */
 annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out) __attribute__((warn_unused_result));

@@ -2,6 +2,8 @@
 #include "circuit/share.h"
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "circuit/exec_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +20,7 @@ typedef struct neuron {
 static uint64_t row_hash(const uint32_t *input, const int64_t *weight, size_t count)
 {
     uint64_t sum = 0;
-    for (size_t k = 0; k < count; k++) {
-        uint64_t h = (input[k] + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
-        h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-        sum += (uint64_t)weight[k] * (h ^ h >> 31);
-    }
+    for (size_t k = 0; k < count; k++) sum += (uint64_t)weight[k] * random_mix(input[k] * RANDOM_STEP);
     return sum < -sum ? sum : -sum;
 }
 
@@ -90,31 +87,13 @@ typedef struct sharing {
     int *mirrored;    /* (out) sums opposite to those of the first */
 } sharing;
 
-/* 1: the row of b is that of a; -1: the opposite; 0: neither. weight (in): zeros before and afterwards. */
-static int compare_rows(linear_view *view, uint32_t a, uint32_t b, int64_t *weight)
-{
-    const uint32_t *input;
-    const int64_t *w;
-    const size_t own = linear_view_row(view, a, &input, &w);
-    for (size_t k = 0; k < own; k++) weight[input[k]] = w[k];
-    const size_t count = linear_view_row(view, b, &input, &w);
-    int same = count == own && count > 0, opposite = same;
-    for (size_t k = 0; k < count; k++) {
-        same &= weight[input[k]] == w[k];
-        opposite &= weight[input[k]] == -w[k];
-    }
-    (void)linear_view_row(view, a, &input, &w);
-    for (size_t k = 0; k < own; k++) weight[input[k]] = 0;
-    return same ? 1 : opposite ? -1 : 0;
-}
-
 /* Whether b reads the cell that a reads, or the one that lies opposite in the table, at every sum. Where all sums are
  * multiples of the step, it does not matter where in a cell they lie. */
 static int same_cells(const circuit_layer *l, int rounds, uint32_t a, uint32_t b, int sign)
 {
     const int64_t x = l->offset[a], y = l->offset[b], step = l->step;
     if (rounds) return sign > 0 ? x == y : x + y == (int64_t)l->cells * step - 1;
-    const int64_t first = x / step - (x % step < 0), second = y / step - (y % step < 0);
+    const int64_t first = exec_floor_div(x, step), second = exec_floor_div(y, step);
     return sign > 0 ? first == second : first + second == (int64_t)l->cells - 1;
 }
 
@@ -125,8 +104,8 @@ static void find_firsts(const circuit_layer *l, const neuron *list, linear_view 
         for (next = first + 1; next < l->out && list[next].hash == list[first].hash; next++)
             for (size_t k = first; k < next; k++) {
                 const uint32_t a = list[k].number, b = list[next].number;
-                if (s->as[a] != a || s->count[a] == CIRCUIT_MAX_OFFSETS) continue;
-                const int sign = compare_rows(view, a, b, weight);
+                if (list[k].hash == NO_WEIGHTS || s->as[a] != a || s->count[a] == CIRCUIT_MAX_OFFSETS) continue;
+                const int sign = linear_rows_compare(view, a, b, weight);
                 if (sign == 0 || !same_cells(l, rounds, a, b, sign)) continue;
                 s->as[b] = a;
                 s->mirrored[b] = sign < 0;

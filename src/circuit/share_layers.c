@@ -22,8 +22,8 @@ int share_fits(const circuit *c, size_t i, size_t j)
            same_units(&c->layers[circuit_first_use(c, i + 1)], &c->layers[circuit_first_use(c, j + 1)]);
 }
 
-/* What happens to the values of a reader's sources: those of `into` are map[v] of `width`; those of `gone`, if it is
- * not 0, become values of `into`, too: gone_map[v]. */
+/* What happens to the values of a reader's sources: those of `into` are map[v] of `width`; those of `gone`,
+ * UINT32_MAX: none, become values of `into`, too: gone_map[v]. */
 typedef struct wires {
     uint32_t into, gone;
     const uint32_t *map, *gone_map;
@@ -52,7 +52,7 @@ static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
     has = 0;
     l->sources_count = l->in = 0;
     for (size_t k = 0; k < old.sources_count; k++) {
-        const int one = old.sources[k] == w->into || (w->gone != 0 && old.sources[k] == w->gone);
+        const int one = old.sources[k] == w->into || old.sources[k] == w->gone;
         if (one && has) continue;
         has |= one;
         l->sources[l->sources_count++] = one ? w->into : old.sources[k];
@@ -60,7 +60,7 @@ static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
     }
     for (size_t k = 0; k < old.sources_count; k++) {
         const uint32_t s = old.sources[k];
-        const int gone = w->gone != 0 && s == w->gone;
+        const int gone = s == w->gone;
         const uint32_t *own = gone ? w->gone_map : s == w->into ? w->map : NULL;
         const size_t first = first_of(c, l, w, gone ? w->into : s), count = circuit_source_values(c, s);
         for (size_t v = 0; v < count; v++) map[at++] = (uint32_t)(first + (own == NULL ? v : own[v]));
@@ -76,7 +76,7 @@ static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
 
 annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
 {
-    const wires w = {.into = (uint32_t)i + 1, .map = map, .width = width};
+    const wires w = {.into = (uint32_t)i + 1, .gone = UINT32_MAX, .map = map, .width = width};
     annulus_status st = ANNULUS_OK;
     for (size_t r = i + 1; st == ANNULUS_OK && r < c->layers_count; r++) st = rewire(c, &c->layers[r], &w);
     return st;

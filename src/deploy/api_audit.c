@@ -50,7 +50,7 @@ static long long mismatches(const audit_job *j, double *acc)
 
 static audit_answers answers_of(audit_job *j)
 {
-    if (j->c->task != CIRCUIT_CLASSIFICATION && j->c->task != CIRCUIT_TOP_1) return (audit_answers){-1, -1};
+    if (!circuit_classifies(j->c)) return (audit_answers){-1, -1};
     (void)mismatches(j, j->clear); /* makes values of them */
     return (audit_answers){.simulated = mismatches(j, j->simulated), .encrypted = mismatches(j, j->encrypted)};
 }

@@ -34,36 +34,20 @@ typedef struct comparison {
     const annulus_progress *progress;
 } comparison;
 
-static uint64_t mix(uint64_t z) /* SplitMix64 */
-{
-    z += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 /* The samples that are held back, or the others. */
 static annulus_status part_of(const annulus_dataset *d, uint64_t seed, int held, annulus_dataset **out)
 {
     void *p;
-    annulus_dataset made;
+    dataset *made = NULL;
     size_t count = 0;
     TRY(mem_create(d->d->count, sizeof(size_t), "samples", &p));
     size_t *index = p;
     for (size_t i = 0; i < d->d->count; i++)
-        if ((mix(seed ^ mix(i)) % HELD_EVERY == 0) == (held != 0)) index[count++] = i;
-    annulus_status st = count == 0 ? fail(ANNULUS_ERR_INPUT, "too few samples to compare networks by")
-                                   : dataset_choose(d->d, index, count, &made.d);
+        if ((random_mix(seed ^ random_mix(i)) % HELD_EVERY == 0) == (held != 0)) index[count++] = i;
+    const annulus_status st = count == 0 ? fail(ANNULUS_ERR_INPUT, "too few samples to compare networks by")
+                                         : dataset_choose(d->d, index, count, &made);
     mem_free(index);
-    TRY(st);
-    st = object_create(sizeof made, &p);
-    if (st != ANNULUS_OK) {
-        dataset_destroy(made.d);
-        return st;
-    }
-    *out = p;
-    **out = made;
-    return ANNULUS_OK;
+    return dataset_wrap(st, made, out);
 }
 
 static size_t scaled(size_t width, double factor, size_t most)

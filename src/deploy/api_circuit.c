@@ -260,9 +260,9 @@ size_t annulus_circuit_outputs(const annulus_circuit *c)
 
 annulus_task annulus_circuit_task(const annulus_circuit *c)
 {
-    return c->c->task == CIRCUIT_CLASSIFICATION || c->c->task == CIRCUIT_TOP_1 ? ANNULUS_CLASSIFICATION
-           : c->c->task == CIRCUIT_REGRESSION                                  ? ANNULUS_REGRESSION
-                                                                               : ANNULUS_MULTI_LABEL;
+    return circuit_classifies(c->c)           ? ANNULUS_CLASSIFICATION
+           : c->c->task == CIRCUIT_REGRESSION ? ANNULUS_REGRESSION
+                                              : ANNULUS_MULTI_LABEL;
 }
 
 int annulus_circuit_label_only(const annulus_circuit *c)

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
 
-static annulus_status wrap(annulus_status st, dataset *d, annulus_dataset **out)
+annulus_status dataset_wrap(annulus_status st, dataset *d, annulus_dataset **out)
 {
     void *p;
     if (st != ANNULUS_OK) return st;
@@ -30,21 +30,21 @@ annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, con
         o.class_names_count = circuit_last(classes->c)->out;
     }
     const annulus_status st = dataset_read_csv(path, &o, &d);
-    return wrap(st, d, out);
+    return dataset_wrap(st, d, out);
 }
 
 annulus_status annulus_dataset_read_idx(const char *images, const char *labels, annulus_dataset **out)
 {
     dataset *d = NULL;
     const annulus_status st = dataset_read_idx(images, labels, &d);
-    return wrap(st, d, out);
+    return dataset_wrap(st, d, out);
 }
 
 annulus_status annulus_dataset_slice(const annulus_dataset *d, size_t first, size_t count, annulus_dataset **out)
 {
     dataset *s = NULL;
     const annulus_status st = dataset_slice(d->d, first, count, &s);
-    return wrap(st, s, out);
+    return dataset_wrap(st, s, out);
 }
 
 void annulus_dataset_destroy(annulus_dataset *d)

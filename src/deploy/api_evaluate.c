@@ -90,8 +90,7 @@ static void compare(const evaluation *e, annulus_evaluation *r)
         if (e->d->d->label != NULL) right += answer == (size_t)e->d->d->label[i];
     }
     r->score = NAN;
-    if (annulus_circuit_task(e->c) == ANNULUS_CLASSIFICATION && e->d->d->label != NULL)
-        r->score = (double)right / (double)e->count;
+    if (circuit_classifies(e->c->c) && e->d->d->label != NULL) r->score = (double)right / (double)e->count;
     if (e->c->c->task == CIRCUIT_REGRESSION) {
         r->mismatches = 0;
         if (e->d->d->y != NULL && e->d->d->targets == e->outputs) r->score = determination(e);
@@ -104,7 +103,7 @@ annulus_status samples_check(const circuit *c, const dataset *d)
     if (d->features != c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->features,
                     c->input.features);
-    if ((c->task == CIRCUIT_CLASSIFICATION || c->task == CIRCUIT_TOP_1) && d->label != NULL && d->classes > outputs)
+    if (circuit_classifies(c) && d->label != NULL && d->classes > outputs)
         return fail(ANNULUS_ERR_INPUT,
                     "the data have %zu classes, the circuit tells %zu apart: take data of its classes", d->classes,
                     outputs);

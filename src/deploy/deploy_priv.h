@@ -70,7 +70,9 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
 
 /* A zeroed public object of `size` bytes. */
 annulus_status object_create(size_t size, void **out) __attribute__((warn_unused_result));
-/* All zero; words: of an answer's ciphertext. */
+/* d, which it takes over, as a public object, unless st says that there is none. */
+annulus_status dataset_wrap(annulus_status st, dataset *d, annulus_dataset **out) __attribute__((warn_unused_result));
+/* All zero; bytes: of a sample's answers. */
 annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t bytes, annulus_output **out)
     __attribute__((warn_unused_result));
 #endif

@@ -4,7 +4,7 @@
 #include "nn/lower_priv.h"
 
 /* The circuit in which the wanted layers (layers_count) share rotations; could (layers_count, or NULL): those that
- * could in one without any wanted. */
+ * could in one without any wanted. Without a digest. */
 static annulus_status lower_sharing(const network *n, const float *calibration, size_t count,
                                     const lower_options *options, const unsigned char *wanted, unsigned char *could,
                                     circuit **out)
@@ -30,7 +30,6 @@ static annulus_status lower_sharing(const network *n, const float *calibration, 
         c->passes.rotations = (uint32_t)rotations;
         st = circuit_choose_parameters(c, options->minimize, options->families_most);
     }
-    if (st == ANNULUS_OK) st = circuit_digest(c);
     if (st == ANNULUS_OK)
         *out = c;
     else
@@ -67,6 +66,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
         wanted[i] = 0;
         if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) st = ANNULUS_OK; /* without, there is a circuit */
     }
+    if (st == ANNULUS_OK) st = circuit_digest(best);
     if (st == ANNULUS_OK)
         *out = best;
     else

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "base/random.h"
 #include "nn/pass_priv.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* A neuron's weights, in a sum that does not depend on their order. */
 typedef struct neuron {
@@ -11,36 +11,11 @@ typedef struct neuron {
     uint32_t number;
 } neuron;
 
-static uint64_t mix(uint64_t h) /* splitmix64 */
-{
-    h += UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-    return h ^ h >> 31;
-}
-
 static int by_hash(const void *a, const void *b)
 {
     const neuron *x = a, *y = b;
     if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
     return (x->number > y->number) - (x->number < y->number);
-}
-
-/* Whether two neurons have one row; weight (in): zeros before and afterwards. */
-static int same_row(linear_view *view, uint32_t a, uint32_t b, int64_t *weight)
-{
-    const uint32_t *input;
-    const int64_t *w;
-    size_t count = linear_view_row(view, a, &input, &w);
-    const size_t own = count;
-    int same = 1;
-    for (size_t k = 0; k < count; k++) weight[input[k]] = w[k];
-    count = linear_view_row(view, b, &input, &w);
-    same = count == own;
-    for (size_t k = 0; k < count && same; k++) same = weight[input[k]] == w[k];
-    count = linear_view_row(view, a, &input, &w);
-    for (size_t k = 0; k < count; k++) weight[input[k]] = 0;
-    return same;
 }
 
 static int same_function(const dense_layer *l, uint32_t a, uint32_t b)
@@ -55,7 +30,7 @@ static void find_equal(const dense_layer *l, linear_view *view, const neuron *al
         for (next = first + 1; next < l->out && all[next].hash == all[first].hash; next++)
             for (size_t k = first; k < next; k++) {
                 const uint32_t a = all[k].number, b = all[next].number;
-                if (as[a] != a || !same_function(l, a, b) || !same_row(view, a, b, weight)) continue;
+                if (as[a] != a || !same_function(l, a, b) || linear_rows_compare(view, a, b, weight) != 1) continue;
                 as[b] = a;
                 break;
             }
@@ -75,7 +50,7 @@ static annulus_status layer_equal(const dense_layer *l, uint32_t *as)
             const int64_t *w;
             const size_t count = linear_view_row(view, o, &input, &w);
             all[o] = (neuron){.number = (uint32_t)o};
-            for (size_t k = 0; k < count; k++) all[o].hash += mix(mix(input[k]) ^ (uint64_t)w[k]);
+            for (size_t k = 0; k < count; k++) all[o].hash += random_mix(random_mix(input[k]) ^ (uint64_t)w[k]);
         }
         qsort(all, l->out, sizeof *all, by_hash);
         find_equal(l, view, all, (int64_t *)(void *)(all + l->out), as);

@@ -111,8 +111,7 @@ static void switch_words(const tfhe_answers *a, const uint32_t *sum, size_t coun
     }
 }
 
-/* Answers of one work item: as many for every worker, at most KEYSWITCH_GROUP. */
-static size_t items_of(size_t total, unsigned threads)
+size_t answers_each(size_t total, unsigned threads)
 {
     const unsigned workers = parallel_threads(threads);
     const size_t each = (total + workers - 1) / workers;
@@ -139,7 +138,7 @@ annulus_status answers_pack(const answers_key *key, const uint64_t *in, size_t c
                  .in = in,
                  .total = count * samples,
                  .words = bootstrap_small_words(&key->keyswitch->params),
-                 .each = items_of(count * samples, threads)};
+                 .each = answers_each(count * samples, threads)};
     void *rows, *sum = NULL;
     TRY(mem_create(p.total * p.words, sizeof(uint32_t), "answers", &rows));
     p.rows = rows;

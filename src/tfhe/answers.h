@@ -47,6 +47,8 @@ size_t answers_bytes(const tfhe_answers *p, size_t count);
  * ciphertexts (public) alone. */
 annulus_status answers_pack(const answers_key *key, const uint64_t *in, size_t count, size_t samples, unsigned threads,
                             uint8_t *out) __attribute__((warn_unused_result));
+/* Answers that a worker switches together: as many for every one, at most KEYSWITCH_GROUP. threads 0: all. */
+size_t answers_each(size_t total, unsigned threads);
 /* Bytes that it takes for its work. */
 size_t answers_pack_memory(const tfhe_families *f, size_t count, size_t samples, unsigned threads);
 /* phase (count) <- phases on the torus 2^64 of the answers at in (answers_bytes). Constant time in the key. */

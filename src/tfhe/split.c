@@ -223,18 +223,16 @@ annulus_status split_batch(const split_keys *keys, const split_job *jobs, size_t
 {
     if (count == 0) return ANNULUS_OK;
     check(keys, jobs, count);
-    const size_t workers = parallel_threads(threads), active = least(count, workers);
-    batch b = {.keys = keys, .jobs = jobs, .count = count};
-    const size_t share = (count + active - 1) / active;
-    b.items = (share + KEYSWITCH_GROUP - 1) / KEYSWITCH_GROUP * active;
-    b.most = (count + b.items - 1) / b.items;
+    const bootstrap_share share = bootstrap_share_of(&keys->high->params, 1, count, threads); /* no team */
+    batch b = {.keys = keys, .jobs = jobs, .count = count, .items = share.items, .most = share.group};
     void *q;
-    TRY(mem_create(workers, sizeof(scratch), "look-up workers", &q));
+    TRY(mem_create(share.active, sizeof(scratch), "look-up workers", &q));
     b.workers = q;
     annulus_status st = ANNULUS_OK;
-    for (size_t i = 0; st == ANNULUS_OK && i < active; i++) st = scratch_create(worker_scratch(&b), &b.workers[i]);
-    if (st == ANNULUS_OK) st = parallel_for(b.items, (unsigned)active, item_apply, &b);
-    for (size_t i = 0; i < active; i++) scratch_destroy(&b.workers[i]);
+    for (size_t i = 0; st == ANNULUS_OK && i < share.active; i++)
+        st = scratch_create(worker_scratch(&b), &b.workers[i]);
+    if (st == ANNULUS_OK) st = parallel_for(b.items, share.active, item_apply, &b);
+    for (size_t i = 0; i < share.active; i++) scratch_destroy(&b.workers[i]);
     mem_free(b.workers);
     return st;
 }

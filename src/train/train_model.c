@@ -23,10 +23,9 @@ annulus_status train_key(uint64_t seed, uint64_t *out)
 
 static uint64_t splitmix(uint64_t *state)
 {
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    const uint64_t z = random_mix(*state);
+    *state += RANDOM_STEP;
+    return z;
 }
 
 void train_random_init(train_random *r, uint64_t key, uint64_t a, uint64_t b)
