@@ -83,18 +83,26 @@ static const struct argp_option entries[] = {
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
     {0}};
 
+/* Adds the numbers to those that x has, *count, at most CLASSES_MOST. */
+static const double *parse_reals(struct argp_state *state, const char *what, char *arg, double least, double most,
+                                 double *x, size_t *count)
+{
+    char *rest = arg;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (*count == CLASSES_MOST) argp_error(state, "%s: at most %d", what, CLASSES_MOST);
+        x[(*count)++] = parse_real(state, what, part, least, most);
+    }
+    return x;
+}
+
 static void parse_class_weights(training_options *t, char *arg, struct argp_state *state)
 {
     if (strcmp(arg, "balanced") == 0) {
         t->o->classes_balanced = 1;
         return;
     }
-    char *rest = arg;
-    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (t->o->class_weights_count == CLASSES_MOST) argp_error(state, "--class-weights: at most %d", CLASSES_MOST);
-        t->class_weights[t->o->class_weights_count++] = parse_real(state, "--class-weights", part, 0, 1e9);
-    }
-    t->o->class_weights = t->class_weights;
+    t->o->class_weights =
+        parse_reals(state, "--class-weights", arg, 0, 1e9, t->class_weights, &t->o->class_weights_count);
 }
 
 annulus_task parse_task(struct argp_state *state, const char *text)
@@ -113,14 +121,9 @@ annulus_task parse_task(struct argp_state *state, const char *text)
 
 static void parse_thresholds(training_options *t, char *arg, struct argp_state *state)
 {
-    char *rest = arg;
     t->o->thresholds_best = strcmp(arg, "best") == 0;
     if (t->o->thresholds_best) return;
-    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (t->o->thresholds_count == CLASSES_MOST) argp_error(state, "--thresholds: at most %d", CLASSES_MOST);
-        t->thresholds[t->o->thresholds_count++] = parse_real(state, "--thresholds", part, 1e-6, 1 - 1e-6);
-    }
-    t->o->thresholds = t->thresholds;
+    t->o->thresholds = parse_reals(state, "--thresholds", arg, 1e-6, 1 - 1e-6, t->thresholds, &t->o->thresholds_count);
 }
 
 static int parse_either(struct argp_state *state, const char *what, const char *arg, const char *zero, const char *one)

@@ -151,19 +151,20 @@ static void parse_convolutions(train_command *c, char *arg, struct argp_state *s
     }
 }
 
-/* One number for all layers, or as many as layers. */
-static void parse_weight_bits(train_command *c, char *arg, struct argp_state *state)
+/* One number for all layers, *all, or one for each; returns how many. */
+static size_t parse_bits(struct argp_state *state, const char *what, char *arg, size_t most, unsigned *all,
+                         unsigned *each)
 {
     char *rest = arg;
-    c->weight_bits_count = 0;
+    size_t count = 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (c->weight_bits_count == ANNULUS_MAX_HIDDEN + 1)
-            argp_error(state, "--weight-bits: at most %d layers", ANNULUS_MAX_HIDDEN + 1);
-        c->o.layer_weight_bits[c->weight_bits_count++] = (unsigned)parse_size(state, "--weight-bits", part, 1, 8);
+        if (count == most) argp_error(state, "%s: at most %zu layers", what, most);
+        each[count++] = (unsigned)parse_size(state, what, part, 1, 8);
     }
-    if (c->weight_bits_count > 1) return;
-    c->o.weight_bits = c->o.layer_weight_bits[0];
-    c->o.layer_weight_bits[0] = 0;
+    if (count > 1) return count;
+    *all = each[0];
+    each[0] = 0;
+    return count;
 }
 
 static void parse_names(train_command *c, char *arg, struct argp_state *state)
@@ -193,22 +194,6 @@ static size_t check_activations(const char *arg, struct argp_state *state)
         at = at[all] == 0 ? NULL : at + all + 1;
     }
     return count;
-}
-
-/* One number for all hidden layers, or as many as those. */
-static void parse_activation_bits(train_command *c, char *arg, struct argp_state *state)
-{
-    char *rest = arg;
-    c->activation_bits_count = 0;
-    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
-        if (c->activation_bits_count == ANNULUS_MAX_HIDDEN)
-            argp_error(state, "--activation-bits: at most %d layers", ANNULUS_MAX_HIDDEN);
-        c->o.layer_activation_bits[c->activation_bits_count++] =
-            (unsigned)parse_size(state, "--activation-bits", part, 1, 8);
-    }
-    if (c->activation_bits_count > 1) return;
-    c->o.activation_bits = c->o.layer_activation_bits[0];
-    c->o.layer_activation_bits[0] = 0;
 }
 
 /* The options that are one number each. */
@@ -305,7 +290,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ACTIVATION_BITS_KEY:
         c->shaped = 1;
-        parse_activation_bits(c, arg, state);
+        c->activation_bits_count = parse_bits(state, "--activation-bits", arg, ANNULUS_MAX_HIDDEN,
+                                              &c->o.activation_bits, c->o.layer_activation_bits);
         break;
     case ACTIVATION_KEY:
         c->automatic = strcmp(arg, "auto") == 0;
@@ -315,7 +301,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case WEIGHT_KEY:
         c->shaped = 1;
-        parse_weight_bits(c, arg, state);
+        c->weight_bits_count =
+            parse_bits(state, "--weight-bits", arg, ANNULUS_MAX_HIDDEN + 1, &c->o.weight_bits, c->o.layer_weight_bits);
         break;
     case FROM_KEY:
         c->from = arg;

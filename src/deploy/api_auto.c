@@ -72,21 +72,26 @@ static void describe(const annulus_train_options *o, const annulus_circuit *c, a
     out->seconds = annulus_circuit_seconds(c, o->threads);
 }
 
-/* Trains, compiles and simulates the candidate at widths times factor: *out; seconds INFINITY: there are no parameters.
- */
-static annulus_status try_width(comparison *c, const candidate *k, double factor, annulus_auto_candidate *out)
+/* Whether it was tried at these widths. */
+static int has_widths(const annulus_auto_candidate *k, const annulus_train_options *o)
 {
-    annulus_train_options o = k->o;
+    int same = memcmp(k->hidden, o->hidden, sizeof k->hidden) == 0;
+    for (size_t i = 0; i < o->conv_count; i++) same &= k->channels[i] == o->conv[i].channels;
+    return same;
+}
+
+/* Trains, compiles and simulates: *out; seconds INFINITY: there are no parameters. */
+static annulus_status try_width(comparison *c, const annulus_train_options *o, annulus_auto_candidate *out)
+{
     annulus_model *m = NULL;
     annulus_circuit *made = NULL;
     annulus_evaluation e;
     *out = (annulus_auto_candidate){.seconds = INFINITY};
-    set_widths(c, factor, &o);
-    TRY(annulus_train(c->train, &o, NULL, NULL, c->progress, &m));
+    TRY(annulus_train(c->train, o, NULL, NULL, c->progress, &m));
     annulus_status st = annulus_compile(m, c->calibration, &c->compile, &made);
-    if (st == ANNULUS_OK) describe(&o, made, out);
+    if (st == ANNULUS_OK) describe(o, made, out);
     if (st == ANNULUS_OK)
-        st = annulus_evaluate(made, c->held, ANNULUS_SIMULATE, o.seed, o.threads, c->progress, NULL, &e);
+        st = annulus_evaluate(made, c->held, ANNULUS_SIMULATE, o->seed, o->threads, c->progress, NULL, &e);
     if (st == ANNULUS_OK) out->score = e.score;
     annulus_circuit_destroy(made);
     annulus_model_destroy(m);
@@ -107,11 +112,11 @@ static annulus_status fit_budget(comparison *c, candidate *k)
     double factor = 1, seconds = k->best.seconds;
     for (unsigned t = 1; t < TRIES && isfinite(seconds) && fabs(seconds / c->budget - 1) > SLACK; t++) {
         annulus_auto_candidate now;
+        annulus_train_options o = k->o;
         factor *= c->budget / seconds;
-        TRY(try_width(c, k, factor, &now));
-        if (memcmp(now.hidden, k->best.hidden, sizeof now.hidden) == 0 &&
-            memcmp(now.channels, k->best.channels, sizeof now.channels) == 0)
-            break;
+        set_widths(c, factor, &o);
+        if (has_widths(&k->best, &o)) break;
+        TRY(try_width(c, &o, &now));
         if (suits(c, &now, &k->best)) k->best = now;
         seconds = now.seconds;
     }
@@ -154,7 +159,7 @@ static annulus_status candidates_init(comparison *c, double budget, candidate bo
 
 static annulus_status compare(comparison *c, candidate both[2], annulus_auto_report *report)
 {
-    for (size_t k = 0; k < 2; k++) TRY(try_width(c, &both[k], 1, &both[k].best));
+    for (size_t k = 0; k < 2; k++) TRY(try_width(c, &both[k].o, &both[k].best));
     const double a = both[0].best.seconds, b = both[1].best.seconds;
     if (!isfinite(a) && !isfinite(b)) /* the message is that of the search */
         return ANNULUS_ERR_INFEASIBLE;

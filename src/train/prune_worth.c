@@ -24,8 +24,8 @@ annulus_status prune_by_parse(const char *name, prune_by *out)
 /* Sums over the samples so far, of one layer. */
 typedef struct sums {
     double *value;         /* (out*offsets) over places */
-    double *read, *square; /* (out,out of the next) of what a neuron adds to the sums of a dense layer behind it; before
-                              a convolution the first of a row are those of its values */
+    double *read, *square; /* (out,out of the next) of what a neuron adds to the sums of the layer behind it; where that
+                              is_single the first of a row are those of its values */
     double *taylor;        /* (out) */
 } sums;
 
@@ -39,6 +39,12 @@ static void add_values(const train_layer *l, size_t rows, const sums *s)
     const size_t each = l->out * l->offsets;
     for (size_t i = 0; i < rows * l->places; i++)
         for (size_t k = 0; k < each; k++) s->value[k] += (double)l->y[i * each + k];
+}
+
+/* Whether what a neuron adds to a sum is one value times a weight. */
+static int is_single(const train_layer *l)
+{
+    return l[1].from != NULL || l->values == l->out;
 }
 
 static void add_moments(const train_layer *l, size_t rows, const sums *s)
@@ -55,7 +61,7 @@ static void add_reads(const train_model *m, size_t layer, const room *r, const s
 {
     const train_layer *l = &m->layer[layer], *next = l + 1;
     const size_t rows = m->batch, n = l->offsets, out = next->out;
-    if (next->from != NULL) {
+    if (is_single(l)) {
         add_moments(l, rows, s);
         return;
     }
@@ -128,15 +134,16 @@ static double unit_of(const train_layer *l, size_t k)
     return l->last || train_has_waves(l) ? 1 : (double)l->gamma.x[k];
 }
 
-/* Squares of the weights by which a convolution takes channel o of what arrives. */
+/* Squares of the weights by which a layer takes channel, or value, o of what arrives. */
 static double taken(const train_model *m, size_t i, size_t o)
 {
     const train_layer *l = &m->layer[i];
+    const int conv = l->from != NULL;
     const size_t area = l->windows.kernel[0] * l->windows.kernel[1];
     double sum = 0;
     for (size_t k = 0; k < l->out; k++)
-        for (size_t w = 0; w < l->in; w++) {
-            if (train_conv_tap(m, i, w) / area != o) continue;
+        for (size_t w = conv ? 0 : o; w < (conv ? l->in : o + 1); w++) {
+            if (conv && train_conv_tap(m, i, w) / area != o) continue;
             const double weight = (double)l->wq[k * l->in + w] / unit_of(l, k);
             sum += weight * weight;
         }
@@ -148,7 +155,7 @@ static double by_activation(const train_model *m, size_t i, const sums *s, doubl
     const train_layer *l = &m->layer[i], *next = l + 1;
     const double *read = s->read + o * next->out, *square = s->square + o * next->out;
     double worth = 0;
-    if (next->from != NULL) return variance(*read, *square, seen * (double)l->places) * taken(m, i + 1, o);
+    if (is_single(l)) return variance(*read, *square, seen * (double)l->places) * taken(m, i + 1, o);
     for (size_t k = 0; k < next->out; k++)
         worth += variance(read[k], square[k], seen) / (unit_of(next, k) * unit_of(next, k));
     return worth;

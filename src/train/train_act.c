@@ -26,13 +26,18 @@ int train_act_bounded(activation a)
            a == ACTIVATION_HARD_TANH || a == ACTIVATION_SIGN;
 }
 
+static float logistic(float u)
+{
+    return 1 / (1 + expf(-u));
+}
+
 float train_act(const train_layer *l, float u)
 {
     switch (l->act) {
     case ACTIVATION_RELU:
         return u > 0 ? u : 0;
     case ACTIVATION_SIGMOID:
-        return 1 / (1 + expf(-u));
+        return logistic(u);
     case ACTIVATION_TANH:
         return tanhf(u);
     case ACTIVATION_LEAKY_RELU:
@@ -68,7 +73,6 @@ static float slope_of_function(const function *f, float u)
 
 float train_act_slope(const train_layer *l, float u, float v)
 {
-    const float s = 1 / (1 + expf(-u));
     switch (l->act) {
     case ACTIVATION_RELU:
         return v > 0 ? 1 : 0;
@@ -82,10 +86,12 @@ float train_act_slope(const train_layer *l, float u, float v)
         return u < 0 ? v + 1 : 1;
     case ACTIVATION_GELU:
         return 0.5f * (1 + erff(u * (float)M_SQRT1_2)) + u * 0.39894228f * expf(-0.5f * u * u);
-    case ACTIVATION_SILU:
+    case ACTIVATION_SILU: {
+        const float s = logistic(u);
         return s * (1 + u * (1 - s));
+    }
     case ACTIVATION_SOFTPLUS:
-        return s;
+        return logistic(u);
     case ACTIVATION_HARD_SIGMOID:
         return fabsf(u) < 3 ? 1.0f / 6 : 0;
     case ACTIVATION_HARD_TANH:
