@@ -36,25 +36,17 @@ static annulus_status scale_weights(const circuit_layer *l, const int32_t *facto
     return ANNULUS_OK;
 }
 
-static int32_t common_divisor(int32_t a, int32_t b)
-{
-    for (int32_t rest; b != 0; b = rest) {
-        rest = a % b;
-        a = b;
-    }
-    return a;
-}
-
 /* Divides all weights by the largest number that they are multiples of, and the constants of d in units; returns it. */
 static int32_t take_common_factor(const dense_layer *d, double unit, const circuit_layer *l)
 {
     int32_t common = 0;
     for (size_t k = 0; k < l->linear.blocks_count && common != 1; k++) {
         const linear_block *b = &l->linear.blocks[k];
-        for (size_t w = 0; w < b->rows * b->taps && common != 1; w++) common = common_divisor(common, abs(b->W[w]));
+        for (size_t w = 0; w < b->rows * b->taps && common != 1; w++)
+            common = (int32_t)common_divisor(common, abs(b->W[w]));
     }
     for (size_t o = 0; d->constant != NULL && o < d->out && common > 1; o++)
-        common = common_divisor(common, (int32_t)(llabs(llrint(d->constant[o] / unit)) % common));
+        common = (int32_t)common_divisor(common, llabs(llrint(d->constant[o] / unit)) % common);
     for (size_t k = 0; k < l->linear.blocks_count && common > 1; k++)
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
             l->linear.blocks[k].W[w] /= common;

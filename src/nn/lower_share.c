@@ -50,10 +50,11 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     circuit *best = NULL;
     unsigned char could[CIRCUIT_MAX_LAYERS] = {0}, wanted[CIRCUIT_MAX_LAYERS] = {0};
     TRY(lower_options_check(n, count, options));
-    annulus_status st = lower_sharing(n, calibration, count, options, wanted, could, &best);
+    annulus_status st =
+        lower_sharing(n, calibration, count, options, wanted, options->rotations_apart ? NULL : could, &best);
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         circuit *c = NULL;
-        if (!could[i] || options->rotations_apart) continue;
+        if (!could[i]) continue;
         wanted[i] = 1;
         st = lower_sharing(n, calibration, count, options, wanted, NULL, &c);
         const int better = st == ANNULUS_OK && objective(c, options->minimize) < objective(best, options->minimize);

@@ -132,19 +132,23 @@ annulus_status network_set_labels(network *n, const char *const *names, size_t c
     return ANNULUS_OK;
 }
 
+void dense_layer_clear(dense_layer *l)
+{
+    mem_free(l->W);
+    mem_free(l->w_scale);
+    mem_free(l->bias);
+    mem_free(l->channel);
+    mem_free(l->bound);
+    mem_free(l->constant);
+    linear_clear(&l->linear);
+    *l = (dense_layer){.in = 0};
+}
+
 void network_destroy(network *n)
 {
     if (n == NULL) return;
     if (n->layers_count > 0) labels_destroy(n->labels, outputs_of(n));
-    for (size_t i = 0; i < n->layers_count; i++) {
-        mem_free(n->layers[i].W);
-        mem_free(n->layers[i].w_scale);
-        mem_free(n->layers[i].bias);
-        mem_free(n->layers[i].channel);
-        mem_free(n->layers[i].bound);
-        mem_free(n->layers[i].constant);
-        linear_clear(&n->layers[i].linear);
-    }
+    for (size_t i = 0; i < n->layers_count; i++) dense_layer_clear(&n->layers[i]);
     mem_free(n->layers);
     mem_free(n->shift);
     mem_free(n->gain);

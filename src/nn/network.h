@@ -92,6 +92,7 @@ typedef struct network {
 } network;
 
 annulus_status network_create(size_t inputs, size_t layers, network **out) __attribute__((warn_unused_result));
+void dense_layer_clear(dense_layer *l); /* frees what it has */
 annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __attribute__((warn_unused_result));
 /* Takes the linear part over, also when it fails; channels are all 0. */
 annulus_status gathered_layer_create(size_t in, size_t out, circuit_linear *linear, dense_layer *layer)
@@ -111,6 +112,14 @@ int network_is_dense(const network *n);
 /* Integers by which layer i multiplies the integers of its sources, in their order, so that all are multiples of one
  * real number, *unit. ANNULUS_ERR_INPUT: the scales of the sources are in no ratio of integers up to
  * NETWORK_MAX_FACTOR. */
+static inline int64_t common_divisor(int64_t a, int64_t b) /* 0: of the other alone */
+{
+    for (int64_t rest; b != 0; b = rest) {
+        rest = a % b;
+        a = b;
+    }
+    return a;
+}
 #define NETWORK_MAX_FACTOR 64
 annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
     __attribute__((warn_unused_result));

@@ -83,16 +83,6 @@ static double scale_of(const network *n, uint32_t source)
     return source == 0 ? n->input.scale : n->layers[source - 1].out_q.scale;
 }
 
-static int32_t common_divisor(int32_t a, int32_t b)
-{
-    while (b != 0) {
-        const int32_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 #define SAME 1e-6 /* relative: scales may have been rounded to single precision */
 
 int network_common_unit(const network *n, const uint32_t *sources, size_t count, int32_t factors[NETWORK_MAX_LAYERS],
@@ -100,7 +90,7 @@ int network_common_unit(const network *n, const uint32_t *sources, size_t count,
 {
     const double first = scale_of(n, sources[0]);
     for (int32_t q = 1; q <= NETWORK_MAX_FACTOR; q++) { /* of the first source; the unit is first/q */
-        int32_t divisor = 0;
+        int64_t divisor = 0;
         size_t k = 0;
         for (; k < count; k++) {
             const double ratio = scale_of(n, sources[k]) / first * q, whole = rint(ratio);

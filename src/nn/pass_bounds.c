@@ -32,8 +32,9 @@ static void value_range(const dense_layer *l, size_t o, size_t offset, double un
     widen_at(l, o, offset, unit, (double)last, lo, hi);
     if (activation_is_monotone(l->act) || first == last) return;
     quantizer_range(&l->out_q, &least, &most);
-    if (last - first >= MOST_SUMS) *lo = least - l->out_q.zero, *hi = most - l->out_q.zero;
-    for (int64_t s = first + 1; s < last && last - first < MOST_SUMS; s++)
+    least -= l->out_q.zero, most -= l->out_q.zero; /* it cuts off there */
+    if (last - first >= MOST_SUMS) *lo = least, *hi = most;
+    for (int64_t s = first + 1; s < last && (*lo > least || *hi < most); s++)
         widen_at(l, o, offset, unit, (double)s, lo, hi);
 }
 

@@ -63,12 +63,7 @@ static void remove_layer(network *n, size_t i, const int64_t *emits)
         drop_source(to, i + 1, first, count);
         linear_trim(&to->linear);
     }
-    mem_free(l->w_scale);
-    mem_free(l->bias);
-    mem_free(l->channel);
-    mem_free(l->constant);
-    mem_free(l->bound);
-    linear_clear(&l->linear);
+    dense_layer_clear(l);
     memmove(l, l + 1, (n->layers_count - i - 1) * sizeof *l);
     n->layers[--n->layers_count] = (dense_layer){.in = 0};
     for (size_t r = i; r < n->layers_count; r++)

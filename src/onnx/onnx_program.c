@@ -204,7 +204,7 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
                                                                                                  "HardSwish"};
     const char *domain = node->domain == NULL ? "" : node->domain;
     const int composite = is_one_of(node->op_type, several, 3), shape = is_one_of(node->op_type, shapes, 3);
-    onnx_step s = {.op = composite || shape ? FUNCTION_COPY : FUNCTION_ADD, .name = node->output[0], .shapes = shape};
+    onnx_step s = {.op = composite || shape ? FUNCTION_COPY : FUNCTION_ADD, .name = node->output[0]};
     if (!composite && !shape)
         while (s.op < FUNCTION_OPS && strcmp(node->op_type, function_operators[s.op].name) != 0) s.op++;
     *fits = s.op < FUNCTION_OPS && p->count + COMPOSITE_STEPS <= FUNCTION_MAX_STEPS && node->n_output == 1 &&

@@ -171,7 +171,6 @@ static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_t
 static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
                             size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
 {
-    annulus_status st = ANNULUS_OK;
     y->stage = ONNX_LINEAR;
     y->sources_count = x->sources_count;
     y->in = x->in;
@@ -179,7 +178,7 @@ static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx
     memcpy(y->sources, x->sources, sizeof y->sources);
     memcpy(y->op, x->op, sizeof y->op);
     onnx_tensor_name(y, op);
-    if (st == ANNULUS_OK) st = onnx_tensor_create(y, rank, dims);
+    annulus_status st = onnx_tensor_create(y, rank, dims);
     if (st == ANNULUS_OK) st = charge(t, outer, y->count);
     if (st == ANNULUS_OK) st = carry_scales(node, x, outer, y);
     if (st == ANNULUS_OK) st = gather_compose(outer, &x->linear, x->count, &y->linear);

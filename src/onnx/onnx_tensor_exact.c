@@ -35,11 +35,7 @@ static int64_t common_weight(const onnx_tensor *x, const int32_t *factor)
         const linear_block *b = &x->linear.blocks[k];
         for (size_t i = 0; i < b->places * b->taps && common != 1; i++)
             for (size_t r = 0; b->from[i] != LINEAR_NOTHING && r < b->rows; r++)
-                for (int64_t other = (int64_t)labs(b->W[r * b->taps + i % b->taps]) * factor[b->from[i]], rest;
-                     other != 0; other = rest) {
-                    rest = common % other;
-                    common = other;
-                }
+                common = common_divisor((int64_t)labs(b->W[r * b->taps + i % b->taps]) * factor[b->from[i]], common);
     }
     return common == 0 ? 1 : common;
 }

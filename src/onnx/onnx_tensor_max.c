@@ -15,8 +15,7 @@ typedef struct extreme {
     const Onnx__NodeProto *node;
     const onnx_tensor *x;
     const pair_tree *tree;
-    int32_t sign; /* 1: the largest, -1: the smallest */
-    uint32_t levels;
+    int32_t sign;                             /* 1: the largest, -1: the smallest */
     onnx_tensor look_ups[NETWORK_MAX_LAYERS]; /* of each level, until now */
     uint32_t *at;                             /* (steps) number of a step in its level */
     double *least, *most;                     /* (nodes) real */

@@ -57,13 +57,18 @@ cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t 
     return best;
 }
 
+static int is_own(size_t t)
+{
+    return t / 2 == t % 2;
+}
+
 /* A look-up of a class by a transition; of outputs 0 seconds if their bound is kept. */
 static cheapest_lookup look_up(const couple *c, const layer_class *l, const node *n, size_t t)
 {
     const point *from = &c->at[t / 2], *to = &c->at[t % 2];
     const double room =
         l->bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
-    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 && t / 2 == t % 2 ? 0 : INFINITY};
+    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 && is_own(t) ? 0 : INFINITY};
     if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
     return couple_cheapest(to, c->switches[t], n->lo[t], n->hi[t], room, 2 * l->cells);
 }
@@ -89,7 +94,7 @@ static group_seconds *add_layer(const solver *v, const node *n, lookup_table at,
     group_seconds *into = &groups[link->into], *from = &groups[link->from];
     cheapest_lookup *one = at[v->classes->at[i]];
     for (size_t t = 0; t < TRANSITIONS; t++) {
-        if (into == from && t / 2 != t % 2) continue;
+        if (into == from && !is_own(t)) continue;
         if (one[t].seconds < 0) one[t] = look_up(v->c, &v->classes->of[v->classes->at[i]], n, t);
         const double seconds = l->weights * v->c->at[t / 2].ring->weight + (double)l->count * one[t].seconds;
         if (into == from)
@@ -131,11 +136,6 @@ static double assign(const solver *v, const node *n, lookup_table at, solution *
         if (!q->layers[i].is_output) note_gadget(a, t, one->gadget);
     }
     return a->seconds;
-}
-
-static int is_own(size_t t)
-{
-    return t / 2 == t % 2;
 }
 
 /* Of a family's own keyswitch that nothing uses the smallest is made. */
