@@ -77,14 +77,14 @@ static void test_front(void **state)
             const double v = noise_modulus_switch(&p, f.at[i].EF, f.at[i].price);
             assert_true(variance[i] == v);
             assert_true(i == 0 || (f.at[i].products > f.at[i - 1].products && v < variance[i - 1]));
-            assert_int_equal(extension_front_find(&f, variance, p.N, v, 1), i);
-            assert_int_equal(extension_front_find(&f, variance, p.N, v * 0.999999, 1), i + 1);
-            const size_t at = extension_front_find(&f, variance, p.N, v, 8192);
+            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, v, 1), i);
+            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, v * 0.999999, 1), i + 1);
+            const size_t at = extension_front_find(&f, f.count, variance, p.N, v, 8192);
             assert_true(at >= i && f.at[at].EF >= 8 && (at == i || f.at[at - 1].EF < 8));
         }
-        assert_int_equal(extension_front_find(&f, variance, p.N, INFINITY, 1), 0);
-        assert_int_equal(extension_front_find(&f, variance, p.N, -1, 1), f.count);
-        assert_int_equal(extension_front_find(&f, variance, p.N, INFINITY, 65536), f.count);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, INFINITY, 1), 0);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, -1, 1), f.count);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, INFINITY, 65536), f.count);
     }
 }
 

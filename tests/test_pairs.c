@@ -144,7 +144,7 @@ static double layer_seconds(const lookup_layer *l, double bound, const family *f
     const double weights = (double)l->weights * cost_weight(&from->p);
     if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
     const double keyswitch = to->switch_noise[size_of(&from->p)][g];
-    const size_t e = extension_front_find(f, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
+    const size_t e = extension_front_find(f, f->count, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
     if (e == f->count || (l->output_std > 0 && to->noise > l->output_std * l->output_std)) return INFINITY;
     return weights +
            (double)l->count * (cost_keyswitch(&to->switches[size_of(&from->p)][g]) + to->step * f->at[e].products);

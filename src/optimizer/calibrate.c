@@ -243,15 +243,14 @@ static annulus_status measure_inputs(measuring *at, cost_model *m)
 }
 
 /* The factor from a key that lies in the caches, before and behind the others; beyond it, in small batches, all wait
- * for keys that do not: as long as at the key where it is least. Other users of the machine, who come and go, only add.
- */
+ * for keys that do not: a byte's mean over keys. What other users of the machine take is part of both. */
 static annulus_status measure_crowds(measuring *at, cost_model *m)
 {
     const tfhe_params cached = with_gadget(&steps[1], STEP_BITS);
-    double alone, crowded, wait[READS][2], bytes[READS], least = INFINITY;
+    double alone, crowded, wait[READS][2], bytes[READS], sum = 0;
     TRY(next(at));
     TRY(measure_crowd(&cached, COST_BATCH, &alone, &crowded));
-    m->crowd = crowded / alone;
+    m->crowd = crowded / alone / 2;
     for (size_t i = 0; i < READS; i++) {
         tfhe_params p = with_gadget(&reads[i], reads[i].n);
         p.ks_l = 7, p.ks_b = 2; /* a key as large as real ones: workers leave it one behind the other */
@@ -260,10 +259,9 @@ static annulus_status measure_crowds(measuring *at, cost_model *m)
         bytes[i] = (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p));
     }
     TRY(measure_crowd(&cached, COST_BATCH, &alone, &crowded));
-    m->crowd = fmax(fmin(m->crowd, crowded / alone), 1);
-    for (size_t i = 0; i < READS; i++)
-        least = fmin(least, SMALL_BATCH * (wait[i][1] - m->crowd * wait[i][0]) / bytes[i]);
-    m->read_all = 1e9 * fmax(least, 0);
+    m->crowd = fmax(m->crowd + crowded / alone / 2, 1);
+    for (size_t i = 0; i < READS; i++) sum += SMALL_BATCH * (wait[i][1] - m->crowd * wait[i][0]) / bytes[i];
+    m->read_all = 1e9 * fmax(sum / READS, 0);
     return ANNULUS_OK;
 }
 

@@ -21,7 +21,8 @@ typedef struct cost_sample {
 annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 
-/* Measures (tfhe/measure.h) and fits, some seconds on the calling thread and, for `crowd`, one on all cores. The cost
+/* Measures (tfhe/measure.h) and fits, some seconds on the calling thread and, for what all
+ * cores wait for, 8 s on all. The cost
  * model in use stays what it is. Fails without memory, if the callback asks to stop, or if the measurements cannot be
  * fitted. */
 annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)

@@ -70,9 +70,10 @@ void extension_front_vary(const extension_front *f, const tfhe_params *p, double
     for (size_t i = 0; i < f->count; i++) variance[i] = noise_extension(p, &f->at[i]);
 }
 
-size_t extension_front_find(const extension_front *f, const double *variance, uint32_t N, double room, double steps)
+size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N, double room,
+                            double steps)
 {
-    size_t low = 0, high = f->count;
+    size_t low = 0, high = count;
     while (low < high) {
         const size_t middle = (low + high) / 2;
         if (variance[middle] <= room)
@@ -80,6 +81,6 @@ size_t extension_front_find(const extension_front *f, const double *variance, ui
         else
             low = middle + 1;
     }
-    while (high < f->count && (double)f->at[high].EF * N < steps) high++;
+    while (high < count && (double)f->at[high].EF * N < steps) high++;
     return high;
 }

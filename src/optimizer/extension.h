@@ -27,6 +27,7 @@ typedef struct extension_front {
 void extension_front_init(extension_front *f);
 /* variance (f->count): noise_extension of each, falling. */
 void extension_front_vary(const extension_front *f, const tfhe_params *p, double *variance);
-/* Index of the first pair with variance <= room and EF*N >= steps; count: none. */
-size_t extension_front_find(const extension_front *f, const double *variance, uint32_t N, double room, double steps);
+/* Index of the first of `count` pairs with variance <= room and EF*N >= steps; count: none. */
+size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N, double room,
+                            double steps);
 #endif

@@ -45,12 +45,15 @@ cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t 
 {
     cheapest_lookup best = {.seconds = INFINITY};
     const extension_front *f = to->front;
-    const double least = to->rotate * f->at[0].products, finest = to->variance[f->count - 1];
-    for (size_t k = lo; k < hi && switches[k].seconds + least < best.seconds; k++) {
-        if (switches[k].variance + finest > room) continue;
-        const size_t e = extension_front_find(f, to->variance, to->p.N, room - switches[k].variance, steps);
-        if (e == f->count) continue;
+    const double least = to->rotate * f->at[0].products;
+    size_t count = f->count; /* a slower keyswitch pays with a cheaper rotation alone */
+    for (size_t k = lo; k < hi && count > 0 && switches[k].seconds + least < best.seconds; k++) {
+        const double left = room - switches[k].variance;
+        if (to->variance[count - 1] > left) continue;
+        const size_t e = extension_front_find(f, count, to->variance, to->p.N, left, steps);
+        if (e == count) continue;
         const double seconds = switches[k].seconds + to->rotate * f->at[e].products;
+        count = e;
         if (seconds < best.seconds)
             best = (cheapest_lookup){.seconds = seconds, .gadget = (uint8_t)k, .extension = (uint8_t)e};
     }

@@ -21,7 +21,7 @@ typedef struct config {
 
 typedef struct site { /* a family: a configuration and an n */
     double noise, bytes;
-    int has_own;
+    int wanted, has_own;
 } site;
 
 typedef struct promise { /* two configurations, or two sites of two, and a lower bound of what is minimized, and of
@@ -142,35 +142,37 @@ static int wanted(const search *s, const tfhe_params *p)
     return s->only == NULL;
 }
 
-/* Configurations, their sites and bounds. */
+/* The sites of the next configuration and their bounds, and the configuration if any site is wanted. */
+static void config_add(pairs *x, size_t ring, uint32_t g, size_t rotation)
+{
+    const size_t at = x->configs_count, classes = x->classes.count;
+    double *least = x->least + at * classes;
+    size_t wants = 0;
+    x->configs[at] = (config){.ring = ring, .rotation = rotation, .g = g, .least_bytes = INFINITY};
+    for (size_t c = 0; c < classes; c++) least[c] = INFINITY;
+    for (size_t n = 0; n < x->ns_count[g]; n++) {
+        const point a = site_point(x, at, n);
+        double *any = x->any + (at * x->ns_most + n) * classes;
+        site *of = &x->sites[at * x->ns_most + n];
+        *of = (site){.noise = a.noise, .bytes = a.bytes, .wanted = wanted(x->s, &a.p)};
+        if (!of->wanted) continue;
+        class_bounds(x, &a, x->ns[g][n], 0, any);
+        for (size_t c = 0; c < classes; c++) least[c] = fmin(least[c], any[c]);
+        x->configs[at].least_bytes = fmin(x->configs[at].least_bytes, a.bytes);
+        wants = 1;
+    }
+    x->configs_count += wants;
+}
+
 static void configs_fill(pairs *x)
 {
     search_space *space = x->s->space;
     const uint32_t only = x->s->request->group;
-    const size_t classes = x->classes.count;
     for (size_t r = 0; r < space->rings_count; r++)
         for (uint32_t g = 1; g <= space->model->group_last; g++) {
             if ((only != 0 && only != g) || x->ns_count[g] == 0) continue;
             const size_t rotations = search_space_ring(space, r)->rotations_count[g];
-            for (size_t k = 0; k < rotations; k++) {
-                const size_t at = x->configs_count;
-                double *least = x->least + at * classes;
-                x->configs[at] = (config){.ring = r, .rotation = k, .g = g, .least_bytes = INFINITY};
-                for (size_t c = 0; c < classes; c++) least[c] = INFINITY;
-                for (size_t n = 0; n < x->ns_count[g]; n++) {
-                    const point a = site_point(x, at, n);
-                    double *any = x->any + (at * x->ns_most + n) * classes;
-                    if (!wanted(x->s, &a.p)) {
-                        for (size_t c = 0; c < classes; c++) any[c] = INFINITY;
-                        continue;
-                    }
-                    class_bounds(x, &a, x->ns[g][n], 0, any);
-                    for (size_t c = 0; c < classes; c++) least[c] = fmin(least[c], any[c]);
-                    x->configs[at].least_bytes = fmin(x->configs[at].least_bytes, a.bytes);
-                    x->sites[at * x->ns_most + n] = (site){.noise = a.noise, .bytes = a.bytes};
-                }
-                x->configs_count++;
-            }
+            for (size_t k = 0; k < rotations; k++) config_add(x, r, g, k);
         }
 }
 
@@ -235,6 +237,7 @@ static void try_configs(pairs *x, uint32_t ia, uint32_t ib)
     size_t count = 0;
     for (uint32_t na = 0; na < x->ns_count[a->g]; na++)
         for (uint32_t nb = ia == ib ? na + 1 : 0; nb < x->ns_count[b->g]; nb++) {
+            if (!x->sites[row_a + na].wanted || !x->sites[row_b + nb].wanted) continue;
             const double bytes = x->sites[row_a + na].bytes + x->sites[row_b + nb].bytes;
             double seconds = bound_sum(x->any + (row_a + na) * classes, x->any + (row_b + nb) * classes, classes,
                                        weights, s->limit_seconds);

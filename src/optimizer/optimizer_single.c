@@ -99,7 +99,7 @@ static double seconds_below(const search *s, const point *a, const gadget *keysw
         const size_t i = s->order[o];
         const lookup_layer *layer = &s->request->layers[i];
         const double room = s->bound[i] - sums_variance(layer, a) - keyswitch->variance;
-        const size_t e = extension_front_find(a->front, a->variance, a->p.N, room, 2 * layer->cells);
+        const size_t e = extension_front_find(a->front, a->front->count, a->variance, a->p.N, room, 2 * layer->cells);
         if (e == a->front->count) return INFINITY;
         choice[i] = e;
         seconds += (double)layer->count * a->rotate * (at[e].products - at[0].products);

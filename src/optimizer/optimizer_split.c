@@ -92,7 +92,7 @@ static double high_choose(const finder *f, const point *b, double room, double l
     for (size_t k = 0; k < b->cell->switches_count; k++) {
         const gadget *g = &b->cell->switches[k];
         if (g->seconds + b->rotate * front->at[0].products >= limit) break;
-        const size_t e = extension_front_find(front, b->variance, b->p.N, room - g->variance, steps);
+        const size_t e = extension_front_find(front, front->count, b->variance, b->p.N, room - g->variance, steps);
         if (e == front->count || g->seconds + b->rotate * front->at[e].products >= limit) continue;
         limit = g->seconds + b->rotate * front->at[e].products;
         *chosen = g, *at = e;
