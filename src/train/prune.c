@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "circuit/latency.h"
 #include "nn/shrink.h"
 #include "train/prune_priv.h"
+#include "train/train_budget.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
 
 void prune_options_init(prune_options *o)
 {
@@ -144,12 +142,7 @@ static annulus_status remove_least(const pruning *p, size_t most, size_t keep, c
 
 static annulus_status predict(const pruning *p, const network *n, double *seconds)
 {
-    circuit *c = NULL;
-    const size_t count = p->data->count < CALIBRATION ? p->data->count : CALIBRATION;
-    TRY(network_lower(n, p->data->x, count, p->o->lower, &c));
-    *seconds = circuit_seconds(c, p->o->threads_seconds, NULL);
-    circuit_destroy(c);
-    return ANNULUS_OK;
+    return train_predict(n, p->data, p->o->lower, p->o->threads_seconds, seconds);
 }
 
 /* What is left with `keep` neurons, and its seconds; *out NULL and no seconds where that is too little to compile:

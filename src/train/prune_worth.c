@@ -226,7 +226,7 @@ annulus_status prune_worth_find(const network *n, const train_data *t, const tra
     void *memory = NULL, *floats = NULL;
     sums s[TRAIN_MAX_HIDDEN];
     room r;
-    quiet.phase_noise = 0, quiet.value_noise = 0, quiet.outlier = 0, quiet.shift = 0;
+    quiet.phase_noise = 0, quiet.value_noise = 0, quiet.outlier = 0, quiet.shift = 0, quiet.dropout = 0;
     quiet.batch = o->conv_count > 0 ? ROWS_CONV : ROWS;
     TRY(train_model_create(t, &quiet, key, 1, &m));
     annulus_status st = allocate(&m, s, &r, &memory, &floats);

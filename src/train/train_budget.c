@@ -67,12 +67,12 @@ static lower_options lowering(const rung *r)
     return l;
 }
 
-static annulus_status predict(const search *s, const network *n, const rung *r, double *seconds)
+annulus_status train_predict(const network *n, const dataset *data, const lower_options *o, unsigned threads,
+                             double *seconds)
 {
-    const lower_options l = lowering(r);
     circuit *c = NULL;
-    TRY(network_lower(n, s->data->x, s->data->count < CALIBRATION ? s->data->count : CALIBRATION, &l, &c));
-    *seconds = circuit_seconds(c, s->budget->threads, NULL);
+    TRY(network_lower(n, data->x, data->count < CALIBRATION ? data->count : CALIBRATION, o, &c));
+    *seconds = circuit_seconds(c, threads, NULL);
     circuit_destroy(c);
     return ANNULUS_OK;
 }
@@ -80,7 +80,8 @@ static annulus_status predict(const search *s, const network *n, const rung *r, 
 /* Whether rung k fits; one for which there are no parameters does not. */
 static annulus_status rung_fits(const search *s, const network *n, size_t k, double *seconds, int *fits)
 {
-    const annulus_status st = predict(s, n, &s->rungs[k], seconds);
+    const lower_options l = lowering(&s->rungs[k]);
+    const annulus_status st = train_predict(n, s->data, &l, s->budget->threads, seconds);
     *fits = st == ANNULUS_OK && *seconds <= s->budget->seconds;
     return st == ANNULUS_ERR_INFEASIBLE && k + 1 < s->count ? ANNULUS_OK : st;
 }

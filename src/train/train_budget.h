@@ -3,6 +3,7 @@
 #ifndef TRAIN_TRAIN_BUDGET_H
 #define TRAIN_TRAIN_BUDGET_H
 
+#include "nn/lower.h"
 #include "train/train.h"
 
 typedef struct train_budget {
@@ -28,4 +29,8 @@ typedef struct train_choice {
 annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
                             train_report report, void *context, const annulus_progress *progress, train_choice *choice,
                             network **out) __attribute__((warn_unused_result));
+/* Predicted seconds of an inference of n, compiled by o with the first samples of the data, on some threads (0: all
+ * cores). */
+annulus_status train_predict(const network *n, const dataset *data, const lower_options *o, unsigned threads,
+                             double *seconds) __attribute__((warn_unused_result));
 #endif
