@@ -15,11 +15,11 @@ typedef struct train_budget {
 typedef struct train_choice {
     double error;           /* probability with which a look-up errs; of waves 0: their noise is trained for */
     unsigned rounding_bits; /* of waves 0 */
-    size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons */
+    size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons, or channels */
     double seconds;                                /* predicted for the network, compiled so */
 } train_choice;
 
-/* As train_network, with at most the hidden neurons of the options, and look-ups that err as they will when compiled.
+/* As train_network, with at most the hidden neurons and channels of the options, and look-ups that err as they will when compiled.
  * Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3; then, by
  * bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
  * options->target_error and budget->rounding_bits are kept if they are given. Sizes are found on a network of one
