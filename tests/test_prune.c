@@ -268,6 +268,48 @@ static void worth_of_waves(void **state)
     drop(d);
 }
 
+/* What training loses at random is there when neurons are ranked, and when waves are centered. */
+static void nothing_is_dropped(void **state)
+{
+    (void)state;
+    dataset *d = rings(15, 900);
+    for (int waves = 0; waves < 2; waves++) {
+        train_options o = waves ? small_waves(ACTIVATION_SINE) : small();
+        double worth[2][2][16], mean[48];
+        o.epochs = 3;
+        network *n = trained(d, &o);
+        o.from = n;
+        for (int drops = 0; drops < 2; drops++) {
+            train_options own;
+            train_data t;
+            prune_worth w[2] = {{worth[drops][0], mean}, {worth[drops][1], mean}};
+            o.dropout = drops ? 0.5 : 0;
+            assert_ok(train_from_options(d, &o, &own));
+            assert_ok(train_data_create(d, &own, 5, &t));
+            assert_ok(prune_worth_find(n, &t, &own, PRUNE_BY_TAYLOR, 5, w));
+            train_data_destroy(&t);
+        }
+        assert_memory_equal(worth[0][0], worth[1][0], sizeof worth[0][0]);
+        assert_memory_equal(worth[0][1], worth[1][1], 8 * sizeof(double));
+        for (int drops = 0; drops < 2 && waves; drops++) {
+            train_options own;
+            train_data t;
+            train_model m;
+            o.dropout = drops ? 0.5 : 0;
+            assert_ok(train_from_options(d, &o, &own));
+            assert_ok(train_data_create(d, &own, 5, &t));
+            assert_ok(train_model_create(&t, &own, 5, 1, &m));
+            for (size_t k = 0; k < 8; k++) worth[drops][1][k] = (double)m.layer[1].center[k];
+            assert_true(m.layer[1].drop == (drops ? 0.5f : 0.0f));
+            train_model_destroy(&m);
+            train_data_destroy(&t);
+        }
+        assert_memory_equal(worth[0][1], worth[1][1], 8 * sizeof(double));
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 /* Removed without fine-tuning, with it, and again. */
 static void waves_pruned(void **state)
 {
@@ -385,6 +427,7 @@ int main(void)
                                        cmocka_unit_test(worth_nothing),
                                        cmocka_unit_test(worth_by_definition),
                                        cmocka_unit_test(worth_of_waves),
+                                       cmocka_unit_test(nothing_is_dropped),
                                        cmocka_unit_test(waves_pruned),
                                        cmocka_unit_test(budgets),
                                        cmocka_unit_test(refusals)};

@@ -6,23 +6,7 @@
 
 #include <string.h>
 
-#define SIDE 9u
 #define SAMPLES 400u
-
-/* Pictures with a short line, level or upright, somewhere in noise. */
-static dataset *lines(uint64_t seed, size_t count)
-{
-    dataset *d = data_create(count, SIDE * SIDE, 2);
-    d->channels = 1, d->height = d->width = SIDE;
-    for (size_t i = 0; i < count; i++) {
-        float *x = d->x + i * d->features;
-        for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
-        d->label[i] = (int32_t)(test_random(&seed) & 1);
-        const size_t along = test_random(&seed) % (SIDE - 3), across = test_random(&seed) % SIDE;
-        for (size_t k = along; k < along + 4; k++) x[d->label[i] ? k * SIDE + across : across * SIDE + k] = 255;
-    }
-    return d;
-}
 
 /* 4 channels of 7 x 7, 6 of 3 x 3 with stride and padding, 8 neurons. */
 static train_options convolutions(activation act)
@@ -59,12 +43,12 @@ static void from_is_the_network(void **state)
     (void)state;
     static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_TRIANGLE};
     for (size_t a = 0; a < 3; a++) {
-        dataset *d = lines(3, SAMPLES);
+        dataset *d = lines(3, SAMPLES, 1);
         train_options o = convolutions(acts[a]), own;
         network *n = trained(d, &o), *plain = NULL, *back = NULL;
         train_data t;
         train_model m;
-        assert_ok(network_plain(n, (const size_t[]){1, SIDE, SIDE}, &plain));
+        assert_ok(network_plain(n, (const size_t[]){1, LINES_SIDE, LINES_SIDE}, &plain));
         o.from = plain, o.conv_count = 0, o.hidden[0] = 5; /* the last two not looked at */
         assert_ok(train_from_options(d, &o, &own));
         assert_true(own.conv_count == 2 && own.hidden_count == 1 && own.conv[1].channels == 6 && own.hidden[0] == 8);
@@ -114,7 +98,7 @@ static double variance_of(const double *y, size_t count)
 static void worth_by_definition(void **state)
 {
     (void)state;
-    dataset *d = lines(5, SAMPLES);
+    dataset *d = lines(5, SAMPLES, 1);
     train_options o = convolutions(ACTIVATION_RELU), own;
     train_data t;
     o.validation = 0;
@@ -170,7 +154,7 @@ static void worth_by_definition(void **state)
 static void worth_nothing(void **state)
 {
     (void)state;
-    dataset *d = lines(7, SAMPLES);
+    dataset *d = lines(7, SAMPLES, 1);
     train_options o = convolutions(ACTIVATION_RELU);
     network *n = trained(d, &o);
     linear_block *b = &n->layers[1].linear.blocks[0];
@@ -215,7 +199,7 @@ static void pruned(void **state)
     (void)state;
     static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TRIANGLE};
     for (size_t a = 0; a < 2; a++) {
-        dataset *d = lines(9, 2 * SAMPLES);
+        dataset *d = lines(9, 2 * SAMPLES, 1);
         train_options o = convolutions(acts[a]);
         prune_options p;
         prune_report r;
@@ -238,7 +222,7 @@ static void pruned(void **state)
 static void refusals(void **state)
 {
     (void)state;
-    dataset *d = lines(11, 200);
+    dataset *d = lines(11, 200, 1);
     train_options o = convolutions(ACTIVATION_RELU);
     prune_options p;
     o.epochs = 1;
@@ -249,7 +233,7 @@ static void refusals(void **state)
     p.share = -1, p.look_ups = 58;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &less), "would vanish, 59 are needed");
     p.look_ups = 100;
-    n->layers[1].windows.channels = 0;
+    n->layers[1].windows.channels = 0, n->layers[1].known = 0;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &less), "layer 2 is neither dense nor");
     assert_null(less);
     network_destroy(n);

@@ -110,6 +110,30 @@ static void fewer_neurons(void **state)
     }
 }
 
+/* Channels of convolutions that are added, and neurons behind them. */
+static void fewer_channels(void **state)
+{
+    (void)state;
+    dataset *d = lines(25, 200, 1);
+    train_options o = brief();
+    train_choice all, c;
+    network *n = NULL;
+    o.conv[0] = (train_convolution){.channels = 3, .kernel = 3, .stride = 3};
+    o.conv[1] = (train_convolution){.channels = 3, .kernel = 3, .stride = 1, .padding = 1, .add = 1};
+    o.conv_count = 2, o.target_error = 0.3, o.epochs = 1;
+    train_budget b = {.seconds = 100, .threads = 1, .rounding_bits = 6};
+    assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, &all, &n));
+    assert_true(all.hidden_count == 3 && all.hidden[1] == 3 && all.hidden[2] == 8);
+    network_destroy(n);
+    b.seconds = 0.6 * all.seconds, n = NULL;
+    assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n));
+    assert_true(c.seconds <= b.seconds && c.seconds == seconds_of(n, d, &c, 1));
+    assert_true(c.hidden[0] == c.hidden[1] && c.hidden[0] < 3);
+    assert_true(n->layers[1].out == 9 * c.hidden[1] && n->layers[2].out == c.hidden[2]);
+    network_destroy(n);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -138,6 +162,7 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_that_fits), cmocka_unit_test(look_ups_before_neurons),
-                                       cmocka_unit_test(fewer_neurons), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(fewer_neurons), cmocka_unit_test(fewer_channels),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

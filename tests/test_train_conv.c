@@ -6,25 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SIDE 9
-
-/* Pictures with a short line, level or upright, somewhere in noise, in the last channel: the class does not depend on
- * where. */
-static dataset *lines(uint64_t seed, size_t count, size_t channels)
-{
-    dataset *d = data_create(count, channels * SIDE * SIDE, 2);
-    d->channels = channels, d->height = d->width = SIDE;
-    for (size_t i = 0; i < count; i++) {
-        float *x = d->x + i * d->features;
-        for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
-        x += (channels - 1) * SIDE * SIDE;
-        d->label[i] = (int32_t)(test_random(&seed) & 1);
-        const size_t along = test_random(&seed) % (SIDE - 3), across = test_random(&seed) % SIDE;
-        for (size_t k = along; k < along + 4; k++) x[d->label[i] ? k * SIDE + across : across * SIDE + k] = 255;
-    }
-    return d;
-}
-
 /* Two convolutions, the second with stride and padding, and a dense layer. */
 static train_options convolutions(activation act, size_t offsets)
 {

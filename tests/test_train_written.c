@@ -4,6 +4,7 @@
 
 #include "circuit/exec.h"
 #include "nn/lower.h"
+#include "nn/plain.h"
 #include "onnx/onnx_model.h"
 #include "train/train.h"
 
@@ -88,6 +89,28 @@ static void circuit_is_network(const network *n, const dataset *d, int waves)
     circuit_destroy(c);
 }
 
+/* The layers of the file are known again as what they were. */
+static void same_layers(const network *a, const network *b)
+{
+    for (size_t i = 0; i < a->layers_count; i++) {
+        const dense_layer *x = &a->layers[i], *y = &b->layers[i];
+        uint32_t own[NETWORK_MAX_LAYERS], other[NETWORK_MAX_LAYERS];
+        const size_t sources = network_sources(a, i, own);
+        assert_int_equal(sources, network_sources(b, i, other));
+        assert_memory_equal(own, other, sources * sizeof *own);
+        assert_memory_equal(&x->average, &y->average, sizeof x->average);
+        assert_memory_equal(&x->windows, &y->windows, sizeof x->windows);
+        assert_true((x->W == NULL) == (y->W == NULL) && x->linear.blocks_count == y->linear.blocks_count);
+        if (x->W != NULL) assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+        for (size_t k = 0; k < x->linear.blocks_count; k++) {
+            const linear_block *p = &x->linear.blocks[k], *q = &y->linear.blocks[k];
+            assert_true(p->rows == q->rows && p->taps == q->taps && p->places == q->places);
+            assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+            assert_memory_equal(p->from, q->from, p->places * p->taps * sizeof *p->from);
+        }
+    }
+}
+
 /* Scores, and so integers, are the same; one in 10^9 may be read with another scale in its last bit. */
 static void comes_back(void **state)
 {
@@ -95,7 +118,7 @@ static void comes_back(void **state)
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
         const shape *s = &shapes[k];
         dataset *d = pictures(s->channels);
-        network *a = NULL, *b = NULL;
+        network *a = NULL, *b = NULL, *plain = NULL;
         uint8_t *bytes = NULL;
         size_t len = 0;
         double x[3], y[3];
@@ -119,8 +142,10 @@ static void comes_back(void **state)
             for (size_t c = 0; c < 3; c++) assert_true(fabs(x[c] - y[c]) <= 1e-9 * (1 + fabs(x[c])));
         }
         circuit_is_network(b, d, activation_is_wave(s->act));
+        assert_ok(network_plain(b, (const size_t[]){s->channels, SIDE, SIDE}, &plain));
+        same_layers(a, plain);
         mem_free(bytes);
-        network_destroy(a), network_destroy(b);
+        network_destroy(a), network_destroy(b), network_destroy(plain);
         drop(d);
     }
 }

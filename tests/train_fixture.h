@@ -63,6 +63,25 @@ static inline dataset *plane(uint64_t seed, size_t count)
     return d;
 }
 
+/* Pictures with a short line, level or upright, somewhere in noise, in the last channel: the class does not depend on
+ * where. */
+#define LINES_SIDE 9u
+static inline dataset *lines(uint64_t seed, size_t count, size_t channels)
+{
+    dataset *d = data_create(count, channels * LINES_SIDE * LINES_SIDE, 2);
+    d->channels = channels, d->height = d->width = LINES_SIDE;
+    for (size_t i = 0; i < count; i++) {
+        float *x = d->x + i * d->features;
+        for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
+        x += (channels - 1) * LINES_SIDE * LINES_SIDE;
+        d->label[i] = (int32_t)(test_random(&seed) & 1);
+        const size_t along = test_random(&seed) % (LINES_SIDE - 3), across = test_random(&seed) % LINES_SIDE;
+        for (size_t k = along; k < along + 4; k++)
+            x[d->label[i] ? k * LINES_SIDE + across : across * LINES_SIDE + k] = 255;
+    }
+    return d;
+}
+
 static inline void drop(dataset *d)
 {
     mem_free(d->x);

@@ -107,7 +107,7 @@ size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_
 size_t network_number(const network *n, size_t i);
 /* Values of a source, 0: the network's input. */
 size_t network_source_values(const network *n, size_t source);
-/* Whether all layers are dense and take the values of the layer before alone: all that training can go on from. */
+/* Whether all layers are dense and take the values of the layer before alone. */
 int network_is_dense(const network *n);
 /* Integers by which layer i multiplies the integers of its sources, in their order, so that all are multiples of one
  * real number, *unit. ANNULUS_ERR_INPUT: the scales of the sources are in no ratio of integers up to

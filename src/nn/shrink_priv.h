@@ -17,6 +17,7 @@ annulus_status shrink_sums(const dense_layer *from, const uint32_t *number, dens
  * take up value (offsets) as it adds to their sums, in a convolution on average over the places. */
 annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, const double *value)
     __attribute__((warn_unused_result));
-/* A copy without the neurons and channels of hidden layers that no layer takes; one stays in each layer. */
+/* A copy without the neurons and channels of hidden layers that no layer takes, as they are tied (ties.h); one at least
+ * stays in each layer. */
 annulus_status shrink_unread(const network *n, network **out, size_t *removed) __attribute__((warn_unused_result));
 #endif

@@ -3,6 +3,7 @@
 #include "nn/shrink_priv.h"
 
 #include "base/memory.h"
+#include "nn/ties.h"
 #include <string.h>
 
 /* Where the values of a layer stand among the inputs of layer i; *first stays if it does not take them. */
@@ -25,6 +26,20 @@ static size_t neuron_of(const dense_layer *l, size_t output)
     return l->channel == NULL ? output : l->channel[output];
 }
 
+/* Whether taps are of one channel each, whatever the place. */
+static int has_channels(const dense_layer *l)
+{
+    return l->W == NULL && (l->known || l->windows.channels > 0);
+}
+
+/* Weights of a tap that takes nothing at any place. */
+static void drop_weights(linear_block *b, size_t tap)
+{
+    for (size_t p = 0; p < b->places; p++)
+        if (b->from[p * b->taps + tap] != LINEAR_NOTHING) return;
+    for (size_t r = 0; r < b->rows; r++) b->W[r * b->taps + tap] = 0;
+}
+
 /* Sums (out) that value (offsets) of one neuron of `from` adds to those of l, which takes it no more. */
 static void take_no_more(dense_layer *l, const dense_layer *from, size_t first, size_t neuron, const double *value,
                          double *sum)
@@ -38,7 +53,7 @@ static void take_no_more(dense_layer *l, const dense_layer *from, size_t first, 
         }
     }
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
-        const linear_block *b = &l->linear.blocks[k];
+        linear_block *b = &l->linear.blocks[k];
         for (size_t i = 0; i < b->places * b->taps; i++) {
             const uint32_t at = b->from[i]; /* LINEAR_NOTHING is beyond any end */
             if (at < first || at >= end || neuron_of(from, (at - first) / from->offsets) != neuron) continue;
@@ -47,6 +62,7 @@ static void take_no_more(dense_layer *l, const dense_layer *from, size_t first, 
                 sum[b->to[p * b->rows + r]] += b->W[r * b->taps + t] * value[(at - first) % from->offsets];
             b->from[i] = LINEAR_NOTHING;
         }
+        for (size_t t = 0; has_channels(l) && t < b->taps; t++) drop_weights(b, t);
     }
 }
 
@@ -106,6 +122,8 @@ annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, cons
 /* Values of all sources of a network, those of source s from first[s] on. */
 typedef struct plan {
     const network *n;
+    network_ties ties;
+    size_t run[NETWORK_MAX_LAYERS]; /* channels of each layer that are of one unit */
     size_t first[NETWORK_MAX_LAYERS + 1];
     uint32_t *map; /* of each value: its number among those of its source that stay, or LINEAR_NOTHING; while it is
                       found out, 1 of those that are taken */
@@ -145,26 +163,58 @@ static void mark_taken(const plan *p, size_t i)
     }
 }
 
-/* From which values are taken to which stay: all of a neuron that has one; the first neuron, if there is none.
- * taken (out): room. */
-static void number_values(plan *p, size_t source, uint8_t *taken)
+/* Unit of its set that an output of hidden layer i is a part of. */
+static size_t unit_of(const plan *p, size_t i, size_t output)
 {
-    const dense_layer *l = &p->n->layers[source - 1];
-    uint32_t *map = p->map + p->first[source], next = 0;
+    return neuron_of(&p->n->layers[i], output) / p->run[i];
+}
+
+/* taken[u] 1: some layer takes a value of unit u of the set. The first layer's first unit, if there is none. */
+static void mark_units(const plan *p, size_t set, uint8_t *taken)
+{
     int any = 0;
-    memset(taken, 0, l->out);
-    for (size_t v = 0; v < dense_layer_values(l); v++) {
-        taken[neuron_of(l, v / l->offsets)] |= map[v] != 0;
-        any |= map[v] != 0;
+    memset(taken, 0, p->ties.units[set]);
+    for (size_t i = set; i + 1 < p->n->layers_count; i++) {
+        const dense_layer *l = &p->n->layers[i];
+        for (size_t v = 0; p->ties.set[i] == set && v < dense_layer_values(l); v++) {
+            if (p->map[p->first[i + 1] + v] == 0) continue;
+            taken[unit_of(p, i, v / l->offsets)] = 1;
+            any = 1;
+        }
     }
-    if (!any) taken[neuron_of(l, 0)] = 1;
+    if (!any) taken[unit_of(p, set, 0)] = 1;
+}
+
+/* Of the units that are not taken as many stay, the first ones, as all ranges lose the same number. */
+static void level_ranges(const plan *p, size_t set, uint8_t *taken)
+{
+    const size_t ranges = p->ties.ranges[set], each = p->ties.units[set] / ranges;
+    size_t least = each;
+    for (size_t r = 0; r < ranges; r++) {
+        size_t idle = 0;
+        for (size_t u = r * each; u < (r + 1) * each; u++) idle += !taken[u];
+        least = idle < least ? idle : least;
+    }
+    for (size_t r = 0; r < ranges; r++)
+        for (size_t u = (r + 1) * each, idle = 0; u-- > r * each;) {
+            idle += !taken[u];
+            if (!taken[u] && idle > least) taken[u] = 1;
+        }
+}
+
+/* From which values are taken to which stay: those of the units that do. seen: room. */
+static void number_values(plan *p, size_t i, const uint8_t *stays, uint8_t *seen)
+{
+    const dense_layer *l = &p->n->layers[i];
+    uint32_t *map = p->map + p->first[i + 1], next = 0;
     for (size_t v = 0; v < dense_layer_values(l); v++)
-        map[v] = taken[neuron_of(l, v / l->offsets)] ? next++ : LINEAR_NOTHING;
+        map[v] = stays[unit_of(p, i, v / l->offsets)] ? next++ : LINEAR_NOTHING;
+    p->stay[i + 1] = next;
+    memset(seen, 0, l->out);
     for (size_t o = 0; o < l->out; o++) { /* each neuron once */
-        p->removed += !taken[neuron_of(l, o)];
-        taken[neuron_of(l, o)] = 1;
+        p->removed += !stays[unit_of(p, i, o)] && !seen[neuron_of(l, o)];
+        seen[neuron_of(l, o)] = 1;
     }
-    p->stay[source] = next;
 }
 
 static annulus_status plan_create(const network *n, plan *p)
@@ -178,15 +228,23 @@ static annulus_status plan_create(const network *n, plan *p)
         all += p->stay[s];
         most = p->stay[s] > most ? p->stay[s] : most;
     }
+    network_ties_find(n, &p->ties);
+    for (size_t i = 0; i < n->layers_count; i++) p->run[i] = dense_layer_neurons(&n->layers[i]) / p->ties.units[i];
     TRY(mem_create(all, sizeof(uint32_t), "removed neurons", &map));
-    const annulus_status st = mem_create(most, 1, "removed neurons", &taken);
+    const annulus_status st = mem_create(2 * most, 1, "removed neurons", &taken);
     if (st != ANNULUS_OK) {
         mem_free(map);
         return st;
     }
     p->map = map;
     for (size_t i = 0; i < n->layers_count; i++) mark_taken(p, i);
-    for (size_t s = 1; s < n->layers_count; s++) number_values(p, s, taken);
+    for (size_t set = 0; set + 1 < n->layers_count; set++) {
+        if (p->ties.set[set] != set) continue;
+        mark_units(p, set, taken);
+        level_ranges(p, set, taken);
+        for (size_t i = set; i + 1 < n->layers_count; i++)
+            if (p->ties.set[i] == set) number_values(p, i, taken, (uint8_t *)taken + most);
+    }
     for (size_t v = 0; v < n->inputs; v++) p->map[v] = (uint32_t)v;
     for (size_t v = 0; v < p->stay[n->layers_count]; v++) p->map[p->first[n->layers_count] + v] = (uint32_t)v;
     mem_free(taken);
@@ -197,8 +255,10 @@ static annulus_status plan_create(const network *n, plan *p)
 typedef struct numbers {
     const dense_layer *l;
     uint32_t *input, *output;
-    uint32_t *channel; /* (out) new number of a channel, + 1; 0: not met yet */
-    size_t in, out;    /* that stay */
+    uint32_t *channel;                               /* (out) new number of a channel, + 1; 0: not met yet */
+    size_t in, out;                                  /* that stay */
+    size_t offsets, places, channels, channels_stay; /* of each source, where taps are of one channel, offsets counted;
+                                                        channels 0: others */
 } numbers;
 
 static annulus_status numbers_create(const plan *p, size_t i, numbers *out)
@@ -216,6 +276,14 @@ static annulus_status numbers_create(const plan *p, size_t i, numbers *out)
         for (size_t v = 0; v < values; v++)
             out->input[at++] = map[v] == LINEAR_NOTHING ? LINEAR_NOTHING : (uint32_t)out->in + map[v];
         out->in += p->stay[sources[k]];
+    }
+    if (has_channels(l)) {
+        const size_t values = network_source_values(p->n, sources[0]);
+        const dense_layer *before = sources[0] == 0 ? NULL : &p->n->layers[sources[0] - 1];
+        out->offsets = before == NULL ? 1 : before->offsets;
+        out->channels = before == NULL ? l->windows.channels : dense_layer_neurons(before) * before->offsets;
+        out->places = values / out->channels;
+        out->channels_stay = p->stay[sources[0]] / out->places;
     }
     for (size_t o = 0; o < l->out; o++) {
         const uint32_t at = p->map[p->first[i + 1] + o * l->offsets];
@@ -237,17 +305,19 @@ static int stays(const numbers *x, const linear_block *b, size_t place, size_t r
     return x->output[b->to[place * b->rows + row]] != LINEAR_NOTHING;
 }
 
-/* Windows keep all taps of a channel or none, as a convolution's weights do. */
+/* Where taps are of one channel each, those of channels that stay do. */
 static int tap_stays(const numbers *x, const part *p, size_t t)
 {
     const linear_block *b = p->b;
-    const gather_windows *g = &x->l->windows;
-    const size_t each = g->channels > 0 ? g->kernel[0] * g->kernel[1] : 1, first = t / each * each;
-    for (size_t q = 0; q < b->places; q++)
-        for (size_t k = first; p->place[q] && k < first + each; k++) {
-            const uint32_t from = b->from[q * b->taps + k];
-            if (from != LINEAR_NOTHING && x->input[from] != LINEAR_NOTHING) return 1;
-        }
+    if (x->channels > 0) {
+        const size_t block = (size_t)(b - x->l->linear.blocks), each = x->channels / x->l->linear.blocks_count;
+        const size_t channel = block * each + t / (b->taps / each);
+        return x->input[channel / x->offsets * x->places * x->offsets + channel % x->offsets] != LINEAR_NOTHING;
+    }
+    for (size_t q = 0; q < b->places; q++) {
+        const uint32_t from = b->from[q * b->taps + t];
+        if (p->place[q] && from != LINEAR_NOTHING && x->input[from] != LINEAR_NOTHING) return 1;
+    }
     return 0;
 }
 
@@ -328,8 +398,8 @@ static void copy_outputs(const numbers *x, dense_layer *to)
     to->in = arrays.in, to->out = arrays.out, to->W = arrays.W, to->linear = arrays.linear;
     to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel;
     to->bound = to->constant = NULL;
-    if (l->windows.channels > 0)
-        to->windows.channels = arrays.linear.blocks[0].taps / (l->windows.kernel[0] * l->windows.kernel[1]);
+    if (l->windows.channels > 0) to->windows.channels = x->channels_stay;
+    if (l->average.channels > 0) to->average.channels = x->channels_stay;
     uint32_t channels = 0;
     for (size_t o = 0; o < l->out; o++) {
         const uint32_t at = x->output[o];

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "circuit/latency.h"
-#include "nn/shrink.h"
 #include "train/prune_priv.h"
+#include "train/train_budget.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
+#include <stdio.h>
 
 void prune_options_init(prune_options *o)
 {
@@ -18,12 +14,6 @@ void prune_options_init(prune_options *o)
     o->train.learning_rate = 0.001;
 }
 
-typedef struct candidate {
-    size_t layer, neuron;
-    size_t look_ups; /* of the neuron: 1, of a channel the places of its layer */
-    double worth;    /* of one look-up, over the norm of the layer's */
-} candidate;
-
 typedef struct pruning {
     const network *n;
     const dataset *data;
@@ -31,23 +21,44 @@ typedef struct pruning {
     const annulus_progress *progress;
     const train_data *t;
     uint64_t key;
-    size_t hidden, neurons; /* layers; neurons, or channels, in all */
-    size_t of[TRAIN_MAX_HIDDEN];
+    size_t hidden; /* layers */
     prune_worth worth[TRAIN_MAX_HIDDEN];
-    void *memory;     /* of worth */
-    candidate *order; /* (neurons) the least worth first */
+    void *memory; /* of worth */
+    prune_order order;
 } pruning;
 
-static size_t share_of(double share, size_t neurons)
+static size_t share_of(double share, size_t steps)
 {
-    return (size_t)floor(share * (double)neurons + 0.5);
+    return (size_t)floor(share * (double)steps + 0.5);
+}
+
+/* What of set `set` must stay: look-ups of one step. */
+static size_t least_look_ups(const network *n, const network_ties *t, size_t set)
+{
+    size_t sum = 0;
+    for (size_t i = set; i + 1 < n->layers_count; i++)
+        if (t->set[i] == set) sum += n->layers[i].out / ties_steps(t, i);
+    return sum;
+}
+
+static annulus_status vanishes(const network *n, const network_ties *t, size_t i, double share)
+{
+    const dense_layer *l = &n->layers[i];
+    const size_t neurons = dense_layer_neurons(l), together = neurons / ties_steps(t, i);
+    char tied[64] = "";
+    if (together > 1) (void)snprintf(tied, sizeof tied, ", of which %zu go at a time,", together);
+    return fail(ANNULUS_ERR_INPUT, "layer %zu of %zu %s%s would vanish at %g %%: remove fewer", i + 1, neurons,
+                l->W != NULL || l->windows.channels == 0 ? "neurons" : "channels", tied, 100 * share);
 }
 
 static annulus_status options_check(const network *n, const prune_options *o)
 {
     const size_t hidden = n->layers_count - 1;
-    size_t least = 0; /* look-ups of one neuron in each layer */
-    for (size_t i = 0; i < hidden; i++) least += n->layers[i].out / dense_layer_neurons(&n->layers[i]);
+    network_ties t;
+    size_t least = 0;
+    network_ties_find(n, &t);
+    for (size_t i = 0; i < hidden; i++)
+        if (t.set[i] == i) least += least_look_ups(n, &t, i);
     if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
         return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
@@ -55,12 +66,8 @@ static annulus_status options_check(const network *n, const prune_options *o)
     if (o->look_ups > 0 && o->look_ups < least)
         return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, %zu are needed",
                     o->look_ups, hidden, least);
-    for (size_t i = 0; o->share >= 0 && i < hidden; i++) {
-        const size_t neurons = dense_layer_neurons(&n->layers[i]);
-        if (share_of(o->share, neurons) >= neurons)
-            return fail(ANNULUS_ERR_INPUT, "layer %zu of %zu %s would vanish at %g %%: remove fewer", i + 1, neurons,
-                        n->layers[i].W != NULL ? "neurons" : "channels", 100 * o->share);
-    }
+    for (size_t i = 0; o->share >= 0 && i < hidden; i++)
+        if (share_of(o->share, ties_steps(&t, i)) >= ties_steps(&t, i)) return vanishes(n, &t, i, o->share);
     return ANNULUS_OK;
 }
 
@@ -72,62 +79,35 @@ static size_t look_ups(const network *n)
     return sum;
 }
 
-static int by_worth(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    if (x->worth != y->worth) return x->worth < y->worth ? -1 : 1;
-    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
-    return x->neuron < y->neuron ? -1 : x->neuron > y->neuron;
-}
-
-static void sort_candidates(pruning *p)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < p->hidden; i++) {
-        double square = 0;
-        const size_t look_ups = p->n->layers[i].out / p->of[i];
-        for (size_t o = 0; o < p->of[i]; o++) square += p->worth[i].worth[o] * p->worth[i].worth[o];
-        const double norm = (square > 0 ? sqrt(square) : 1) * (double)look_ups;
-        for (size_t o = 0; o < p->of[i]; o++) p->order[at++] = (candidate){i, o, look_ups, p->worth[i].worth[o] / norm};
-    }
-    qsort(p->order, p->neurons, sizeof *p->order, by_worth);
-}
-
 static annulus_status allocate(pruning *p)
 {
-    void *order;
     size_t all = 0;
-    for (size_t i = 0; i < p->hidden; i++) {
-        p->of[i] = dense_layer_neurons(&p->n->layers[i]);
-        p->neurons += p->of[i];
-        all += p->of[i] * (1 + p->n->layers[i].offsets);
-    }
+    for (size_t i = 0; i < p->hidden; i++) all += dense_layer_neurons(&p->n->layers[i]) * (1 + p->n->layers[i].offsets);
     TRY(mem_create(all, sizeof(double), "worth of neurons", &p->memory));
     double *at = p->memory;
     for (size_t i = 0; i < p->hidden; i++) {
-        p->worth[i] = (prune_worth){at, at + p->of[i]};
-        at += p->of[i] * (1 + p->n->layers[i].offsets);
+        const size_t neurons = dense_layer_neurons(&p->n->layers[i]);
+        p->worth[i] = (prune_worth){at, at + neurons};
+        at += neurons * (1 + p->n->layers[i].offsets);
     }
-    TRY(mem_create(p->neurons, sizeof *p->order, "order of neurons", &order));
-    p->order = order;
     return ANNULUS_OK;
 }
 
-/* A copy without the candidates of least worth, as long as they are no more than `most`, and more than `keep` look-ups
- * are left; of each layer at most `of` (hidden), NULL: all but one. */
+/* A copy without the steps of least worth, as long as they are no more than `most`, and more than `keep` look-ups are
+ * left; of each set at most `of`, by its first layer (hidden), NULL: all but one. */
 static annulus_status remove_least(const pruning *p, size_t most, size_t keep, const size_t *of, network **out)
 {
+    const network_ties *t = &p->order.ties;
     size_t gone[TRAIN_MAX_HIDDEN] = {0}, left = look_ups(p->n);
     network *masked = NULL;
     TRY(network_copy(p->n, &masked));
     annulus_status st = ANNULUS_OK;
-    for (size_t k = 0; st == ANNULUS_OK && k < p->neurons && most > 0 && left > keep; k++) {
-        const candidate *c = &p->order[k];
-        if (gone[c->layer] == (of != NULL ? of[c->layer] : p->of[c->layer] - 1)) continue;
-        const double *mean = p->worth[c->layer].mean + c->neuron * p->n->layers[c->layer].offsets;
-        st = network_mask(masked, c->layer, c->neuron, mean);
-        gone[c->layer]++;
-        left -= c->look_ups;
+    for (size_t k = 0; st == ANNULUS_OK && k < p->order.count && most > 0 && left > keep; k++) {
+        const prune_step *s = &p->order.steps[k];
+        if (gone[s->layer] == (of != NULL ? of[s->layer] : ties_steps(t, s->layer) - 1)) continue;
+        st = prune_mask(&p->order, s, p->worth, masked);
+        gone[s->layer]++;
+        left -= s->look_ups;
         most--;
     }
     network *small = NULL;
@@ -144,12 +124,7 @@ static annulus_status remove_least(const pruning *p, size_t most, size_t keep, c
 
 static annulus_status predict(const pruning *p, const network *n, double *seconds)
 {
-    circuit *c = NULL;
-    const size_t count = p->data->count < CALIBRATION ? p->data->count : CALIBRATION;
-    TRY(network_lower(n, p->data->x, count, p->o->lower, &c));
-    *seconds = circuit_seconds(c, p->o->threads_seconds, NULL);
-    circuit_destroy(c);
-    return ANNULUS_OK;
+    return train_predict(n, p->data, p->o->lower, p->o->threads_seconds, seconds);
 }
 
 /* What is left with `keep` neurons, and its seconds; *out NULL and no seconds where that is too little to compile:
@@ -158,7 +133,7 @@ static annulus_status try_size(const pruning *p, size_t keep, size_t step, netwo
 {
     network *n = NULL;
     TRY(progress_report(p->progress, "trying sizes", step, 12));
-    TRY(remove_least(p, p->neurons - keep, 0, NULL, &n));
+    TRY(remove_least(p, p->order.count - keep, 0, NULL, &n));
     const annulus_status st = predict(p, n, seconds);
     *out = st == ANNULUS_OK ? n : NULL;
     if (st != ANNULUS_OK) network_destroy(n);
@@ -169,9 +144,10 @@ static annulus_status try_size(const pruning *p, size_t keep, size_t step, netwo
 /* The most neurons that may stay, by bisection: more of them take longer. */
 static annulus_status remove_until_fast(const pruning *p, network **out)
 {
-    size_t few = p->hidden, many = p->neurons + 1, step = 0; /* few is fast enough, many is not */
+    size_t few = 0, many = p->order.count + 1, step = 0; /* few is fast enough, many is not */
     network *best = NULL, *n = NULL;
     double seconds, slow;
+    for (size_t i = 0; i < p->hidden; i++) few += p->order.ties.set[i] == i;
     TRY(predict(p, p->n, &slow));
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
@@ -198,16 +174,16 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
     *out = best;
     if (best != NULL) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE, "%zu neurons give one answer always, %zu take %.3g s: allow more than %.3g",
-                few, many > p->neurons ? p->neurons : many, slow, p->o->seconds);
+                few, many > p->order.count ? p->order.count : many, slow, p->o->seconds);
 }
 
 static annulus_status choose(const pruning *p, network **out)
 {
     size_t of[TRAIN_MAX_HIDDEN];
     if (p->o->seconds > 0) return remove_until_fast(p, out);
-    if (p->o->look_ups > 0) return remove_least(p, p->neurons, p->o->look_ups, NULL, out);
-    for (size_t i = 0; i < p->hidden; i++) of[i] = share_of(p->o->share, p->of[i]);
-    return remove_least(p, p->neurons, 0, of, out);
+    if (p->o->look_ups > 0) return remove_least(p, p->order.count, p->o->look_ups, NULL, out);
+    for (size_t i = 0; i < p->hidden; i++) of[i] = share_of(p->o->share, ties_steps(&p->order.ties, i));
+    return remove_least(p, p->order.count, 0, of, out);
 }
 
 static annulus_status idle_neurons(const network *n, size_t *out)
@@ -225,7 +201,7 @@ static annulus_status prune_prepared(pruning *p, const train_options *o, prune_r
     const train_data *t = p->t;
     TRY(allocate(p));
     TRY(prune_worth_find(p->n, t, o, p->o->by, p->key, p->worth));
-    sort_candidates(p);
+    TRY(prune_order_create(p->n, p->worth, &p->order));
     TRY(idle_neurons(p->n, &r->idle));
     TRY(train_score(p->n, t, o->threads, 0, &r->before));
     TRY(choose(p, &small));
@@ -252,7 +228,7 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
     openblas_set_num_threads(1);
     const annulus_status st = prune_prepared(p, &o, r, out);
     openblas_set_num_threads(blas_threads);
-    mem_free(p->memory), mem_free(p->order);
+    mem_free(p->memory), prune_order_clear(&p->order);
     train_data_destroy(&t);
     return st;
 }

@@ -8,8 +8,8 @@
 
 /* What a neuron is worth, from at most 10,000 training samples:
  * norm: root of the sum of squares of its weights, times their scale;
- * activation: variance of what it adds to each sum that it goes into, over the variance of that sum, of scores and of
- * phases, in periods, as it is; added up over the sums;
+ * activation: variance of what it adds to each sum that it goes into, in a convolution by each tap, over the variance
+ * of that sum, of scores and of phases, in periods, as it is; added up over the sums of all layers that take it;
  * taylor: mean over samples of (g*(a - mean of a))^2, a its value, or values, and g the gradient of the sample's loss
  * there: what replacing a by its mean changes, to first order (Molchanov et al., "Importance Estimation for Neural
  * Network Pruning", CVPR 2019, equation 8, about the mean in place of 0). */
@@ -18,8 +18,8 @@ annulus_status prune_by_parse(const char *name, prune_by *out) __attribute__((wa
 
 /* One of share, look_ups and seconds is given. */
 typedef struct prune_options {
-    double share;    /* of every hidden layer's neurons, or channels, to remove, [0,1), rounded half up; negative: not
-                        given */
+    double share;    /* of every hidden layer's neurons, or channels, to remove, [0,1), rounded half up, those that go
+                        only together (nn/ties.h) counting as one; negative: not given */
     size_t look_ups; /* that are left at most, over all layers, one neuron or channel in each at least; of waves each
                         counts once, whatever its offsets; 0: not given */
     double seconds;  /* predicted for an inference of what is left, compiled by `lower`, at most; 0: not given */
@@ -40,9 +40,10 @@ typedef struct prune_report {
 
 /* *out: a network with fewer hidden neurons, and channels of convolutions. Those of least worth, by layer for a share
  * and over all layers (worth of a look-up, over the root of the sum of squares of the layer's) for look_ups and
- * seconds, are masked at the mean of their value, and removed by network_shrink. report (may be NULL) is filled when
- * the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would vanish; data and network do not belong together.
- * ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or that only networks of one constant answer keep.
+ * seconds, those that go together by the sum of theirs, are masked at the mean of their value, and removed by
+ * network_shrink. report (may be NULL) is filled when the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would
+ * vanish; data and network do not belong together. ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or
+ * that only networks of one constant answer keep.
  */
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)

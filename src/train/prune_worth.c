@@ -21,83 +21,126 @@ annulus_status prune_by_parse(const char *name, prune_by *out)
     return fail(ANNULUS_ERR_INPUT, "pruning by %s: norm, activation or taylor", name);
 }
 
-/* Sums over the samples so far, of one layer. */
+/* A layer, one that takes its values, and sums over the samples so far. */
+typedef struct reading {
+    size_t layer, next;
+    size_t places;   /* of the layer's values as they arrive there */
+    double *sum;     /* what neurons add: where it is_single (out,offsets) their values, else (out,out of next) */
+    double *product; /* and (out,offsets,offsets) products of two of these, else squares as sum */
+} reading;
+
+#define MOST_READINGS (TRAIN_MAX_HIDDEN * (TRAIN_MAX_HIDDEN + 1) / 2)
+
 typedef struct sums {
-    double *value;         /* (out*offsets) over places */
-    double *read, *square; /* (out,out of the next) of what a neuron adds to the sums of the layer behind it; where that
-                              is_single the first of a row are those of its values */
-    double *taylor;        /* (out) */
+    double *value[TRAIN_MAX_HIDDEN];  /* (out,offsets) over places */
+    double *taylor[TRAIN_MAX_HIDDEN]; /* (out) */
+    reading of[MOST_READINGS];
+    size_t count;
 } sums;
 
-/* Room of one batch: gradients at a layer's values, and what a neuron adds to the sums of the next layer. */
+/* Room of one batch: gradients at a layer's values, what arrives of it at the one that takes them, gradients there, what
+ * they are at the layer's values, and what a neuron adds to the sums. */
 typedef struct room {
-    float *gradient, *added;
+    float *gradient, *arrived, *arrived_gradient, *spread, *added;
 } room;
 
-static void add_values(const train_layer *l, size_t rows, const sums *s)
+static void add_values(const train_layer *l, size_t rows, double *value)
 {
     const size_t each = l->out * l->offsets;
     for (size_t i = 0; i < rows * l->places; i++)
-        for (size_t k = 0; k < each; k++) s->value[k] += (double)l->y[i * each + k];
+        for (size_t k = 0; k < each; k++) value[k] += (double)l->y[i * each + k];
 }
 
-/* Whether what a neuron adds to a sum is one value times a weight. */
-static int is_single(const train_layer *l)
+/* Whether what a neuron adds to a sum is one value of each of its offsets times a weight: a tap of a convolution is
+ * looked at by itself. */
+static int is_single(const train_layer *next, const reading *g)
 {
-    return l[1].from != NULL || l->values == l->out;
+    return next->from != NULL || g->places == 1;
 }
 
-static void add_moments(const train_layer *l, size_t rows, const sums *s)
+/* The layer's values as they arrive, without those of others. */
+static const float *arriving(const train_model *m, const reading *g, const room *r)
 {
-    for (size_t i = 0; i < rows * l->places; i++)
-        for (size_t o = 0; o < l->out; o++) {
-            const double y = (double)l->y[i * l->out + o];
-            s->read[o * l[1].out] += y;
-            s->square[o * l[1].out] += y * y;
-        }
+    const train_layer *l = &m->layer[g->layer], *next = &m->layer[g->next];
+    if (next->average.channels == 0) return l->y;
+    for (size_t i = 0; i < m->batch; i++)
+        train_average(&next->average, 0, l->y + i * l->values, r->arrived + i * next->takes);
+    return r->arrived;
 }
 
-static void add_reads(const train_model *m, size_t layer, const room *r, const sums *s)
+static void add_moments(const train_layer *l, const float *y, size_t count, const reading *g)
 {
-    const train_layer *l = &m->layer[layer], *next = l + 1;
+    const size_t n = l->offsets;
+    for (size_t i = 0; i < count; i++)
+        for (size_t o = 0; o < l->out; o++, y += n)
+            for (size_t j = 0; j < n; j++) {
+                g->sum[o * n + j] += (double)y[j];
+                for (size_t k = 0; k < n; k++) g->product[(o * n + j) * n + k] += (double)y[j] * (double)y[k];
+            }
+}
+
+static void add_reads(const train_model *m, const reading *g, const room *r)
+{
+    const train_layer *l = &m->layer[g->layer], *next = &m->layer[g->next];
     const size_t rows = m->batch, n = l->offsets, out = next->out;
-    if (is_single(l)) {
-        add_moments(l, rows, s);
+    const float *y = arriving(m, g, r);
+    if (is_single(next, g)) {
+        add_moments(l, y, rows * g->places, g);
         return;
     }
     for (size_t o = 0; o < l->out; o++) {
-        for (size_t p = 0; p < l->places; p++) {
+        for (size_t p = 0; p < g->places; p++) {
             const size_t at = (p * l->out + o) * n;
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)out, (blasint)n, 1.0f,
-                        l->y + at, (blasint)l->values, next->wq + at, (blasint)l->values, p > 0 ? 1.0f : 0.0f, r->added,
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)out, (blasint)n, 1.0f, y + at,
+                        (blasint)next->takes, next->wq + at, (blasint)next->takes, p > 0 ? 1.0f : 0.0f, r->added,
                         (blasint)out);
         }
         for (size_t i = 0; i < rows; i++)
             for (size_t k = 0; k < out; k++) {
                 const double added = (double)r->added[i * out + k];
-                s->read[o * out + k] += added;
-                s->square[o * out + k] += added * added;
+                g->sum[o * out + k] += added;
+                g->product[o * out + k] += added * added;
             }
     }
 }
 
-/* Gradients of the mean loss at the values of a layer, after train_backward. */
-static void value_gradients(const train_model *m, size_t layer, float *g)
+/* Gradients of the mean loss at what arrives at a layer, after train_backward. */
+static void arrived_gradients(const train_model *m, size_t layer, float *g)
 {
-    const train_layer *l = &m->layer[layer], *next = l + 1;
-    if (next->from != NULL) {
-        train_conv_backward(m, layer + 1, (train_span){0, m->batch}, 0, next->dw, g);
+    const train_layer *l = &m->layer[layer];
+    if (l->from != NULL) {
+        train_conv_backward(m, layer, (train_span){0, m->batch}, 0, l->dw, g);
         return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m->batch, (blasint)l->values, (blasint)next->out,
-                1.0f, next->dz, (blasint)next->out, next->wq, (blasint)l->values, 0.0f, g, (blasint)l->values);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m->batch, (blasint)l->takes, (blasint)l->out, 1.0f,
+                l->dz, (blasint)l->out, l->wq, (blasint)l->takes, 0.0f, g, (blasint)l->takes);
+}
+
+/* r->gradient <- gradients at the values of a layer: those of all that read them. */
+static void value_gradients(const train_model *m, size_t layer, const sums *s, const room *r)
+{
+    const train_layer *l = &m->layer[layer];
+    const size_t all = m->batch * l->values;
+    memset(r->gradient, 0, all * sizeof *r->gradient);
+    for (size_t k = 0; k < s->count; k++) {
+        const train_layer *next = &m->layer[s->of[k].next];
+        const float *at = r->arrived_gradient;
+        if (s->of[k].layer != layer) continue;
+        arrived_gradients(m, s->of[k].next, r->arrived_gradient);
+        if (next->average.channels > 0) {
+            for (size_t i = 0; i < m->batch; i++)
+                train_average(&next->average, 1, r->spread + i * l->values, r->arrived_gradient + i * next->takes);
+            at = r->spread;
+        }
+        for (size_t i = 0; i < all; i++) r->gradient[i] += at[i];
+    }
 }
 
 static void add_taylor(const train_model *m, size_t layer, const room *r, const sums *s)
 {
     const train_layer *l = &m->layer[layer];
     const size_t n = l->offsets, each = l->out * n, rows = m->batch * l->places;
-    value_gradients(m, layer, r->gradient);
+    value_gradients(m, layer, s, r);
     for (size_t o = 0; o < l->out; o++) {
         double mean[MOST_OFFSETS] = {0};
         for (size_t i = 0; i < rows; i++)
@@ -109,17 +152,18 @@ static void add_taylor(const train_model *m, size_t layer, const room *r, const 
                     const size_t at = p * each + o * n + j;
                     change += ((double)l->y[at] - mean[j]) * (double)r->gradient[at] * (double)m->batch;
                 }
-            s->taylor[o] += change * change;
+            s->taylor[layer][o] += change * change;
         }
     }
 }
 
 static double by_norm(const dense_layer *d, const train_layer *l, size_t o)
 {
-    const int32_t *W = (d->W != NULL ? d->W : d->linear.blocks[0].W) + o * l->in;
+    size_t taps;
+    const int32_t *W = train_fold_row(l, d, o, &taps);
     double square = 0;
-    for (size_t i = 0; i < l->in; i++) square += (double)W[i] * W[i];
-    return d->w_scale[o * l->places] * sqrt(square);
+    for (size_t i = 0; i < taps; i += taps / l->in) square += (double)W[i] * W[i];
+    return d->w_scale[o * l->places] * train_fold_parts(l) * sqrt(square);
 }
 
 static double variance(double sum, double square, double seen)
@@ -134,30 +178,42 @@ static double unit_of(const train_layer *l, size_t k)
     return l->last || train_has_waves(l) ? 1 : (double)l->gamma.x[k];
 }
 
-/* Squares of the weights by which a layer takes channel, or value, o of what arrives. */
-static double taken(const train_model *m, size_t i, size_t o)
+/* Weight of value `channel` of what arrives for row k, in tap t of a convolution's window. */
+static double weight_at(const train_layer *next, size_t k, size_t t, size_t channel)
 {
-    const train_layer *l = &m->layer[i];
-    const int conv = l->from != NULL;
-    const size_t area = l->windows.kernel[0] * l->windows.kernel[1];
-    double sum = 0;
-    for (size_t k = 0; k < l->out; k++)
-        for (size_t w = conv ? 0 : o; w < (conv ? l->in : o + 1); w++) {
-            if (conv && train_conv_tap(m, i, w) / area != o) continue;
-            const double weight = (double)l->wq[k * l->in + w] / unit_of(l, k);
-            sum += weight * weight;
-        }
-    return sum;
+    if (next->from == NULL) return (double)next->wq[k * next->in + channel];
+    const size_t channels = next->windows.channels / next->groups;
+    if (channel / channels != k / (next->out / next->groups)) return 0;
+    return (double)next->wq[k * next->in + t * channels + channel % channels];
 }
 
-static double by_activation(const train_model *m, size_t i, const sums *s, double seen, size_t o)
+/* Variance of what the values of neuron o add to row k by tap t, of `seen` places of samples. */
+static double tap_variance(const train_layer *l, const train_layer *next, const reading *g, double seen, size_t o,
+                           size_t k, size_t t)
 {
-    const train_layer *l = &m->layer[i], *next = l + 1;
-    const double *read = s->read + o * next->out, *square = s->square + o * next->out;
+    const size_t n = l->offsets;
+    double w[MOST_OFFSETS], sum = 0, square = 0;
+    for (size_t j = 0; j < n; j++) w[j] = weight_at(next, k, t, o * n + j);
+    for (size_t j = 0; j < n; j++) {
+        sum += w[j] * g->sum[o * n + j];
+        for (size_t i = 0; i < n; i++) square += w[j] * w[i] * g->product[(o * n + j) * n + i];
+    }
+    return variance(sum, square, seen);
+}
+
+static double by_activation(const train_model *m, const reading *g, double seen, size_t o)
+{
+    const train_layer *l = &m->layer[g->layer], *next = &m->layer[g->next];
+    const size_t taps = next->from == NULL ? 1 : next->windows.kernel[0] * next->windows.kernel[1];
     double worth = 0;
-    if (is_single(l)) return variance(*read, *square, seen * (double)l->places) * taken(m, i + 1, o);
-    for (size_t k = 0; k < next->out; k++)
-        worth += variance(read[k], square[k], seen) / (unit_of(next, k) * unit_of(next, k));
+    for (size_t k = 0; k < next->out; k++) {
+        const size_t at = o * next->out + k;
+        double moved = 0;
+        for (size_t t = 0; is_single(next, g) && t < taps; t++)
+            moved += tap_variance(l, next, g, seen * (double)g->places, o, k, t);
+        if (!is_single(next, g)) moved = variance(g->sum[at], g->product[at], seen);
+        worth += moved / (unit_of(next, k) * unit_of(next, k));
+    }
     return worth;
 }
 
@@ -169,10 +225,10 @@ static annulus_status pass(train_model *m, const train_data *t, size_t count, pr
         TRY(train_forward(m, &source, m->batch, 0, &loss));
         if (by == PRUNE_BY_TAYLOR) TRY(train_backward(m, m->batch));
         for (size_t i = 0; i + 1 < m->layers; i++) {
-            add_values(&m->layer[i], m->batch, &s[i]);
-            if (by == PRUNE_BY_ACTIVATION) add_reads(m, i, r, &s[i]);
-            if (by == PRUNE_BY_TAYLOR) add_taylor(m, i, r, &s[i]);
+            add_values(&m->layer[i], m->batch, s->value[i]);
+            if (by == PRUNE_BY_TAYLOR) add_taylor(m, i, r, s);
         }
+        for (size_t k = 0; by == PRUNE_BY_ACTIVATION && k < s->count; k++) add_reads(m, &s->of[k], r);
     }
     return ANNULUS_OK;
 }
@@ -181,11 +237,14 @@ static void finish(const network *n, const train_model *m, prune_by by, double s
 {
     for (size_t i = 0; i + 1 < m->layers; i++) {
         const train_layer *l = &m->layer[i];
-        for (size_t k = 0; k < l->out * l->offsets; k++) out[i].mean[k] = s[i].value[k] / (seen * (double)l->places);
-        for (size_t o = 0; o < l->out; o++)
-            out[i].worth[o] = by == PRUNE_BY_NORM         ? by_norm(&n->layers[i], l, o)
-                              : by == PRUNE_BY_ACTIVATION ? by_activation(m, i, &s[i], seen, o)
-                                                          : s[i].taylor[o] / seen;
+        for (size_t k = 0; k < l->out * l->offsets; k++) out[i].mean[k] = s->value[i][k] / (seen * (double)l->places);
+        for (size_t o = 0; o < l->out; o++) {
+            out[i].worth[o] = by == PRUNE_BY_NORM     ? by_norm(&n->layers[i], l, o)
+                              : by == PRUNE_BY_TAYLOR ? s->taylor[i][o] / seen
+                                                      : 0;
+            for (size_t k = 0; by == PRUNE_BY_ACTIVATION && k < s->count; k++)
+                if (s->of[k].layer == i) out[i].worth[o] += by_activation(m, &s->of[k], seen, o);
+        }
     }
 }
 
@@ -194,28 +253,70 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static void list_readings(const train_model *m, sums *s)
+{
+    s->count = 0;
+    for (size_t j = 1; j < m->layers; j++) {
+        uint32_t sources[NETWORK_MAX_LAYERS];
+        const size_t count = train_sources(m, j, sources);
+        for (size_t k = 0; k < count; k++) {
+            const train_layer *l = &m->layer[sources[k] - 1];
+            s->of[s->count++] =
+                (reading){.layer = sources[k] - 1, .next = j, .places = m->layer[j].takes / (l->out * l->offsets)};
+        }
+    }
+}
+
+/* Doubles of the sums and products of a reading. */
+static size_t sums_of(const train_model *m, const reading *g, size_t *products)
+{
+    const train_layer *l = &m->layer[g->layer], *next = &m->layer[g->next];
+    const int single = is_single(next, g);
+    *products = l->out * (single ? l->offsets * l->offsets : next->out);
+    return l->out * (single ? l->offsets : next->out);
+}
+
+static annulus_status allocate_floats(const train_model *m, room *r, void **floats)
+{
+    size_t values = 0, takes = 0, out = 0;
+    for (size_t i = 0; i < m->layers; i++) {
+        const train_layer *l = &m->layer[i];
+        values = larger(values, l->last ? 0 : l->values);
+        takes = larger(takes, i == 0 ? 0 : l->takes);
+        out = larger(out, l->out);
+    }
+    TRY(mem_create(m->batch * (2 * values + 2 * takes + out), sizeof(float), "worth of neurons", floats));
+    r->gradient = *floats;
+    r->spread = r->gradient + m->batch * values;
+    r->arrived = r->spread + m->batch * values;
+    r->arrived_gradient = r->arrived + m->batch * takes;
+    r->added = r->arrived_gradient + m->batch * takes;
+    return ANNULUS_OK;
+}
+
 /* *memory and *floats: to be freed. */
 static annulus_status allocate(const train_model *m, sums *s, room *r, void **memory, void **floats)
 {
-    size_t all = 0, gradient = 0, added = 0;
-    for (size_t i = 0; i + 1 < m->layers; i++) {
-        const train_layer *l = &m->layer[i];
-        all += l->out * (l->offsets + 2 * l[1].out + 1);
-        gradient = larger(gradient, m->batch * l->values);
-        added = larger(added, m->batch * l[1].out);
+    size_t all = 0, products;
+    list_readings(m, s);
+    for (size_t i = 0; i + 1 < m->layers; i++) all += m->layer[i].out * (m->layer[i].offsets + 1);
+    for (size_t k = 0; k < s->count; k++) {
+        all += sums_of(m, &s->of[k], &products);
+        all += products;
     }
     TRY(mem_create(all, sizeof(double), "worth of neurons", memory));
-    TRY(mem_create(gradient + added, sizeof(float), "worth of neurons", floats));
-    r->gradient = *floats, r->added = r->gradient + gradient;
     double *at = *memory;
     for (size_t i = 0; i + 1 < m->layers; i++) {
         const train_layer *l = &m->layer[i];
-        const size_t reads = l->out * l[1].out;
-        s[i].value = at, s[i].read = at + l->out * l->offsets;
-        s[i].square = s[i].read + reads, s[i].taylor = s[i].square + reads;
-        at = s[i].taylor + l->out;
+        s->value[i] = at, s->taylor[i] = at + l->out * l->offsets;
+        at += l->out * (l->offsets + 1);
     }
-    return ANNULUS_OK;
+    for (size_t k = 0; k < s->count; k++) {
+        s->of[k].sum = at;
+        s->of[k].product = at + sums_of(m, &s->of[k], &products);
+        at = s->of[k].product + products;
+    }
+    return allocate_floats(m, r, floats);
 }
 
 annulus_status prune_worth_find(const network *n, const train_data *t, const train_options *o, prune_by by,
@@ -224,16 +325,16 @@ annulus_status prune_worth_find(const network *n, const train_data *t, const tra
     train_model m;
     train_options quiet = *o;
     void *memory = NULL, *floats = NULL;
-    sums s[TRAIN_MAX_HIDDEN];
+    sums s;
     room r;
-    quiet.phase_noise = 0, quiet.value_noise = 0, quiet.outlier = 0, quiet.shift = 0;
+    quiet.phase_noise = 0, quiet.value_noise = 0, quiet.outlier = 0, quiet.shift = 0, quiet.dropout = 0;
     quiet.batch = o->conv_count > 0 ? ROWS_CONV : ROWS;
     TRY(train_model_create(t, &quiet, key, 1, &m));
-    annulus_status st = allocate(&m, s, &r, &memory, &floats);
+    annulus_status st = allocate(&m, &s, &r, &memory, &floats);
     if (st == ANNULUS_OK) st = train_weights_quantize(&m);
     const size_t count = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS;
-    if (st == ANNULUS_OK) st = pass(&m, t, count, by, &r, s);
-    if (st == ANNULUS_OK) finish(n, &m, by, (double)(count / m.batch * m.batch), s, out);
+    if (st == ANNULUS_OK) st = pass(&m, t, count, by, &r, &s);
+    if (st == ANNULUS_OK) finish(n, &m, by, (double)(count / m.batch * m.batch), &s, out);
     mem_free(memory), mem_free(floats);
     train_model_destroy(&m);
     return st;

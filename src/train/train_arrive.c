@@ -48,8 +48,7 @@ float *train_arriving_gradient(const train_model *m, size_t layer)
     return layer == 0 ? NULL : l->dx != NULL ? l->dx : gradient(&l[-1]);
 }
 
-/* Values of a sample (place, channel): `wide` are the averaged ones of `narrow`, or, back, the gradients there. */
-static void average(const gather_windows *g, int back, float *wide, float *narrow)
+void train_average(const gather_windows *g, int back, float *wide, float *narrow)
 {
     const size_t columns = g->size[1] / g->kernel[1], rows = g->size[0] / g->kernel[0], n = g->channels;
     const float part = 1.0f / (float)(g->kernel[0] * g->kernel[1]);
@@ -87,7 +86,7 @@ void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span s
     const float *x = given(&l[-1]);
     if (l->average.channels > 0)
         for (size_t i = first; i < end; i++)
-            average(&l->average, 0, (float *)(uintptr_t)x + i * values, l->x + i * l->takes);
+            train_average(&l->average, 0, (float *)(uintptr_t)x + i * values, l->x + i * l->takes);
     else
         memcpy(l->x + first * l->takes, x + first * l->takes, samples.count * l->takes * sizeof *x);
     if (l->mask == NULL) return;
@@ -105,7 +104,7 @@ void train_arrive_back(const train_model *m, size_t layer, train_span samples)
     float *d = gradient(&l[-1]);
     for (size_t k = first * l->takes; l->mask != NULL && k < end * l->takes; k++) l->dx[k] *= l->mask[k];
     if (l->average.channels > 0)
-        for (size_t i = first; i < end; i++) average(&l->average, 1, d + i * values, l->dx + i * l->takes);
+        for (size_t i = first; i < end; i++) train_average(&l->average, 1, d + i * values, l->dx + i * l->takes);
     else if (l->dx != NULL)
         memcpy(d + first * values, l->dx + first * values, samples.count * values * sizeof *d);
     for (size_t c = layer; c < m->layers; c++) /* that add the values of layer - 1 to theirs */
@@ -198,7 +197,7 @@ void train_share_units(train_model *m)
         float most = 0, least = INFINITY;
         size_t members = 0;
         for (size_t i = g; i < m->layers; i++) {
-            if (m->layer[i].group != g) continue;
+            if (m->layer[i].group != g || m->layer[i].kept != NULL) continue;
             most = fmaxf(most, sum_unit(&m->layer[i]));
             least = fminf(least, sum_unit(&m->layer[i]));
             members++;

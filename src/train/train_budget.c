@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/train_budget.h"
 
-#include "base/memory.h"
 #include "circuit/latency.h"
 #include "optimizer/noise.h"
 #include "train/prune.h"
+#include "train/train_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
 #define RUNGS_MOST 12u
@@ -67,12 +68,12 @@ static lower_options lowering(const rung *r)
     return l;
 }
 
-static annulus_status predict(const search *s, const network *n, const rung *r, double *seconds)
+annulus_status train_predict(const network *n, const dataset *data, const lower_options *o, unsigned threads,
+                             double *seconds)
 {
-    const lower_options l = lowering(r);
     circuit *c = NULL;
-    TRY(network_lower(n, s->data->x, s->data->count < CALIBRATION ? s->data->count : CALIBRATION, &l, &c));
-    *seconds = circuit_seconds(c, s->budget->threads, NULL);
+    TRY(network_lower(n, data->x, data->count < CALIBRATION ? data->count : CALIBRATION, o, &c));
+    *seconds = circuit_seconds(c, threads, NULL);
     circuit_destroy(c);
     return ANNULUS_OK;
 }
@@ -80,7 +81,8 @@ static annulus_status predict(const search *s, const network *n, const rung *r, 
 /* Whether rung k fits; one for which there are no parameters does not. */
 static annulus_status rung_fits(const search *s, const network *n, size_t k, double *seconds, int *fits)
 {
-    const annulus_status st = predict(s, n, &s->rungs[k], seconds);
+    const lower_options l = lowering(&s->rungs[k]);
+    const annulus_status st = train_predict(n, s->data, &l, s->budget->threads, seconds);
     *fits = st == ANNULUS_OK && *seconds <= s->budget->seconds;
     return st == ANNULUS_ERR_INFEASIBLE && k + 1 < s->count ? ANNULUS_OK : st;
 }
@@ -129,6 +131,17 @@ static annulus_status fewer_neurons(const search *s, const network *n, double se
     return prune_network(n, s->data, &p, report, context, s->progress, NULL, out);
 }
 
+/* Neurons and channels as n has them. */
+static annulus_status take_widths(const search *s, const network *n, train_options *o)
+{
+    train_options shape, given = *o;
+    given.from = n;
+    TRY(train_from_options(s->data, &given, &shape));
+    memcpy(o->conv, shape.conv, sizeof o->conv);
+    memcpy(o->hidden, shape.hidden, sizeof o->hidden);
+    return ANNULUS_OK;
+}
+
 /* Options of the training proper: neurons and look-ups as a network of one epoch needs them. */
 static annulus_status plan(const search *s, train_options *o)
 {
@@ -141,8 +154,7 @@ static annulus_status plan(const search *s, train_options *o)
     annulus_status st = best_rung(s, probe, &at, &seconds);
     if (st == ANNULUS_OK && at == s->count)
         st = fewer_neurons(s, probe, HEADROOM * s->budget->seconds, 0, NULL, NULL, &small);
-    for (size_t i = 0; st == ANNULUS_OK && small != NULL && i < o->hidden_count; i++)
-        o->hidden[i] = small->layers[i].out;
+    if (st == ANNULUS_OK && small != NULL) st = take_widths(s, small, o);
     if (st == ANNULUS_OK && !s->waves) {
         const rung *r = &s->rungs[at < s->count ? at : s->count - 1];
         o->target_error = r->error, o->rounding_bits = r->rounding_bits;
@@ -205,7 +217,7 @@ annulus_status train_within(const dataset *data, const train_options *options, c
                              .rounding_bits = s.rungs[at].rounding_bits,
                              .hidden_count = n->layers_count - 1,
                              .seconds = seconds};
-    for (size_t i = 0; i < choice->hidden_count; i++) choice->hidden[i] = n->layers[i].out;
+    for (size_t i = 0; i < choice->hidden_count; i++) choice->hidden[i] = dense_layer_neurons(&n->layers[i]);
     *out = n;
     return ANNULUS_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef TRAIN_TRAIN_BUDGET_H
 #define TRAIN_TRAIN_BUDGET_H
 
+#include "nn/lower.h"
 #include "train/train.h"
 
 typedef struct train_budget {
@@ -14,11 +15,11 @@ typedef struct train_budget {
 typedef struct train_choice {
     double error;           /* probability with which a look-up errs; of waves 0: their noise is trained for */
     unsigned rounding_bits; /* of waves 0 */
-    size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons */
+    size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons, or channels */
     double seconds;                                /* predicted for the network, compiled so */
 } train_choice;
 
-/* As train_network, with at most the hidden neurons of the options, and look-ups that err as they will when compiled.
+/* As train_network, with at most the hidden neurons and channels of the options, and look-ups that err as they will when compiled.
  * Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3; then, by
  * bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
  * options->target_error and budget->rounding_bits are kept if they are given. Sizes are found on a network of one
@@ -28,4 +29,8 @@ typedef struct train_choice {
 annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
                             train_report report, void *context, const annulus_progress *progress, train_choice *choice,
                             network **out) __attribute__((warn_unused_result));
+/* Predicted seconds of an inference of n, compiled by o with the first samples of the data, on some threads (0: all
+ * cores). */
+annulus_status train_predict(const network *n, const dataset *data, const lower_options *o, unsigned threads,
+                             double *seconds) __attribute__((warn_unused_result));
 #endif

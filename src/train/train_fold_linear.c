@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Linear parts of a folded network. Values of the trainer are numbered (place, channel, offset), those of a network
- * (channel, place, offset), those of an ONNX file (channel, offset, place), as taps of the layers here are. */
+ * (channel, place, offset), taps of the layers here (channel, offset, place). */
+#include "nn/known.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -15,87 +16,20 @@ static int is_plain(const train_model *m, size_t i)
     return i == 0 || before->from == NULL || (l->average.channels == 0 && before->adds == 0 && before->offsets == 1);
 }
 
-static size_t area(const train_layer *l)
-{
-    return l->average.channels == 0 ? 1 : l->average.kernel[0] * l->average.kernel[1];
-}
-
 double train_fold_parts(const train_layer *l)
 {
-    return (double)area(l);
+    return l->average.channels == 0 ? 1 : (double)(l->average.kernel[0] * l->average.kernel[1]);
 }
 
-/* Values of the sources, one source behind the other, that add up to value `channel`, `place` of what arrives: `each`
- * of them. */
-static void list_parts(const train_model *m, size_t i, const uint32_t *sources, size_t count, size_t channel,
-                       size_t place, uint32_t *out)
+static known_shape shape_of(const train_model *m, size_t i, size_t sources)
 {
-    const train_layer *l = &m->layer[i], *b = l - 1;
-    const gather_windows *g = &l->average;
-    const size_t columns = g->channels == 0 ? 1 : g->size[1] / g->kernel[1];
-    for (size_t k = 0, first = 0; k < count; first += m->layer[sources[k++] - 1].values)
-        for (size_t a = 0; a < area(l); a++) {
-            size_t at = place;
-            if (g->channels > 0) {
-                const size_t y = place / columns * g->kernel[0] + a / g->kernel[1];
-                at = y * g->size[1] + place % columns * g->kernel[1] + a % g->kernel[1];
-            }
-            *out++ = (uint32_t)(first + (channel / b->offsets * b->places + at) * b->offsets + channel % b->offsets);
-        }
-}
-
-/* block, whose taps are values that arrive, in terms of those that make them: parts (arriving, each). */
-static annulus_status spread(const linear_block *block, const uint32_t *parts, size_t each, linear_block *out)
-{
-    TRY(linear_block_create(block->rows, block->taps * each, block->places, out));
-    memcpy(out->to, block->to, block->places * block->rows * sizeof *block->to);
-    for (size_t k = 0; k < block->places * block->taps; k++)
-        for (size_t s = 0; s < each; s++)
-            out->from[k * each + s] =
-                block->from[k] == LINEAR_NOTHING ? LINEAR_NOTHING : parts[block->from[k] * each + s];
-    return ANNULUS_OK;
-}
-
-static annulus_status spread_all(const circuit_linear *l, const uint32_t *parts, size_t each, circuit_linear *out)
-{
-    TRY(linear_create(l->blocks_count, out));
-    for (size_t k = 0; k < l->blocks_count; k++) TRY(spread(&l->blocks[k], parts, each, &out->blocks[k]));
-    return ANNULUS_OK;
-}
-
-/* With weights 0, over the values that arrive. */
-static annulus_status over_arriving(const train_layer *l, circuit_linear *out)
-{
-    void *W;
-    TRY(mem_create(l->w.n, sizeof(int32_t), "weights", &W));
-    const annulus_status st = l->from != NULL ? gather_convolution(&l->windows, W, l->out, l->groups, out)
-                                              : linear_dense(W, l->out, l->in, out);
-    mem_free(W);
-    return st;
-}
-
-static annulus_status over_sources(const train_model *m, size_t i, const uint32_t *sources, size_t count,
-                                   circuit_linear *out)
-{
-    const train_layer *l = &m->layer[i];
-    const size_t each = i == 0 ? 1 : area(l) * count, channels = i == 0 ? 1 : l[-1].out * l[-1].offsets,
-                 places = l->takes / channels;
-    circuit_linear arriving = {0};
-    void *p;
-    TRY(mem_create(l->takes * each, sizeof(uint32_t), "values taken", &p));
-    uint32_t *parts = p;
-    for (size_t v = 0; v < l->takes; v++) {
-        if (i == 0)
-            parts[v] = (uint32_t)v;
-        else
-            list_parts(m, i, sources, count, v / places, v % places, parts + v * each);
-    }
-    annulus_status st = over_arriving(l, &arriving);
-    if (st == ANNULUS_OK) st = spread_all(&arriving, parts, each, out);
-    if (st != ANNULUS_OK) linear_clear(out);
-    linear_clear(&arriving);
-    mem_free(p);
-    return st;
+    const train_layer *l = &m->layer[i], *before = l - 1;
+    known_shape k = {.sources = sources, .offsets = 1, .average = l->average, .windows = l->windows};
+    k.rows = l->out, k.groups = l->groups;
+    k.channels = i == 0 ? l->windows.channels : before->out;
+    k.places = i == 0 ? l->windows.size[0] * l->windows.size[1] : before->places;
+    if (i > 0) k.offsets = before->offsets;
+    return k;
 }
 
 annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d)
@@ -103,12 +37,13 @@ annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d)
     const train_layer *l = &m->layer[i];
     uint32_t sources[NETWORK_MAX_LAYERS];
     const size_t count = train_sources(m, i, sources);
+    const known_shape shape = shape_of(m, i, count);
     circuit_linear linear = {0};
-    size_t in = 0;
     if (is_plain(m, i)) return dense_layer_create(l->in, l->out, d);
-    TRY(over_sources(m, i, sources, count, &linear));
-    for (size_t k = 0; k < count; k++) in += i == 0 ? l->takes : m->layer[sources[k] - 1].values;
-    TRY(gathered_layer_create(in, l->out * l->places, &linear, d));
+    const annulus_status st = known_linear(&shape, &linear);
+    if (st != ANNULUS_OK) linear_clear(&linear);
+    TRY(st);
+    TRY(gathered_layer_create(count * shape.channels * shape.places * shape.offsets, l->out * l->places, &linear, d));
     d->windows = l->windows;
     d->average = l->average;
     d->known = 1;

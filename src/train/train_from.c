@@ -2,36 +2,43 @@
 /* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
  * training data, so that it does nothing at the start; of waves the gains are the norms of their rows, and biases take
  * up what inputs are counted from. Rows of weights keep the scales that they have. */
+#include "nn/plain.h"
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#define SAME 1e-6             /* relative, of scales that were rounded to single precision */
 #define WAVE_NORM 1.41421356f /* of a row of weights, about as in a new network; it sets how fast directions turn */
 
-/* Rows of integer weights: all of a dense layer, those of a convolution once for all places. */
-typedef struct matrix {
-    const int32_t *W;
-    size_t rows, taps;
-} matrix;
-
-static matrix matrix_of(const dense_layer *d)
+/* Integer weights of a layer, row for row: of a dense one or of each group of channels. */
+static const int32_t *weights_of(const dense_layer *d, size_t group, size_t *count)
 {
-    const linear_block *b = d->linear.blocks;
-    return d->W != NULL ? (matrix){d->W, d->out, d->in} : (matrix){b->W, b->rows, b->taps};
+    const linear_block *b = &d->linear.blocks[group];
+    *count = d->W != NULL ? d->out * d->in : b->rows * b->taps;
+    return d->W != NULL ? d->W : b->W;
+}
+
+static annulus_status weights_fit(const dense_layer *d, size_t i)
+{
+    const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
+    for (size_t g = 0; g < (d->W != NULL ? 1 : d->linear.blocks_count); g++) {
+        size_t count;
+        const int32_t *W = weights_of(d, g, &count);
+        for (size_t k = 0; k < count; k++)
+            if (W[k] < -most)
+                return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d of %u bits: narrow ones, to -%d, can be trained",
+                            i + 1, W[k], d->weight_bits, most);
+    }
+    return ANNULUS_OK;
 }
 
 static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
-    const matrix m = matrix_of(d);
-    const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
     if (d->weight_bits < 2 || d->weight_bits > 8)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 2 to 8 can be trained", i + 1, d->weight_bits);
-    for (size_t k = 0; k < m.rows * m.taps; k++)
-        if (m.W[k] < -most)
-            return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d of %u bits: narrow ones, to -%d, can be trained",
-                        i + 1, m.W[k], d->weight_bits, most);
+    TRY(weights_fit(d, i));
     if (last) return ANNULUS_OK;
     const quantizer *q = &d->out_q;
     if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow || (q->is_signed && q->bits < 2))
@@ -87,33 +94,58 @@ static annulus_status data_fit(const network *n, const dataset *d)
     return ANNULUS_OK;
 }
 
-/* Convolutions of one value a channel and place, then dense layers. */
+/* Values that are added up at layer i have one scale. */
+static annulus_status scales_fit(const network *n, size_t i)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    for (size_t k = 1; k < count; k++) {
+        const double first = n->layers[sources[0] - 1].out_q.scale, other = n->layers[sources[k] - 1].out_q.scale;
+        if (fabs(other - first) > SAME * first)
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu adds up values of scales %.9g and %.9g: those of one scale can be trained", i + 1,
+                        first, other);
+    }
+    return ANNULUS_OK;
+}
+
+/* Convolutions, which may add up and average, then dense layers. */
 static annulus_status layers_fit(const network *n)
 {
     int dense = 0;
     for (size_t i = 0; i < n->layers_count; i++) {
         const dense_layer *d = &n->layers[i];
-        uint32_t sources[NETWORK_MAX_LAYERS];
-        const int conv = d->W == NULL && d->windows.channels > 0 && d->average.channels == 0 && d->offsets == 1 &&
-                         d->linear.blocks_count == 1;
-        if (network_sources(n, i, sources) != 1 || sources[0] != i || (d->W == NULL && (!conv || dense)))
+        const int conv = d->W == NULL && d->windows.channels > 0;
+        size_t adds;
+        if (!network_adds(n, i, &adds) || (d->W == NULL && !d->known) || (conv && dense))
             return fail(ANNULUS_ERR_INPUT,
-                        "layer %zu is neither dense nor a convolution in front of dense layers, or has branches: it "
-                        "cannot be trained",
+                        "layer %zu is neither dense nor a convolution in front of dense layers, or has branches that "
+                        "are no residual additions: it cannot be trained",
                         i + 1);
-        dense |= d->W != NULL;
+        TRY(scales_fit(n, i));
+        dense |= !conv;
     }
     return dense ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "the scores are those of a convolution: it cannot be trained");
 }
 
-static void take_shape(const dense_layer *d, train_options *out)
+/* Of hidden layer i, and what the layer behind it does with its values. */
+static void take_shape(const network *n, size_t i, train_options *out)
 {
-    const gather_windows *g = &d->windows;
-    if (d->W != NULL)
+    const dense_layer *d = &n->layers[i];
+    const gather_windows *g = &d->windows, *average = &n->layers[i + 1].average;
+    if (g->channels == 0) {
         out->hidden[out->hidden_count++] = d->out;
-    else
-        out->conv[out->conv_count++] = (train_convolution){
-            .channels = dense_layer_neurons(d), .kernel = g->kernel[0], .stride = g->stride[0], .padding = g->pad[0]};
+        return;
+    }
+    train_convolution *c = &out->conv[out->conv_count++];
+    *c = (train_convolution){.channels = dense_layer_neurons(d),
+                             .kernel = g->kernel[0],
+                             .stride = g->stride[0],
+                             .padding = g->pad[0],
+                             .groups = d->linear.blocks_count};
+    (void)network_adds(n, i + 1, &c->add);
+    const int all = average->kernel[0] == average->size[0] && average->kernel[1] == average->size[1];
+    if (average->channels > 0) c->pool = all ? TRAIN_POOL_ALL : average->kernel[0];
 }
 
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
@@ -135,7 +167,7 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         const int last = i + 1 == n->layers_count;
         TRY(layer_fits(&n->layers[i], i, last));
         if (last) break;
-        take_shape(&n->layers[i], out);
+        take_shape(n, i, out);
         const dense_layer *l = &n->layers[i];
         const int has_rise = l->act == ACTIVATION_TRAPEZOID || l->act == ACTIVATION_LEAKY_RELU;
         out->layer_acts[i] =
@@ -222,13 +254,14 @@ static void fill_row(const dense_layer *d, const float *w, size_t o, train_layer
 static void fill_layer(const network *n, const train_data *t, train_model *m, size_t i, float *w)
 {
     const dense_layer *d = &n->layers[i];
-    const matrix integers = matrix_of(d);
     train_layer *l = &m->layer[i];
     const int real = l->last && t->target != NULL; /* targets are standardised */
     for (size_t o = 0; o < l->out; o++) {
-        const double scale = d->w_scale[o * l->places];
+        size_t taps;
+        const int32_t *W = train_fold_row(l, d, o, &taps);
+        const double scale = d->w_scale[o * l->places] * train_fold_parts(l);
         l->kept[o] = (float)(real ? scale / t->t_gain[o] : scale);
-        for (size_t k = 0; k < l->in; k++) w[k] = (float)integers.W[o * integers.taps + train_conv_tap(m, i, k)];
+        for (size_t k = 0; k < l->in; k++) w[k] = (float)W[train_conv_tap(m, i, k) * (taps / l->in)];
         fill_row(d, w, o, l);
         if (l->last) l->beta.x[o] = (float)(real ? (d->bias[o] - t->t_mean[o]) / t->t_gain[o] : d->bias[o]);
     }

@@ -202,6 +202,8 @@ float *train_arriving_gradient(const train_model *m, size_t layer);
 /* Of the samples of a chunk: what arrives at a layer; from the gradient there that of the layer before. */
 void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span samples, uint64_t salt);
 void train_arrive_back(const train_model *m, size_t layer, train_span samples);
+/* Values of a sample (place, channel): `wide` are the averaged ones of `narrow`, or, back, the gradients there. */
+void train_average(const gather_windows *g, int back, float *wide, float *narrow);
 /* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
 size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
 /* group of layers of waves; scores cannot be in one. */

@@ -285,11 +285,14 @@ annulus_status train_wave_follow(train_model *m, size_t rows)
 annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
 {
     const float noise = m->noise, value_noise = m->value_noise;
+    float drop[TRAIN_MAX_HIDDEN + 1];
     double loss;
     m->noise = m->value_noise = 0;
+    for (size_t i = 0; i < m->layers; i++) drop[i] = m->layer[i].drop, m->layer[i].drop = 0;
     annulus_status st = train_weights_quantize(m);
     if (st == ANNULUS_OK) st = train_forward(m, source, rows, 1, &loss);
     m->noise = noise, m->value_noise = value_noise;
+    for (size_t i = 0; i < m->layers; i++) m->layer[i].drop = drop[i];
     TRY(st);
     for (size_t i = 0; i < m->layers; i++)
         if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, 1));
