@@ -147,6 +147,18 @@ def waves(seed):
     return m.finish(m.dense(x, 4, 3), 3)
 
 
+def clamps(seed):
+    """Functions that are constant at both ends of their sums, in standard operators."""
+    m = Model(seed, (6,))
+    x = m.quant("x", 0.5, 2)
+    a = m.node("Clip", [m.dense(x, 6, 4), m.constant(-0.5), m.constant(0.5)])
+    b = m.node("HardSigmoid", [m.dense(x, 6, 4)], alpha=0.8, beta=0.4)
+    c = m.node("Min", [m.node("Max", [m.dense(x, 6, 4), m.constant(0.25)]), m.constant(1)])
+    d = m.node("Sub", [m.node("Clip", [m.node("Mul", [m.dense(x, 6, 4), m.constant(3)]), m.constant(0), m.constant(6)]), m.constant(2)])
+    parts = [m.quant(v, scale, 3, signed=1) for v, scale in ((a, 0.25), (b, 0.25), (c, 0.25), (d, 1))]
+    return m.finish(m.dense(m.node("Concat", parts, axis=1), 16, 3), 3)
+
+
 def pools(seed):
     """Largest values: of sums behind their Quant, of quantized values, of both signs, with padding, ceil_mode, and of all."""
     m = Model(seed, (2, 7, 6))
@@ -223,7 +235,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, pools, pools_of_one_dimension, pairs, choices, dense_pairs]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs]
 
 
 # ---- meaning ----
@@ -358,6 +370,8 @@ def apply(model, sample):
             "Floor": lambda: np.floor(x),
             "Sigmoid": lambda: 1 / (1 + np.exp(-x)),
             "Tanh": lambda: np.tanh(x),
+            "Clip": lambda: np.clip(x, i[1], i[2]),
+            "HardSigmoid": lambda: np.clip(a["alpha"] * x + a["beta"], 0, 1),
             "Flatten": lambda: x.reshape(-1),
             "Reshape": lambda: x.reshape([x.shape[k] if s == 0 else s for k, s in enumerate(i[1][1:])]),
             "Concat": lambda: np.concatenate(i, axis=a["axis"] - 1 if a["axis"] > 0 else a["axis"]),

@@ -362,7 +362,7 @@ static void test_text(void **state)
     n->layers[1].w_scale[0] = 1, n->layers[1].weight_bits = 2;
     assert_ok(network_set_labels(n, NULL, 1));
     lower_options_init(&o);
-    o.ranges_measured = 0, o.rounding_bits = 0, o.log2_error = -7;
+    o.ranges_measured = 0, o.rounding_bits = 0, o.log2_error = -7, o.tables_whole = 1;
     assert_ok(network_lower(n, NULL, 0, &o, &c));
     FILE *f = open_memstream(&text, &len);
     circuit_print(f, c);

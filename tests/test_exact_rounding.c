@@ -52,7 +52,7 @@ static circuit *lower_exactly(const network *n, const float *x, size_t count, un
     circuit *c = NULL;
     lower_options_init(&o);
     o.rounding_bits = bits, o.method = ROUNDING_EXACT, o.ranges_measured = measured, o.log2_error = log2_error;
-    o.families_most = 1;
+    o.families_most = 1, o.tables_whole = 1;
     assert_ok(network_lower(n, x, count, &o, &c));
     return c;
 }

@@ -2,6 +2,7 @@
 #include "nn_fixture.h"
 
 #include "circuit/exec.h"
+#include "circuit/extend.h"
 #include <math.h>
 
 /* Without rounding the circuit is the network: equal scores on every input, for every activation. */
@@ -55,7 +56,7 @@ static void test_rounding_and_ranges(void **state)
         for (size_t k = 0; k < l->out; k++) {
             assert_true(l->proven_lo[k] <= l->lo[k] && l->lo[k] <= l->measured_lo[k]);
             assert_true(l->measured_hi[k] <= l->hi[k] && l->hi[k] <= l->proven_hi[k]);
-            assert_true(l->lo[k] + l->offset[k] >= 0 && l->hi[k] + l->offset[k] < (int64_t)l->cells * l->step);
+            assert_true(circuit_range_fits(l, k));
         }
         const circuit_layer *scores = circuit_last(c); /* no score that inputs can reach leaves half a period */
         for (size_t k = 0; k < scores->out; k++) {

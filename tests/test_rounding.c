@@ -26,6 +26,7 @@ static circuit *lower_to(const network *n, const float *x, unsigned bits, int me
     circuit *c = NULL;
     lower_options_init(&o);
     o.rounding_bits = bits, o.ranges_measured = measured, o.log2_error = log2_error, o.families_most = 1;
+    o.tables_whole = 1;
     assert_ok(network_lower(n, x, SAMPLES, &o, &c));
     return c;
 }

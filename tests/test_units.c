@@ -55,6 +55,7 @@ static circuit *lowered(const network *n, unsigned rounding_bits)
     lower_options o;
     lower_options_init(&o);
     o.ranges_measured = 0, o.rounding_bits = rounding_bits, o.log2_error = -10, o.families_most = 1;
+    o.tables_whole = 1;
     assert_ok(network_lower(n, x, SAMPLES, &o, &c));
     free(x);
     return c;

@@ -51,7 +51,7 @@ typedef struct circuit_layer {
     double *real_scale, *real_bias;     /* (out) real value of an accumulator = real_scale*acc + real_bias */
     int64_t *proven_lo, *proven_hi;     /* (out) interval arithmetic */
     int64_t *measured_lo, *measured_hi; /* (out) on the calibration data */
-    int64_t *lo, *hi;                   /* (out) range that the encoding was made for */
+    int64_t *lo, *hi;                   /* (out) range that the encoding was made for (circuit_range_fits) */
     /* hidden layers */
     uint32_t cells;     /* table entries; 0 for the output layer */
     int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */

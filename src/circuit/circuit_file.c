@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "circuit/exec.h"
+#include "circuit/extend.h"
 
 #include <math.h>
 #include <string.h>
@@ -114,12 +115,9 @@ static annulus_status read_ranges(reader *r, circuit_layer *l)
             if (ranges[k][o] < -MAX_ACCUMULATOR || ranges[k][o] > MAX_ACCUMULATOR)
                 return read_fail(r, "a range of layer %s is outside 48 bits", l->name);
         }
-    for (size_t o = 0; o < l->out; o++) {
-        const int64_t lo = l->lo[o] + l->offset[o], hi = l->hi[o] + l->offset[o];
-        const int64_t top = (int64_t)l->cells * l->step;
-        if (l->lo[o] > l->hi[o] || (l->cells != 0 && l->unit == 0 && (lo < 0 || hi >= top)))
-            return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
-    }
+    for (size_t o = 0; o < l->out; o++)
+        if (l->lo[o] > l->hi[o])
+            return read_fail(r, "the range of neuron %zu of layer %s is upside down", o + 1, l->name);
     return ANNULUS_OK;
 }
 
@@ -267,6 +265,9 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
             return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu",
                              o / (circuit_is_mixed(l) ? l->offsets : 1) + 1, l->name, l->table_of[o], l->tables);
     TRY(read_i32s(r, l->table, l->tables * l->cells, -MAX_VALUE, MAX_VALUE, "table entry"));
+    for (size_t o = 0; l->unit == 0 && o < l->out; o++)
+        if (!circuit_range_fits(l, o))
+            return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
     for (size_t o = 0; l->unit != 0 && o < l->out; o++) TRY(read_u64(r, &l->shift[o]));
     return ANNULUS_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/circuit_text.h"
+#include "circuit/extend.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
 #include "deploy/container.h"
@@ -169,11 +170,11 @@ static json_t *layer_json(const circuit *c, size_t i)
         if (j != NULL && l->noise == 0) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
     }
-    json_t *look =
-        json_pack("{s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "rotations", (json_int_t)l->out, "look_ups",
-                  (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells),
-                  "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
-                  (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
+    json_t *look = json_pack(
+        "{s:b, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "extended", circuit_is_extended(l), "rotations",
+        (json_int_t)l->out, "look_ups", (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits",
+        log2(l->cells), "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
+        (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;

@@ -81,9 +81,10 @@ static void layer_row(FILE *f, const json_t *l)
     if (scores)
         fprintf(f, "<td>-</td><td>-</td><td>-</td><td>-</td><td>-</td>");
     else
-        fprintf(f, "<td>%lld</td><td>%lld</td><td>%lld &#215; %lld</td><td>%lld</td><td>%lld</td>",
+        fprintf(f, "<td>%lld</td><td>%lld</td><td>%lld &#215; %lld%s</td><td>%lld</td><td>%lld</td>",
                 integer(l, "look_ups"), integer(l, "rotations"), integer(l, "tables"), integer(l, "cells"),
-                integer(l, "extension_factor"), integer(l, "family"));
+                json_is_true(json_object_get(l, "extended")) ? "+" : "", integer(l, "extension_factor"),
+                integer(l, "family"));
     fprintf(f, "<td>%.1f</td><td>%.1f</td>", number(l, "two_norm"), number(l, "two_norm_inputs"));
     power(f, l, "noise_log2_std");
     power(f, l, "noise_log2_std_allowed");
@@ -122,11 +123,13 @@ static void layers_table(FILE *f, const json_t *layers)
     for (i = 0; i < sizeof columns / sizeof *columns; i++) fprintf(f, "<th>%s</th>", columns[i]);
     fprintf(f, "</tr>\n");
     json_array_foreach(layers, i, l) layer_row(f, l);
-    fprintf(
-        f, "</table></div>\n<p>Bits of the sums: proven / measured. Tables: distinct ones times their cells. Norm: the "
-           "largest two-norm of a sum's weights, on looked up values and on inputs. Noise: standard deviation of the "
-           "phase that is looked up, a fraction of the torus, predicted, allowed, and the one over the other. "
-           "Failure: predicted, of one look-up.</p>\n");
+    fprintf(f,
+            "</table></div>\n<p>Bits of the sums: proven / measured. Tables: distinct ones times their cells; +: "
+            "extended, sums on plateaus lie "
+            "beyond and are read right. Norm: the "
+            "largest two-norm of a sum's weights, on looked up values and on inputs. Noise: standard deviation of the "
+            "phase that is looked up, a fraction of the torus, predicted, allowed, and the one over the other. "
+            "Failure: predicted, of one look-up.</p>\n");
 }
 
 static void bars(FILE *f, const json_t *layers)

@@ -39,8 +39,9 @@ static void layer_line(FILE *f, const json_t *l)
         if (native)
             fprintf(f, " %-9s %4lld native  %5s", text(l, "activation"), integer(l, "cells"), "-");
         else
-            fprintf(f, " %-9s %4lld x %-5lld %5.2f", text(l, "activation"), integer(l, "cells"),
-                    integer(l, "rounding_step"), number(l, "bits"));
+            fprintf(f, " %-9s %4lld%cx %-5lld %5.2f", text(l, "activation"), integer(l, "cells"),
+                    json_is_true(json_object_get(l, "extended")) ? '+' : ' ', integer(l, "rounding_step"),
+                    number(l, "bits"));
         fprintf(f, " %8lld %9lld %3lld %8.2f", integer(l, "look_ups"), integer(l, "rotations"),
                 integer(l, "extension_factor"), number(l, "products_per_mask_element"));
     }
@@ -143,6 +144,11 @@ static void circuit_lines(FILE *f, const json_t *j)
                "keys; noise of one look-up, "
                "fraction of the torus, failure asked for at most and predicted; seconds on one core and on all, share "
                "of the latter\n");
+    int extended = 0;
+    json_array_foreach(json_object_get(j, "layers"), i, l) extended |= json_is_true(json_object_get(l, "extended"));
+    if (extended)
+        fprintf(f, "  +: extended, sums on the function's plateaus lie beyond the table and are read right from its "
+                   "other end\n");
     if (integer(j, "torus_native") > 0)
         fprintf(f, "  native: torus-native, sums go round by design and are not rounded; s: asked for is a standard "
                    "deviation of the noise at most, no failure\n");

@@ -53,6 +53,7 @@ typedef struct lower_options {
     unsigned top_1_bits;    /* answers are the label alone, found among scores of 2^bits values (top_1.h), 1..10; 0: the
                                network's, of one that asks for it by itself with TOP_1_BITS */
     int rotations_apart;    /* 1: look-ups on one sum have rotations of their own, whatever that costs */
+    int tables_whole;       /* 1: tables span the whole range, even where a narrower one is right by its continuation */
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
 } lower_options;
 /* What holds of a layer. */

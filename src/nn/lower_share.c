@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether layers share rotations: those by which the objective falls. */
+/* Whether layers share rotations, and tables are narrower than their ranges: where the objective falls by it. */
+#include "circuit/extend.h"
 #include "circuit/share.h"
 #include "nn/lower_priv.h"
 
-/* The circuit in which the wanted layers (layers_count) share rotations; could (layers_count, or NULL): those that
- * could in one without any wanted. Without a digest. */
-static annulus_status lower_sharing(const network *n, const float *calibration, size_t count,
-                                    const lower_options *options, const unsigned char *wanted, unsigned char *could,
-                                    circuit **out)
+/* How a network is lowered. */
+typedef struct plan {
+    unsigned char wanted[CIRCUIT_MAX_LAYERS]; /* layers that share rotations */
+    int extend;                               /* whether tables may be narrower than their ranges */
+    size_t extended;                          /* layers where they are, of the last circuit that was made so */
+} plan;
+
+/* The circuit that p says; could (layers_count, or NULL): layers that could share rotations in one where none is
+ * wanted. Without a digest. */
+static annulus_status lower_plan(const network *n, const float *calibration, size_t count, const lower_options *options,
+                                 plan *p, unsigned char *could, circuit **out)
 {
     circuit *c = NULL;
     lower_units units = {0};
     int again = 1;
     size_t tables = 0, rotations = 0;
     annulus_status st = ANNULUS_OK;
-    for (size_t i = 0; i < n->layers_count; i++) units.of[i].whole = wanted[i];
+    p->extended = 0;
+    for (size_t i = 0; i < n->layers_count; i++) units.of[i].whole = p->wanted[i];
     while (st == ANNULUS_OK && again) {
         circuit_destroy(c);
         c = NULL;
@@ -22,7 +30,8 @@ static annulus_status lower_sharing(const network *n, const float *calibration, 
         if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
     }
     if (st == ANNULUS_OK && could != NULL) st = circuit_could_share(c, could);
-    if (st == ANNULUS_OK) st = circuit_share_rotations(c, wanted, &rotations);
+    if (st == ANNULUS_OK) st = circuit_share_rotations(c, p->wanted, &rotations);
+    if (st == ANNULUS_OK && p->extend) st = circuit_extend(c, &p->extended);
     if (st == ANNULUS_OK) st = lower_exact(c);
     if (st == ANNULUS_OK) st = circuit_share_tables(c, &tables);
     if (st == ANNULUS_OK) {
@@ -44,29 +53,42 @@ static double objective(const circuit *c, search_objective minimize)
                                         : c->choice.memory_bytes;
 }
 
+#define WHOLE 1.01 /* so much dearer may tables be that span their ranges, since those leave room beyond */
+
+/* *best <- the circuit that p says, if there is one whose objective is below `share` of the best one's. */
+static annulus_status try_plan(const network *n, const float *calibration, size_t count, const lower_options *options,
+                               plan *p, double share, circuit **best, int *better)
+{
+    circuit *c = NULL;
+    const annulus_status st = lower_plan(n, calibration, count, options, p, NULL, &c);
+    *better = 0;
+    if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) return ANNULUS_OK; /* without, there is a circuit */
+    TRY(st);
+    *better = objective(c, options->minimize) < share * objective(*best, options->minimize);
+    circuit_destroy(*better ? *best : c);
+    if (*better) *best = c;
+    return ANNULUS_OK;
+}
+
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           circuit **out)
 {
     circuit *best = NULL;
-    unsigned char could[CIRCUIT_MAX_LAYERS] = {0}, wanted[CIRCUIT_MAX_LAYERS] = {0};
+    unsigned char could[CIRCUIT_MAX_LAYERS] = {0};
+    plan p = {.extend = !options->tables_whole};
+    int better;
     TRY(lower_options_check(n, count, options));
-    annulus_status st =
-        lower_sharing(n, calibration, count, options, wanted, options->rotations_apart ? NULL : could, &best);
+    annulus_status st = lower_plan(n, calibration, count, options, &p, options->rotations_apart ? NULL : could, &best);
+    size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
-        circuit *c = NULL;
         if (!could[i]) continue;
-        wanted[i] = 1;
-        st = lower_sharing(n, calibration, count, options, wanted, NULL, &c);
-        const int better = st == ANNULUS_OK && objective(c, options->minimize) < objective(best, options->minimize);
-        if (better) {
-            circuit_destroy(best);
-            best = c;
-            continue;
-        }
-        circuit_destroy(c);
-        wanted[i] = 0;
-        if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) st = ANNULUS_OK; /* without, there is a circuit */
+        p.wanted[i] = 1;
+        st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
+        p.wanted[i] = (unsigned char)better;
+        if (better) extended = p.extended;
     }
+    p.extend = 0;
+    if (st == ANNULUS_OK && extended > 0) st = try_plan(n, calibration, count, options, &p, WHOLE, &best, &better);
     if (st == ANNULUS_OK) st = circuit_digest(best);
     if (st == ANNULUS_OK)
         *out = best;
