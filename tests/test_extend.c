@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "random_networks.h"
 
+#include "circuit/audit.h"
 #include "circuit/extend.h"
-#include "circuit/share.h"
 
 /* One neuron with a table of `cells` entries, sums within [lo, hi] of a weight on one input; step 1, offset 0. */
 static circuit *one_neuron(const int32_t *table, uint32_t cells, int64_t lo, int64_t hi, int32_t weight, int64_t step)
@@ -159,8 +159,8 @@ static void test_networks(void **state)
     assert_int_equal(run, 12);
 }
 
-/* Compiled: an equality of sums of 6 bits, and a clamp, take half the cells where that is cheaper, exactly rounded
- * ones, too; not against the option, and files whose ranges do not fit are refused. */
+/* Compiled, a clamp takes fewer cells where that is cheaper, of exactly rounded sums, too; not against the option, and
+ * files whose ranges do not fit are refused. */
 static void test_compiled(void **state)
 {
     (void)state;
@@ -198,9 +198,54 @@ static void test_compiled(void **state)
     }
 }
 
+/* At the parameters that are chosen: sums at both ends of the range, on plateaus beyond the table, have the values of
+ * the clear run under encryption (each look-up fails with 2^-40), and the noise that the model says (false alarm 1e-6).
+ */
+static void test_encrypted(void **state)
+{
+    (void)state;
+    enum { INPUTS = 6, SAMPLES = 3 };
+    uint64_t seed = 12;
+    network *n = random_network(&seed, (const size_t[]){INPUTS, 4, 2}, 2, ACTIVATION_HARD_SIGMOID, 3);
+    float *x = random_inputs(&seed, 40, INPUTS);
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 0, o.output_bits = 9, o.families_most = 1;
+    for (size_t k = 0; k < 4; k++) n->layers[0].w_scale[k] = 2, n->layers[0].bias[k] = 0;
+    assert_ok(network_lower(n, x, 40, &o, &c));
+    const circuit_layer *l = &c->layers[0];
+    int32_t q[SAMPLES * INPUTS];
+    assert_true(circuit_is_extended(l));
+    for (size_t i = 0; i < INPUTS; i++) {
+        const int up = weights_of(l)[i] > 0;
+        q[i] = up ? c->input.lo : c->input.hi; /* the least sum of neuron 0, the largest, and one between */
+        q[INPUTS + i] = up ? c->input.hi : c->input.lo;
+        q[2 * INPUTS + i] = (c->input.lo + c->input.hi) / 2;
+    }
+    double out[3][SAMPLES * 2];
+    roles r;
+    roles_create(&r, c);
+    audit_model model;
+    audit *a = NULL;
+    const seed256 noise = {{3}};
+    audit_model_init(c, &model);
+    assert_ok(audit_create(c, &model, r.eval, r.secret, q, SAMPLES, &noise, 0, NULL, out[0], out[1], out[2], &a));
+    assert_int_equal(a->rejected, 0);
+    assert_int_equal(a->encrypted.layers[0].errors.errors, 0);
+    for (size_t k = 0; k < SAMPLES * 2; k++) assert_true(rint(out[2][k]) == out[0][k]);
+    assert_true(out[0][0] != out[0][2]);
+    audit_destroy(a);
+    roles_destroy(&r);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_fewest_cells), cmocka_unit_test(test_hard_tanh),
-                                       cmocka_unit_test(test_networks), cmocka_unit_test(test_compiled)};
+                                       cmocka_unit_test(test_networks), cmocka_unit_test(test_compiled),
+                                       cmocka_unit_test(test_encrypted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
