@@ -12,7 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-_Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN, "public and internal limits agree");
+_Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN && ANNULUS_MAX_WIDTH == TRAIN_MAX_WIDTH &&
+                   ANNULUS_MAX_CHANNELS == TRAIN_MAX_CHANNELS && ANNULUS_MAX_KERNEL == TRAIN_MAX_KERNEL,
+               "public and internal limits agree");
 
 /* What bits and noise are unless they are given. */
 #define CLASSIC_BITS 4u
