@@ -86,7 +86,7 @@ typedef struct annulus_train_options {
     size_t hidden_count;
     annulus_convolution conv[ANNULUS_MAX_HIDDEN]; /* in front of the hidden layers, of images */
     size_t conv_count;                            /* with hidden_count at most ANNULUS_MAX_HIDDEN */
-    const char *network;    /* text file of layers, activations and bits (docs/training.md), borrowed: in place of
+    const char *network;    /* text file of layers, activations and bits (docs/networks.md), borrowed: in place of
                                hidden, conv, activation, offsets, rise and bits; NULL: none */
     const char *activation; /* of all hidden layers or, with commas, of each, the convolutions first: "relu",
                                "leaky_relu", "leaky_relu=SLOPE" below 0 (else 1/8), "elu", "gelu", "silu", "softplus",

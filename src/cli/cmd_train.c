@@ -74,7 +74,7 @@ static const struct argp_option entries[] = {
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
     {"distill", DISTILL_KEY, "A,B,...", 0,
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
-    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/training.md)", 0},
+    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"target-seconds", SECONDS_KEY, "S", 0,
      "of the hidden neurons, as many as this predicted time of an inference allows on --threads of this host; chooses "
