@@ -36,7 +36,7 @@ typedef struct circuit_linear {
 annulus_status linear_create(size_t blocks, circuit_linear *out) __attribute__((warn_unused_result)); /* all zero */
 annulus_status linear_block_create(size_t rows, size_t taps, size_t places, linear_block *out)
     __attribute__((warn_unused_result)); /* zeros */
-/* W (out,in) is copied. */
+/* These leave nothing behind if they fail; W (out,in) is copied. */
 annulus_status linear_dense(const int32_t *W, size_t out, size_t in, circuit_linear *l)
     __attribute__((warn_unused_result));
 annulus_status linear_copy(const circuit_linear *l, circuit_linear *out) __attribute__((warn_unused_result));

@@ -17,6 +17,18 @@ size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_
     return l->sources_count;
 }
 
+size_t network_first_input(const network *n, size_t i, size_t source)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    size_t first = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (sources[k] == source) return first;
+        first += network_source_values(n, sources[k]);
+    }
+    return SIZE_MAX;
+}
+
 size_t network_number(const network *n, size_t i)
 {
     size_t number = 0;

@@ -120,7 +120,7 @@ void pass_find_read(const network *n, size_t s, unsigned char *read)
     const size_t count = network_source_values(n, s);
     memset(read, 0, count);
     for (size_t i = s; i < n->layers_count; i++) {
-        const size_t first = pass_first_input(n, i, s);
+        const size_t first = network_first_input(n, i, s);
         if (first != SIZE_MAX) mark_read(&n->layers[i].linear, first, count, read);
     }
 }
