@@ -112,6 +112,8 @@ void network_destroy(network *n);
 size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
 /* Inputs of layer i before the values of a source; SIZE_MAX: it does not take that one. */
 size_t network_first_input(const network *n, size_t i, size_t source);
+/* read (values of the source): 1 where a weight other than 0 takes it. */
+void network_find_read(const network *n, size_t source, unsigned char *read);
 /* Of layer i for people, from 1. */
 size_t network_number(const network *n, size_t i);
 /* Values of a source, 0: the network's input. */

@@ -77,7 +77,7 @@ static annulus_status is_settled(const network *n, size_t i, int64_t *lo, const 
     void *p;
     TRY(mem_create(count, 1, "neurons", &p));
     unsigned char *read = p;
-    pass_find_read(n, i + 1, read);
+    network_find_read(n, i + 1, read);
     *settled = 1;
     for (size_t v = 0; v < count; v++) {
         *settled &= lo[v] == hi[v] || !read[v];

@@ -28,6 +28,4 @@ typedef struct pass_bounds {
 } pass_bounds;
 annulus_status pass_bounds_create(const network *n, pass_bounds *out) __attribute__((warn_unused_result));
 void pass_bounds_clear(pass_bounds *b);
-/* read (values of source s): 1 where a weight other than 0 takes it. */
-void pass_find_read(const network *n, size_t s, unsigned char *read);
 #endif

@@ -117,36 +117,11 @@ typedef struct plan {
     size_t removed;                      /* neurons */
 } plan;
 
-/* Index into map of input i of a layer with these sources. */
-static size_t value_at(const plan *p, const uint32_t *sources, size_t i)
+/* taken (values): room. */
+static void mark_taken(const plan *p, size_t source, uint8_t *taken)
 {
-    size_t k = 0;
-    for (; i >= network_source_values(p->n, sources[k]); k++) i -= network_source_values(p->n, sources[k]);
-    return p->first[sources[k]] + i;
-}
-
-static int tap_counts(const linear_block *b, size_t tap)
-{
-    for (size_t r = 0; r < b->rows; r++)
-        if (b->W[r * b->taps + tap] != 0) return 1;
-    return 0;
-}
-
-static void mark_taken(const plan *p, size_t i)
-{
-    const dense_layer *l = &p->n->layers[i];
-    uint32_t sources[NETWORK_MAX_LAYERS];
-    (void)network_sources(p->n, i, sources);
-    for (size_t k = 0; l->W != NULL && k < l->in * l->out; k++)
-        if (l->W[k] != 0) p->map[value_at(p, sources, k % l->in)] = 1;
-    for (size_t k = 0; k < l->linear.blocks_count; k++) {
-        const linear_block *b = &l->linear.blocks[k];
-        for (size_t t = 0; t < b->taps; t++) {
-            if (!tap_counts(b, t)) continue;
-            for (size_t q = t; q < b->places * b->taps; q += b->taps)
-                if (b->from[q] != LINEAR_NOTHING) p->map[value_at(p, sources, b->from[q])] = 1;
-        }
-    }
+    network_find_read(p->n, source, taken);
+    for (size_t v = 0; v < network_source_values(p->n, source); v++) p->map[p->first[source] + v] = taken[v];
 }
 
 /* Unit of its set that an output of hidden layer i is a part of. */
@@ -223,7 +198,7 @@ static annulus_status plan_create(const network *n, plan *p)
         return st;
     }
     p->map = map;
-    for (size_t i = 0; i < n->layers_count; i++) mark_taken(p, i);
+    for (size_t s = 1; s < n->layers_count; s++) mark_taken(p, s, taken);
     for (size_t set = 0; set + 1 < n->layers_count; set++) {
         if (p->ties.set[set] != set) continue;
         mark_units(p, set, taken);
