@@ -109,6 +109,51 @@ static inline uint64_t *bench_encrypt(const bench_keys *k, const uint64_t *messa
     return ct;
 }
 
+/* One value on half the torus and inputs in its middle: right at the phase noise of the smallest rings too. */
+#define BENCH_VALUE (UINT64_C(1) << 61)
+#define BENCH_INPUT (UINT64_C(1) << 62)
+static inline lut *bench_lut(uint32_t N, uint32_t EF)
+{
+    const uint64_t entries[2] = {BENCH_VALUE, BENCH_VALUE};
+    lut *table;
+    must(lut_create_padded(N, EF, entries, 2, 0, &table));
+    return table;
+}
+
+/* Look-ups of one table. */
+typedef struct bench_batch {
+    size_t count;
+    uint64_t *in, *out; /* (count, lwe_words) */
+    bootstrap_job *jobs;
+} bench_batch;
+
+/* Of fresh encryptions of messages (count); NULL: all BENCH_INPUT. */
+static inline void bench_batch_create(const bench_keys *k, const lut *table, const uint64_t *messages, size_t count,
+                                      bench_batch *b)
+{
+    const size_t words = lwe_words(&k->secret->params);
+    uint64_t *same = room(count, 8);
+    for (size_t i = 0; i < count; i++) same[i] = BENCH_INPUT;
+    *b = (bench_batch){.count = count,
+                       .in = bench_encrypt(k, messages != NULL ? messages : same, count),
+                       .out = room(count * words, 8),
+                       .jobs = room(count, sizeof *b->jobs)};
+    for (size_t i = 0; i < count; i++)
+        b->jobs[i] = (bootstrap_job){.in = b->in + i * words, .table = table, .out = b->out + i * words};
+    free(same);
+}
+
+static inline void bench_batch_destroy(bench_batch *b)
+{
+    free(b->in), free(b->out), free(b->jobs);
+}
+
+/* What output i is off by the value that it stands for, in turns. */
+static inline double bench_error(const bench_keys *k, const bench_batch *b, size_t i, uint64_t wanted)
+{
+    return torus_to_double(lwe_phase(k->secret, b->jobs[i].out) - wanted);
+}
+
 /* Runs jobs that extract coefficient 0, all of them together; returns seconds: of computing with one thread, else of
  * the clock. */
 static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *jobs, size_t count, unsigned threads)
@@ -135,6 +180,12 @@ static inline double external_product_flops(const tfhe_params *p)
 {
     const double M = p->N / 2.0, k1 = p->k + 1.0, rows = (double)tfhe_ggsw_rows(p);
     return (rows + k1) * 5 * M * log2(M) + rows * k1 * M * 8;
+}
+
+/* Keys of a family in memory. */
+static inline double bench_key_megabytes(const tfhe_params *p)
+{
+    return 1e-6 * (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
 }
 
 /* Bytes of the keys that are expected to be read for each of `count` look-ups run together: an item of a batch reads

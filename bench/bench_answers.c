@@ -4,22 +4,11 @@
  * runs of all images give as many draws of the largest t. Under the model the encrypted run is one draw more of the
  * same law, so that it exceeds them all with probability 1/(REPLICATES+1): that is the false alarm of the whole figure.
  * An image with a score beyond is an outlier. Prints: outliers, seconds per image, accuracy. */
-#include "annulus/annulus.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "evaluated.h"
 
 #define MOMENTS 400u
 #define REPLICATES 2000u
 #define LEAST_DEVIATION 1e-12 /* scores whose simulation never varies */
-
-static void must(annulus_status st)
-{
-    if (st == ANNULUS_OK) return;
-    fprintf(stderr, "bench: %s\n", annulus_error_message());
-    exit(1);
-}
 
 static double largest(const double *value, const double *mean, const double *deviation, size_t count)
 {
@@ -31,15 +20,14 @@ static double largest(const double *value, const double *mean, const double *dev
 int main(int argc, char **argv)
 {
     annulus_circuit *c;
-    annulus_dataset *all, *d;
+    annulus_dataset *all;
     annulus_evaluation e;
     if (argc != 5) return 2;
     must(annulus_circuit_read(argv[1], &c));
     must(annulus_dataset_read_idx(argv[2], argv[3], &all));
-    must(annulus_dataset_slice(all, 0, strtoull(argv[4], NULL, 10), &d));
+    annulus_dataset *d = first_samples(all, strtoull(argv[4], NULL, 10));
     const size_t outputs = annulus_circuit_outputs(c), count = annulus_dataset_count(d) * outputs;
-    double *value = calloc(count, 8), *mean = calloc(count, 8), *deviation = calloc(count, 8), bound = 0;
-    if (value == NULL || mean == NULL || deviation == NULL) return 1;
+    double *value = room(count, 8), *mean = room(count, 8), *deviation = room(count, 8), bound = 0;
     for (unsigned r = 0; r < MOMENTS; r++) {
         must(annulus_evaluate(c, d, ANNULUS_SIMULATE, 1 + r, 0, NULL, value, &e));
         for (size_t i = 0; i < count; i++) mean[i] += value[i], deviation[i] += value[i] * value[i];

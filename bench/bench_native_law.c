@@ -4,8 +4,8 @@
  * ranks are independent from image to image and uniform, which is tested for each score (tests/ranks.h); FALSE_ALARM
  * bounds the probability that any of them is rejected by chance. A deviation that is wrong by a third is seen. Prints
  * how many scores are rejected. */
-#include "bench.h"
 #include "deploy/deploy_priv.h"
+#include "evaluated.h"
 #include "ranks.h"
 
 #define IMAGES 200u
@@ -15,7 +15,7 @@
 int main(int argc, char **argv)
 {
     annulus_circuit *c;
-    annulus_dataset *all, *d;
+    annulus_dataset *all;
     annulus_evaluation e;
     if (argc != 3) {
         fprintf(stderr, "usage: %s CIRCUIT TEST-IMAGES\n", argv[0]);
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     }
     must(annulus_circuit_read(argv[1], &c));
     must(annulus_dataset_read_idx(argv[2], NULL, &all));
-    must(annulus_dataset_slice(all, 0, IMAGES, &d));
+    annulus_dataset *d = first_samples(all, IMAGES);
     const size_t outputs = annulus_circuit_outputs(c), values = IMAGES * outputs;
     double *encrypted = room(3 * values, sizeof *encrypted), *simulated = encrypted + values,
            *below = simulated + values;

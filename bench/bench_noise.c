@@ -82,22 +82,16 @@ static void small_errors(report *r, const bench_keys *keys, const tfhe_params *p
 
 static void bootstrap_errors(report *r, const bench_keys *keys, const tfhe_params *p, uint32_t EF, uint32_t price)
 {
-    const uint64_t entries[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61}, message[1] = {UINT64_C(1) << 62};
-    lut *table;
-    must(lut_create_padded(p->N, EF, entries, 2, 0, &table));
-    must(lut_set_price(table, price));
-    uint64_t *messages = room(BOOTSTRAPS, 8), *out = room(BOOTSTRAPS * lwe_words(p), 8);
-    for (size_t i = 0; i < BOOTSTRAPS; i++) messages[i] = message[0];
-    uint64_t *in = bench_encrypt(keys, messages, BOOTSTRAPS);
-    bootstrap_job *jobs = room(BOOTSTRAPS, sizeof *jobs);
+    lut *table = bench_lut(p->N, EF);
+    bench_batch batch;
     double *error = room(BOOTSTRAPS, 8);
-    for (size_t i = 0; i < BOOTSTRAPS; i++)
-        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(p), .table = table, .out = out + i * lwe_words(p)};
-    (void)bench_bootstrap(keys->eval, jobs, BOOTSTRAPS, 0);
-    for (size_t i = 0; i < BOOTSTRAPS; i++)
-        error[i] = torus_to_double(lwe_phase(keys->secret, jobs[i].out) - entries[0]);
+    must(lut_set_price(table, price));
+    bench_batch_create(keys, table, NULL, BOOTSTRAPS, &batch);
+    (void)bench_bootstrap(keys->eval, batch.jobs, BOOTSTRAPS, 0);
+    for (size_t i = 0; i < BOOTSTRAPS; i++) error[i] = bench_error(keys, &batch, i, BENCH_VALUE);
     compare(r, "bootstrap", log2_deviation(error, BOOTSTRAPS), noise_blind_rotate(p));
-    free(messages), free(out), free(in), free(jobs), free(error);
+    bench_batch_destroy(&batch);
+    free(error);
     lut_destroy(table);
 }
 

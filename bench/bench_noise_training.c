@@ -3,8 +3,7 @@
  * look-ups that err brings: networks of the demo's shape trained without noise, with the default noise, and with the
  * error probability and rounding that they are then compiled with; and networks of waves, trained without noise, with
  * the default noise on phases, and with that which they are compiled for; accuracy on all test images, simulated. */
-#include "annulus/annulus.h"
-#include "bench.h"
+#include "evaluated.h"
 #include "table.h"
 
 #define EPOCHS 10u
@@ -46,19 +45,23 @@ static annulus_model *trained(const images *d, double phase_noise, double error,
 }
 
 /* Accuracy in per cent, simulated at the compiled parameters. */
-static double simulated(const images *d, const annulus_model *m, double error, unsigned rounding, double *seconds)
+static double compiled(const images *d, const annulus_model *m, const annulus_compile_options *o, double *seconds)
 {
     annulus_circuit *c;
-    annulus_evaluation e;
+    must(annulus_compile(m, d->calibration, o, &c));
+    const double score = evaluated(c, d->test, ANNULUS_SIMULATE).score;
+    *seconds = annulus_circuit_seconds(c, 0);
+    annulus_circuit_destroy(c);
+    return 100 * score;
+}
+
+static double simulated(const images *d, const annulus_model *m, double error, unsigned rounding, double *seconds)
+{
     annulus_compile_options o;
     annulus_compile_options_init(&o);
     o.log2_error = log2(error);
     o.rounding_bits = rounding;
-    must(annulus_compile(m, d->calibration, &o, &c));
-    must(annulus_evaluate(c, d->test, ANNULUS_SIMULATE, 1, 0, NULL, NULL, &e));
-    *seconds = annulus_circuit_seconds(c, 0);
-    annulus_circuit_destroy(c);
-    return 100 * e.score;
+    return compiled(d, m, &o, seconds);
 }
 
 static annulus_model *trained_waves(const images *d, double phase_noise)
@@ -75,19 +78,13 @@ static annulus_model *trained_waves(const images *d, double phase_noise)
     return m;
 }
 
-/* Accuracy in per cent, simulated with phases that have the noise asked for at most. */
+/* With phases that have the noise asked for at most. */
 static double simulated_waves(const images *d, const annulus_model *m, double phase_noise, double *seconds)
 {
-    annulus_circuit *c;
-    annulus_evaluation e;
     annulus_compile_options o;
     annulus_compile_options_init(&o);
     o.phase_noise = phase_noise;
-    must(annulus_compile(m, d->calibration, &o, &c));
-    must(annulus_evaluate(c, d->test, ANNULUS_SIMULATE, 1, 0, NULL, NULL, &e));
-    *seconds = annulus_circuit_seconds(c, 0);
-    annulus_circuit_destroy(c);
-    return 100 * e.score;
+    return compiled(d, m, &o, seconds);
 }
 
 static void classic_rows(const images *d, const bench_table *t)
@@ -132,7 +129,7 @@ int main(int argc, char **argv)
         return 2;
     }
     must(annulus_dataset_read_idx(argv[first], argv[first + 1], &d.training));
-    must(annulus_dataset_slice(d.training, 0, CALIBRATION, &d.calibration));
+    d.calibration = first_samples(d.training, CALIBRATION);
     must(annulus_dataset_read_idx(argv[first + 2], argv[first + 3], &d.test));
     table_begin(&t, stdout, "Training with look-ups that err, accuracy simulated", columns,
                 sizeof columns / sizeof *columns);

@@ -2,8 +2,8 @@
 /* bench_p_error [--json FILE] (NAME MODEL TRAINING-IMAGES TEST-IMAGES TEST-LABELS)...: what an error probability of the
  * look-ups brings and costs: each network compiled with five of them, predicted and measured seconds of an image on all
  * cores, accuracy in clear and simulated on all test images, and encrypted on the first ENCRYPTED of them. */
-#include "bench.h"
 #include "deploy/deploy_priv.h"
+#include "evaluated.h"
 #include "table.h"
 
 #define CALIBRATION 10000u
@@ -26,26 +26,19 @@ static const table_column columns[] = {
     {"accuracy_encrypted", "encrypted %", 11, 0},
 };
 
-static annulus_evaluation evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode)
-{
-    annulus_evaluation e;
-    must(annulus_evaluate(c, d, mode, 1, 0, NULL, NULL, &e));
-    return e;
-}
-
 static void row(const bench_table *t, const char *name, size_t level, const annulus_model *m,
                 const annulus_dataset *calibration, const annulus_dataset *test)
 {
     char parameters[64];
     annulus_circuit *c;
-    annulus_dataset *few;
     annulus_compile_options o;
     annulus_compile_options_init(&o);
     o.log2_error = levels[level].log2;
     must(annulus_compile(m, calibration, &o, &c));
-    must(annulus_dataset_slice(test, 0, ENCRYPTED, &few));
-    const annulus_evaluation clear = evaluate(c, test, ANNULUS_CLEAR), simulated = evaluate(c, test, ANNULUS_SIMULATE);
-    const annulus_evaluation encrypted = evaluate(c, few, ANNULUS_ENCRYPTED);
+    annulus_dataset *few = first_samples(test, ENCRYPTED);
+    const annulus_evaluation clear = evaluated(c, test, ANNULUS_CLEAR),
+                             simulated = evaluated(c, test, ANNULUS_SIMULATE);
+    const annulus_evaluation encrypted = evaluated(c, few, ANNULUS_ENCRYPTED);
     bench_params_text(&c->c->choice.families.of[0], parameters);
     table_row(t, name, levels[level].text, parameters, annulus_circuit_seconds(c, 0), encrypted.seconds,
               100 * clear.score, 100 * simulated.score, (double)(ENCRYPTED - encrypted.mismatches),
@@ -57,10 +50,10 @@ static void row(const bench_table *t, const char *name, size_t level, const annu
 static void rows(const bench_table *t, char **arguments)
 {
     annulus_model *m;
-    annulus_dataset *training, *calibration, *test;
+    annulus_dataset *training, *test;
     must(annulus_model_read(arguments[1], &m));
     must(annulus_dataset_read_idx(arguments[2], NULL, &training));
-    must(annulus_dataset_slice(training, 0, CALIBRATION, &calibration));
+    annulus_dataset *calibration = first_samples(training, CALIBRATION);
     must(annulus_dataset_read_idx(arguments[3], arguments[4], &test));
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) row(t, arguments[0], i, m, calibration, test);
     annulus_dataset_destroy(training);

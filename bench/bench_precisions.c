@@ -70,11 +70,6 @@ static double together(faster_lookups *l, size_t count, unsigned threads, double
     return seconds;
 }
 
-static double megabytes(const tfhe_params *p)
-{
-    return 1e-6 * (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
-}
-
 /* Keys, and what is read of them for each of `count` look-ups, MB; parameters in words. */
 static double keys(const faster_lookups *l, size_t count, unsigned threads, double *read, char text[160])
 {
@@ -84,7 +79,7 @@ static double keys(const faster_lookups *l, size_t count, unsigned threads, doub
         bench_params_text(p, high);
         (void)snprintf(text, 160, "%s, %u (%u)", high, l->whole.e.EF, l->whole.e.price);
         *read = 1e-6 * bench_key_bytes(p, l->whole.e.EF, count, threads);
-        return megabytes(p);
+        return bench_key_megabytes(p);
     }
     const split_choice *c = &l->split.chosen;
     bench_params_text(&c->high, high);
@@ -92,7 +87,7 @@ static double keys(const faster_lookups *l, size_t count, unsigned threads, doub
     (void)snprintf(text, 160, "%s, %u (%u); %u: %s", high, c->EF, c->price, c->low_bits, low);
     *read = 1e-6 * (bench_key_bytes(&c->high, c->EF, count, threads) +
                     c->low_bits * bench_key_bytes(&c->low, 1, count, threads));
-    return megabytes(&c->high) + megabytes(&c->low);
+    return bench_key_megabytes(&c->high) + bench_key_megabytes(&c->low);
 }
 
 static void row(const bench_table *t, unsigned bits, double log2_error, double two_norm, unsigned threads)

@@ -3,9 +3,8 @@
  * neurons costs and brings: a network of HIDDEN neurons, read from MODEL or trained and written there, pruned by 0, 10,
  * ..., 90 % and fine-tuned; accuracy on all test images in clear and simulated at the compiled parameters, and seconds
  * of an encrypted image, one at a time on all cores. */
-#include "annulus/annulus.h"
 #include "base/chart.h"
-#include "bench.h"
+#include "evaluated.h"
 #include "table.h"
 
 #include <unistd.h>
@@ -60,17 +59,10 @@ static annulus_circuit *compiled(const sweep *s, const annulus_model *m)
     return c;
 }
 
-static annulus_evaluation evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode)
-{
-    annulus_evaluation e;
-    must(annulus_evaluate(c, d, mode, 1, 0, NULL, NULL, &e));
-    return e;
-}
-
 static double score(const sweep *s, const annulus_model *m)
 {
     annulus_circuit *c = compiled(s, m);
-    const double found = evaluate(c, s->test, ANNULUS_CLEAR).score;
+    const double found = evaluated(c, s->test, ANNULUS_CLEAR).score;
     annulus_circuit_destroy(c);
     return found;
 }
@@ -89,12 +81,12 @@ static void step(sweep *s, const annulus_model *m, size_t i)
     must(annulus_prune(m, s->training, &o, NULL, NULL, NULL, &r, &tuned));
     const double spent = bench_seconds() - start;
     annulus_circuit *c = compiled(s, tuned);
-    const annulus_evaluation encrypted = evaluate(c, s->few, ANNULUS_ENCRYPTED);
+    const annulus_evaluation encrypted = evaluated(c, s->few, ANNULUS_ENCRYPTED);
     s->removed[i] = o.percent;
-    s->accuracy[i] = 100 * evaluate(c, s->test, ANNULUS_SIMULATE).score;
+    s->accuracy[i] = 100 * evaluated(c, s->test, ANNULUS_SIMULATE).score;
     s->seconds[i] = encrypted.seconds;
     table_row(&s->table, o.percent, (double)r.look_ups, 100 * score(s, plain),
-              100 * evaluate(c, s->test, ANNULUS_CLEAR).score, s->accuracy[i], s->seconds[i],
+              100 * evaluated(c, s->test, ANNULUS_CLEAR).score, s->accuracy[i], s->seconds[i],
               annulus_circuit_seconds(c, 0), spent);
     annulus_circuit_destroy(c);
     annulus_model_destroy(plain), annulus_model_destroy(tuned);
@@ -118,9 +110,9 @@ int main(int argc, char **argv)
     sweep s = {0};
     char **data = argv + first + 1;
     must(annulus_dataset_read_idx(data[0], data[1], &s.training));
-    must(annulus_dataset_slice(s.training, 0, CALIBRATION, &s.calibration));
+    s.calibration = first_samples(s.training, CALIBRATION);
     must(annulus_dataset_read_idx(data[2], data[3], &s.test));
-    must(annulus_dataset_slice(s.test, 0, ENCRYPTED, &s.few));
+    s.few = first_samples(s.test, ENCRYPTED);
     annulus_model *m = base(&s, argv[first]);
     table_begin(&s.table, stdout, "Neurons removed, accuracy and latency, p_error 0.01", columns,
                 sizeof columns / sizeof *columns);

@@ -40,12 +40,12 @@ static const table_column columns[] = {
 
 /* Standard deviation about zero of the errors of outputs that are right. Of phases as noisy as some of these sets give
  * 1 in 150 is off by more than the quarter turn that this table bears; stops if an eighth of all are wrong. */
-static double noise_of(const bench_keys *keys, const bootstrap_job *jobs, uint64_t wanted)
+static double noise_of(const bench_keys *keys, const bench_batch *b)
 {
     double square = 0;
     size_t right = 0;
     for (size_t i = 0; i < COUNT; i++) {
-        const double error = torus_to_double(lwe_phase(keys->secret, jobs[i].out) - wanted);
+        const double error = bench_error(keys, b, i, BENCH_VALUE);
         if (fabs(error) < 1.0 / 16) square += error * error, right++;
     }
     if (right < COUNT - COUNT / 8) {
@@ -90,29 +90,22 @@ static void row(const bench_table *t, const set *s, unsigned threads)
                                                      .pbs_group = 1,
                                                      .ks_l = s->ks_l,
                                                      .ks_b = s->ks_b});
-    const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61};
-    uint64_t message[COUNT];
-    bootstrap_job jobs[COUNT];
+    bench_batch batch;
     bench_keys keys;
-    lut *table;
     char name[96];
-    for (size_t i = 0; i < COUNT; i++) message[i] = UINT64_C(1) << 62;
     bench_keys_create(&p, &keys);
-    must(lut_create_padded(p.N, 1, entry, 2, 0, &table));
-    uint64_t *in = bench_encrypt(&keys, message, COUNT), *out = room(COUNT * lwe_words(&p), 8);
-    for (size_t i = 0; i < COUNT; i++)
-        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + i * lwe_words(&p)};
-    const times m = measure(keys.eval, jobs, threads);
+    lut *table = bench_lut(p.N, 1);
+    bench_batch_create(&keys, table, NULL, COUNT, &batch);
+    const times m = measure(keys.eval, batch.jobs, threads);
     bench_params_text(&p, name);
     const double phase =
         s->two_norm * s->two_norm * noise_blind_rotate(&p) + noise_keyswitch(&p) + noise_modulus_switch(&p, 1, 0);
     table_row(t, name, 1e3 * m.alone, 1e3 * m.batch, 1e6 * m.batch / p.n, 1 / m.all,
-              p.n * external_product_flops(&p) / m.batch / m.peak,
-              1e-6 * (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p)),
-              1e-6 * bench_key_bytes(&p, 1, COUNT, 1), log2(noise_of(&keys, jobs, entry[0])),
-              log2(noise_blind_rotate(&p)) / 2, s->two_norm, log2(phase) / 2, s->log2_bound);
+              p.n * external_product_flops(&p) / m.batch / m.peak, bench_key_megabytes(&p),
+              1e-6 * bench_key_bytes(&p, 1, COUNT, 1), log2(noise_of(&keys, &batch)), log2(noise_blind_rotate(&p)) / 2,
+              s->two_norm, log2(phase) / 2, s->log2_bound);
     lut_destroy(table);
-    free(in), free(out);
+    bench_batch_destroy(&batch);
     bench_keys_destroy(&keys);
 }
 

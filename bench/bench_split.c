@@ -11,20 +11,14 @@
 
 static double gain(const bench_keys *keys, uint32_t EF, size_t count, double *peak_gain)
 {
-    const tfhe_params *p = &keys->secret->params;
-    const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61}, message[3] = {entry[0], entry[0], entry[0]};
-    const size_t words = lwe_words(p);
-    lut *table;
-    must(lut_create_padded(p->N, EF, entry, 2, 0, &table));
-    uint64_t *in = bench_encrypt(keys, message, count), *out = room(count * words, 8);
-    bootstrap_job jobs[3];
-    for (size_t i = 0; i < count; i++)
-        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = out + i * words};
+    lut *table = bench_lut(keys->secret->params.N, EF);
+    bench_batch batch;
+    bench_batch_create(keys, table, NULL, count, &batch);
     double time[3][ROUNDS], peak[3][ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++)
         for (unsigned threads = 1; threads <= 2; threads++) {
             const double start = bench_seconds();
-            (void)bench_bootstrap(keys->eval, jobs, count, threads);
+            (void)bench_bootstrap(keys->eval, batch.jobs, count, threads);
             time[threads][i] = bench_seconds() - start;
             peak[threads][i] = peak_flops(cpu_level_get(), threads, CLOCK_MONOTONIC, 0.03);
         }
@@ -32,7 +26,7 @@ static double gain(const bench_keys *keys, uint32_t EF, size_t count, double *pe
     *peak_gain = bench_median(peak[2], ROUNDS) / bench_median(peak[1], ROUNDS);
     fprintf(stderr, "%zu at EF = %u: one thread %.1f ms, two %.1f ms, gain %.3f; multiply-adds alone %.3f\n", count, EF,
             1e3 * one, 1e3 * two, one / two, *peak_gain);
-    free(in), free(out);
+    bench_batch_destroy(&batch);
     lut_destroy(table);
     return one / two;
 }

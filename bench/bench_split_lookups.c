@@ -35,13 +35,6 @@ static size_t batch_of(double one)
     return most < 1 ? 1 : least(most, KEYSWITCH_GROUP);
 }
 
-/* Key bytes of both families in memory; the merging key is some megabytes more. */
-static double key_megabytes(const split_choice *c)
-{
-    return 1e-6 * (double)(tfhe_bsk_memory_bytes(&c->low) + tfhe_ksk_memory_bytes(&c->low) +
-                           tfhe_bsk_memory_bytes(&c->high) + tfhe_ksk_memory_bytes(&c->high));
-}
-
 /* Median milliseconds of both, in turns; whole NULL: there is none. */
 static void measure(lookups *whole, const split_lookups *split, double *whole_ms, double *split_ms)
 {
@@ -75,7 +68,9 @@ static void run(const bench_table *out, unsigned bits, size_t request)
     bench_params_text(&c.high, set);
     (void)snprintf(high, sizeof high, "%s, %u (%u)", set, c.EF, c.price);
     table_row(out, (double)bits, requests[request].name, is_whole ? 1e3 * found.seconds : NAN, whole_ms, low, high,
-              (double)c.low_bits, 1e3 * c.seconds, split_ms, split_ms / whole_ms, key_megabytes(&c),
+              (double)c.low_bits, 1e3 * c.seconds, split_ms, split_ms / whole_ms,
+              bench_key_megabytes(&c.low) + bench_key_megabytes(&c.high), /* the merging key is some more */
+
               log2(split_lookups_check(&split, SAMPLES)), log2(split_lookups_noise(&split)));
     split_lookups_destroy(&split);
     if (is_whole) lookups_destroy(&whole);

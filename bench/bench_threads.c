@@ -12,23 +12,17 @@
 int main(void)
 {
     const tfhe_params p = bench_standard();
-    const uint64_t entry[2] = {UINT64_C(1) << 61, UINT64_C(1) << 61};
     const cpu_level level = cpu_level_get();
     bench_keys keys;
-    lut *table;
-    uint64_t message[COUNT];
-    for (size_t i = 0; i < COUNT; i++) message[i] = UINT64_C(1) << 62;
+    bench_batch batch;
     bench_keys_create(&p, &keys);
-    must(lut_create_padded(p.N, 1, entry, 2, 0, &table));
-    uint64_t *in = bench_encrypt(&keys, message, COUNT), *out = room(COUNT * lwe_words(&p), 8);
-    bootstrap_job jobs[COUNT];
-    for (size_t i = 0; i < COUNT; i++)
-        jobs[i] = (bootstrap_job){.in = in + i * lwe_words(&p), .table = table, .out = out + i * lwe_words(&p)};
+    lut *table = bench_lut(p.N, 1);
+    bench_batch_create(&keys, table, NULL, COUNT, &batch);
     double time[3][ROUNDS], peak[3][ROUNDS];
     for (size_t i = 0; i < ROUNDS; i++)
         for (unsigned threads = 1; threads <= 2; threads++) {
             const double start = bench_seconds();
-            (void)bench_bootstrap(keys.eval, jobs, COUNT, threads);
+            (void)bench_bootstrap(keys.eval, batch.jobs, COUNT, threads);
             time[threads][i] = bench_seconds() - start;
             peak[threads][i] = peak_flops(level, threads, CLOCK_MONOTONIC, 0.03);
         }
@@ -36,7 +30,7 @@ int main(void)
     fprintf(stderr, "batch of %u: one thread %.1f ms, two %.1f ms; multiply-adds alone gain %.3f (medians of %u)\n",
             COUNT, 1e3 * one, 1e3 * two, bench_median(peak[2], ROUNDS) / bench_median(peak[1], ROUNDS), ROUNDS);
     printf("%.3f\n", one / two);
-    free(in), free(out);
+    bench_batch_destroy(&batch);
     lut_destroy(table);
     bench_keys_destroy(&keys);
     return 0;

@@ -32,19 +32,12 @@ typedef struct side {
 /* Mean square of what outputs of SAMPLES look-ups of fresh encryptions are off by. */
 static double mean_square(const rotations *r)
 {
-    const uint32_t offsets[1] = {0};
-    const size_t words = lwe_words(&r->params);
-    uint64_t *message = room(SAMPLES, 8), *out = room(SAMPLES * words, 8);
-    bootstrap_job *jobs = room(SAMPLES, sizeof *jobs);
+    bench_batch batch;
     double square = 0;
-    for (size_t i = 0; i < SAMPLES; i++) message[i] = ROTATION_INPUT;
-    uint64_t *in = bench_encrypt(&r->keys, message, SAMPLES);
-    for (size_t i = 0; i < SAMPLES; i++)
-        jobs[i] = (bootstrap_job){.in = in + i * words, .table = r->table, .out = out + i * words};
-    must(bootstrap_batch(r->keys.eval, NULL, jobs, SAMPLES, offsets, 1, 0));
-    for (size_t i = 0; i < SAMPLES; i++)
-        square += pow(torus_to_double(lwe_phase(r->keys.secret, jobs[i].out) - ROTATION_VALUE), 2) / SAMPLES;
-    free(message), free(out), free(jobs), free(in);
+    bench_batch_create(&r->keys, r->table, NULL, SAMPLES, &batch);
+    (void)bench_bootstrap(r->keys.eval, batch.jobs, SAMPLES, 0);
+    for (size_t i = 0; i < SAMPLES; i++) square += pow(bench_error(&r->keys, &batch, i, BENCH_VALUE), 2) / SAMPLES;
+    bench_batch_destroy(&batch);
     return square;
 }
 

@@ -13,9 +13,7 @@ typedef struct lookups {
     extension e;
     bench_keys keys;
     lut *table;
-    size_t room; /* look-ups that fit */
-    uint64_t *in, *out;
-    bootstrap_job *jobs;
+    bench_batch batch; /* of as many look-ups as fit */
 } lookups;
 
 /* Parameters for p-bit look-ups (2^bits cells and a padding bit) whose inputs are sums of this two-norm over outputs of
@@ -52,12 +50,11 @@ static inline uint32_t lookups_entry(uint32_t cells, uint32_t cell)
     return (5 * cell + 3) % cells;
 }
 
-/* Keys, table and `room` jobs on fresh encryptions. */
+/* Keys, table and `count` look-ups of fresh encryptions. */
 static inline void lookups_create(const optimizer_result *chosen, unsigned bits, size_t count, lookups *l)
 {
     const tfhe_params *p = &chosen->families.of[0];
-    const size_t words = lwe_words(p);
-    *l = (lookups){.chosen = *chosen, .cells = UINT32_C(1) << bits, .room = count};
+    *l = (lookups){.chosen = *chosen, .cells = UINT32_C(1) << bits};
     l->e = extension_expected(chosen->layers[0].EF, chosen->layers[0].price);
     bench_keys_create(p, &l->keys);
     uint64_t *entries = room(l->cells, 8), *messages = room(count, 8);
@@ -65,25 +62,21 @@ static inline void lookups_create(const optimizer_result *chosen, unsigned bits,
     for (size_t i = 0; i < count; i++) messages[i] = lut_encode(l->cells, (uint32_t)i % l->cells);
     must(lut_create_padded(p->N, l->e.EF, entries, l->cells, 0, &l->table));
     must(lut_set_price(l->table, l->e.price));
-    l->in = bench_encrypt(&l->keys, messages, count);
-    l->out = room(count * words, 8);
-    l->jobs = room(count, sizeof *l->jobs);
-    for (size_t i = 0; i < count; i++)
-        l->jobs[i] = (bootstrap_job){.in = l->in + i * words, .table = l->table, .out = l->out + i * words};
+    bench_batch_create(&l->keys, l->table, messages, count, &l->batch);
     free(entries), free(messages);
 }
 
 static inline void lookups_destroy(lookups *l)
 {
     lut_destroy(l->table);
-    free(l->in), free(l->out), free(l->jobs);
+    bench_batch_destroy(&l->batch);
     bench_keys_destroy(&l->keys);
 }
 
-/* Seconds of keyswitch and bootstrap of the first `count` jobs together. */
+/* Seconds of keyswitch and bootstrap of the first `count` together. */
 static inline double lookups_seconds(lookups *l, size_t count, unsigned threads)
 {
-    return bench_bootstrap(l->keys.eval, l->jobs, count, threads);
+    return bench_bootstrap(l->keys.eval, l->batch.jobs, count, threads);
 }
 
 /* Standard deviation about zero of the errors of those of `count` outputs (lwe_words each) that are right. Stops if
@@ -107,7 +100,7 @@ static inline double lookups_deviation(const secret_key *secret, uint32_t cells,
 
 static inline double lookups_check(const lookups *l, size_t count)
 {
-    return lookups_deviation(l->keys.secret, l->cells, l->out, count);
+    return lookups_deviation(l->keys.secret, l->cells, l->batch.out, count);
 }
 
 static inline void lookups_print(const optimizer_result *r, const char *what)
@@ -125,7 +118,7 @@ static inline void lookups_print(const optimizer_result *r, const char *what)
 static inline size_t lookups_batch(lookups *l, double seconds)
 {
     const double one = lookups_seconds(l, 1, 1);
-    size_t count = l->room;
+    size_t count = l->batch.count;
     while (count > 1 && one * (double)count > seconds) count--;
     return count;
 }

@@ -5,10 +5,6 @@
 
 #include "bench.h"
 
-/* One value on half the torus and inputs in its middle: right at the phase noise of the smallest rings too. */
-#define ROTATION_VALUE (UINT64_C(1) << 61)
-#define ROTATION_INPUT (UINT64_C(1) << 62)
-
 typedef struct rotations {
     tfhe_params params;
     bench_keys keys;
@@ -35,7 +31,7 @@ static inline void rotation_check(const rotations *r)
     uint64_t *out = room(lwe_words(&r->params), 8);
     for (size_t q = 0; q < r->count; q++) {
         sample_extract(&r->params, r->table->EF, r->r[q].acc, 0, out);
-        if (fabs(torus_to_double(lwe_phase(r->keys.secret, out) - ROTATION_VALUE)) < 1.0 / 16) continue;
+        if (fabs(torus_to_double(lwe_phase(r->keys.secret, out) - BENCH_VALUE)) < 1.0 / 16) continue;
         fprintf(stderr, "bench: rotation %zu of a batch is wrong\n", q);
         exit(1);
     }
@@ -45,14 +41,13 @@ static inline void rotation_check(const rotations *r)
 static inline void rotation_create(const tfhe_params *p, uint32_t EF, size_t count, rotations *r)
 {
     const size_t small = bootstrap_small_words(p), words = (size_t)EF * (p->k + 1) * p->N;
-    const uint64_t entry[2] = {ROTATION_VALUE, ROTATION_VALUE};
     uint64_t message[ROTATION_MOST];
     const uint64_t *in[ROTATION_MOST];
     uint32_t *switched = room(count * small, 4);
     *r = (rotations){.params = *p, .count = count};
     bench_keys_create(p, &r->keys);
-    must(lut_create_padded(p->N, EF, entry, 2, 0, &r->table));
-    for (size_t q = 0; q < count; q++) message[q] = ROTATION_INPUT;
+    r->table = bench_lut(p->N, EF);
+    for (size_t q = 0; q < count; q++) message[q] = BENCH_INPUT;
     r->in = bench_encrypt(&r->keys, message, count);
     for (size_t q = 0; q < count; q++) in[q] = r->in + q * lwe_words(p);
     r->exponents = room(count * tfhe_exponents(p), 4);

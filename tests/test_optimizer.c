@@ -556,6 +556,8 @@ static void test_infeasible(void **state)
     optimizer_result r;
     assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
     assert_refused(optimizer_search(&q, &r), "hidden asks for 11.0 bits at two-norm 4096.0");
+    assert_true(isnan(seconds_of(hidden(0, exp2(40), 10), -40)));
+    assert_non_null(strstr(annulus_error_message(), "hidden asks for one bit at two-norm 1099511627776.0 with error"));
     optimizer_request bad = q;
     bad.log2_error = 0;
     assert_refused(optimizer_search(&bad, &r), "error probability");

@@ -184,28 +184,15 @@ static void check_lookups(const fixture *f, uint32_t EF)
     enum { MOST = 33 };
     static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, MOST};
     const tfhe_params *p = &f->secret->params;
-    const size_t words = lwe_words(p);
     const uint32_t offsets[2] = {EF * p->N / 4 + EF / 2, 0};
     uint64_t message[MOST], entries[16];
     for (size_t i = 0; i < 16; i++) entries[i] = test_random(&seed);
     for (size_t i = 0; i < MOST; i++) message[i] = test_random(&seed);
     lut *table;
     assert_ok(lut_create_padded(p->N, EF, entries, 16, 0, &table));
-    uint64_t *in = fixture_encrypt(f, message, MOST), *single = calloc(2 * MOST * words, 8),
-             *out = calloc(2 * MOST * words, 8);
-    bootstrap_job jobs[MOST];
-    for (size_t i = 0; i < MOST; i++) {
-        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = single + 2 * i * words};
-        assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
-        jobs[i].out = out + 2 * i * words;
-    }
-    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
-        for (unsigned threads = 1; threads <= 5; threads++) {
-            memset(out, 0, 2 * MOST * words * sizeof *out);
-            assert_ok(bootstrap_batch(f->eval, NULL, jobs, counts[c], offsets, 2, threads));
-            assert_memory_equal(out, single, 2 * counts[c] * words * sizeof *out);
-        }
-    free(in), free(single), free(out);
+    uint64_t *in = fixture_encrypt(f, message, MOST);
+    free(fixture_check_batches(f, table, in, offsets, counts, sizeof counts / sizeof *counts, 5));
+    free(in);
     lut_destroy(table);
 }
 

@@ -8,6 +8,7 @@
 #include "tfhe/bootstrap.h"
 #include "tfhe/packed.h"
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct fixture {
     secret_key *secret;
@@ -41,5 +42,29 @@ static inline uint64_t *fixture_encrypt(const fixture *f, const uint64_t *messag
     assert_ok(packed_expand(p, &seed, body, count, 0, ct));
     free(body);
     return ct;
+}
+
+/* (most,2,lwe_words) words of look-ups one by one, at two offsets, of ciphertexts in (most,lwe_words); free() them.
+ * Batches of each of the counts, the last of them `most`, on 1 to `threads` threads give the same. */
+static inline uint64_t *fixture_check_batches(const fixture *f, const lut *table, const uint64_t *in,
+                                              const uint32_t offsets[2], const size_t *counts, size_t counts_count,
+                                              unsigned threads)
+{
+    const size_t words = lwe_words(&f->secret->params), most = counts[counts_count - 1];
+    uint64_t *single = calloc(2 * most * words, 8), *out = calloc(2 * most * words, 8);
+    bootstrap_job *jobs = calloc(most, sizeof *jobs);
+    for (size_t i = 0; i < most; i++) {
+        jobs[i] = (bootstrap_job){.in = in + i * words, .table = table, .out = single + 2 * i * words};
+        assert_ok(bootstrap_batch(f->eval, NULL, &jobs[i], 1, offsets, 2, 1));
+        jobs[i].out = out + 2 * i * words;
+    }
+    for (size_t c = 0; c < counts_count; c++)
+        for (unsigned t = 1; t <= threads; t++) {
+            memset(out, 0, 2 * most * words * sizeof *out);
+            assert_ok(bootstrap_batch(f->eval, NULL, jobs, counts[c], offsets, 2, t));
+            assert_memory_equal(out, single, 2 * counts[c] * words * sizeof *out);
+        }
+    free(out), free(jobs);
+    return single;
 }
 #endif

@@ -63,7 +63,10 @@ ANNULUS_API int annulus_dataset_label(const annulus_dataset *d, size_t index);
 
 /* ---- models ----------------------------------------------------------------------------------------------------- */
 
-#define ANNULUS_MAX_HIDDEN 16
+#define ANNULUS_MAX_HIDDEN 16     /* layers */
+#define ANNULUS_MAX_WIDTH 8192    /* neurons of a layer */
+#define ANNULUS_MAX_CHANNELS 1024 /* of a convolution */
+#define ANNULUS_MAX_KERNEL 32     /* of windows, and their stride */
 
 typedef enum annulus_optimizer { ANNULUS_ADAM = 0, ANNULUS_SGD = 1 } annulus_optimizer;
 /* Of the learning rate: warm-up over a twentieth and half a cosine, or up over three tenths and down. */
@@ -71,7 +74,7 @@ typedef enum annulus_schedule { ANNULUS_COSINE = 0, ANNULUS_ONE_CYCLE = 1 } annu
 
 /* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros (less than kernel) around a channel. */
 typedef struct annulus_convolution {
-    size_t channels, kernel, stride, padding; /* 1..1024, 1..32, 1..32 */
+    size_t channels, kernel, stride, padding; /* 1..ANNULUS_MAX_CHANNELS, 1..ANNULUS_MAX_KERNEL both */
     size_t groups;                            /* of channels, those before and its own, that are apart; 0 or 1: one */
     size_t add;  /* to its values those of the convolution so many before are added, of the same shape; 0: none */
     size_t pool; /* the next layer takes averages of windows of pool*pool of these values; 0 or 1: the values */
@@ -79,11 +82,11 @@ typedef struct annulus_convolution {
 #define ANNULUS_POOL_ALL ((size_t)-1) /* as pool: of each channel one average */
 
 typedef struct annulus_train_options {
-    size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers */
+    size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers, 1..ANNULUS_MAX_WIDTH */
     size_t hidden_count;
     annulus_convolution conv[ANNULUS_MAX_HIDDEN]; /* in front of the hidden layers, of images */
     size_t conv_count;                            /* with hidden_count at most ANNULUS_MAX_HIDDEN */
-    const char *network;    /* text file of layers, activations and bits (docs/training.md), borrowed: in place of
+    const char *network;    /* text file of layers, activations and bits (docs/networks.md), borrowed: in place of
                                hidden, conv, activation, offsets, rise and bits; NULL: none */
     const char *activation; /* of all hidden layers or, with commas, of each, the convolutions first: "relu",
                                "leaky_relu", "leaky_relu=SLOPE" below 0 (else 1/8), "elu", "gelu", "silu", "softplus",

@@ -41,7 +41,11 @@ annulus_status linear_dense(const int32_t *W, size_t out, size_t in, circuit_lin
 {
     TRY(linear_create(1, l));
     linear_block *b = &l->blocks[0];
-    TRY(linear_block_create(out, in, 1, b));
+    const annulus_status st = linear_block_create(out, in, 1, b);
+    if (st != ANNULUS_OK) {
+        linear_clear(l);
+        return st;
+    }
     memcpy(b->W, W, out * in * sizeof *W);
     for (size_t i = 0; i < in; i++) b->from[i] = (uint32_t)i;
     for (size_t o = 0; o < out; o++) b->to[o] = (uint32_t)o;
@@ -54,7 +58,11 @@ annulus_status linear_copy(const circuit_linear *l, circuit_linear *out)
     for (size_t i = 0; i < l->blocks_count; i++) {
         const linear_block *a = &l->blocks[i];
         linear_block *b = &out->blocks[i];
-        TRY(linear_block_create(a->rows, a->taps, a->places, b));
+        const annulus_status st = linear_block_create(a->rows, a->taps, a->places, b);
+        if (st != ANNULUS_OK) {
+            linear_clear(out);
+            return st;
+        }
         memcpy(b->W, a->W, a->rows * a->taps * sizeof *a->W);
         memcpy(b->from, a->from, a->places * a->taps * sizeof *a->from);
         memcpy(b->to, a->to, a->places * a->rows * sizeof *a->to);

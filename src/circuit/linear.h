@@ -36,7 +36,7 @@ typedef struct circuit_linear {
 annulus_status linear_create(size_t blocks, circuit_linear *out) __attribute__((warn_unused_result)); /* all zero */
 annulus_status linear_block_create(size_t rows, size_t taps, size_t places, linear_block *out)
     __attribute__((warn_unused_result)); /* zeros */
-/* W (out,in) is copied. */
+/* These leave nothing behind if they fail; W (out,in) is copied. */
 annulus_status linear_dense(const int32_t *W, size_t out, size_t in, circuit_linear *l)
     __attribute__((warn_unused_result));
 annulus_status linear_copy(const circuit_linear *l, circuit_linear *out) __attribute__((warn_unused_result));
@@ -49,6 +49,13 @@ annulus_status linear_read(reader *r, size_t in, size_t out, circuit_linear *l) 
 /* Numbers and weights are in range and no block has an output twice; fails with the number of the block. */
 annulus_status linear_check(const circuit_linear *l, size_t in, size_t out) __attribute__((warn_unused_result));
 
+/* Whether a row has a weight for the tap. */
+static inline int linear_tap_counts(const linear_block *b, size_t tap)
+{
+    for (size_t r = 0; r < b->rows; r++)
+        if (b->W[r * b->taps + tap] != 0) return 1;
+    return 0;
+}
 /* as (out): where as[o] is not o, output o is to go. Outputs stay where others need their row and their place; and one
  * that a block gives does, if none would. */
 annulus_status linear_settle(const circuit_linear *l, uint32_t *as) __attribute__((warn_unused_result));

@@ -101,8 +101,8 @@ static void trim_block(linear_block *b, int last)
 {
     size_t taps = 0;
     for (size_t t = 0; t < b->taps; t++) {
-        int weight = 0, input = 0;
-        for (size_t r = 0; r < b->rows && !weight; r++) weight = b->W[r * b->taps + t] != 0;
+        const int weight = linear_tap_counts(b, t);
+        int input = 0;
         for (size_t p = 0; p < b->places && !input; p++) input = b->from[p * b->taps + t] != LINEAR_NOTHING;
         if (!(weight && input) && !(last && taps == 0 && t + 1 == b->taps)) continue;
         for (size_t r = 0; r < b->rows; r++) b->W[r * b->taps + taps] = b->W[r * b->taps + t];

@@ -74,7 +74,7 @@ static const struct argp_option entries[] = {
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
     {"distill", DISTILL_KEY, "A,B,...", 0,
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
-    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/training.md)", 0},
+    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"target-seconds", SECONDS_KEY, "S", 0,
      "of the hidden neurons, as many as this predicted time of an inference allows on --threads of this host; chooses "
@@ -91,13 +91,13 @@ static size_t parse_widths(const char *option, char *arg, struct argp_state *sta
     if (strcmp(arg, "0") == 0) return 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (count == ANNULUS_MAX_HIDDEN) argp_error(state, "%s: at most %d layers", option, ANNULUS_MAX_HIDDEN);
-        widths[count++] = parse_size(state, option, part, 1, 8192);
+        widths[count++] = parse_size(state, option, part, 1, ANNULUS_MAX_WIDTH);
     }
     return count;
 }
 
 /* The number behind the letter that *at begins with, or `missing`. */
-static size_t parse_letter(struct argp_state *state, char **at, char letter, size_t missing, size_t least)
+static size_t parse_letter(struct argp_state *state, char **at, char letter, size_t missing, size_t least, size_t most)
 {
     char digits[8] = "";
     if (**at != letter) return missing;
@@ -105,7 +105,7 @@ static size_t parse_letter(struct argp_state *state, char **at, char letter, siz
     if (len == 0) argp_error(state, "--conv: a number is missing behind the %c of \"%s\"", letter, *at);
     if (len < sizeof digits) memcpy(digits, *at + 1, len);
     *at += 1 + len;
-    return parse_size(state, "--conv", digits, least, 32);
+    return parse_size(state, "--conv", digits, least, most);
 }
 
 /* CxK[sS][pP][gG][+A]. */
@@ -116,13 +116,13 @@ static annulus_convolution parse_convolution(struct argp_state *state, char *par
     if (at == NULL || at == part)
         argp_error(state, "--conv \"%s\": channels x kernel, as 8x5, with s2 for a stride, p1 for padding", part);
     *at = 0;
-    c.channels = parse_size(state, "--conv", part, 1, 1024);
+    c.channels = parse_size(state, "--conv", part, 1, ANNULUS_MAX_CHANNELS);
     *at = 'x';
-    c.kernel = parse_letter(state, &at, 'x', 0, 1);
-    c.stride = parse_letter(state, &at, 's', 1, 1);
-    c.padding = parse_letter(state, &at, 'p', 0, 0);
-    c.groups = parse_letter(state, &at, 'g', 1, 1);
-    c.add = parse_letter(state, &at, '+', 0, 1);
+    c.kernel = parse_letter(state, &at, 'x', 0, 1, ANNULUS_MAX_KERNEL);
+    c.stride = parse_letter(state, &at, 's', 1, 1, ANNULUS_MAX_KERNEL);
+    c.padding = parse_letter(state, &at, 'p', 0, 0, ANNULUS_MAX_KERNEL - 1);
+    c.groups = parse_letter(state, &at, 'g', 1, 1, ANNULUS_MAX_CHANNELS);
+    c.add = parse_letter(state, &at, '+', 0, 1, ANNULUS_MAX_HIDDEN);
     if (*at != 0) argp_error(state, "--conv %s: \"%s\" is left over", part, at);
     if (c.padding >= c.kernel) argp_error(state, "--conv %s: the padding must be less than the kernel", part);
     return c;
@@ -135,7 +135,8 @@ static int parse_average(train_command *c, char *part, struct argp_state *state)
     if (!all && strncmp(part, "avg", 3) != 0) return 0;
     if (c->o.conv_count == 0 || c->o.conv[c->o.conv_count - 1].pool != 0)
         argp_error(state, "--conv: %s must follow a convolution", part);
-    c->o.conv[c->o.conv_count - 1].pool = all ? ANNULUS_POOL_ALL : parse_size(state, "--conv avg", part + 3, 2, 32);
+    c->o.conv[c->o.conv_count - 1].pool =
+        all ? ANNULUS_POOL_ALL : parse_size(state, "--conv avg", part + 3, 2, ANNULUS_MAX_KERNEL);
     return 1;
 }
 

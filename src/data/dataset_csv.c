@@ -24,13 +24,13 @@ typedef struct csv_state {
     int has_header;
 
     void *names;
-    size_t columns, names_capacity, label; /* label: its column, or columns when there is none */
+    size_t columns, names_capacity, label; /* label: column of the classes, or columns when there is none */
 
-    void *target;   /* (columns) number of the label of multi-label data + 1, 0: none */
-    size_t targets; /* of one sample in y, 0 unless multi-label */
+    void *target;   /* (columns) number of the target + 1, 0: none */
+    size_t targets; /* of one sample in y: of multi-label data each label, of regression one */
 
     void *x, *y, *classes, *labels;
-    size_t x_count, x_capacity, y_count, y_capacity;
+    size_t x_count, x_capacity, y_capacity;
     size_t classes_count, classes_capacity, labels_count, labels_capacity;
     size_t rows;
 } csv_state;
@@ -38,6 +38,11 @@ typedef struct csv_state {
 static char *const *column_names(const csv_state *s)
 {
     return s->names;
+}
+
+static size_t *target_numbers(const csv_state *s)
+{
+    return s->target;
 }
 
 /* At most 40 bytes of a cell go into a message. */
@@ -68,13 +73,6 @@ static annulus_status cell_number(const csv_state *s, const char *cell, size_t l
         return cell_fail(s, cell, len, "is not a finite number");
     if (fabs(v) > FLT_MAX) return cell_fail(s, cell, len, "is beyond the range of single precision");
     *out = (float)v;
-    return ANNULUS_OK;
-}
-
-static annulus_status push_float(void **p, size_t *count, size_t *capacity, float v)
-{
-    TRY(array_reserve(p, capacity, *count + 1, sizeof v, "the values"));
-    ((float *)*p)[(*count)++] = v;
     return ANNULUS_OK;
 }
 
@@ -117,12 +115,21 @@ static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
     return ANNULUS_OK;
 }
 
-/* Label of multi-label data, number `target` of the sample. */
-static annulus_status binary_cell(csv_state *s, const char *cell, size_t len, size_t target)
+static annulus_status feature_cell(csv_state *s, const char *cell, size_t len)
 {
     float v = 0;
     TRY(cell_number(s, cell, len, &v));
-    if (v != 0 && v != 1) return cell_fail(s, cell, len, "is a label of a sample: 0 or 1 is needed");
+    TRY(array_reserve(&s->x, &s->x_capacity, s->x_count + 1, sizeof v, "the values"));
+    ((float *)s->x)[s->x_count++] = v;
+    return ANNULUS_OK;
+}
+
+static annulus_status target_cell(csv_state *s, const char *cell, size_t len, size_t target)
+{
+    float v = 0;
+    TRY(cell_number(s, cell, len, &v));
+    if (s->options->task == CSV_MULTI_LABEL && v != 0 && v != 1)
+        return cell_fail(s, cell, len, "is a label of a sample: 0 or 1 is needed");
     TRY(array_reserve(&s->y, &s->y_capacity, (s->rows + 1) * s->targets, sizeof v, "the values"));
     ((float *)s->y)[s->rows * s->targets + target] = v;
     return ANNULUS_OK;
@@ -133,19 +140,13 @@ static annulus_status data_cell(csv_state *s, const char *cell, size_t len)
     if (s->column >= s->columns)
         return fail(ANNULUS_ERR_INPUT, "line %zu has more cells than the %zu columns of the header", s->line,
                     s->columns);
-    const size_t target = s->targets > 0 ? ((size_t *)s->target)[s->column] : 0;
-    if (target > 0) {
-        TRY(binary_cell(s, cell, len, target - 1));
-    } else if (s->column == s->label && s->options->task == CSV_CLASSIFICATION) {
+    const size_t target = target_numbers(s)[s->column];
+    if (target > 0)
+        TRY(target_cell(s, cell, len, target - 1));
+    else if (s->column == s->label)
         TRY(label_cell(s, cell, len));
-    } else {
-        float v = 0;
-        TRY(cell_number(s, cell, len, &v));
-        if (s->column == s->label)
-            TRY(push_float(&s->y, &s->y_count, &s->y_capacity, v));
-        else
-            TRY(push_float(&s->x, &s->x_count, &s->x_capacity, v));
-    }
+    else
+        TRY(feature_cell(s, cell, len));
     s->column++;
     return ANNULUS_OK;
 }
@@ -183,7 +184,7 @@ static annulus_status header_distinct(const csv_state *s)
 static annulus_status target_add(csv_state *s, const char *name, size_t len)
 {
     for (size_t i = 0; i < s->columns; i++) {
-        size_t *target = &((size_t *)s->target)[i];
+        size_t *target = &target_numbers(s)[i];
         if (strlen(column_names(s)[i]) != len || memcmp(column_names(s)[i], name, len) != 0) continue;
         if (*target > 0) return fail(ANNULUS_ERR_INPUT, "label \"%.*s\" is given twice", shown(len), name);
         *target = ++s->targets;
@@ -195,7 +196,6 @@ static annulus_status target_add(csv_state *s, const char *name, size_t len)
 static annulus_status targets_find(csv_state *s)
 {
     const csv_options *o = s->options;
-    TRY(mem_create(s->columns, sizeof(size_t), "labels", &s->target));
     if (o->label == NULL && o->class_names == NULL)
         return fail(ANNULUS_ERR_INPUT, "multi-label data: name the columns of the labels, with commas in between");
     for (size_t i = 0; o->label == NULL && i < o->class_names_count; i++)
@@ -213,19 +213,23 @@ static annulus_status header_end(csv_state *s)
 {
     const csv_options *o = s->options;
     TRY(header_distinct(s));
+    TRY(mem_create(s->columns, sizeof(size_t), "labels", &s->target));
     s->has_header = 1;
     s->label = s->columns;
     if (o->task == CSV_UNLABELED) return ANNULUS_OK;
     if (o->task == CSV_MULTI_LABEL) return targets_find(s);
-    for (size_t i = 0; o->label != NULL && i < s->columns; i++)
-        if (strcmp(column_names(s)[i], o->label) == 0) s->label = i;
-    if (o->label == NULL) s->label = s->columns - 1;
-    if (s->label == s->columns)
+    size_t label = o->label == NULL ? s->columns - 1 : 0;
+    while (o->label != NULL && label < s->columns && strcmp(column_names(s)[label], o->label) != 0) label++;
+    if (label == s->columns)
         return fail(ANNULUS_ERR_INPUT, "no column is named \"%.60s\": the columns are \"%.60s\" to \"%.60s\"", o->label,
                     column_names(s)[0], column_names(s)[s->columns - 1]);
     if (s->columns == 1)
         return fail(ANNULUS_ERR_INPUT, "the only column, \"%.60s\", is the label: no features are left",
                     column_names(s)[0]);
+    if (o->task == CSV_CLASSIFICATION)
+        s->label = label;
+    else
+        target_numbers(s)[label] = s->targets = 1;
     return ANNULUS_OK;
 }
 
@@ -351,23 +355,19 @@ static annulus_status take_names(csv_state *s, dataset *d)
     void *p;
     TRY(mem_create(d->features, sizeof(char *), "column names", &p));
     d->feature_names = p;
-    size_t f = 0;
-    const size_t *target = s->target;
-    for (size_t i = 0; i < s->columns; i++)
-        if (i != s->label && (target == NULL || target[i] == 0))
-            TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->feature_names[f++]));
-    if (target != NULL) {
+    if (s->targets > 0) {
         TRY(mem_create(s->targets, sizeof(char *), "label names", &p));
         d->target_names = p;
         d->targets = s->targets;
-        d->binary = 1;
-        for (size_t i = 0; i < s->columns; i++)
-            if (target[i] > 0)
-                TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), &d->target_names[target[i] - 1]));
+        d->binary = s->options->task == CSV_MULTI_LABEL;
     }
-    if (s->options->task != CSV_REGRESSION) return ANNULUS_OK;
-    d->targets = 1;
-    return strings_copy(&column_names(s)[s->label], 1, &d->target_names);
+    const size_t *target = target_numbers(s);
+    for (size_t i = 0, f = 0; i < s->columns; i++) {
+        if (i == s->label) continue;
+        char **name = target[i] > 0 ? &d->target_names[target[i] - 1] : &d->feature_names[f++];
+        TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), name));
+    }
+    return ANNULUS_OK;
 }
 
 /* Moves what the parser gathered into d. */

@@ -18,8 +18,6 @@
 #define NATIVE_NOISE 0.011
 #define NATIVE_OFFSETS 4u
 #define NATIVE_LAST_BITS 4u
-#define WIDTH_MOST 8192u
-#define CHANNELS_MOST 1024u
 
 typedef struct candidate {
     annulus_train_options o;
@@ -58,9 +56,10 @@ static size_t scaled(size_t width, double factor, size_t most)
 
 static void set_widths(const comparison *c, double factor, annulus_train_options *o)
 {
-    for (size_t i = 0; i < o->hidden_count; i++) o->hidden[i] = scaled(c->options->hidden[i], factor, WIDTH_MOST);
+    for (size_t i = 0; i < o->hidden_count; i++)
+        o->hidden[i] = scaled(c->options->hidden[i], factor, ANNULUS_MAX_WIDTH);
     for (size_t i = 0; i < o->conv_count; i++)
-        o->conv[i].channels = scaled(c->options->conv[i].channels, factor, CHANNELS_MOST);
+        o->conv[i].channels = scaled(c->options->conv[i].channels, factor, ANNULUS_MAX_CHANNELS);
 }
 
 static void describe(const annulus_train_options *o, const annulus_circuit *c, annulus_auto_candidate *out)

@@ -12,7 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-_Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN, "public and internal limits agree");
+_Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN && ANNULUS_MAX_WIDTH == TRAIN_MAX_WIDTH &&
+                   ANNULUS_MAX_CHANNELS == TRAIN_MAX_CHANNELS && ANNULUS_MAX_KERNEL == TRAIN_MAX_KERNEL,
+               "public and internal limits agree");
 
 /* What bits and noise are unless they are given. */
 #define CLASSIC_BITS 4u
@@ -204,21 +206,27 @@ static annulus_status train_model(const annulus_dataset *d, const annulus_train_
     return st;
 }
 
-annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
-                             void (*report)(void *context, const annulus_epoch *epoch), void *context,
-                             const annulus_progress *progress, annulus_model **out)
+static annulus_status convert_and_train(const annulus_dataset *d, const annulus_train_options *options,
+                                        const train_budget *budget, reporting r, const annulus_progress *progress,
+                                        train_choice *choice, annulus_model **out)
 {
     train_options t;
     void *functions;
     network *n = NULL, *from;
-    reporting r = {.report = report, .context = context};
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
     annulus_status st = plain_network(options->from, d, &from);
     if (st == ANNULUS_OK) st = options_convert(options, from, functions, &t);
-    if (st == ANNULUS_OK) st = train_model(d, options, &t, NULL, &r, progress, NULL, &n);
+    if (st == ANNULUS_OK) st = train_model(d, options, &t, budget, &r, progress, choice, &n);
     network_destroy(from);
     mem_free(functions);
     return wrap(st, n, out);
+}
+
+annulus_status annulus_train(const annulus_dataset *d, const annulus_train_options *options,
+                             void (*report)(void *context, const annulus_epoch *epoch), void *context,
+                             const annulus_progress *progress, annulus_model **out)
+{
+    return convert_and_train(d, options, NULL, (reporting){report, context}, progress, NULL, out);
 }
 
 annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
@@ -226,18 +234,10 @@ annulus_status annulus_train_within(const annulus_dataset *d, const annulus_trai
                                     void (*report)(void *context, const annulus_epoch *epoch), void *context,
                                     const annulus_progress *progress, annulus_choice *choice, annulus_model **out)
 {
-    train_options t;
     train_choice c;
-    void *functions;
-    network *n = NULL;
-    reporting r = {.report = report, .context = context};
     const train_budget b = {budget->seconds, options->threads, budget->rounding_bits};
-    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
     host_costs_load();
-    annulus_status st = options_convert(options, options->from != NULL ? options->from->n : NULL, functions, &t);
-    if (st == ANNULUS_OK) st = train_model(d, options, &t, &b, &r, progress, &c, &n);
-    mem_free(functions);
-    TRY(wrap(st, n, out));
+    TRY(convert_and_train(d, options, &b, (reporting){report, context}, progress, &c, out));
     *choice = (annulus_choice){.log2_error = c.error > 0 ? log2(c.error) : 0,
                                .rounding_bits = c.rounding_bits,
                                .hidden_count = c.hidden_count,

@@ -9,89 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAST_CALIBRATION 32u
 #define OUTPUT_ROOM 1.25 /* of the widest score range: noise must not wrap */
-
-void lower_options_init(lower_options *o)
-{
-    *o = (lower_options){.ranges_measured = 1,
-                         .margin = 0.1,
-                         .rounding_bits = 5,
-                         .output_bits = 6,
-                         .target = ERROR_PER_LOOKUP,
-                         .log2_error = -40,
-                         .level = SECURITY_128,
-                         .families_most = TFHE_MAX_FAMILIES};
-}
-
-layer_rounding lower_rounding(const lower_options *o, const char *layer)
-{
-    layer_rounding r = {.layer = layer, .bits = o->rounding_bits, .method = o->method};
-    for (size_t i = 0; i < o->layer_roundings_count; i++) {
-        const layer_rounding *own = &o->layer_roundings[i];
-        if (strcmp(own->layer, layer) != 0) continue;
-        r.bits = own->bits;
-        if (own->method != ROUNDING_UNSAID) r.method = own->method;
-    }
-    if (r.method == ROUNDING_UNSAID) r.method = o->shared_output ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
-    return r;
-}
-
-/* Whether layers are rounded by this method, or may be. */
-static int rounds_by(const lower_options *o, rounding_method method)
-{
-    int any = o->rounding_bits != 0 && lower_rounding(o, "").method == method;
-    for (size_t i = 0; i < o->layer_roundings_count; i++) {
-        const layer_rounding r = lower_rounding(o, o->layer_roundings[i].layer);
-        any |= r.bits != 0 && r.method == method;
-    }
-    return any;
-}
-
-static annulus_status phase_noise_check(const lower_options *o)
-{
-    if (o->phase_noise >= 0 && o->phase_noise <= LOWER_MAX_PHASE_NOISE) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INPUT, "a phase noise of %g periods: above 0 and at most %g are possible", o->phase_noise,
-                LOWER_MAX_PHASE_NOISE);
-}
-
-annulus_status lower_options_check(const network *n, size_t count, const lower_options *o)
-{
-    unsigned most_bits = o->rounding_bits;
-    for (size_t i = 0; i < o->layer_roundings_count; i++)
-        if (o->layer_roundings[i].bits > most_bits) most_bits = o->layer_roundings[i].bits;
-    if (most_bits > 12) return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to 12, or 0 for none", most_bits);
-    if (o->output_bits < 1 || o->output_bits > 24)
-        return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
-    if (!(o->margin >= 0) || o->margin > 10)
-        return fail(ANNULUS_ERR_INPUT, "margin %g: 0 to 10 are possible", o->margin);
-    if (o->ranges_measured && count < LEAST_CALIBRATION)
-        return fail(ANNULUS_ERR_INPUT,
-                    "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
-                    count, LEAST_CALIBRATION);
-    if (rounds_by(o, ROUNDING_AUTO))
-        return fail(ANNULUS_ERR_INPUT, "a method of rounding that is to be chosen: round approximately or exactly");
-    if (o->shared_output && rounds_by(o, ROUNDING_APPROXIMATE))
-        return fail(ANNULUS_ERR_INPUT,
-                    "rounding to %u bits is approximate, which results for others to see cannot be: round exactly, or "
-                    "to 0, none",
-                    most_bits);
-    double most = o->target == ERROR_PER_LOOKUP ? o->log2_error : 0;
-    for (size_t i = 0; i < o->layer_errors_count; i++) most = fmax(most, o->layer_errors[i].log2_error);
-    if (o->shared_output && !(most <= CIRCUIT_SHARED_LOG2_ERROR))
-        return fail(ANNULUS_ERR_INPUT,
-                    "results for others to see need error probabilities of a look-up of at most 2^%d",
-                    CIRCUIT_SHARED_LOG2_ERROR);
-    TRY(phase_noise_check(o));
-    TRY(network_check(n));
-    for (size_t i = 0; o->shared_output && i < n->layers_count; i++)
-        if (activation_is_wave(n->layers[i].act))
-            return fail(ANNULUS_ERR_INPUT,
-                        "layer %zu: the answers of a torus-native layer depend on noise, which results for others to "
-                        "see must not",
-                        i + 1);
-    return ANNULUS_OK;
-}
 
 /* Values of the circuit's input or of a layer. */
 typedef struct values {
@@ -473,59 +391,6 @@ static annulus_status copy_labels(const network *n, circuit *c)
     return ANNULUS_OK;
 }
 
-/* The layer of this name, hidden or any; else what there is. */
-static annulus_status find_layer(const circuit *c, const char *what, const char *name, int hidden, circuit_layer **out)
-{
-    const size_t count = c->layers_count - (hidden ? 1 : 0);
-    char names[CIRCUIT_MAX_LAYERS * 12] = "";
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(c->layers[i].name, name) == 0) {
-            *out = &c->layers[i];
-            return ANNULUS_OK;
-        }
-        if (at < sizeof names)
-            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i == 0 ? "" : ", ", c->layers[i].name);
-    }
-    return fail(ANNULUS_ERR_INPUT, "%s of %.40s: no such layer, there are %s", what, name, names);
-}
-
-static annulus_status refuse_native(const network *n, const circuit *c, const circuit_layer *l, const char *what)
-{
-    if (!activation_is_wave(n->layers[l - c->layers].act)) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INPUT, "%s of %s, which is torus-native: it has a phase noise instead", what, l->name);
-}
-
-static annulus_status assign_errors(const network *n, const lower_options *o, circuit *c)
-{
-    for (size_t e = 0; e < o->layer_errors_count; e++) {
-        const layer_error *own = &o->layer_errors[e];
-        circuit_layer *l = NULL;
-        TRY(find_layer(c, "error probability", own->layer, 0, &l));
-        TRY(refuse_native(n, c, l, "error probability"));
-        if (l->log2_error != 0) return fail(ANNULUS_ERR_INPUT, "two error probabilities of %s", own->layer);
-        if (!(own->log2_error < 0) || own->log2_error < -512)
-            return fail(ANNULUS_ERR_INPUT, "error probability 2^%g of %s: must be in [2^-512, 1)", own->log2_error,
-                        own->layer);
-        l->log2_error = own->log2_error;
-    }
-    return ANNULUS_OK;
-}
-
-/* Every layer that has its own rounding exists, and has one. */
-static annulus_status check_roundings(const network *n, const lower_options *o, const circuit *c)
-{
-    for (size_t e = 0; e < o->layer_roundings_count; e++) {
-        circuit_layer *l = NULL;
-        TRY(find_layer(c, "rounding", o->layer_roundings[e].layer, 1, &l));
-        TRY(refuse_native(n, c, l, "rounding"));
-        for (size_t k = 0; k < e; k++)
-            if (strcmp(o->layer_roundings[k].layer, l->name) == 0)
-                return fail(ANNULUS_ERR_INPUT, "two roundings of %s", l->name);
-    }
-    return ANNULUS_OK;
-}
-
 static void name_layers(const network *n, circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
@@ -538,8 +403,7 @@ static void name_layers(const network *n, circuit *c)
 
 static annulus_status lower_all(const network *n, const float *calibration, state *s, circuit *c)
 {
-    TRY(assign_errors(n, s->options, c));
-    TRY(check_roundings(n, s->options, c));
+    TRY(lower_named_options(n, s->options, c));
     TRY(copy_input(n, c));
     TRY(values_create(s->count, n->inputs, n->input.scale, &s->of[0]));
     for (size_t i = 0; i < n->inputs; i++) {

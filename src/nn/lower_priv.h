@@ -10,6 +10,12 @@
 annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
                              network **made) __attribute__((warn_unused_result));
 
+/* ---- lower_options.c ---- */
+/* Every layer of c, named already, that an option names exists, and has what it is given; error probabilities are set.
+ */
+annulus_status lower_named_options(const network *n, const lower_options *o, circuit *c)
+    __attribute__((warn_unused_result));
+
 /* ---- lower_linear.c ---- */
 /* Weights of layer i, whose sources are set, over the integers of its sources, without a factor that they and the
  * constants have in common, times `multiplier`; *unit: real value of W x = 1. */

@@ -97,6 +97,64 @@ annulus_status network_create(size_t inputs, size_t layers, network **out)
     return ANNULUS_OK;
 }
 
+annulus_status network_frame(const network *n, size_t layers, network **out)
+{
+    TRY(network_create(n->inputs, layers, out));
+    memcpy((*out)->shift, n->shift, n->inputs * sizeof *n->shift);
+    memcpy((*out)->gain, n->gain, n->inputs * sizeof *n->gain);
+    (*out)->input = n->input;
+    (*out)->task = n->task;
+    (*out)->argmax = n->argmax;
+    return ANNULUS_OK;
+}
+
+static annulus_status numbers_copy(const double *from, size_t count, double **to)
+{
+    void *p;
+    if (from == NULL) return ANNULUS_OK;
+    TRY(mem_create(count, sizeof(double), "layer", &p));
+    memcpy(p, from, count * sizeof *from);
+    *to = p;
+    return ANNULUS_OK;
+}
+
+annulus_status dense_layer_copy(const dense_layer *from, dense_layer *to)
+{
+    const size_t out = from->out;
+    dense_layer own;
+    if (from->W != NULL) {
+        TRY(dense_layer_create(from->in, out, &own));
+        memcpy(own.W, from->W, from->in * out * sizeof *own.W);
+    } else {
+        circuit_linear linear;
+        TRY(linear_copy(&from->linear, &linear));
+        TRY(gathered_layer_create(from->in, out, &linear, &own));
+        for (size_t o = 0; o < out; o++) own.channel[o] = from->channel == NULL ? (uint32_t)o : from->channel[o];
+    }
+    memcpy(own.w_scale, from->w_scale, out * sizeof *own.w_scale);
+    memcpy(own.bias, from->bias, out * sizeof *own.bias);
+    *to = *from;
+    to->W = own.W, to->w_scale = own.w_scale, to->bias = own.bias, to->linear = own.linear, to->channel = own.channel;
+    to->bound = to->constant = NULL;
+    TRY(numbers_copy(from->bound, 2 * out, &to->bound));
+    return numbers_copy(from->constant, out, &to->constant);
+}
+
+annulus_status network_copy(const network *n, network **out)
+{
+    network *c = NULL;
+    TRY(network_frame(n, n->layers_count, &c));
+    annulus_status st = ANNULUS_OK;
+    for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++)
+        st = dense_layer_copy(&n->layers[i], &c->layers[i]);
+    if (st == ANNULUS_OK) st = network_copy_labels(n, c);
+    if (st == ANNULUS_OK)
+        *out = c;
+    else
+        network_destroy(c);
+    return st;
+}
+
 static size_t outputs_of(const network *n)
 {
     return n->layers[n->layers_count - 1].out;
@@ -130,6 +188,11 @@ annulus_status network_set_labels(network *n, const char *const *names, size_t c
     labels_destroy(n->labels, count);
     n->labels = labels;
     return ANNULUS_OK;
+}
+
+annulus_status network_copy_labels(const network *n, network *to)
+{
+    return n->labels == NULL ? ANNULUS_OK : network_set_labels(to, (const char *const *)n->labels, outputs_of(n));
 }
 
 void dense_layer_clear(dense_layer *l)

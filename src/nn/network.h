@@ -92,6 +92,13 @@ typedef struct network {
 } network;
 
 annulus_status network_create(size_t inputs, size_t layers, network **out) __attribute__((warn_unused_result));
+/* Inputs, their quantizer and what is asked for, with this many empty layers, without labels. */
+annulus_status network_frame(const network *n, size_t layers, network **out) __attribute__((warn_unused_result));
+/* Those of n, if it has any. */
+annulus_status network_copy_labels(const network *n, network *to) __attribute__((warn_unused_result));
+/* Copies own all they hold; of a layer *to is cleared by the caller, also after a failure. */
+annulus_status network_copy(const network *n, network **out) __attribute__((warn_unused_result));
+annulus_status dense_layer_copy(const dense_layer *from, dense_layer *to) __attribute__((warn_unused_result));
 void dense_layer_clear(dense_layer *l); /* frees what it has */
 annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __attribute__((warn_unused_result));
 /* Takes the linear part over, also when it fails; channels are all 0. */
@@ -103,6 +110,10 @@ annulus_status network_set_labels(network *n, const char *const *names, size_t c
 void network_destroy(network *n);
 /* Sources of layer i; returns how many. */
 size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* Inputs of layer i before the values of a source; SIZE_MAX: it does not take that one. */
+size_t network_first_input(const network *n, size_t i, size_t source);
+/* read (values of the source): 1 where a weight other than 0 takes it. */
+void network_find_read(const network *n, size_t source, unsigned char *read);
 /* Of layer i for people, from 1. */
 size_t network_number(const network *n, size_t i);
 /* Values of a source, 0: the network's input. */

@@ -17,6 +17,44 @@ size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_
     return l->sources_count;
 }
 
+size_t network_first_input(const network *n, size_t i, size_t source)
+{
+    uint32_t sources[NETWORK_MAX_LAYERS];
+    const size_t count = network_sources(n, i, sources);
+    size_t first = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (sources[k] == source) return first;
+        first += network_source_values(n, sources[k]);
+    }
+    return SIZE_MAX;
+}
+
+static void mark_read(const dense_layer *l, size_t first, size_t count, unsigned char *read)
+{
+    for (size_t k = 0; l->W != NULL && k < l->out * count; k++)
+        read[k % count] |= l->W[k / count * l->in + first + k % count] != 0;
+    for (size_t k = 0; k < l->linear.blocks_count; k++) {
+        const linear_block *b = &l->linear.blocks[k];
+        for (size_t t = 0; t < b->taps; t++) {
+            if (!linear_tap_counts(b, t)) continue;
+            for (size_t p = 0; p < b->places; p++) {
+                const uint32_t from = b->from[p * b->taps + t];
+                if (from != LINEAR_NOTHING && from >= first && from - first < count) read[from - first] = 1;
+            }
+        }
+    }
+}
+
+void network_find_read(const network *n, size_t source, unsigned char *read)
+{
+    const size_t count = network_source_values(n, source);
+    memset(read, 0, count);
+    for (size_t i = source; i < n->layers_count; i++) {
+        const size_t first = network_first_input(n, i, source);
+        if (first != SIZE_MAX) mark_read(&n->layers[i], first, count, read);
+    }
+}
+
 size_t network_number(const network *n, size_t i)
 {
     size_t number = 0;

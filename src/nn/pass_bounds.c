@@ -99,28 +99,3 @@ void pass_bounds_clear(pass_bounds *b)
     mem_free(b->lo);
     *b = (pass_bounds){.lo = NULL};
 }
-
-static void mark_read(const circuit_linear *l, size_t first, size_t count, unsigned char *read)
-{
-    for (size_t k = 0; k < l->blocks_count; k++) {
-        const linear_block *b = &l->blocks[k];
-        for (size_t t = 0; t < b->taps; t++) {
-            int any = 0;
-            for (size_t r = 0; r < b->rows && !any; r++) any = b->W[r * b->taps + t] != 0;
-            for (size_t p = 0; p < b->places && any; p++) {
-                const uint32_t from = b->from[p * b->taps + t];
-                if (from != LINEAR_NOTHING && from >= first && from - first < count) read[from - first] = 1;
-            }
-        }
-    }
-}
-
-void pass_find_read(const network *n, size_t s, unsigned char *read)
-{
-    const size_t count = network_source_values(n, s);
-    memset(read, 0, count);
-    for (size_t i = s; i < n->layers_count; i++) {
-        const size_t first = pass_first_input(n, i, s);
-        if (first != SIZE_MAX) mark_read(&n->layers[i].linear, first, count, read);
-    }
-}

@@ -9,7 +9,7 @@ static annulus_status layer_dead(network *n, size_t i, pass_fate *fate)
     void *p;
     TRY(mem_create(dense_layer_values(l), 1, "neurons", &p));
     unsigned char *read = p;
-    pass_find_read(n, i + 1, read);
+    network_find_read(n, i + 1, read);
     for (size_t o = 0; o < l->out; o++) {
         int any = 0;
         for (size_t j = 0; j < l->offsets; j++) any |= read[o * l->offsets + j];

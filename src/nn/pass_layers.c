@@ -37,7 +37,7 @@ static int all_can_drop(const network *n, size_t i)
 {
     int can = 1;
     for (size_t k = i + 1; can && k < n->layers_count; k++)
-        if (pass_first_input(n, k, i + 1) != SIZE_MAX) can = can_drop(n, k, i + 1);
+        if (network_first_input(n, k, i + 1) != SIZE_MAX) can = can_drop(n, k, i + 1);
     return can;
 }
 
@@ -48,7 +48,7 @@ static void remove_layer(network *n, size_t i, const int64_t *emits)
     const size_t count = dense_layer_values(l);
     for (size_t r = i + 1; r < n->layers_count; r++) {
         dense_layer *to = &n->layers[r];
-        const size_t first = pass_first_input(n, r, i + 1);
+        const size_t first = network_first_input(n, r, i + 1);
         if (first == SIZE_MAX) continue;
         for (size_t k = 0; k < to->linear.blocks_count; k++) {
             const linear_block *b = &to->linear.blocks[k];
@@ -77,7 +77,7 @@ static annulus_status is_settled(const network *n, size_t i, int64_t *lo, const 
     void *p;
     TRY(mem_create(count, 1, "neurons", &p));
     unsigned char *read = p;
-    pass_find_read(n, i + 1, read);
+    network_find_read(n, i + 1, read);
     *settled = 1;
     for (size_t v = 0; v < count; v++) {
         *settled &= lo[v] == hi[v] || !read[v];

@@ -19,8 +19,6 @@ void pass_fate_clear(pass_fate *f);
  * others of both do. *removed: neurons. fate is changed to what was done. */
 annulus_status pass_remove(network *n, size_t layer, pass_fate *fate, size_t *removed)
     __attribute__((warn_unused_result));
-/* Values of the sources of layer i before source s; SIZE_MAX: it does not take s. */
-size_t pass_first_input(const network *n, size_t i, size_t s);
 
 /* ---- pass_bounds.c ---- */
 /* Least and largest integer of every value of every source, one source behind the other. */
@@ -30,6 +28,4 @@ typedef struct pass_bounds {
 } pass_bounds;
 annulus_status pass_bounds_create(const network *n, pass_bounds *out) __attribute__((warn_unused_result));
 void pass_bounds_clear(pass_bounds *b);
-/* read (values of source s): 1 where a weight other than 0 takes it. */
-void pass_find_read(const network *n, size_t s, unsigned char *read);
 #endif

@@ -20,17 +20,6 @@ void pass_fate_clear(pass_fate *f)
     *f = (pass_fate){.as = NULL};
 }
 
-size_t pass_first_input(const network *n, size_t i, size_t s)
-{
-    const dense_layer *l = &n->layers[i];
-    size_t first = 0;
-    for (size_t k = 0; k < l->sources_count; k++) {
-        if (l->sources[k] == s) return first;
-        first += network_source_values(n, l->sources[k]);
-    }
-    return SIZE_MAX;
-}
-
 /* The layer without the neurons that go. */
 static annulus_status shrink_layer(dense_layer *l, const uint32_t *as, uint32_t *number, uint32_t *channel)
 {
@@ -124,7 +113,7 @@ annulus_status pass_remove(network *n, size_t layer, pass_fate *fate, size_t *re
     size_t first[NETWORK_MAX_LAYERS], most_in = 0;
     void *p;
     for (size_t i = layer + 1; i < n->layers_count; i++) {
-        first[i] = pass_first_input(n, i, layer + 1);
+        first[i] = network_first_input(n, i, layer + 1);
         most_in = n->layers[i].in > most_in ? n->layers[i].in : most_in;
     }
     TRY(mem_create(2 * out + most_in, sizeof(uint32_t), "neurons", &p));

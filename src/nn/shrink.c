@@ -10,60 +10,6 @@
 #define BIAS_ULPS 4      /* of single precision, to either side */
 #define SCALE_ULPS 2
 
-static annulus_status layer_copy(const dense_layer *from, dense_layer *to)
-{
-    dense_layer l;
-    circuit_linear linear = {0};
-    if (from->W != NULL) {
-        TRY(dense_layer_create(from->in, from->out, &l));
-        memcpy(l.W, from->W, from->in * from->out * sizeof *l.W);
-    } else {
-        const annulus_status st = linear_copy(&from->linear, &linear);
-        if (st != ANNULUS_OK) linear_clear(&linear);
-        TRY(st);
-        TRY(gathered_layer_create(from->in, from->out, &linear, &l));
-        for (size_t o = 0; o < from->out; o++) l.channel[o] = from->channel == NULL ? (uint32_t)o : from->channel[o];
-    }
-    memcpy(l.w_scale, from->w_scale, from->out * sizeof *l.w_scale);
-    memcpy(l.bias, from->bias, from->out * sizeof *l.bias);
-    const annulus_status st = shrink_sums(from, NULL, &l);
-    *to = *from;
-    to->W = l.W, to->w_scale = l.w_scale, to->bias = l.bias, to->linear = l.linear, to->channel = l.channel;
-    to->bound = l.bound, to->constant = l.constant;
-    return st;
-}
-
-annulus_status shrink_frame(const network *n, network **out)
-{
-    TRY(network_create(n->inputs, n->layers_count, out));
-    memcpy((*out)->shift, n->shift, n->inputs * sizeof *n->shift);
-    memcpy((*out)->gain, n->gain, n->inputs * sizeof *n->gain);
-    (*out)->input = n->input;
-    (*out)->task = n->task;
-    (*out)->argmax = n->argmax;
-    return ANNULUS_OK;
-}
-
-annulus_status shrink_labels(const network *n, network *to)
-{
-    return n->labels == NULL
-               ? ANNULUS_OK
-               : network_set_labels(to, (const char *const *)n->labels, n->layers[n->layers_count - 1].out);
-}
-
-annulus_status network_copy(const network *n, network **out)
-{
-    network *c = NULL;
-    annulus_status st = shrink_frame(n, &c);
-    for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) st = layer_copy(&n->layers[i], &c->layers[i]);
-    if (st == ANNULUS_OK) st = shrink_labels(n, c);
-    if (st == ANNULUS_OK)
-        *out = c;
-    else
-        network_destroy(c);
-    return st;
-}
-
 static int32_t integer_at(const dense_layer *l, double u, size_t offset)
 {
     const double at = u + 0.5 * (double)offset / (double)l->offsets;
@@ -329,7 +275,7 @@ static annulus_status shrink_dense(const network *n, network **out, size_t *remo
     network *c = NULL;
     marks before = {0}, own = {0};
     *removed = 0;
-    annulus_status st = shrink_frame(n, &c);
+    annulus_status st = network_frame(n, n->layers_count, &c);
     for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) {
         const dense_layer *l = &n->layers[i];
         const int hidden = i + 1 < n->layers_count;
@@ -342,7 +288,7 @@ static annulus_status shrink_dense(const network *n, network **out, size_t *remo
         own = (marks){0};
     }
     marks_clear(&before);
-    if (st == ANNULUS_OK) st = shrink_labels(n, c);
+    if (st == ANNULUS_OK) st = network_copy_labels(n, c);
     if (st == ANNULUS_OK)
         *out = c;
     else

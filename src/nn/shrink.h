@@ -5,9 +5,6 @@
 
 #include "nn/network.h"
 
-/* A copy that owns all it holds. */
-annulus_status network_copy(const network *n, network **out) __attribute__((warn_unused_result));
-
 /* Makes a hidden neuron, or channel, one that network_shrink removes: weights 0, and the bias at which it gives the
  * value nearest to value[0] of those that it can give. Where layers are waves, or not all are dense: no layer takes it
  * any more, and biases of single precision take up value (offsets), as it adds to the sums behind it, in a convolution

@@ -4,15 +4,6 @@
 
 #include "nn/shrink.h"
 
-/* Inputs and layers_count empty layers. */
-annulus_status shrink_frame(const network *n, network **out) __attribute__((warn_unused_result));
-annulus_status shrink_labels(const network *n, network *to) __attribute__((warn_unused_result));
-
-/* The bounds and constants of the sums of `from`, if it has any, to outputs number[o] of `to`, LINEAR_NOTHING for none
- * (NULL: o). */
-annulus_status shrink_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
-    __attribute__((warn_unused_result));
-
 /* The layers that take values of a hidden neuron, or channel, take them no more; their biases, of single precision,
  * take up value (offsets) as it adds to their sums, in a convolution on average over the places. */
 annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, const double *value)

@@ -6,21 +6,6 @@
 #include "nn/ties.h"
 #include <string.h>
 
-/* Where the values of a layer stand among the inputs of layer i; *first stays if it does not take them. */
-static int takes(const network *n, size_t i, size_t layer, size_t *first)
-{
-    uint32_t sources[NETWORK_MAX_LAYERS];
-    const size_t count = network_sources(n, i, sources);
-    for (size_t k = 0, at = 0; k < count; k++) {
-        if (sources[k] == layer + 1) {
-            *first = at;
-            return 1;
-        }
-        at += network_source_values(n, sources[k]);
-    }
-    return 0;
-}
-
 static size_t neuron_of(const dense_layer *l, size_t output)
 {
     return l->channel == NULL ? output : l->channel[output];
@@ -80,7 +65,7 @@ static void raise_biases(dense_layer *l, const double *sum, double *room)
     }
 }
 
-/* Numbers (sets,out) of the outputs of a layer; from may be NULL. */
+/* Numbers (sets,out) of the outputs of a layer to those numbered, LINEAR_NOTHING for none; from may be NULL. */
 static annulus_status copy_numbers(const double *from, size_t sets, size_t out, const uint32_t *number, size_t stay,
                                    double **to)
 {
@@ -90,13 +75,14 @@ static annulus_status copy_numbers(const double *from, size_t sets, size_t out, 
     TRY(mem_create(sets * stay, sizeof(double), "bounds", &p));
     *to = p;
     for (size_t k = 0; k < sets * out; k++) {
-        const size_t at = number == NULL ? k % out : number[k % out];
+        const size_t at = number[k % out];
         if (at != LINEAR_NOTHING) (*to)[k / out * stay + at] = from[k];
     }
     return ANNULUS_OK;
 }
 
-annulus_status shrink_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
+/* Bounds and constants of the sums. */
+static annulus_status copy_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
 {
     to->constant = NULL;
     TRY(copy_numbers(from->bound, 2, from->out, number, to->out, &to->bound));
@@ -107,9 +93,9 @@ annulus_status shrink_leave_unread(network *n, size_t layer, size_t neuron, cons
 {
     for (size_t i = layer + 1; i < n->layers_count; i++) {
         dense_layer *l = &n->layers[i];
-        size_t first = 0;
+        const size_t first = network_first_input(n, i, layer + 1);
         void *memory;
-        if (!takes(n, i, layer, &first)) continue;
+        if (first == SIZE_MAX) continue;
         TRY(mem_create(3 * l->out, sizeof(double), "sums", &memory));
         take_no_more(l, &n->layers[layer], first, neuron, value, memory);
         raise_biases(l, memory, (double *)memory + l->out);
@@ -131,36 +117,11 @@ typedef struct plan {
     size_t removed;                      /* neurons */
 } plan;
 
-/* Index into map of input i of a layer with these sources. */
-static size_t value_at(const plan *p, const uint32_t *sources, size_t i)
+/* taken (values): room. */
+static void mark_taken(const plan *p, size_t source, uint8_t *taken)
 {
-    size_t k = 0;
-    for (; i >= network_source_values(p->n, sources[k]); k++) i -= network_source_values(p->n, sources[k]);
-    return p->first[sources[k]] + i;
-}
-
-static int tap_counts(const linear_block *b, size_t tap)
-{
-    for (size_t r = 0; r < b->rows; r++)
-        if (b->W[r * b->taps + tap] != 0) return 1;
-    return 0;
-}
-
-static void mark_taken(const plan *p, size_t i)
-{
-    const dense_layer *l = &p->n->layers[i];
-    uint32_t sources[NETWORK_MAX_LAYERS];
-    (void)network_sources(p->n, i, sources);
-    for (size_t k = 0; l->W != NULL && k < l->in * l->out; k++)
-        if (l->W[k] != 0) p->map[value_at(p, sources, k % l->in)] = 1;
-    for (size_t k = 0; k < l->linear.blocks_count; k++) {
-        const linear_block *b = &l->linear.blocks[k];
-        for (size_t t = 0; t < b->taps; t++) {
-            if (!tap_counts(b, t)) continue;
-            for (size_t q = t; q < b->places * b->taps; q += b->taps)
-                if (b->from[q] != LINEAR_NOTHING) p->map[value_at(p, sources, b->from[q])] = 1;
-        }
-    }
+    network_find_read(p->n, source, taken);
+    for (size_t v = 0; v < network_source_values(p->n, source); v++) p->map[p->first[source] + v] = taken[v];
 }
 
 /* Unit of its set that an output of hidden layer i is a part of. */
@@ -237,7 +198,7 @@ static annulus_status plan_create(const network *n, plan *p)
         return st;
     }
     p->map = map;
-    for (size_t i = 0; i < n->layers_count; i++) mark_taken(p, i);
+    for (size_t s = 1; s < n->layers_count; s++) mark_taken(p, s, taken);
     for (size_t set = 0; set + 1 < n->layers_count; set++) {
         if (p->ties.set[set] != set) continue;
         mark_units(p, set, taken);
@@ -428,7 +389,7 @@ static annulus_status layer_part(const numbers *x, dense_layer *to)
                 if (x->input[i] != LINEAR_NOTHING) to->W[x->output[o] * x->in + x->input[i]] = l->W[o * l->in + i];
     }
     copy_outputs(x, to);
-    return shrink_sums(l, x->output, to);
+    return copy_sums(l, x->output, to);
 }
 
 static annulus_status copy_layer(const plan *p, size_t i, dense_layer *to)
@@ -445,9 +406,9 @@ annulus_status shrink_unread(const network *n, network **out, size_t *removed)
     network *c = NULL;
     plan p;
     TRY(plan_create(n, &p));
-    annulus_status st = shrink_frame(n, &c);
+    annulus_status st = network_frame(n, n->layers_count, &c);
     for (size_t i = 0; st == ANNULUS_OK && i < n->layers_count; i++) st = copy_layer(&p, i, &c->layers[i]);
-    if (st == ANNULUS_OK) st = shrink_labels(n, c);
+    if (st == ANNULUS_OK) st = network_copy_labels(n, c);
     mem_free(p.map);
     if (st == ANNULUS_OK)
         *out = c, *removed = p.removed;

@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "nn/pair_tree.h"
-#include "nn/shrink.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,23 +13,16 @@
 
 /* ---- the network so far ----------------------------------------------------------------------------------------- */
 
+/* *out is destroyed by the caller, also after a failure. */
 static annulus_status network_begin(const network *n, size_t more, network **out)
 {
     if (n->layers_count + more > NETWORK_MAX_LAYERS)
         return fail(ANNULUS_ERR_INPUT, "answers that are the label alone take %zu layers behind %zu, %u are possible",
                     more, n->layers_count, NETWORK_MAX_LAYERS);
-    network *copy = NULL;
-    TRY(network_create(n->inputs, n->layers_count + more, out));
-    TRY(network_copy(n, &copy));
-    network *made = *out;
-    memcpy(made->shift, n->shift, n->inputs * sizeof *n->shift);
-    memcpy(made->gain, n->gain, n->inputs * sizeof *n->gain);
-    made->input = n->input;
-    made->task = NETWORK_TOP_1;
-    memcpy(made->layers, copy->layers, n->layers_count * sizeof *copy->layers); /* moved */
-    memset(copy->layers, 0, n->layers_count * sizeof *copy->layers);
-    copy->layers[n->layers_count - 1].out = n->layers[n->layers_count - 1].out; /* as many labels */
-    network_destroy(copy);
+    TRY(network_frame(n, n->layers_count + more, out));
+    (*out)->task = NETWORK_TOP_1;
+    (*out)->argmax = 0;
+    for (size_t i = 0; i < n->layers_count; i++) TRY(dense_layer_copy(&n->layers[i], &(*out)->layers[i]));
     return ANNULUS_OK;
 }
 

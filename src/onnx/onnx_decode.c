@@ -145,44 +145,30 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
-static annulus_status visit_function(onnx_chain *c, size_t i, int *found)
-{
-    onnx_function f;
-    TRY(onnx_function_find(c, i, &f, found));
-    if (!*found) return ANNULUS_OK;
-    dense_layer *l = &c->n->layers[c->layers - 1];
-    l->act = f.act;
-    l->rise = f.rise;
-    if (f.act == ACTIVATION_FUNCTION) l->own = f.f;
-    c->amplitude = 1;
-    c->stage = ONNX_ACTIVATED;
-    c->value = f.value;
-    return ANNULUS_OK;
-}
-
 /* What comes of the sums of the last layer, from node i on, if it is one function of them: *found. */
 static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
 {
     const Onnx__NodeProto *node = c->g->g->node[i];
     int on_chain = 0;
-    onnx_wave w;
+    onnx_function f;
     *found = 0;
     for (size_t k = 0; k < node->n_input; k++) on_chain |= strcmp(node->input[k], c->value) == 0;
     if (c->stage != ONNX_LINEAR || !on_chain) return ANNULUS_OK;
-    TRY(onnx_wave_find(c, i, &w, found));
-    if (!*found) return visit_function(c, i, found);
+    TRY(onnx_function_find(c, i, &f, found));
+    if (!*found) return ANNULUS_OK;
     dense_layer *l = &c->n->layers[c->layers - 1];
     for (size_t o = 0; o < l->out; o++) {
-        l->w_scale[o] /= w.period;
-        l->bias[o] = l->bias[o] / w.period + w.shift;
+        l->w_scale[o] /= f.period;
+        l->bias[o] = l->bias[o] / f.period + f.shift;
     }
-    l->act = w.act;
-    l->rise = w.rise;
-    l->offsets = w.offsets;
-    c->amplitude = w.amplitude;
+    l->act = f.act;
+    l->rise = f.rise;
+    l->offsets = f.offsets;
+    if (f.act == ACTIVATION_FUNCTION) l->own = f.f;
+    c->amplitude = f.amplitude;
     c->features = dense_layer_values(l);
     c->stage = ONNX_ACTIVATED;
-    c->value = w.value;
+    c->value = f.value;
     return ANNULUS_OK;
 }
 

@@ -62,6 +62,14 @@ static annulus_status pools_check(const onnx_net *t, const Onnx__NodeProto *node
     return ANNULUS_OK;
 }
 
+/* Cleared at the end, whatever it becomes. */
+static onnx_tensor *tensor_new(onnx_net *t, const char *name)
+{
+    onnx_tensor *y = &t->tensors[t->count++];
+    *y = (onnx_tensor){.name = name};
+    return y;
+}
+
 static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
 {
     const onnx_operator *op = onnx_operator_find(node);
@@ -76,41 +84,40 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     TRY(pools_check(t, node, op));
     if (x->stage == ONNX_RAW && x != t->raw)
         return onnx_node_fail(node, "the input takes several ways before it is quantized: one is possible");
-    onnx_tensor *y = &t->tensors[t->count];
-    *y = (onnx_tensor){.name = node->output[0]};
-    t->count++; /* cleared at the end, whatever it became */
+    onnx_tensor *y = tensor_new(t, node->output[0]);
     TRY(op->tensor(t, node, x, y));
     if (y->stage == ONNX_RAW || x->stage == ONNX_RAW) t->raw = y;
     return ANNULUS_OK;
 }
 
-static annulus_status visit_function(onnx_net *t, onnx_chain *c, size_t i, const onnx_tensor *x, int *found)
+/* What the function makes of sums x, from a node on. */
+static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_function *f)
 {
-    onnx_function f;
-    TRY(onnx_function_find(c, i, &f, found));
-    if (!*found || onnx_tensor_find(t, f.value) != NULL) {
-        *found = 0;
-        return ANNULUS_OK;
-    }
-    onnx_tensor *y = &t->tensors[t->count];
-    *y = (onnx_tensor){.name = f.value};
-    t->count++;
+    if (onnx_tensor_find(t, f->value) != NULL)
+        return onnx_node_fail(node, "what it makes up to \"%.60s\" is made twice: the model is damaged", f->value);
+    if (x->pool.channels != 0 && !activation_is_monotone(f->act))
+        return onnx_node_fail(node, "the largest of sums is no longer known behind a function that does not rise: put "
+                                    "a Quant node in between");
+    onnx_tensor *y = tensor_new(t, f->value);
     TRY(onnx_tensor_copy(t, x, y));
-    if (x->pool.channels != 0 && !activation_is_monotone(f.act))
-        return onnx_node_fail(t->g->g->node[i],
-                              "the largest of sums is no longer known behind a function that does not "
-                              "rise: put a Quant node in between");
-    if (f.flat && x->pool.channels != 0) {
+    for (size_t o = 0; o < y->count; o++) {
+        y->scale[o] /= f->period;
+        y->bias[o] = y->bias[o] / f->period + f->shift;
+    }
+    if (f->flat && x->pool.channels != 0) {
         for (size_t d = 1; d < y->pool_rank; d++) y->pool_dims[0] *= y->pool_dims[d];
         y->pool_rank = 1;
-    } else if (f.flat) {
+    } else if (activation_is_wave(f->act)) {
+        y->flat = f->flat;
+    } else if (f->flat) {
         y->rank = 1, y->dims[0] = y->count;
     }
     y->stage = ONNX_ACTIVATED;
-    y->act = f.act;
-    y->rise = f.rise;
-    if (f.act == ACTIVATION_FUNCTION) y->own = f.f;
-    y->amplitude = 1;
+    y->act = f->act;
+    y->rise = f->rise;
+    y->offsets = f->offsets;
+    if (f->act == ACTIVATION_FUNCTION) y->own = f->f;
+    y->amplitude = f->amplitude;
     return ANNULUS_OK;
 }
 
@@ -119,7 +126,7 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
 {
     const Onnx__NodeProto *node = t->g->g->node[i];
     const onnx_tensor *x = first_tensor(t, node);
-    onnx_wave w;
+    onnx_function f;
     *found = 0;
     if (x == NULL || (x->stage != ONNX_LINEAR && x->stage != ONNX_QUANTIZED)) return ANNULUS_OK;
     onnx_chain c = {.g = t->g, .value = x->name, .rank = x->rank, .features = x->count, .taken = t->taken};
@@ -128,25 +135,8 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
         c.features = 1, c.rank = x->pool_rank;
         for (size_t d = 0; d < c.rank; d++) c.features *= c.dims[d] = x->pool_dims[d];
     }
-    if (x->pool.channels == 0) TRY(onnx_wave_find(&c, i, &w, found));
-    if (!*found) return visit_function(t, &c, i, x, found);
-    if (onnx_tensor_find(t, w.value) != NULL)
-        return onnx_node_fail(node, "what it makes up to \"%.60s\" is made twice: the model is damaged", w.value);
-    onnx_tensor *y = &t->tensors[t->count];
-    *y = (onnx_tensor){.name = w.value};
-    t->count++;
-    TRY(onnx_tensor_copy(t, x, y));
-    for (size_t o = 0; o < y->count; o++) {
-        y->scale[o] /= w.period;
-        y->bias[o] = y->bias[o] / w.period + w.shift;
-    }
-    y->offsets = w.offsets;
-    y->flat = w.flat;
-    y->stage = ONNX_ACTIVATED;
-    y->act = w.act;
-    y->rise = w.rise;
-    y->amplitude = w.amplitude;
-    return ANNULUS_OK;
+    TRY(onnx_function_find(&c, i, &f, found));
+    return *found ? activate(t, node, x, &f) : ANNULUS_OK;
 }
 
 static annulus_status last_layer(onnx_net *t)

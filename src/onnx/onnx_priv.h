@@ -117,30 +117,19 @@ typedef struct onnx_operator {
     onnx_fold_fn fold;      /* NULL: not among constants */
     onnx_tensor_fn *tensor; /* in models that are no chain; NULL: not there */
 } onnx_operator;
-/* ---- onnx_wave.c: a function that is known by its values ---- */
-/* amplitude*act(u/period + shift) and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer has them.
- */
-typedef struct onnx_wave {
-    activation act;
+/* ---- onnx_program.c: element-wise operators between sums and their Quant ---- */
+/* amplitude*act(u/period + shift) of sums u and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer
+ * has them; of other than waves act(u). */
+typedef struct onnx_function {
+    activation act;                        /* ACTIVATION_FUNCTION: f, which is none by name */
     double rise, period, amplitude, shift; /* amplitude > 0, shift in [0,1) */
     size_t offsets;
-    int flat;          /* what the Quant takes has one dimension, the sums more */
-    const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
-} onnx_wave;
-/* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no wave. Marks its
- * nodes as taken; folds constants on the way. */
-annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *found)
-    __attribute__((warn_unused_result));
-
-/* ---- onnx_program.c: any other function ---- */
-typedef struct onnx_function {
-    activation act; /* ACTIVATION_FUNCTION: f, which is none by name */
-    double rise;
     function f;
     int flat;          /* what the Quant takes has one dimension, the sums more */
-    const char *value; /* that the Quant takes */
+    const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
 } onnx_function;
-/* As onnx_wave_find; *found 0 as well where the chain reads node `first` by itself. */
+/* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no function, or
+ * one whose node `first` the chain reads by itself. Marks its nodes as taken; folds constants on the way. */
 annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
     __attribute__((warn_unused_result));
 

@@ -260,14 +260,17 @@ static int is_used_besides(const onnx_chain *c, const onnx_program *p)
     return used;
 }
 
-void onnx_program_take(onnx_chain *c, const onnx_program *p, size_t first, size_t end)
+/* Marks the nodes of the program among those from first to end as taken. */
+static void take(onnx_chain *c, const onnx_program *p, size_t first, size_t end)
 {
     size_t value;
     for (size_t n = first; n < end; n++)
         c->taken[n] |= (unsigned char)value_find(p, c->g->g->node[n]->output[0], &value);
 }
 
-annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
+/* From node `first` to the Quant of what comes of the current value, which alone takes values that the program makes on
+ * the way; *end its number, 0: no such program. Folds constants on the way, and passes over nodes of other branches. */
+static annulus_status program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
 {
     *p = (onnx_program){.source = c->value, .features = c->features, .rank = c->rank, .dims = c->dims, .offsets = 1};
     if (c->rank == 1) p->dims = &c->features;
@@ -302,11 +305,6 @@ static double operand_at(const onnx_operand *o, const double *value, size_t offs
     return o->constant == NULL ? value[o->value] : (double)o->constant->f[o->constant->count == 1 ? 0 : offset];
 }
 
-int onnx_program_is_flat(const onnx_program *p)
-{
-    return is_flat(p, p->result);
-}
-
 double onnx_program_apply(const onnx_program *p, double u, size_t offset)
 {
     double value[FUNCTION_MAX_STEPS + 1] = {u};
@@ -339,27 +337,36 @@ static int is_affine(const onnx_program *p)
     return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
 }
 
-annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+static void function_of(const onnx_program *p, onnx_function *out)
 {
-    onnx_program p;
-    size_t end;
-    *found = 0;
-    TRY(onnx_program_read(c, first, &p, &end));
-    if (end == 0 || p.offsets != 1 || is_affine(&p)) return ANNULUS_OK;
-    out->f = (function){.count = p.result};
-    for (size_t i = 0; i < p.result; i++) {
-        out->f.steps[i].op = p.steps[i].op;
+    *out = (onnx_function){.f.count = p->result, .period = 1, .amplitude = 1};
+    for (size_t i = 0; i < p->result; i++) {
+        out->f.steps[i].op = p->steps[i].op;
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
-            const onnx_operand *o = &p.steps[i].in[k];
+            const onnx_operand *o = &p->steps[i].in[k];
             const int constant = o->is_number || o->constant != NULL;
             out->f.steps[i].in[k] = (function_operand){
                 .is_constant = constant, .value = o->value, .constant = constant ? operand_at(o, NULL, 0) : 0};
         }
     }
     out->act = activation_find(&out->f, &out->rise);
-    out->flat = onnx_program_is_flat(&p);
+}
+
+annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+{
+    onnx_program p;
+    size_t end;
+    *found = 0;
+    TRY(program_read(c, first, &p, &end));
+    if (end == 0) return ANNULUS_OK;
+    if (!onnx_wave_fit(&p, out)) {
+        if (p.offsets != 1 || is_affine(&p)) return ANNULUS_OK;
+        function_of(&p, out);
+    }
+    out->offsets = p.offsets;
+    out->flat = is_flat(&p, p.result);
     out->value = p.steps[p.result - 1].name;
     *found = 1;
-    onnx_program_take(c, &p, first, end);
+    take(c, &p, first, end);
     return ANNULUS_OK;
 }

@@ -36,12 +36,8 @@ typedef struct onnx_program {
     int repeats; /* a periodic function may come of it */
 } onnx_program;
 
-/* From node `first` to the Quant of what comes of the current value, which alone takes values that the program makes on
- * the way; *end its number, 0: no such program. Folds constants on the way, and passes over nodes of other branches. */
-annulus_status onnx_program_read(onnx_chain *c, size_t first, onnx_program *p, size_t *end)
-    __attribute__((warn_unused_result));
-/* Marks the program's nodes among those from first to end as taken. */
-void onnx_program_take(onnx_chain *c, const onnx_program *p, size_t first, size_t end);
-int onnx_program_is_flat(const onnx_program *p); /* its result */
 double onnx_program_apply(const onnx_program *p, double u, size_t offset);
+/* ---- onnx_wave.c ---- */
+/* Whether the program is a wave, whatever operators it is written in: sets what *out has of waves alone. */
+int onnx_wave_fit(const onnx_program *p, onnx_function *out);
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waves: elementwise operators between the sums of a layer and their Quant, as one function that is evaluated and held
- * against the waves, whatever operators it is written in. */
+/* Waves are known by their values: a program is evaluated and held against them. */
 #include "onnx/onnx_program.h"
 
 #include <math.h>
-#include <string.h>
 
 #define POINTS 512u      /* of a period, even */
 #define TOLERANCE 2e-5   /* of the amplitude: constants are single precision */
@@ -18,7 +16,7 @@ static double point(double period, size_t i)
 
 /* Whether f(u) = amplitude * wave(u/period + shift) around many periods, and the others the same, further by their
  * part of half a period; beside jumps either value may be had. */
-static int is_wave(const onnx_program *p, const onnx_wave *w)
+static int is_wave(const onnx_program *p, const onnx_function *w)
 {
     static const double turns[] = {0, -1, 1, -2, 5, -37, 300};
     for (size_t t = 0; t < sizeof turns / sizeof *turns; t++)
@@ -61,7 +59,7 @@ static double nearest_float(double x)
 }
 
 /* A wave is known by where it rises through 0, the value a quarter period later, and its largest slope. */
-static int fit(const onnx_program *p, double period, onnx_wave *w)
+static int fit(const onnx_program *p, double period, onnx_function *w)
 {
     double f[POINTS], slope = 0;
     size_t rises = 0;
@@ -79,7 +77,7 @@ static int fit(const onnx_program *p, double period, onnx_wave *w)
     const double amplitude = nearest_float(onnx_program_apply(p, period * (zero + 0.25), 0));
     static const activation waves[] = {ACTIVATION_TRIANGLE, ACTIVATION_SINE, ACTIVATION_SQUARE, ACTIVATION_TRAPEZOID};
     for (size_t k = 0; amplitude > 0 && k < sizeof waves / sizeof *waves; k++) {
-        *w = (onnx_wave){.act = waves[k], .period = period, .amplitude = amplitude};
+        *w = (onnx_function){.act = waves[k], .period = period, .amplitude = amplitude};
         w->shift = plain(-zero - (w->act == ACTIVATION_TRIANGLE ? 0.25 : 0));
         if (w->act == ACTIVATION_TRAPEZOID) w->rise = nearest_float(2 * amplitude / slope);
         if (is_wave(p, w)) return 1;
@@ -87,19 +85,10 @@ static int fit(const onnx_program *p, double period, onnx_wave *w)
     return 0;
 }
 
-annulus_status onnx_wave_find(onnx_chain *c, size_t first, onnx_wave *out, int *found)
+int onnx_wave_fit(const onnx_program *p, onnx_function *out)
 {
     static const double periods[] = {1, 2 * M_PI, 2, 4, 0.5};
-    onnx_program p;
-    size_t end;
-    *found = 0;
-    TRY(onnx_program_read(c, first, &p, &end));
-    if (end == 0 || !p.repeats) return ANNULUS_OK;
-    for (size_t k = 0; k < sizeof periods / sizeof *periods && !*found; k++) *found = fit(&p, periods[k], out);
-    if (!*found) return ANNULUS_OK;
-    out->offsets = p.offsets;
-    out->flat = onnx_program_is_flat(&p);
-    out->value = p.steps[p.result - 1].name;
-    onnx_program_take(c, &p, first, end);
-    return ANNULUS_OK;
+    for (size_t k = 0; p->repeats && k < sizeof periods / sizeof *periods; k++)
+        if (fit(p, periods[k], out)) return 1;
+    return 0;
 }

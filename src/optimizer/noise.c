@@ -135,16 +135,16 @@ double noise_blind_rotate(const tfhe_params *p)
     return fft + key + decomposition;
 }
 
-/* A level of a merge adds the noise v of a keyswitch of masks, which each level behind it doubles where the coefficient
- * is wanted: of the N/2^r coefficients in a lattice that r levels leave, spread over N/high neighbours, one or more lie
- * within each. The division by N rounds words. */
+/* A level of a merge adds the noise v of a keyswitch of masks, the products of a step of the rotation without the
+ * body's digits, which each level behind it doubles where the coefficient is wanted: of the N/2^r coefficients in a
+ * lattice that r levels leave, spread over N/high neighbours, one or more lie within each. The division by N rounds
+ * words. */
 double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high)
 {
-    const double dim = (double)tfhe_big_dim(p), N = p->N, B2 = exp2(2.0 * bg);
-    const double fft = FFT_OURS * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(p->k * l, FFT_POWER_L) *
-                       pow(p->k, FFT_POWER_K) * pow(N, FFT_POWER_N);
-    const double v = fft + l * dim * noise_fresh(p) * (B2 + 2) / 12 + dim * exp2(-2.0 * bg * l) / 24;
-    double sum = 0;
+    const double dim = (double)tfhe_big_dim(p), N = p->N;
+    double parts[3], sum = 0;
+    blind_rotate_parts(1, p->k, N, bg, l, 0, noise_fresh(p), parts);
+    const double v = FFT_OURS * parts[0] + parts[1] + dim * exp2(-2.0 * bg * l) / 24;
     for (double r = 1; r < N; r *= 2) sum += r * r * fmax(1, N / high / r);
     return sum * v + N * N * exp2(-128.0) / 12 * (1 + dim / 2);
 }

@@ -180,11 +180,12 @@ static void describe_shortfall(const optimizer_request *q, const shortfall *f, c
 {
     const lookup_layer *culprit = &q->layers[f->layer];
     const double norm = layer_norm(culprit);
+    char bits[32] = "one bit"; /* of one cell: in which half of the torus it is */
+    if (culprit->cells != 1) (void)snprintf(bits, sizeof bits, "%.1f bits", layer_bits(culprit));
     if (f->kind == SHORT_OF_ERROR)
         (void)snprintf(text, room,
-                       "%s asks for %.1f bits at two-norm %.1f with error probability 2^%.1f, the best reachable is "
-                       "2^%.1f",
-                       culprit->name, layer_bits(culprit), norm, f->wanted, f->reach);
+                       "%s asks for %s at two-norm %.1f with error probability 2^%.1f, the best reachable is 2^%.1f",
+                       culprit->name, bits, norm, f->wanted, f->reach);
     else
         (void)snprintf(text, room,
                        "%s asks for a deviation of 2^%.2f of its %s at two-norm %.1f, the best reachable is 2^%.2f",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "tfhe/bootstrap_priv.h"
+#include "tfhe/lwe.h"
 
 #include <string.h>
 
@@ -280,12 +281,6 @@ void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, 
 
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out)
 {
-    const uint64_t *part = acc + (size_t)(c & (EF - 1)) * (p->k + 1) * p->N;
-    const size_t at = c / EF, N = p->N;
-    for (size_t i = 0; i < p->k; i++) {
-        const uint64_t *a = part + i * N;
-        for (size_t x = 0; x <= at; x++) out[i * N + x] = a[at - x];
-        for (size_t x = at + 1; x < N; x++) out[i * N + x] = -a[N + at - x];
-    }
-    out[tfhe_big_dim(p)] = part[p->k * N + at];
+    memset(out, 0, lwe_words(p) * sizeof *out);
+    sample_extract_add(p, EF, acc, (bootstrap_term){.offset = c, .weight = 1}, out);
 }

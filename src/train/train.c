@@ -9,10 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LAYERS_WIDTH_MAX 8192u
 #define BATCH_MAX 65536u
-#define CONV_CHANNELS_MAX 1024u
-#define CONV_KERNEL_MAX 32u
 
 void train_options_init(train_options *o)
 {
@@ -83,15 +80,16 @@ static annulus_status convolutions_check(const train_options *o)
     TRY(range_check("the number of convolutions", (double)o->conv_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->conv_count; i++) {
         const train_convolution *c = &o->conv[i];
-        TRY(range_check("the channels of a convolution", (double)c->channels, 1, CONV_CHANNELS_MAX));
-        TRY(range_check("the kernel of a convolution", (double)c->kernel, 1, CONV_KERNEL_MAX));
-        TRY(range_check("the stride of a convolution", (double)c->stride, 1, CONV_KERNEL_MAX));
+        TRY(range_check("the channels of a convolution", (double)c->channels, 1, TRAIN_MAX_CHANNELS));
+        TRY(range_check("the kernel of a convolution", (double)c->kernel, 1, TRAIN_MAX_KERNEL));
+        TRY(range_check("the stride of a convolution", (double)c->stride, 1, TRAIN_MAX_KERNEL));
         TRY(range_check("the padding of a convolution, less than its kernel,", (double)c->padding, 0,
                         (double)(c->kernel - 1)));
-        TRY(range_check("the groups of a convolution", (double)c->groups, 0, CONV_CHANNELS_MAX));
+        TRY(range_check("the groups of a convolution", (double)c->groups, 0, TRAIN_MAX_CHANNELS));
         if (c->groups > 1 && o->accumulator_bits > 0)
             return fail(ANNULUS_ERR_INPUT, "training options: accumulator_bits are for convolutions in one group");
-        if (c->pool != TRAIN_POOL_ALL) TRY(range_check("the windows of averages", (double)c->pool, 0, CONV_KERNEL_MAX));
+        if (c->pool != TRAIN_POOL_ALL)
+            TRY(range_check("the windows of averages", (double)c->pool, 0, TRAIN_MAX_KERNEL));
     }
     return ANNULUS_OK;
 }
@@ -102,10 +100,10 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0,
                     (double)(TRAIN_MAX_HIDDEN - o->conv_count)));
     for (size_t i = 0; i < o->hidden_count; i++)
-        TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, LAYERS_WIDTH_MAX));
+        TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, TRAIN_MAX_WIDTH));
     TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->distill_count; i++)
-        TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, LAYERS_WIDTH_MAX));
+        TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, TRAIN_MAX_WIDTH));
     const unsigned least = o->accumulator_bits > 0 || o->sparsity > 0 ? 2 : 1; /* those make weights 0 */
     TRY(range_check("weight_bits", o->weight_bits, least, 8));
     for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)

@@ -8,6 +8,9 @@
 #include "nn/network.h"
 
 #define TRAIN_MAX_HIDDEN 16u
+#define TRAIN_MAX_WIDTH 8192u
+#define TRAIN_MAX_CHANNELS 1024u
+#define TRAIN_MAX_KERNEL 32u /* of windows, and their stride */
 
 /* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros around each channel. */
 typedef struct train_convolution {

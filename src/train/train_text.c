@@ -11,7 +11,6 @@
 #define FILE_MOST ((size_t)1 << 16)
 #define LINE_MOST 512u
 #define LEAKY_SLOPE 0.125
-#define WIDTH_MOST 8192u
 
 static int whole(const char *text, size_t least, size_t most, size_t *out)
 {
@@ -185,19 +184,23 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     train_options *o = t->o;
     const int conv = strcmp(first, "conv") == 0;
     const size_t at = o->conv_count + o->hidden_count;
+    const size_t most = conv ? TRAIN_MAX_CHANNELS : TRAIN_MAX_WIDTH;
     size_t width, bits = 0, weights = 0, offsets = 1;
     train_convolution c = {.stride = 1};
-    setting s[] = {{"bits", 1, 8, &bits, 0},        {"weights", 1, 8, &weights, 0},
-                   {"offsets", 1, 16, &offsets, 0}, {"k", 1, 32, &c.kernel, 0},
-                   {"s", 1, 32, &c.stride, 0},      {"p", 0, 31, &c.padding, 0},
-                   {"g", 1, 1024, &c.groups, 0},    {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0}};
+    setting s[] = {{"bits", 1, 8, &bits, 0},
+                   {"weights", 1, 8, &weights, 0},
+                   {"offsets", 1, 16, &offsets, 0},
+                   {"k", 1, TRAIN_MAX_KERNEL, &c.kernel, 0},
+                   {"s", 1, TRAIN_MAX_KERNEL, &c.stride, 0},
+                   {"p", 0, TRAIN_MAX_KERNEL - 1, &c.padding, 0},
+                   {"g", 1, TRAIN_MAX_CHANNELS, &c.groups, 0},
+                   {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0}};
     char *word = strtok_r(NULL, " \t", &rest);
     if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
     if (conv && o->hidden_count > 0) return refuse(t, first, "convolutions stand in front of dense layers");
-    if (word == NULL || !whole(word, 1, conv ? 1024 : WIDTH_MOST, &width))
-        return refuse(t, word == NULL ? first : word,
-                      conv ? "channels, 1 to 1024, are needed behind conv"
-                           : "neurons, 1 to 8192, are needed behind dense");
+    if (word == NULL || !whole(word, 1, most, &width))
+        return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": %s, 1 to %zu, are needed behind %s", t->name, t->line,
+                    word == NULL ? first : word, conv ? "channels" : "neurons", most, first);
     train_activation act = {.act = ACTIVATION_RELU};
     TRY(settings_read(t, rest, s, conv ? 8 : 3, &t->f->of[at], &act));
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
@@ -225,8 +228,9 @@ static annulus_status average_line(network_text *t, const char *first, char *res
     size_t side = TRAIN_POOL_ALL;
     if (o->conv_count == 0 || o->hidden_count > 0 || o->conv[o->conv_count - 1].pool != 0)
         return refuse(t, first, "averages follow a convolution");
-    if (strcmp(first, "avg") == 0 && (word == NULL || !whole(word, 2, 32, &side)))
-        return refuse(t, word == NULL ? first : word, "the width of a window, 2 to 32, is needed behind avg");
+    if (strcmp(first, "avg") == 0 && (word == NULL || !whole(word, 2, TRAIN_MAX_KERNEL, &side)))
+        return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": the width of a window, 2 to %u, is needed behind avg",
+                    t->name, t->line, word == NULL ? first : word, TRAIN_MAX_KERNEL);
     word = strcmp(first, "avg") == 0 ? strtok_r(NULL, " \t", &rest) : word;
     if (word != NULL) return refuse(t, word, "not known here");
     o->conv[o->conv_count - 1].pool = side;

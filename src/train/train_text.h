@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks in words: activations by name, and text files of a line a layer (docs/training.md). */
+/* Networks in words: activations by name, and text files of a line a layer (docs/networks.md). */
 #ifndef TRAIN_TRAIN_TEXT_H
 #define TRAIN_TRAIN_TEXT_H
 
