@@ -110,11 +110,4 @@ static inline vd value_of(vd x, vd w)
     (void)w;
     return x;
 }
-/* 3 + x - the integer nearest to x */
-static inline vd fraction_of(vd x, vd w)
-{
-    (void)w;
-    const vd whole = vd_add(x, vd_set1(0x1.8p52));
-    return vd_sub(x, vd_sub(whole, vd_set1(0x1.8p52 + 3)));
-}
 #endif

@@ -103,6 +103,7 @@ const fft_kernels FFT_KERNELS = {
     .middle = middle,
     .bundle_pack = bundle_pack,
     .bundle = bundle,
+    .scaled_products = SCALED_PRODUCTS,
     .last_add = last_add,
 };
 #endif
