@@ -72,9 +72,10 @@ void fft_matrix_pack(const fft_plan *plan, double *matrix, const fft_gadget *g, 
 size_t fft_digits_words(size_t N, const fft_gadget *g);
 void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
                      const uint64_t *base);
-/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51), (columns, N) each, for `count` sets of
- * digits, one after another, which are destroyed; blocks of the matrix are fetched once for all. `next`: the matrix
- * needed after this one, fetched meanwhile (only addresses of it are taken), or NULL. */
+/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51 or, if that is more, 2^-62 times the largest
+ * sum that the gadget allows), (columns, N) each, for `count` sets of digits, one after another, which are destroyed;
+ * blocks of the matrix are fetched once for all. `next`: the matrix needed after this one, fetched meanwhile (only
+ * addresses of it are taken), or NULL. */
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next);
 
