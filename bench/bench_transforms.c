@@ -52,7 +52,7 @@ static void transform_create(size_t N, transform *t)
     must(fft_plan_create(N, &t->plan));
     for (size_t i = 0; i < N; i++) t->from[i] = i * UINT64_C(0x9e3779b97f4a7c15);
     fft_forward_torus(t->plan, (fourier){t->spectrum}, t->from);
-    fft_matrix_pack(t->plan, t->matrix, 1, 1, 0, 0, (fourier){t->spectrum});
+    fft_matrix_pack(t->plan, t->matrix, &gadget, 0, 0, (fourier){t->spectrum});
     t->x = fftw_alloc_complex(N / 2), t->y = fftw_alloc_complex(N / 2);
     t->theirs = fftw_plan_dft_1d((int)(N / 2), t->x, t->y, FFTW_FORWARD, FFTW_PATIENT);
     for (size_t i = 0; i < N / 2; i++) t->x[i][0] = (double)i, t->x[i][1] = 1;

@@ -52,7 +52,7 @@ static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, 
     must(fft_plan_create_with(N, kernels, &plan));
     for (unsigned j = 0; j < l; j++) {
         fft_forward_torus(plan, entry, key + j * N);
-        fft_matrix_pack(plan, matrix, l, 1, j, 0, entry);
+        fft_matrix_pack(plan, matrix, &g, j, 0, entry);
     }
     memcpy(out, q, N * sizeof *out);
     fft_digits_take(plan, &g, digits, p, a, q);
@@ -90,7 +90,7 @@ static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, size_t
     must(fft_plan_create_with(N, kernels, &plan));
     for (size_t i = 0; i < members * l; i++) {
         fft_forward_torus(plan, entry, key + i * N);
-        fft_bundle_pack(plan, bundle, members, l, 1, i / l, i % l, 0, entry);
+        fft_bundle_pack(plan, bundle, members, &g, i / l, i % l, 0, entry);
     }
     memcpy(out, q, N * sizeof *out);
     fft_digits_take(plan, &g, digits, out, 0, NULL);

@@ -208,7 +208,7 @@ static void external_case(fft_plan *plan, const product_case *t, uint64_t *seed)
     const fourier entry = {array(fft_words(N), 8)};
     for (size_t i = 0; i < rows * g->columns; i++) {
         fft_forward_torus(plan, entry, matrix + i * N);
-        fft_matrix_pack(plan, packed, rows, g->columns, i / g->columns, i % g->columns, entry);
+        fft_matrix_pack(plan, packed, g, i / g->columns, i % g->columns, entry);
     }
     for (size_t q = 0; q < t->count; q++) {
         part[q] = acc + q * words;
@@ -274,8 +274,7 @@ static void bundle_products(fft_plan *plan, const bundle_case *t, uint64_t *seed
     for (size_t i = 0; i < t->members * entries; i++) {
         for (size_t x = 0; x < N; x++) matrices[i * N + x] = test_random(seed);
         fft_forward_torus(plan, entry, matrices + i * N);
-        fft_bundle_pack(plan, packed, t->members, rows, g->columns, i / entries, i % entries / g->columns,
-                        i % g->columns, entry);
+        fft_bundle_pack(plan, packed, t->members, g, i / entries, i % entries / g->columns, i % g->columns, entry);
     }
     for (size_t i = 0; i < t->count * words; i++) want[i] = acc[i] = test_random(seed);
     for (size_t q = 0; q < t->count; q++) {
@@ -316,6 +315,60 @@ static void test_bundles(void **state)
         }
 }
 
+/* The largest sums that a product can have: all digits -B/2, all entries near -1/2, with `members` of a bundle that
+ * X^N - 1 = -2 multiplies, or 0. Coefficient i is factor rows (B/2) entry (N - 2 (i+1)), exactly in words; rounding of
+ * 2^-47 of the largest allowed. */
+static void largest_products(fft_plan *plan, const fft_gadget *g, size_t members)
+{
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), all = members == 0 ? 1 : members;
+    const uint64_t near_half = UINT64_C(0x8012345678000000), half_base = UINT64_C(1) << (g->bg - 1);
+    const uint64_t factor = members == 0 ? 1 : 0 - 2 * (uint64_t)members;
+    const double bound = (double)(2 * all * rows * N) * ldexp(1.0, (int)g->bg - 49);
+    double *packed = array(all * fft_matrix_words(N, rows, g->columns), 8), *digits = array(fft_digits_words(N, g), 8);
+    uint64_t *from = array(g->columns * N, 8), *acc = array(g->columns * N, 8), *want = array(g->columns * N, 8);
+    uint64_t *entry = array(N, 8), digit = 0;
+    uint32_t e[FFT_BUNDLE_MOST];
+    const uint32_t *exponents = e;
+    const fourier f = {array(fft_words(N), 8)};
+    for (unsigned j = 1; j <= g->l; j++) digit -= half_base << (64 - g->bg * j);
+    for (size_t i = 0; i < g->columns * N; i++) {
+        from[i] = digit;
+        want[i] = factor * rows * half_base * near_half * (uint64_t)(N - 2 * (i % N + 1));
+    }
+    for (size_t j = 0; j < FFT_BUNDLE_MOST; j++) e[j] = (uint32_t)N;
+    for (size_t i = 0; i < N; i++) entry[i] = near_half;
+    for (size_t i = 0; i < all * rows * g->columns; i++) {
+        const size_t r = i / g->columns % rows, c = i % g->columns;
+        fft_forward_torus(plan, f, entry);
+        if (members == 0)
+            fft_matrix_pack(plan, packed, g, r, c, f);
+        else
+            fft_bundle_pack(plan, packed, members, g, i / g->columns / rows, r, c, f);
+    }
+    fft_digits_take(plan, g, digits, from, 0, NULL);
+    if (members == 0)
+        fft_digits_apply(plan, g, digits, 1, &acc, packed, NULL);
+    else
+        fft_bundle_apply(plan, g, digits, 1, &acc, packed, members, &exponents, 0);
+    assert_true(worst_difference(acc, want, g->columns * N) < bound);
+    mem_free(packed), mem_free(digits), mem_free(from), mem_free(acc), mem_free(want), mem_free(entry), mem_free(f.v);
+}
+
+static void test_largest_products(void **state)
+{
+    (void)state;
+    static const fft_gadget gadgets[] = {{2, 23, 1, 1}, {4, 18, 1, 1}, {3, 12, 3, 3}, {7, 8, 2, 2}};
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
+        for (size_t N = 256; N <= 2048; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
+            for (size_t i = 0; i < sizeof gadgets / sizeof *gadgets; i++)
+                for (size_t members = 0; members <= 7; members += members == 0 ? 3 : 4)
+                    largest_products(plan, &gadgets[i], members);
+            fft_plan_destroy(plan);
+        }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -335,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_rotate_decompose),
         cmocka_unit_test(test_external_products),
         cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_largest_products),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

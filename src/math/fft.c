@@ -235,11 +235,6 @@ size_t fft_matrix_words(size_t N, size_t rows, size_t columns)
     return fft_words(N) * rows * columns;
 }
 
-void fft_matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c, fourier in)
-{
-    plan->kernels->matrix_pack(plan, matrix, rows, columns, r, c, in.v);
-}
-
 /* Doubles from one row of digits to the next, beginning with room for the lead. Not a multiple of a page: the rows'
  * groups, read together, would fall into one set of the cache. */
 static size_t row_words(size_t N)
@@ -250,6 +245,28 @@ static size_t row_words(size_t N)
 size_t fft_gadget_rows(const fft_gadget *g)
 {
     return (g->columns - 1) * g->l + g->lb;
+}
+
+/* A product's coefficient is a sum of rows*N digits, of at most B/2, times torus values of at most 1/2, or of 2*members
+ * such sums. The b for which none exceeds 2^62 when scaled by 2^b: a typical sum is some 2^-10 of that and a double of
+ * it ends at 2^-b of the torus, so that to round there adds little to what the transform has rounded. */
+static unsigned product_bits(const fft_plan *plan, const fft_gadget *g, size_t members)
+{
+    const size_t terms = fft_gadget_rows(g) * plan->N * (members == 0 ? 1 : 2 * members);
+    const unsigned used = g->bg + (unsigned)(64 - __builtin_clzll(terms - 1));
+    return !plan->kernels->scaled_products || used > 64 ? 0 : 64 - used;
+}
+
+static void product_scale(const fft_plan *plan, const fft_gadget *g, size_t members, fourier in)
+{
+    const double scale = (double)(UINT64_C(1) << product_bits(plan, g, members));
+    for (size_t i = 0; i < plan->N; i++) in.v[i] *= scale;
+}
+
+void fft_matrix_pack(const fft_plan *plan, double *matrix, const fft_gadget *g, size_t r, size_t c, fourier in)
+{
+    product_scale(plan, g, 0, in);
+    plan->kernels->matrix_pack(plan, matrix, fft_gadget_rows(g), g->columns, r, c, in.v);
 }
 
 size_t fft_digits_words(size_t N, const fft_gadget *g)
@@ -281,13 +298,13 @@ static fft_middle middle_of(const fft_plan *plan, const fft_gadget *g, size_t co
                         .next = next};
 }
 
-static void products_add(const fft_plan *plan, const fft_middle *m, double *digits, uint64_t *const *acc)
+static void products_add(const fft_plan *plan, const fft_middle *m, double *digits, uint64_t *const *acc, unsigned bits)
 {
     const fft_kernels *kernels = plan->kernels;
     for (size_t q = 0; q < m->count; q++)
         for (size_t c = 0; c < m->columns; c++)
             kernels->last_add(plan, digits + MOST_LEAD + (q * m->rows + c) * m->stride - kernels->lead,
-                              acc[q] + c * plan->N);
+                              acc[q] + c * plan->N, bits);
 }
 
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
@@ -295,13 +312,14 @@ void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits,
 {
     const fft_middle m = middle_of(plan, g, count, matrix, next);
     plan->kernels->middle(plan, digits + MOST_LEAD, &m);
-    products_add(plan, &m, digits, acc);
+    products_add(plan, &m, digits, acc, product_bits(plan, g, 0));
 }
 
-void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_t rows, size_t columns, size_t j,
-                     size_t r, size_t c, fourier in)
+void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, const fft_gadget *g, size_t j, size_t r,
+                     size_t c, fourier in)
 {
-    plan->kernels->bundle_pack(plan, bundle, members, rows, columns, j, r, c, in.v);
+    product_scale(plan, g, members, in);
+    plan->kernels->bundle_pack(plan, bundle, members, fft_gadget_rows(g), g->columns, j, r, c, in.v);
 }
 
 void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
@@ -311,5 +329,5 @@ void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits,
     m.members = members;
     m.exponents = exponents;
     plan->kernels->bundle(plan, digits + MOST_LEAD, &m);
-    products_add(plan, &m, digits, acc);
+    products_add(plan, &m, digits, acc, product_bits(plan, g, members));
 }

@@ -50,11 +50,6 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
 
 #define FFT_MAX_ROWS 364u /* 7 * 52 */
 
-/* A GGSW in Fourier form: rows x columns polynomials, fft_matrix_words doubles, 64-byte aligned, in a layout of the
- * plan's own: filled by fft_matrix_pack with transforms by fft_forward_torus. */
-size_t fft_matrix_words(size_t N, size_t rows, size_t columns);
-void fft_matrix_pack(const fft_plan *plan, double *matrix, size_t rows, size_t columns, size_t r, size_t c, fourier in);
-
 /* Gadget of an external product: columns = k+1 polynomials in and out, l levels of base 2^bg each (l*bg <= 52), but
  * lb <= l of the last one (its body); columns <= rows of the matrix <= FFT_MAX_ROWS. */
 typedef struct fft_gadget {
@@ -62,6 +57,12 @@ typedef struct fft_gadget {
     unsigned bg, l, lb;
 } fft_gadget;
 size_t fft_gadget_rows(const fft_gadget *g);
+
+/* A GGSW in Fourier form: rows x columns polynomials, fft_matrix_words doubles, 64-byte aligned, in a layout and a
+ * scale of the plan's own for one gadget: filled by fft_matrix_pack with transforms by fft_forward_torus. Destroys
+ * `in`. */
+size_t fft_matrix_words(size_t N, size_t rows, size_t columns);
+void fft_matrix_pack(const fft_plan *plan, double *matrix, const fft_gadget *g, size_t r, size_t c, fourier in);
 
 /* External products in two steps, so that all that is read of an accumulator may be read before any of it is written.
  * First the digits of X^a*from - base (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first)
@@ -71,9 +72,10 @@ size_t fft_gadget_rows(const fft_gadget *g);
 size_t fft_digits_words(size_t N, const fft_gadget *g);
 void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
                      const uint64_t *base);
-/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51), (columns, N) each, for `count` sets of
- * digits, one after another, which are destroyed; blocks of the matrix are fetched once for all. `next`: the matrix
- * needed after this one, fetched meanwhile (only addresses of it are taken), or NULL. */
+/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51 or, if that is more, 2^-62 times the largest
+ * sum that the gadget allows), (columns, N) each, for `count` sets of digits, one after another, which are destroyed;
+ * blocks of the matrix are fetched once for all. `next`: the matrix needed after this one, fetched meanwhile (only
+ * addresses of it are taken), or NULL. */
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next);
 
@@ -82,9 +84,10 @@ void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits,
 #define FFT_BUNDLE_MOST 7u
 #define FFT_BUNDLE_SETS 8u /* of digits at a time */
 
-/* A bundle is `members` = 3 or 7 matrices of one shape, members*fft_matrix_words doubles, 64-byte aligned. */
-void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, size_t rows, size_t columns, size_t j,
-                     size_t r, size_t c, fourier in);
+/* A bundle is `members` = 3 or 7 matrices for one gadget, members*fft_matrix_words doubles, 64-byte aligned. Entry (r,
+ * c) of matrix j <- in, which is destroyed. */
+void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, const fft_gadget *g, size_t j, size_t r,
+                     size_t c, fourier in);
 /* acc[q] <- acc[q] + IFFT(digits x sum over j of (X^exponents[q][j] - 1) matrix_j), exponents in [0, 2N): otherwise as
  * fft_digits_apply, count <= FFT_BUNDLE_SETS. The digits are those of acc itself (fft_digits_take with base NULL) for a
  * step of several key bits. Exponents of 0 add exactly nothing. ahead: what lies a little behind in memory, the next

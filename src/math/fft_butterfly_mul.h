@@ -40,6 +40,14 @@ static inline void sum_difference_i(cv *a, cv *b, cv z)
     *a = (cv){vd_sub(x.re, z.im), vd_add(x.im, z.re)};
     *b = (cv){vd_add(x.re, z.im), vd_sub(x.im, z.re)};
 }
+/* (a, b) <- (a + r b, a - r b), the latter as 2a - (a + r b): 6 fused products. */
+static inline void fused_sum_difference(cv *a, cv *b, const vd r[2])
+{
+    const cv x = *a, y = *b;
+    const vd two = vd_set1(2);
+    *a = (cv){vd_fnma(r[1], y.im, vd_fma(r[0], y.re, x.re)), vd_fma(r[1], y.re, vd_fma(r[0], y.im, x.im))};
+    *b = (cv){vd_fms(two, x.re, a->re), vd_fms(two, x.im, a->im)};
+}
 /* (a, b) <- (a + r b, a - r b) */
 static inline void radix2(cv *a, cv *b, const vd w[2])
 {
@@ -51,12 +59,12 @@ static inline void radix2_i(cv *a, cv *b, const vd w[2])
     sum_difference_i(a, b, turned(*b, w));
 }
 /* With u = a + r^2 c, v = a - r^2 c, x = r b + r^3 d, y = r b - r^3 d:
- * (a, b, c, d) <- (u + x, u - x, v + i y, v - i y). 12 products, 16 additions. */
+ * (a, b, c, d) <- (u + x, u - x, v + i y, v - i y). 16 products, 8 additions. */
 static inline void radix4(cv *a, cv *b, cv *c, cv *d, const vd w[6])
 {
-    cv u = *a, v, x = turned(*b, w), y;
-    sum_difference(&u, &v, turned(*c, w + 2));
-    sum_difference(&x, &y, turned(*d, w + 4));
+    cv u = *a, v = *c, x = turned(*b, w), y = *d;
+    fused_sum_difference(&u, &v, w + 2);
+    fused_sum_difference(&x, &y, w + 4);
     *a = u;
     sum_difference(a, b, x);
     *c = v;
@@ -75,9 +83,9 @@ static void twisted4_fill(double w[LAST4_WORDS], long double twist, long double 
 }
 static inline void twisted4(cv *a, cv *b, cv *c, cv *d, const vd w[LAST4_WORDS])
 {
-    cv u = turned(*a, w), v, x = turned(*b, w + 2), y;
-    sum_difference(&u, &v, turned(*c, w + 4));
-    sum_difference(&x, &y, turned(*d, w + 6));
+    cv u = turned(*a, w), v = *c, x = turned(*b, w + 2), y = *d;
+    fused_sum_difference(&u, &v, w + 4);
+    fused_sum_difference(&x, &y, w + 6);
     *a = u;
     sum_difference(a, b, x);
     *c = v;
@@ -101,12 +109,5 @@ static inline vd value_of(vd x, vd w)
 {
     (void)w;
     return x;
-}
-/* 3 + x - the integer nearest to x */
-static inline vd fraction_of(vd x, vd w)
-{
-    (void)w;
-    const vd whole = vd_add(x, vd_set1(0x1.8p52));
-    return vd_sub(x, vd_sub(whole, vd_set1(0x1.8p52 + 3)));
 }
 #endif

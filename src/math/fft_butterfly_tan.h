@@ -112,10 +112,4 @@ static inline vd value_of(vd x, vd w)
 {
     return vd_mul(x, w);
 }
-/* 3 + w x - the integer nearest to w x */
-static inline vd fraction_of(vd x, vd w)
-{
-    const vd whole = vd_fma(x, w, vd_set1(0x1.8p52));
-    return vd_fms(x, w, vd_sub(whole, vd_set1(0x1.8p52 + 3)));
-}
 #endif

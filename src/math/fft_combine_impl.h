@@ -124,10 +124,10 @@ ALWAYS void bundle_blocks(const fft_plan *plan, double *v, const fft_middle *m, 
     bundle_work work;
     bundle_work_init(plan, m, &work);
     for (size_t b = 0; b < M; b += block) {
-        for (size_t r = 0; r < m->count * m->rows; r++)
+        for (size_t r = 0; block > GROUP && r < m->count * m->rows; r++)
             forward_passes(plan, v + r * m->stride, b, b + block, block, GROUP);
         for (size_t g = b / GROUP; g < (b + block) / GROUP; g++) bundle_group(plan, v, m, &work, g, members);
-        for (size_t q = 0; q < m->count; q++)
+        for (size_t q = 0; block > GROUP && q < m->count; q++)
             for (size_t c = 0; c < m->columns; c++)
                 inverse_passes(plan, v + q * whole + c * m->stride - LEAD, b, b + block, block, 0);
     }

@@ -46,16 +46,16 @@ static void inverse_outer(const fft_plan *plan, double *v, const fft_middle *m)
             inverse_passes(plan, v + (q * m->rows + c) * m->stride - LEAD, 0, M, top, block);
 }
 
-/* Words of torus values: with 3 added the fraction is the mantissa's low 51 bits, and what lies above is shifted out.
- * All sums before all stores, whose addresses agree with the loads' in the low bits. */
-ALWAYS void accumulate(const fft_plan *plan, uint64_t *acc, size_t j, const cv *x, const vd *factor, size_t radix)
+/* All sums before all stores, whose addresses agree with the loads' in the low bits. */
+ALWAYS void accumulate(const fft_plan *plan, uint64_t *acc, size_t j, const cv *x, const vd *factor, word_form form,
+                       size_t radix)
 {
     const size_t h = plan->M / radix;
     vi sum[8];
 #pragma GCC unroll 4
     for (size_t q = 0; q < radix; q++) {
-        const vi re = vi_shifted_bits(fraction_of(x[q].re, factor[q]), 13);
-        const vi im = vi_shifted_bits(fraction_of(x[q].im, factor[q]), 13);
+        const vi re = vi_word(value_of(x[q].re, factor[q]), form);
+        const vi im = vi_word(value_of(x[q].im, factor[q]), form);
         sum[q] = vi_add(vi_load(acc + j + q * h), re);
         sum[radix + q] = vi_add(vi_load(acc + plan->M + j + q * h), im);
     }
@@ -65,11 +65,11 @@ ALWAYS void accumulate(const fft_plan *plan, uint64_t *acc, size_t j, const cv *
 
 /* In place where acc is NULL, else onto it. */
 ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *acc, size_t j, const cv *x, const vd *factor,
-                   size_t radix)
+                   word_form form, size_t radix)
 {
     const size_t h = plan->M / radix;
     if (acc != NULL) {
-        accumulate(plan, acc, j, x, factor, radix);
+        accumulate(plan, acc, j, x, factor, form, radix);
         return;
     }
 #pragma GCC unroll 4
@@ -79,7 +79,7 @@ ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *acc, size_t j, con
 
 /* Last pass of radix 4: the twist of position j goes into the roots, that of j + qM/4 is exp(-i pi q/8) times it and
  * done behind. */
-ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc)
+ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc, word_form form)
 {
     const size_t h = plan->M / 4;
     const double *t = plan->inverse_last;
@@ -93,12 +93,12 @@ ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc)
             factor[q] = factor_of(w, (unsigned)q);
         }
         inverse4_twisted(x, w);
-        finish(plan, v, acc, j, x, factor, 4);
+        finish(plan, v, acc, j, x, factor, form, 4);
     }
 }
 
 /* Of radix 2: roots, then for both outputs the twist's parts (last2_fill). */
-ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc)
+ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc, word_form form)
 {
     const size_t h = plan->M / 2;
     const double *t = plan->inverse_last;
@@ -114,16 +114,17 @@ ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc)
             const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
             x[q] = (cv){vd_fma(y.re, c, vd_mul(y.im, s)), vd_fnma(y.re, s, vd_mul(y.im, c))};
         }
-        finish(plan, v, acc, j, x, factor, 2);
+        finish(plan, v, acc, j, x, factor, form, 2);
     }
 }
 
-ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *acc)
+ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits)
 {
+    const word_form form = word_form_make(bits);
     if (outer_radix(plan->M) == 4)
-        last4(plan, v, acc);
+        last4(plan, v, acc, form);
     else
-        last2(plan, v, acc);
+        last2(plan, v, acc, form);
 }
 
 static void inverse(const fft_plan *plan, double *v)
@@ -136,11 +137,11 @@ static void inverse(const fft_plan *plan, double *v)
         inverse_group(plan, x, v, g);
     }
     inverse_passes(plan, v, 0, M, M / outer_radix(M), 0);
-    inverse_last(plan, v, NULL);
+    inverse_last(plan, v, NULL, 0);
 }
 
-static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
+static void last_add(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits)
 {
-    inverse_last(plan, v, acc);
+    inverse_last(plan, v, acc, bits);
 }
 #endif

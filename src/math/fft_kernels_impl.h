@@ -37,7 +37,8 @@ ALWAYS void block_products(const fft_plan *plan, double *v, const fft_middle *m,
     const double *w = plan->forward_rows + b / GROUP * FORWARD_WORDS;
     const double *wv = plan->forward_vectors + b / GROUP * FORWARD_WORDS * LANES;
     double *sum = v - LEAD;
-    for (size_t r = 0; r < m->rows; r++) forward_passes(plan, v + r * m->stride, b, b + block, block, GROUP);
+    for (size_t r = 0; block > GROUP && r < m->rows; r++)
+        forward_passes(plan, v + r * m->stride, b, b + block, block, GROUP);
     for (size_t g = b; g < b + block; g += GROUP, w += FORWARD_WORDS, wv += FORWARD_WORDS * LANES) {
         for (size_t r = 0; r < m->rows; r++) forward_group(v + r * m->stride, g, w, wv);
         for (size_t c = 0; c < m->columns; c++, matrix += 2 * GROUP * m->rows) {
@@ -47,7 +48,8 @@ ALWAYS void block_products(const fft_plan *plan, double *v, const fft_middle *m,
             inverse_group(plan, x, sum + c * m->stride, g);
         }
     }
-    for (size_t c = 0; c < m->columns; c++) inverse_passes(plan, sum + c * m->stride, b, b + block, block, 0);
+    for (size_t c = 0; block > GROUP && c < m->columns; c++)
+        inverse_passes(plan, sum + c * m->stride, b, b + block, block, 0);
 }
 
 /* Block by block, for one vector after the other, so that a block of the matrix is fetched once. */
@@ -101,6 +103,7 @@ const fft_kernels FFT_KERNELS = {
     .middle = middle,
     .bundle_pack = bundle_pack,
     .bundle = bundle,
+    .scaled_products = SCALED_PRODUCTS,
     .last_add = last_add,
 };
 #endif

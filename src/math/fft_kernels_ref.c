@@ -159,8 +159,9 @@ static void bundle(const fft_plan *plan, double *v, const fft_middle *m)
     }
 }
 
-static void last_add(const fft_plan *plan, double *v, uint64_t *acc)
+static void last_add(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits)
 {
+    (void)bits;
     fft_words_add(plan, acc, v);
 }
 
@@ -186,5 +187,6 @@ const fft_kernels fft_kernels_ref = {
     .middle = middle,
     .bundle_pack = bundle_pack,
     .bundle = bundle,
+    .scaled_products = 0,
     .last_add = last_add,
 };

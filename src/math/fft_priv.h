@@ -54,8 +54,10 @@ typedef struct fft_kernels {
     void (*bundle_pack)(const fft_plan *plan, double *matrices, size_t members, size_t rows, size_t columns, size_t j,
                         size_t r, size_t c, const double *in);
     void (*bundle)(const fft_plan *plan, double *v, const fft_middle *m);
-    /* acc <- acc + last pass of v. */
-    void (*last_add)(const fft_plan *plan, double *v, uint64_t *acc);
+    /* acc <- acc + last pass of v, which is scaled by 2^bits where scaled_products is 1, bits in [0, 62], and by 1
+     * where it is 0 and bits too. Scaled values are below 2^63: matrices and bundles are (fft.c). */
+    int scaled_products;
+    void (*last_add)(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits);
 } fft_kernels;
 
 extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_avx512add, fft_kernels_neon;

@@ -115,9 +115,22 @@ static inline vd vd_top_digit(vi y, digit_form f)
 {
     return in_mantissa(_mm256_srl_epi64(y, f.down), f.minus);
 }
-static inline vi vi_shifted_bits(vd x, unsigned shift)
+
+/* Torus words of values that are not scaled (bits is 0): with 3 added to what is left of them above the nearest integer
+ * the fraction is the mantissa's low 51 bits, and what lies above is shifted out. */
+#define SCALED_PRODUCTS 0
+typedef struct word_form {
+    vd shifter, whole;
+} word_form;
+static inline word_form word_form_make(unsigned bits)
 {
-    return _mm256_sll_epi64(_mm256_castpd_si256(x), _mm_cvtsi32_si128((int)shift));
+    (void)bits;
+    return (word_form){vd_set1(0x1.8p52), vd_set1(0x1.8p52 + 3)};
+}
+static inline vi vi_word(vd x, word_form f)
+{
+    const vd fraction = vd_sub(x, vd_sub(vd_add(x, f.shifter), f.whole));
+    return _mm256_slli_epi64(_mm256_castpd_si256(fraction), 13);
 }
 
 static inline void vd_transpose(vd a[4])

@@ -108,9 +108,19 @@ static inline vd vd_top_digit(vi y, digit_form f)
 {
     return _mm512_cvtepi64_pd(_mm512_sra_epi64(y, f.down));
 }
-static inline vi vi_shifted_bits(vd x, unsigned shift)
+
+/* Torus words of values that are scaled by 2^bits, below 2^63: as integers, of which a shift leaves the fraction. */
+#define SCALED_PRODUCTS 1
+typedef struct word_form {
+    __m128i up;
+} word_form;
+static inline word_form word_form_make(unsigned bits)
 {
-    return _mm512_slli_epi64(_mm512_castpd_si512(x), shift);
+    return (word_form){_mm_cvtsi32_si128((int)(64 - bits))};
+}
+static inline vi vi_word(vd x, word_form f)
+{
+    return _mm512_sll_epi64(_mm512_cvtpd_epi64(x), f.up);
 }
 
 static inline void vd_transpose(vd a[8])

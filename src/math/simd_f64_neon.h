@@ -107,9 +107,19 @@ static inline vd vd_top_digit(vi y, digit_form f)
 {
     return vcvtq_f64_s64(vshlq_s64(vreinterpretq_s64_u64(y), f.down));
 }
-static inline vi vi_shifted_bits(vd x, unsigned shift)
+
+/* Torus words of values that are scaled by 2^bits, below 2^63: as integers, of which a shift leaves the fraction. */
+#define SCALED_PRODUCTS 1
+typedef struct word_form {
+    int64x2_t up;
+} word_form;
+static inline word_form word_form_make(unsigned bits)
 {
-    return vshlq_u64(vreinterpretq_u64_f64(x), vdupq_n_s64((int64_t)shift));
+    return (word_form){vdupq_n_s64((int64_t)(64 - bits))};
+}
+static inline vi vi_word(vd x, word_form f)
+{
+    return vshlq_u64(vreinterpretq_u64_s64(vcvtnq_s64_f64(x)), f.up);
 }
 
 static inline void vd_transpose(vd a[2])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "tfhe/bootstrap.h"
+#include "tfhe/bootstrap_priv.h"
 #include "tfhe/keys_priv.h"
 
 #include <string.h>
@@ -54,12 +54,13 @@ const switching_key *eval_key_switching(const eval_key *key)
 static void ggsw_pack(eval_key *key, size_t i, size_t row, size_t c, fourier f)
 {
     const tfhe_params *p = &key->params;
-    const size_t rows = tfhe_ggsw_rows(p), patterns = tfhe_step_patterns(p);
+    const fft_gadget g = pbs_gadget(p);
+    const size_t patterns = tfhe_step_patterns(p);
     double *step = key->bsk + i / patterns * key->bsk_row;
     if (patterns == 1)
-        fft_matrix_pack(key->plan, step, rows, p->k + 1, row, c, f);
+        fft_matrix_pack(key->plan, step, &g, row, c, f);
     else
-        fft_bundle_pack(key->plan, step, patterns, rows, p->k + 1, i % patterns, row, c, f);
+        fft_bundle_pack(key->plan, step, patterns, &g, i % patterns, row, c, f);
 }
 
 static annulus_status ggsw_expand(void *context, size_t i, unsigned worker)

@@ -142,7 +142,7 @@ static annulus_status level_expand(void *context, size_t item, unsigned worker)
         for (size_t c = 0; c <= p->k; c++) {
             if (c < p->k) TRY(stream_u64s(w->mask, mask, p->N));
             fft_forward_torus(out->plan, f, c < p->k ? mask : e->in->body + index * p->N);
-            fft_matrix_pack(out->plan, out->rows + item * out->matrix, rows + 1, p->k + 1, row, c, f);
+            fft_matrix_pack(out->plan, out->rows + item * out->matrix, &out->gadget, row, c, f);
         }
     }
     return ANNULUS_OK;
