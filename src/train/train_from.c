@@ -15,9 +15,13 @@
 /* Integer weights of a layer, row for row: of a dense one or of each group of channels. */
 static const int32_t *weights_of(const dense_layer *d, size_t group, size_t *count)
 {
+    if (d->W != NULL) {
+        *count = d->out * d->in;
+        return d->W;
+    }
     const linear_block *b = &d->linear.blocks[group];
-    *count = d->W != NULL ? d->out * d->in : b->rows * b->taps;
-    return d->W != NULL ? d->W : b->W;
+    *count = b->rows * b->taps;
+    return b->W;
 }
 
 static annulus_status weights_fit(const dense_layer *d, size_t i)
