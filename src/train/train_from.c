@@ -57,15 +57,6 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
     return ANNULUS_OK;
 }
 
-static annulus_status kinds_fit(const network *n)
-{
-    for (size_t i = 1; i + 1 < n->layers_count; i++)
-        if (activation_is_wave(n->layers[i].act) != activation_is_wave(n->layers[0].act))
-            return fail(ANNULUS_ERR_INPUT, "layer %zu has activation %s, layer 1 %s: all waves or none can be trained",
-                        i + 1, activation_name(n->layers[i].act), activation_name(n->layers[0].act));
-    return ANNULUS_OK;
-}
-
 /* Class i of the data is output i of the network, by its name or, in IDX files, its number. */
 static annulus_status classes_fit(const network *n, const dataset *d, size_t outputs)
 {
@@ -164,7 +155,6 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
     if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
-    TRY(kinds_fit(n));
     out->hidden_count = out->conv_count = out->layer_acts_count = 0;
     out->input_bits = n->input.bits;
     for (size_t i = 0; i < n->layers_count; i++) {
@@ -273,9 +263,11 @@ static void fill_layer(const network *n, const train_data *t, train_model *m, si
 
 annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
 {
+    int any = 0;
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
         void *kept, *w;
+        any |= train_has_waves(l);
         TRY(mem_create(l->out, sizeof *l->kept, "weight scales", &kept));
         l->kept = kept;
         TRY(mem_create(l->in, sizeof(float), "weights", &w));
@@ -284,5 +276,5 @@ annulus_status train_from_fill(const network *n, const train_data *t, train_mode
         if (!l->last && !train_has_waves(l)) TRY(fill_hidden(n, t, i, m->threads, l));
     }
     const train_source source = {.data = t, .order = t->order};
-    return train_has_waves(&m->layer[0]) ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
+    return any ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
 }
