@@ -403,11 +403,6 @@ static void refusals(void **state)
     network_destroy(n);
     o = small_waves(ACTIVATION_SINE), o.epochs = 1;
     n = trained(d, &o);
-    n->layers[1].act = ACTIVATION_TANH, n->layers[1].offsets = 1;
-    n->layers[2].in = 8;
-    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "all waves or none");
-    n->layers[1].act = ACTIVATION_SINE, n->layers[1].offsets = 3;
-    n->layers[2].in = 24;
     n->layers[0].out_q.scale *= 1.1;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "largest integer of the quantizer");
     network_destroy(n);

@@ -137,6 +137,18 @@ static void fewer_channels(void **state)
 static void refusals(void **state)
 {
     (void)state;
+    {
+        dataset *d = rings(24, 100);
+        train_options o = small();
+        train_choice c;
+        network *n = NULL;
+        o.layer_acts_count = 2;
+        o.layer_acts[0] = (train_activation){.act = ACTIVATION_SINE, .bits = 8};
+        o.layer_acts[1] = (train_activation){.act = ACTIVATION_RELU, .bits = 4};
+        assert_refused(train_within(d, &o, &(train_budget){.seconds = 1, .threads = 1}, NULL, NULL, NULL, &c, &n),
+                       "of waves alone");
+        drop(d);
+    }
     dataset *d = rings(24, 300);
     train_options o = brief();
     train_choice c;

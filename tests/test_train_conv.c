@@ -246,6 +246,12 @@ static void refusals(void **state)
     o = residual(ACTIVATION_SINE, 1), o.conv_count = 3, o.hidden_count = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
                    "convolution 3 adds values of an earlier one for the scores");
+    o = residual(ACTIVATION_RELU, 1), o.conv[1].add = 0, o.conv[2].add = 2, o.phase_noise = 0.01;
+    o.layer_acts_count = 5; /* 2 has waves and takes what 4 adds */
+    for (size_t i = 0; i < 5; i++)
+        o.layer_acts[i] = (train_activation){.act = ACTIVATION_RELU, .bits = 8, .rise = 0.25};
+    o.layer_acts[1].act = ACTIVATION_SINE;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layers 2 and 4 take the same values");
     o = residual(ACTIVATION_RELU, 1), o.dropout = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "dropout");
     assert_null(n);

@@ -39,7 +39,12 @@ static void assert_same(const network *a, const network *b)
     assert_int_equal(a->layers_count, b->layers_count);
     for (size_t i = 0; i < a->layers_count; i++) {
         const dense_layer *x = &a->layers[i], *y = &b->layers[i];
-        assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+        assert_true((x->W == NULL) == (y->W == NULL) && x->linear.blocks_count == y->linear.blocks_count);
+        if (x->W != NULL) assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+        for (size_t k = 0; k < x->linear.blocks_count; k++) {
+            const linear_block *p = &x->linear.blocks[k], *q = &y->linear.blocks[k];
+            assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+        }
         assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
         assert_memory_equal(x->bias, y->bias, x->out * sizeof *x->bias);
         assert_true(x->out_q.scale == y->out_q.scale);
@@ -50,8 +55,9 @@ static void assert_same(const network *a, const network *b)
 static void goes_on_where_it_stopped(void **state)
 {
     (void)state;
-    dataset *d = rings(61, 700);
-    for (size_t round = 0; round < 7; round++) {
+    dataset *points = rings(61, 700), *pictures = lines(61, 700, 2);
+    for (size_t round = 0; round < 8; round++) {
+        const dataset *d = round < 7 ? points : pictures;
         train_options o = brief();
         network *whole = NULL, *parts = NULL;
         seen all = {.count = 0}, again = {.count = 0};
@@ -61,7 +67,9 @@ static void goes_on_where_it_stopped(void **state)
         if (round == 3) o.sparsity = 0.5, o.patience = 2;
         if (round == 4) o.target_error = 0.1, o.classes_balanced = 1;
         if (round == 5) o.accumulator_bits = 8, o.schedule = TRAIN_ONE_CYCLE;
-        if (round == 6) o.act = ACTIVATION_TRIANGLE, o.offsets = 2, o.phase_noise = 0.02, o.patience = 4;
+        if (round > 5) o.act = ACTIVATION_TRIANGLE, o.offsets = 2, o.phase_noise = 0.02, o.patience = 4;
+        if (round == 7) o.conv[0] = (train_convolution){.channels = 4, .kernel = 3, .stride = 3}, o.conv_count = 2;
+        if (round == 7) o.conv[1] = (train_convolution){.channels = 4, .kernel = 3, .stride = 1, .groups = 2};
         assert_ok(train_network(d, &o, note, &all, NULL, &whole));
         o.checkpoint = path;
         const size_t steps = 630 / 64;
@@ -92,7 +100,7 @@ static void goes_on_where_it_stopped(void **state)
         network_destroy(whole), network_destroy(parts);
         unlink(path);
     }
-    drop(d);
+    drop(points), drop(pictures);
 }
 
 static void refused_checkpoints(void **state)

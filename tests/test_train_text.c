@@ -66,7 +66,6 @@ static void errors_name_the_line(void **state)
                {"dense 9 trapezoid=0.6\noutput", "0.001 to 0.5"},
                {"dense 9 trapezoid=x\noutput", "0.001 to 0.5"},
                {"dense 9 offsets=2\noutput", "offsets are of waves"},
-               {"dense 9 sine\ndense 9 relu\noutput", "line 2: \"dense\": waves and other"},
                {"avg 2\nconv 4 k=3\noutput", "averages follow a convolution"},
                {"conv 4 k=3\ngap\navg 2\noutput", "averages follow a convolution"},
                {"conv 4 k=3\navg 1\noutput", "2 to 32"},

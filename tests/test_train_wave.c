@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
 
+#include "nn/shrink.h"
+#include "train/prune.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -260,6 +262,134 @@ static void score_noise_costs_what_it_may(void **state)
     drop(d);
 }
 
+/* Waves behind other activations and in front of them. */
+static train_options mixed(size_t which)
+{
+    static const activation acts[3][2] = {{ACTIVATION_RELU, ACTIVATION_TRIANGLE},
+                                          {ACTIVATION_SINE, ACTIVATION_GELU},
+                                          {ACTIVATION_TRAPEZOID, ACTIVATION_TANH}};
+    train_options o = small_waves(acts[which][0]);
+    o.layer_acts_count = 2;
+    for (size_t i = 0; i < 2; i++) o.layer_acts[i] = (train_activation){.act = acts[which][i], .rise = 0.25, .bits = 8};
+    return o;
+}
+
+/* The network computes what the model does, from batches with the statistics that are folded, and a model made from it
+ * folds to the same one. */
+static void mixed_is_model(void **state)
+{
+    (void)state;
+    dataset *d = three_rings(5, 300);
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = mixed(a), own;
+        train_data t;
+        train_model m;
+        network *n = NULL, *back = NULL;
+        double loss, y[3];
+        size_t off = 0;
+        o.validation = 0, o.batch = 300;
+        assert_ok(train_data_create(d, &o, 7, &t));
+        assert_ok(train_model_create(&t, &o, 7, 1, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_wave_start(&m, &source, 300));
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 300, 1, &loss));
+        assert_ok(train_fold(&m, &t, &n));
+        for (size_t i = 0; i < 300; i++) {
+            assert_ok(network_apply(n, d->x + 3 * t.order[i], y));
+            for (size_t k = 0; k < 3; k++)
+                off += fabs(y[k] - (double)m.layer[2].u[3 * i + k]) > 1e-4 * (1 + fabs(y[k]));
+        }
+        assert_true(off <= 18); /* a value at the border between two integers may fall on either side */
+        train_model_destroy(&m);
+        assert_ok(network_set_labels(n, NULL, 3));
+        o.from = n;
+        assert_ok(train_from_options(d, &o, &own));
+        assert_ok(train_model_create(&t, &own, 7, 1, &m));
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_fold(&m, &t, &back));
+        for (size_t l = 0; l < 3; l++) {
+            const dense_layer *x = &n->layers[l], *z = &back->layers[l];
+            assert_memory_equal(x->W, z->W, x->in * x->out * sizeof *x->W);
+            assert_true(x->act == z->act && x->offsets == z->offsets);
+            for (size_t i = 0; i < x->out; i++) {
+                assert_true(fabs(x->w_scale[i] - z->w_scale[i]) < 1e-3 * x->w_scale[i]);
+                assert_true(fabs(x->bias[i] - z->bias[i]) < 1e-3 * (1 + fabs(x->bias[i])));
+            }
+        }
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        network_destroy(n), network_destroy(back);
+    }
+    drop(d);
+}
+
+static void mixed_learn(void **state)
+{
+    (void)state;
+    dataset *d = three_rings(11, 2000);
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = mixed(a);
+        prune_options p;
+        prune_report r;
+        double validation = 0;
+        network *n = NULL, *less = NULL;
+        o.phase_noise = 0.01;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
+        assert_true(validation > 0.93);
+        const int last = activation_is_wave(n->layers[1].act);
+        assert_true((n->layers[0].noise > 0) == !last && (n->layers[1].noise > 0) == last);
+        assert_true((n->layers[2].noise > 0) == last); /* scores that read waves */
+        prune_options_init(&p);
+        p.train = o, p.train.epochs = 8, p.share = 0.25;
+        assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &less));
+        assert_true(less->layers[0].out == 9 && less->layers[1].out == 6 && r.after > 0.9);
+        network_destroy(n), network_destroy(less);
+    }
+    drop(d);
+}
+
+/* The masked network and the one without its masked neurons agree: hidden integers, and scores behind waves, bit for
+ * bit. */
+static void mixed_removal_is_exact(void **state)
+{
+    (void)state;
+    uint64_t seed = 19;
+    dataset *d = three_rings(17, 300);
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = mixed(a);
+        network *n = NULL;
+        o.epochs = 1;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        for (size_t round = 0; round < 10; round++) {
+            network *masked = NULL, *small = NULL;
+            size_t count = 0, removed;
+            assert_ok(network_copy(n, &masked));
+            for (size_t i = 0; i < 2; i++)
+                for (size_t k = 1; k < n->layers[i].out; k++) {
+                    double value[3];
+                    for (size_t j = 0; j < 3; j++) value[j] = unit(&seed) - 0.2;
+                    if (test_random(&seed) % 2 == 0) continue;
+                    assert_ok(network_mask(masked, i, k, value));
+                    count++;
+                }
+            assert_ok(network_shrink(masked, &small, &removed));
+            assert_true(removed >= count);
+            for (size_t k = 0; k < 60; k++) {
+                double y[3], z[3];
+                assert_ok(network_apply(masked, d->x + 3 * k, y));
+                assert_ok(network_apply(small, d->x + 3 * k, z));
+                /* biases of scores that take up constants are rounded; another integer would be more */
+                const double most = activation_is_wave(n->layers[1].act) ? 0 : 1e-6;
+                for (size_t c = 0; c < 3; c++) assert_true(fabs(y[c] - z[c]) <= most * (1 + fabs(y[c])));
+            }
+            network_destroy(masked), network_destroy(small);
+        }
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -286,7 +416,10 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(waves_and_slopes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mixed_is_model),
+                                       cmocka_unit_test(mixed_learn),
+                                       cmocka_unit_test(mixed_removal_is_exact),
+                                       cmocka_unit_test(waves_and_slopes),
                                        cmocka_unit_test(gradients_are_differences),
                                        cmocka_unit_test(begins_at_the_spread),
                                        cmocka_unit_test(network_is_what_was_trained),

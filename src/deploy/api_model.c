@@ -66,6 +66,24 @@ static train_convolution convolution(const annulus_convolution *c)
                                .pool = c->pool == ANNULUS_POOL_ALL ? TRAIN_POOL_ALL : c->pool};
 }
 
+/* Of weights and values, unless told. */
+static unsigned bits_for(activation act)
+{
+    return activation_is_wave(act) ? WAVE_BITS : CLASSIC_BITS;
+}
+
+/* Noise on the phases of the network's first layer of waves, or, if it is not known, of new ones; else on classic sums.
+ */
+static double default_noise(const network *from, const train_options *t)
+{
+    const size_t hidden = from != NULL ? from->layers_count - 1 : t->layer_acts_count;
+    for (size_t i = 0; i < hidden; i++) {
+        if (!activation_is_wave(from != NULL ? from->layers[i].act : t->layer_acts[i].act)) continue;
+        return from != NULL && from->layers[i].noise > 0 ? from->layers[i].noise : WAVE_NOISE;
+    }
+    return from == NULL && activation_is_wave(t->act) ? WAVE_NOISE : CLASSIC_NOISE;
+}
+
 /* Layers, activations and bits; activations point into f. */
 static annulus_status shape_convert(const annulus_train_options *o, train_functions *f, train_options *t)
 {
@@ -78,12 +96,16 @@ static annulus_status shape_convert(const annulus_train_options *o, train_functi
             t->layer_acts[i].bits = o->layer_activation_bits[i] > 0 ? o->layer_activation_bits[i] : o->activation_bits;
         t->input_bits = o->input_bits;
     }
-    const unsigned bits = activation_is_wave(t->act) ? WAVE_BITS : CLASSIC_BITS;
-    t->weight_bits = o->weight_bits > 0 ? o->weight_bits : bits;
-    t->activation_bits = o->activation_bits > 0 ? o->activation_bits : bits;
+    t->weight_bits = o->weight_bits > 0 ? o->weight_bits : bits_for(t->act);
+    t->activation_bits = o->activation_bits > 0 ? o->activation_bits : bits_for(t->act);
     if (t->input_bits == 0) t->input_bits = CLASSIC_BITS;
-    for (size_t i = 0; i < t->layer_acts_count; i++)
-        if (t->layer_acts[i].bits == 0) t->layer_acts[i].bits = t->layer_acts[i].act == ACTIVATION_SIGN ? 2 : bits;
+    for (size_t i = 0; i < t->layer_acts_count; i++) {
+        const activation act = t->layer_acts[i].act;
+        if (t->layer_acts[i].bits == 0) t->layer_acts[i].bits = act == ACTIVATION_SIGN ? 2 : bits_for(act);
+        if (o->weight_bits == 0 && t->layer_weight_bits[i] == 0) t->layer_weight_bits[i] = bits_for(act);
+        if (o->weight_bits == 0 && t->layer_weight_bits[i + 1] == 0 && i + 1 == t->layer_acts_count)
+            t->layer_weight_bits[i + 1] = bits_for(act); /* of the scores */
+    }
     return ANNULUS_OK;
 }
 
@@ -107,13 +129,11 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     TRY(shape_convert(o, f, t));
     t->clip_percentile = o->clip_percentile;
     t->power_of_two = o->power_of_two;
-    const int wave = activation_is_wave(from != NULL ? from->layers[0].act : t->act);
-    const double wave_noise = from != NULL && from->layers[0].noise > 0 ? from->layers[0].noise : WAVE_NOISE;
     t->epochs = o->epochs;
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : wave ? wave_noise : CLASSIC_NOISE;
+    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : default_noise(from, t);
     t->value_noise = o->value_noise;
     t->shift = o->shift;
     t->flip = o->flip;

@@ -113,7 +113,7 @@ static annulus_status remove_least(const pruning *p, size_t most, size_t keep, c
     network *small = NULL;
     if (st == ANNULUS_OK) st = network_shrink(masked, &small, NULL);
     network_destroy(masked);
-    if (st == ANNULUS_OK && activation_is_wave(small->layers[0].act))
+    if (st == ANNULUS_OK && activation_is_wave(small->layers[small->layers_count - 2].act))
         st = train_score_noise(small, p->t, p->o->train.threads, p->key);
     if (st == ANNULUS_OK)
         *out = small;

@@ -38,8 +38,8 @@ typedef struct sums {
     size_t count;
 } sums;
 
-/* Room of one batch: gradients at a layer's values, what arrives of it at the one that takes them, gradients there, what
- * they are at the layer's values, and what a neuron adds to the sums. */
+/* Room of one batch: gradients at a layer's values, what arrives of it at the one that takes them, gradients there,
+ * what they are at the layer's values, and what a neuron adds to the sums. */
 typedef struct room {
     float *gradient, *arrived, *arrived_gradient, *spread, *added;
 } room;

@@ -40,15 +40,13 @@ static annulus_status range_check(const char *what, double value, double least, 
     return fail(ANNULUS_ERR_INPUT, "training options: %s is %g, %g to %g are possible", what, value, least, most);
 }
 
-static annulus_status activation_check(const train_activation *a, int waves)
+static annulus_status activation_check(const train_activation *a)
 {
     const int is_signed = train_act_signed(a);
     if (activation_is_wave(a->act) && (!(a->rise > 0) || a->rise > 0.5))
         return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", a->rise);
     if (a->act == ACTIVATION_LEAKY_RELU) TRY(range_check("rise (the slope of leaky_relu)", a->rise, 0, 1));
     TRY(range_check("offsets", (double)a->offsets, 1, activation_is_wave(a->act) ? 16 : 1));
-    if (activation_is_wave(a->act) != waves)
-        return fail(ANNULUS_ERR_INPUT, "training options: waves and other activations in one network");
     return range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", a->bits,
                        is_signed ? 2 : 1, 8);
 }
@@ -61,18 +59,19 @@ static annulus_status activations_check(const train_options *o)
                     hidden);
     for (size_t i = 0; i < hidden || i == 0; i++) {
         const train_activation a = train_activation_of(o, i);
-        TRY(activation_check(&a, activation_is_wave(o->act)));
+        TRY(activation_check(&a));
     }
-    return ANNULUS_OK;
+    return train_any_waves(o) ? ANNULUS_OK : range_check("offsets", (double)o->offsets, 1, 1);
 }
 
 static annulus_status wave_options_check(const train_options *o)
 {
-    TRY(range_check("value_noise", o->value_noise, 0, activation_is_wave(o->act) ? 1 : 0));
-    if (activation_is_wave(o->act) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
+    const int waves = train_any_waves(o);
+    TRY(range_check("value_noise", o->value_noise, 0, waves ? 1 : 0));
+    if (waves && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
         return fail(ANNULUS_ERR_INPUT,
-                    "training options: accumulator_bits, sparsity and target_error are for layers without waves");
-    return range_check("phase_noise", o->phase_noise, 0, activation_is_wave(o->act) ? 0.25 : 10);
+                    "training options: accumulator_bits, sparsity and target_error are for networks without waves");
+    return range_check("phase_noise", o->phase_noise, 0, waves ? 0.25 : 10);
 }
 
 static annulus_status convolutions_check(const train_options *o)
@@ -256,7 +255,8 @@ static annulus_status run_epochs(loop *l, network **out)
     network *n = NULL;
     TRY(train_fold(l->m, l->t, &n));
     annulus_status st = train_thresholds(l->t, l->o, n);
-    if (st == ANNULUS_OK && activation_is_wave(l->o->act)) st = train_score_noise(n, l->t, l->o->threads, l->key);
+    if (st == ANNULUS_OK && l->m->layer[l->m->layers - 1].common)
+        st = train_score_noise(n, l->t, l->o->threads, l->key);
     if (st == ANNULUS_OK) st = progress_report(l->progress, "training", 1, 1);
     if (st == ANNULUS_OK)
         *out = n;

@@ -38,8 +38,7 @@ typedef struct train_options {
     train_convolution conv[TRAIN_MAX_HIDDEN]; /* (conv_count) layers in front of the hidden ones, of images */
     size_t conv_count;                        /* 0: none; with hidden_count at most TRAIN_MAX_HIDDEN */
     activation act;
-    train_activation layer_acts[TRAIN_MAX_HIDDEN]; /* (layer_acts_count) of each hidden layer, the convolutions first;
-                                                      waves alone or none */
+    train_activation layer_acts[TRAIN_MAX_HIDDEN]; /* (layer_acts_count) of each hidden layer, the convolutions first */
     size_t layer_acts_count;                       /* 0: act, rise and activation_bits for all of them */
     size_t offsets;                                /* waves: values of one look-up, 1..16 */
     double rise; /* of a trapezoid, (0, 1/2]; square learns by the slope of that trapezoid; of leaky_relu, [0, 1] */
@@ -66,7 +65,7 @@ typedef struct train_options {
                                NULL: none */
     double validation;      /* fraction held out, [0, 0.5] */
     double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; of waves on
-                               their phases, in periods, [0, 1/4]; 0: none */
+                               their phases, in periods; with waves [0, 1/4], else [0, 10]; 0: none */
     double value_noise;     /* waves: training noise on the values that the last layer takes, [0, 1] */
     double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
     unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */

@@ -10,6 +10,14 @@
 #define STEPS 2048
 #define APART 1e-3 /* of the points between which the slope of a function is measured */
 
+int train_any_waves(const train_options *o)
+{
+    const size_t hidden = o->conv_count + o->hidden_count;
+    int any = hidden == 0 && activation_is_wave(o->act);
+    for (size_t i = 0; i < hidden; i++) any |= activation_is_wave(train_activation_of(o, i).act);
+    return any;
+}
+
 int train_act_signed(const train_activation *a)
 {
     if (a->act != ACTIVATION_FUNCTION)

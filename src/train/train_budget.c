@@ -191,6 +191,9 @@ static annulus_status budget_check(const train_options *o, const train_budget *b
         return fail(ANNULUS_ERR_INPUT, "training options: rounding_bits is %u, 1 to 12 are possible", b->rounding_bits);
     if (o->from != NULL)
         return fail(ANNULUS_ERR_INPUT, "training within seconds chooses the layers: prune a network that there is");
+    for (size_t i = 0; i < o->conv_count + o->hidden_count; i++)
+        if (activation_is_wave(train_activation_of(o, i).act) != activation_is_wave(train_activation_of(o, 0).act))
+            return fail(ANNULUS_ERR_INPUT, "training within seconds is for networks of waves alone, or without any");
     return ANNULUS_OK;
 }
 

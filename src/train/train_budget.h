@@ -19,9 +19,9 @@ typedef struct train_choice {
     double seconds;                                /* predicted for the network, compiled so */
 } train_choice;
 
-/* As train_network, with at most the hidden neurons and channels of the options, and look-ups that err as they will when compiled.
- * Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3; then, by
- * bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
+/* As train_network, with at most the hidden neurons and channels of the options, and look-ups that err as they will
+ * when compiled. Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3;
+ * then, by bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
  * options->target_error and budget->rounding_bits are kept if they are given. Sizes are found on a network of one
  * epoch; if the trained network is slower, neurons are removed from it, with a quarter of the epochs again. Predictions
  * are those of circuits compiled by default otherwise, on at most 2,000 samples. options->from must be NULL.

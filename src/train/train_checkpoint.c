@@ -32,7 +32,7 @@ static void layer_arrays(const train_layer *l, array out[TRAIN_ARRAYS])
         out[5 + k] = (array){all[k]->m, all[k]->n};
         out[9 + k] = (array){all[k]->v, all[k]->n};
     }
-    out[4] = train_has_waves(l) ? (array){l->center, l->in} : (array){l->w.x, 0};
+    out[4] = train_has_waves(l) ? (array){l->center, l->groups * l->in} : (array){l->w.x, 0};
     out[13] = (array){l->range, 2 * l->out};
 }
 

@@ -280,6 +280,14 @@ static annulus_status fold_normalised(const train_model *m, size_t i, const held
     return activate(d, unit, NULL, next);
 }
 
+/* Whether a layer behind i is normalised, whose statistics are of the values so far. */
+static int normalised_behind(const train_model *m, size_t i)
+{
+    int any = 0;
+    for (size_t k = i + 1; k + 1 < m->layers; k++) any |= !train_has_waves(&m->layer[k]);
+    return any;
+}
+
 static annulus_status fold_layers(const train_model *m, const train_data *t, held *h, network *n)
 {
     double unit = t->input.scale;
@@ -292,6 +300,11 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, hel
             fold_last(l, t, d);
         } else if (train_has_waves(l)) {
             fold_waves(l, (double)m->noise, d);
+            if (!normalised_behind(m, i)) continue;
+            TRY(sum_layer(n, i, h, m->threads, &h->of[i + 1]));
+            TRY(activate(d, unit, NULL, &h->of[i + 1]));
+            drop_values(n, i, h);
+            unit = d->out_q.scale;
         } else {
             TRY(fold_normalised(m, i, h, unit, n, &h->of[i + 1]));
             drop_values(n, i, h);

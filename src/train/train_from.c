@@ -15,9 +15,13 @@
 /* Integer weights of a layer, row for row: of a dense one or of each group of channels. */
 static const int32_t *weights_of(const dense_layer *d, size_t group, size_t *count)
 {
+    if (d->W != NULL) {
+        *count = d->out * d->in;
+        return d->W;
+    }
     const linear_block *b = &d->linear.blocks[group];
-    *count = d->W != NULL ? d->out * d->in : b->rows * b->taps;
-    return d->W != NULL ? d->W : b->W;
+    *count = b->rows * b->taps;
+    return b->W;
 }
 
 static annulus_status weights_fit(const dense_layer *d, size_t i)
@@ -50,15 +54,6 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
         return fail(ANNULUS_ERR_INPUT,
                     "layer %zu: values of %s whose amplitude is the largest integer of the quantizer can be trained",
                     i + 1, activation_name(d->act));
-    return ANNULUS_OK;
-}
-
-static annulus_status kinds_fit(const network *n)
-{
-    for (size_t i = 1; i + 1 < n->layers_count; i++)
-        if (activation_is_wave(n->layers[i].act) != activation_is_wave(n->layers[0].act))
-            return fail(ANNULUS_ERR_INPUT, "layer %zu has activation %s, layer 1 %s: all waves or none can be trained",
-                        i + 1, activation_name(n->layers[i].act), activation_name(n->layers[0].act));
     return ANNULUS_OK;
 }
 
@@ -160,7 +155,6 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
     if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u can be trained", n->layers_count - 1,
                     TRAIN_MAX_HIDDEN);
-    TRY(kinds_fit(n));
     out->hidden_count = out->conv_count = out->layer_acts_count = 0;
     out->input_bits = n->input.bits;
     for (size_t i = 0; i < n->layers_count; i++) {
@@ -269,9 +263,11 @@ static void fill_layer(const network *n, const train_data *t, train_model *m, si
 
 annulus_status train_from_fill(const network *n, const train_data *t, train_model *m)
 {
+    int any = 0;
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
         void *kept, *w;
+        any |= train_has_waves(l);
         TRY(mem_create(l->out, sizeof *l->kept, "weight scales", &kept));
         l->kept = kept;
         TRY(mem_create(l->in, sizeof(float), "weights", &w));
@@ -280,5 +276,5 @@ annulus_status train_from_fill(const network *n, const train_data *t, train_mode
         if (!l->last && !train_has_waves(l)) TRY(fill_hidden(n, t, i, m->threads, l));
     }
     const train_source source = {.data = t, .order = t->order};
-    return train_has_waves(&m->layer[0]) ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
+    return any ? train_wave_center(m, &source, m->batch) : ANNULUS_OK;
 }

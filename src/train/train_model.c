@@ -175,7 +175,8 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     const train_activation a = l->last ? (train_activation){.act = ACTIVATION_IDENTITY} : train_activation_of(o, i);
     l->act = a.act;
     l->own = a.own;
-    l->common = activation_is_wave(o->act);
+    const activation before = i > 0 ? l[-1].act : o->act;
+    l->common = activation_is_wave(l->act) || (l->last && activation_is_wave(before));
     l->offsets = activation_is_wave(l->act) ? a.offsets : 1;
     l->rise = (float)a.rise;
     l->clip = quantized ? (float)(o->clip_percentile / 100) : 0;

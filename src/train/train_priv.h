@@ -206,7 +206,7 @@ void train_arrive_back(const train_model *m, size_t layer, train_span samples);
 void train_average(const gather_windows *g, int back, float *wide, float *narrow);
 /* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
 size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
-/* group of layers of waves; scores cannot be in one. */
+/* group of layers of waves; scores and layers of other activations cannot be in one. */
 annulus_status train_group(train_model *m) __attribute__((warn_unused_result));
 /* unit of the layers of a group: multiples of one, as large as it can be while no layer's weights become twice as
  * coarse as they would be: noise of the values grows with the integers that they are multiplied by. */
@@ -289,9 +289,11 @@ static inline train_activation train_activation_of(const train_options *o, size_
 {
     train_activation a = {.act = o->act, .rise = o->rise, .bits = o->activation_bits};
     if (o->layer_acts_count > 0) a = o->layer_acts[i];
-    if (a.offsets == 0) a.offsets = o->offsets;
+    if (a.offsets == 0) a.offsets = activation_is_wave(a.act) ? o->offsets : 1;
     return a;
 }
+/* Whether some hidden layer, or without any the activation, is of waves. */
+int train_any_waves(const train_options *o);
 
 /* Clipping and powers of two (train_clip.c). The nearest by its logarithm, of a positive number. */
 float train_power_of_two(float x);

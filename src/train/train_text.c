@@ -206,8 +206,6 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
     if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
     if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
-    if (at > 0 && activation_is_wave(act.act) != activation_is_wave(o->layer_acts[0].act))
-        return refuse(t, first, "waves and other activations in one network");
     act.bits = (unsigned)bits, act.offsets = offsets;
     o->layer_acts[at] = act;
     o->layer_weight_bits[at] = (unsigned)weights;
