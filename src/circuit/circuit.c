@@ -174,6 +174,21 @@ static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, doubl
     return st;
 }
 
+/* What split look-ups of a layer would amplify, the largest of its tables by each number of low bits. */
+static void amplified_of(const circuit_layer *l, lookup_layer *out)
+{
+    uint32_t entries[CIRCUIT_MAX_CELLS], squares[CIRCUIT_MAX_CELLS / 2];
+    out->split_most = circuit_may_split(l);
+    for (size_t t = 0; out->split_most > 0 && t < l->tables; t++) {
+        circuit_split_entries(l, t, entries);
+        for (uint32_t s = 1; s <= out->split_most; s++) {
+            split_squares(s, entries, l->cells, squares);
+            for (uint32_t h = 0; h < l->cells >> s; h++)
+                if (squares[h] > out->amplified[s - 1]) out->amplified[s - 1] = squares[h];
+        }
+    }
+}
+
 static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_layer *out)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
@@ -193,6 +208,7 @@ static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_lay
                            .is_output = l->cells == 0,
                            .log2_error = l->log2_error,
                            .phase_std = l->noise};
+        if (l->cells != 0) amplified_of(l, &out[i]);
     }
     return ANNULUS_OK;
 }
