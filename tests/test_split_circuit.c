@@ -145,7 +145,7 @@ static void test_error_law(void **state)
         float *x;
         const seed256 seed = {{9}};
         exec_stats stats = {0};
-        circuit *c = noisy_circuit(1, s, 4 - s / 3, &x);
+        circuit *c = noisy_circuit(1, s, s < 3 ? 2 : 1, &x);
         int32_t *q = quantize_all(c, x, 200), *all = malloc(8000 * 8 * sizeof *all);
         for (size_t i = 0; i < 8000 * 8; i++) all[i] = q[i % (200 * 8)];
         assert_ok(exec_simulate(c, all, 8000, &seed, 2, out, &stats));
@@ -182,7 +182,7 @@ static void test_audit(void **state)
     float *x;
     audit_model model, wrong;
     roles keys;
-    circuit *c = noisy_circuit(8, 2, 4, &x);
+    circuit *c = noisy_circuit(8, 2, 2, &x);
     int32_t *q = quantize_all(c, x, 8);
     roles_create(&keys, c);
     audit_model_init(c, &model);

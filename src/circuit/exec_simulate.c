@@ -42,10 +42,11 @@ typedef struct simulation {
                                            the gram's covariances */
 } simulation;
 
-/* What one worker works in: values, and their noise in torus words, (store rows, EXEC_BATCH) each; room; normal numbers
- * of one sample. Sums have the places of the values made from them. */
+/* What one worker works in: values, their noise in torus words, and what of it is of split look-ups' rests
+ * (exec_split_answer), (store rows, EXEC_BATCH) each; room; normal numbers of one sample. Sums have the places of the
+ * values made from them. */
 typedef struct batch {
-    uint64_t *x, *noise;
+    uint64_t *x, *noise, *rest;
     void *room;
     double *normal; /* (NORMALS*widest) */
     size_t first, count;
@@ -58,8 +59,9 @@ static batch worker_batch(const simulation *s, size_t index, unsigned worker)
     uint64_t *p = (uint64_t *)(void *)(s->memory + worker * s->worker_bytes);
     return (batch){.x = p,
                    .noise = p + n,
-                   .normal = (double *)(p + 2 * n),
-                   .room = p + 2 * n + NORMALS * s->widest,
+                   .rest = p + 2 * n,
+                   .normal = (double *)(p + 3 * n),
+                   .room = p + 3 * n + NORMALS * s->widest,
                    .first = index * EXEC_BATCH,
                    .count = left < EXEC_BATCH ? left : EXEC_BATCH,
                    .worker = worker};
@@ -111,6 +113,7 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
         const double *row = s->factor[i] == NULL ? NULL : s->factor[i] + (o * l->offsets + j) * l->offsets;
         double error = row == NULL ? normal[j] : 0;
         for (size_t k = 0; row != NULL && k <= j; k++) error += row[k] * normal[k];
+        v->rest[(first + j) * EXEC_BATCH + b] = 0;
         v->noise[(first + j) * EXEC_BATCH + b] = torus_from_double(noisy * s->rotate_std[i] * error);
     }
     return clear;
@@ -140,8 +143,8 @@ static int64_t simulate_split(const simulation *s, size_t i, size_t o, size_t b,
     exec_split_answer(l, o, high, low, seen, v->x + at, &rest);
     const double noisy = s->variance[(i + 1) * s->widest + o] > 0;
     const double std = s->split_std[i][l->table_of[o] * parts + exec_split_part(l, high, &negated)];
-    v->noise[at] =
-        torus_from_double(noisy * std * normal[l->out + o] + rest * exec_unit(&c->layers[circuit_first_use(c, i + 1)]));
+    v->rest[at] = torus_from_double(rest * exec_unit(&c->layers[circuit_first_use(c, i + 1)]));
+    v->noise[at] = torus_from_double(noisy * std * normal[l->out + o]) + v->rest[at];
     return clear;
 }
 
@@ -171,6 +174,7 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     const int64_t acc = (int64_t)v->x[at];
     exec_stats *stats = &s->stats[v->worker];
     const size_t fresh = (l->cells == 0 ? packed(c) * l->out : l->out + circuit_values(l)) + o;
+    const double rest = torus_to_double(v->rest[at]);
     double sum = torus_to_double(v->noise[at]);
     if (s->fresh_std[i] != NULL) sum += s->fresh_std[i][o] * normal[fresh];
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
@@ -191,6 +195,7 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     if (!circuit_is_wave(l) && l->split == 0 && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
     stats->index_errors[i] += (events & ERRED) != 0;
     stats->failures[i] += (events & FAILED) != 0;
+    seen.sum_noise -= rest, seen.noise -= rest;
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
     return events;
 }
@@ -204,11 +209,13 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     unsigned events[EXEC_BATCH] = {0};
     exec_columns(c, &s->store, s->x + v.first * c->input.features, v.count, v.x);
     memset(v.noise + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.noise);
+    memset(v.rest + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.rest);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const size_t normals = (s->fresh_std[i] != NULL ? l->out : 0) + l->split * l->out +
                                (l->cells != 0 ? l->out + circuit_values(l) : packed(c) * l->out);
         exec_linear(c, &s->store, i, v.x, v.count, v.room);
+        if (c->choice.families.merge.l > 0) exec_linear(c, &s->store, i, v.rest, v.count, v.room);
         if (l->sources_count > 1 || l->sources[0] != 0)
             exec_linear(c, &s->store, i, v.noise, v.count, v.room);
         else /* noise of inputs is drawn for their sums */
@@ -397,7 +404,7 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     simulation s = {
         .c = c, .x = x, .out = out, .seed = seed, .observer = observer, .count = count, .widest = exec_widest(c)};
     exec_store_init(c, &s.store);
-    s.worker_bytes = ROUND_UP((2 * s.store.rows * EXEC_BATCH + NORMALS * s.widest) * sizeof(uint64_t) + exec_room(c));
+    s.worker_bytes = ROUND_UP((3 * s.store.rows * EXEC_BATCH + NORMALS * s.widest) * sizeof(uint64_t) + exec_room(c));
     annulus_status st = simulation_init(&s, workers);
     if (st == ANNULUS_OK) st = parallel_for((count + EXEC_BATCH - 1) / EXEC_BATCH, threads, simulate_batch, &s);
     if (s.stats != NULL) exec_stats_merge(st == ANNULUS_OK ? stats : NULL, s.stats, workers);
