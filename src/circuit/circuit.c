@@ -358,6 +358,11 @@ void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entri
     for (size_t x = 0; x < l->cells; x++) entries[x] = (uint32_t)(l->table[table * l->cells + x] + CIRCUIT_MAX_VALUE);
 }
 
+double circuit_last_window(const circuit_layer *l)
+{
+    return circuit_half_window(l) + (l->split > 0 ? (ldexp(1, (int)l->split) - 1) / (4.0 * l->cells) : 0);
+}
+
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
