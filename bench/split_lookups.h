@@ -59,7 +59,8 @@ static inline void split_lookups_create(const split_choice *c, unsigned bits, si
     l->in = bench_encrypt(&l->high, messages, count);
     l->out = room(count * words, 8);
     l->jobs = room(count, sizeof *l->jobs);
-    for (size_t i = 0; i < count; i++) l->jobs[i] = (split_job){l->in + i * words, l->table, l->out + i * words};
+    for (size_t i = 0; i < count; i++)
+        l->jobs[i] = (split_job){.in = l->in + i * words, .table = l->table, .out = l->out + i * words};
     free(entries), free(messages);
 }
 

@@ -1,5 +1,6 @@
 annulus_test(deploy deploy)
 annulus_test(families deploy)
+annulus_test(split_circuit deploy)
 annulus_test(checkpoint deploy)
 annulus_test(host_costs deploy)
 annulus_test(wipe deploy)

@@ -277,14 +277,14 @@ static void test_variance_bound_holds(void **state)
                     const double *w = v + sample * (COUNT + 1);
                     z += pow(ends[end] * (sqrt(rho) * w[COUNT] + sqrt(1 - rho) * w[k]), 2);
                 }
-            low += audit_variance_log_p(z, COUNT, 2, &d) < log(0.05);
+            low += audit_variance_log_p(z, z, COUNT, 2, &d) < log(0.05);
         }
         assert_true(low < 1200);
     }
     stream_destroy(s);
-    assert_true(audit_variance_log_p(24, 12, 2, &d) == 0);
-    assert_true(audit_variance_log_p(24 * 30, 12, 2, &d) < -40);
-    assert_true(audit_variance_log_p(0, 500, 10, &d) < -1000);
+    assert_true(audit_variance_log_p(24, 24, 12, 2, &d) == 0);
+    assert_true(audit_variance_log_p(24 * 30, 24 * 30, 12, 2, &d) < -40);
+    assert_true(audit_variance_log_p(0, 0, 500, 10, &d) < -1000);
 }
 
 /* P(at least k) and P(at most k) of n draws of probability p. */

@@ -227,10 +227,10 @@ static void test_refusals(void **state)
     assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
     assert_ok(annulus_input_write(w.x, w.path));
     assert_refused(run(w.x, 0, &i, NULL, &y), "a file of kind checkpoint is needed here");
-    annulus_output scratch = *w.whole;
+    annulus_output room = *w.whole;
     checkpoint p;
     (void)unlink(w.path);
-    assert_ok(checkpoint_open(w.path, w.c->c, w.x, &scratch, &p));
+    assert_ok(checkpoint_open(w.path, w.c->c, w.x, &room, &p));
     binding of = w.x->of;
     const size_t answer = w.whole->bytes, values = 8 * exec_live_words(w.c->c, 1);
     put(&of, &p, SAMPLES, 1, 1, 1, answer + values);

@@ -12,7 +12,8 @@
 
 #define BLOCKS_MOST 65536u
 
-enum { BY_VALUE = 1, UNPACKED = 2 }; /* how inputs are taken and answers sent, else both packed */
+/* How inputs are taken and answers sent, else both packed; split look-ups. */
+enum { BY_VALUE = 1, UNPACKED = 2, SPLIT = 4 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -107,6 +108,7 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
     lower_options_init(&o);
     o.ranges_measured = 0;
     o.log2_error = -8;
+    if (form & SPLIT) o.rounding_bits = 0, o.log2_error = -60;
     network *n = random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
     float *x = random_inputs(&seed, 60, widths[0]);
     assert_ok(network_lower(n, x, 60, &o, &c));
@@ -122,6 +124,7 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
         assert_ok(circuit_digest(c));
     }
     assert_int_equal(c->choice.families.answers.bits == 0, (form & UNPACKED) != 0);
+    assert_int_equal(c->layers[0].split > 0, (form & SPLIT) != 0);
     annulus_circuit whole = {c};
     dataset d = {.count = samples, .features = widths[0], .x = x};
     const annulus_dataset data = {&d};
@@ -214,9 +217,18 @@ static void test_answers(void **state)
     annulus_circuit_destroy(whole);
 }
 
+/* Of split look-ups, whose rooms and tables hold more than those of whole ones. */
+static void test_split(void **state)
+{
+    (void)state;
+    footprint f;
+    check((const size_t[]){24, 24, 3}, 2, 1, SPLIT, 0.01, &f);
+    assert_true((double)f.work > 0.01 * (double)f.peak);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed), cmocka_unit_test(test_by_value),
-                                       cmocka_unit_test(test_answers)};
+                                       cmocka_unit_test(test_answers), cmocka_unit_test(test_split)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

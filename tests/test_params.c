@@ -64,6 +64,42 @@ static void test_no_keyswitch(void **state)
     assert_refused(tfhe_params_check(&p), "ks_b");
 }
 
+/* Of split look-ups: two families of one ring, each with a keyswitch of its own. */
+static void test_merge(void **state)
+{
+    (void)state;
+    tfhe_families f = {.count = 2, .of = {default_set, default_set}, .merge = {3, 9}}, back = {0};
+    f.of[TFHE_LOW].n = 600;
+    assert_ok(tfhe_families_check(&f));
+    writer w;
+    writer_init(&w, 0);
+    tfhe_families_write(&w, &f);
+    reader r = {.p = w.p, .len = w.len, .name = "families"};
+    assert_ok(tfhe_families_read(&r, &back));
+    assert_ok(read_end(&r));
+    assert_true(tfhe_families_equal(&f, &back));
+    back.merge.bg = 10;
+    assert_false(tfhe_families_equal(&f, &back));
+    back = f, back.merge.l = 4;
+    assert_false(tfhe_families_equal(&f, &back));
+    writer_clear(&w);
+    for (int i = 0; i < 8; i++) {
+        static const char *const says[] = {"merge_l = 6", "merge_bg = 0",        "merge_bg = 31",
+                                           "merge_l = 0", "of two families",     "of two families",
+                                           "one ring",    "keyswitch of its own"};
+        tfhe_families wrong = f;
+        if (i == 0) wrong.merge.l = 6;
+        if (i == 1) wrong.merge.bg = 0;
+        if (i == 2) wrong.merge.bg = 31, wrong.merge.l = 1;
+        if (i == 3) wrong.merge.l = 0;
+        if (i == 4) wrong.count = 1;
+        if (i == 5) wrong.into[0].l = wrong.into[0].b = 2;
+        if (i == 6) wrong.of[TFHE_LOW].glwe_noise--;
+        if (i == 7) wrong.of[TFHE_LOW].ks_l = wrong.of[TFHE_LOW].ks_b = 0;
+        assert_refused(tfhe_families_check(&wrong), says[i]);
+    }
+}
+
 static void test_families(void **state)
 {
     (void)state;
@@ -134,8 +170,8 @@ static void test_sizes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refusals),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_no_keyswitch), cmocka_unit_test(test_families),
-                                       cmocka_unit_test(test_sizes)};
+                                       cmocka_unit_test(test_merge),        cmocka_unit_test(test_sizes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

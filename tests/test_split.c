@@ -116,7 +116,7 @@ static void look_up(const split_fixture *f, const split_table *t, uint64_t unit,
     for (size_t i = 0; i < count; i++) message[i] = lut_encode(t->cells, (uint32_t)i % t->cells);
     disturb(message, count, sigma);
     uint64_t *in = fixture_encrypt(&f->high, message, count);
-    for (size_t i = 0; i < count; i++) jobs[i] = (split_job){in + i * words, t, out + i * words};
+    for (size_t i = 0; i < count; i++) jobs[i] = (split_job){.in = in + i * words, .table = t, .out = out + i * words};
     assert_ok(split_batch(&f->keys, jobs, count, threads));
     for (size_t i = 0; i < count; i++) {
         const uint64_t want = base + unit * entry_of(t->cells, (uint32_t)i % t->cells);
@@ -150,6 +150,65 @@ static void test_every_cell(void **state)
     assert_int_equal(tried, 2 + 4 + 8 + 16);
 }
 
+/* What levels read is what the weights of a table give: of one cell its entry, and of any reads the digits' sum. */
+static void test_reads(void **state)
+{
+    (void)state;
+    for (uint32_t s = 1; s <= SPLIT_MAX_LOW; s++) {
+        const uint32_t cells = 4u << s, waves = (1u << s) - 1;
+        uint32_t squares[4], low[SPLIT_MAX_LOW] = {0}, most = 0, entries[64];
+        split_table *t = table_create(256, 1, 0, s, cells, UINT64_C(1) << 40, 77);
+        for (uint32_t m = 0; m < cells; m++) entries[m] = entry_of(cells, m);
+        split_squares(s, entries, cells, squares);
+        for (uint32_t h = 0; h < 4; h++) most = squares[h] > most ? squares[h] : most;
+        assert_int_equal(most, t->amplified);
+        for (uint32_t m = 0; m < cells; m++) {
+            for (uint32_t i = 0; i < s; i++) low[i] = m & ((2u << i) - 1);
+            assert_int_equal(split_read(s, entries + (m >> s << s), low), (int64_t)entry_of(cells, m) << s);
+        }
+        for (uint32_t q = 0; q < 200; q++) { /* reads that agree and that do not */
+            const uint32_t h = q % 4;
+            int64_t sum = (int64_t)(t->middle[h] - 77) >> (40 - s);
+            for (uint32_t i = 0; i < s; i++) low[i] = (q * 0x9e3779b1u >> (5 * i)) & ((2u << i) - 1);
+            for (uint32_t i = 0, w = 0; i < s; i++)
+                for (uint32_t c = 0; c < 1u << i; c++, w++) {
+                    const int32_t *d = t->weights + (h * waves + w) * SPLIT_DIGITS;
+                    const int64_t D = d[2] + ((int64_t)d[1] << t->bits) + ((int64_t)d[0] << (2 * t->bits));
+                    sum += ((low[i] + c) >> i & 1) == 0 ? D : -D;
+                }
+            assert_int_equal(split_read(s, entries + (h << s), low), sum);
+        }
+        split_table_destroy(t);
+    }
+}
+
+/* Exponents of every rotation end where the cell's phases do. */
+static void test_exponents(void **state)
+{
+    (void)state;
+    const tfhe_params low = toy(1, 512, 3), high = toy(1, 512, 1);
+    split_fixture f;
+    split_fixture_create(&f, &low, &high, 4, 9);
+    split_table *t = table_create(512, 2, 0, 2, 32, UINT64_C(1) << 57, 0);
+    const size_t words = lwe_words(&low), all = 2 * tfhe_exponents(&low) + tfhe_exponents(&high);
+    uint64_t message[32], *out = calloc(32 * words, 8);
+    uint32_t *exponents = calloc(32 * all, 4);
+    split_job jobs[32];
+    for (uint32_t m = 0; m < 32; m++) message[m] = lut_encode(32, m);
+    uint64_t *in = fixture_encrypt(&f.high, message, 32);
+    for (size_t m = 0; m < 32; m++) jobs[m] = (split_job){in + m * words, t, out + m * words, exponents + m * all};
+    assert_ok(split_batch(&f.keys, jobs, 32, 2));
+    for (uint32_t m = 0; m < 32; m++) {
+        const uint32_t *e = jobs[m].exponents;
+        for (uint32_t i = 0; i < 2; i++, e += tfhe_exponents(&low))
+            assert_int_equal(lwe_rotation_step(f.secret, 1, e) * (2u << i) / 1024, m & ((2u << i) - 1));
+        assert_int_equal(lwe_rotation_step(f.high.secret, 2, e) * 16 / 2048, m >> 2);
+    }
+    free(in), free(out), free(exponents);
+    split_table_destroy(t);
+    split_fixture_destroy(&f);
+}
+
 /* More jobs than a keyswitch takes together; as many words the same with one worker and three. */
 static void test_threads(void **state)
 {
@@ -165,7 +224,7 @@ static void test_threads(void **state)
     for (size_t i = 0; i < 75; i++) message[i] = lut_encode(32, (uint32_t)i % 32);
     uint64_t *in = fixture_encrypt(&f.high, message, 75);
     split_job jobs[75];
-    for (size_t i = 0; i < 75; i++) jobs[i] = (split_job){in + i * words, t, out + i * words};
+    for (size_t i = 0; i < 75; i++) jobs[i] = (split_job){.in = in + i * words, .table = t, .out = out + i * words};
     assert_ok(split_batch(&f.keys, jobs, 75, 1));
     for (size_t i = 0; i < 75; i++) jobs[i].out += 75 * words;
     assert_ok(split_batch(&f.keys, jobs, 75, 3));
@@ -343,6 +402,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_cell),  cmocka_unit_test(test_threads),
+                                       cmocka_unit_test(test_reads),       cmocka_unit_test(test_exponents),
                                        cmocka_unit_test(test_merge_noise), cmocka_unit_test(test_noise),
                                        cmocka_unit_test(test_failures),    cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,75 @@ static void test_saves(void **state)
     }
 }
 
+/* Layers that take each other's values: 8 bits that may be split by up to two, 3 bits that may not, scores. */
+static void layers_of(lookup_layer l[3], uint32_t most)
+{
+    const uint32_t entries[256] = {1, 2, 3, 5, 8}; /* small differences */
+    l[0] = (lookup_layer){.name = "wide", .half_window = 1 / 1024.0, .fresh_two_norm = 12, .cells = 256, .count = 40};
+    l[1] = (lookup_layer){.name = "narrow", .half_window = 1 / 32.0, .two_norm = 20, .cells = 8, .count = 20};
+    l[2] = (lookup_layer){.name = "scores", .half_window = 1 / 256.0, .two_norm = 15, .count = 10, .is_output = 1};
+    l[0].split_most = most;
+    for (uint32_t s = 1; s <= SPLIT_MAX_LOW; s++) {
+        uint32_t squares[128];
+        split_squares(s, entries, 256, squares);
+        l[0].amplified[s - 1] = squares[0];
+    }
+}
+
+/* One ring, every bound held by the formulas alone, fewer seconds than whole look-ups; not with one family, nor where
+ * the key is minimized. */
+static void test_layers(void **state)
+{
+    (void)state;
+    lookup_layer l[3];
+    optimizer_result whole, split, again;
+    for (int global = 0; global < 2; global++) {
+        optimizer_request q = {.layers = l,
+                               .layers_count = 3,
+                               .target = global ? ERROR_GLOBAL : ERROR_PER_LOOKUP,
+                               .log2_error = global ? -34 : -40,
+                               .level = SECURITY_128,
+                               .families_most = 2};
+        layers_of(l, 0);
+        assert_ok(optimizer_search(&q, &whole));
+        layers_of(l, 2);
+        assert_ok(optimizer_search(&q, &split));
+        const tfhe_families *f = &split.families;
+        assert_ok(tfhe_families_check(f));
+        assert_true(f->merge.l > 0 && secure(&f->of[0], q.level) && secure(&f->of[1], q.level));
+        assert_true(split.seconds < 0.98 * whole.seconds &&
+                    split.key_bytes > merge_seeded_bytes(&f->of[0], f->merge.l));
+        assert_true(split.layers[0].split == 1 || split.layers[0].split == 2);
+        assert_true(split.layers[1].split == 0 && split.layers[2].split == 0);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(split.layers[i].family, TFHE_HIGH);
+            assert_true(split.layers[i].log2_failure <= (global ? split.log2_error : q.log2_error));
+        }
+        assert_true(!global || split.log2_global_failure <= -34);
+        const uint32_t s = split.layers[0].split;
+        const double merged = noise_merge(&f->of[0], f->merge.l, f->merge.bg, 256u >> s);
+        const double out = noise_split(&f->of[1], &f->of[0], l[0].amplified[s - 1], merged);
+        assert_true(fabs(split.layers[0].output_std / sqrt(out) - 1) < 1e-12);
+        assert_true(fabs(split.layers[2].phase_std / sqrt(225 * out) - 1) < 1e-12);
+        const double sums = 144 * noise_fresh(&f->of[0]);
+        double p =
+            exp2(noise_failure_log2(sums + noise_keyswitch(&f->of[0]) + s * noise_blind_rotate(&f->of[1]) +
+                                        noise_modulus_switch(&f->of[0], split.layers[0].EF, split.layers[0].price),
+                                    exp2(s) / 1024));
+        for (uint32_t i = 0; i < s; i++)
+            p += exp2(noise_failure_log2(noise_keyswitch(&f->of[1]) + noise_low_switch(&f->of[1]) +
+                                             sums * pow(256 / exp2(i), 2),
+                                         exp2(-2.0 - i)));
+        assert_true(fabs(log2(p) - split.layers[0].log2_failure) < 1e-6);
+        q.families_most = 1;
+        assert_ok(optimizer_search(&q, &again));
+        assert_int_equal(again.families.merge.l, 0);
+        q.families_most = 2, q.minimize = MINIMIZE_KEY;
+        assert_ok(optimizer_search(&q, &again));
+        assert_int_equal(again.families.merge.l, 0);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -129,6 +198,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_cheaper_fails),
-                                       cmocka_unit_test(test_saves), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_saves), cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,7 +221,7 @@ static void test_evaluation_files(void **state)
     writer_init(&w, 0), writer_init(&again, 0);
     seeded_eval_key_set_write(&w, k.seeded);
     assert_ok(w.status);
-    size_t want = 4 + 2 * (TFHE_PARAMS_BYTES + 8) + TFHE_ANSWERS_BYTES; /* every key has a seed and its bodies */
+    size_t want = 4 + 2 * (TFHE_PARAMS_BYTES + 8) + 8 + TFHE_ANSWERS_BYTES; /* every key has a seed and its bodies */
     for (uint32_t into = 0; into < 2; into++) {
         want += 32 + tfhe_bsk_seeded_bytes(&toys.of[into]);
         for (uint32_t from = 0; from < 2; from++) {
@@ -255,10 +255,54 @@ static void test_evaluation_files(void **state)
     keys_destroy(&k);
 }
 
+static tfhe_families split_toys(void)
+{
+    tfhe_families f = {.count = 2, .of = {toys.of[0], toys.of[0]}, .merge = {3, 12}};
+    f.of[TFHE_LOW].n = 24, f.of[TFHE_LOW].pbs_group = 2;
+    return f;
+}
+
+/* One big key, written and read again with the merging key; another one is refused. */
+static void test_one_big_key(void **state)
+{
+    (void)state;
+    const tfhe_families f = split_toys();
+    secret_key_set *again = NULL;
+    seeded_eval_key_set *back = NULL;
+    writer w;
+    keys k;
+    keys_create(&f, &k);
+    const size_t bytes = tfhe_big_dim(&f.of[0]) * sizeof(uint64_t);
+    assert_memory_equal(k.secret->of[TFHE_HIGH]->S, k.secret->of[TFHE_LOW]->S, bytes);
+    assert_non_null(k.eval->merge);
+    writer_init(&w, 0);
+    secret_key_set_write(&w, k.secret);
+    reader r = {.p = w.p, .len = w.len, .name = "keys"};
+    assert_ok(secret_key_set_read(&r, &again));
+    assert_true(secret_key_set_fits(again, &f));
+    again->of[TFHE_LOW]->S[5] ^= 1;
+    assert_false(secret_key_set_fits(again, &f));
+    secret_key_set_destroy(again);
+    writer_clear(&w);
+    writer_init(&w, 0);
+    seeded_eval_key_set_write(&w, k.seeded);
+    reader of = {.p = w.p, .len = w.len, .name = "keys"}, cut = {.p = w.p, .len = w.len - 1, .name = "keys"};
+    assert_refused(seeded_eval_key_set_read(&cut, &back), "keys");
+    assert_ok(seeded_eval_key_set_read(&of, &back));
+    assert_ok(read_end(&of));
+    assert_non_null(back->merge);
+    seeded_eval_key_set_destroy(back);
+    writer_clear(&w);
+    keys_destroy(&k);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_noise), cmocka_unit_test(test_look_ups),
-                                       cmocka_unit_test(test_own_by_name), cmocka_unit_test(test_secret_files),
-                                       cmocka_unit_test(test_evaluation_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_noise),
+                                       cmocka_unit_test(test_look_ups),
+                                       cmocka_unit_test(test_own_by_name),
+                                       cmocka_unit_test(test_secret_files),
+                                       cmocka_unit_test(test_evaluation_files),
+                                       cmocka_unit_test(test_one_big_key)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

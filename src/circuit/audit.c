@@ -10,7 +10,8 @@
 /* Sums of one layer of one run. */
 typedef struct tally {
     double sum2, phase2;   /* of squared noise, torus */
-    double sum_z, phase_z; /* of squared noise over variance */
+    double sum_z, phase_z; /* of squared noise over variance, the most */
+    double sum_y, phase_y; /* over the least */
     double sum_v, phase_v; /* of predicted variances */
     double least, most;    /* errors expected at the ends of the tolerance */
     uint64_t count;
@@ -31,15 +32,17 @@ static int earlier(const exec_seen *s, const audit_divergence *d)
 }
 
 /* Not of waves, of which a look-up nearly always reads another cell. */
-static void see_errors(watch *v, const exec_seen *s, tally *t, int counts, double deviation)
+static void see_errors(watch *v, const exec_seen *s, tally *t, const audit_expected *x)
 {
     const circuit_layer *l = &v->c->layers[s->layer];
     audit_errors *e = &v->run->layers[s->layer].errors;
     const int64_t clear = exec_cell(l, s->neuron, s->acc);
-    const double most = exp2(AUDIT_TOLERANCE);
+    const double most = exp2(AUDIT_TOLERANCE), deviation = sqrt(x->phase[s->neuron]);
+    const double least = sqrt(x->phase_least[s->neuron]);
+    const int wrong = s->cell != clear || s->apart;
     e->look_ups++;
-    e->errors += s->cell != clear;
-    if (s->cell != clear && earlier(s, &v->run->first))
+    e->errors += (unsigned)wrong;
+    if (wrong && earlier(s, &v->run->first))
         v->run->first = (audit_divergence){.found = 1,
                                            .sample = s->sample,
                                            .layer = s->layer,
@@ -48,11 +51,16 @@ static void see_errors(watch *v, const exec_seen *s, tally *t, int counts, doubl
                                            .got = (double)s->acc + s->noise / exec_unit(l),
                                            .expected_cell = clear,
                                            .cell = s->cell};
-    if (!counts) return;
+    if (!x->counts[s->neuron]) return;
     e->count++;
-    e->counted += s->cell != clear;
+    e->counted += (unsigned)wrong;
+    if (l->split > 0) {
+        const double *p = x->errors + 3 * s->neuron;
+        t->least += p[0], e->predicted += p[1], t->most += p[2];
+        return;
+    }
     e->predicted += audit_error_probability(l, s->neuron, s->acc, deviation);
-    t->least += audit_error_probability(l, s->neuron, s->acc, deviation / most);
+    t->least += audit_error_probability(l, s->neuron, s->acc, least / most);
     t->most += audit_error_probability(l, s->neuron, s->acc, deviation * most);
 }
 
@@ -62,13 +70,15 @@ static void see(void *context, const exec_seen *s)
     const audit_expected *x = &v->expected[s->layer];
     tally *t = &v->layers[s->layer];
     const double sum = x->sum[s->neuron], phase = x->phase[s->neuron];
+    const double sum2 = s->sum_noise * s->sum_noise, phase2 = s->noise * s->noise;
     const int counts = x->counts[s->neuron];
     const circuit_layer *l = &v->c->layers[s->layer];
-    if (l->cells != 0 && !circuit_is_wave(l)) see_errors(v, s, t, counts, sqrt(phase));
+    if (l->cells != 0 && !circuit_is_wave(l)) see_errors(v, s, t, x);
     if (!counts) return;
     t->count++;
-    t->sum_v += sum, t->sum2 += s->sum_noise * s->sum_noise, t->sum_z += s->sum_noise * s->sum_noise / sum;
-    t->phase_v += phase, t->phase2 += s->noise * s->noise, t->phase_z += s->noise * s->noise / phase;
+    t->sum_v += sum, t->sum2 += sum2, t->sum_z += sum2 / sum, t->sum_y += sum2 / x->sum_least[s->neuron];
+    t->phase_v += phase, t->phase2 += phase2, t->phase_z += phase2 / phase;
+    t->phase_y += phase2 / x->phase_least[s->neuron];
 }
 
 static audit_noise noise_of(uint64_t count, double square, double variance, double log_p)
@@ -87,12 +97,13 @@ static void conclude(const watch *v, size_t samples, audit *a)
         const audit_expected *x = &v->expected[i];
         audit_layer *l = &v->run->layers[i];
         const double counted = (double)x->counted, runs = (double)samples;
-        l->sum = noise_of(t->count, t->sum2, t->sum_v, audit_variance_log_p(t->sum_z, counted, runs, &x->sums));
+        l->sum =
+            noise_of(t->count, t->sum2, t->sum_v, audit_variance_log_p(t->sum_y, t->sum_z, counted, runs, &x->sums));
         a->tests += t->count > 0 ? 2 : 0;
         const int output = v->c->layers[i].cells == 0;
         if (output && v->c->choice.families.answers.bits == 0) continue;
-        l->phase =
-            noise_of(t->count, t->phase2, t->phase_v, audit_variance_log_p(t->phase_z, counted, runs, &x->phases));
+        l->phase = noise_of(t->count, t->phase2, t->phase_v,
+                            audit_variance_log_p(t->phase_y, t->phase_z, counted, runs, &x->phases));
         a->tests += t->count > 0 ? 2 : 0;
         if (output || circuit_is_wave(&v->c->layers[i])) continue;
         l->errors.log_p = audit_errors_log_p((double)l->errors.count, (double)l->errors.counted, t->least, t->most,

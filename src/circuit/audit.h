@@ -9,6 +9,10 @@
  * and those that take values of two such; values of one rotation have independent noise. The rest of a layer is
  * correlated through common inputs; the tests know the correlations C of its sums or phases.
  *
+ * Sums of values of split look-ups have variances between two that are known: they are held against the one for too
+ * much noise and against the other for too little, with correlations of the greatest covariances and the least
+ * variances.
+ *
  * Tests. Variance: sum e^2/sigma^2 over neurons and samples is a weighted chi-square; Laurent and Massart, Annals of
  * Statistics 28 (2000), lemma 1: P(Z > E Z + 2 |C| sqrt(t) + 2 lambda t) <= exp(-t) and P(Z < E Z - 2 |C| sqrt(t)) <=
  * exp(-t), |C| the Frobenius norm and lambda >= the largest eigenvalue. Index errors: Chernoff's bound on the binomial
@@ -27,14 +31,16 @@
 /* Variances on the torus that an audit predicts with. */
 typedef struct audit_model {
     double fresh;                       /* of an encrypted input */
-    double look_up[CIRCUIT_MAX_LAYERS]; /* of the output of a layer's look-ups */
+    double look_up[CIRCUIT_MAX_LAYERS]; /* of the output of a layer's look-ups, at most */
+    double least[CIRCUIT_MAX_LAYERS];   /* at least, over that; 1 but of split look-ups, whose entries differ in it */
+    double level;                       /* of a level's phase of split look-ups without that of its sum */
     double phase[CIRCUIT_MAX_LAYERS];   /* what keyswitch and modulus switch add before the layer's look-ups */
 } audit_model;
 void audit_model_init(const circuit *c, audit_model *out); /* optimizer/noise.h */
 
 typedef struct audit_noise {
     uint64_t count;             /* values that count, all samples; 0: not tested */
-    double measured, predicted; /* standard deviation, torus; NaN without values */
+    double measured, predicted; /* standard deviation, torus, at most; NaN without values */
     double log_p;               /* natural logarithm of the p-value's bound, two sides, at most 0 */
 } audit_noise;
 

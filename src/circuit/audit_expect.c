@@ -14,8 +14,13 @@ void audit_model_init(const circuit *c, audit_model *out)
     *out = (audit_model){.fresh = noise_fresh(circuit_inputs(c))};
     for (size_t i = 0; i < c->layers_count; i++) {
         if (c->layers[i].cells == 0) continue;
+        out->least[i] = 1;
         out->look_up[i] = noise_blind_rotate(&c->choice.families.of[c->layers[i].family]);
         out->phase[i] = circuit_switch_noise(c, i);
+        if (c->layers[i].split == 0) continue;
+        exec_split_extremes(c, i, &out->least[i], &out->look_up[i]);
+        out->least[i] /= out->look_up[i];
+        out->level = exec_level_noise(c);
     }
 }
 
@@ -72,7 +77,8 @@ static annulus_status columns_create(const circuit_layer *l, linear_view *view, 
 
 /* What is known of a value: inputs of the circuit first, then the values of the layers. */
 typedef struct value {
-    double variance; /* torus; of mixed layers of a coefficient (mix.h); 0: no noise */
+    double variance; /* torus, at most; of mixed layers of a coefficient (mix.h); 0: no noise */
+    double least;    /* at least, over that */
     size_t group;    /* value of the first neuron of its layer with the same masks */
     size_t neuron;   /* value of the first of its rotation */
 } value;
@@ -100,10 +106,13 @@ typedef struct room {
     uint32_t *touched; /* (in) */
 } room;
 
-/* Variance of a sum, 0 without a noisy input; *shared: it takes values of two neurons of one group. */
-static double sum_variance(const room *m, const uint32_t *input, const int64_t *weight, size_t count, int *shared)
+/* Variance of a sum, 0 without a noisy input, at most and at least; *shared: it takes values of two neurons of one
+ * group. */
+static double sum_variance(const room *m, const uint32_t *input, const int64_t *weight, size_t count, double *least,
+                           int *shared)
 {
     double sum = 0;
+    *least = 0;
     const size_t listed = mixes_spread(m->c, m->mixes, m->layer, input, weight, count, m->spread, m->touched);
     *shared = 0;
     for (size_t k = 0; k < count; k++) {
@@ -111,7 +120,8 @@ static double sum_variance(const room *m, const uint32_t *input, const int64_t *
         if (v->variance == 0) continue;
         *shared |= m->taken[v->group] != 0 && m->taken[v->group] != v->neuron + 1;
         m->taken[v->group] = v->neuron + 1;
-        sum += (double)weight[k] * m->spread[input[k]].weight * v->variance;
+        const double square = (double)weight[k] * m->spread[input[k]].weight * v->variance;
+        sum += square, *least += square * v->least;
     }
     for (size_t k = 0; k < listed; k++) m->spread[m->touched[k]] = (mix_share){.listed = 0};
     for (size_t k = 0; k < count; k++) m->taken[m->in[input[k]].group] = 0;
@@ -141,7 +151,8 @@ static void find_dependence(const circuit_layer *l, linear_view *view, const col
         for (size_t p = 0; p < l->out; p++) {
             if (p == o || !e->counts[p]) continue;
             const double v = m->together[p];
-            const double s = v * v / (e->sum[o] * e->sum[p]), t = v * v / (e->phase[o] * e->phase[p]);
+            const double s = v * v / (e->sum_least[o] * e->sum_least[p]);
+            const double t = v * v / (e->phase_least[o] * e->phase_least[p]);
             sums += sqrt(s), phases += sqrt(t);
             e->sums.square += s, e->phases.square += t;
         }
@@ -150,10 +161,21 @@ static void find_dependence(const circuit_layer *l, linear_view *view, const col
     }
 }
 
-/* Sums and groups of the layer whose values begin at `first`: their values, at out. */
-static void find_sums(const circuit_layer *l, linear_view *view, const room *m, double look_up, double phase,
+static void find_split_errors(const circuit_layer *l, const audit_model *model, double phase, size_t o,
+                              audit_expected *e)
+{
+    const double place = exec_place(l, o, 0), at = place - floor(place), most = exp2(2 * AUDIT_TOLERANCE);
+    const double sums[] = {e->sum_least[o] / most, e->sum[o], e->sum[o] * most}, factor[] = {1 / most, 1, most};
+    for (size_t i = 0; i < 3; i++)
+        e->errors[3 * o + i] =
+            sums[i] > 0 ? exec_split_error(l, at, sums[i], factor[i] * model->level, factor[i] * phase) : 0;
+}
+
+/* Sums and groups of layer i, whose values begin at `first`: their values, at out. */
+static void find_sums(const circuit_layer *l, linear_view *view, const room *m, const audit_model *model, size_t i,
                       size_t first, value *out, audit_expected *e)
 {
+    const double phase = model->phase[i];
     for (size_t o = 0; o < l->out; o++) {
         const uint32_t *input;
         const int64_t *weight;
@@ -162,12 +184,15 @@ static void find_sums(const circuit_layer *l, linear_view *view, const room *m, 
         const size_t count = linear_view_row(view, o, &input, &weight);
         m->hash[o] = mask_hash(m->in, input, weight, count);
         while (m->hash[group] != m->hash[o]) group++;
-        e->sum[o] = sum_variance(m, input, weight, count, &shared);
+        e->sum[o] = sum_variance(m, input, weight, count, &e->sum_least[o], &shared);
         e->phase[o] = e->sum[o] + phase;
+        e->phase_least[o] = e->sum_least[o] + phase;
+        if (l->split > 0) find_split_errors(l, model, phase, o, e);
         e->counts[o] = e->sum[o] > 0 && !shared && group == o;
         e->counted += e->counts[o];
         for (size_t j = 0; j < l->offsets; j++)
-            out[o * l->offsets + j] = (value){.variance = exec_noisy_value(l, o, e->sum[o] > 0) ? look_up : 0,
+            out[o * l->offsets + j] = (value){.variance = exec_noisy_value(l, o, e->sum[o] > 0) ? model->look_up[i] : 0,
+                                              .least = model->least[i],
                                               .group = first + group * l->offsets,
                                               .neuron = first + o * l->offsets};
     }
@@ -178,7 +203,7 @@ static void expect_packing(const circuit *c, audit_expected *e, double *noise)
 {
     memcpy(noise, e->sum, e->out * sizeof *noise);
     exec_packing_noise(c, noise);
-    for (size_t o = 0; o < e->out; o++) e->phase[o] += noise[o];
+    for (size_t o = 0; o < e->out; o++) e->phase[o] += noise[o], e->phase_least[o] += noise[o];
 }
 
 /* values: of all, those before the layer are known. */
@@ -192,8 +217,11 @@ static annulus_status expect_layer(const circuit *c, size_t i, const audit_model
     void *p;
     size_t at = 0;
     e->out = l->out;
-    TRY(mem_create(l->out, 2 * sizeof(double) + 1, "predicted noise", &p));
-    e->sum = p, e->phase = e->sum + l->out, e->counts = (unsigned char *)(e->phase + l->out);
+    const size_t reals = l->split > 0 ? 7 : 4;
+    TRY(mem_create(l->out, reals * sizeof(double) + 1, "predicted noise", &p));
+    e->sum = p, e->phase = e->sum + l->out, e->sum_least = e->phase + l->out, e->phase_least = e->sum_least + l->out;
+    e->errors = l->split > 0 ? e->phase_least + l->out : NULL;
+    e->counts = (unsigned char *)(e->sum + reals * l->out);
     TRY(mem_create(l->in * (sizeof(value) + sizeof(mix_share) + sizeof(uint32_t)) + l->out * 2 * sizeof(double), 1,
                    "predicted noise", &p));
     m->in = p, m->hash = (uint64_t *)(void *)(m->in + l->in), m->together = (double *)(m->hash + l->out);
@@ -206,7 +234,7 @@ static annulus_status expect_layer(const circuit *c, size_t i, const audit_model
     }
     annulus_status st = linear_view_create(&l->linear, l->in, l->out, &view);
     if (st == ANNULUS_OK) st = columns_create(l, view, &w);
-    if (st == ANNULUS_OK) find_sums(l, view, m, model->look_up[i], model->phase[i], first, values + first, e);
+    if (st == ANNULUS_OK) find_sums(l, view, m, model, i, first, values + first, e);
     if (st == ANNULUS_OK && l->cells == 0 && c->choice.families.answers.bits > 0) expect_packing(c, e, m->together);
     if (st == ANNULUS_OK) find_dependence(l, view, &w, m, e);
     columns_clear(&w);
@@ -226,7 +254,7 @@ annulus_status audit_expect(const circuit *c, const audit_model *model, audit_ex
     mixes shared = {.of = {NULL}};
     room m = {.taken = (size_t *)(void *)(values + all), .c = c, .mixes = &shared};
     if (st == ANNULUS_OK) st = mixes_create(c, &shared);
-    for (size_t i = 0; st == ANNULUS_OK && i < c->input.features; i++) values[i] = (value){model->fresh, i, i};
+    for (size_t i = 0; st == ANNULUS_OK && i < c->input.features; i++) values[i] = (value){model->fresh, 1, i, i};
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) st = expect_layer(c, i, model, values, &m, &e[i]);
     mem_free(q);
     mixes_clear(&shared);

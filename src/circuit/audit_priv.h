@@ -13,8 +13,11 @@ typedef struct audit_dependence {
 /* What the model says of a layer's neurons, and which count. */
 typedef struct audit_expected {
     size_t out;
-    unsigned char *counts; /* (out) */
-    double *sum, *phase;   /* (out) variances, torus */
+    unsigned char *counts;           /* (out) */
+    double *sum, *phase;             /* (out) variances, torus, at most */
+    double *sum_least, *phase_least; /* (out) at least */
+    double *errors; /* (out,3) of split look-ups: probability of an error with the least noise within the tolerance, as
+                       predicted, and with the most; NULL of others */
     size_t counted;
     audit_dependence sums, phases;
 } audit_expected;
@@ -24,8 +27,9 @@ annulus_status audit_expect(const circuit *c, const audit_model *model, audit_ex
     __attribute__((warn_unused_result));
 void audit_expected_destroy(audit_expected *e, size_t layers);
 
-/* Two-sided: z = sum of e^2/sigma^2 over `samples` times `counted` values. Natural logarithm of the p-value's bound. */
-double audit_variance_log_p(double z, double counted, double samples, const audit_dependence *d);
+/* Two-sided: z = sum of e^2/sigma^2 over `samples` times `counted` values, by the least variances for too little noise,
+ * by the most for too much. Natural logarithm of the p-value's bound. */
+double audit_variance_log_p(double z_least, double z_most, double counted, double samples, const audit_dependence *d);
 /* Two-sided: errors among look-ups of which `least` and `most` are expected to err at the ends of the tolerance. */
 double audit_errors_log_p(double look_ups, double errors, double least, double most, double largest);
 /* Probability that noise of this deviation (torus) leads a look-up at accumulator acc to another cell. */

@@ -4,15 +4,15 @@
 
 #include <math.h>
 
-double audit_variance_log_p(double z, double counted, double samples, const audit_dependence *d)
+double audit_variance_log_p(double z_least, double z_most, double counted, double samples, const audit_dependence *d)
 {
     const double mean = counted * samples, norm = sqrt(d->square * samples), ratio = exp2(2 * AUDIT_TOLERANCE);
     double t = 0;
-    if (z / ratio > mean) {
-        const double root = (sqrt(norm * norm + 2 * d->largest * (z / ratio - mean)) - norm) / (2 * d->largest);
+    if (z_most / ratio > mean) {
+        const double root = (sqrt(norm * norm + 2 * d->largest * (z_most / ratio - mean)) - norm) / (2 * d->largest);
         t = root * root;
-    } else if (z * ratio < mean)
-        t = pow((mean - z * ratio) / (2 * norm), 2);
+    } else if (z_least * ratio < mean)
+        t = pow((mean - z_least * ratio) / (2 * norm), 2);
     return fmin(0, M_LN2 - t);
 }
 

@@ -174,6 +174,21 @@ static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, doubl
     return st;
 }
 
+/* What split look-ups of a layer would amplify, the largest of its tables by each number of low bits. */
+static void amplified_of(const circuit_layer *l, lookup_layer *out)
+{
+    uint32_t entries[CIRCUIT_MAX_CELLS], squares[CIRCUIT_MAX_CELLS / 2];
+    out->split_most = circuit_may_split(l);
+    for (size_t t = 0; out->split_most > 0 && t < l->tables; t++) {
+        circuit_split_entries(l, t, entries);
+        for (uint32_t s = 1; s <= out->split_most; s++) {
+            split_squares(s, entries, l->cells, squares);
+            for (uint32_t h = 0; h < l->cells >> s; h++)
+                if (squares[h] > out->amplified[s - 1]) out->amplified[s - 1] = squares[h];
+        }
+    }
+}
+
 static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_layer *out)
 {
     for (size_t i = 0; i < c->layers_count; i++) {
@@ -193,6 +208,7 @@ static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_lay
                            .is_output = l->cells == 0,
                            .log2_error = l->log2_error,
                            .phase_std = l->noise};
+        if (l->cells != 0) amplified_of(l, &out[i]);
     }
     return ANNULUS_OK;
 }
@@ -234,7 +250,10 @@ static void predict(circuit *c, const optimizer_request *request)
 {
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
     for (size_t i = 0; i < c->layers_count; i++)
-        chosen[i] = (layer_choice){.family = c->layers[i].family, .EF = c->layers[i].EF, .price = c->layers[i].price};
+        chosen[i] = (layer_choice){.family = c->layers[i].family,
+                                   .split = c->layers[i].split,
+                                   .EF = c->layers[i].EF,
+                                   .price = c->layers[i].price};
     const tfhe_families families = c->choice.families;
     const double held = c->choice.log2_error;
     optimizer_predict(request, &families, chosen, &c->choice);
@@ -300,6 +319,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;
+        c->layers[i].split = c->choice.layers[i].split;
         c->layers[i].EF = c->choice.layers[i].EF;
         c->layers[i].price = c->choice.layers[i].price;
     }
@@ -325,18 +345,41 @@ double circuit_half_window(const circuit_layer *l)
     return 0.25 * (1 - aside) / l->cells;
 }
 
+uint32_t circuit_may_split(const circuit_layer *l)
+{
+    if (l->unit != 0 || l->offsets > 1 || l->cells < 4 || (l->cells & (l->cells - 1)) != 0 || circuit_rounds(l))
+        return 0;
+    const uint32_t most = (uint32_t)__builtin_ctz(l->cells) - 1;
+    return most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
+}
+
+void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entries)
+{
+    for (size_t x = 0; x < l->cells; x++) entries[x] = (uint32_t)(l->table[table * l->cells + x] + CIRCUIT_MAX_VALUE);
+}
+
+double circuit_last_window(const circuit_layer *l)
+{
+    return circuit_half_window(l) + (l->split > 0 ? (ldexp(1, (int)l->split) - 1) / (4.0 * l->cells) : 0);
+}
+
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into)
 {
-    for (size_t i = 0; i < c->layers_count; i++)
-        if (c->layers[i].cells != 0 && circuit_source(c, i) == from && c->layers[i].family == into) return 1;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        if (l->cells != 0 && circuit_source(c, i) == from && l->family == into) return 1;
+        if (l->split > 0 && from == TFHE_LOW && into == TFHE_LOW) return 1;
+    }
     return 0;
 }
 
 double circuit_switch_noise(const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
-    const tfhe_params p = tfhe_switch_params(&c->choice.families, circuit_source(c, i), l->family);
-    return noise_keyswitch(&p) + noise_modulus_switch(&c->choice.families.of[l->family], l->EF, l->price);
+    const tfhe_families *f = &c->choice.families;
+    const tfhe_params p = tfhe_switch_params(f, circuit_source(c, i), l->family);
+    const double low = l->split > 0 ? l->split * noise_blind_rotate(&f->of[TFHE_LOW]) : 0;
+    return low + noise_keyswitch(&p) + noise_modulus_switch(&f->of[l->family], l->EF, l->price);
 }
 
 double circuit_largest_bound(const circuit *c)

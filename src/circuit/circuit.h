@@ -17,7 +17,8 @@
  * 2^s plus step/2, and phase = (acc + offset) / (2*cells*step), the middle of the cell. Each of these layers is
  * torus-native with one cell and a failure probability: its sum is the accumulator without the bits below, times the
  * word that has the bit at hand as its highest, and its shift brings that to 1/4 or 3/4 of the torus.
- * A torus-native layer
+ * Split look-ups: split = s > 0 rotations read the s low bits of a cell, and one more the rest (tfhe/split.h); cells
+ * are then a power of two and all sums in the middle of theirs, which circuit_may_split says. A torus-native layer
  * (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod 2^64: phase = acc*unit +
  * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
  * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
@@ -40,6 +41,7 @@
 #define CIRCUIT_MAX_CELLS 4096u
 #define CIRCUIT_MAX_OUTPUT_BITS 32u
 #define CIRCUIT_MAX_OFFSETS 16u
+#define CIRCUIT_MAX_VALUE (1 << 16) /* of inputs and look-ups, at most */
 #define CIRCUIT_SHARED_LOG2_ERROR (-128)
 
 typedef struct circuit_layer {
@@ -64,6 +66,7 @@ typedef struct circuit_layer {
     uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
+    uint32_t split;     /* low bits of a cell that rotations of TFHE_LOW read; 0: whole look-ups */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
     /* output layer */
@@ -147,6 +150,10 @@ static inline int circuit_half_units(const circuit_layer *l)
 annulus_status circuit_share_tables(circuit *c, size_t *shared) __attribute__((warn_unused_result));
 /* The layers as the optimizer sees them; out has layers_count entries. */
 annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attribute__((warn_unused_result));
+/* Most low bits by which a layer's look-ups may be split; 0: whole ones only. */
+uint32_t circuit_may_split(const circuit_layer *l);
+/* entries (cells) <- those of a table as split tables have them, CIRCUIT_MAX_VALUE more than the layer's. */
+void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entries);
 /* Weights of a dense layer that take as long as its linear part (cost.h). */
 double circuit_linear_weights(const circuit_layer *l);
 /* Sets choice to what its families promise for these layers, their families, EF and prices; log2_error stays. */
@@ -154,8 +161,8 @@ annulus_status circuit_predict(circuit *c) __attribute__((warn_unused_result));
 /* Which values are of one family (out has layers_count entries): those that one layer takes, inputs and the values of
  * layer 0, and as many more as it takes for each group to follow one other. */
 void circuit_links(const circuit *c, layer_link *out);
-/* Runs the search on circuit_lookup_layers, of families_most families at most; stores choice, and family, EF and price
- * of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
+/* Runs the search on circuit_lookup_layers, of families_most families at most; stores choice, and family, split, EF
+ * and price of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
  * (optimizer_answers) in what is left of their bound on noise, a fiftieth of the seconds or half a millisecond each,
  * and a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. */
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
@@ -218,6 +225,8 @@ static inline int circuit_exact_output(const circuit *c)
 /* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails: half a cell; less half a
  * unit where every accumulator is a multiple of an even step, since none of them then lies in the middle of a cell. */
 double circuit_half_window(const circuit_layer *l);
+/* That of the deciding phase, which of split look-ups is that of the last rotation: half a high part, as much less. */
+double circuit_last_window(const circuit_layer *l);
 /* Whether accumulators of several values may have one cell (approximate rounding); else all, without the low bits that
  * are taken off, are multiples of the step. */
 int circuit_rounds(const circuit_layer *l);
@@ -262,13 +271,18 @@ static inline const tfhe_params *circuit_outputs(const circuit *c)
 }
 /* Whether the look-ups of some layer switch from the big key of a family into the small key of one. */
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into);
-/* Variance on the torus that the keyswitch and the modulus switch of hidden layer i add. */
+/* Variance on the torus that the keyswitch and the modulus switch of hidden layer i add; of split look-ups those of the
+ * last rotation, and what takes the low bits off. */
 double circuit_switch_noise(const circuit *c, size_t i);
+static inline size_t circuit_layer_rotations(const circuit_layer *l)
+{
+    return l->cells == 0 ? 0 : l->out * (l->split + 1);
+}
 /* Rotations of an inference, in the layers before `layer`: look-ups on one accumulator share one. */
 static inline size_t circuit_rotations_before(const circuit *c, size_t layer)
 {
     size_t count = 0;
-    for (size_t i = 0; i < layer; i++) count += c->layers[i].cells == 0 ? 0 : c->layers[i].out;
+    for (size_t i = 0; i < layer; i++) count += circuit_layer_rotations(&c->layers[i]);
     return count;
 }
 /* Values of a layer that differ: where some rotations give fewer of them than others, they give their first again. */

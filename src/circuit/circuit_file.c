@@ -6,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_VALUE (1 << 16) /* of inputs and look-ups */
-#define NEURON_BYTES 72u    /* of a neuron's own numbers in the file, at least */
+#define NEURON_BYTES 72u /* of a neuron's own numbers in the file, at least */
 #define MAX_ACCUMULATOR (INT64_C(1) << 48)
 
 static void write_i64s(writer *w, const int64_t *p, size_t n)
@@ -34,6 +33,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u32(w, l->offsets);
     write_i64(w, l->mid2);
     write_u32(w, l->low_bits);
+    write_u32(w, l->split);
     write_f64(w, l->noise);
     write_u64(w, l->tables);
     write_u32(w, (uint32_t)l->sources_count);
@@ -130,7 +130,8 @@ static int is_output(const circuit_layer *l)
 {
     return l->cells == 0 && l->EF == 0 && l->price == 0 && l->step == 1 && l->period >= 2 &&
            l->period <= MAX_ACCUMULATOR && l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS &&
-           (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0 && l->low_bits == 0;
+           (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0 && l->low_bits == 0 &&
+           l->split == 0;
 }
 
 static int is_hidden(const circuit_layer *l)
@@ -144,7 +145,7 @@ static int is_hidden(const circuit_layer *l)
            (l->low_bits == 0 || (!native && l->low_bits < 48 && l->step == INT64_C(1) << l->low_bits));
 }
 
-/* What torus-native layers have besides, and scores behind them. */
+/* What layers of other than plain look-ups have besides, and scores behind them. */
 static annulus_status native_read(reader *r, circuit_layer *l)
 {
     int64_t mid2 = 0;
@@ -152,11 +153,12 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_u32(r, &l->offsets));
     TRY(read_i64(r, &mid2));
     TRY(read_u32(r, &l->low_bits));
+    TRY(read_u32(r, &l->split));
     TRY(read_f64(r, &l->noise));
     const int several = l->cells != 0 && (l->cells & (l->cells - 1)) == 0;
     const uint32_t native = l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
     const uint32_t most = l->unit != 0 ? native : several ? CIRCUIT_MAX_OFFSETS : 1;
-    const int64_t widest = l->unit == 0 ? 0 : 2 * MAX_VALUE;
+    const int64_t widest = l->unit == 0 ? 0 : 2 * CIRCUIT_MAX_VALUE;
     if (l->offsets == 0 || l->offsets > most || mid2 < -widest || mid2 > widest)
         return read_fail(r, "layer %s has %u offsets and a centre of %lld/2", l->name, l->offsets, (long long)mid2);
     if (!(l->noise >= 0 && l->noise < 1) || (l->noise > 0 && l->log2_error != 0))
@@ -255,6 +257,8 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
     TRY(layer_shape_read(r, c, i));
     TRY(circuit_layer_create(l));
     TRY(linear_read(r, l->in, l->out, &l->linear));
+    if (l->split > 0 && l->split > circuit_may_split(l))
+        return read_fail(r, "the look-ups of layer %s cannot be split by %u low bits", l->name, l->split);
     TRY(read_f64s(r, l->real_scale, l->out));
     TRY(read_f64s(r, l->real_bias, l->out));
     TRY(read_ranges(r, l));
@@ -264,7 +268,7 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
         if (l->table_of[o] >= l->tables)
             return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu",
                              o / (circuit_is_mixed(l) ? l->offsets : 1) + 1, l->name, l->table_of[o], l->tables);
-    TRY(read_i32s(r, l->table, l->tables * l->cells, -MAX_VALUE, MAX_VALUE, "table entry"));
+    TRY(read_i32s(r, l->table, l->tables * l->cells, -CIRCUIT_MAX_VALUE, CIRCUIT_MAX_VALUE, "table entry"));
     for (size_t o = 0; l->unit == 0 && o < l->out; o++)
         if (!circuit_range_fits(l, o))
             return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
@@ -289,7 +293,7 @@ static annulus_status input_read(reader *r, circuit_input *in)
     TRY(read_f64(r, &in->scale));
     TRY(read_i64(r, &lo));
     TRY(read_i64(r, &hi));
-    if (!(in->scale > 0) || lo >= hi || lo < -MAX_VALUE || hi > MAX_VALUE)
+    if (!(in->scale > 0) || lo >= hi || lo < -CIRCUIT_MAX_VALUE || hi > CIRCUIT_MAX_VALUE)
         return read_fail(r, "the input quantizer is out of range");
     in->lo = (int32_t)lo;
     in->hi = (int32_t)hi;
@@ -352,11 +356,17 @@ static annulus_status family_check(const reader *r, const circuit *c, size_t i)
         return read_fail(r, "output layer %s is of family %u, its inputs of family %u, packed answers of family %u",
                          l->name, l->family + 1, from + 1, packed + 1);
     }
+    if (l->split > 0 && f->merge.l == 0)
+        return read_fail(r, "the look-ups of layer %s are split, without a merging key", l->name);
+    if (l->family != TFHE_HIGH && f->merge.l > 0)
+        return read_fail(r, "layer %s is of family %u, which reads low bits", l->name, l->family + 1);
     const tfhe_params *p = &f->of[l->family], keyswitch = tfhe_switch_params(f, from, l->family);
     if (keyswitch.ks_l == 0)
         return read_fail(r, "layer %s takes ciphertexts of family %u, from which family %u has no keyswitch", l->name,
                          from + 1, l->family + 1);
-    if (l->cells > (uint64_t)l->EF * p->N)
+    if (l->split > 0 && (l->cells >> l->split > p->N || p->N >> l->split < SPLIT_SLOTS))
+        return read_fail(r, "the split look-ups of layer %s have no room in their ring", l->name);
+    if (l->split == 0 && l->cells > (uint64_t)l->EF * p->N)
         return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
     if (l->EF > 1 && p->pbs_group > 1)
         return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, p->pbs_group);

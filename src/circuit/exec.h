@@ -33,7 +33,8 @@ typedef struct exec_stats {
     double errors_expected[CIRCUIT_MAX_LAYERS]; /* of the accumulators that were met; the same for any number of threads
                                                    up to rounding */
     uint64_t failures[CIRCUIT_MAX_LAYERS];   /* noise beyond half a cell (of an output: half of period/2^output_bits),
-                                                what choice.layers[].log2_failure predicts at most; not of waves */
+                                                what choice.layers[].log2_failure predicts at most; of split
+                                                look-ups beyond the half window of a rotation; not of waves */
     double phase_square[CIRCUIT_MAX_LAYERS]; /* sum of the squared noise of the phases that look-ups of waves read,
                                                 torus */
     uint64_t samples_erred, samples_failed;  /* samples with an index error, with a failure */
@@ -59,9 +60,10 @@ typedef struct exec_seen {
     size_t layer, neuron, sample;
     int64_t acc;      /* clear sum of the run's own inputs of this layer */
     double sum_noise; /* torus: of the encrypted sum */
-    double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch; of an output of
-                         the answer that is sent */
+    double noise;     /* torus: of the phase that the look-up reads, with keyswitch and modulus switch, of a split one
+                         its last rotation; of an output of the answer that is sent */
     int64_t cell;     /* of the table, as exec_clear counts them (torus-native: in [0, 2*cells)); 0 for an output */
+    int apart;        /* of a split look-up: its levels read parts of different cells, whatever cell says */
 } exec_seen;
 typedef struct exec_observer {
     void (*seen)(void *context, const exec_seen *seen);

@@ -4,15 +4,16 @@
 #include "circuit/exec_priv.h"
 #include "circuit/mix.h"
 #include "math/torus.h"
-#include "tfhe/bootstrap.h"
+#include "tfhe/split.h"
 
 #include <string.h>
 
 typedef struct plan_layer {
-    lut **tables;       /* (tables + 1), NULL for the output layer; the last: of MIX_STEP; NULL: not rotated */
-    mix *mix;           /* of a layer that reads several tables by one rotation, else NULL */
-    uint64_t *constant; /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
-                           before */
+    lut **tables;         /* (tables + 1), NULL for the output layer; the last: of MIX_STEP; NULL: not rotated */
+    split_table **splits; /* (tables) of split look-ups, in place of those */
+    mix *mix;             /* of a layer that reads several tables by one rotation, else NULL */
+    uint64_t *constant;   /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
+                             before */
 } plan_layer;
 
 struct exec_plan {
@@ -63,12 +64,28 @@ static annulus_status plan_mix(const circuit *c, const circuit_layer *l, uint64_
     return lut_set_price(out->tables[l->tables], l->price);
 }
 
+static annulus_status plan_splits(const circuit *c, const circuit_layer *l, uint64_t half, plan_layer *out)
+{
+    uint32_t entries[CIRCUIT_MAX_CELLS];
+    void *p;
+    TRY(mem_create(l->tables, sizeof(split_table *), "circuit tables", &p));
+    out->splits = p;
+    for (size_t t = 0; t < l->tables; t++) {
+        const int64_t mid2 = (int64_t)l->table[t * l->cells] + l->table[(t + 1) * l->cells - 1];
+        circuit_split_entries(l, t, entries);
+        TRY(split_table_create(c->choice.families.of[l->family].N, l->EF, l->price, l->split, entries, l->cells,
+                               2 * half, (uint64_t)(-2 * CIRCUIT_MAX_VALUE - mid2) * half, &out->splits[t]));
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
 {
     const circuit_layer *l = &c->layers[i];
     const uint64_t half = exec_unit_word(&c->layers[circuit_first_use(c, i + 1)]) / 2;
     size_t rotated = l->tables;
     void *p;
+    if (l->split > 0) return plan_splits(c, l, half, out);
     TRY(mem_create(l->tables + 1, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
     if (circuit_is_mixed(l)) {
@@ -116,6 +133,9 @@ void exec_plan_destroy(exec_plan *plan)
         lut **tables = plan->layers[i].tables;
         for (size_t t = 0; tables != NULL && t <= plan->c->layers[i].tables; t++) lut_destroy(tables[t]);
         mem_free(tables);
+        split_table **splits = plan->layers[i].splits;
+        for (size_t t = 0; splits != NULL && t < plan->c->layers[i].tables; t++) split_table_destroy(splits[t]);
+        mem_free(splits);
         mix_destroy(plan->layers[i].mix);
         mem_free(plan->layers[i].constant);
     }
@@ -216,6 +236,11 @@ static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
     return ANNULUS_OK;
 }
 
+static split_keys exec_split_keys(const eval_key_set *keys)
+{
+    return (split_keys){.low = keys->of[TFHE_LOW], .high = keys->of[TFHE_HIGH], .merge = keys->merge};
+}
+
 /* Look-ups of one layer, in slices; those of one sample behind those of the one before. */
 typedef struct slices {
     const circuit_layer *l;
@@ -223,8 +248,11 @@ typedef struct slices {
     const switching_key *from;
     const uint64_t *sums; /* (samples, out, words) */
     uint64_t *out, *copy; /* (samples, circuit_values, words_out), (a slice, words) */
-    bootstrap_job *jobs;  /* (a slice) */
-    lut *const *tables;   /* (tables + 1) */
+    bootstrap_job *jobs;  /* (a slice); NULL of split look-ups */
+    split_job *splits;    /* (a slice) of those */
+    split_keys split_keys;
+    split_table *const *split_tables; /* (tables) */
+    lut *const *tables;               /* (tables + 1) */
     const mix *mix;
     size_t words, words_out; /* of a sum, of a value */
     size_t extracted_count;
@@ -255,10 +283,19 @@ static bootstrap_job job_of(const slices *s, size_t at, const uint64_t *in)
     return job;
 }
 
+static split_job split_of(const slices *s, size_t at, const uint64_t *in)
+{
+    return (split_job){
+        .in = in, .table = s->split_tables[s->l->table_of[at % s->l->out]], .out = s->out + at * s->words_out};
+}
+
 /* The sums are copied: their memory may be that of the values. */
 static annulus_status look_up_slice(const slices *s, size_t first, size_t count, unsigned threads)
 {
     memcpy(s->copy, s->sums + first * s->words, count * s->words * sizeof *s->copy);
+    for (size_t k = 0; s->splits != NULL && k < count; k++)
+        s->splits[k] = split_of(s, first + k, s->copy + k * s->words);
+    if (s->splits != NULL) return split_batch(&s->split_keys, s->splits, count, threads);
     for (size_t k = 0; k < count; k++) s->jobs[k] = job_of(s, first + k, s->copy + k * s->words);
     return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, s->extracted_count, threads);
 }
@@ -266,14 +303,14 @@ static annulus_status look_up_slice(const slices *s, size_t first, size_t count,
 static annulus_status look_up_slices(const encrypted_run *r, size_t i, const slices *s, size_t parts)
 {
     const circuit *c = r->plan->c;
-    const size_t rotations = r->samples * s->l->out, before = r->samples * circuit_rotations_before(c, i);
-    const size_t all = r->samples * circuit_rotations_before(c, c->layers_count);
+    const size_t look_ups = r->samples * s->l->out, before = r->samples * circuit_rotations_before(c, i);
+    const size_t all = r->samples * circuit_rotations_before(c, c->layers_count), each = s->l->split + 1;
     for (size_t k = 0; k < parts; k++) {
-        const size_t q = rotations * k / parts, next = rotations * (k + 1) / parts;
-        TRY(progress_report(r->progress, s->l->name, before + q, all));
+        const size_t q = look_ups * k / parts, next = look_ups * (k + 1) / parts;
+        TRY(progress_report(r->progress, s->l->name, before + q * each, all));
         TRY(look_up_slice(s, q, next - q, r->threads));
     }
-    return progress_report(r->progress, s->l->name, before + rotations, all);
+    return progress_report(r->progress, s->l->name, before + look_ups * each, all);
 }
 
 /* sums (samples, out, words of the sources) -> out (samples, circuit_values, words of the layer); the same memory if
@@ -293,18 +330,49 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
                 .out = out,
                 .tables = r->plan->layers[i].tables,
                 .mix = r->plan->layers[i].mix,
+                .split_keys = exec_split_keys(r->keys),
+                .split_tables = r->plan->layers[i].splits,
                 .words = exec_words(c, l->sources[0]),
                 .words_out = exec_words(c, i + 1)};
     void *jobs, *copy = NULL;
     REQUIRE(s.from != NULL);
     list_extracted(l, steps_a_cell, &s);
-    TRY(mem_create(most, sizeof(bootstrap_job), "look-ups", &jobs));
+    TRY(mem_create(most, l->split > 0 ? sizeof(split_job) : sizeof(bootstrap_job), "look-ups", &jobs));
     annulus_status st = mem_create(most * s.words, sizeof(uint64_t), "look-ups", &copy);
-    s.jobs = jobs;
+    if (l->split > 0)
+        s.splits = jobs;
+    else
+        s.jobs = jobs;
     s.copy = copy;
     if (st == ANNULUS_OK) st = look_up_slices(r, i, &s, parts);
     mem_free(jobs);
     mem_free(copy);
+    return st;
+}
+
+size_t exec_split_words(const circuit *c, size_t i)
+{
+    const tfhe_families *f = &c->choice.families;
+    return c->layers[i].split * tfhe_exponents(&f->of[TFHE_LOW]) + tfhe_exponents(&f->of[TFHE_HIGH]);
+}
+
+annulus_status exec_split_exponents(const exec_plan *plan, const eval_key_set *keys, size_t i, const uint64_t *sums,
+                                    unsigned threads, uint32_t *exponents)
+{
+    const circuit_layer *l = &plan->c->layers[i];
+    const size_t words = exec_words(plan->c, i + 1), each = exec_split_words(plan->c, i);
+    const split_keys of = exec_split_keys(keys);
+    void *p;
+    TRY(mem_create(l->out, words * sizeof(uint64_t) + sizeof(split_job), "look-ups", &p));
+    split_job *jobs = p;
+    uint64_t *out = (uint64_t *)(void *)(jobs + l->out);
+    for (size_t o = 0; o < l->out; o++)
+        jobs[o] = (split_job){.in = sums + o * words,
+                              .table = plan->layers[i].splits[l->table_of[o]],
+                              .out = out + o * words,
+                              .exponents = exponents + o * each};
+    const annulus_status st = split_batch(&of, jobs, l->out, threads);
+    mem_free(p);
     return st;
 }
 

@@ -5,6 +5,7 @@
 #include "circuit/exec_priv.h"
 #include "tfhe/bootstrap.h"
 #include "tfhe/lwe.h"
+#include "tfhe/split.h"
 
 #include <math.h>
 
@@ -12,16 +13,19 @@
 
 typedef struct observation {
     const circuit *c;
+    const exec_plan *plan;
     const eval_key_set *keys;
     const secret_key_set *secrets;
     const exec_observer *observer;
     size_t sample;
     exec_store store;
     uint64_t *x;     /* (store rows, EXEC_BATCH) integer values, in the first column */
+    uint64_t *rest;  /* as x: torus words that values have besides (exec_split_answer) */
     void *room;      /* of linear layers */
     uint64_t *phase; /* (widest) of the sums of the layer at hand */
     uint64_t *sent;  /* (outputs) of the answers as they are sent */
     uint32_t *at;    /* (widest) step that its look-ups read */
+    uint32_t *low;   /* (widest, SPLIT_MAX_LOW) what the levels of split ones read */
     size_t layer;
     const uint64_t *sums; /* (out, lwe_words) */
 } observation;
@@ -56,34 +60,73 @@ static annulus_status decrypt_group(void *context, size_t group, unsigned worker
     const secret_key *secret = v->secrets->of[circuit_source(v->c, v->layer)];
     const size_t words = lwe_words(&secret->params);
     for (size_t o = first; o < first + count; o++) v->phase[o] = lwe_phase(secret, v->sums + o * words);
-    return l->cells == 0 ? ANNULUS_OK : switch_group(v, first, count);
+    return l->cells == 0 || l->split > 0 ? ANNULUS_OK : switch_group(v, first, count);
 }
 
-/* Cell that a look-up at this step reads, as the one of its kind (they repeat every 2*cells) that is nearest to
- * `clear`. */
-static int64_t cell_of(const circuit_layer *l, uint64_t steps, uint64_t at, int64_t clear)
+static annulus_status read_splits(const observation *v, unsigned threads)
 {
-    const int64_t period = 2 * (int64_t)l->cells, cell = (int64_t)((2 * at + 1) * l->cells / steps);
+    const circuit_layer *l = &v->c->layers[v->layer];
+    const secret_key *low = v->secrets->of[TFHE_LOW], *high = v->secrets->of[TFHE_HIGH];
+    const size_t each = exec_split_words(v->c, v->layer);
+    void *p;
+    TRY(mem_create(l->out * each, sizeof(uint32_t), "switched ciphertexts", &p));
+    const uint32_t *e = p;
+    const annulus_status st = exec_split_exponents(v->plan, v->keys, v->layer, v->sums, threads, p);
+    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++, e += tfhe_exponents(&high->params)) {
+        for (uint32_t i = 0; i < l->split; i++, e += tfhe_exponents(&low->params)) {
+            const uint64_t step = lwe_rotation_step(low, 1, e);
+            v->low[o * SPLIT_MAX_LOW + i] = (uint32_t)((step << i) / low->params.N);
+        }
+        v->at[o] = lwe_rotation_step(high, l->EF, e);
+    }
+    mem_free(p);
+    return st;
+}
+
+/* Cell, of so many, that a look-up at this step reads, as the one of its kind (they repeat every 2*cells) that is
+ * nearest to `clear`. */
+static int64_t cell_of(int64_t cells, uint64_t steps, uint64_t at, int64_t clear)
+{
+    const int64_t period = 2 * cells, cell = (int64_t)((2 * at + 1) * (uint64_t)cells / steps);
     int64_t away = (cell - clear) % period;
-    if (away < -(int64_t)l->cells) away += period;
-    if (away >= (int64_t)l->cells) away -= period;
+    if (away < -cells) away += period;
+    if (away >= cells) away -= period;
     return clear + away;
+}
+
+/* What neuron o of a split layer, whose phase is expected to be this, looks up, at *value and *rest. */
+static void observe_split(const observation *v, size_t o, uint64_t steps, uint64_t expected, exec_seen *seen,
+                          uint64_t *value, uint64_t *rest)
+{
+    const circuit_layer *l = &v->c->layers[v->layer];
+    const uint32_t *low = v->low + o * SPLIT_MAX_LOW;
+    const double moved = exec_split_moved(l, low) / (2.0 * l->cells), middle = ((double)v->at[o] + 0.5) / (double)steps;
+    double part;
+    const int64_t clear = exec_floor_div(exec_cell(l, o, seen->acc), INT64_C(1) << l->split);
+    seen->noise = torus_to_double(torus_from_double(middle) - torus_from_double(moved) - expected);
+    exec_split_answer(l, o, cell_of(l->cells >> l->split, steps, v->at[o], clear), low, seen, value, &part);
+    *rest = torus_from_double(part * exec_unit(&v->c->layers[circuit_first_use(v->c, v->layer + 1)]));
 }
 
 static void observe(observation *v, size_t o)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
     const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N;
-    uint64_t *x = v->x + v->store.first[v->layer + 1] * EXEC_BATCH;
+    const size_t first = v->store.first[v->layer + 1] * EXEC_BATCH;
+    uint64_t *x = v->x + first, *rest = v->rest + first;
     exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample, .acc = (int64_t)x[o * EXEC_BATCH]};
     const int64_t halves = 2 * (seen.acc + l->offset[o]) + circuit_half_units(l);
-    const uint64_t expected = l->unit != 0 ? exec_phase(l, o, seen.acc) : (uint64_t)halves * (unit / 2);
+    const uint64_t phase = l->unit != 0 ? exec_phase(l, o, seen.acc) : (uint64_t)halves * (unit / 2);
+    const uint64_t expected = phase + rest[o * EXEC_BATCH];
     seen.sum_noise = seen.noise = torus_to_double(v->phase[o] - expected);
-    if (l->cells != 0) {
+    for (size_t j = 0; l->cells != 0 && j < l->offsets; j++) rest[(o * l->offsets + j) * EXEC_BATCH] = 0;
+    if (l->split > 0)
+        observe_split(v, o, steps, expected, &seen, x + o * EXEC_BATCH, rest + o * EXEC_BATCH);
+    else if (l->cells != 0) {
         const double middle = ((double)v->at[o] + 0.5) / (double)steps;
         seen.noise = torus_to_double(torus_from_double(middle) - expected);
         seen.cell = l->unit != 0 ? (int64_t)(v->at[o] * 2 * (uint64_t)l->cells / steps)
-                                 : cell_of(l, steps, v->at[o], exec_cell(l, o, seen.acc));
+                                 : cell_of(l->cells, steps, v->at[o], exec_cell(l, o, seen.acc));
         exec_answers(l, o, seen.cell, x + o * l->offsets * EXEC_BATCH, EXEC_BATCH);
     } else
         seen.noise = torus_to_double(v->sent[o] - expected);
@@ -109,7 +152,9 @@ static annulus_status observe_layer(void *context, size_t layer, const uint64_t 
     v->sums = sums;
     TRY(parallel_for((out + GROUP - 1) / GROUP, threads, decrypt_group, v));
     if (v->c->layers[layer].cells == 0) TRY(send(v, threads));
+    if (v->c->layers[layer].split > 0) TRY(read_splits(v, threads));
     exec_linear(v->c, &v->store, layer, v->x, 1, v->room);
+    exec_linear(v->c, &v->store, layer, v->rest, 1, v->room);
     for (size_t o = out; o-- > 0;) observe(v, o);
     return ANNULUS_OK;
 }
@@ -134,17 +179,20 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
 {
     const size_t widest = exec_widest(c), of_inputs = c->input.features;
     const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
-    observation v = {.c = c, .keys = keys, .secrets = secrets, .observer = observer, .sample = sample};
+    observation v = {.c = c, .plan = plan, .keys = keys, .secrets = secrets, .observer = observer, .sample = sample};
     void *values, *ciphertexts = NULL;
     exec_memory *memory = NULL;
     exec_store_init(c, &v.store);
-    const size_t words = v.store.rows * EXEC_BATCH, bytes = (words + 3 * widest) * sizeof(uint64_t) + exec_room(c);
+    const size_t words = v.store.rows * EXEC_BATCH, of_widest = 3 + SPLIT_MAX_LOW / 2;
+    const size_t bytes = (2 * words + of_widest * widest) * sizeof(uint64_t) + exec_room(c);
     TRY(mem_create(bytes, 1, "observed values", &values));
     v.x = values;
-    v.phase = v.x + words;
+    v.rest = v.x + words;
+    v.phase = v.rest + words;
     v.at = (uint32_t *)(void *)(v.phase + widest);
     v.sent = v.phase + 2 * widest;
-    v.room = v.phase + 3 * widest;
+    v.low = (uint32_t *)(void *)(v.phase + 3 * widest);
+    v.room = v.phase + of_widest * widest;
     const exec_tap tap = {.sums = observe_layer, .context = &v};
     annulus_status st = mem_create(of_inputs + of_outputs, sizeof(uint64_t), "ciphertexts", &ciphertexts);
     uint64_t *body = ciphertexts;

@@ -150,6 +150,34 @@ static inline size_t exec_widest(const circuit *c)
  * those that are 0 have no mask. */
 void exec_packing_noise(const circuit *c, double *variance);
 
+/* ---- split look-ups: exec_split.c ---- */
+/* Cells between the middle of a high part and that of the cells at its ends. */
+static inline double exec_split_beside(const circuit_layer *l)
+{
+    return ldexp(1, (int)l->split - 1) - 0.5;
+}
+/* Cells by which the phase of the last rotation is moved where level i reads low[i] in [0, 2^(i+1)). */
+double exec_split_moved(const circuit_layer *l, const uint32_t *low);
+/* The high part of the table that any number of one stands for, and whether its entries are negated. */
+size_t exec_split_part(const circuit_layer *l, int64_t high, int *negated);
+/* What neuron o looks up there, and in the last rotation the part `high`, any number: *value + *rest, which is in [0,
+ * 1) and 0 unless the levels read parts of different cells. Sets cell and apart. */
+void exec_split_answer(const circuit_layer *l, size_t o, int64_t high, const uint32_t *low, exec_seen *seen,
+                       uint64_t *value, double *rest);
+/* Variances on the torus: of a level's phase without that of the sum; out (cells/2^split): of the outputs of a table of
+ * layer i, by the high part; of all its tables' the least and the most. */
+double exec_level_noise(const circuit *c);
+void exec_split_variances(const circuit *c, size_t i, size_t table, double *out);
+void exec_split_extremes(const circuit *c, size_t i, double *least, double *most);
+/* Probability that some rotation reads a part that is not the sum's, which lies `place` in [0, 1) of a cell above the
+ * cell's lower end. Variances: of the sum, and what each level and the last phase have besides. */
+double exec_split_error(const circuit_layer *l, double place, double sum, double level, double last);
+/* Exponents of the look-ups of split layer i at these sums (out, exec_words), which are done for them: (out,
+ * exec_split_words), as split_job has them. */
+size_t exec_split_words(const circuit *c, size_t i);
+annulus_status exec_split_exponents(const exec_plan *plan, const eval_key_set *keys, size_t i, const uint64_t *sums,
+                                    unsigned threads, uint32_t *exponents) __attribute__((warn_unused_result));
+
 /* Per-worker sums of events, added to the caller's at the end. */
 annulus_status exec_stats_create(unsigned workers, exec_stats **out) __attribute__((warn_unused_result));
 void exec_stats_merge(exec_stats *into, exec_stats *workers, unsigned count); /* frees workers */

@@ -5,10 +5,12 @@
 #include "circuit/exec_priv.h"
 #include "circuit/mix.h"
 #include "math/torus.h"
+#include "tfhe/split.h"
 
 #include <math.h>
 #include <string.h>
 
+#define NORMALS (3u + SPLIT_MAX_LOW) /* of a neuron, at most */
 #define TAIL_STEPS 256u
 #define TAIL_ENTRIES (17u * TAIL_STEPS / 2 + 1) /* to 8.5 */
 
@@ -32,17 +34,21 @@ typedef struct simulation {
     double *precision; /* (layers, widest) 1/deviation of the phases that look-ups read, in 1/cells */
     double *tail;      /* (TAIL_ENTRIES) P(normal number > i/TAIL_STEPS) */
     double *variance;  /* (layers + 1, widest) of the values of each source, torus; of mixed layers of a coefficient */
+    double level_std;  /* of a level of split look-ups, without that of the sum, torus */
+    double *split_std[CIRCUIT_MAX_LAYERS];    /* (tables, cells/2^split) of the outputs of split look-ups; or NULL */
+    double *split_errors[CIRCUIT_MAX_LAYERS]; /* (out) their probability of an index error; or NULL */
     mixes mixes;
     double *factor[CIRCUIT_MAX_LAYERS]; /* (out,offsets,offsets) of a mixed layer: times normal numbers gives errors of
                                            the gram's covariances */
 } simulation;
 
-/* What one worker works in: values, and their noise in torus words, (store rows, EXEC_BATCH) each; room; normal numbers
- * of one sample. Sums have the places of the values made from them. */
+/* What one worker works in: values, their noise in torus words, and what of it is of split look-ups' rests
+ * (exec_split_answer), (store rows, EXEC_BATCH) each; room; normal numbers of one sample. Sums have the places of the
+ * values made from them. */
 typedef struct batch {
-    uint64_t *x, *noise;
+    uint64_t *x, *noise, *rest;
     void *room;
-    double *normal; /* (3*widest) */
+    double *normal; /* (NORMALS*widest) */
     size_t first, count;
     unsigned worker;
 } batch;
@@ -53,8 +59,9 @@ static batch worker_batch(const simulation *s, size_t index, unsigned worker)
     uint64_t *p = (uint64_t *)(void *)(s->memory + worker * s->worker_bytes);
     return (batch){.x = p,
                    .noise = p + n,
-                   .normal = (double *)(p + 2 * n),
-                   .room = p + 2 * n + 3 * s->widest,
+                   .rest = p + 2 * n,
+                   .normal = (double *)(p + 3 * n),
+                   .room = p + 3 * n + NORMALS * s->widest,
                    .first = index * EXEC_BATCH,
                    .count = left < EXEC_BATCH ? left : EXEC_BATCH,
                    .worker = worker};
@@ -106,8 +113,38 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
         const double *row = s->factor[i] == NULL ? NULL : s->factor[i] + (o * l->offsets + j) * l->offsets;
         double error = row == NULL ? normal[j] : 0;
         for (size_t k = 0; row != NULL && k <= j; k++) error += row[k] * normal[k];
+        v->rest[(first + j) * EXEC_BATCH + b] = 0;
         v->noise[(first + j) * EXEC_BATCH + b] = torus_from_double(noisy * s->rotate_std[i] * error);
     }
+    return clear;
+}
+
+/* The same of a split look-up, and whether a rotation's phase left its half window; levels (split): normal numbers. */
+static int64_t simulate_split(const simulation *s, size_t i, size_t o, size_t b, const double *normal,
+                              const double *levels, int masked, exec_seen *seen, const batch *v, unsigned *events)
+{
+    const circuit *c = s->c;
+    const circuit_layer *l = &c->layers[i];
+    const size_t at = (s->store.first[i + 1] + o) * EXEC_BATCH + b, parts = l->cells >> l->split;
+    const double place = exec_place(l, o, seen->acc), turn = 2.0 * l->cells, half = turn * s->half_window[i];
+    const int64_t clear = exec_cell(l, o, seen->acc);
+    uint32_t low[SPLIT_MAX_LOW];
+    int negated, outside = 0;
+    double rest;
+    for (uint32_t j = 0; j < l->split; j++) {
+        const double moved = turn * seen->sum_noise + ldexp(masked * s->level_std * levels[j], (int)j + 1);
+        low[j] = (uint32_t)(int64_t)floor(place + moved) & ((2u << j) - 1);
+        outside |= fabs(moved) > half;
+    }
+    seen->noise = seen->sum_noise + masked * s->phase_std[i] * normal[o];
+    outside |= fabs(turn * seen->noise) > half + exec_split_beside(l);
+    *events |= outside ? FAILED : 0;
+    const int64_t high = (int64_t)floor(ldexp(place + turn * seen->noise + exec_split_moved(l, low), -(int)l->split));
+    exec_split_answer(l, o, high, low, seen, v->x + at, &rest);
+    const double noisy = s->variance[(i + 1) * s->widest + o] > 0;
+    const double std = s->split_std[i][l->table_of[o] * parts + exec_split_part(l, high, &negated)];
+    v->rest[at] = torus_from_double(rest * exec_unit(&c->layers[circuit_first_use(c, i + 1)]));
+    v->noise[at] = torus_from_double(noisy * std * normal[l->out + o]) + v->rest[at];
     return clear;
 }
 
@@ -116,13 +153,19 @@ static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *se
 {
     const circuit_layer *l = &s->c->layers[i];
     const size_t o = seen->neuron;
+    if (l->split > 0) {
+        stats->errors_expected[i] += s->split_errors[i][o];
+        return seen->cell != clear || seen->apart ? ERRED : 0;
+    }
     const double place = circuit_is_bit(l) ? 0.5 : exec_place(l, o, seen->acc);
     stats->errors_expected[i] += error_probability(s, place - floor(place), s->precision[i * s->widest + o]);
     return seen->cell != clear ? ERRED : 0;
 }
 
 /* One look-up, or output value, of column b: ERRED, FAILED or both if they happened. normal: of the switches, or of
- * packing (out), of the look-ups' values (values), and of the fresh ciphertexts in the sums (out). */
+ * packing (out), of the look-ups' values (values), of the fresh ciphertexts in the sums (out), and of levels
+ * (out,split).
+ */
 static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t b, const double *normal, const batch *v)
 {
     const circuit *c = s->c;
@@ -131,6 +174,7 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     const int64_t acc = (int64_t)v->x[at];
     exec_stats *stats = &s->stats[v->worker];
     const size_t fresh = (l->cells == 0 ? packed(c) * l->out : l->out + circuit_values(l)) + o;
+    const double rest = torus_to_double(v->rest[at]);
     double sum = torus_to_double(v->noise[at]);
     if (s->fresh_std[i] != NULL) sum += s->fresh_std[i][o] * normal[fresh];
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
@@ -139,16 +183,19 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     unsigned events = 0;
     if (l->cells != 0) {
         const int masked = s->precision[i * s->widest + o] < INFINITY;
-        const int64_t clear = simulate_look_up(s, i, o, b, normal, masked, &seen, v);
+        const double *levels = normal + fresh - o + (s->fresh_std[i] != NULL ? l->out : 0) + o * l->split;
+        const int64_t clear = l->split > 0 ? simulate_split(s, i, o, b, normal, levels, masked, &seen, v, &events)
+                                           : simulate_look_up(s, i, o, b, normal, masked, &seen, v);
         if (!circuit_is_wave(l))
-            events = count_look_up(s, i, &seen, clear, stats);
+            events |= count_look_up(s, i, &seen, clear, stats);
         else
             stats->phase_square[i] += seen.noise * seen.noise;
     } else
         s->out[(v->first + b) * l->out + o] = (double)acc + seen.noise / exec_unit(l) - away * (double)l->period;
-    if (!circuit_is_wave(l) && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
+    if (!circuit_is_wave(l) && l->split == 0 && fabs(seen.noise) > s->half_window[i]) events |= FAILED;
     stats->index_errors[i] += (events & ERRED) != 0;
     stats->failures[i] += (events & FAILED) != 0;
+    seen.sum_noise -= rest, seen.noise -= rest;
     if (s->observer != NULL) s->observer->seen(s->observer->context, &seen);
     return events;
 }
@@ -162,11 +209,13 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     unsigned events[EXEC_BATCH] = {0};
     exec_columns(c, &s->store, s->x + v.first * c->input.features, v.count, v.x);
     memset(v.noise + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.noise);
+    memset(v.rest + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.rest);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const size_t normals =
-            (s->fresh_std[i] != NULL ? l->out : 0) + (l->cells != 0 ? l->out + circuit_values(l) : packed(c) * l->out);
+        const size_t normals = (s->fresh_std[i] != NULL ? l->out : 0) + l->split * l->out +
+                               (l->cells != 0 ? l->out + circuit_values(l) : packed(c) * l->out);
         exec_linear(c, &s->store, i, v.x, v.count, v.room);
+        if (c->choice.families.merge.l > 0) exec_linear(c, &s->store, i, v.rest, v.count, v.room);
         if (l->sources_count > 1 || l->sources[0] != 0)
             exec_linear(c, &s->store, i, v.noise, v.count, v.room);
         else /* noise of inputs is drawn for their sums */
@@ -212,7 +261,8 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs
 {
     const circuit_layer *l = &s->c->layers[i];
     const double switches = l->cells == 0 ? 0 : circuit_switch_noise(s->c, i);
-    const double rotate = l->cells == 0 ? 0 : noise_blind_rotate(&s->c->choice.families.of[l->family]);
+    double least, rotate = l->cells == 0 ? 0 : noise_blind_rotate(&s->c->choice.families.of[l->family]);
+    if (l->split > 0) exec_split_extremes(s->c, i, &least, &rotate);
     input_variances(s, i, in->variance, in->fresh);
     s->phase_std[i] = sqrt(switches);
     s->rotate_std[i] = sqrt(rotate);
@@ -233,6 +283,10 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs
         for (size_t j = 0; j < l->offsets; j++) s->variance[(i + 1) * s->widest + o * l->offsets + j] = value;
         s->precision[i * s->widest + o] =
             sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
+        if (l->split > 0) {
+            const double place = exec_place(l, o, 0), above = place - floor(place), level = s->level_std * s->level_std;
+            s->split_errors[i][o] = sum > 0 ? exec_split_error(l, above, sum, level, switches) : 0;
+        }
         if (s->fresh_std[i] != NULL) s->fresh_std[i][o] = sqrt(fresh);
         if (l->cells == 0 && packed(s->c)) s->answer_std[o] = sum;
     }
@@ -241,12 +295,29 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs
     for (size_t o = 0; o < l->out; o++) s->answer_std[o] = sqrt(s->answer_std[o]);
 }
 
+static annulus_status split_init(simulation *s, size_t i)
+{
+    const circuit_layer *l = &s->c->layers[i];
+    const size_t parts = l->cells >> l->split;
+    void *p;
+    if (l->split == 0) return ANNULUS_OK;
+    TRY(mem_create(l->out, sizeof(double), "simulation", &p));
+    s->split_errors[i] = p;
+    TRY(mem_create(l->tables * parts, sizeof(double), "simulation", &p));
+    s->split_std[i] = p;
+    for (size_t t = 0; t < l->tables; t++) exec_split_variances(s->c, i, t, s->split_std[i] + t * parts);
+    for (size_t x = 0; x < l->tables * parts; x++) s->split_std[i][x] = sqrt(s->split_std[i][x]);
+    s->level_std = sqrt(exec_level_noise(s->c));
+    return ANNULUS_OK;
+}
+
 static annulus_status layer_noise_init(simulation *s, size_t i)
 {
     const circuit_layer *l = &s->c->layers[i];
     linear_view *view = NULL;
     void *p;
     int fresh = 0;
+    TRY(split_init(s, i));
     for (size_t k = 0; k < l->sources_count; k++) fresh |= l->sources[k] == 0;
     if (fresh) {
         TRY(mem_create(l->out, sizeof(double), "simulation", &p));
@@ -333,14 +404,17 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
     simulation s = {
         .c = c, .x = x, .out = out, .seed = seed, .observer = observer, .count = count, .widest = exec_widest(c)};
     exec_store_init(c, &s.store);
-    s.worker_bytes = ROUND_UP((2 * s.store.rows * EXEC_BATCH + 3 * s.widest) * sizeof(uint64_t) + exec_room(c));
+    s.worker_bytes = ROUND_UP((3 * s.store.rows * EXEC_BATCH + NORMALS * s.widest) * sizeof(uint64_t) + exec_room(c));
     annulus_status st = simulation_init(&s, workers);
     if (st == ANNULUS_OK) st = parallel_for((count + EXEC_BATCH - 1) / EXEC_BATCH, threads, simulate_batch, &s);
     if (s.stats != NULL) exec_stats_merge(st == ANNULUS_OK ? stats : NULL, s.stats, workers);
     for (unsigned w = 0; s.streams != NULL && w < workers; w++) stream_destroy(s.streams[w]);
     mem_free(s.streams);
     mem_free(s.memory);
-    for (size_t i = 0; i < c->layers_count; i++) mem_free(s.fresh_std[i]), mem_free(s.factor[i]);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        mem_free(s.fresh_std[i]), mem_free(s.factor[i]);
+        mem_free(s.split_std[i]), mem_free(s.split_errors[i]);
+    }
     mixes_clear(&s.mixes);
     mem_free(s.answer_std);
     mem_free(s.precision);

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "circuit/exec_priv.h"
 #include "circuit/mix.h"
-#include "tfhe/bootstrap.h"
+#include "tfhe/split.h"
 
 static size_t larger(size_t a, size_t b)
 {
@@ -40,6 +40,10 @@ static size_t plan_bytes(const circuit *c)
         const circuit_layer *l = &c->layers[i];
         const size_t words = (size_t)l->EF * c->choice.families.of[l->family].N;
         bytes += l->out * sizeof(uint64_t);
+        if (l->split > 0) {
+            bytes += l->tables * split_table_memory(c->choice.families.of[l->family].N, l->cells, l->split);
+            continue;
+        }
         size_t tables = l->cells == 0 ? 0 : l->tables;
         int step = 0;
         if (circuit_is_mixed(l)) bytes += mix_bytes(l, &tables, &step);
@@ -63,6 +67,10 @@ static void key_bytes(const tfhe_families *f, size_t *sent, size_t *expanded)
             *expanded += mem_bytes(tfhe_ksk_memory_bytes(&p));
         }
     }
+    if (f->merge.l > 0) {
+        *sent += mem_bytes(merge_seeded_bytes(&f->of[TFHE_HIGH], f->merge.l));
+        *expanded += mem_bytes(merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l));
+    }
     if (f->answers.bits == 0) return;
     const tfhe_params packing = tfhe_answers_params(f);
     *sent += mem_bytes(tfhe_answers_seeded_bytes(f));
@@ -81,9 +89,11 @@ static size_t layer_work(const circuit *c, size_t i, size_t together, unsigned t
     const tfhe_params keyswitch = tfhe_switch_params(of, circuit_source(c, i), l->family);
     const size_t rotations = together * l->out, slice = exec_slice(l->EF, threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
-    return larger(sums, mem_bytes(most * exec_words(c, l->sources[0]) * sizeof(uint64_t)) +
-                            mem_bytes(most * sizeof(bootstrap_job)) +
-                            bootstrap_memory(&keyswitch, &of->of[l->family], l->EF, most, threads));
+    const size_t work =
+        l->split > 0 ? mem_bytes(most * sizeof(split_job)) + split_memory(of, l->cells, l->split, l->EF, most, threads)
+                     : mem_bytes(most * sizeof(bootstrap_job)) +
+                           bootstrap_memory(&keyswitch, &of->of[l->family], l->EF, most, threads);
+    return larger(sums, mem_bytes(most * exec_words(c, l->sources[0]) * sizeof(uint64_t)) + work);
 }
 
 static size_t work_bytes(const circuit *c, size_t answers, size_t together, unsigned threads, int kept)

@@ -123,7 +123,7 @@ static void bound_add(json_t *j, const circuit *c, const circuit_layer *l, const
 /* Standard deviation of the deciding phase, fraction of the torus, that its bound allows. */
 static double allowed_std(const circuit *c, const circuit_layer *l)
 {
-    return l->noise > 0 ? l->noise : circuit_half_window(l) / noise_kappa(circuit_bound(c, l));
+    return l->noise > 0 ? l->noise : circuit_last_window(l) / noise_kappa(circuit_bound(c, l) - log2(l->split + 1.0));
 }
 
 /* Its noise against what is allowed, and its weights, which make it. */
@@ -131,7 +131,7 @@ static void noise_add_json(json_t *j, const circuit *c, size_t i, const lookup_l
 {
     const circuit_layer *l = &c->layers[i];
     const double std = c->choice.layers[i].phase_std, allowed = allowed_std(c, l);
-    if (l->noise == 0) (void)json_object_set_new(j, "noise_log2_half_window", json_real(log2(circuit_half_window(l))));
+    if (l->noise == 0) (void)json_object_set_new(j, "noise_log2_half_window", json_real(log2(circuit_last_window(l))));
     (void)json_object_set_new(j, "noise_log2_std_allowed", json_real(log2(allowed)));
     (void)json_object_set_new(j, "noise_used", json_real(std / allowed));
     (void)json_object_set_new(j, "two_norm", json_real(norms->two_norm));
@@ -170,11 +170,12 @@ static json_t *layer_json(const circuit *c, size_t i)
         if (j != NULL && l->noise == 0) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
     }
-    json_t *look = json_pack(
-        "{s:b, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "extended", circuit_is_extended(l), "rotations",
-        (json_int_t)l->out, "look_ups", (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits",
-        log2(l->cells), "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
-        (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
+    json_t *look =
+        json_pack("{s:b, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "extended", circuit_is_extended(l), "rotations",
+                  (json_int_t)circuit_layer_rotations(l), "split_low_bits", (json_int_t)l->split, "look_ups",
+                  (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells),
+                  "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
+                  (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;
@@ -195,6 +196,14 @@ static json_t *families_json(const tfhe_families *f)
     json_t *all = json_array();
     for (uint32_t i = 0; all != NULL && i < f->count; i++) (void)json_array_append_new(all, family_json(f, i));
     return all;
+}
+
+/* null: no split look-ups. */
+static json_t *merge_json(const tfhe_families *f)
+{
+    if (f->merge.l == 0) return json_null();
+    return json_pack("{s:i,s:i,s:I}", "l", (int)f->merge.l, "log2_B", (int)f->merge.bg, "bytes",
+                     (json_int_t)merge_seeded_bytes(&f->of[TFHE_HIGH], f->merge.l));
 }
 
 /* null: not packed. */
@@ -219,6 +228,10 @@ static json_t *sizes_json(const circuit *c)
             file += tfhe_ksk_seeded_bytes(&p);
             ksk += tfhe_ksk_memory_bytes(&p);
         }
+    }
+    if (f->merge.l > 0) {
+        file += merge_seeded_bytes(&f->of[TFHE_HIGH], f->merge.l);
+        ksk += merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l);
     }
     if (f->answers.bits > 0) {
         const tfhe_params p = tfhe_answers_params(f);
@@ -290,6 +303,7 @@ json_t *inspect_circuit(const circuit *c)
     (void)json_object_set_new(head, "passes", passes_json(&c->passes));
     (void)json_object_set_new(head, "layers", layers);
     (void)json_object_set_new(head, "families", families_json(&c->choice.families));
+    (void)json_object_set_new(head, "merge", merge_json(&c->choice.families));
     (void)json_object_set_new(head, "answers", answers_json(c));
     (void)json_object_set_new(head, "bytes", sizes_json(c));
     (void)json_object_set_new(head, "memory", memory_json(c));

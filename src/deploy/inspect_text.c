@@ -90,6 +90,19 @@ static void family_line(FILE *f, const json_t *p, long long security)
             integer(p, "glwe_noise_tuniform"), security);
 }
 
+/* Which layers are split, and by what. */
+static void split_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *l, *m = json_object_get(j, "merge");
+    if (json_is_null(m)) return;
+    json_array_foreach(json_object_get(j, "layers"), i, l) if (integer(l, "split_low_bits") > 0) fprintf(
+        f, "split       %s: low bits %lld, read by as many rotations of family 2; of family 1 one that reads %.0f\n",
+        text(l, "name"), integer(l, "split_low_bits"), number(l, "bits") - number(l, "split_low_bits"));
+    fprintf(f, "merge       l=%lld Bg=2^%lld, %.1f MB; families 1 and 2 have one big key\n", integer(m, "l"),
+            integer(m, "log2_B"), number(m, "bytes") / 1e6);
+}
+
 static void error_words(FILE *f, const json_t *j)
 {
     size_t i, failing = 0;
@@ -162,6 +175,7 @@ static void circuit_lines(FILE *f, const json_t *j)
                "inputs; half a cell, or half a step of the scores; deviation of the noise, predicted, at most by what "
                "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
+    split_lines(f, j);
     answers_line(f, j);
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),
             number(j, "seconds_all_cores"), integer(j, "cores"),

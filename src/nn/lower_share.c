@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether layers share rotations, and tables are narrower than their ranges: where the objective falls by it. */
+/* Whether layers share rotations, tables are narrower than their ranges, and cells are powers of two, so that look-ups
+ * may be split: where the objective falls by it. */
 #include "circuit/extend.h"
 #include "circuit/share.h"
 #include "nn/lower_priv.h"
 
+#define PADDED_FROM 16u /* cells, of layers that may be given a power of two */
+
 /* How a network is lowered. */
 typedef struct plan {
     unsigned char wanted[CIRCUIT_MAX_LAYERS]; /* layers that share rotations */
-    int extend;                               /* whether tables may be narrower than their ranges */
-    size_t extended;                          /* layers where they are, of the last circuit that was made so */
+    unsigned char padded[CIRCUIT_MAX_LAYERS]; /* layers that have powers of two as cells */
+    unsigned char other[CIRCUIT_MAX_LAYERS];  /* exact layers of other cells; found once */
+    int found;
+    int extend;      /* whether tables may be narrower than their ranges */
+    size_t extended; /* layers where they are, of the last circuit that was made so */
 } plan;
+
+static void find_other(const circuit *c, const lower_options *options, plan *p)
+{
+    p->found = 1;
+    if (options->minimize != MINIMIZE_SECONDS || options->families_most < 2) return;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        p->other[i] = l->cells >= PADDED_FROM && l->unit == 0 && !circuit_rounds(l) && (l->cells & (l->cells - 1)) != 0;
+    }
+}
 
 /* The circuit that p says; could (layers_count, or NULL): layers that could share rotations in one where none is
  * wanted. Without a digest. */
@@ -22,13 +38,14 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     size_t tables = 0, rotations = 0;
     annulus_status st = ANNULUS_OK;
     p->extended = 0;
-    for (size_t i = 0; i < n->layers_count; i++) units.of[i].whole = p->wanted[i];
+    for (size_t i = 0; i < n->layers_count; i++) units.of[i].whole = p->wanted[i] || p->padded[i];
     while (st == ANNULUS_OK && again) {
         circuit_destroy(c);
         c = NULL;
         st = lower_once(n, calibration, count, options, &units, &c);
         if (st == ANNULUS_OK) st = lower_units_plan(&units, c, &again);
     }
+    if (st == ANNULUS_OK && !p->found) find_other(c, options, p);
     if (st == ANNULUS_OK && could != NULL) st = circuit_could_share(c, could);
     if (st == ANNULUS_OK) st = circuit_share_rotations(c, p->wanted, &rotations);
     if (st == ANNULUS_OK && p->extend) st = circuit_extend(c, &p->extended);
@@ -89,6 +106,9 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     }
     p.extend = 0;
     if (st == ANNULUS_OK && extended > 0) st = try_plan(n, calibration, count, options, &p, WHOLE, &best, &better);
+    int any = 0;
+    for (size_t i = 0; i < n->layers_count; i++) p.padded[i] = p.other[i], any |= p.other[i];
+    if (st == ANNULUS_OK && any) st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
     if (st == ANNULUS_OK) st = circuit_digest(best);
     if (st == ANNULUS_OK)
         *out = best;

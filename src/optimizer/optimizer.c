@@ -159,7 +159,31 @@ static int pairs_differ(const search *s)
     return s->groups_count > 1;
 }
 
-static annulus_status find(const optimizer_request *q, search_space *space, search *s, double *log2_p)
+static int may_split(const optimizer_request *q)
+{
+    int may = 0;
+    for (size_t i = 0; i < q->layers_count; i++) may |= q->layers[i].split_most > 0;
+    return may && q->families_most > 1 && q->minimize == MINIMIZE_SECONDS;
+}
+
+/* Split look-ups where they pay, given the best without. */
+static annulus_status best_split(search *s, double *log2_p)
+{
+    const optimizer_request *q = s->request;
+    const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : q->log2_error;
+    const double held = safe < 0 ? safe : q->log2_error;
+    search split;
+    search_begin(&split, q, s->space, held);
+    split.goal = FASTEST;
+    if (s->found) split.limit_seconds = s->space->model->pays * s->best.seconds;
+    TRY(search_split(&split));
+    if (!split.found) return ANNULUS_OK;
+    *s = split;
+    *log2_p = held;
+    return ANNULUS_OK;
+}
+
+static annulus_status find_whole(const optimizer_request *q, search_space *space, search *s, double *log2_p)
 {
     search two;
     TRY(best_single(q, space, s, log2_p));
@@ -173,6 +197,12 @@ static annulus_status find(const optimizer_request *q, search_space *space, sear
         }
     }
     return search_near(s, search_single);
+}
+
+static annulus_status find(const optimizer_request *q, search_space *space, search *s, double *log2_p)
+{
+    TRY(find_whole(q, space, s, log2_p));
+    return may_split(q) ? best_split(s, log2_p) : ANNULUS_OK;
 }
 
 /* Whether there is a family at this bound of the layers without their own. */

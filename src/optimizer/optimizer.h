@@ -7,6 +7,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/noise.h"
 #include "optimizer/security.h"
+#include "tfhe/split.h"
 
 #define OPTIMIZER_MAX_LAYERS 64u
 
@@ -25,6 +26,10 @@ typedef struct lookup_layer {
     /* Bounds on standard deviations, fractions of the torus; 0: not asked for. */
     double phase_std;  /* of the deciding phase, in place of every error probability; excludes log2_error */
     double output_std; /* of what its look-ups' bootstraps add to their outputs, besides the other; not of outputs */
+    /* Split look-ups (tfhe/split.h), whose sums lie on cells, a power of two: */
+    uint32_t split_most; /* low bits that may be read by rotations of their own; 0: none */
+    uint32_t
+        amplified[SPLIT_MAX_LOW]; /* by s low bits, [s - 1]: what the largest of its tables amplifies (split_table) */
 } lookup_layer;
 
 /* Where a layer's inputs come from. Groups: of values that one family has; 0: that of the circuit's inputs, which layer
@@ -58,10 +63,11 @@ layer_link optimizer_link(const optimizer_request *q, size_t i, const layer_link
 
 typedef struct layer_choice {
     uint32_t family;     /* that does its look-ups; of outputs that of the values they are decrypted from */
-    uint32_t EF, price;  /* 0 for outputs */
-    double phase_std;    /* predicted standard deviation of the deciding phase */
-    double output_std;   /* predicted, of its look-ups' outputs; 0 for outputs */
-    double log2_failure; /* predicted failure probability of one look-up: that its phase leaves half_window */
+    uint32_t split;      /* low bits that rotations of TFHE_LOW read; 0: whole look-ups */
+    uint32_t EF, price;  /* 0 for outputs; of split look-ups those of the last rotation */
+    double phase_std;    /* predicted standard deviation of the deciding phase; of split look-ups of the last */
+    double output_std;   /* predicted, of its look-ups' outputs, at most; 0 for outputs */
+    double log2_failure; /* predicted failure probability of one look-up: that a phase leaves its half window */
     double seconds;      /* predicted, one core, whole layer with its weights */
 } layer_choice;
 
@@ -87,8 +93,16 @@ typedef struct optimizer_result {
  *   probability half-way, in log2, between one that holds the global one whatever the set and that of one family (of
  *   the former, if these break it), or those that are better at the largest probability of these; theirs is the
  *   largest, to 1 %.
- * - Near-ties: of the sets within 1 % of the fastest, each with its fastest keyswitches, that of the smallest seeded
- *   key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that hold it.
+ * - Split look-ups (families_most = 2, MINIMIZE_SECONDS, layers with split_most): two families of one ring, grid and
+ *   gadgets as for one, of which the second reads low bits. For one number of bits that are left, look-ups of more have
+ *   as many as that, or split_most low ones taken off; all others are whole. Exact but that values of any layer count
+ *   with the noise of the layer that has most; each rotation of a look-up has the same share of its failures; the merge
+ *   adds at most a sixteenth to the variance of the rotations if any gadget of six levels does. With ERROR_GLOBAL at
+ * the probability that holds the global one whatever the set. Taken where seconds fall by more than 2 % below those of
+ * the better of the above, or where there is none.
+ * - Near-ties, but for split look-ups: of the sets within 1 % of the fastest, each with its fastest keyswitches, that
+ * of the smallest seeded key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that
+ * hold it.
  *
  * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
  * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for

@@ -12,14 +12,30 @@ layer_link optimizer_link(const optimizer_request *q, size_t i, const layer_link
         .source = (uint32_t)i, .from = from, .into = q->layers[i].is_output || i == 0 ? from : from + 1};
 }
 
-/* One layer's deciding noise, failure and seconds, whose inputs are outputs of family `from`. */
-static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, layer_choice *c)
+/* Largest variance of the values of a family; of one big key those of split look-ups have most. */
+static double values_variance(const optimizer_request *q, const tfhe_families *f, const layer_choice *layers,
+                              uint32_t family)
+{
+    double most = noise_blind_rotate(&f->of[family]);
+    for (size_t i = 0; i < q->layers_count; i++)
+        if (layers[i].split > 0) most = fmax(most, split_output_variance(f, &q->layers[i], layers[i].split));
+    return most;
+}
+
+/* One layer's deciding noise, failure and seconds, whose inputs are of family `from`, values of at most this variance.
+ */
+static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, double values,
+                          layer_choice *c)
 {
     const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
     const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
     c->seconds = layer->weights * cost_weight(source);
-    double v = layer->two_norm * layer->two_norm * noise_blind_rotate(source) +
+    double v = layer->two_norm * layer->two_norm * values +
                layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
+    if (c->split > 0) {
+        split_predict(f, layer, v, c);
+        return;
+    }
     if (!layer->is_output) {
         v += noise_keyswitch(&keyswitch) + noise_modulus_switch(p, c->EF, c->price);
         c->seconds += (double)layer->count * (cost_keyswitch(&keyswitch) + cost_blind_rotate(p, c->EF, c->price));
@@ -58,6 +74,9 @@ static double predicted_bytes(search_objective minimize, const tfhe_families *f,
         sum += search_bsk_bytes(minimize, &f->of[a]) + search_ksk_bytes(minimize, &f->of[a]);
         if (f->count > 1) sum += search_ksk_bytes(minimize, &into); /* none: of no levels */
     }
+    if (f->merge.l > 0)
+        sum += (double)(minimize == MINIMIZE_MEMORY ? merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l)
+                                                    : merge_seeded_bytes(&f->of[TFHE_HIGH], f->merge.l));
     if (f->answers.bits > 0) {
         const tfhe_params packing = tfhe_answers_params(f);
         sum += (double)(minimize == MINIMIZE_MEMORY ? tfhe_ksk_memory_bytes(&packing) : tfhe_answers_seeded_bytes(f));
@@ -78,13 +97,15 @@ void optimizer_predict(const optimizer_request *request, const tfhe_families *fa
         const size_t source = request->links == NULL ? i : request->links[i].source;
         from[i] = source == 0 ? layers[0].family : chosen[source - 1].family;
         chosen[i] = (layer_choice){.family = output ? from[i] : layers[i].family,
+                                   .split = output ? 0 : layers[i].split,
                                    .EF = output ? 0 : layers[i].EF,
                                    .price = output ? 0 : layers[i].price};
     }
     *out = (optimizer_result){.families = *families, .log2_error = request->log2_error};
     for (size_t i = 0; i < count; i++) {
         out->layers[i] = chosen[i];
-        predict_layer(&request->layers[i], families, from[i], &out->layers[i]);
+        predict_layer(&request->layers[i], families, from[i], values_variance(request, families, chosen, from[i]),
+                      &out->layers[i]);
         out->seconds += out->layers[i].seconds;
     }
     out->log2_global_failure = global_failure(request, out->layers);

@@ -137,6 +137,7 @@ typedef struct search {
     size_t order_count;              /* of look-ups */
     layer_link links[OPTIMIZER_MAX_LAYERS];
     size_t groups_count; /* of values */
+    double log2_p;       /* of search_begin */
     search_goal goal;
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
     const tfhe_families *only; /* search_pairs: NULL, or the two to take, whatever their keyswitches; borrowed */
@@ -153,9 +154,19 @@ void search_take(search *s, const candidate *c);
 annulus_status search_single(search *s) __attribute__((warn_unused_result));
 /* Two. */
 annulus_status search_pairs(search *s) __attribute__((warn_unused_result));
+/* Split look-ups, fastest alone. */
+annulus_status search_split(search *s) __attribute__((warn_unused_result));
 /* The best by the objective alone; then the best of those near to it. `all` is one of the two above. */
 annulus_status search_best(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
 annulus_status search_near(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
+
+/* ---- split look-ups by given families --------------------------------------------------------------------------- */
+
+/* At most, of the outputs. */
+double split_output_variance(const tfhe_families *f, const lookup_layer *l, uint32_t low_bits);
+/* Fills in what is predicted of layer l by c (split, EF, price), whose sums have this variance; its seconds are added.
+ */
+void split_predict(const tfhe_families *f, const lookup_layer *l, double sums, layer_choice *c);
 
 /* ---- for remedies.c --------------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@ void search_begin(search *s, const optimizer_request *q, search_space *space, do
 {
     double weight[OPTIMIZER_MAX_LAYERS];
     const double kappa = log2_p < 0 ? noise_kappa(log2_p) : 0;
-    *s = (search){.request = q, .space = space, .limit_seconds = INFINITY, .limit_bytes = INFINITY};
+    *s = (search){.request = q, .space = space, .limit_seconds = INFINITY, .limit_bytes = INFINITY, .log2_p = log2_p};
     for (size_t i = 0; i < q->layers_count; i++) {
         const lookup_layer *layer = &q->layers[i];
         const double own = layer->log2_error < 0 ? noise_kappa(layer->log2_error) : kappa;

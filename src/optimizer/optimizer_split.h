@@ -24,10 +24,11 @@ typedef struct split_choice {
     double seconds;      /* predicted, one core, in large batches */
 } split_choice;
 
-/* The fastest over rings, n, g, gadgets, EF and price of optimizer_search and all low bits; the merge adds at most a
- * sixteenth to the variance of the rotations if any gadget of six levels does. ANNULUS_ERR_INPUT: a request outside its
- * ranges; ANNULUS_ERR_INFEASIBLE: no set keeps to the probability; ANNULUS_ERR_MEMORY. */
+/* The fastest by the search for split look-ups of optimizer_search, at all low bits. ANNULUS_ERR_INPUT: a request
+ * outside its ranges; ANNULUS_ERR_INFEASIBLE: no set keeps to the probability; ANNULUS_ERR_MEMORY. */
 annulus_status optimizer_split(const split_request *request, split_choice *out) __attribute__((warn_unused_result));
 /* Seconds of a look-up by the sets of `c`, one core, in large batches. */
 double split_seconds(uint32_t bits, const split_choice *c);
+/* Of making the table that the low bits choose, of one look-up. */
+double split_choose_seconds(const tfhe_families *f, double cells, uint32_t low_bits);
 #endif

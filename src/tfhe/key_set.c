@@ -19,8 +19,11 @@ annulus_status secret_key_set_create(const tfhe_families *f, secret_key_set **ou
     TRY(mem_create(1, sizeof(secret_key_set), "secret keys", &p));
     secret_key_set *set = p;
     annulus_status st = ANNULUS_OK;
-    for (; st == ANNULUS_OK && set->count < f->count; set->count++)
-        st = secret_key_create(&f->of[set->count], &set->of[set->count]);
+    for (; st == ANNULUS_OK && set->count < f->count; set->count++) {
+        const uint32_t i = set->count;
+        st = i == TFHE_LOW && f->merge.l > 0 ? secret_key_create_beside(&f->of[i], set->of[TFHE_HIGH], &set->of[i])
+                                             : secret_key_create(&f->of[i], &set->of[i]);
+    }
     if (st == ANNULUS_OK && f->answers.bits > 0) st = answers_secret_create(&f->answers, &set->answers);
     if (st == ANNULUS_OK)
         *out = set;
@@ -37,10 +40,19 @@ void secret_key_set_destroy(secret_key_set *set)
     mem_free(set);
 }
 
+static int one_big_key(const secret_key_set *set)
+{
+    const secret_key *high = set->of[TFHE_HIGH], *low = set->of[TFHE_LOW];
+    uint64_t differ = 0;
+    for (size_t i = 0; i < tfhe_big_dim(&high->params); i++) differ |= high->S[i] ^ low->S[i];
+    return differ == 0;
+}
+
 int secret_key_set_fits(const secret_key_set *set, const tfhe_families *f)
 {
     int fits = set->count == f->count;
     for (uint32_t i = 0; fits && i < f->count; i++) fits = tfhe_params_equal(&set->of[i]->params, &f->of[i]);
+    if (fits && f->merge.l > 0) fits = one_big_key(set);
     if (f->answers.bits == 0) return fits && set->answers == NULL;
     return fits && set->answers != NULL && tfhe_answers_equal(&set->answers->params, &f->answers);
 }
@@ -91,6 +103,8 @@ static annulus_status seeded_fill(const secret_key_set *secret, unsigned threads
         const tfhe_params p = tfhe_switch_params(f, other, i);
         TRY(seeded_switching_key_create(&p, secret->of[other], secret->of[i], threads, progress, &set->into[i]));
     }
+    if (f->merge.l > 0)
+        TRY(seeded_merge_key_create(secret->of[TFHE_HIGH], f->merge.l, f->merge.bg, threads, &set->merge));
     if (f->answers.bits == 0) return ANNULUS_OK;
     return seeded_answers_key_create(f, secret->of[f->answers.family], secret->answers, threads, progress,
                                      &set->answers);
@@ -119,6 +133,7 @@ void seeded_eval_key_set_destroy(seeded_eval_key_set *set)
         seeded_eval_key_destroy(set->of[i]);
         seeded_switching_key_destroy(set->into[i]);
     }
+    seeded_merge_key_destroy(set->merge);
     seeded_answers_key_destroy(set->answers);
     mem_free(set);
 }
@@ -131,6 +146,7 @@ void seeded_eval_key_set_write(writer *w, const seeded_eval_key_set *set)
         seeded_eval_key_write(w, set->of[i]);
         if (f->into[i].l > 0) seeded_switching_key_write(w, set->into[i]);
     }
+    if (f->merge.l > 0) seeded_merge_key_write(w, set->merge);
     if (f->answers.bits > 0) seeded_answers_key_write(w, set->answers);
 }
 
@@ -143,6 +159,7 @@ static annulus_status seeded_fill_from(reader *r, seeded_eval_key_set *set)
         const tfhe_params p = tfhe_switch_params(f, tfhe_other_family(i), i);
         TRY(seeded_switching_key_read(r, &p, &set->into[i]));
     }
+    if (f->merge.l > 0) TRY(seeded_merge_key_read(r, &f->of[TFHE_HIGH], f->merge.l, f->merge.bg, &set->merge));
     return f->answers.bits == 0 ? ANNULUS_OK : seeded_answers_key_read(r, f, &set->answers);
 }
 
@@ -171,6 +188,7 @@ static annulus_status expand(const seeded_eval_key_set *seeded, unsigned threads
         TRY(eval_key_create(seeded->of[i], threads, progress, &set->of[i]));
         if (seeded->into[i] != NULL) TRY(switching_key_create(seeded->into[i], threads, &set->into[i]));
     }
+    if (seeded->merge != NULL) TRY(merge_key_create(seeded->merge, threads, &set->merge));
     return seeded->answers == NULL ? ANNULUS_OK : answers_key_create(seeded->answers, threads, &set->answers);
 }
 
@@ -196,6 +214,7 @@ void eval_key_set_destroy(eval_key_set *set)
         eval_key_destroy(set->of[i]);
         switching_key_destroy(set->into[i]);
     }
+    merge_key_destroy(set->merge);
     answers_key_destroy(set->answers);
     mem_free(set);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keys of a circuit: those of each of its families, and the keyswitching keys between them. */
+/* The keys of a circuit: those of each of its families, and the keyswitching keys between them, or the merging key of
+ * families with one big key. */
 #ifndef TFHE_KEY_SET_H
 #define TFHE_KEY_SET_H
 
 #include "tfhe/answers.h"
+#include "tfhe/merge.h"
 
 typedef struct secret_key_set {
     uint32_t count;
@@ -21,6 +23,7 @@ typedef struct seeded_eval_key_set {
     tfhe_families families;
     seeded_eval_key *of[TFHE_MAX_FAMILIES];        /* (families.count) */
     seeded_switching_key *into[TFHE_MAX_FAMILIES]; /* as families.into; NULL: none */
+    seeded_merge_key *merge;                       /* NULL: no split look-ups */
     seeded_answers_key *answers;                   /* NULL: they are not packed */
 } seeded_eval_key_set;
 /* Whatever f asks for. secret must fit f, else REQUIRE fails. */
@@ -36,12 +39,14 @@ typedef struct eval_key_set {
     tfhe_families families;
     eval_key *of[TFHE_MAX_FAMILIES];
     switching_key *into[TFHE_MAX_FAMILIES];
+    merge_key *merge;
     answers_key *answers;
 } eval_key_set;
 annulus_status eval_key_set_create(const seeded_eval_key_set *seeded, unsigned threads,
                                    const annulus_progress *progress, eval_key_set **out)
     __attribute__((warn_unused_result));
 void eval_key_set_destroy(eval_key_set *set);
-/* From the big key of one family into the small key of another or the same; borrowed, NULL: there is none. */
+/* From the big key of one family into the small key of another or the same; borrowed, NULL: there is none. Of families
+ * with one big key each has its own. */
 const switching_key *eval_key_set_switching(const eval_key_set *set, uint32_t from, uint32_t into);
 #endif

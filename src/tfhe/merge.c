@@ -16,10 +16,15 @@ static size_t glwe_bytes(const tfhe_params *p)
     return ROUND_UP((size_t)(p->k + 1) * p->N * sizeof(uint64_t));
 }
 
+size_t merge_scratch_bytes(const tfhe_params *p, uint32_t l, uint32_t bg, size_t count)
+{
+    const fft_gadget gadget = merge_gadget_of(p, l, bg);
+    return (2 + merge_log2(count)) * glwe_bytes(p) + ROUND_UP(fft_digits_words(p->N, &gadget) * sizeof(double));
+}
+
 size_t merge_scratch(const merge_key *key, size_t count)
 {
-    const tfhe_params *p = &key->params;
-    return (2 + merge_log2(count)) * glwe_bytes(p) + ROUND_UP(fft_digits_words(p->N, &key->gadget) * sizeof(double));
+    return merge_scratch_bytes(&key->params, key->gadget.l, key->gadget.bg, count);
 }
 
 /* A word over N, to the nearest: the multiple of 2^64/N by which the division is not unique vanishes when the levels

@@ -34,5 +34,6 @@ size_t merge_memory_bytes(const tfhe_params *p, uint32_t l);
  * count: a power of two, at most N. Noise: noise_merge of optimizer/noise.h. Timing is of public data alone. Cannot
  * fail. tmp: merge_scratch bytes, rewound on return. */
 size_t merge_scratch(const merge_key *key, size_t count);
+size_t merge_scratch_bytes(const tfhe_params *p, uint32_t l, uint32_t bg, size_t count); /* of a key of l levels */
 void merge_apply(const merge_key *key, const uint64_t *in, size_t count, uint64_t *out, scratch *tmp);
 #endif

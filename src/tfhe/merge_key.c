@@ -156,7 +156,7 @@ static annulus_status allocate(const seeded_merge_key *seeded, merge_key **out)
     merge_key *k = key;
     *k = (merge_key){.params = *p,
                      .log2_N = merge_log2(p->N),
-                     .gadget = {.columns = p->k + 1, .bg = seeded->bg, .l = seeded->l, .lb = 1},
+                     .gadget = merge_gadget_of(p, seeded->l, seeded->bg),
                      .matrix = fft_matrix_words(p->N, rows_of(p, seeded->l) + 1, p->k + 1)};
     annulus_status st = fft_plan_create(p->N, &k->plan);
     if (st == ANNULUS_OK) st = mem_create(merge_memory_bytes(p, seeded->l), 1, "merging key", &rows);

@@ -15,6 +15,10 @@ struct merge_key {
     double *rows;  /* (log2 N, matrix): level - 1 */
 };
 
+static inline fft_gadget merge_gadget_of(const tfhe_params *p, uint32_t l, uint32_t bg)
+{
+    return (fft_gadget){.columns = p->k + 1, .bg = bg, .l = l, .lb = 1};
+}
 static inline unsigned merge_log2(size_t x)
 {
     return (unsigned)__builtin_ctzll(x);

@@ -148,6 +148,19 @@ size_t tfhe_answers_seeded_bytes(const tfhe_families *f)
     return tfhe_big_dim(&f->of[a->family]) * a->l * a->N * sizeof(uint32_t);
 }
 
+/* l = bg = 0: no split look-ups. */
+static annulus_status merge_check(const tfhe_families *f)
+{
+    const tfhe_params *high = &f->of[TFHE_HIGH], *low = &f->of[TFHE_LOW];
+    if (f->merge.l == 0 && f->merge.bg == 0) return ANNULUS_OK;
+    TRY(in_range("merge_bg", f->merge.bg, 1, 30));
+    TRY(in_range("merge_l", f->merge.l, 1, 52 / f->merge.bg));
+    const int one_ring = f->count == 2 && low->k == high->k && low->N == high->N && low->glwe_noise == high->glwe_noise;
+    if (one_ring && low->ks_l > 0 && high->ks_l > 0 && f->into[TFHE_HIGH].l == 0 && f->into[TFHE_LOW].l == 0)
+        return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "a merging key is of two families with one ring, each with a keyswitch of its own");
+}
+
 annulus_status tfhe_families_check(const tfhe_families *f)
 {
     TRY(in_range("families", f->count, 1, TFHE_MAX_FAMILIES));
@@ -159,6 +172,7 @@ annulus_status tfhe_families_check(const tfhe_families *f)
             st = fail(ANNULUS_ERR_INPUT, "there is no other family");
         if (st != ANNULUS_OK) return fail_prefix(st, "keyswitch from the other family into family %u", i + 1);
     }
+    TRY(merge_check(f));
     TRY(tfhe_answers_check(&f->answers));
     if (f->answers.family >= f->count)
         return fail(ANNULUS_ERR_INPUT, "answers of family %u, there are %u", f->answers.family + 1, f->count);
@@ -173,6 +187,8 @@ void tfhe_families_write(writer *w, const tfhe_families *f)
         write_u32(w, f->into[i].l);
         write_u32(w, f->into[i].b);
     }
+    write_u32(w, f->merge.l);
+    write_u32(w, f->merge.bg);
     tfhe_answers_write(w, &f->answers);
 }
 
@@ -185,6 +201,8 @@ annulus_status tfhe_families_read(reader *r, tfhe_families *out)
         TRY(read_u32(r, &f.into[i].l));
         TRY(read_u32(r, &f.into[i].b));
     }
+    TRY(read_u32(r, &f.merge.l));
+    TRY(read_u32(r, &f.merge.bg));
     TRY(tfhe_answers_read(r, &f.answers));
     const annulus_status st = tfhe_families_check(&f);
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
@@ -194,7 +212,8 @@ annulus_status tfhe_families_read(reader *r, tfhe_families *out)
 
 int tfhe_families_equal(const tfhe_families *a, const tfhe_families *b)
 {
-    int equal = a->count == b->count && tfhe_answers_equal(&a->answers, &b->answers);
+    int equal = a->count == b->count && a->merge.l == b->merge.l && a->merge.bg == b->merge.bg &&
+                tfhe_answers_equal(&a->answers, &b->answers);
     for (uint32_t i = 0; equal && i < a->count; i++)
         equal = tfhe_params_equal(&a->of[i], &b->of[i]) && a->into[i].l == b->into[i].l && a->into[i].b == b->into[i].b;
     return equal;

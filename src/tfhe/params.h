@@ -84,8 +84,12 @@ typedef struct tfhe_families {
     struct {
         uint32_t l, b;         /* levels, log2 of the base, as ks_l and ks_b; l = b = 0: no such keyswitch */
     } into[TFHE_MAX_FAMILIES]; /* into[f]: from the other family's big key into the small key of f */
+    struct {
+        uint32_t l, bg; /* levels, log2 of the base; l = bg = 0: none, and each family has a ring of its own */
+    } merge;            /* of split look-ups (split.h), whose TFHE_LOW has the big key of TFHE_HIGH */
     tfhe_answers answers;
 } tfhe_families;
+enum { TFHE_HIGH = 0, TFHE_LOW = 1 };
 
 /* What the keyswitch from one family into another works with: the big key of `from`, n, its noise and the gadget of
  * `into`; else that of `into`. from = into: the family itself. */

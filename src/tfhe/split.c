@@ -12,7 +12,6 @@ typedef struct batch {
     const split_keys *keys;
     const split_job *jobs;
     size_t count, items;
-    size_t most; /* jobs of the largest item */
     scratch *workers;
 } batch;
 
@@ -37,9 +36,11 @@ static void low_switch(const tfhe_params *p, const uint32_t *in, uint32_t *out)
     for (size_t i = 0; i < tfhe_exponents(p); i++) out[i] *= SPLIT_SLOTS;
 }
 
-/* Exponents of the inputs at hand by a key: (count, tfhe_exponents). */
-static uint32_t *exponents_take(const work *w, const eval_key *key, const lut *table)
+/* Exponents of the inputs at hand by a key, (count, tfhe_exponents), of a level of low bits or of the chosen tables
+ * (NULL). */
+static uint32_t *exponents_take(const work *w, const eval_key *key, const uint32_t *level)
 {
+    const split_table *t = w->jobs[0].table;
     const tfhe_params *p = &key->params;
     const uint64_t *in[KEYSWITCH_GROUP];
     uint32_t *exponents = scratch_take(w->tmp, w->count * tfhe_exponents(p) * sizeof *exponents);
@@ -49,10 +50,13 @@ static uint32_t *exponents_take(const work *w, const eval_key *key, const lut *t
     for (size_t q = 0; q < w->count; q++) {
         const uint32_t *from = small + q * bootstrap_small_words(p);
         uint32_t *to = exponents + q * tfhe_exponents(p);
-        if (table == NULL)
+        if (level != NULL)
             low_switch(p, from, to);
         else
-            modulus_switch_centered(p, table->EF, table->price, from, to);
+            modulus_switch_centered(p, t->high.EF, t->high.price, from, to);
+        if (w->jobs[q].exponents == NULL) continue;
+        const size_t before = (level != NULL ? *level : t->low_bits) * tfhe_exponents(w->low);
+        memcpy(w->jobs[q].exponents + before, to, tfhe_exponents(p) * sizeof *to);
     }
     return exponents;
 }
@@ -103,7 +107,7 @@ static void level_apply(const work *w, const eval_key *key, uint32_t i)
     const uint64_t scale = w->jobs[0].table->cells >> i;
     for (size_t q = 0; q < w->count; q++)
         for (size_t x = 0; x < w->words; x++) w->in[q * w->words + x] = scale * w->jobs[q].in[x];
-    rotate(w, key, exponents_take(w, key, NULL), &i);
+    rotate(w, key, exponents_take(w, key, &i), &i);
     w->tmp->used = mark;
 }
 
@@ -149,34 +153,37 @@ static void table_choose(const work *w, const merge_key *merge, size_t q)
     w->tmp->used = mark;
 }
 
-static size_t work_words(const tfhe_params *p, const split_table *t, size_t count)
+static size_t work_words(const tfhe_params *p, uint32_t low_bits, size_t count)
 {
-    return count * ((1 + split_waves(t->low_bits) + t->low_bits) * lwe_words(p) + (size_t)(p->k + 1) * p->N);
+    return count * ((1 + split_waves(low_bits) + low_bits) * lwe_words(p) + (size_t)(p->k + 1) * p->N);
 }
 
-static size_t rotate_scratch(const eval_key *key, uint32_t EF, size_t count)
+static size_t rotate_scratch(const tfhe_params *p, uint32_t EF, size_t count)
 {
-    const tfhe_params *p = &key->params;
     return ROUND_UP(count * tfhe_exponents(p) * sizeof(uint32_t)) +
-           ROUND_UP(count * bootstrap_small_words(p) * sizeof(uint32_t)) + keyswitch_scratch(&key->own->params) +
+           ROUND_UP(count * bootstrap_small_words(p) * sizeof(uint32_t)) + keyswitch_scratch(p) +
            ROUND_UP(least(rotation_batch(p, EF), count) * EF * (p->k + 1) * p->N * sizeof(uint64_t)) +
            blind_rotate_scratch(p);
 }
 
-static size_t choose_scratch(const split_keys *keys, const split_table *t)
+/* Of a worker whose largest item has `count` jobs; merge: merge_scratch of `high` ciphertexts. */
+static size_t worker_scratch(const tfhe_params *low, const tfhe_params *high, const split_table *t, size_t merge,
+                             size_t count)
 {
-    const size_t high = t->cells >> t->low_bits;
-    return ROUND_UP(high * lwe_words(&keys->high->params) * sizeof(uint64_t)) + merge_scratch(keys->merge, high);
+    const size_t words = (t->cells >> t->low_bits) * lwe_words(high);
+    const size_t first = rotate_scratch(low, 1, count), last = rotate_scratch(high, t->high.EF, count);
+    const size_t most = first > last ? first : last, choose = ROUND_UP(words * sizeof(uint64_t)) + merge;
+    return ROUND_UP(work_words(high, t->low_bits, count) * sizeof(uint64_t)) + (most > choose ? most : choose);
 }
 
-static size_t worker_scratch(const batch *b)
+size_t split_memory(const tfhe_families *f, uint32_t cells, uint32_t low_bits, uint32_t EF, size_t count,
+                    unsigned threads)
 {
-    const split_table *t = b->jobs[0].table;
-    const size_t low = rotate_scratch(b->keys->low, 1, b->most), choose = choose_scratch(b->keys, t);
-    const size_t high = rotate_scratch(b->keys->high, t->high.EF, b->most);
-    const size_t most = low > high ? low : high;
-    return ROUND_UP(work_words(&b->keys->high->params, t, b->most) * sizeof(uint64_t)) +
-           (most > choose ? most : choose);
+    const tfhe_params *high = &f->of[TFHE_HIGH];
+    const bootstrap_share share = bootstrap_share_of(high, 1, count, threads);
+    const split_table t = {.cells = cells, .low_bits = low_bits, .high = {.EF = EF}};
+    const size_t merge = merge_scratch_bytes(high, f->merge.l, f->merge.bg, cells >> low_bits);
+    return share.active * worker_scratch(&f->of[TFHE_LOW], high, &t, merge, share.group);
 }
 
 static annulus_status item_apply(void *context, size_t item, unsigned worker)
@@ -192,7 +199,7 @@ static annulus_status item_apply(void *context, size_t item, unsigned worker)
               .waves = split_waves(t->low_bits),
               .tmp = &b->workers[worker]};
     w.tmp->used = 0;
-    w.in = scratch_take(w.tmp, work_words(w.high, t, w.count) * sizeof *w.in);
+    w.in = scratch_take(w.tmp, work_words(w.high, t->low_bits, w.count) * sizeof *w.in);
     w.wave = w.in + w.count * w.words;
     w.shift = w.wave + w.count * w.waves * w.words;
     w.start = w.shift + w.count * t->low_bits * w.words;
@@ -201,7 +208,7 @@ static annulus_status item_apply(void *context, size_t item, unsigned worker)
         shift_apply(&w, q);
         table_choose(&w, b->keys->merge, q);
     }
-    rotate(&w, b->keys->high, exponents_take(&w, b->keys->high, &t->high), NULL);
+    rotate(&w, b->keys->high, exponents_take(&w, b->keys->high, NULL), NULL);
     return ANNULUS_OK;
 }
 
@@ -224,13 +231,15 @@ annulus_status split_batch(const split_keys *keys, const split_job *jobs, size_t
     if (count == 0) return ANNULUS_OK;
     check(keys, jobs, count);
     const bootstrap_share share = bootstrap_share_of(&keys->high->params, 1, count, threads); /* no team */
-    batch b = {.keys = keys, .jobs = jobs, .count = count, .items = share.items, .most = share.group};
+    batch b = {.keys = keys, .jobs = jobs, .count = count, .items = share.items};
     void *q;
     TRY(mem_create(share.active, sizeof(scratch), "look-up workers", &q));
     b.workers = q;
+    const split_table *t = jobs[0].table;
+    const size_t bytes = worker_scratch(&keys->low->params, &keys->high->params, t,
+                                        merge_scratch(keys->merge, t->cells >> t->low_bits), share.group);
     annulus_status st = ANNULUS_OK;
-    for (size_t i = 0; st == ANNULUS_OK && i < share.active; i++)
-        st = scratch_create(worker_scratch(&b), &b.workers[i]);
+    for (size_t i = 0; st == ANNULUS_OK && i < share.active; i++) st = scratch_create(bytes, &b.workers[i]);
     if (st == ANNULUS_OK) st = parallel_for(b.items, share.active, item_apply, &b);
     for (size_t i = 0; i < share.active; i++) scratch_destroy(&b.workers[i]);
     mem_free(b.workers);

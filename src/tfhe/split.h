@@ -53,6 +53,12 @@ annulus_status split_table_create(uint32_t N, uint32_t EF, uint32_t price, uint3
                                   uint32_t cells, uint64_t unit, uint64_t base, split_table **out)
     __attribute__((warn_unused_result));
 void split_table_destroy(split_table *t); /* NULL allowed */
+/* squares (cells/2^low_bits) <- sums of squares of each high part's digits, of which `amplified` is the largest.
+ * Entries, cells and low_bits as above. */
+void split_squares(uint32_t low_bits, const uint32_t *entries, uint32_t cells, uint32_t *squares);
+/* 2^low_bits times what is looked up where level i reads low[i] in [0, 2^(i+1)), which all of one m mod 2^low_bits do
+ * unless noise is too large; entries (2^low_bits): of the high part. */
+int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *low);
 /* What `amplified` is at most for entries of so many bits. */
 uint32_t split_amplified_most(uint32_t low_bits, uint32_t entry_bits);
 
@@ -60,6 +66,8 @@ typedef struct split_job {
     const uint64_t *in;       /* lwe_words */
     const split_table *table; /* all jobs of one batch have tables of one cells, low_bits, EF and price */
     uint64_t *out;            /* lwe_words; must not alias in */
+    uint32_t *exponents;      /* NULL, or where those of its rotations go: (low_bits, tfhe_exponents) of the low ones,
+                                 (tfhe_exponents) of the last */
 } split_job;
 
 /* Runs `count` jobs on `threads` workers (0: all), each with jobs of its own. The outputs are the same words for any
@@ -67,4 +75,9 @@ typedef struct split_job {
  * secrets. */
 annulus_status split_batch(const split_keys *keys, const split_job *jobs, size_t count, unsigned threads)
     __attribute__((warn_unused_result));
+/* Bytes that it takes for its work on `count` jobs of such tables, beyond jobs, ciphertexts and keys. */
+size_t split_memory(const tfhe_families *f, uint32_t cells, uint32_t low_bits, uint32_t EF, size_t count,
+                    unsigned threads);
+/* Of a table. */
+size_t split_table_memory(uint32_t N, uint32_t cells, uint32_t low_bits);
 #endif

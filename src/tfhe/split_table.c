@@ -35,23 +35,52 @@ static int digits_of(int64_t x, uint32_t bits, int32_t *digits)
     return x == 0;
 }
 
-/* Weights in digits of the smallest base that does. waves (high, count). */
-static void weights_of(split_table *t, const int64_t *waves, size_t high, size_t count)
+/* log2 of the smallest base whose digits do for all waves. */
+static uint32_t base_of(uint32_t low_bits, const uint32_t *entries, uint32_t cells)
 {
-    for (int enough = 0; !enough;) {
-        t->bits++;
-        enough = 1;
-        t->amplified = 0;
-        for (size_t h = 0; h < high; h++) {
-            uint64_t squares = 0;
-            for (size_t w = 0; w < count; w++) {
-                int32_t *d = t->weights + (h * count + w) * SPLIT_DIGITS;
-                enough = enough && digits_of(waves[h * count + w], t->bits, d);
-                for (size_t j = 0; j < SPLIT_DIGITS; j++) squares += (uint64_t)((int64_t)d[j] * d[j]);
-            }
-            if (squares > t->amplified) t->amplified = (uint32_t)squares;
-        }
+    int32_t digits[SPLIT_DIGITS];
+    int64_t waves[1u << SPLIT_MAX_LOW];
+    uint32_t bits = 1;
+    for (uint32_t at = 0; at < cells; at += 1u << low_bits) {
+        (void)waves_of(low_bits, entries + at, waves);
+        for (size_t w = 0; w + 1 < (size_t)1 << low_bits; w++)
+            while (!digits_of(waves[w], bits, digits)) bits++;
     }
+    return bits;
+}
+
+/* Digits of one high part's waves, at weights (split_waves); *middle: in the units of waves_of. Returns the sum of
+ * their squares. */
+static uint32_t weights_of(uint32_t low_bits, uint32_t bits, const uint32_t *entries, int32_t *weights, int64_t *middle)
+{
+    int64_t waves[1u << SPLIT_MAX_LOW];
+    uint64_t squares = 0;
+    *middle = waves_of(low_bits, entries, waves);
+    for (size_t w = 0; w + 1 < (size_t)1 << low_bits; w++, weights += SPLIT_DIGITS) {
+        (void)digits_of(waves[w], bits, weights);
+        for (size_t j = 0; j < SPLIT_DIGITS; j++) squares += (uint64_t)((int64_t)weights[j] * weights[j]);
+    }
+    return (uint32_t)squares;
+}
+
+void split_squares(uint32_t low_bits, const uint32_t *entries, uint32_t cells, uint32_t *squares)
+{
+    int32_t weights[SPLIT_DIGITS << SPLIT_MAX_LOW];
+    int64_t middle;
+    const uint32_t bits = base_of(low_bits, entries, cells);
+    for (uint32_t h = 0; h < cells >> low_bits; h++)
+        squares[h] = weights_of(low_bits, bits, entries + (h << low_bits), weights, &middle);
+}
+
+int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *low)
+{
+    int64_t waves[1u << SPLIT_MAX_LOW], sum = waves_of(low_bits, entries, waves);
+    for (uint32_t i = 0; i < low_bits; i++) {
+        const uint32_t half = 1u << i;
+        for (uint32_t c = 0; c < half; c++)
+            sum += ((low[i] + c) & (2 * half - 1)) < half ? waves[half - 1 + c] : -waves[half - 1 + c];
+    }
+    return sum;
 }
 
 /* A square wave at the scales of the slots. */
@@ -89,18 +118,20 @@ static annulus_status check(uint32_t low_bits, const uint32_t *entries, uint32_t
 
 static annulus_status fill(split_table *t, const uint32_t *entries, uint64_t share, uint64_t base)
 {
-    const size_t high = t->cells >> t->low_bits, count = ((size_t)1 << t->low_bits) - 1;
+    const size_t high = t->cells >> t->low_bits;
     void *p;
     TRY(mem_create(high * split_waves(t->low_bits), sizeof *t->weights, "split table", &p));
     t->weights = p;
     TRY(mem_create(high, sizeof *t->middle, "split table", &p));
     t->middle = p;
-    TRY(mem_create(high * count, sizeof(int64_t), "split table", &p));
-    for (size_t h = 0; h < high; h++)
-        t->middle[h] =
-            base + share * (uint64_t)waves_of(t->low_bits, entries + (h << t->low_bits), (int64_t *)p + h * count);
-    weights_of(t, p, high, count);
-    mem_free(p);
+    t->bits = base_of(t->low_bits, entries, t->cells);
+    for (size_t h = 0; h < high; h++) {
+        int64_t middle;
+        const uint32_t squares = weights_of(t->low_bits, t->bits, entries + (h << t->low_bits),
+                                            t->weights + h * split_waves(t->low_bits), &middle);
+        if (squares > t->amplified) t->amplified = squares;
+        t->middle[h] = base + share * (uint64_t)middle;
+    }
     annulus_status st = ANNULUS_OK;
     for (uint32_t i = 0; st == ANNULUS_OK && i < t->low_bits; i++) st = low_create(t, share, i);
     return st;
@@ -138,6 +169,13 @@ void split_table_destroy(split_table *t)
     mem_free(t->weights);
     mem_free(t->middle);
     mem_free(t);
+}
+
+size_t split_table_memory(uint32_t N, uint32_t cells, uint32_t low_bits)
+{
+    const size_t high = cells >> low_bits;
+    return sizeof(split_table) + mem_bytes(high * split_waves(low_bits) * sizeof(int32_t)) + high * sizeof(uint64_t) +
+           low_bits * mem_bytes(ROUND_UP(sizeof(lut)) + N * sizeof(uint64_t));
 }
 
 /* |D| <= (2^entry_bits - 1)/2 of 2^low_bits units; the digits of the base that does, each at most half of it. */

@@ -161,6 +161,40 @@ static void exact_circuit(const char *folder, const char *path)
     lowered(folder, path, "ok-circuit-exact", n, &seed, 50, &o);
 }
 
+/* Of split look-ups. */
+static void split_circuit(const char *folder, const char *path)
+{
+    uint64_t seed = 11;
+    static const size_t widths[] = {24, 2, 2};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 3);
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 0, o.log2_error = -60;
+    lowered(folder, path, "ok-circuit-split", n, &seed, 50, &o);
+}
+
+static void evaluation_key(const char *folder, const char *path, const char *name, const tfhe_families *f,
+                           const secret_key_set *secret)
+{
+    annulus_evaluation_key evaluation = {.of.key = "name of the key"};
+    check(seeded_eval_key_set_create(f, secret, 1, NULL, &evaluation.seeded));
+    check(annulus_evaluation_key_write(&evaluation, path));
+    seed_from_file(folder, name, 3, path);
+    seeded_eval_key_set_destroy(evaluation.seeded);
+}
+
+static void split_keys_of(const char *folder, const char *path)
+{
+    tfhe_families f = {.count = 2, .of = {toys.of[0], toys.of[0]}, .merge = {1, 10}};
+    const seed256 seed = {{3}};
+    secret_key_set secret = {.count = 2};
+    f.of[TFHE_LOW].n = 1;
+    check(secret_key_create_seeded(&f.of[TFHE_HIGH], &seed, &secret.of[TFHE_HIGH]));
+    check(secret_key_create_beside(&f.of[TFHE_LOW], secret.of[TFHE_HIGH], &secret.of[TFHE_LOW]));
+    evaluation_key(folder, path, "ok-evaluation-key-split", &f, &secret);
+    for (uint32_t i = 0; i < 2; i++) secret_key_destroy(secret.of[i]);
+}
+
 /* Of the first `count` of the toys. */
 static void keys(const char *folder, const char *path, uint32_t count)
 {
@@ -174,16 +208,12 @@ static void keys(const char *folder, const char *path, uint32_t count)
     const seed256 seed = {{3}};
     secret_key_set secret = {.count = count, .answers = count > 1 ? &answers : NULL};
     annulus_client_key client = {.of.key = "name of the key", .secret = &secret};
-    annulus_evaluation_key evaluation = {.of.key = "name of the key"};
     for (uint32_t i = 0; i < count; i++) check(secret_key_create_seeded(&f.of[i], &seed, &secret.of[i]));
-    check(seeded_eval_key_set_create(&f, &secret, 1, NULL, &evaluation.seeded));
     check(annulus_client_key_write(&client, path));
     (void)snprintf(name, sizeof name, "ok-client-key-%u", count);
     seed_from_file(folder, name, 2, path);
-    check(annulus_evaluation_key_write(&evaluation, path));
     (void)snprintf(name, sizeof name, "ok-evaluation-key-%u", count);
-    seed_from_file(folder, name, 3, path);
-    seeded_eval_key_set_destroy(evaluation.seeded);
+    evaluation_key(folder, path, name, &f, &secret);
     for (uint32_t i = 0; i < count; i++) secret_key_destroy(secret.of[i]);
 }
 
@@ -260,7 +290,9 @@ int main(int argc, char **argv)
     exact_circuit(files, path);
     branched_circuits(files, path);
     sharing_circuit(files, path);
+    split_circuit(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
+    split_keys_of(files, path);
     ciphertexts(files, path);
     models(onnx);
     training(trainings, path);
