@@ -173,7 +173,7 @@ static void test_reads(void **state)
             for (uint32_t i = 0, w = 0; i < s; i++)
                 for (uint32_t c = 0; c < 1u << i; c++, w++) {
                     const int32_t *d = t->weights + (h * waves + w) * SPLIT_DIGITS;
-                    const int64_t D = d[2] + ((int64_t)d[1] << t->bits) + ((int64_t)d[0] << (2 * t->bits));
+                    const int64_t D = d[2] + (d[1] + (int64_t)d[0] * (1 << t->bits)) * (1 << t->bits);
                     sum += ((low[i] + c) >> i & 1) == 0 ? D : -D;
                 }
             assert_int_equal(split_read(s, entries + (h << s), low), sum);
