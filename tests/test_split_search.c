@@ -149,7 +149,7 @@ static void test_layers(void **state)
         assert_ok(tfhe_families_check(f));
         assert_true(f->merge.l > 0 && secure(&f->of[0], q.level) && secure(&f->of[1], q.level));
         assert_true(split.seconds < 0.98 * whole.seconds &&
-                    split.key_bytes > merge_seeded_bytes(&f->of[0], f->merge.l));
+                    split.key_bytes > (double)merge_seeded_bytes(&f->of[0], f->merge.l));
         assert_true(split.layers[0].split == 1 || split.layers[0].split == 2);
         assert_true(split.layers[1].split == 0 && split.layers[2].split == 0);
         for (size_t i = 0; i < 3; i++) {
