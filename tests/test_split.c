@@ -238,9 +238,50 @@ static void test_threads(void **state)
     split_fixture_destroy(&f);
 }
 
-/* Standard deviation of merged and spread coefficients of 16 merges of 32: within 0.3 bit of the formula. If it is true
- * the chance of less or more, of the mean of 512 squares, is below 1e-9. Gadgets whose rounding, transform and key
- * rule. */
+/* Standard deviation of merged and spread coefficients under the median of 15 keys: not more than 0.3 bit above the
+ * formula, nor half a bit below. Squares under one key depend on each other, and few keys have much more noise than the
+ * others where the transform rules: in 8 runs the medians varied by up to 0.07 bit (1 sigma) about means of -0.22 to
+ * 0.01, so that the chance of a false alarm is below 1e-7. Gadgets whose rounding, transform and key rule. */
+#define MERGE_KEYS 15u
+/* Sum of the squared errors of two merges of 32 under fresh keys. */
+static double merge_squares(const tfhe_params *p, uint32_t l, uint32_t bg)
+{
+    const size_t words = lwe_words(p);
+    uint64_t *merged = calloc((p->k + 1) * p->N, 8), *ct = calloc(words, 8), message[32];
+    double squares = 0;
+    fixture f;
+    scratch tmp;
+    fixture_create(&f, p);
+    merge_key *key = merge_key_of(f.secret, l, bg);
+    assert_ok(scratch_create(merge_scratch(key, 32), &tmp));
+    for (size_t run = 0; run < 2; run++) {
+        for (size_t m = 0; m < 32; m++) message[m] = (m + 1) << 56;
+        uint64_t *in = fixture_encrypt(&f, message, 32);
+        merge_apply(key, in, 32, merged, &tmp);
+        for (uint32_t m = 0; m < 32; m++) {
+            uint64_t phase = 0; /* of the coefficient and those behind it up to the next, as a table takes them */
+            for (uint32_t x = 0; x < p->N / 32; x++) {
+                sample_extract(p, 1, merged, m * p->N / 32 + x, ct);
+                phase += lwe_phase(f.secret, ct);
+            }
+            const double error = torus_to_double(phase - message[m]);
+            squares += error * error;
+        }
+        free(in);
+    }
+    free(merged), free(ct);
+    scratch_destroy(&tmp);
+    merge_key_destroy(key);
+    fixture_destroy(&f);
+    return squares;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static void test_merge_noise(void **state)
 {
     (void)state;
@@ -250,36 +291,12 @@ static void test_merge_noise(void **state)
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         tfhe_params p = toy(sets[i].k, sets[i].N, 1);
         p.glwe_noise = sets[i].noise;
-        fixture f;
-        merge_key *key;
-        scratch tmp;
-        fixture_create(&f, &p);
-        key = merge_key_of(f.secret, sets[i].l, sets[i].bg);
-        assert_ok(scratch_create(merge_scratch(key, 32), &tmp));
-        const size_t words = lwe_words(&p);
-        uint64_t *merged = calloc((p.k + 1) * p.N, 8), *ct = calloc(words, 8), message[32];
-        double squares = 0;
-        for (size_t run = 0; run < 16; run++) {
-            for (size_t m = 0; m < 32; m++) message[m] = (m + 1) << 56;
-            uint64_t *in = fixture_encrypt(&f, message, 32);
-            merge_apply(key, in, 32, merged, &tmp);
-            for (uint32_t m = 0; m < 32; m++) {
-                uint64_t phase = 0; /* of the coefficient and those behind it up to the next, as a table takes them */
-                for (uint32_t x = 0; x < p.N / 32; x++) {
-                    sample_extract(&p, 1, merged, m * p.N / 32 + x, ct);
-                    phase += lwe_phase(f.secret, ct);
-                }
-                const double error = torus_to_double(phase - message[m]);
-                squares += error * error;
-            }
-            free(in);
-        }
-        const double bits = log2(squares / 512) / 2 - log2(noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
-        assert_true(fabs(bits) < 0.3);
-        free(merged), free(ct);
-        scratch_destroy(&tmp);
-        merge_key_destroy(key);
-        fixture_destroy(&f);
+        double squares[MERGE_KEYS];
+        for (size_t key = 0; key < MERGE_KEYS; key++) squares[key] = merge_squares(&p, sets[i].l, sets[i].bg);
+        qsort(squares, MERGE_KEYS, sizeof *squares, ascending);
+        const double variance = squares[MERGE_KEYS / 2] / 64;
+        const double bits = log2(variance / noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
+        assert_true(bits > -0.5 && bits < 0.3);
     }
 }
 
