@@ -20,17 +20,6 @@ static train_options small_waves(activation act)
     return o;
 }
 
-static double share_right(const network *n, const dataset *d)
-{
-    size_t right = 0;
-    for (size_t i = 0; i < d->count; i++) {
-        double y[2];
-        assert_ok(network_apply(n, d->x + 3 * i, y));
-        right += (y[1] > y[0]) == d->label[i];
-    }
-    return (double)right / (double)d->count;
-}
-
 /* A model made from a network folds to the same integers, scales and biases up to single precision. */
 static void from_is_the_network(void **state)
 {

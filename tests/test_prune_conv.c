@@ -182,17 +182,6 @@ static void worth_nothing(void **state)
     drop(d);
 }
 
-static double share_right(const network *n, const dataset *d)
-{
-    size_t right = 0;
-    for (size_t i = 0; i < d->count; i++) {
-        double y[2];
-        assert_ok(network_apply(n, d->x + d->features * i, y));
-        right += (y[1] > y[0]) == d->label[i];
-    }
-    return (double)right / (double)d->count;
-}
-
 /* Channels and neurons go, classic and of waves; fine-tuning goes on from what is left; twice. */
 static void pruned(void **state)
 {

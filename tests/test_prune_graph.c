@@ -299,17 +299,6 @@ static void worth_by_definition(void **state)
     drop(d);
 }
 
-static double share_right(const network *n, const dataset *d)
-{
-    size_t right = 0;
-    for (size_t i = 0; i < d->count; i++) {
-        double y[2];
-        assert_ok(network_apply(n, d->x + d->features * i, y));
-        right += (y[1] > y[0]) == d->label[i];
-    }
-    return (double)right / (double)d->count;
-}
-
 /* Half of what there is goes, by each measure; fine-tuning makes up for it; twice. */
 static void pruned(void **state)
 {

@@ -4,6 +4,7 @@
 #include "binomial.h"
 #include "math/torus.h"
 #include "optimizer/noise.h"
+#include "ranks.h"
 #include "tfhe/split.h"
 #include <math.h>
 
@@ -276,12 +277,6 @@ static double merge_squares(const tfhe_params *p, uint32_t l, uint32_t bg)
     return squares;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void test_merge_noise(void **state)
 {
     (void)state;
@@ -293,7 +288,7 @@ static void test_merge_noise(void **state)
         p.glwe_noise = sets[i].noise;
         double squares[MERGE_KEYS];
         for (size_t key = 0; key < MERGE_KEYS; key++) squares[key] = merge_squares(&p, sets[i].l, sets[i].bg);
-        qsort(squares, MERGE_KEYS, sizeof *squares, ascending);
+        qsort(squares, MERGE_KEYS, sizeof *squares, ranks_ascending);
         const double variance = squares[MERGE_KEYS / 2] / 64;
         const double bits = log2(variance / noise_merge(&p, sets[i].l, sets[i].bg, 32)) / 2;
         assert_true(bits > -0.5 && bits < 0.3);

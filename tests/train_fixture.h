@@ -32,6 +32,18 @@ static inline dataset *data_create(size_t count, size_t features, size_t classes
     return d;
 }
 
+/* Share of samples of two classes that the network answers right. */
+static inline double share_right(const network *n, const dataset *d)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        double y[2];
+        assert_ok(network_apply(n, d->x + d->features * i, y));
+        right += (y[1] > y[0]) == d->label[i];
+    }
+    return (double)right / (double)d->count;
+}
+
 static inline void last_validation(void *context, const train_epoch *e)
 {
     *(double *)context = e->validation;

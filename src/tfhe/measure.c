@@ -30,24 +30,30 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median seconds of calls of `run`, after one that brings its data into the caches; of that one if it was long. */
-static annulus_status median_of(annulus_status (*run)(void *context), void *context, double *seconds)
+/* Median seconds by a clock of calls of `run`: of as many, `most` at most, as take less than `enough`, at least
+ * `fewest`. */
+static annulus_status median_by(clockid_t clock, size_t fewest, size_t most, double enough,
+                                annulus_status (*run)(void *context), void *context, double *seconds)
 {
-    double times[ROUNDS], sum = 0;
+    double times[CROWDS], sum = 0;
     size_t count = 0;
-    const double first = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-    TRY(run(context));
-    *seconds = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - first;
-    if (*seconds > ENOUGH) return ANNULUS_OK;
-    while (count < ROUNDS && (count < FEWEST || sum < ENOUGH)) {
-        const double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+    while (count < most && (count < fewest || sum < enough)) {
+        const double start = clock_seconds(clock);
         TRY(run(context));
-        times[count] = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+        times[count] = clock_seconds(clock) - start;
         sum += times[count++];
     }
     qsort(times, count, sizeof *times, ascending);
     *seconds = times[count / 2];
     return ANNULUS_OK;
+}
+
+/* Of the thread's computing, after a call that brings the data into the caches; of that one if it was long. */
+static annulus_status median_of(annulus_status (*run)(void *context), void *context, double *seconds)
+{
+    TRY(median_by(CLOCK_THREAD_CPUTIME_ID, 1, 1, 0, run, context, seconds));
+    if (*seconds > ENOUGH) return ANNULUS_OK;
+    return median_by(CLOCK_THREAD_CPUTIME_ID, FEWEST, ROUNDS, ENOUGH, run, context, seconds);
 }
 
 /* Words that look random (splitmix64). */
@@ -224,21 +230,11 @@ static annulus_status run_crowd(void *context)
     return bootstrap_batch(c->key, NULL, c->jobs, c->count, &offset, 1, 0);
 }
 
-/* Median of the clock over seconds of runs: other users of the machine come and go, and with them what memory gives. */
+/* Over seconds of runs: other users of the machine come and go, and with them what memory gives. */
 static annulus_status crowd_clock(crowd *c, double *seconds)
 {
-    double times[CROWDS], sum = 0;
-    size_t count = 0;
     TRY(run_crowd(c));
-    while (count < CROWDS && (count < FEWEST_CROWDS || sum < LONG)) {
-        const double start = clock_seconds(CLOCK_MONOTONIC);
-        TRY(run_crowd(c));
-        times[count] = clock_seconds(CLOCK_MONOTONIC) - start;
-        sum += times[count++];
-    }
-    qsort(times, count, sizeof *times, ascending);
-    *seconds = times[count / 2];
-    return ANNULUS_OK;
+    return median_by(CLOCK_MONOTONIC, FEWEST_CROWDS, CROWDS, LONG, run_crowd, c, seconds);
 }
 
 static annulus_status crowd_seconds(const subject *s, size_t all, double *seconds)
