@@ -44,6 +44,27 @@ static inline double share_right(const network *n, const dataset *d)
     return (double)right / (double)d->count;
 }
 
+/* Layers take the same values, by the same weights in the same places. */
+static inline void same_linear_parts(const network *a, const network *b)
+{
+    for (size_t i = 0; i < a->layers_count; i++) {
+        const dense_layer *x = &a->layers[i], *y = &b->layers[i];
+        uint32_t own[NETWORK_MAX_LAYERS], other[NETWORK_MAX_LAYERS];
+        const size_t sources = network_sources(a, i, own);
+        assert_int_equal(sources, network_sources(b, i, other));
+        assert_memory_equal(own, other, sources * sizeof *own);
+        assert_true((x->W == NULL) == (y->W == NULL) && x->in == y->in && x->out == y->out);
+        if (x->W != NULL) assert_memory_equal(x->W, y->W, x->in * x->out * sizeof *x->W);
+        assert_int_equal(x->linear.blocks_count, y->linear.blocks_count);
+        for (size_t k = 0; k < x->linear.blocks_count; k++) {
+            const linear_block *p = &x->linear.blocks[k], *q = &y->linear.blocks[k];
+            assert_true(p->rows == q->rows && p->taps == q->taps && p->places == q->places);
+            assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
+            assert_memory_equal(p->from, q->from, p->places * p->taps * sizeof *p->from);
+        }
+    }
+}
+
 static inline void last_validation(void *context, const train_epoch *e)
 {
     *(double *)context = e->validation;

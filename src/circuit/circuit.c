@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "math/matrix.h"
 #include "optimizer/optimizer_answers.h"
+#include "optimizer/optimizer_split.h"
 #include "tfhe/packed.h"
 #include <math.h>
 
@@ -360,7 +361,8 @@ void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entri
 
 double circuit_last_window(const circuit_layer *l)
 {
-    return circuit_half_window(l) + (l->split > 0 ? (ldexp(1, (int)l->split) - 1) / (4.0 * l->cells) : 0);
+    const double half = circuit_half_window(l);
+    return l->split > 0 ? split_last_window(half, l->cells, l->split) : half;
 }
 
 int circuit_switches(const circuit *c, uint32_t from, uint32_t into)

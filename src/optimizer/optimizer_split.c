@@ -70,10 +70,9 @@ static double whole_seconds(const tfhe_families *f, double cells, const layer_ch
            cost_blind_rotate(high, c->EF, c->price) + split_choose_seconds(f, cells, c->split);
 }
 
-/* Of the last phase: half a high part, less what the sums lie aside of the middle of their cells. */
-static double last_window(const lookup_layer *l, uint32_t low_bits)
+double split_last_window(double half_window, double cells, uint32_t low_bits)
 {
-    return l->half_window + (exp2(low_bits) - 1) / (4 * l->cells);
+    return half_window + (exp2(low_bits) - 1) / (4 * cells);
 }
 
 static double level_window(const lookup_layer *l, uint32_t i)
@@ -94,7 +93,7 @@ void split_predict(const tfhe_families *f, const lookup_layer *l, double sums, l
     const double level = noise_keyswitch(low) + noise_low_switch(low);
     const double last =
         sums + noise_keyswitch(high) + noise_modulus_switch(high, c->EF, c->price) + c->split * noise_blind_rotate(low);
-    double failure = exp2(noise_failure_log2(last, last_window(l, c->split)));
+    double failure = exp2(noise_failure_log2(last, split_last_window(l->half_window, l->cells, c->split)));
     for (uint32_t i = 0; i < c->split; i++) {
         const double scale = ldexp(l->cells, -(int)i);
         failure += exp2(noise_failure_log2(level + scale * scale * sums, level_window(l, i)));
@@ -289,7 +288,7 @@ static int parts_of(finder *f, uint32_t bits)
         const uint32_t wanted = (uint32_t)ilogb(l->cells) - bits;
         a->low_bits = wanted < l->split_most ? wanted : l->split_most;
         any |= wanted <= l->split_most;
-        a->bound = part_bound(s, i, last_window(l, a->low_bits), a->low_bits);
+        a->bound = part_bound(s, i, split_last_window(l->half_window, l->cells, a->low_bits), a->low_bits);
         for (uint32_t j = 0; j < a->low_bits; j++) a->level[j] = part_bound(s, i, level_window(l, j), a->low_bits);
         const uint32_t high = (uint32_t)l->cells >> a->low_bits;
         f->least = high < f->least ? high : f->least;

@@ -31,4 +31,7 @@ annulus_status optimizer_split(const split_request *request, split_choice *out) 
 double split_seconds(uint32_t bits, const split_choice *c);
 /* Of making the table that the low bits choose, of one look-up. */
 double split_choose_seconds(const tfhe_families *f, double cells, uint32_t low_bits);
+/* Half window of the last phase, of half a high part, in fractions of the torus: half_window is that of a cell, which
+ * sums may lie aside of the middle of. */
+double split_last_window(double half_window, double cells, uint32_t low_bits);
 #endif
