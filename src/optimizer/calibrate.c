@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/calibrate.h"
 
+#include "base/clock.h"
 #include "math/matrix.h"
 #include "tfhe/measure.h"
 #include <math.h>
@@ -150,6 +151,8 @@ static const size_t layers[][2] = {{64, 252}, {64, 4}, {16, 16}, {10, 32}};
 #define LAYERS (sizeof layers / sizeof *layers)
 static const size_t wide[2] = {8, 6000}; /* 98 MB, beyond most caches */
 
+#define CROWD_REPORTS 4u /* of progress */
+
 /* Number of the measurement at hand. */
 typedef struct measuring {
     const annulus_progress *progress;
@@ -158,7 +161,8 @@ typedef struct measuring {
 
 static annulus_status next(measuring *at)
 {
-    return progress_report(at->progress, "measuring this processor", at->done++, STEPS + 2 * READS + LAYERS + 4);
+    return progress_report(at->progress, "measuring this processor", at->done++,
+                           STEPS + READS + LAYERS + 4 + CROWD_REPORTS);
 }
 
 static tfhe_params with_gadget(const tfhe_params *ring, uint32_t n)
@@ -242,27 +246,52 @@ static annulus_status measure_inputs(measuring *at, cost_model *m)
     return ANNULUS_OK;
 }
 
-/* The factor from a key that lies in the caches, before and behind the others; beyond it, in small batches, all wait
- * for keys that do not: a byte's mean over keys. What other users of the machine take is part of both. */
+/* Rounds of the probes until they took so long, at least the fewest. */
+#define CROWD_SECONDS 8.0
+#define FEWEST_ROUNDS 5u
+
+static annulus_status run_probes(measuring *at, crowd_probe *const probe[1 + READS])
+{
+    const double start = clock_seconds(CLOCK_MONOTONIC);
+    size_t reports = 0;
+    for (size_t round = 0; round < CROWD_RUNS; round++) {
+        const double part = (clock_seconds(CLOCK_MONOTONIC) - start) / CROWD_SECONDS;
+        if (round >= FEWEST_ROUNDS && part >= 1) break;
+        while (reports < CROWD_REPORTS && part >= (double)reports / CROWD_REPORTS) {
+            TRY(next(at));
+            reports++;
+        }
+        for (size_t i = 0; i <= READS; i++) TRY(crowd_probe_run(probe[i]));
+    }
+    return ANNULUS_OK;
+}
+
+/* The factor from a key that lies in the caches; beyond it, in small batches, all wait for keys that do not: a byte's
+ * mean over keys. What other users of the machine take is part of both. */
 static annulus_status measure_crowds(measuring *at, cost_model *m)
 {
     const tfhe_params cached = with_gadget(&steps[1], STEP_BITS);
-    double alone, crowded, wait[READS][2], bytes[READS], sum = 0;
-    TRY(next(at));
-    TRY(measure_crowd(&cached, COST_BATCH, &alone, &crowded));
-    m->crowd = crowded / alone / 2;
-    for (size_t i = 0; i < READS; i++) {
+    crowd_probe *probe[1 + READS] = {NULL};
+    double alone, crowded, bytes[READS], sum = 0;
+    annulus_status st = crowd_probe_create(&cached, COST_BATCH, &probe[0]);
+    for (size_t i = 0; st == ANNULUS_OK && i < READS; i++) {
         tfhe_params p = with_gadget(&reads[i], reads[i].n);
         p.ks_l = 7, p.ks_b = 2; /* a key as large as real ones: workers leave it one behind the other */
-        TRY(next(at));
-        TRY(measure_crowd(&p, SMALL_BATCH, &wait[i][0], &wait[i][1]));
         bytes[i] = (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p));
+        st = crowd_probe_create(&p, SMALL_BATCH, &probe[1 + i]);
     }
-    TRY(measure_crowd(&cached, COST_BATCH, &alone, &crowded));
-    m->crowd = fmax(m->crowd + crowded / alone / 2, 1);
-    for (size_t i = 0; i < READS; i++) sum += SMALL_BATCH * (wait[i][1] - m->crowd * wait[i][0]) / bytes[i];
-    m->read_all = 1e9 * fmax(sum / READS, 0);
-    return ANNULUS_OK;
+    if (st == ANNULUS_OK) st = run_probes(at, probe);
+    if (st == ANNULUS_OK) {
+        crowd_probe_seconds(probe[0], &alone, &crowded);
+        m->crowd = fmax(crowded / alone, 1);
+        for (size_t i = 0; i < READS; i++) {
+            crowd_probe_seconds(probe[1 + i], &alone, &crowded);
+            sum += SMALL_BATCH * (crowded - m->crowd * alone) / bytes[i];
+        }
+        m->read_all = 1e9 * fmax(sum / READS, 0);
+    }
+    for (size_t i = 0; i <= READS; i++) crowd_probe_destroy(probe[i]);
+    return st;
 }
 
 annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)

@@ -16,10 +16,6 @@
 #define ROUNDS 7u
 #define FEWEST 3u
 #define ENOUGH 0.5
-/* Runs on all cores: as many as take less than LONG seconds, at least FEWEST_CROWDS. */
-#define CROWDS 256u
-#define FEWEST_CROWDS 5u
-#define LONG 1.5
 /* Words of a ciphertext (k*N+1), and how many of them circuit/exec_encrypted.c multiplies at a time. */
 #define WORDS 2049u
 #define COLUMNS 256u
@@ -30,30 +26,37 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median seconds by a clock of calls of `run`: of as many, `most` at most, as take less than `enough`, at least
- * `fewest`. */
-static annulus_status median_by(clockid_t clock, size_t fewest, size_t most, double enough,
-                                annulus_status (*run)(void *context), void *context, double *seconds)
+/* Of at most CROWD_RUNS values. */
+static double median(const double *values, size_t count)
 {
-    double times[CROWDS], sum = 0;
-    size_t count = 0;
-    while (count < most && (count < fewest || sum < enough)) {
-        const double start = clock_seconds(clock);
-        TRY(run(context));
-        times[count] = clock_seconds(clock) - start;
-        sum += times[count++];
-    }
-    qsort(times, count, sizeof *times, ascending);
-    *seconds = times[count / 2];
+    double sorted[CROWD_RUNS];
+    memcpy(sorted, values, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, ascending);
+    return sorted[count / 2];
+}
+
+static annulus_status seconds_by(clockid_t clock, annulus_status (*run)(void *context), void *context, double *seconds)
+{
+    const double start = clock_seconds(clock);
+    TRY(run(context));
+    *seconds = clock_seconds(clock) - start;
     return ANNULUS_OK;
 }
 
-/* Of the thread's computing, after a call that brings the data into the caches; of that one if it was long. */
+/* Median seconds of the thread's computing, after a call that brings the data into the caches; of that one if it was
+ * long. */
 static annulus_status median_of(annulus_status (*run)(void *context), void *context, double *seconds)
 {
-    TRY(median_by(CLOCK_THREAD_CPUTIME_ID, 1, 1, 0, run, context, seconds));
+    double times[ROUNDS], sum = 0;
+    size_t count = 0;
+    TRY(seconds_by(CLOCK_THREAD_CPUTIME_ID, run, context, seconds));
     if (*seconds > ENOUGH) return ANNULUS_OK;
-    return median_by(CLOCK_THREAD_CPUTIME_ID, FEWEST, ROUNDS, ENOUGH, run, context, seconds);
+    while (count < ROUNDS && (count < FEWEST || sum < ENOUGH)) {
+        TRY(seconds_by(CLOCK_THREAD_CPUTIME_ID, run, context, &times[count]));
+        sum += times[count++];
+    }
+    *seconds = median(times, count);
+    return ANNULUS_OK;
 }
 
 /* Words that look random (splitmix64). */
@@ -217,57 +220,75 @@ annulus_status measure_expand(double *seconds)
     return st;
 }
 
-typedef struct crowd {
-    const eval_key *key;
-    const bootstrap_job *jobs;
-    size_t count;
-} crowd;
+struct crowd_probe {
+    subject one;
+    size_t all; /* ciphertexts of all cores together */
+    bootstrap_job *jobs;
+    uint64_t *out; /* (all, lwe_words) */
+    size_t runs;
+    double alone[CROWD_RUNS], crowded[CROWD_RUNS];
+};
 
 static annulus_status run_crowd(void *context)
 {
-    const crowd *c = context;
+    const crowd_probe *c = context;
     const uint32_t offset = 0;
-    return bootstrap_batch(c->key, NULL, c->jobs, c->count, &offset, 1, 0);
+    return bootstrap_batch(c->one.key, NULL, c->jobs, c->all, &offset, 1, 0);
 }
 
-/* Over seconds of runs: other users of the machine come and go, and with them what memory gives. */
-static annulus_status crowd_clock(crowd *c, double *seconds)
+static annulus_status crowd_fill(const tfhe_params *p, size_t count, crowd_probe *c)
 {
-    TRY(run_crowd(c));
-    return median_by(CLOCK_MONOTONIC, FEWEST_CROWDS, CROWDS, LONG, run_crowd, c, seconds);
-}
-
-static annulus_status crowd_seconds(const subject *s, size_t all, double *seconds)
-{
-    const size_t words = lwe_words(eval_key_params(s->key));
-    crowd c = {.key = s->key, .count = all * s->count};
-    void *q, *out;
-    TRY(mem_create(c.count, sizeof(bootstrap_job), "measurement", &q));
-    annulus_status st = mem_create(c.count * words, sizeof(uint64_t), "measurement", &out);
-    bootstrap_job *jobs = q;
-    for (size_t i = 0; st == ANNULUS_OK && i < c.count; i++) {
-        jobs[i] = s->jobs[i % s->count];
-        jobs[i].out = (uint64_t *)out + i * words;
+    const size_t words = lwe_words(p);
+    double unused;
+    void *q;
+    TRY(subject_fill(p, count, &c->one));
+    c->all = count * parallel_threads(0);
+    TRY(mem_create(c->all, sizeof(bootstrap_job), "measurement", &q));
+    c->jobs = q;
+    TRY(mem_create(c->all * words, sizeof(uint64_t), "measurement", &q));
+    c->out = q;
+    for (size_t i = 0; i < c->all; i++) {
+        c->jobs[i] = c->one.jobs[i % count];
+        c->jobs[i].out = c->out + i * words;
     }
-    c.jobs = jobs;
-    if (st == ANNULUS_OK) st = crowd_clock(&c, seconds);
-    mem_free(jobs);
-    mem_free(out);
+    return seconds_by(CLOCK_MONOTONIC, run_crowd, c, &unused);
+}
+
+annulus_status crowd_probe_create(const tfhe_params *p, size_t count, crowd_probe **out)
+{
+    void *q;
+    TRY(mem_create(1, sizeof(crowd_probe), "measurement", &q));
+    const annulus_status st = crowd_fill(p, count, q);
+    if (st == ANNULUS_OK)
+        *out = q;
+    else
+        crowd_probe_destroy(q);
     return st;
 }
 
-annulus_status measure_crowd(const tfhe_params *p, size_t count, double *alone, double *crowded)
+void crowd_probe_destroy(crowd_probe *c)
 {
-    const size_t all = parallel_threads(0);
-    subject s = {0};
+    if (c == NULL) return;
+    subject_clear(&c->one);
+    mem_free(c->jobs);
+    mem_free(c->out);
+    mem_free(c);
+}
+
+annulus_status crowd_probe_run(crowd_probe *c)
+{
+    REQUIRE(c->runs < CROWD_RUNS);
     double one = 0, every = 0;
-    annulus_status st = subject_fill(p, count, &s);
-    if (st == ANNULUS_OK) st = median_of(run_bootstraps, &s, &one);
+    TRY(seconds_by(CLOCK_THREAD_CPUTIME_ID, run_bootstraps, &c->one, &one));
     every = one;
-    if (st == ANNULUS_OK && all > 1) st = crowd_seconds(&s, all, &every);
-    subject_clear(&s);
-    if (st != ANNULUS_OK) return st;
-    *alone = one / (double)count;
-    *crowded = every / (double)count;
+    if (parallel_threads(0) > 1) TRY(seconds_by(CLOCK_MONOTONIC, run_crowd, c, &every));
+    c->alone[c->runs] = one / (double)c->one.count;
+    c->crowded[c->runs++] = every / (double)c->one.count;
     return ANNULUS_OK;
+}
+
+void crowd_probe_seconds(const crowd_probe *c, double *alone, double *crowded)
+{
+    *alone = median(c->alone, c->runs);
+    *crowded = median(c->crowded, c->runs);
 }

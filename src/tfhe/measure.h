@@ -20,7 +20,14 @@ annulus_status measure_linear(size_t out, size_t in, double *seconds) __attribut
 /* One word of a packed value that is expanded (tfhe/packed.h). */
 annulus_status measure_expand(double *seconds) __attribute__((warn_unused_result));
 /* A keyswitch and bootstrap at EF = 1 in a batch of `count` (1 to 32): of one core's computing while the others rest,
- * and of the clock while all do as many together (bootstrap_batch on all threads). Without OpenMP there is one. */
-annulus_status measure_crowd(const tfhe_params *p, size_t count, double *alone, double *crowded)
+ * and of the clock while all do as many together (bootstrap_batch on all threads). Without OpenMP there is one. Other
+ * users of a machine come and go within seconds, and with them what its memory gives: a probe is run many times, in
+ * turns with others. */
+typedef struct crowd_probe crowd_probe;
+#define CROWD_RUNS 32u /* at most */
+annulus_status crowd_probe_create(const tfhe_params *p, size_t count, crowd_probe **out)
     __attribute__((warn_unused_result));
+void crowd_probe_destroy(crowd_probe *c); /* NULL allowed */
+annulus_status crowd_probe_run(crowd_probe *c) __attribute__((warn_unused_result));
+void crowd_probe_seconds(const crowd_probe *c, double *alone, double *crowded); /* medians, after a run at least */
 #endif
