@@ -17,6 +17,19 @@ static double packed_seconds(const packed_weights *w, const seed256 *masks, cons
     return bench_cpu_seconds() - start;
 }
 
+static packed_rows *rows_of(const tfhe_params *p, const int32_t *W)
+{
+    packed_rows *rows;
+    uint32_t input[COUNT];
+    int64_t weight[COUNT];
+    must(packed_rows_create(p, ROWS, COUNT, &rows));
+    for (size_t r = 0; r < ROWS; r++) {
+        for (uint32_t i = 0; i < COUNT; i++) input[i] = i, weight[i] = W[r * COUNT + i];
+        must(packed_rows_add(rows, input, weight, COUNT, 0));
+    }
+    return rows;
+}
+
 int main(void)
 {
     const tfhe_params p = bench_secure((tfhe_params){
@@ -29,7 +42,7 @@ int main(void)
     double packed[ROUNDS], cold[ROUNDS], single[ROUNDS];
     packed_weights *w;
     for (size_t i = 0; i < (size_t)ROWS * COUNT; i++) W[i] = (int32_t)(i * 7919 % 15) - 7;
-    must(packed_weights_create(&p, W, ROWS, COUNT, 1, &w));
+    must(packed_weights_create(rows_of(&p, W), 1, &w));
     must(packed_expand(&p, &masks, body, COUNT, 1, each));
     for (size_t i = 0; i < ROUNDS; i++) packed[i] = packed_seconds(w, &masks, body, out);
     for (size_t i = 0; i < ROUNDS; i++) { /* which leaves nothing of the other in the caches */

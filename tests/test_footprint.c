@@ -113,10 +113,11 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
     float *x = random_inputs(&seed, 60, widths[0]);
     assert_ok(network_lower(n, x, 60, &o, &c));
     if (form & BY_VALUE) {
-        uint32_t *from = c->layers[0].linear.blocks[0].from;
-        from[0] = 1, from[1] = 0; /* not in order */
+        int32_t *W = weights_of(&c->layers[0]);
+        W[0] = 30000, W[1] = 1; /* too large a norm for products */
+        assert_ok(circuit_predict(c));
         assert_ok(circuit_digest(c));
-        assert_false(circuit_packs_inputs(c));
+        assert_false(c->inputs_packed);
     }
     if (form & UNPACKED) {
         c->choice.families.answers = (tfhe_answers){0};

@@ -64,24 +64,31 @@ static void test_linear(void **state)
         m.layer = 2, m.input = 3, m.output = 5, m.expand = 7;
         cost_model_use(&m);
         const tfhe_params *p = &c->choice.families.of[0];
+        assert_ok(circuit_predict(c));
         (void)circuit_seconds(c, 1, layers); /* packed inputs: no weights, and nothing else costs yet */
-        assert_true(circuit_packs_inputs(c) == (bits == 4) && (layers[0] < 1e-3 * layers[1]) == (bits == 4));
+        assert_true(c->inputs_packed == (bits == 4) && (layers[0] < 1e-3 * layers[1]) == (bits == 4));
         m.fft = 11, m.multiply = 13, m.linear = 17;
         cost_model_use(&m);
-        const double packed =
-            2 * p->k * p->N * (11 * (5 + ceil(130.0 / p->N)) * log2(p->N) + 13 * 5 * ceil(130.0 / p->N) + 17 * 5);
-        assert_true(near(cost_packed(p, 5, 130), 1e-9 * packed));
-        m.fft = NOTHING, m.multiply = m.linear = 0;
+        const packed_size sums = {.rows = 29, .ciphertexts = 2, .groups = 5, .polys = 7};
+        const double products = 2 * (11 * (5 + 2) * log2(p->N) + 13 * 7 + 17 * 5), copies = 3 * (29 - 5);
+        assert_true(near(cost_packed(p, &sums), 1e-9 * p->k * p->N * (products + copies)));
+        m.fft = 1e3, m.multiply = m.linear = 0; /* products cost more than each input by itself */
         cost_model_use(&m);
-        uint32_t *from = c->layers[0].linear.blocks[0].from;
-        from[0] = 1, from[1] = 0; /* not in order: each input by itself */
+        assert_ok(circuit_predict(c));
+        assert_true(!c->inputs_packed && c->layers[0].packed.groups == 0);
+        m.fft = NOTHING;
+        cost_model_use(&m);
         const double all = circuit_seconds(c, 1, layers);
         const double first = (limbs * (2 * 130 * 5 + 5 * 5 * 2) + 3 * 130) * (dim + 1) + 7 * 130 * (dim + 1);
         const double second = (limbs * (2 * 5 * 3 + 5 * 3) + 3 * 5) * (dim + 1);
         assert_true(near(layers[0], 1e-9 * first) && near(layers[1], 1e-9 * second));
         assert_true(near(all, layers[0] + layers[1]) && near(circuit_seconds(c, 1, NULL), all));
         lookup_layer seen[2];
+        m.fft = 1e3;
+        cost_model_use(&m);
         assert_ok(circuit_lookup_layers(c, seen));
+        m.fft = NOTHING;
+        cost_model_use(&m);
         for (size_t i = 0; i < 2; i++) assert_true(near(seen[i].weights * 2 * (dim + 1) * 1e-9, layers[i]));
         if (parallel_threads(2) == 2 && c->layers[0].EF < 4) { /* no team, whose waits are not of the model */
             const double two = circuit_seconds(c, 2, NULL);

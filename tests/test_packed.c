@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packed inputs: their phases, every value by itself, and sums that equal those of the values word for word. */
+/* Packed inputs: their phases, every value by itself, and sums that equal those of the values word for word, of rows in
+ * as few products as they allow. */
 #include "tfhe_fixture.h"
 
 #include "base/memory.h"
@@ -67,28 +68,57 @@ static void test_phases(void **state)
     packed_destroy(&x);
 }
 
-static void sums_are_those_of_values(uint64_t *seed, const tfhe_params *p, size_t rows, size_t count, unsigned bits,
-                                     int alike)
+/* W (rows,count), given in a random order. */
+static packed_rows *rows_of(uint64_t *seed, const tfhe_params *p, const int32_t *W, size_t rows, size_t count)
+{
+    packed_rows *r = NULL;
+    uint32_t *input = calloc(count, sizeof *input);
+    int64_t *weight = calloc(count, sizeof *weight);
+    assert_ok(packed_rows_create(p, rows, count, &r));
+    for (size_t o = 0; o < rows; o++) {
+        const size_t turn = o % 2 == 0 ? 0 : test_random(seed) % count;
+        for (size_t i = 0; i < count; i++) {
+            const size_t at = (i + turn) % count;
+            input[i] = (uint32_t)at + 3; /* counted from the third on */
+            weight[i] = W[o * count + at];
+        }
+        assert_ok(packed_rows_add(r, input, weight, count, 3));
+    }
+    free(input), free(weight);
+    return r;
+}
+
+/* Returns what they work on. */
+static packed_size compare(uint64_t *seed, const tfhe_params *p, const int32_t *W, size_t rows, size_t count)
 {
     packed x = packed_create(seed, p, count);
     const size_t words = lwe_words(p);
-    int32_t *W = calloc(rows * count, sizeof *W);
     uint64_t *sums = calloc(rows * words, 8), *want = calloc(rows * words, 8);
     packed_weights *w = NULL;
-    for (size_t i = 0; i < rows * count; i++)
-        W[i] = (int32_t)(test_random(seed) % (1u << bits)) - (alike ? 0 : 1 << (bits - 1));
-    assert_true(packed_weights_fit(W, rows, count));
-    assert_ok(packed_weights_create(p, W, rows, count, 2, &w));
+    packed_rows *of = rows_of(seed, p, W, rows, count);
+    const packed_size size = packed_rows_size(of);
+    assert_true(packed_rows_fit(of) && size.rows == rows);
+    assert_ok(packed_weights_create(of, 2, &w));
+    matrix_mul_add_u64(want, words, W, rows, count, x.values, words, words);
     for (unsigned threads = 1; threads <= 2; threads++) {
-        memset(sums, 0, rows * words * 8);
+        memset(sums, 0xff, rows * words * 8);
         assert_ok(packed_sums(w, &x.masks, x.body, threads, sums));
-        memset(want, 0, rows * words * 8);
-        matrix_mul_add_u64(want, words, W, rows, count, x.values, words, words);
         assert_memory_equal(sums, want, rows * words * 8);
     }
     packed_weights_destroy(w);
     packed_destroy(&x);
-    free(W), free(sums), free(want);
+    free(sums), free(want);
+    return size;
+}
+
+static void sums_are_those_of_values(uint64_t *seed, const tfhe_params *p, size_t rows, size_t count, unsigned bits,
+                                     int alike)
+{
+    int32_t *W = calloc(rows * count, sizeof *W);
+    for (size_t i = 0; i < rows * count; i++)
+        W[i] = (int32_t)(test_random(seed) % (1u << bits)) - (alike ? 0 : 1 << (bits - 1));
+    (void)compare(seed, p, W, rows, count);
+    free(W);
 }
 
 /* Few and many values, small and large rings, weights up to the largest norm, and weights that are all alike: spectra
@@ -109,20 +139,104 @@ static void test_sums(void **state)
     }
 }
 
+/* A row's weights are moved by `by` values. */
+static void translate(int32_t *W, size_t count, size_t row, size_t from, size_t by)
+{
+    for (size_t i = by; i < count; i++) W[row * count + i] = W[from * count + i - by];
+}
+
+/* Random patterns on two ciphertexts, each moved to other places in a random order of rows, beside rows that are alike,
+ * that have no weights, and that lie in other ciphertexts or across their border: as many groups as there are patterns
+ * and kinds of border. */
+static void test_translates(void **state)
+{
+    (void)state;
+    enum { COUNT = 700, ROWS = 24, N = 256 }; /* ciphertexts of 256, 256 and 188 values */
+    uint64_t seed = 3;
+    int32_t *W = calloc((size_t)ROWS * COUNT, sizeof *W);
+    for (unsigned factor = 1; factor <= 1000; factor += 333) {
+        memset(W, 0, (size_t)ROWS * COUNT * sizeof *W);
+        const int32_t f = (int32_t)factor;
+        for (size_t i = 0; i < 40; i++) { /* row 0: inputs 0 to 39 of ciphertexts 0 and 2; row 8: 100 to 139 of 1 */
+            W[i] = f * ((int32_t)(test_random(&seed) % 31) - 15);
+            W[2 * N + i] = f * ((int32_t)(test_random(&seed) % 31) - 15);
+            W[8 * COUNT + N + 100 + i] = f * ((int32_t)(test_random(&seed) % 31) - 15);
+        }
+        W[0] = W[2 * N + 39] = W[8 * COUNT + N + 100] = W[8 * COUNT + N + 139] = f;
+        W[1] = -f, W[2] = 2 * f; /* no other factor */
+        W[8 * COUNT + N + 101] = -f;
+        for (size_t row = 1; row < 7; row++) translate(W, COUNT, row, 0, 1 + test_random(&seed) % 148);
+        translate(W, COUNT, 7, 0, 148); /* up to the last value */
+        for (size_t row = 9; row < 14; row++) translate(W, COUNT, row, 8, test_random(&seed) % 116);
+        translate(W, COUNT, 14, 8, 0);
+        translate(W, COUNT, 15, 8, 116);             /* up to the end of ciphertext 1 */
+        translate(W, COUNT, 16, 8, 117);             /* one beyond */
+        translate(W, COUNT, 17, 8, 140);             /* from the last but 15 of it */
+        translate(W, COUNT, 18, 8, 2 * N - N - 100); /* in ciphertext 2 */
+        translate(W, COUNT, 19, 8, 2 * N - N - 90);
+        for (size_t i = 0; i < COUNT; i++) W[20 * COUNT + i] = -W[i]; /* others: rows 21 and 22 have none */
+        W[23 * COUNT + 5] = f;
+        const packed_size size = compare(&seed, &toy, W, ROWS, COUNT);
+        assert_int_equal(size.groups, 8); /* of rows 0, 8, 16, 17, 18, 20, 21, 23 */
+        assert_int_equal(size.polys, 2 + 1 + 2 + 2 + 1 + 2 + 0 + 1);
+        assert_int_equal(size.ciphertexts, 3);
+    }
+    free(W);
+}
+
+/* A convolution: one group a channel inside one ciphertext, and one a border where there is padding. */
+static void test_convolution(void **state)
+{
+    (void)state;
+    enum { SIDE = 14, TAPS = 3, CHANNELS = 2 };
+    uint64_t seed = 4;
+    for (int padding = 0; padding <= 1; padding++) {
+        const int places = SIDE - TAPS + 1 + 2 * padding;
+        const size_t rows = (size_t)(CHANNELS * places * places), count = SIDE * SIDE;
+        int32_t w[CHANNELS][TAPS][TAPS], *W = calloc(rows * count, sizeof *W);
+        for (size_t i = 0; i < CHANNELS * TAPS * TAPS; i++) (&w[0][0][0])[i] = 1 + (int32_t)(test_random(&seed) % 7);
+        w[0][1][1] = -1, w[1][1][1] = -2;
+        w[0][0][1] = w[0][1][0] = w[0][1][2] = w[0][2][1] = 1; /* in every border's window: no other factor */
+        w[1][0][1] = w[1][1][0] = w[1][1][2] = w[1][2][1] = 1;
+        for (int o = 0; o < (int)rows; o++)
+            for (int t = 0; t < TAPS * TAPS; t++) {
+                const int y = o / places % places + t / TAPS - padding, x = o % places + t % TAPS - padding;
+                if (x >= 0 && y >= 0 && x < SIDE && y < SIDE)
+                    W[(size_t)o * count + (size_t)(y * SIDE + x)] = w[o / places / places][t / TAPS][t % TAPS];
+            }
+        const packed_size size = compare(&seed, &toy, W, rows, count);
+        assert_int_equal(size.groups, CHANNELS * (padding ? 9 : 1));
+        assert_int_equal(size.weights, CHANNELS * (padding ? 9 + 4 * 6 + 4 * 4 : 9));
+        free(W);
+    }
+}
+
+/* Whether one row of two weights fits. */
+static int fits(uint64_t *seed, int32_t a, int32_t b)
+{
+    const int32_t W[2] = {a, b};
+    packed_rows *r = rows_of(seed, &toy, W, 1, 2);
+    const int fit = packed_rows_fit(r);
+    packed_rows_destroy(r);
+    return fit;
+}
+
+/* Of the weights without their common factor. */
 static void test_norms(void **state)
 {
     (void)state;
-    int32_t W[4] = {0, 0, 4096, -4096 - 5000};
-    assert_false(packed_weights_fit(W, 2, 2));
-    assert_true(packed_weights_fit(W, 1, 3));
-    W[3] = -7000;
-    assert_true(packed_weights_fit(W, 2, 2));
-    assert_true(sqrt(4096.0 * 4096 + 7000.0 * 7000) < PACKED_NORM_MOST);
+    uint64_t seed = 5;
+    assert_false(fits(&seed, 4096, -9095));
+    assert_true(fits(&seed, 4096, -7093) && sqrt(4096.0 * 4096 + 7093.0 * 7093) < PACKED_NORM_MOST);
+    assert_true(fits(&seed, 4096, 0) && fits(&seed, 40000, -60000) && fits(&seed, INT32_MIN, 0));
+    const int32_t W[2] = {1 << 14, 1 << 15}; /* huge factors are exact, too */
+    for (size_t rows = 1; rows <= 2; rows++) assert_int_equal(compare(&seed, &toy, W, rows, 2 / rows).groups, rows);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_phases), cmocka_unit_test(test_sums),
+                                       cmocka_unit_test(test_translates), cmocka_unit_test(test_convolution),
                                        cmocka_unit_test(test_norms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "circuit/circuit.h"
 
+#include "circuit/intake.h"
 #include "circuit/mix.h"
 
 #include "base/memory.h"
-#include "math/matrix.h"
 #include "optimizer/optimizer_answers.h"
 #include "optimizer/optimizer_split.h"
-#include "tfhe/packed.h"
 #include <math.h>
 
 annulus_status circuit_create(size_t layers, circuit **out)
@@ -113,18 +112,6 @@ size_t circuit_last_use(const circuit *c, size_t source)
     return c->layers_count;
 }
 
-int circuit_packs_inputs(const circuit *c)
-{
-    const circuit_layer *l = &c->layers[0];
-    const linear_block *b = &l->linear.blocks[0];
-    if (l->linear.blocks_count != 1 || b->places != 1 || b->taps != l->in || b->rows != l->out) return 0;
-    for (size_t i = 0; i < b->taps; i++)
-        if (b->from[i] != i) return 0;
-    for (size_t o = 0; o < b->rows; o++)
-        if (b->to[o] != o) return 0;
-    return circuit_last_use(c, 0) == 0 && packed_weights_fit(b->W, b->rows, b->taps);
-}
-
 /* Largest squared two-norms of layer i's weights on the circuit's inputs, and on values that were looked up, where
  * those of one rotation count as their errors add up. spread, touched (in): zeros. */
 static annulus_status largest_norms(const circuit *c, const mixes *m, size_t i, mix_share *spread, uint32_t *touched,
@@ -154,17 +141,6 @@ static annulus_status largest_norms(const circuit *c, const mixes *m, size_t i, 
     return ANNULUS_OK;
 }
 
-double circuit_linear_weights(const circuit_layer *l)
-{
-    double weights = 0;
-    for (size_t i = 0; i < l->linear.blocks_count; i++) {
-        const linear_block *b = &l->linear.blocks[i];
-        const unsigned limbs = matrix_weight_limbs(b->W, b->rows * b->taps);
-        weights += (double)b->places * cost_linear_weights(b->rows, b->taps, limbs);
-    }
-    return weights;
-}
-
 static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, double *fresh, double *looked)
 {
     void *p;
@@ -190,25 +166,29 @@ static void amplified_of(const circuit_layer *l, lookup_layer *out)
     }
 }
 
+/* The ring that the search takes for the inputs: what their sums take changes with k N, as all linear layers do. */
+static const tfhe_params usual_ring = {.k = 3, .N = 512};
+
 static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_layer *out)
 {
+    intake taken[CIRCUIT_MAX_LAYERS];
+    int by_value;
+    TRY(intake_choose(c, &usual_ring, taken, &by_value));
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
-        const int packed = i == 0 && circuit_packs_inputs(c);
-        const double expand = i == 0 ? cost_expand_weights() * (double)l->in : 0;
+        const double expand = i == 0 && by_value ? cost_expand_weights() * (double)l->in : 0;
         double fresh, looked;
         TRY(norms_of(c, m, i, &fresh, &looked));
-        out[i] =
-            (lookup_layer){.name = l->name,
-                           .half_window = circuit_half_window(l),
-                           .two_norm = sqrt(looked),
-                           .fresh_two_norm = sqrt(fresh),
-                           .cells = l->unit != 0 ? l->cells / 2.0 : l->cells, /* a step a cell is enough */
-                           .count = l->out,
-                           .weights = packed ? cost_packed_weights(l->out, l->in) : circuit_linear_weights(l) + expand,
-                           .is_output = l->cells == 0,
-                           .log2_error = l->log2_error,
-                           .phase_std = l->noise};
+        out[i] = (lookup_layer){.name = l->name,
+                                .half_window = circuit_half_window(l),
+                                .two_norm = sqrt(looked),
+                                .fresh_two_norm = sqrt(fresh),
+                                .cells = l->unit != 0 ? l->cells / 2.0 : l->cells, /* a step a cell is enough */
+                                .count = l->out,
+                                .weights = taken[i].weights + expand,
+                                .is_output = l->cells == 0,
+                                .log2_error = l->log2_error,
+                                .phase_std = l->noise};
         if (l->cells != 0) amplified_of(l, &out[i]);
     }
     return ANNULUS_OK;
@@ -247,7 +227,17 @@ static annulus_status request_of(const circuit *c, lookup_layer *layers, layer_l
     return ANNULUS_OK;
 }
 
-static void predict(circuit *c, const optimizer_request *request)
+static annulus_status take_inputs(circuit *c)
+{
+    intake taken[CIRCUIT_MAX_LAYERS];
+    int by_value;
+    TRY(intake_choose(c, circuit_inputs(c), taken, &by_value));
+    for (size_t i = 0; i < c->layers_count; i++) c->layers[i].packed = taken[i].size;
+    c->inputs_packed = !by_value;
+    return ANNULUS_OK;
+}
+
+static annulus_status predict(circuit *c, const optimizer_request *request)
 {
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
     for (size_t i = 0; i < c->layers_count; i++)
@@ -259,6 +249,7 @@ static void predict(circuit *c, const optimizer_request *request)
     const double held = c->choice.log2_error;
     optimizer_predict(request, &families, chosen, &c->choice);
     c->choice.log2_error = held;
+    return take_inputs(c);
 }
 
 annulus_status circuit_predict(circuit *c)
@@ -267,8 +258,7 @@ annulus_status circuit_predict(circuit *c)
     layer_link links[CIRCUIT_MAX_LAYERS];
     optimizer_request request;
     TRY(request_of(c, layers, links, &request));
-    predict(c, &request);
-    return ANNULUS_OK;
+    return predict(c, &request);
 }
 
 /* Bound on the failure of an answer: its own or a look-up's; of a global one without an own, what the look-ups leave,
@@ -326,8 +316,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     }
     drop_switches(c);
     c->choice.families.answers = choose_answers(c);
-    predict(c, &request);
-    return ANNULUS_OK;
+    return predict(c, &request);
 }
 
 int circuit_rounds(const circuit_layer *l)

@@ -33,6 +33,7 @@
 #include "base/bytes.h"
 #include "circuit/linear.h"
 #include "optimizer/optimizer.h"
+#include "tfhe/packed.h"
 #include <math.h>
 #include <stdint.h>
 
@@ -77,6 +78,7 @@ typedef struct circuit_layer {
     double log2_error;    /* own bound on the failure of a look-up or output, 0: that of choice.log2_error */
     double noise;         /* bound on the standard deviation, fraction of the torus, in place of a failure's: of the
                              phases of waves' look-ups (> 0), of scores behind them; 0: a failure's */
+    packed_size packed;   /* products by which it takes the circuit's inputs (intake.h); 0: one by one, or none */
 } circuit_layer;
 
 /* Multi-label: a sample has the labels whose scores are above 0. */
@@ -115,7 +117,8 @@ typedef struct circuit {
     security_level level;
     circuit_passes passes;
     optimizer_result choice; /* parameters and predictions */
-    uint8_t digest[32];      /* SHA-256 of everything above as written; binds keys and ciphertexts to the circuit */
+    int inputs_packed;       /* no layer takes inputs one by one (intake.h); 0 until circuit_predict */
+    uint8_t digest[32];      /* SHA-256 of everything that is written; binds keys and ciphertexts to the circuit */
 } circuit;
 
 annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result)); /* all zero */
@@ -154,9 +157,8 @@ annulus_status circuit_lookup_layers(const circuit *c, lookup_layer *out) __attr
 uint32_t circuit_may_split(const circuit_layer *l);
 /* entries (cells) <- those of a table as split tables have them, CIRCUIT_MAX_VALUE more than the layer's. */
 void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entries);
-/* Weights of a dense layer that take as long as its linear part (cost.h). */
-double circuit_linear_weights(const circuit_layer *l);
-/* Sets choice to what its families promise for these layers, their families, EF and prices; log2_error stays. */
+/* Sets choice to what its families promise for these layers, their families, EF and prices; log2_error stays. Then
+ * chooses how inputs are taken (intake.h). */
 annulus_status circuit_predict(circuit *c) __attribute__((warn_unused_result));
 /* Which values are of one family (out has layers_count entries): those that one layer takes, inputs and the values of
  * layer 0, and as many more as it takes for each group to follow one other. */
@@ -243,8 +245,6 @@ static inline size_t circuit_source_values(const circuit *c, size_t source)
 /* The first and the last layer that take values of a source; layers_count: none. */
 size_t circuit_first_use(const circuit *c, size_t source);
 size_t circuit_last_use(const circuit *c, size_t source);
-/* Whether layer 0 is dense and alone takes the inputs, with weights that suit packed_sums (tfhe/packed.h). */
-int circuit_packs_inputs(const circuit *c);
 /* Accumulator units of the whole torus, of layers that are not torus-native. */
 static inline int64_t circuit_window(const circuit_layer *l)
 {

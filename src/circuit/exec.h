@@ -116,7 +116,8 @@ typedef struct exec_tap {
     annulus_status (*values)(void *context, size_t next, const exec_ciphertexts *live, size_t count);
     void *context;
 } exec_tap;
-/* The sources before layer `next` whose values it or a later layer takes, in order; returns how many. */
+/* The sources before layer `next` whose values it or a later layer takes as ciphertexts of their own, in order; returns
+ * how many. */
 size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
 /* Words of their ciphertexts together, of a sample. */
 size_t exec_live_words(const circuit *c, size_t next);
@@ -128,11 +129,11 @@ annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, c
                               const exec_tap *tap, const annulus_progress *progress)
     __attribute__((warn_unused_result));
 /* From layer `first` >= 1 on; values: the ciphertexts of exec_live(first), (samples, values) of one source behind the
- * other. */
+ * other. in: as there. */
 annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
-                                   size_t first, const uint64_t *values, size_t samples, uint64_t *out,
-                                   unsigned threads, const exec_tap *tap, const annulus_progress *progress)
-    __attribute__((warn_unused_result));
+                                   size_t first, const exec_inputs *in, const uint64_t *values, size_t samples,
+                                   uint64_t *out, unsigned threads, const exec_tap *tap,
+                                   const annulus_progress *progress) __attribute__((warn_unused_result));
 /* Bytes of the answers of a sample as they are sent: packed (tfhe/answers.h), or the ciphertexts' words, little-endian.
  */
 size_t exec_answer_bytes(const circuit *c);

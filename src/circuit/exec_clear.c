@@ -21,7 +21,7 @@ void exec_store_init(const circuit *c, exec_store *out)
     for (size_t i = 0; i < c->layers_count; i++) {
         uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
         exec_block taken[CIRCUIT_MAX_LAYERS + 1];
-        const size_t live = exec_live(c, i, sources), rows = circuit_values(&c->layers[i]);
+        const size_t live = exec_taken(c, i, sources), rows = circuit_values(&c->layers[i]);
         for (size_t k = 0; k < live; k++)
             taken[k] = (exec_block){out->first[sources[k]], circuit_source_values(c, sources[k])};
         const size_t at = exec_lowest(taken, live, rows);

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
+#include "circuit/intake.h"
 #include "circuit/mix.h"
 #include "math/torus.h"
 #include "tfhe/split.h"
@@ -14,12 +15,12 @@ typedef struct plan_layer {
     mix *mix;             /* of a layer that reads several tables by one rotation, else NULL */
     uint64_t *constant;   /* (out) torus word added to the body: shift, or offset and half a unit, centres of the tables
                              before */
+    packed_weights *packed; /* of the circuit's inputs, or NULL: it takes them one by one, or none */
 } plan_layer;
 
 struct exec_plan {
     const circuit *c;
     plan_layer *layers;
-    packed_weights *packed; /* of layer 0, or NULL: it takes every input by itself */
 };
 
 /* centre (in) <- mid2 of the layer's inputs, 0 of the circuit's. */
@@ -114,10 +115,7 @@ annulus_status exec_plan_create(const circuit *c, exec_plan **out)
     for (size_t i = 0; st == ANNULUS_OK && i < c->layers_count; i++) {
         st = plan_constants(c, i, &plan->layers[i]);
         if (st == ANNULUS_OK && c->layers[i].cells != 0) st = plan_tables(c, i, &plan->layers[i]);
-    }
-    if (st == ANNULUS_OK && circuit_packs_inputs(c)) {
-        const circuit_layer *l = &c->layers[0];
-        st = packed_weights_create(circuit_inputs(c), l->linear.blocks[0].W, l->out, l->in, 0, &plan->packed);
+        if (st == ANNULUS_OK && c->layers[i].packed.groups > 0) st = intake_products(c, i, &plan->layers[i].packed);
     }
     if (st == ANNULUS_OK)
         *out = plan;
@@ -138,8 +136,8 @@ void exec_plan_destroy(exec_plan *plan)
         mem_free(splits);
         mix_destroy(plan->layers[i].mix);
         mem_free(plan->layers[i].constant);
+        packed_weights_destroy(plan->layers[i].packed);
     }
-    packed_weights_destroy(plan->packed);
     mem_free(plan->layers);
     mem_free(plan);
 }
@@ -190,7 +188,7 @@ typedef struct encrypted_run {
     unsigned threads;
     const exec_tap *tap;
     const annulus_progress *progress;
-    const exec_inputs *packed;                      /* (samples) of layer 0 in place of values[0], or NULL */
+    const exec_inputs *in;                          /* (samples) */
     const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (samples, count, exec_words) */
 } encrypted_run;
 
@@ -200,8 +198,8 @@ static size_t values_of(const encrypted_run *r, size_t source)
     return r->samples * circuit_source_values(r->plan->c, source);
 }
 
-/* out (out, words of the sources), all 0, <- W x of layer i, of one sample */
-static annulus_status products(const encrypted_run *r, size_t i, size_t sample, uint64_t *out)
+/* out (out, words of the sources) += W x of layer i, of one sample, but of inputs that it takes as they are packed */
+static annulus_status add_products(const encrypted_run *r, size_t i, size_t sample, uint64_t *out)
 {
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
@@ -211,6 +209,7 @@ static annulus_status products(const encrypted_run *r, size_t i, size_t sample, 
     for (size_t k = 0; k < l->sources_count; k++) {
         const size_t count = circuit_source_values(c, l->sources[k]);
         sources[k] = (linear_rows){.x = r->values[l->sources[k]] + sample * count * words, .count = count};
+        if (l->sources[k] == 0 && r->plan->layers[i].packed != NULL) sources[k].x = NULL;
     }
     linear_run run = {.l = l, .sources = sources, .out = out, .words = words, .room_bytes = linear_room(&l->linear)};
     TRY(mem_create(parallel_threads(r->threads), run.room_bytes, "linear layer", &room));
@@ -224,13 +223,14 @@ static annulus_status products(const encrypted_run *r, size_t i, size_t sample, 
 static annulus_status linear(const encrypted_run *r, size_t i, uint64_t *out)
 {
     const circuit_layer *l = &r->plan->c->layers[i];
+    const packed_weights *packed = r->plan->layers[i].packed;
     const size_t words = exec_words(r->plan->c, l->sources[0]);
-    memset(out, 0, r->samples * l->out * words * sizeof *out);
     for (size_t s = 0; s < r->samples; s++, out += l->out * words) {
-        if (i == 0 && r->packed != NULL)
-            TRY(packed_sums(r->plan->packed, r->packed[s].mask_seed, r->packed[s].body, r->threads, out));
+        if (packed != NULL)
+            TRY(packed_sums(packed, r->in[s].mask_seed, r->in[s].body, r->threads, out));
         else
-            TRY(products(r, i, s, out));
+            memset(out, 0, l->out * words * sizeof *out);
+        if (packed == NULL || l->sources_count > 1) TRY(add_products(r, i, s, out));
         for (size_t o = 0; o < l->out; o++) out[o * words + words - 1] += r->plan->layers[i].constant[o];
     }
     return ANNULUS_OK;
@@ -413,14 +413,14 @@ static annulus_status run_layers(encrypted_run *r, size_t first, uint64_t *out)
     return last_layer(r, out);
 }
 
-static annulus_status expand_inputs(encrypted_run *r, const exec_inputs *in)
+static annulus_status expand_inputs(encrypted_run *r)
 {
     const circuit *c = r->plan->c;
     const size_t features = c->input.features, words = exec_words(c, 0);
     uint64_t *x = exec_memory_values(r->memory, 0);
     r->values[0] = x;
     for (size_t s = 0; s < r->samples; s++)
-        TRY(packed_expand(circuit_inputs(c), in[s].mask_seed, in[s].body, features, r->threads,
+        TRY(packed_expand(circuit_inputs(c), r->in[s].mask_seed, r->in[s].body, features, r->threads,
                           x + s * features * words));
     return ANNULUS_OK;
 }
@@ -437,22 +437,20 @@ annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, c
                               const exec_tap *tap, const annulus_progress *progress)
 {
     encrypted_run r = begin(plan, keys, memory, samples);
-    r.threads = threads, r.tap = tap, r.progress = progress;
-    if (plan->packed != NULL)
-        r.packed = in;
-    else
-        TRY(expand_inputs(&r, in));
+    r.in = in, r.threads = threads, r.tap = tap, r.progress = progress;
+    if (!plan->c->inputs_packed) TRY(expand_inputs(&r));
     return run_layers(&r, 0, out);
 }
 
 annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
-                                   size_t first, const uint64_t *values, size_t samples, uint64_t *out,
-                                   unsigned threads, const exec_tap *tap, const annulus_progress *progress)
+                                   size_t first, const exec_inputs *in, const uint64_t *values, size_t samples,
+                                   uint64_t *out, unsigned threads, const exec_tap *tap,
+                                   const annulus_progress *progress)
 {
     const circuit *c = plan->c;
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
     encrypted_run r = begin(plan, keys, memory, samples);
-    r.threads = threads, r.tap = tap, r.progress = progress;
+    r.in = in, r.threads = threads, r.tap = tap, r.progress = progress;
     REQUIRE(first >= 1);
     const size_t count = exec_live(c, first, sources);
     for (size_t k = 0; k < count; k++) {

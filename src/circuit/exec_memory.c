@@ -21,14 +21,24 @@ size_t exec_words(const circuit *c, size_t source)
     return lwe_words(&c->choice.families.of[circuit_family(c, source)]);
 }
 
-size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
+static size_t taken_from(const circuit *c, size_t first, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
 {
     size_t count = 0;
-    for (size_t s = 0; s <= next; s++) {
+    for (size_t s = first; s <= next; s++) {
         const size_t last = circuit_last_use(c, s);
         if (last >= next && last < c->layers_count) sources[count++] = (uint32_t)s;
     }
     return count;
+}
+
+size_t exec_taken(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
+{
+    return taken_from(c, 0, next, sources);
+}
+
+size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1])
+{
+    return taken_from(c, c->inputs_packed ? 1 : 0, next, sources);
 }
 
 size_t exec_live_words(const circuit *c, size_t next)
@@ -66,22 +76,19 @@ static size_t place(const exec_block *taken, size_t count, size_t words, size_t 
     return at;
 }
 
-/* Blocks of the sources that layer `next` or a later one takes, packed inputs apart. */
+/* Blocks of the sources that layer `next` or a later one takes. */
 static size_t live_blocks(const circuit *c, const places *p, size_t next, exec_block *out)
 {
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
     const size_t live = exec_live(c, next, sources);
-    size_t count = 0;
     for (size_t k = 0; k < live; k++)
-        if (sources[k] != 0 || !circuit_packs_inputs(c))
-            out[count++] =
-                (exec_block){p->values[sources[k]], room(c, sources[k], circuit_source_values(c, sources[k]))};
-    return count;
+        out[k] = (exec_block){p->values[sources[k]], room(c, sources[k], circuit_source_values(c, sources[k]))};
+    return live;
 }
 
 static void find_places(const circuit *c, places *p)
 {
-    *p = (places){.end = circuit_packs_inputs(c) ? 0 : room(c, 0, c->input.features)};
+    *p = (places){.end = c->inputs_packed ? 0 : room(c, 0, c->input.features)};
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         exec_block taken[CIRCUIT_MAX_LAYERS + 2];

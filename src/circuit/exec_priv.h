@@ -85,6 +85,8 @@ typedef struct exec_block {
 } exec_block;
 size_t exec_lowest(const exec_block *taken, size_t count, size_t size);
 
+/* The sources before layer `next` whose values it or a later layer takes, in order; returns how many. */
+size_t exec_taken(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
 /* Where the values of each source lie in a run's memory, in rows; those that no later layer needs make room. */
 typedef struct exec_store {
     size_t first[CIRCUIT_MAX_LAYERS + 1], rows;

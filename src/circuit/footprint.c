@@ -40,6 +40,7 @@ static size_t plan_bytes(const circuit *c)
         const circuit_layer *l = &c->layers[i];
         const size_t words = (size_t)l->EF * c->choice.families.of[l->family].N;
         bytes += l->out * sizeof(uint64_t);
+        if (l->packed.groups > 0) bytes += packed_weights_memory(circuit_inputs(c), &l->packed);
         if (l->split > 0) {
             bytes += l->tables * split_table_memory(c->choice.families.of[l->family].N, l->cells, l->split);
             continue;
@@ -49,7 +50,6 @@ static size_t plan_bytes(const circuit *c)
         if (circuit_is_mixed(l)) bytes += mix_bytes(l, &tables, &step);
         bytes += (tables + (size_t)step) * mem_bytes(ROUND_UP(sizeof(lut)) + words * sizeof(uint64_t));
     }
-    if (circuit_packs_inputs(c)) bytes += packed_weights_memory(circuit_inputs(c), c->layers[0].out, c->layers[0].in);
     return bytes;
 }
 
@@ -82,9 +82,11 @@ static size_t layer_work(const circuit *c, size_t i, size_t together, unsigned t
 {
     const circuit_layer *l = &c->layers[i];
     const tfhe_families *of = &c->choice.families;
-    const size_t sums = i == 0 && circuit_packs_inputs(c)
-                            ? packed_sums_memory(circuit_inputs(c), l->in, threads)
-                            : mem_bytes(parallel_threads(threads) * linear_room(&l->linear));
+    const int packed = l->packed.groups > 0;
+    const size_t products = packed ? packed_sums_memory(circuit_inputs(c), c->input.features, threads) : 0;
+    const size_t single =
+        packed && l->sources_count == 1 ? 0 : mem_bytes(parallel_threads(threads) * linear_room(&l->linear));
+    const size_t sums = larger(products, single);
     if (l->cells == 0) return sums;
     const tfhe_params keyswitch = tfhe_switch_params(of, circuit_source(c, i), l->family);
     const size_t rotations = together * l->out, slice = exec_slice(l->EF, threads);

@@ -2,6 +2,7 @@
 #include "circuit/latency.h"
 
 #include "circuit/exec_priv.h"
+#include "circuit/intake.h"
 #include "optimizer/optimizer_split.h"
 #include "tfhe/split.h"
 #include <math.h>
@@ -71,11 +72,12 @@ static double look_ups_seconds(const tfhe_families *f, uint32_t from, const circ
     return seconds;
 }
 
-static double linear_seconds(const tfhe_params *p, const circuit_layer *l, unsigned workers)
+/* Of so many weights. */
+static double linear_seconds(const tfhe_params *p, double weights, unsigned workers)
 {
     const size_t words = tfhe_big_dim(p) + 1, items = words / EXEC_COLUMNS;
     const size_t longest = busiest(items, workers) * EXEC_COLUMNS + (items % workers == 0 ? words % EXEC_COLUMNS : 0);
-    return cost_weight(p) * circuit_linear_weights(l) * (double)longest / (double)words;
+    return cost_weight(p) * weights * (double)longest / (double)words;
 }
 
 /* Items as answers_pack makes them. */
@@ -96,9 +98,10 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
         const circuit_layer *l = &c->layers[i];
         const uint32_t from = circuit_source(c, i);
         const tfhe_params *p = &f->of[from];
-        const int packed = i == 0 && circuit_packs_inputs(c);
-        double seconds = packed ? cost_packed(p, busiest(l->out, workers), l->in) : linear_seconds(p, l, workers);
-        if (i == 0 && !packed)
+        const int packed = l->packed.groups > 0;
+        double seconds = linear_seconds(p, intake_linear_weights(c, i, packed), workers);
+        if (packed) seconds += intake_seconds(p, &l->packed, workers);
+        if (i == 0 && !c->inputs_packed)
             seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
         if (l->cells == 0 && f->answers.bits > 0) seconds += packing_seconds(f, l->out, workers);
         if (l->cells != 0) seconds += look_ups_seconds(f, from, l, workers);

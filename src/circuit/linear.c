@@ -178,10 +178,10 @@ size_t linear_room(const circuit_linear *l)
 static const uint64_t *row_of(const linear_rows *sources, size_t count, size_t ldx, size_t number)
 {
     for (size_t s = 0; s < count; s++) {
-        if (number < sources[s].count) return sources[s].x + number * ldx;
+        if (number < sources[s].count) return sources[s].x == NULL ? NULL : sources[s].x + number * ldx;
         number -= sources[s].count;
     }
-    return NULL; /* LINEAR_NOTHING */
+    return NULL;
 }
 
 /* Distance of a place's outputs if they are evenly spaced and increasing, else 0. */
@@ -220,11 +220,13 @@ void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sour
         const uint64_t **rows = room;
         uint64_t *apart = (uint64_t *)(void *)((unsigned char *)room + ROUND_UP(b->taps * sizeof *rows));
         for (size_t p = 0; p < b->places; p++) {
+            int any = 0;
             for (size_t t = 0; t < b->taps; t++) {
                 const uint32_t from = b->from[p * b->taps + t];
                 rows[t] = from == LINEAR_NOTHING ? NULL : row_of(sources, sources_count, ldx, from);
+                any |= rows[t] != NULL;
             }
-            place_add(b, limbs, rows, b->to + p * b->rows, y, ldy, at, D, apart);
+            if (any) place_add(b, limbs, rows, b->to + p * b->rows, y, ldy, at, D, apart);
         }
     }
 }

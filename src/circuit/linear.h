@@ -65,7 +65,7 @@ annulus_status linear_keep(circuit_linear *l, const uint32_t *as, const uint32_t
 /* Taps without a weight or an input go, and so do blocks without taps; one tap at least stays. */
 void linear_trim(circuit_linear *l);
 
-/* Values of one layer: `count` rows, one behind the other. */
+/* Values of one layer: `count` rows, one behind the other; x NULL: all 0. */
 typedef struct linear_rows {
     const uint64_t *x;
     size_t count;

@@ -56,16 +56,15 @@ static annulus_status run_group(run *r)
     const size_t first = s->sample, left = r->x->count - first;
     const annulus_progress progress = {report_all, r};
     const exec_tap tap = {.values = keep_values, .context = r};
-    if (s->layer == 0) {
-        exec_inputs in[EXEC_MOST_TOGETHER];
-        s->together = left < r->together ? left : r->together;
-        for (size_t i = 0; i < s->together; i++)
-            in[i] = (exec_inputs){&r->x->seeds[first + i], r->x->body + (first + i) * r->x->features};
+    exec_inputs in[EXEC_MOST_TOGETHER];
+    if (s->layer == 0) s->together = left < r->together ? left : r->together;
+    for (size_t i = 0; i < s->together; i++)
+        in[i] = (exec_inputs){&r->x->seeds[first + i], r->x->body + (first + i) * r->x->features};
+    if (s->layer == 0)
         TRY(exec_encrypted(r->plan, r->k->expanded, r->memory, in, s->together, r->sums, r->threads, &tap, &progress));
-    } else {
-        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->memory, s->layer, s->values, s->together, r->sums,
+    else
+        TRY(exec_encrypted_from(r->plan, r->k->expanded, r->memory, s->layer, in, s->values, s->together, r->sums,
                                 r->threads, &tap, &progress));
-    }
     TRY(exec_pack_answers(r->c, r->k->expanded, r->sums, s->together, r->threads, r->y->answers + first * r->y->bytes));
     checkpoint_close(s);
     s->layer = 0;

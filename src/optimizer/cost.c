@@ -126,18 +126,14 @@ double cost_expand_weights(void)
     return current->expand / current->layer;
 }
 
-/* Two transforms of each mask polynomial and of each of a row's sums, and a product of each pair. */
-double cost_packed(const tfhe_params *p, size_t rows, size_t count)
+/* Two transforms of each mask polynomial and of each of a group's sums, a product of each pair, and the words of the
+ * other rows, which are read and written. */
+double cost_packed(const tfhe_params *p, const packed_size *size)
 {
-    const double N = p->N, polys = ceil((double)count / N), R = (double)rows;
-    const double transforms = current->fft * (R + polys) * log2(N), products = current->multiply * R * polys;
-    return 1e-9 * 2 * p->k * N * (transforms + products + current->linear * R);
-}
-
-double cost_packed_weights(size_t rows, size_t count)
-{
-    const tfhe_params p = {.k = 3, .N = 512}; /* both change with k N */
-    return cost_packed(&p, rows, count) / cost_weight(&p);
+    const double N = p->N, groups = (double)size->groups, polys = (double)size->polys;
+    const double transforms = current->fft * (groups + (double)size->ciphertexts) * log2(N);
+    const double sums = 2 * (transforms + current->multiply * polys + current->linear * groups);
+    return 1e-9 * p->k * N * (sums + current->input * ((double)size->rows - groups));
 }
 
 /* How far `threads` are from one to all. */

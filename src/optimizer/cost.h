@@ -3,7 +3,7 @@
 #ifndef OPTIMIZER_COST_H
 #define OPTIMIZER_COST_H
 
-#include "tfhe/params.h"
+#include "tfhe/packed.h"
 
 #define COST_BATCH 32u /* ciphertexts of a large batch */
 
@@ -56,10 +56,8 @@ double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double 
 double cost_linear_weights(size_t out, size_t in, unsigned limbs);
 /* Weights that take as long as expanding a packed value. */
 double cost_expand_weights(void);
-/* Seconds of the sums (rows, count) of packed inputs (tfhe/packed.h), and weights that take as long, about, whatever
- * the ring. */
-double cost_packed(const tfhe_params *p, size_t rows, size_t count);
-double cost_packed_weights(size_t rows, size_t count);
+/* Seconds of sums of packed inputs. */
+double cost_packed(const tfhe_params *p, const packed_size *size);
 /* If `threads` of `all` cores work at once: factor on the time of a worker, between 1 and `crowd`; seconds that a batch
  * waits longer for the keys, between 0 and what `read_all` says. */
 double cost_crowd(unsigned threads, unsigned all);

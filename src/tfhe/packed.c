@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tfhe/packed.h"
-
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "tfhe/keys_priv.h"
+#include "tfhe/packed_priv.h"
 
 #include <string.h>
-
-static size_t polys(const tfhe_params *p, size_t count)
-{
-    return (count + p->N - 1) / p->N;
-}
 
 /* Mask (k,N) of ciphertext g. */
 static annulus_status mask_take(const tfhe_params *p, stream *s, const seed256 *seed, size_t g, uint64_t *mask)
@@ -77,7 +71,7 @@ annulus_status packed_encrypt_seeded(const secret_key *key, const seed256 *mask_
     const size_t N = key->params.N;
     encryption e = {.key = key, .mask_seed = mask_seed};
     annulus_status st = encryption_init(&e);
-    for (size_t g = 0; st == ANNULUS_OK && g < polys(&key->params, count); g++) {
+    for (size_t g = 0; st == ANNULUS_OK && g < packed_ciphertexts(&key->params, count); g++) {
         st = zero_body(&e, g);
         const size_t first = g * N, end = count - first < N ? count : first + N;
         for (size_t i = first; st == ANNULUS_OK && i < end; i++) body[i] = message[i] + e.sum[i - first];
@@ -117,9 +111,9 @@ static annulus_status masks_create(const tfhe_params *p, const seed256 *seed, si
     const size_t dim = tfhe_big_dim(p);
     stream *s = NULL;
     void *q;
-    TRY(mem_create(polys(p, count), dim * sizeof(uint64_t), "ciphertext masks", &q));
+    TRY(mem_create(packed_ciphertexts(p, count), dim * sizeof(uint64_t), "ciphertext masks", &q));
     annulus_status st = stream_create(seed, RANDOM_MASK, 0, &s);
-    for (size_t g = 0; st == ANNULUS_OK && g < polys(p, count); g++)
+    for (size_t g = 0; st == ANNULUS_OK && g < packed_ciphertexts(p, count); g++)
         st = mask_take(p, s, seed, g, (uint64_t *)q + g * dim);
     stream_destroy(s);
     if (st == ANNULUS_OK)
@@ -143,67 +137,56 @@ annulus_status packed_expand(const tfhe_params *p, const seed256 *mask_seed, con
 /* ---- sums ------------------------------------------------------------------------------------------------------- */
 
 struct packed_weights {
-    tfhe_params p;
+    packed_rows *of;
     fft_plan *plan;
-    size_t rows, count;
-    int32_t *W;  /* (rows,count), for the bodies */
-    double *hat; /* (rows, polys, fft_words) */
+    double *hat; /* (polys, fft_words) */
 };
 
 typedef struct transforms {
     packed_weights *w;
-    int64_t *poly; /* (workers,N) */
+    int64_t *room; /* (workers,N) */
 } transforms;
 
-static annulus_status transform_row(void *context, size_t row, unsigned worker)
+static annulus_status transform_poly(void *context, size_t number, unsigned worker)
 {
     const transforms *t = context;
-    packed_weights *w = t->w;
-    const size_t N = w->p.N, all = polys(&w->p, w->count);
-    int64_t *poly = t->poly + worker * N;
-    for (size_t g = 0; g < all; g++) {
-        memset(poly, 0, N * sizeof *poly);
-        for (size_t i = g * N; i < w->count && i < (g + 1) * N; i++) poly[N - 1 - i % N] = w->W[row * w->count + i];
-        fft_forward_i64(w->plan, (fourier){w->hat + (row * all + g) * fft_words(N)}, poly);
-    }
+    const packed_rows *r = t->w->of;
+    const size_t N = r->p.N;
+    int64_t *poly = t->room + worker * N;
+    memset(poly, 0, N * sizeof *poly);
+    for (size_t i = r->polys[number].first; i < r->polys[number + 1].first; i++)
+        poly[N - 1 - r->weights[i].at] = r->weights[i].weight;
+    fft_forward_i64(t->w->plan, (fourier){t->w->hat + number * fft_words(N)}, poly);
     return ANNULUS_OK;
 }
 
-int packed_weights_fit(const int32_t *W, size_t rows, size_t count)
+static annulus_status weights_fill(packed_weights *w, unsigned threads)
 {
-    for (size_t r = 0; r < rows; r++) {
-        double square = 0;
-        for (size_t i = 0; i < count; i++) square += (double)W[r * count + i] * W[r * count + i];
-        if (square > PACKED_NORM_MOST * PACKED_NORM_MOST) return 0;
-    }
-    return 1;
-}
-
-static annulus_status weights_fill(packed_weights *w, const int32_t *W, unsigned threads)
-{
-    const size_t all = polys(&w->p, w->count), words = fft_words(w->p.N);
+    const size_t words = fft_words(w->of->p.N), polys = w->of->size.polys;
     void *q;
-    if (all > SIZE_MAX / words / sizeof(double)) return fail(ANNULUS_ERR_MEMORY, "packed weights: sizes overflow");
-    TRY(fft_plan_create(w->p.N, &w->plan));
-    TRY(mem_create(w->rows, w->count * sizeof(int32_t), "weights", &q));
-    w->W = memcpy(q, W, w->rows * w->count * sizeof(int32_t));
-    TRY(mem_create(w->rows, all * words * sizeof(double), "packed weights", &q));
+    if (polys > SIZE_MAX / words / sizeof(double)) return fail(ANNULUS_ERR_MEMORY, "packed weights: sizes overflow");
+    TRY(packed_rows_finish(w->of));
+    TRY(fft_plan_create(w->of->p.N, &w->plan));
+    TRY(mem_create(polys, words * sizeof(double), "packed weights", &q));
     w->hat = q;
-    TRY(mem_create(parallel_threads(threads), w->p.N * sizeof(int64_t), "packed weights", &q));
-    transforms t = {.w = w, .poly = q};
-    const annulus_status st = parallel_for(w->rows, threads, transform_row, &t);
+    TRY(mem_create(parallel_threads(threads), w->of->p.N * sizeof(int64_t), "packed weights", &q));
+    transforms t = {.w = w, .room = q};
+    const annulus_status st = parallel_for(polys, threads, transform_poly, &t);
     mem_free(q);
     return st;
 }
 
-annulus_status packed_weights_create(const tfhe_params *p, const int32_t *W, size_t rows, size_t count,
-                                     unsigned threads, packed_weights **out)
+annulus_status packed_weights_create(packed_rows *rows, unsigned threads, packed_weights **out)
 {
     void *q;
-    TRY(mem_create(1, sizeof(packed_weights), "packed weights", &q));
+    annulus_status st = mem_create(1, sizeof(packed_weights), "packed weights", &q);
+    if (st != ANNULUS_OK) {
+        packed_rows_destroy(rows);
+        return st;
+    }
     packed_weights *w = q;
-    *w = (packed_weights){.p = *p, .rows = rows, .count = count};
-    const annulus_status st = weights_fill(w, W, threads);
+    w->of = rows;
+    st = weights_fill(w, threads);
     if (st == ANNULUS_OK)
         *out = w;
     else
@@ -211,17 +194,16 @@ annulus_status packed_weights_create(const tfhe_params *p, const int32_t *W, siz
     return st;
 }
 
-size_t packed_weights_memory(const tfhe_params *p, size_t rows, size_t count)
+size_t packed_weights_memory(const tfhe_params *p, const packed_size *size)
 {
-    return mem_bytes(rows * count * sizeof(int32_t)) +
-           mem_bytes(rows * polys(p, count) * fft_words(p->N) * sizeof(double));
+    return packed_rows_memory(size) + mem_bytes(size->polys * fft_words(p->N) * sizeof(double));
 }
 
 void packed_weights_destroy(packed_weights *w)
 {
     if (w == NULL) return;
+    packed_rows_destroy(w->of);
     fft_plan_destroy(w->plan);
-    mem_free(w->W);
     mem_free(w->hat);
     mem_free(w);
 }
@@ -230,34 +212,85 @@ void packed_weights_destroy(packed_weights *w)
  * that the transforms give to much less than 1/2, and so are their sums. */
 typedef struct sums {
     const packed_weights *w;
-    double *masks; /* (polys, k, 2, fft_words): high, low */
+    double *masks; /* (ciphertexts, k, 2, fft_words): high, low */
     const uint64_t *body;
     double *hat; /* (workers, 2, fft_words) */
     uint64_t *out;
 } sums;
 
-static annulus_status sum_row(void *context, size_t row, unsigned worker)
+/* Of the row of the group that has its inputs `shift` coefficients before the head. */
+static uint64_t sum_body(const sums *s, const packed_group *group, size_t shift)
+{
+    const packed_rows *r = s->w->of;
+    uint64_t sum = 0;
+    for (const packed_poly *q = r->polys + group->poly; q < r->polys + group[1].poly; q++) {
+        const size_t before = (size_t)q->ciphertext * r->p.N;
+        for (size_t i = q->first; i < q[1].first; i++)
+            sum += (uint64_t)(int64_t)r->weights[i].weight * s->body[before + r->weights[i].at - shift];
+    }
+    return sum * group->factor;
+}
+
+/* out <- the sum of the products of a group's weights with half h of the ciphertexts' mask polynomials c. */
+static void sum_product(const sums *s, const packed_group *group, size_t c, size_t h, fourier out)
+{
+    const packed_rows *r = s->w->of;
+    const size_t k = r->p.k, words = fft_words(r->p.N), count = group[1].poly - group->poly;
+    const packed_poly *q = r->polys + group->poly;
+    double *masks = s->masks + (c * 2 + h) * words, *hat = s->w->hat + group->poly * words;
+    size_t run = 1; /* ciphertexts that follow each other */
+    while (run < count && q[run].ciphertext == q->ciphertext + run) run++;
+    fft_dot(s->w->plan, out, (fourier){masks + q->ciphertext * 2 * k * words}, 2 * k * words, (fourier){hat}, words,
+            run);
+    for (size_t i = run; i < count; i++)
+        fft_mul_add(s->w->plan, out, (fourier){masks + q[i].ciphertext * 2 * k * words}, (fourier){hat + i * words});
+}
+
+/* The head of a group. */
+static annulus_status sum_head(void *context, size_t number, unsigned worker)
 {
     const sums *s = context;
-    const packed_weights *w = s->w;
-    const size_t N = w->p.N, k = w->p.k, words = fft_words(N), all = polys(&w->p, w->count);
+    const packed_rows *r = s->w->of;
+    const packed_group *group = &r->groups[number];
+    const size_t N = r->p.N, k = r->p.k, words = fft_words(N);
     const fourier part[2] = {{s->hat + 2 * worker * words}, {s->hat + (2 * worker + 1) * words}};
-    uint64_t *out = s->out + row * (k * N + 1), body = 0;
-    for (size_t c = 0; c < k; c++) {
-        for (size_t h = 0; h < 2; h++)
-            fft_dot(w->plan, part[h], (fourier){s->masks + (c * 2 + h) * words}, 2 * k * words,
-                    (fourier){w->hat + row * all * words}, words, all);
-        fft_inverse_halves_reversed(w->plan, out + c * N, part[0], part[1]);
+    uint64_t *out = s->out + group->head * (k * N + 1);
+    if (group->poly == group[1].poly) { /* without weights */
+        memset(out, 0, (k * N + 1) * sizeof *out);
+        return ANNULUS_OK;
     }
-    for (size_t i = 0; i < w->count; i++) body += (uint64_t)(int64_t)w->W[row * w->count + i] * s->body[i];
-    out[k * N] = body;
+    for (size_t c = 0; c < k; c++) {
+        for (size_t h = 0; h < 2; h++) sum_product(s, group, c, h, part[h]);
+        fft_inverse_halves_reversed(s->w->plan, out + c * N, part[0], part[1]);
+    }
+    for (size_t j = 0; group->factor != 1 && j < k * N; j++) out[j] *= group->factor;
+    out[k * N] = sum_body(s, group, 0);
+    return ANNULUS_OK;
+}
+
+/* Another row, of the head's polynomials: coefficient N-1-j of polynomial c is word j there. */
+static annulus_status sum_row(void *context, size_t row, unsigned worker)
+{
+    (void)worker;
+    const sums *s = context;
+    const packed_rows *r = s->w->of;
+    const packed_group *group = &r->groups[r->rows[row].group];
+    const size_t N = r->p.N, dim = r->p.k * N, shift = (size_t)r->rows[row].shift;
+    const uint64_t *head = s->out + group->head * (dim + 1);
+    uint64_t *out = s->out + row * (dim + 1);
+    if (row == group->head) return ANNULUS_OK;
+    for (size_t c = 0; c < dim; c += N) {
+        memcpy(out + c, head + c + shift, (N - shift) * sizeof *out);
+        for (size_t j = 0; j < shift; j++) out[c + N - shift + j] = -head[c + j];
+    }
+    out[dim] = sum_body(s, group, shift);
     return ANNULUS_OK;
 }
 
 /* parts (2,N): room */
 static void transform_mask(const sums *s, size_t index, const uint64_t *mask, int64_t *parts)
 {
-    const size_t N = s->w->p.N, words = fft_words(N);
+    const size_t N = s->w->of->p.N, words = fft_words(N);
     for (size_t j = 0; j < N; j++) {
         const int64_t low = (int32_t)(uint32_t)mask[j];
         parts[j] = (int64_t)(mask[j] - (uint64_t)low) / (INT64_C(1) << 32);
@@ -269,13 +302,13 @@ static void transform_mask(const sums *s, size_t index, const uint64_t *mask, in
 
 static annulus_status transform_masks(const sums *s, const seed256 *seed)
 {
-    const packed_weights *w = s->w;
+    const packed_rows *r = s->w->of;
     uint64_t *mask;
     void *parts;
-    TRY(masks_create(&w->p, seed, w->count, &mask));
-    const annulus_status st = mem_create(2 * w->p.N, sizeof(int64_t), "ciphertext masks", &parts);
-    for (size_t i = 0; st == ANNULUS_OK && i < polys(&w->p, w->count) * w->p.k; i++)
-        transform_mask(s, i, mask + i * w->p.N, parts);
+    TRY(masks_create(&r->p, seed, r->count, &mask));
+    const annulus_status st = mem_create(2 * r->p.N, sizeof(int64_t), "ciphertext masks", &parts);
+    for (size_t i = 0; st == ANNULUS_OK && i < r->size.ciphertexts * r->p.k; i++)
+        transform_mask(s, i, mask + i * r->p.N, parts);
     mem_free(parts);
     mem_free(mask);
     return st;
@@ -284,15 +317,17 @@ static annulus_status transform_masks(const sums *s, const seed256 *seed)
 annulus_status packed_sums(const packed_weights *w, const seed256 *mask_seed, const uint64_t *body, unsigned threads,
                            uint64_t *out)
 {
-    const size_t bytes = 2 * fft_words(w->p.N) * sizeof(double);
+    const packed_rows *r = w->of;
+    const size_t bytes = 2 * fft_words(r->p.N) * sizeof(double);
     sums s = {.w = w, .body = body, .out = out};
     void *masks, *hat = NULL;
-    TRY(mem_create(polys(&w->p, w->count) * w->p.k, bytes, "transforms of masks", &masks));
+    TRY(mem_create(r->size.ciphertexts * r->p.k, bytes, "transforms of masks", &masks));
     s.masks = masks;
     annulus_status st = mem_create(parallel_threads(threads), bytes, "sums", &hat);
     s.hat = hat;
     if (st == ANNULUS_OK) st = transform_masks(&s, mask_seed);
-    if (st == ANNULUS_OK) st = parallel_for(w->rows, threads, sum_row, &s);
+    if (st == ANNULUS_OK) st = parallel_for(r->size.groups, threads, sum_head, &s);
+    if (st == ANNULUS_OK && r->size.groups < r->size.rows) st = parallel_for(r->size.rows, threads, sum_row, &s);
     mem_free(masks);
     mem_free(hat);
     return st;
@@ -300,7 +335,7 @@ annulus_status packed_sums(const packed_weights *w, const seed256 *mask_seed, co
 
 size_t packed_sums_memory(const tfhe_params *p, size_t count, unsigned threads)
 {
-    const size_t bytes = 2 * fft_words(p->N) * sizeof(double), all = polys(p, count);
+    const size_t bytes = 2 * fft_words(p->N) * sizeof(double), all = packed_ciphertexts(p, count);
     const size_t masks = mem_bytes(all * tfhe_big_dim(p) * sizeof(uint64_t)) + mem_bytes(2 * p->N * sizeof(int64_t));
     return mem_bytes(all * p->k * bytes) + mem_bytes(parallel_threads(threads) * bytes) + masks;
 }
