@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of a run is what circuit_footprint predicts: of everything that the library allocates (linked with --wrap)
  * from reading the files to writing the answers, the most that is held at once. */
-#include "nn_fixture.h"
+#include "random_networks.h"
 
-#include "base/memory.h"
 #include "circuit/footprint.h"
 #include "deploy/deploy_priv.h"
 #include <malloc.h>
@@ -12,8 +11,9 @@
 
 #define BLOCKS_MOST 65536u
 
-/* How inputs are taken and answers sent, else both packed; split look-ups. */
-enum { BY_VALUE = 1, UNPACKED = 2, SPLIT = 4 };
+/* How inputs are taken and answers sent, else both packed; split look-ups; exactly rounded layers; a convolution of
+ * three square channels of inputs before the first layer. */
+enum { BY_VALUE = 1, UNPACKED = 2, SPLIT = 4, EXACT = 8, CONVOLUTION = 16 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -96,6 +96,35 @@ static int teardown(void **state)
     return rmdir(files.folder);
 }
 
+/* widths[0] inputs, a convolution into four channels, and scores. */
+static network *convolution_of(uint64_t *seed, const size_t *widths)
+{
+    const size_t side = (size_t)sqrt((double)widths[0] / 3);
+    const gather_windows w = {.channels = 3,
+                              .size = {side, side},
+                              .kernel = {5, 5},
+                              .stride = {side / 3, side / 3},
+                              .dilation = {1, 1},
+                              .pad = {2, 2, 2, 2}};
+    graph g = {.seed = seed, .of = {{.c = 3, .size = {side, side}}}, .hidden = 1};
+    graph_tensor shape = {.c = 4};
+    int32_t W[4 * 3 * 25];
+    circuit_linear l = {0};
+    assert_ok(network_create(widths[0], 2, &g.n));
+    g.n->input = (quantizer){.scale = 0.25, .bits = 3};
+    graph_weights(&g, W, sizeof W / sizeof *W);
+    assert_ok(gather_count(&w, shape.size));
+    assert_ok(gather_convolution(&w, W, 4, 1, &l));
+    graph_layer(&g, (const uint32_t[]){0}, 1, &l, shape, 0);
+    const size_t in = graph_values(&shape);
+    graph_weights(&g, W, 3 * in);
+    assert_ok(linear_dense(W, 3, in, &l));
+    graph_layer(&g, (const uint32_t[]){1}, 1, &l, (graph_tensor){.c = 3, .size = {1, 1}}, 1);
+    assert_ok(network_set_labels(g.n, NULL, 3));
+    assert_ok(network_check(g.n));
+    return g.n;
+}
+
 /* Files of a random network of these widths; form: of the above. */
 static void write_files(const size_t *widths, size_t layers, size_t samples, unsigned form)
 {
@@ -109,7 +138,9 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
     o.ranges_measured = 0;
     o.log2_error = -8;
     if (form & SPLIT) o.rounding_bits = 0, o.log2_error = -60;
-    network *n = random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
+    if (form & EXACT) o.rounding_bits = 5, o.method = ROUNDING_EXACT;
+    network *n =
+        form & CONVOLUTION ? convolution_of(&seed, widths) : random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
     float *x = random_inputs(&seed, 60, widths[0]);
     assert_ok(network_lower(n, x, 60, &o, &c));
     if (form & BY_VALUE) {
@@ -117,8 +148,8 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
         W[0] = 30000, W[1] = 1; /* too large a norm for products */
         assert_ok(circuit_predict(c));
         assert_ok(circuit_digest(c));
-        assert_false(c->inputs_packed);
     }
+    assert_int_equal(c->inputs_packed, (form & BY_VALUE) == 0);
     if (form & UNPACKED) {
         c->choice.families.answers = (tfhe_answers){0};
         assert_ok(circuit_predict(c));
@@ -190,6 +221,16 @@ static void test_packed(void **state)
     assert_true(f.tables > 40 * 600 * sizeof(double));
 }
 
+/* Layers of bits beside the table, all of which take inputs; and a convolution. */
+static void test_packed_layers(void **state)
+{
+    (void)state;
+    footprint f;
+    check((const size_t[]){600, 5, 3}, 2, 1, EXACT, 0.01, &f);
+    check((const size_t[]){3 * 36 * 36, 0, 3}, 2, 3, CONVOLUTION, 0.01, &f);
+    assert_true(f.tables > 12 * 2 * 2048 * sizeof(double));
+}
+
 /* Inputs one by one: their ciphertexts are a good part of the whole. */
 static void test_by_value(void **state)
 {
@@ -229,7 +270,8 @@ static void test_split(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed), cmocka_unit_test(test_by_value),
-                                       cmocka_unit_test(test_answers), cmocka_unit_test(test_split)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed), cmocka_unit_test(test_packed_layers),
+                                       cmocka_unit_test(test_by_value), cmocka_unit_test(test_answers),
+                                       cmocka_unit_test(test_split)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

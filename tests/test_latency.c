@@ -3,7 +3,9 @@
 #include "nn_fixture.h"
 
 #include "base/parallel.h"
+#include "circuit/intake.h"
 #include "circuit/latency.h"
+#include "math/matrix.h"
 #include "tfhe/bootstrap.h"
 #include <math.h>
 
@@ -70,7 +72,7 @@ static void test_linear(void **state)
         m.fft = 11, m.multiply = 13, m.linear = 17;
         cost_model_use(&m);
         const packed_size sums = {.rows = 29, .ciphertexts = 2, .groups = 5, .polys = 7};
-        const double products = 2 * (11 * (5 + 2) * log2(p->N) + 13 * 7 + 17 * 5), copies = 3 * (29 - 5);
+        const double products = 2 * (11 * (5 + 2) * log2(p->N) + 13 * 7 + 17 * 5), copies = 5 * (29 - 5);
         assert_true(near(cost_packed(p, &sums), 1e-9 * p->k * p->N * (products + copies)));
         m.fft = 1e3, m.multiply = m.linear = 0; /* products cost more than each input by itself */
         cost_model_use(&m);
@@ -97,6 +99,45 @@ static void test_linear(void **state)
         circuit_destroy(c);
     }
     cost_model_use(NULL);
+}
+
+/* Layers of bits take the inputs, packed, and the values of those before, by places of their own. */
+static void test_exact_rounding(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    circuit *c = NULL;
+    double layers[CIRCUIT_MAX_LAYERS], without[CIRCUIT_MAX_LAYERS];
+    lower_options o;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 4, o.method = ROUNDING_EXACT;
+    network *n = random_network(&seed, (const size_t[]){130, 5, 3}, 2, ACTIVATION_RELU, 2);
+    float *x = random_inputs(&seed, 60, 130);
+    assert_ok(network_lower(n, x, 60, &o, &c));
+    const size_t bits = c->layers[c->layers_count - 2].low_bits;
+    const tfhe_params *p = circuit_inputs(c);
+    circuit single = *c;
+    circuit_layer by_value[CIRCUIT_MAX_LAYERS];
+    memcpy(by_value, c->layers, c->layers_count * sizeof *by_value);
+    single.layers = by_value, single.inputs_packed = 0;
+    for (size_t i = 0; i < c->layers_count; i++) by_value[i].packed = (packed_size){.rows = 0};
+    assert_true(bits > 2 && c->inputs_packed);
+    (void)circuit_seconds(c, 1, layers);
+    (void)circuit_seconds(&single, 1, without);
+    for (size_t i = 0; i <= bits; i++) {
+        const packed_size sums = {.rows = 5, .ciphertexts = 1, .groups = 5, .polys = 5};
+        const linear_block *b = &c->layers[i].linear.blocks[0];
+        const double expand = i == 0 ? 130 * cost_expand_weights() : 0;
+        const double inputs = cost_linear_weights(5, 130, matrix_weight_limbs(b->W, 5 * 130)) + expand;
+        assert_true(c->layers[i].packed.groups == 5 && c->layers[i].linear.blocks_count == (i == 0 ? 1 : 2));
+        assert_true(near(layers[i] + cost_weight(p) * inputs, without[i] + cost_packed(p, &sums)));
+        assert_true(
+            near(intake_linear_weights(c, i, 1),
+                 i == 0 ? 0 : 5 * cost_linear_weights(1, i, matrix_weight_limbs(c->layers[i].linear.blocks[1].W, i))));
+    }
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
 }
 
 /* Seconds until the last worker is done, if each takes the next item as soon as it is free. */
@@ -203,8 +244,8 @@ static void test_packing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_linear),
-                                       cmocka_unit_test(test_look_ups), cmocka_unit_test(test_reading),
-                                       cmocka_unit_test(test_packing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares),         cmocka_unit_test(test_linear),
+                                       cmocka_unit_test(test_exact_rounding), cmocka_unit_test(test_look_ups),
+                                       cmocka_unit_test(test_reading),        cmocka_unit_test(test_packing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

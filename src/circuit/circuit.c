@@ -227,16 +227,6 @@ static annulus_status request_of(const circuit *c, lookup_layer *layers, layer_l
     return ANNULUS_OK;
 }
 
-static annulus_status take_inputs(circuit *c)
-{
-    intake taken[CIRCUIT_MAX_LAYERS];
-    int by_value;
-    TRY(intake_choose(c, circuit_inputs(c), taken, &by_value));
-    for (size_t i = 0; i < c->layers_count; i++) c->layers[i].packed = taken[i].size;
-    c->inputs_packed = !by_value;
-    return ANNULUS_OK;
-}
-
 static annulus_status predict(circuit *c, const optimizer_request *request)
 {
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
@@ -249,7 +239,7 @@ static annulus_status predict(circuit *c, const optimizer_request *request)
     const double held = c->choice.log2_error;
     optimizer_predict(request, &families, chosen, &c->choice);
     c->choice.log2_error = held;
-    return take_inputs(c);
+    return intake_set(c);
 }
 
 annulus_status circuit_predict(circuit *c)

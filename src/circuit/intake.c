@@ -137,3 +137,13 @@ annulus_status intake_choose(const circuit *c, const tfhe_params *p, intake *lay
     *by_value = !all || (any && !products);
     return ANNULUS_OK;
 }
+
+annulus_status intake_set(circuit *c)
+{
+    intake taken[CIRCUIT_MAX_LAYERS];
+    int by_value;
+    TRY(intake_choose(c, circuit_inputs(c), taken, &by_value));
+    for (size_t i = 0; i < c->layers_count; i++) c->layers[i].packed = taken[i].size;
+    c->inputs_packed = !by_value;
+    return ANNULUS_OK;
+}

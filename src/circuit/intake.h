@@ -19,6 +19,8 @@ typedef struct intake {
  * that spares the expansion of the inputs and takes no longer in all. *by_value: some layer takes inputs one by one. */
 annulus_status intake_choose(const circuit *c, const tfhe_params *p, intake *layers, int *by_value)
     __attribute__((warn_unused_result));
+/* Sets what the circuit says of that, under its own parameters. */
+annulus_status intake_set(circuit *c) __attribute__((warn_unused_result));
 /* The products of layer i, which has some. */
 annulus_status intake_products(const circuit *c, size_t i, packed_weights **out) __attribute__((warn_unused_result));
 /* Weights of a linear layer that take as long as what layer i does with single ciphertexts: all of its places, but for

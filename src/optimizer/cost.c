@@ -127,13 +127,13 @@ double cost_expand_weights(void)
 }
 
 /* Two transforms of each mask polynomial and of each of a group's sums, a product of each pair, and the words of the
- * other rows, which are read and written. */
+ * other rows, which go through memory as outputs of a linear layer do. */
 double cost_packed(const tfhe_params *p, const packed_size *size)
 {
     const double N = p->N, groups = (double)size->groups, polys = (double)size->polys;
     const double transforms = current->fft * (groups + (double)size->ciphertexts) * log2(N);
     const double sums = 2 * (transforms + current->multiply * polys + current->linear * groups);
-    return 1e-9 * p->k * N * (sums + current->input * ((double)size->rows - groups));
+    return 1e-9 * p->k * N * (sums + current->output * ((double)size->rows - groups));
 }
 
 /* How far `threads` are from one to all. */
