@@ -233,38 +233,36 @@ static void test_convolutions(void **state)
     network_destroy(g.n);
 }
 
-/* A circuit of one dense layer, whose weights are random; of which nothing else is there. */
-static void dense(circuit *c, circuit_layer *l, size_t out, size_t in)
+/* A dense layer on all inputs, whose weights are random, and no two rows alike; of which nothing else is there. */
+static void dense(circuit_layer *l, size_t out, size_t in)
 {
     uint64_t seed = 6;
     int32_t *W = malloc(out * in * sizeof *W);
-    for (size_t i = 0; i < out * in; i++) W[i] = (int32_t)(test_random(&seed) % 101) - 50;
+    for (size_t i = 0; i < out * in; i++) W[i] = (int32_t)(test_random(&seed) % 901) - 450;
     *l = (circuit_layer){.in = in, .out = out, .sources_count = 1};
-    *c = (circuit){.input = {.features = in}, .layers_count = 1, .layers = l};
     assert_ok(linear_dense(W, out, in, &l->linear));
     free(W);
 }
 
 /* Few inputs of many neurons are taken one by one; products that take longer are taken where that is less than what
- * the inputs' expansion takes; weights that are too large, or too many of them, never. */
+ * the inputs' expansion takes; weights that are too large never. */
 static void test_choice(void **state)
 {
     (void)state;
     const tfhe_params p = {.k = 1, .N = 2048};
-    const size_t widths[][2] = {{40, 2}, {40, 20}, {40, 130}, {17000, 3}};
-    const int packed[] = {0, 1, 1, 0}, slower[] = {1, 1, 0, 0};
-    for (size_t i = 0; i < 4; i++) {
+    const size_t widths[] = {2, 20, 130};
+    const int packed[] = {0, 1, 1}, slower[] = {1, 1, 0};
+    for (size_t i = 0; i < 3; i++) {
         circuit c;
         circuit_layer l;
         intake of;
         int by_value;
-        dense(&c, &l, widths[i][0], widths[i][1]);
+        dense(&l, 40, widths[i]);
+        c = (circuit){.input = {.features = l.in}, .layers_count = 1, .layers = &l};
         const packed_size size = {.rows = l.out, .ciphertexts = 1, .groups = l.out, .polys = l.out};
         const double single = intake_linear_weights(&c, 0, 0), products = cost_packed(&p, &size) / cost_weight(&p);
-        if (l.out == 40) {
-            assert_int_equal(products > single, slower[i]);
-            assert_int_equal(products > single + cost_expand_weights() * (double)l.in, !packed[i]);
-        }
+        assert_int_equal(products > single, slower[i]);
+        assert_int_equal(products > single + cost_expand_weights() * (double)l.in, !packed[i]);
         assert_ok(intake_choose(&c, &p, &of, &by_value));
         assert_int_equal(by_value, !packed[i]);
         assert_int_equal(of.size.groups, packed[i] ? l.out : 0);
@@ -276,9 +274,33 @@ static void test_choice(void **state)
     }
 }
 
+/* Products that cost nothing, in so much memory. */
+static void test_memory(void **state)
+{
+    (void)state;
+    const tfhe_params p = {.k = 1, .N = 2048}; /* 16 kB a row: 16,384 are a little too many */
+    const size_t rows[][2] = {{8000, 8000}, {9000, 8000}, {16384, 8000}};
+    cost_model m = cost_model_shipped;
+    m.fft = 1e-12, m.multiply = m.linear = 0;
+    cost_model_use(&m);
+    for (size_t i = 0; i < 3; i++) {
+        circuit_layer l[2];
+        intake of[2];
+        int by_value;
+        for (size_t k = 0; k < 2; k++) dense(&l[k], rows[i][k], 3);
+        const circuit c = {.input = {.features = 3}, .layers_count = 2, .layers = l};
+        assert_ok(intake_choose(&c, &p, of, &by_value));
+        assert_int_equal(of[0].size.groups > 0, i < 2);
+        assert_int_equal(of[1].size.groups > 0, i != 1);
+        assert_int_equal(by_value, i > 0);
+        for (size_t k = 0; k < 2; k++) linear_clear(&l[k].linear);
+    }
+    cost_model_use(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_networks), cmocka_unit_test(test_convolutions),
-                                       cmocka_unit_test(test_choice)};
+                                       cmocka_unit_test(test_choice), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,15 +98,19 @@ double intake_seconds(const tfhe_params *p, const packed_size *size, unsigned wo
     return cost_packed(p, &most);
 }
 
-/* What layer i may have, else size 0. */
-static annulus_status measure(const circuit *c, size_t i, const tfhe_params *p, packed_size *size)
+/* What layer i may have in the memory that is left, else size 0. */
+static annulus_status measure(const circuit *c, size_t i, const tfhe_params *p, size_t *left, packed_size *size)
 {
     packed_rows *rows = NULL;
     *size = (packed_size){.rows = 0};
     if (!takes_inputs(c, i)) return ANNULUS_OK;
     TRY(rows_create(c, i, p, &rows));
     const packed_size all = packed_rows_size(rows);
-    if (packed_rows_fit(rows) && packed_weights_memory(p, &all) <= INTAKE_MEMORY_MOST) *size = all;
+    const size_t bytes = packed_weights_memory(p, &all);
+    if (packed_rows_fit(rows) && bytes <= *left) {
+        *size = all;
+        *left -= bytes;
+    }
     packed_rows_destroy(rows);
     return ANNULUS_OK;
 }
@@ -114,10 +118,11 @@ static annulus_status measure(const circuit *c, size_t i, const tfhe_params *p, 
 annulus_status intake_choose(const circuit *c, const tfhe_params *p, intake *layers, int *by_value)
 {
     double packed[CIRCUIT_MAX_LAYERS], more = 0; /* of products in all layers beyond the least */
+    size_t left = INTAKE_MEMORY_MOST;
     int all = 1, any = 0;
     for (size_t i = 0; i < c->layers_count; i++) {
         intake *of = &layers[i];
-        TRY(measure(c, i, p, &of->size));
+        TRY(measure(c, i, p, &left, &of->size));
         of->weights = intake_linear_weights(c, i, 0);
         packed[i] = of->weights;
         if (of->size.groups > 0)

@@ -6,7 +6,7 @@
 
 #include "circuit/circuit.h"
 
-/* Most bytes that the products of a layer take (packed_weights_memory). */
+/* Most bytes that products take (packed_weights_memory), of all layers that may have them: the first come first. */
 #define INTAKE_MEMORY_MOST ((size_t)256 << 20)
 
 typedef struct intake {
