@@ -111,8 +111,8 @@ static void run(const layer *l, const tfhe_params *p)
 int main(void)
 {
     const tfhe_params rings[] = {{.k = 3, .N = 512}, {.k = 1, .N = 2048}};
-    printf("%-22s %-7s %6s %6s %6s %9s %9s %6s\n", "layer", "k x N", "sums", "groups", "polys", "packed ms",
-           "single ms", "ratio");
+    printf("%-22s %-7s %6s %6s %6s %9s %9s %6s %9s\n", "layer", "k x N", "sums", "groups", "polys", "packed ms",
+           "single ms", "ratio", "groups ms");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
         for (size_t r = 0; r < sizeof rings / sizeof *rings; r++) run(&layers[i], &rings[r]);
     return 0;
