@@ -17,7 +17,7 @@ static uint32_t cell_of(const bench_keys *keys, const layer_choice *c, const uin
     const tfhe_params *p = &keys->secret->params;
     must(keyswitch_batch(eval_key_switching(keys->eval), &in, 1, small));
     modulus_switch_centered(p, c->EF, c->price, small, exponent);
-    return lwe_rotation_step(keys->secret, c->EF, exponent) * CELLS / (c->EF * p->N);
+    return lwe_rotation_step(keys->secret, c->EF, 0, exponent) * CELLS / (c->EF * p->N);
 }
 
 /* What a look-up gives for a cell of the whole torus: the table there, or its negation in the other half. */

@@ -72,7 +72,7 @@ static void small_errors(report *r, const bench_keys *keys, const tfhe_params *p
         const uint64_t small = (uint64_t)lwe_small_phase(keys->secret, out + i * words) << 32;
         switched[i] = torus_to_double(small - phase);
         modulus_switch_centered(p, EF, price, out + i * words, exponent);
-        const double at = ((double)lwe_rotation_step(keys->secret, EF, exponent) + 0.5) / steps;
+        const double at = ((double)lwe_rotation_step(keys->secret, EF, 0, exponent) + 0.5) / steps;
         rounded[i] = remainder(at - (double)small * 0x1p-64, 1.0);
     }
     compare(r, "keyswitch", log2_deviation(switched, KEYSWITCHES), noise_keyswitch(p));

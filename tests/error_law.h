@@ -245,7 +245,7 @@ static inline annulus_status law_chain_step(const law_keys *k, unsigned threads,
     TRY(bootstrap_batch(k->eval, NULL, c->jobs, c->batch, offsets, 1, threads));
     for (size_t i = 0; i < c->batch; i++) {
         modulus_switch_centered(p, choice->EF, choice->price, c->small + i * small, c->exponents);
-        const uint32_t step = lwe_rotation_step(k->secret, choice->EF, c->exponents);
+        const uint32_t step = lwe_rotation_step(k->secret, choice->EF, 0, c->exponents);
         const uint32_t cell = step / (choice->EF * p->N / cells), answer = law_answer(k->set->bits, cell);
         const uint64_t phase = lwe_phase(k->secret, c->jobs[i].out);
         if (counts != NULL) {

@@ -1,6 +1,7 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
 annulus_test(grouped optimizer)
+annulus_test(slots optimizer)
 annulus_test(split optimizer)
 annulus_test(split_search optimizer)
 annulus_test(extension optimizer)

@@ -143,7 +143,7 @@ static void test_switched_phase(void **state)
         moments m = {0};
         for (size_t i = 0; i < COUNT; i++) {
             modulus_switch_centered(&toy, EF, price, small + i * words, exponents);
-            const double at = (lwe_rotation_step(f.secret, EF, exponents) + 0.5) / steps;
+            const double at = (lwe_rotation_step(f.secret, EF, 0, exponents) + 0.5) / steps;
             note(&m, remainder(at - lwe_small_phase(f.secret, small + i * words) * 0x1p-32, 1), sqrt(variance));
         }
         follows(&m, variance);
@@ -158,12 +158,29 @@ static uint64_t ramp(void *context, double u)
     return (uint64_t)(u * 0x1p62); /* a quarter of the phase, so that its antiperiodic half is told apart */
 }
 
-/* Look-ups in a table that gives the phase itself: every one reads the step that its exponents lead to, and the steps
- * lie about the messages as keyswitch and modulus switch say. */
+/* The ramp, in all slots. */
+static lut *ramps(uint32_t EF, uint32_t slot_bits)
+{
+    const uint32_t steps = EF * toy.N >> slot_bits;
+    lut *t;
+    if (slot_bits == 0) {
+        assert_ok(lut_create_antiperiodic(toy.N, EF, ramp, NULL, &t));
+        return t;
+    }
+    uint64_t *entries = calloc((size_t)steps << slot_bits, 8);
+    for (uint32_t j = 0; j < steps << slot_bits; j++)
+        entries[j] = ramp(NULL, ((double)(j % steps) + 0.5) / (2.0 * steps));
+    assert_ok(lut_create_slots(toy.N, EF, entries, steps, slot_bits, &t));
+    free(entries);
+    return t;
+}
+
+/* Look-ups in a table that gives the phase itself, alone or in slots: every one reads the step that its exponents lead
+ * to, and the steps lie about the messages as keyswitch and modulus switch say. */
 static void test_look_ups(void **state)
 {
     (void)state;
-    static const uint32_t pairs[][2] = {{4, 12}, {8, 20}, {16, 21}};
+    static const uint32_t kinds[][3] = {{4, 12, 0}, {8, 20, 0}, {16, 21, 0}, {1, 0, 2}, {4, 12, 1}, {16, 21, 3}};
     enum { COUNT = 160 };
     fixture f;
     fixture_create(&f, &toy);
@@ -173,12 +190,13 @@ static void test_look_ups(void **state)
     const uint64_t **list = calloc(COUNT, sizeof *list);
     bootstrap_job *jobs = calloc(COUNT, sizeof *jobs);
     for (size_t i = 0; i < COUNT; i++) message[i] = UINT64_C(1) << 60 | test_random(&seed) >> 2; /* inside the half */
-    for (size_t k = 0; k < 3; k++) {
-        const uint32_t EF = pairs[k][0], price = pairs[k][1], steps = EF * toy.N, offsets[2] = {0, steps / 4 + 1};
-        const double variance = noise_modulus_switch(&toy, EF, price) + noise_keyswitch(&toy);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const uint32_t EF = kinds[k][0], price = kinds[k][1], slots = kinds[k][2], steps = EF * toy.N >> slots;
+        const uint32_t further_by = slots > 0 ? 0 : steps / 4 + 1, offsets[2] = {0, slots > 0 ? EF : further_by};
+        const tfhe_params slotted = tfhe_slotted(&toy, slots);
+        const double variance = noise_modulus_switch(&slotted, EF, price) + noise_keyswitch(&toy);
         moments m = {0};
-        lut *table;
-        assert_ok(lut_create_antiperiodic(toy.N, EF, ramp, NULL, &table));
+        lut *table = ramps(EF, slots);
         assert_ok(lut_set_price(table, price));
         uint64_t *in = fixture_encrypt(&f, message, COUNT);
         for (size_t i = 0; i < COUNT; i++) {
@@ -190,10 +208,10 @@ static void test_look_ups(void **state)
         for (size_t i = 0; i < COUNT; i++) {
             const double u = (double)lwe_phase(f.secret, jobs[i].out) * 0x1p-62;
             const double further = (double)lwe_phase(f.secret, jobs[i].out + words) * 0x1p-62;
-            modulus_switch_centered(&toy, EF, price, small + i * small_words, exponents);
-            const uint32_t step = lwe_rotation_step(f.secret, EF, exponents);
+            modulus_switch_centered(&slotted, EF, price, small + i * small_words, exponents);
+            const uint32_t step = lwe_rotation_step(f.secret, EF, slots, exponents);
             assert_int_equal((uint32_t)floor(u * 2 * steps), step);
-            assert_int_equal((uint32_t)floor(further * 2 * steps), step + offsets[1]);
+            assert_int_equal((uint32_t)floor(further * 2 * steps), step + further_by);
             note(&m, u - (double)message[i] * 0x1p-64, sqrt(variance));
         }
         follows(&m, variance);

@@ -254,7 +254,7 @@ static void test_switched_phase(void **state)
         for (size_t i = 0; i < COUNT; i++) {
             for (size_t j = 0; j <= p.n; j++) in[j] = (uint32_t)test_random(&seed);
             modulus_switch_centered(&p, 1, 0, in, out);
-            const double at = (lwe_rotation_step(secret, 1, out) + 0.5) / (2.0 * p.N);
+            const double at = (lwe_rotation_step(secret, 1, 0, out) + 0.5) / (2.0 * p.N);
             error[i] = remainder(at - lwe_small_phase(secret, in) * 0x1p-32, 1);
         }
         follows(error, COUNT, noise_modulus_switch(&p, 1, 0), 0);

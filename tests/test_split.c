@@ -202,8 +202,8 @@ static void test_exponents(void **state)
     for (uint32_t m = 0; m < 32; m++) {
         const uint32_t *e = jobs[m].exponents;
         for (uint32_t i = 0; i < 2; i++, e += tfhe_exponents(&low))
-            assert_int_equal(lwe_rotation_step(f.secret, 1, e) * (2u << i) / 1024, m & ((2u << i) - 1));
-        assert_int_equal(lwe_rotation_step(f.high.secret, 2, e) * 16 / 2048, m >> 2);
+            assert_int_equal(lwe_rotation_step(f.secret, 1, SPLIT_SLOT_BITS, e) * (2u << i) / 256, m & ((2u << i) - 1));
+        assert_int_equal(lwe_rotation_step(f.high.secret, 2, 0, e) * 16 / 2048, m >> 2);
     }
     free(in), free(out), free(exponents);
     split_table_destroy(t);

@@ -184,6 +184,7 @@ static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_lay
                                 .two_norm = sqrt(looked),
                                 .fresh_two_norm = sqrt(fresh),
                                 .cells = l->unit != 0 ? l->cells / 2.0 : l->cells, /* a step a cell is enough */
+                                .slot_bits = l->slot_bits,
                                 .count = l->out,
                                 .weights = taken[i].weights + expand,
                                 .is_output = l->cells == 0,
@@ -359,8 +360,9 @@ double circuit_switch_noise(const circuit *c, size_t i)
     const circuit_layer *l = &c->layers[i];
     const tfhe_families *f = &c->choice.families;
     const tfhe_params p = tfhe_switch_params(f, circuit_source(c, i), l->family);
+    const tfhe_params slotted = tfhe_slotted(&f->of[l->family], l->slot_bits);
     const double low = l->split > 0 ? l->split * noise_blind_rotate(&f->of[TFHE_LOW]) : 0;
-    return low + noise_keyswitch(&p) + noise_modulus_switch(&f->of[l->family], l->EF, l->price);
+    return low + noise_keyswitch(&p) + noise_modulus_switch(&slotted, l->EF, l->price);
 }
 
 double circuit_largest_bound(const circuit *c)

@@ -23,8 +23,9 @@
  * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
  * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
  * <= c < cells, of period 2*cells. Under encryption the phase is this word; entries are stored as (2*table - mid2)/2
- * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1, cells a power of two)
- * gives y[o*offsets + j] = table[table_of[o*offsets + j]][cell], all of one rotation (mix.h). Last layer: acc only
+ * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1) gives y[o*offsets + j] =
+ * table[table_of[o*offsets + j]][cell], all of one rotation: of one table, of which the others are shifts or sums,
+ * where cells are a power of two, or of all of them side by side, in 2^slot_bits slots (mix.h). Last layer: acc only
  * (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc +
  * real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
@@ -67,6 +68,7 @@ typedef struct circuit_layer {
     uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
+    uint32_t slot_bits; /* log2 of the slots of the tables that rotate, for all `offsets` values; 0: one */
     uint32_t split;     /* low bits of a cell that rotations of TFHE_LOW read; 0: whole look-ups */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */

@@ -35,7 +35,7 @@ static annulus_status switch_group(const observation *v, size_t first, size_t co
     const circuit_layer *l = &v->c->layers[v->layer];
     const uint32_t source = circuit_source(v->c, v->layer);
     const secret_key *secret = v->secrets->of[l->family];
-    const tfhe_params *p = &secret->params;
+    const tfhe_params *p = &secret->params, slotted = tfhe_slotted(p, l->slot_bits);
     const size_t words = lwe_words(&v->secrets->of[source]->params), small = bootstrap_small_words(p);
     const uint64_t *in[GROUP];
     void *memory;
@@ -44,8 +44,8 @@ static annulus_status switch_group(const observation *v, size_t first, size_t co
     for (size_t q = 0; q < count; q++) in[q] = v->sums + (first + q) * words;
     const annulus_status st = keyswitch_batch(eval_key_set_switching(v->keys, source, l->family), in, count, switched);
     for (size_t q = 0; st == ANNULUS_OK && q < count; q++) {
-        modulus_switch_centered(p, l->EF, l->price, switched + q * small, exponents);
-        v->at[first + q] = lwe_rotation_step(secret, l->EF, exponents);
+        modulus_switch_centered(&slotted, l->EF, l->price, switched + q * small, exponents);
+        v->at[first + q] = lwe_rotation_step(secret, l->EF, l->slot_bits, exponents);
     }
     mem_free(memory);
     return st;
@@ -74,10 +74,10 @@ static annulus_status read_splits(const observation *v, unsigned threads)
     const annulus_status st = exec_split_exponents(v->plan, v->keys, v->layer, v->sums, threads, p);
     for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++, e += tfhe_exponents(&high->params)) {
         for (uint32_t i = 0; i < l->split; i++, e += tfhe_exponents(&low->params)) {
-            const uint64_t step = lwe_rotation_step(low, 1, e);
-            v->low[o * SPLIT_MAX_LOW + i] = (uint32_t)((step << i) / low->params.N);
+            const uint64_t step = lwe_rotation_step(low, 1, SPLIT_SLOT_BITS, e);
+            v->low[o * SPLIT_MAX_LOW + i] = (uint32_t)((step << i) / (low->params.N / SPLIT_SLOTS));
         }
-        v->at[o] = lwe_rotation_step(high, l->EF, e);
+        v->at[o] = lwe_rotation_step(high, l->EF, 0, e);
     }
     mem_free(p);
     return st;
@@ -111,7 +111,8 @@ static void observe_split(const observation *v, size_t o, uint64_t steps, uint64
 static void observe(observation *v, size_t o)
 {
     const circuit_layer *l = &v->c->layers[v->layer];
-    const uint64_t unit = exec_unit_word(l), steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N;
+    const uint64_t unit = exec_unit_word(l);
+    const uint64_t steps = 2 * (uint64_t)l->EF * v->secrets->of[l->family]->params.N >> l->slot_bits;
     const size_t first = v->store.first[v->layer + 1] * EXEC_BATCH;
     uint64_t *x = v->x + first, *rest = v->rest + first;
     exec_seen seen = {.layer = v->layer, .neuron = o, .sample = v->sample, .acc = (int64_t)x[o * EXEC_BATCH]};

@@ -151,9 +151,8 @@ double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high)
 
 double noise_low_switch(const tfhe_params *low)
 {
-    tfhe_params coarse = *low;
-    coarse.N /= SPLIT_SLOTS;
-    return noise_modulus_switch(&coarse, 1, 0);
+    const tfhe_params slotted = tfhe_slotted(low, SPLIT_SLOT_BITS);
+    return noise_modulus_switch(&slotted, 1, 0);
 }
 
 double noise_split(const tfhe_params *low, const tfhe_params *high, uint32_t amplified, double merged)

@@ -18,7 +18,8 @@ typedef struct lookup_layer {
         half_window; /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells) padded */
     double two_norm; /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
     double fresh_two_norm; /* the same over freshly encrypted inputs */
-    double cells;          /* number of cells of the table: EF*N must be >= 2*cells */
+    double cells;          /* number of cells of the table: EF*N/2^slot_bits must be >= 2*cells */
+    uint32_t slot_bits;    /* log2 of the tables that its rotations turn together (tfhe/bootstrap.h) */
     size_t count;          /* look-ups (1 per neuron), or decrypted values; >= 1 */
     double weights;        /* of the linear layer before them: as many as take its time (cost.h), 0 if none */
     int is_output;         /* decrypted, not bootstrapped: no keyswitch and modulus-switch noise */

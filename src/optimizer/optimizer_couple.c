@@ -40,17 +40,17 @@ static void lookup_table_clear(lookup_table at, size_t count)
         for (size_t t = 0; t < TRANSITIONS; t++) at[k][t].seconds = -1;
 }
 
-cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double room,
-                                double steps)
+cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
+                                double room, double cells)
 {
     cheapest_lookup best = {.seconds = INFINITY};
     const extension_front *f = to->front;
     const double least = to->rotate * f->at[0].products;
     size_t count = f->count; /* a slower keyswitch pays with a cheaper rotation alone */
     for (size_t k = lo; k < hi && count > 0 && switches[k].seconds + least < best.seconds; k++) {
-        const double left = room - switches[k].variance;
+        const double left = (room - switches[k].variance) / (slots * slots); /* by one slot */
         if (to->variance[count - 1] > left) continue;
-        const size_t e = extension_front_find(f, count, to->variance, to->p.N, left, steps);
+        const size_t e = extension_front_find(f, count, to->variance, to->p.N, left, 2 * cells * slots);
         if (e == count) continue;
         const double seconds = switches[k].seconds + to->rotate * f->at[e].products;
         count = e;
@@ -73,7 +73,7 @@ static cheapest_lookup look_up(const couple *c, const layer_class *l, const node
         l->bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
     if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 && is_own(t) ? 0 : INFINITY};
     if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
-    return couple_cheapest(to, c->switches[t], n->lo[t], n->hi[t], room, 2 * l->cells);
+    return couple_cheapest(to, c->switches[t], n->lo[t], n->hi[t], l->slots, room, l->cells);
 }
 
 static void note_gadget(solution *a, size_t t, uint8_t index)

@@ -9,7 +9,7 @@
 
 /* What a layer asks of its look-ups; `count`: those of all layers that ask it. */
 typedef struct layer_class {
-    double bound, output, two_norm, fresh_two_norm, cells, count;
+    double bound, output, two_norm, fresh_two_norm, cells, slots, count;
     int is_output;
 } layer_class;
 
@@ -31,8 +31,8 @@ typedef struct cheapest_lookup {
     double seconds;
     uint8_t gadget, extension;
 } cheapest_lookup;
-cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double room,
-                                double steps);
+cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
+                                double room, double cells);
 
 /* The best set of two families by the goal and within the limits of s, of SMALLEST_NEAR the fastest; 0: there is none.
  * least (classes): lower bounds of the seconds of each class by either family; sum: of all, with the lesser of them. */

@@ -55,11 +55,13 @@ static layer_classes classes_of(const search *s)
                                .two_norm = l->two_norm,
                                .fresh_two_norm = l->fresh_two_norm,
                                .cells = l->cells,
+                               .slots = layer_slots(l),
                                .is_output = l->is_output};
         size_t k = 0;
-        while (k < x.count && !(x.of[k].bound == c.bound && x.of[k].output == c.output &&
-                                x.of[k].two_norm == c.two_norm && x.of[k].fresh_two_norm == c.fresh_two_norm &&
-                                x.of[k].cells == c.cells && x.of[k].is_output == c.is_output))
+        while (k < x.count &&
+               !(x.of[k].bound == c.bound && x.of[k].output == c.output && x.of[k].two_norm == c.two_norm &&
+                 x.of[k].fresh_two_norm == c.fresh_two_norm && x.of[k].cells == c.cells && x.of[k].slots == c.slots &&
+                 x.of[k].is_output == c.is_output))
             k++;
         if (k == x.count) x.of[x.count++] = c;
         x.of[k].count += (double)l->count;
@@ -89,9 +91,9 @@ static void class_bounds(const pairs *x, const point *a, size_t n, int own, doub
         else if (a->noise > c->output)
             out[k] = INFINITY;
         else
-            out[k] =
-                c->count *
-                couple_cheapest(a, cell->switches, 0, cell->switches_count, c->bound - noise, 2 * c->cells).seconds;
+            out[k] = c->count *
+                     couple_cheapest(a, cell->switches, 0, cell->switches_count, c->slots, c->bound - noise, c->cells)
+                         .seconds;
     }
 }
 

@@ -37,7 +37,8 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
         return;
     }
     if (!layer->is_output) {
-        v += noise_keyswitch(&keyswitch) + noise_modulus_switch(p, c->EF, c->price);
+        const tfhe_params slotted = tfhe_slotted(p, layer->slot_bits);
+        v += noise_keyswitch(&keyswitch) + noise_modulus_switch(&slotted, c->EF, c->price);
         c->seconds += (double)layer->count * (cost_keyswitch(&keyswitch) + cost_blind_rotate(p, c->EF, c->price));
         c->output_std = sqrt(noise_blind_rotate(p));
     } else if (f->answers.bits > 0) {

@@ -43,6 +43,12 @@ extern const search_model search_model_shipped;
 annulus_status optimizer_search_model(const optimizer_request *request, const search_model *model,
                                       optimizer_result *out) __attribute__((warn_unused_result));
 
+/* Tables that a layer's rotations turn together: its modulus switch has steps of as many of the ring's. */
+static inline double layer_slots(const lookup_layer *l)
+{
+    return (double)(1u << l->slot_bits);
+}
+
 /* ---- the space -------------------------------------------------------------------------------------------------- */
 
 /* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */

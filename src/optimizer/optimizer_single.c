@@ -75,14 +75,20 @@ static double sums_variance(const lookup_layer *layer, const point *a)
            layer->fresh_two_norm * layer->fresh_two_norm * a->ring->fresh;
 }
 
+/* Of the exactest keyswitch and modulus switch. */
+static double least_variance(const lookup_layer *layer, const point *a)
+{
+    const double slots = layer_slots(layer);
+    return a->cell->switches[a->cell->switches_count - 1].variance + slots * slots * a->variance[a->front->count - 1];
+}
+
 /* Outputs, deviations of the bootstraps, and each look-up with the exactest keyswitch and modulus switch. */
 static int fits(const search *s, const point *a)
 {
     if (a->cell->switches_count == 0) return 0;
-    const double least = a->cell->switches[a->cell->switches_count - 1].variance + a->variance[a->front->count - 1];
     for (size_t i = 0; i < s->request->layers_count; i++) {
         const lookup_layer *layer = &s->request->layers[i];
-        const double v = sums_variance(layer, a) + (layer->is_output ? 0 : least);
+        const double v = sums_variance(layer, a) + (layer->is_output ? 0 : least_variance(layer, a));
         if (v > s->bound[i] || (!layer->is_output && a->noise > s->output[i])) return 0;
     }
     return 1;
@@ -98,8 +104,9 @@ static double seconds_below(const search *s, const point *a, const gadget *keysw
         if (seconds >= limit) return INFINITY;
         const size_t i = s->order[o];
         const lookup_layer *layer = &s->request->layers[i];
-        const double room = s->bound[i] - sums_variance(layer, a) - keyswitch->variance;
-        const size_t e = extension_front_find(a->front, a->front->count, a->variance, a->p.N, room, 2 * layer->cells);
+        const double room = s->bound[i] - sums_variance(layer, a) - keyswitch->variance, slots = layer_slots(layer);
+        const size_t e = extension_front_find(a->front, a->front->count, a->variance, a->p.N, room / (slots * slots),
+                                              2 * layer->cells * slots);
         if (e == a->front->count) return INFINITY;
         choice[i] = e;
         seconds += (double)layer->count * a->rotate * (at[e].products - at[0].products);
@@ -212,14 +219,13 @@ annulus_status search_single(search *s)
 /* The layer whose variance exceeds its bound the most, with the exactest keyswitch and modulus switch. */
 static double worst_layer(const search *s, const point *a, size_t *layer, int *output, double *variance)
 {
-    const double least = a->cell->switches[a->cell->switches_count - 1].variance + a->variance[a->front->count - 1];
     const extension *finest = &a->front->at[a->front->count - 1];
     double worst = 0;
     for (size_t i = 0; i < s->request->layers_count; i++) {
         const lookup_layer *l = &s->request->layers[i];
-        double v = sums_variance(l, a) + (l->is_output ? 0 : least);
+        double v = sums_variance(l, a) + (l->is_output ? 0 : least_variance(l, a));
         double ratio = v / s->bound[i];
-        if (!l->is_output && (double)finest->EF * a->p.N < 2 * l->cells) ratio = INFINITY;
+        if (!l->is_output && (double)finest->EF * a->p.N < 2 * l->cells * layer_slots(l)) ratio = INFINITY;
         if (ratio > worst) worst = ratio, *layer = i, *output = 0, *variance = v;
         ratio = a->noise / s->output[i];
         if (!l->is_output && ratio > worst) worst = ratio, *layer = i, *output = 1, *variance = a->noise;

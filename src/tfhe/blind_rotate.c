@@ -38,7 +38,7 @@ enum { WHOLE, RUN, EARLY = RUN + 2 }; /* digits taken early: of the last part of
 
 typedef struct walk {
     const eval_key *key;
-    uint32_t EF;
+    uint32_t EF, slot_bits;
     size_t words; /* of a part */
     const parallel_member *me;
     fft_gadget gadget;
@@ -60,8 +60,8 @@ static int is_forward(const phase *at, uint32_t a)
     return 2 * (a >> at->v & (at->length - 1)) < at->length;
 }
 
-/* Part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF. Forward cycles end where backward ones
- * start. */
+/* Part t of X^a acc is X^((a + s - t)/EF) times part s, s = t - a modulo EF, with slots as many times more. Forward
+ * cycles end where backward ones start. */
 static place place_of(const walk *w, const step *s, size_t x)
 {
     const phase *at = &w->at;
@@ -70,7 +70,8 @@ static place place_of(const walk *w, const step *s, size_t x)
     const uint32_t a = r->exponents[s->i], wrap = w->EF - 1;
     const uint32_t j = (uint32_t)(x & (at->length - 1)) + (is_forward(at, a) ? 1 : 0);
     const uint32_t t = (at->first[cycle % at->cycles] - j * a) & wrap, from = (t - a) & wrap;
-    return (place){.part = r->acc + t * w->words, .from = r->acc + from * w->words, .a = (a + from - t) / w->EF};
+    return (place){
+        .part = r->acc + t * w->words, .from = r->acc + from * w->words, .a = (a + from - t) / w->EF << w->slot_bits};
 }
 
 static uint64_t *digits_take(const walk *w, const step *s, size_t x, double *digits)
@@ -169,7 +170,8 @@ static void started(const tfhe_params *p, const rotation *r, size_t j, uint64_t 
 
 void rotation_init(const tfhe_params *p, const rotation *r, size_t j)
 {
-    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[tfhe_exponents(p) - 1];
+    const size_t EF = r->table->EF, slot_bits = r->table->slot_bits, slots = (size_t)1 << slot_bits;
+    const size_t steps = EF * p->N >> slot_bits, body = r->exponents[tfhe_exponents(p) - 1];
     uint64_t *a = r->acc + j * (p->k + 1) * p->N;
     if (r->start != NULL) {
         started(p, r, j, a);
@@ -177,8 +179,9 @@ void rotation_init(const tfhe_params *p, const rotation *r, size_t j)
     }
     memset(a, 0, p->k * p->N * sizeof *a);
     for (size_t i = 0; i < p->N; i++) {
-        const size_t at = (i * EF + j + body) & (2 * steps - 1);
-        a[p->k * p->N + i] = at < steps ? r->table->v[at] : -r->table->v[at - steps];
+        const size_t at = ((i >> slot_bits) * EF + j + body) & (2 * steps - 1);
+        const uint64_t v = r->table->v[((at & (steps - 1)) << slot_bits) + (i & (slots - 1))];
+        a[p->k * p->N + i] = at < steps ? v : -v;
     }
 }
 
@@ -249,7 +252,12 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
         return;
     }
     const size_t mark = tmp->used;
-    walk w = {.key = key, .EF = EF, .words = (size_t)(p->k + 1) * p->N, .me = me, .gadget = pbs_gadget(p)};
+    walk w = {.key = key,
+              .EF = EF,
+              .slot_bits = r[0].table->slot_bits,
+              .words = (size_t)(p->k + 1) * p->N,
+              .me = me,
+              .gadget = pbs_gadget(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
     w.waiting.most = pbs_sets_within(p, DIGITS_BYTES, TOGETHER);
     w.waiting.digits = scratch_take(tmp, (w.waiting.most + EARLY) * w.set * sizeof(double));

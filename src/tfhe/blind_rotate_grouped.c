@@ -25,10 +25,13 @@ static void products_add(const walk *w, const rotation *const *moved, size_t cou
     const tfhe_params *p = &w->key->params;
     const size_t patterns = tfhe_step_patterns(p);
     const uint32_t *exponents[FFT_BUNDLE_SETS];
+    uint32_t moves[FFT_BUNDLE_SETS][FFT_BUNDLE_MOST]; /* in coefficients */
     uint64_t *acc[FFT_BUNDLE_SETS];
     for (size_t q = 0; q < count; q++) {
         acc[q] = moved[q]->acc;
-        exponents[q] = moved[q]->exponents + i * patterns;
+        for (size_t s = 0; s < patterns; s++)
+            moves[q][s] = moved[q]->exponents[i * patterns + s] << moved[q]->table->slot_bits;
+        exponents[q] = moves[q];
         fft_digits_take(w->key->plan, &w->gadget, w->digits + q * w->set, acc[q], 0, NULL);
     }
     fft_bundle_apply(w->key->plan, &w->gadget, w->digits, count, acc, w->key->bsk + i * w->key->bsk_row, patterns,

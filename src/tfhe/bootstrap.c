@@ -16,7 +16,7 @@ typedef struct batch {
     size_t count, items; /* jobs that the workers take in items of at most KEYSWITCH_GROUP */
     size_t shared;       /* jobs behind those: for a team */
     size_t together;     /* ciphertexts of an item that are rotated together */
-    uint32_t EF, price;
+    uint32_t EF, price, slot_bits;
     const uint32_t *offsets;
     size_t offsets_count;
     scratch *workers;
@@ -43,11 +43,12 @@ size_t rotation_batch(const tfhe_params *p, uint32_t EF)
 static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count, uint32_t *small, uint32_t *exponents,
                          scratch *tmp)
 {
+    const tfhe_params slotted = tfhe_slotted(&b->key->params, b->slot_bits);
     const uint64_t *in[KEYSWITCH_GROUP];
     for (size_t q = 0; q < count; q++) in[q] = jobs[q].in;
     keyswitch_apply(b->from, in, count, small, tmp);
     for (size_t q = 0; q < count; q++)
-        modulus_switch_centered(&b->key->params, b->EF, b->price, small + q * b->key->small,
+        modulus_switch_centered(&slotted, b->EF, b->price, small + q * b->key->small,
                                 exponents + q * b->key->exponents);
 }
 
@@ -176,12 +177,13 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
 {
     if (count == 0) return ANNULUS_OK;
     const tfhe_params *p = &key->params;
-    const uint32_t EF = jobs[0].table->EF, price = jobs[0].table->price;
+    const uint32_t EF = jobs[0].table->EF, price = jobs[0].table->price, slot_bits = jobs[0].table->slot_bits;
     if (from == NULL) from = key->own;
     REQUIRE(from != NULL && from->params.n == p->n);
     REQUIRE(offsets_count >= 1 && (EF == 1 || p->pbs_group == 1));
     for (size_t i = 0; i < count; i++)
-        REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->N == p->N);
+        REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->slot_bits == slot_bits &&
+                jobs[i].table->N == p->N);
     for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);
 
     const unsigned workers = parallel_threads(threads);
@@ -195,6 +197,7 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
                .together = share.together,
                .EF = EF,
                .price = price,
+               .slot_bits = slot_bits,
                .offsets = offsets,
                .offsets_count = offsets_count};
 

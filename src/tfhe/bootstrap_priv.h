@@ -16,13 +16,14 @@
 size_t keyswitch_scratch(const tfhe_params *p);
 void keyswitch_apply(const switching_key *key, const uint64_t *const *in, size_t count, uint32_t *out, scratch *tmp);
 
-/* acc: extended accumulator, part j holds coefficients i*EF + j. exponents in [0, 2*EF*N), of any valuations. */
+/* acc: extended accumulator, part j holds coefficients i*EF + j. exponents in [0, 2*EF*N/2^slot_bits), of any
+ * valuations: in steps of the table, of which EF move a part's coefficients by as many as it has slots. */
 typedef struct rotation {
     const lut *table;
     const uint32_t *exponents; /* (tfhe_exponents), body last */
     uint64_t *acc;             /* (EF, k+1, N) */
     const uint64_t *start; /* NULL: the table; else (k+1, N), of which every part of the accumulator is made: a table
-                              that is encrypted; `table` has its EF */
+                              that is encrypted; `table` has its EF, and no slots */
 } rotation;
 
 /* Ciphertexts to rotate together, in [1, ROTATION_MOST]: as many as have their accumulators in one and a half times the
@@ -30,13 +31,14 @@ typedef struct rotation {
  * (docs/performance.md). */
 size_t rotation_batch(const tfhe_params *p, uint32_t EF);
 
-/* Blind rotation of `count` in [1, ROTATION_MOST] ciphertexts by tables of one EF: acc <- the table rotated by the body
- * and by <exponents, s>, homomorphically. CMUXes commute: key rows are walked once for each 2-adic valuation v of the
- * exponents (capped at log2 EF), lowest first, each row for all ciphertexts that it moves (ROTATION_LONG); once all
- * that is left is divisible by 2^v, parts of different residue modulo 2^v no longer mix, and those that `needed`
- * (needed_count >= 1 coefficients that will be extracted) cannot see are left alone, of no further meaning. Every
- * member of the team calls it with the same arguments but its own tmp (blind_rotate_scratch bytes, rewound on return);
- * the results are the same words for any number of members and any batch. On return all members are done. */
+/* Blind rotation of `count` in [1, ROTATION_MOST] ciphertexts by tables of one EF and slot_bits: acc <- the table
+ * rotated by the body and by <exponents, s>, homomorphically. CMUXes commute: key rows are walked once for each 2-adic
+ * valuation v of the exponents (capped at log2 EF), lowest first, each row for all ciphertexts that it moves
+ * (ROTATION_LONG); once all that is left is divisible by 2^v, parts of different residue modulo 2^v no longer mix, and
+ * those that `needed` (needed_count >= 1 coefficients that will be extracted) cannot see are left alone, of no further
+ * meaning. Every member of the team calls it with the same arguments but its own tmp (blind_rotate_scratch bytes,
+ * rewound on return); the results are the same words for any number of members and any batch. On return all members are
+ * done. */
 size_t blind_rotate_scratch(const tfhe_params *p);
 void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
                   const parallel_member *me, scratch *tmp);

@@ -26,19 +26,49 @@ annulus_status lut_create_antiperiodic(uint32_t N, uint32_t EF, uint64_t (*f)(vo
     return ANNULUS_OK;
 }
 
+static annulus_status check_cells(uint32_t cells, uint64_t steps)
+{
+    if (cells == 0 || cells > steps)
+        return fail(ANNULUS_ERR_INPUT, "a table of %u cells needs EF*N of at least as many, got %llu", cells,
+                    (unsigned long long)steps);
+    return ANNULUS_OK;
+}
+
+/* The cell under the middle of step j of half the torus. */
+static uint64_t cell_at(uint64_t j, uint32_t cells, uint64_t steps)
+{
+    return (2 * j + 1) * cells / (2 * steps);
+}
+
 annulus_status lut_create_padded(uint32_t N, uint32_t EF, const uint64_t *entries, uint32_t cells, int is_signed,
                                  lut **out)
 {
-    if (cells == 0 || cells > (uint64_t)EF * N)
-        return fail(ANNULUS_ERR_INPUT, "a table of %u cells needs EF*N of at least as many, got %llu", cells,
-                    (unsigned long long)EF * N);
-    lut *t = NULL;
-    TRY(allocate(N, EF, &t));
     const uint64_t steps = (uint64_t)EF * N;
+    lut *t = NULL;
+    TRY(check_cells(cells, steps));
+    TRY(allocate(N, EF, &t));
     for (uint64_t j = 0; j < steps; j++) {
-        const uint64_t c = (2 * j + 1) * cells / (2 * steps); /* the cell under the middle of step j */
+        const uint64_t c = cell_at(j, cells, steps);
         t->v[j] = entries[is_signed ? (c + cells - cells / 2) % cells : c];
     }
+    *out = t;
+    return ANNULUS_OK;
+}
+
+annulus_status lut_create_slots(uint32_t N, uint32_t EF, const uint64_t *entries, uint32_t cells, uint32_t slot_bits,
+                                lut **out)
+{
+    if (slot_bits > TFHE_MAX_SLOT_BITS)
+        return fail(ANNULUS_ERR_INPUT, "a table of 2^%u slots: at most 2^%u are possible", slot_bits,
+                    TFHE_MAX_SLOT_BITS);
+    const uint64_t steps = (uint64_t)EF * N >> slot_bits;
+    lut *t = NULL;
+    TRY(check_cells(cells, steps));
+    TRY(allocate(N, EF, &t));
+    t->slot_bits = slot_bits;
+    for (uint64_t j = 0; j < steps; j++)
+        for (uint64_t s = 0; s < UINT64_C(1) << slot_bits; s++)
+            t->v[(j << slot_bits) + s] = entries[s * cells + cell_at(j, cells, steps)];
     *out = t;
     return ANNULUS_OK;
 }

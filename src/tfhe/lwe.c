@@ -24,11 +24,11 @@ uint32_t lwe_small_phase(const secret_key *key, const uint32_t *ct)
     return phase;
 }
 
-uint32_t lwe_rotation_step(const secret_key *key, uint32_t EF, const uint32_t *exponents)
+uint32_t lwe_rotation_step(const secret_key *key, uint32_t EF, uint32_t slot_bits, const uint32_t *exponents)
 {
     const tfhe_params *p = &key->params;
     uint32_t step = exponents[tfhe_exponents(p) - 1];
     for (size_t i = 0; i < tfhe_steps(p) * tfhe_step_patterns(p); i++)
         step -= exponents[i] & (uint32_t)secret_key_selector(key, i);
-    return step & (2 * EF * p->N - 1);
+    return step & ((2 * EF * p->N >> slot_bits) - 1);
 }

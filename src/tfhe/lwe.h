@@ -15,6 +15,7 @@ static inline size_t lwe_words(const tfhe_params *p)
 uint64_t lwe_phase(const secret_key *key, const uint64_t *ct);
 /* Phase of a small-key ciphertext at 2^32: a (n), body at [n]. Debugging and noise measurement. */
 uint32_t lwe_small_phase(const secret_key *key, const uint32_t *ct);
-/* Step in [0, 2*EF*N) at which the rotation by these exponents (tfhe_exponents) ends. Constant time in the key. */
-uint32_t lwe_rotation_step(const secret_key *key, uint32_t EF, const uint32_t *exponents);
+/* Step in [0, 2*EF*N/2^slot_bits) at which the rotation by these exponents (tfhe_exponents) ends. Constant time in the
+ * key. */
+uint32_t lwe_rotation_step(const secret_key *key, uint32_t EF, uint32_t slot_bits, const uint32_t *exponents);
 #endif

@@ -2,7 +2,7 @@
 #include "tfhe/bootstrap.h"
 
 /* The multiple of 2^(shift+v), v in [0, most], of least price/16 * 2^-v + (error in steps of 2^shift)^2. Times
- * 2^(2*shift) both terms are integers below 2^46: shift >= 10, shift + most <= 23. */
+ * 2^(2*shift) both terms are integers below 2^55: shift >= 10, shift + most <= 27. */
 static uint32_t mask_rounded(uint32_t x, unsigned shift, unsigned most, uint32_t price)
 {
     uint64_t least = UINT64_MAX;
@@ -18,7 +18,7 @@ static uint32_t mask_rounded(uint32_t x, unsigned shift, unsigned most, uint32_t
 
 /* Of sorted fractions of a step of `unit`, the first of them 0, each is to be rounded down, or up from a bound on: the
  * bound for which the errors' variance is least, of bounds that are as good the lowest if `low`, else the highest.
- * count times the sum of squares and the square of the sum are below 2^53: unit <= 2^23, count <= 8. */
+ * count times the sum of squares and the square of the sum are below 2^61: unit <= 2^27, count <= 8. */
 static uint32_t least_variance_bound(const uint32_t *sorted, size_t count, uint32_t unit, uint32_t low)
 {
     int64_t sum = 0, squares = 0;

@@ -9,6 +9,7 @@
 #define TFHE_MAX_EF 32u
 #define TFHE_MAX_PRICE 31u
 #define TFHE_MAX_GROUP 3u
+#define TFHE_MAX_SLOT_BITS 4u
 
 typedef struct tfhe_params {
     uint32_t n;          /* small LWE dimension, [1, 4096] */
@@ -46,6 +47,13 @@ static inline size_t tfhe_steps(const tfhe_params *p)
 static inline size_t tfhe_exponents(const tfhe_params *p)
 {
     return tfhe_steps(p) * tfhe_step_patterns(p) + 1;
+}
+/* Those of a ring of N/2^slot_bits, whose exponents turn tables of 2^slot_bits slots (bootstrap.h). */
+static inline tfhe_params tfhe_slotted(const tfhe_params *p, uint32_t slot_bits)
+{
+    tfhe_params coarse = *p;
+    coarse.N >>= slot_bits;
+    return coarse;
 }
 /* Structural ranges only (security is optimizer/security.h). The message names the field. */
 annulus_status tfhe_params_check(const tfhe_params *p) __attribute__((warn_unused_result));

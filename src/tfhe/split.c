@@ -27,21 +27,12 @@ typedef struct work {
     scratch *tmp;
 } work;
 
-/* Exponents for a low rotation: multiples of SPLIT_SLOTS. */
-static void low_switch(const tfhe_params *p, const uint32_t *in, uint32_t *out)
-{
-    tfhe_params coarse = *p;
-    coarse.N /= SPLIT_SLOTS;
-    modulus_switch_centered(&coarse, 1, 0, in, out);
-    for (size_t i = 0; i < tfhe_exponents(p); i++) out[i] *= SPLIT_SLOTS;
-}
-
 /* Exponents of the inputs at hand by a key, (count, tfhe_exponents), of a level of low bits or of the chosen tables
  * (NULL). */
 static uint32_t *exponents_take(const work *w, const eval_key *key, const uint32_t *level)
 {
     const split_table *t = w->jobs[0].table;
-    const tfhe_params *p = &key->params;
+    const tfhe_params *p = &key->params, low = tfhe_slotted(p, SPLIT_SLOT_BITS);
     const uint64_t *in[KEYSWITCH_GROUP];
     uint32_t *exponents = scratch_take(w->tmp, w->count * tfhe_exponents(p) * sizeof *exponents);
     uint32_t *small = scratch_take(w->tmp, w->count * bootstrap_small_words(p) * sizeof *small);
@@ -51,7 +42,7 @@ static uint32_t *exponents_take(const work *w, const eval_key *key, const uint32
         const uint32_t *from = small + q * bootstrap_small_words(p);
         uint32_t *to = exponents + q * tfhe_exponents(p);
         if (level != NULL)
-            low_switch(p, from, to);
+            modulus_switch_centered(&low, 1, 0, from, to);
         else
             modulus_switch_centered(p, t->high.EF, t->high.price, from, to);
         if (w->jobs[q].exponents == NULL) continue;

@@ -10,7 +10,7 @@
  * m mod 2^(i+1) that change sign with bit i, so that those of all levels, with 1, span all functions of m mod 2^s.
  *
  * Slots: each wave is extracted at SPLIT_DIGITS scales, 2^bits apart, and f(i,0) at the scale that takes bit i off the
- * input. Exponents are multiples of SPLIT_SLOTS steps, and the coefficients in between hold the slots.
+ * input: slots of one table (bootstrap.h).
  *
  * Table: the entry of (high, low) is middle(high) + sum over (i,c) of D(high; i,c) f(i,c)(low), D in digits of the
  * scales: for each high part a small integer combination of the waves. They are merged into one GLWE ciphertext
@@ -23,7 +23,8 @@
 
 #define SPLIT_MAX_LOW 4u
 #define SPLIT_DIGITS 3u
-#define SPLIT_SLOTS 4u /* the digits, and one that takes the bit off */
+#define SPLIT_SLOT_BITS 2u
+#define SPLIT_SLOTS (1u << SPLIT_SLOT_BITS) /* the digits, and one that takes the bit off */
 
 /* Borrowed. low and high: of families with one big key (secret_key_create_beside), each with a keyswitching key of its
  * own; merge: of that big key. */

@@ -84,23 +84,12 @@ int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *l
 }
 
 /* A square wave at the scales of the slots. */
-typedef struct wave {
-    double steps; /* of the whole torus */
-    uint64_t slot[SPLIT_SLOTS];
-} wave;
-
-static uint64_t wave_at(void *context, double u)
-{
-    const wave *w = context;
-    return w->slot[(size_t)(u * w->steps) % SPLIT_SLOTS];
-}
-
 static annulus_status low_create(split_table *t, uint64_t share, uint32_t i)
 {
-    wave w = {.steps = 2.0 * t->high.N};
-    for (size_t j = 0; j < SPLIT_DIGITS; j++) w.slot[j] = share << (t->bits * (SPLIT_DIGITS - 1 - j));
-    w.slot[SPLIT_DIGITS] = (UINT64_C(1) << 62) / t->cells << i; /* 2^i/(4 cells) */
-    return lut_create_antiperiodic(t->high.N, 1, wave_at, &w, &t->low[i]);
+    uint64_t slot[SPLIT_SLOTS];
+    for (size_t j = 0; j < SPLIT_DIGITS; j++) slot[j] = share << (t->bits * (SPLIT_DIGITS - 1 - j));
+    slot[SPLIT_DIGITS] = (UINT64_C(1) << 62) / t->cells << i; /* 2^i/(4 cells) */
+    return lut_create_slots(t->high.N, 1, slot, 1, SPLIT_SLOT_BITS, &t->low[i]);
 }
 
 static annulus_status check(uint32_t low_bits, const uint32_t *entries, uint32_t cells)
