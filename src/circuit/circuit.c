@@ -8,6 +8,7 @@
 #include "optimizer/optimizer_answers.h"
 #include "optimizer/optimizer_split.h"
 #include <math.h>
+#include <string.h>
 
 annulus_status circuit_create(size_t layers, circuit **out)
 {
@@ -53,7 +54,7 @@ annulus_status circuit_tables_create(circuit_layer *l)
     void *p;
     const size_t tabled = circuit_tabled(l);
     if (l->tables == 0) l->tables = l->unit != 0 ? 1 : tabled;
-    TRY(array(l->tables, l->cells * sizeof *l->table, &p));
+    TRY(array(l->tables, circuit_table_entries(l) * sizeof *l->table, &p));
     l->table = p;
     TRY(array(tabled, sizeof *l->table_of, &p));
     l->table_of = p;
@@ -83,6 +84,17 @@ void circuit_destroy(circuit *c)
     mem_free(c->input.shift);
     mem_free(c->input.gain);
     mem_free(c);
+}
+
+size_t circuit_layer_look_ups(const circuit_layer *l)
+{
+    size_t count = circuit_values(l);
+    if (l->cells == 0) return 0;
+    for (size_t v = 0; l->unit == 0 && l->offsets > 1 && v < circuit_values(l); v++) {
+        const int32_t *first = circuit_value_table(l, v - v % l->offsets), *own = circuit_value_table(l, v);
+        count -= v % l->offsets != 0 && memcmp(own, first, l->cells * sizeof *own) == 0;
+    }
+    return count;
 }
 
 annulus_status circuit_digest(circuit *c)

@@ -24,8 +24,9 @@
  * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
  * <= c < cells, of period 2*cells. Under encryption the phase is this word; entries are stored as (2*table - mid2)/2
  * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1) gives y[o*offsets + j] =
- * table[table_of[o*offsets + j]][cell], all of one rotation: of one table, of which the others are shifts or sums,
- * where cells are a power of two, or of all of them side by side, in 2^slot_bits slots (mix.h). Last layer: acc only
+ * table[table_of[o*offsets + j]][cell], all of one rotation, of one table of which the others are shifts or sums
+ * (mix.h; cells a power of two); or, with slot_bits > 0, table[table_of[o]][j][cell], of a rotation of `offsets`
+ * tables side by side, in as many of 2^slot_bits slots (tfhe/bootstrap.h). Last layer: acc only
  * (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc +
  * real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
@@ -60,15 +61,15 @@ typedef struct circuit_layer {
     uint32_t cells;     /* table entries; 0 for the output layer */
     int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */
     int64_t *offset;    /* (out) */
-    size_t tables;      /* distinct ones; 1 of torus-native layers */
-    uint32_t *table_of; /* (out) number of a neuron's table; (out*offsets) of a value's, if a rotation reads several */
-    int32_t *table;     /* (tables,cells) integer inputs of later layers */
+    size_t tables;      /* distinct ones, or lists of `offsets` of them if slot_bits > 0; 1 of torus-native layers */
+    uint32_t *table_of; /* (out) number of a neuron's table, or list; (out*offsets) of a value's, if mixed */
+    int32_t *table;     /* (tables,cells), or (tables,offsets,cells), integer inputs of later layers */
     uint64_t unit;      /* torus word of an accumulator unit, even, of torus-native layers; 0 of others */
     uint64_t *shift;    /* (out) torus words, of torus-native layers */
     uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
-    uint32_t slot_bits; /* log2 of the slots of the tables that rotate, for all `offsets` values; 0: one */
+    uint32_t slot_bits; /* log2 of the slots of the tables that rotate, at least `offsets` of them if not 0 */
     uint32_t split;     /* low bits of a cell that rotations of TFHE_LOW read; 0: whole look-ups */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
@@ -190,10 +191,20 @@ static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
 {
     return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
 }
-/* Whether a rotation reads several tables. */
+/* Whether several tables are read by a rotation of one (mix.h). */
 static inline int circuit_is_mixed(const circuit_layer *l)
 {
-    return l->unit == 0 && l->offsets > 1;
+    return l->unit == 0 && l->offsets > 1 && l->slot_bits == 0;
+}
+/* Tables side by side that one number stands for. */
+static inline size_t circuit_slots_used(const circuit_layer *l)
+{
+    return l->slot_bits > 0 ? l->offsets : 1;
+}
+/* Entries of those. */
+static inline size_t circuit_table_entries(const circuit_layer *l)
+{
+    return circuit_slots_used(l) * l->cells;
 }
 /* Entries of table_of. */
 static inline size_t circuit_tabled(const circuit_layer *l)
@@ -203,7 +214,9 @@ static inline size_t circuit_tabled(const circuit_layer *l)
 /* The table of value v, which of torus-native layers is read at circuit_offset. */
 static inline const int32_t *circuit_value_table(const circuit_layer *l, size_t v)
 {
-    return l->table + (size_t)l->table_of[circuit_is_mixed(l) ? v : v / l->offsets] * l->cells;
+    const size_t slot = l->slot_bits > 0 ? v % l->offsets : 0;
+    return l->table + l->table_of[circuit_is_mixed(l) ? v : v / l->offsets] * circuit_table_entries(l) +
+           slot * l->cells;
 }
 /* Twice its centre. */
 static inline int64_t circuit_value_mid2(const circuit_layer *l, size_t v)
@@ -288,13 +301,7 @@ static inline size_t circuit_rotations_before(const circuit *c, size_t layer)
     return count;
 }
 /* Values of a layer that differ: where some rotations give fewer of them than others, they give their first again. */
-static inline size_t circuit_layer_look_ups(const circuit_layer *l)
-{
-    size_t count = circuit_values(l);
-    for (size_t v = 0; circuit_is_mixed(l) && v < circuit_values(l); v++)
-        count -= v % l->offsets != 0 && l->table_of[v] == l->table_of[v - v % l->offsets];
-    return l->cells == 0 ? 0 : count;
-}
+size_t circuit_layer_look_ups(const circuit_layer *l);
 static inline size_t circuit_look_ups(const circuit *c) /* of an inference */
 {
     size_t count = 0;

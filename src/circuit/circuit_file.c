@@ -33,6 +33,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u32(w, l->offsets);
     write_i64(w, l->mid2);
     write_u32(w, l->low_bits);
+    write_u32(w, l->slot_bits);
     write_u32(w, l->split);
     write_f64(w, l->noise);
     write_u64(w, l->tables);
@@ -46,7 +47,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     for (size_t i = 0; i < 7; i++) write_i64s(w, ranges[i], l->out);
     if (l->cells == 0) return;
     write_u32s(w, l->table_of, circuit_tabled(l));
-    write_bytes(w, l->table, l->tables * l->cells * sizeof *l->table);
+    write_bytes(w, l->table, l->tables * circuit_table_entries(l) * sizeof *l->table);
     if (l->unit != 0) write_bytes(w, l->shift, l->out * sizeof *l->shift);
 }
 
@@ -131,7 +132,7 @@ static int is_output(const circuit_layer *l)
     return l->cells == 0 && l->EF == 0 && l->price == 0 && l->step == 1 && l->period >= 2 &&
            l->period <= MAX_ACCUMULATOR && l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS &&
            (l->noise > 0 ? l->output_bits == 0 : l->output_bits > 0) && l->unit == 0 && l->low_bits == 0 &&
-           l->split == 0;
+           l->slot_bits == 0 && l->split == 0;
 }
 
 static int is_hidden(const circuit_layer *l)
@@ -153,9 +154,13 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_u32(r, &l->offsets));
     TRY(read_i64(r, &mid2));
     TRY(read_u32(r, &l->low_bits));
+    TRY(read_u32(r, &l->slot_bits));
     TRY(read_u32(r, &l->split));
     TRY(read_f64(r, &l->noise));
-    const int several = l->cells != 0 && (l->cells & (l->cells - 1)) == 0;
+    if (l->slot_bits > TFHE_MAX_SLOT_BITS ||
+        (l->slot_bits > 0 && (l->unit != 0 || l->offsets < 2 || l->offsets > 1u << l->slot_bits)))
+        return read_fail(r, "layer %s has %u tables in 2^%u slots", l->name, l->offsets, l->slot_bits);
+    const int several = l->cells != 0 && (l->slot_bits > 0 || (l->cells & (l->cells - 1)) == 0);
     const uint32_t native = l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
     const uint32_t most = l->unit != 0 ? native : several ? CIRCUIT_MAX_OFFSETS : 1;
     const int64_t widest = l->unit == 0 ? 0 : 2 * CIRCUIT_MAX_VALUE;
@@ -244,7 +249,8 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
         return read_fail(r, "the encoding of %slayer %s is out of range", last ? "output " : "", l->name);
     if (last ? tables != 0 : tables == 0 || tables > (l->unit != 0 ? 1 : out * l->offsets))
         return read_fail(r, "layer %s has %llu tables", l->name, (unsigned long long)tables);
-    if (tables * l->cells > room / sizeof(int32_t)) return read_fail(r, "the tables of layer %s are cut off", l->name);
+    if (tables * circuit_table_entries(l) > room / sizeof(int32_t))
+        return read_fail(r, "the tables of layer %s are cut off", l->name);
     l->in = (size_t)in;
     l->out = (size_t)out;
     l->tables = (size_t)tables;
@@ -268,7 +274,8 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
         if (l->table_of[o] >= l->tables)
             return read_fail(r, "neuron %zu of layer %s has table %u, there are %zu",
                              o / (circuit_is_mixed(l) ? l->offsets : 1) + 1, l->name, l->table_of[o], l->tables);
-    TRY(read_i32s(r, l->table, l->tables * l->cells, -CIRCUIT_MAX_VALUE, CIRCUIT_MAX_VALUE, "table entry"));
+    TRY(read_i32s(r, l->table, l->tables * circuit_table_entries(l), -CIRCUIT_MAX_VALUE, CIRCUIT_MAX_VALUE,
+                  "table entry"));
     for (size_t o = 0; l->unit == 0 && o < l->out; o++)
         if (!circuit_range_fits(l, o))
             return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
@@ -366,7 +373,7 @@ static annulus_status family_check(const reader *r, const circuit *c, size_t i)
                          from + 1, l->family + 1);
     if (l->split > 0 && (l->cells >> l->split > p->N || p->N >> l->split < SPLIT_SLOTS))
         return read_fail(r, "the split look-ups of layer %s have no room in their ring", l->name);
-    if (l->split == 0 && l->cells > (uint64_t)l->EF * p->N)
+    if (l->split == 0 && (uint64_t)l->cells << l->slot_bits > (uint64_t)l->EF * p->N)
         return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
     if (l->EF > 1 && p->pbs_group > 1)
         return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, p->pbs_group);

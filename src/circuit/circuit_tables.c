@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct tables {
-    const int32_t *entries; /* (count,cells) */
+    const int32_t *entries; /* (count,cells), of a list those of all its tables */
     size_t cells;
 } tables;
 
@@ -22,13 +22,14 @@ static int by_entries(const void *a, const void *b, void *context)
 /* number (tables) <- that of each among the distinct ones, in the order of their first; returns how many they are. */
 static size_t number_tables(const circuit_layer *l, uint32_t *sorted, uint32_t *number)
 {
-    tables t = {.entries = l->table, .cells = l->cells};
+    const size_t entries = circuit_table_entries(l);
+    tables t = {.entries = l->table, .cells = entries};
     size_t distinct = 0;
     for (size_t i = 0; i < l->tables; i++) sorted[i] = (uint32_t)i;
     qsort_r(sorted, l->tables, sizeof *sorted, by_entries, &t);
     for (size_t i = 0, first = 0; i < l->tables; i++) {
-        const int32_t *a = l->table + sorted[first] * l->cells, *b = l->table + sorted[i] * l->cells;
-        if (memcmp(a, b, l->cells * sizeof *a) != 0) first = i;
+        const int32_t *a = l->table + sorted[first] * entries, *b = l->table + sorted[i] * entries;
+        if (memcmp(a, b, entries * sizeof *a) != 0) first = i;
         number[sorted[i]] = sorted[first];
     }
     for (size_t i = 0; i < l->tables; i++) number[i] = number[i] == i ? (uint32_t)distinct++ : number[number[i]];
@@ -48,9 +49,10 @@ static size_t number_used(const circuit_layer *l, uint32_t *used, uint32_t *numb
 /* number[t] <= t, or UINT32_MAX: no table any more. */
 static void renumber(circuit_layer *l, const uint32_t *number, size_t count)
 {
+    const size_t entries = circuit_table_entries(l);
     for (size_t t = 0; t < l->tables; t++) /* never onto one that is still to move */
         if (number[t] != t && number[t] != UINT32_MAX)
-            memcpy(l->table + number[t] * l->cells, l->table + t * l->cells, l->cells * sizeof *l->table);
+            memcpy(l->table + number[t] * entries, l->table + t * entries, entries * sizeof *l->table);
     for (size_t o = 0; o < circuit_tabled(l); o++) l->table_of[o] = number[l->table_of[o]];
     l->tables = count;
 }

@@ -56,7 +56,7 @@ static void print_tables(FILE *f, const circuit_layer *l)
 {
     for (size_t t = 0; t < l->tables; t++) {
         fprintf(f, "  table %zu:", t + 1);
-        print_values(f, l->table + t * l->cells, l->cells);
+        print_values(f, l->table + t * circuit_table_entries(l), circuit_table_entries(l));
     }
     for (size_t o = 0, next; o < l->out; o = next) {
         const size_t each = circuit_is_mixed(l) ? l->offsets : 1;
@@ -91,6 +91,8 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
             l->tables == 1 ? "" : "s", l->cells);
     if (l->unit != 0)
         fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
+    else if (l->slot_bits > 0)
+        fprintf(f, "step %" PRId64 ", %u of them side by side in %u slots\n", l->step, l->offsets, 1u << l->slot_bits);
     else if (l->offsets > 1)
         fprintf(f, "step %" PRId64 ", %u values each\n", l->step, l->offsets);
     else

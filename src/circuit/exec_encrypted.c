@@ -93,15 +93,22 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
         TRY(plan_mix(c, l, half, out));
         if (!out->mix->shifts) rotated = 0;
     }
-    uint64_t entries[CIRCUIT_MAX_CELLS];
-    for (size_t t = 0; t < rotated; t++) {
-        const int32_t *table = l->table + t * l->cells;
-        const int64_t centre = l->unit != 0 ? l->mid2 : (int64_t)table[0] + table[l->cells - 1];
-        for (size_t x = 0; x < l->cells; x++) entries[x] = (uint64_t)(2 * (int64_t)table[x] - centre) * half;
-        TRY(lut_create_padded(c->choice.families.of[l->family].N, l->EF, entries, l->cells, 0, &out->tables[t]));
-        TRY(lut_set_price(out->tables[t], l->price));
+    TRY(mem_create((size_t)l->cells << l->slot_bits, sizeof(uint64_t), "circuit tables", &p));
+    uint64_t *entries = p; /* slots that no value has hold 0 */
+    annulus_status st = ANNULUS_OK;
+    for (size_t t = 0; st == ANNULUS_OK && t < rotated; t++) {
+        for (size_t j = 0; j < circuit_slots_used(l); j++) {
+            const int32_t *table = l->table + (t * circuit_slots_used(l) + j) * l->cells;
+            const int64_t centre = l->unit != 0 ? l->mid2 : (int64_t)table[0] + table[l->cells - 1];
+            for (size_t x = 0; x < l->cells; x++)
+                entries[j * l->cells + x] = (uint64_t)(2 * (int64_t)table[x] - centre) * half;
+        }
+        st = lut_create_slots(c->choice.families.of[l->family].N, l->EF, entries, l->cells, l->slot_bits,
+                              &out->tables[t]);
+        if (st == ANNULUS_OK) st = lut_set_price(out->tables[t], l->price);
     }
-    return ANNULUS_OK;
+    mem_free(p);
+    return st;
 }
 
 annulus_status exec_plan_create(const circuit *c, exec_plan **out)
@@ -259,13 +266,14 @@ typedef struct slices {
     uint32_t extracted[TFHE_MAX_EF];
 } slices;
 
-/* The coefficients that are the values of a rotation; of a mix, those of all residues modulo EF that its terms have. */
+/* The coefficients that are the values of a rotation: shifts of its table, or slots; of a mix, those of all residues
+ * modulo EF that its terms have. */
 static void list_extracted(const circuit_layer *l, uint32_t steps_a_cell, slices *s)
 {
     const uint32_t parts = steps_a_cell == 0 || l->EF <= steps_a_cell ? 1 : l->EF / steps_a_cell;
     s->extracted_count = s->mix != NULL ? parts : l->offsets;
     for (uint32_t j = 0; j < s->extracted_count; j++)
-        s->extracted[j] = (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
+        s->extracted[j] = l->slot_bits > 0 ? j * l->EF : (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
 }
 
 /* Of sum `at` of all samples. */
@@ -320,7 +328,7 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
     const tfhe_params *p = &c->choice.families.of[l->family];
-    const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 */
+    const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 without slots */
     const size_t rotations = r->samples * l->out, slice = exec_slice(l->EF, r->threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     slices s = {.l = l,

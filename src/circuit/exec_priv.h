@@ -103,12 +103,16 @@ void exec_linear(const circuit *c, const exec_store *s, size_t i, uint64_t *x, s
 void exec_columns(const circuit *c, const exec_store *s, const int32_t *samples, size_t count, uint64_t *x);
 
 /* Whether a look-up's outputs, or the value, have noise if its sum has: a table of its centre alone is stored as zeros,
- * which no rotation changes. Of mixed layers whether its coefficients have: the rest is the gram's (mix.h). */
+ * which no rotation changes; so are tables side by side if all of them are. Of mixed layers whether its coefficients
+ * have: the rest is the gram's (mix.h). */
 static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, unsigned char noisy_sum)
 {
     unsigned char varies = l->cells == 0 || circuit_is_mixed(l);
-    const int32_t *t = l->cells == 0 ? NULL : circuit_table(l, o);
-    for (size_t x = 0; x < l->cells; x++) varies |= 2 * (int64_t)t[x] != circuit_mid2(l, o);
+    for (size_t j = 0; l->cells != 0 && j < circuit_slots_used(l); j++) {
+        const size_t v = o * l->offsets + j;
+        const int32_t *t = circuit_value_table(l, v);
+        for (size_t x = 0; x < l->cells; x++) varies |= 2 * (int64_t)t[x] != circuit_value_mid2(l, v);
+    }
     return noisy_sum && varies;
 }
 

@@ -16,7 +16,7 @@ static size_t layer_bytes(const circuit_layer *l)
     size_t bytes = l->out * (2 * sizeof(double) + 7 * sizeof(int64_t));
     if (l->cells != 0)
         bytes += circuit_tabled(l) * sizeof(uint32_t) + (l->unit != 0 ? l->out * sizeof(uint64_t) : 0) +
-                 mem_bytes(l->tables * l->cells * sizeof(int32_t));
+                 mem_bytes(l->tables * circuit_table_entries(l) * sizeof(int32_t));
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
         const linear_block *b = &l->linear.blocks[k];
         bytes += sizeof *b + mem_bytes(b->rows * b->taps * sizeof *b->W) +

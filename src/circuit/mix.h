@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several tables on one accumulator by one rotation: layers with unit 0 and offsets above 1, whose cells are a power of
- * two (multi-value bootstrapping: Carpov, Izabachene, Mollimard, CT-RSA 2019).
+/* Several tables on one accumulator by the rotation of one: layers with unit 0 and offsets above 1, without slots,
+ * whose cells are a power of two (multi-value bootstrapping: Carpov, Izabachene, Mollimard, CT-RSA 2019).
  *
  * T(u) is the rotated table, antiperiodic, of period 1; a value is a sum of weights times T(u + cell/(2*cells)), each a
  * coefficient of the one accumulator. Where all tables of a neuron are one of them shifted, by whole cells and up to

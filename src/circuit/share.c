@@ -149,13 +149,19 @@ static size_t number_values(size_t out, sharing *s, uint32_t *most)
     return rotations;
 }
 
+static void mirror(const circuit_layer *l, size_t o, int32_t *table)
+{
+    const int32_t *from = circuit_table(l, o);
+    for (size_t x = 0; x < l->cells; x++) table[x] = from[l->cells - 1 - x];
+}
+
 /* The layer with its tables, and those of mirrored neurons the other way round. */
-static annulus_status shared_layer(const circuit_layer *l, const sharing *s, size_t rotations, uint32_t most,
-                                   circuit_layer *made)
+static annulus_status mixed_layer(const circuit_layer *l, const sharing *s, size_t rotations, uint32_t most,
+                                  circuit_layer *made)
 {
     size_t tables = l->tables;
     for (size_t o = 0; o < l->out; o++) tables += s->as[o] != o && s->mirrored[o];
-    TRY(share_layer_like(l, rotations, most, tables, made));
+    TRY(share_layer_like(l, rotations, most, 0, tables, made));
     memcpy(made->table, l->table, l->tables * l->cells * sizeof *l->table);
     tables = l->tables;
     for (size_t o = 0; o < l->out; o++) {
@@ -165,8 +171,7 @@ static annulus_status shared_layer(const circuit_layer *l, const sharing *s, siz
             share_neuron_copy(l, o, made, s->number[o]);
             for (uint32_t j = 0; j < most; j++) made->table_of[first + j] = t; /* where there are fewer, again */
         } else if (s->mirrored[o]) {
-            const int32_t *from = circuit_table(l, o);
-            for (size_t x = 0; x < l->cells; x++) made->table[tables * l->cells + x] = from[l->cells - 1 - x];
+            mirror(l, o, made->table + tables * l->cells);
             t = (uint32_t)tables++;
         }
         made->table_of[first + s->place[o]] = t;
@@ -174,15 +179,36 @@ static annulus_status shared_layer(const circuit_layer *l, const sharing *s, siz
     return ANNULUS_OK;
 }
 
+/* The layer with a list of tables for each rotation; where there are fewer than `most`, the first again. */
+static annulus_status slotted_layer(const circuit_layer *l, const sharing *s, size_t rotations, uint32_t most,
+                                    circuit_layer *made)
+{
+    uint32_t slot_bits = 1;
+    while (1u << slot_bits < most) slot_bits++;
+    TRY(share_layer_like(l, rotations, most, slot_bits, rotations, made));
+    for (size_t o = 0; o < l->out; o++) {
+        int32_t *list = made->table + (size_t)s->number[s->as[o]] * circuit_table_entries(made);
+        if (s->as[o] == o) share_neuron_copy(l, o, made, s->number[o]);
+        for (uint32_t j = s->place[o]; j < (s->as[o] == o ? most : s->place[o] + 1); j++) {
+            if (s->mirrored[o])
+                mirror(l, o, list + j * l->cells);
+            else
+                memcpy(list + j * l->cells, circuit_table(l, o), l->cells * sizeof *list);
+        }
+    }
+    return ANNULUS_OK;
+}
+
 /* Neurons of layer i with the same sums share rotations. */
-static annulus_status share_layer(circuit *c, size_t i, sharing *s, size_t *saved)
+static annulus_status share_layer(circuit *c, size_t i, share_way way, sharing *s, size_t *saved)
 {
     circuit_layer *l = &c->layers[i], made = {.in = 0};
     uint32_t most;
     TRY(find_sharing(l, s));
     const size_t rotations = number_values(l->out, s, &most);
     if (most == 1 || rotations * most > 2 * l->out || rotations * most > CIRCUIT_MAX_WIDTH) return ANNULUS_OK;
-    annulus_status st = shared_layer(l, s, rotations, most, &made);
+    annulus_status st =
+        way == SHARE_SLOTS ? slotted_layer(l, s, rotations, most, &made) : mixed_layer(l, s, rotations, most, &made);
     if (st == ANNULUS_OK) st = linear_keep(&l->linear, s->as, s->number);
     if (st != ANNULUS_OK) {
         circuit_layer_clear(&made);
@@ -199,7 +225,7 @@ static annulus_status share_layer(circuit *c, size_t i, sharing *s, size_t *save
     return st;
 }
 
-static annulus_status share_in(circuit *c, size_t i, size_t *saved)
+static annulus_status share_in(circuit *c, size_t i, share_way way, size_t *saved)
 {
     const size_t out = c->layers[i].out;
     void *p;
@@ -208,18 +234,19 @@ static annulus_status share_in(circuit *c, size_t i, size_t *saved)
     s.place = s.as + out, s.number = s.place + out, s.count = s.number + out;
     s.mirrored = (int *)(s.count + out);
     for (size_t o = 0; o < out; o++) s.as[o] = (uint32_t)o, s.count[o] = 1;
-    const annulus_status st = share_layer(c, i, &s, saved);
+    const annulus_status st = share_layer(c, i, way, &s, saved);
     mem_free(p);
     return st;
 }
 
-annulus_status circuit_share_rotations(circuit *c, const unsigned char *wanted, size_t *saved)
+annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, size_t *saved)
 {
     unsigned char left[CIRCUIT_MAX_LAYERS];
-    memcpy(left, wanted, c->layers_count);
+    memcpy(left, ways, c->layers_count);
     *saved = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
-        if (!left[i]) continue;
+        const share_way way = (share_way)left[i];
+        if (way == SHARE_NOT) continue;
         for (size_t j = i + 1; j + 1 < c->layers_count; j++) {
             int have = 0;
             if (share_fits(c, i, j)) TRY(have_equal(c, i, j, &have));
@@ -228,7 +255,8 @@ annulus_status circuit_share_rotations(circuit *c, const unsigned char *wanted, 
             TRY(share_merge(c, i, j--));
         }
         const uint32_t cells = c->layers[i].cells;
-        if (share_allowed(&c->layers[i]) && (cells & (cells - 1)) == 0) TRY(share_in(c, i, saved));
+        const int fits = way == SHARE_SLOTS || (cells & (cells - 1)) == 0;
+        if (share_allowed(&c->layers[i]) && fits) TRY(share_in(c, i, way, saved));
     }
     return ANNULUS_OK;
 }

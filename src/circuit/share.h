@@ -8,10 +8,12 @@
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
  * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
 annulus_status circuit_could_share(const circuit *c, unsigned char *could) __attribute__((warn_unused_result));
-/* In the layers that are wanted: later layers as above become part of them, and neurons with equal or opposite sums one
- * rotation of several values (mix.h), where that gives at most twice as many values as look-ups before. The integers of
- * all sums within their windows stay as they are. *saved: rotations. */
-annulus_status circuit_share_rotations(circuit *c, const unsigned char *wanted, size_t *saved)
+/* By a rotation of one table, of layers whose cells are a power of two (mix.h), or of tables side by side. */
+typedef enum share_way { SHARE_NOT = 0, SHARE_MIXED = 1, SHARE_SLOTS = 2 } share_way;
+/* ways (layers): share_way. In the layers that are to share: later layers as above become part of them, and neurons
+ * with equal or opposite sums one rotation of several values, where that gives at most twice as many values as look-ups
+ * before. The integers of all sums within their windows stay as they are. *saved: rotations. */
+annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, size_t *saved)
     __attribute__((warn_unused_result));
 
 /* ---- share_layers.c: for share.c ---- */
@@ -28,8 +30,9 @@ annulus_status share_merge(circuit *c, size_t i, size_t j) __attribute__((warn_u
 /* Readers of layer i: its values will be `width`, old value v being map[v]. */
 annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
     __attribute__((warn_unused_result));
-/* A layer like l with `out` neurons of `offsets` values and `tables` tables: arrays of zeros, no linear part. */
-annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, size_t tables,
+/* A layer like l with `out` neurons of `offsets` values in slots, and `tables` tables or lists of them: arrays of
+ * zeros, no linear part. */
+annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, uint32_t slot_bits, size_t tables,
                                 circuit_layer *made) __attribute__((warn_unused_result));
 /* Neuron `from` of l, but its tables, becomes neuron `to` of made. */
 void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made, size_t to);

@@ -82,11 +82,11 @@ annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t wi
     return st;
 }
 
-annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, size_t tables,
+annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, uint32_t slot_bits, size_t tables,
                                 circuit_layer *made)
 {
     *made = *l;
-    made->out = out, made->offsets = offsets, made->tables = tables;
+    made->out = out, made->offsets = offsets, made->slot_bits = slot_bits, made->tables = tables;
     made->linear = (circuit_linear){0};
     made->real_scale = made->real_bias = NULL;
     made->proven_lo = made->proven_hi = made->measured_lo = made->measured_hi = made->lo = made->hi = NULL;
@@ -120,7 +120,7 @@ static annulus_status join_linear(circuit_linear *a, circuit_linear *b, size_t f
 /* All neurons of both, without linear parts. */
 static annulus_status merged_layer(const circuit_layer *a, const circuit_layer *b, circuit_layer *made)
 {
-    TRY(share_layer_like(a, a->out + b->out, 1, a->tables + b->tables, made));
+    TRY(share_layer_like(a, a->out + b->out, 1, 0, a->tables + b->tables, made));
     memcpy(made->table, a->table, a->tables * a->cells * sizeof *a->table);
     memcpy(made->table + a->tables * a->cells, b->table, b->tables * b->cells * sizeof *b->table);
     for (size_t o = 0; o < made->out; o++) {

@@ -7,6 +7,7 @@
 #include "circuit/extend.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
+#include "circuit/mix.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
@@ -151,6 +152,17 @@ static void rounding_add_json(json_t *j, const circuit_layer *l)
     (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));
 }
 
+/* How a rotation reads several tables: shifts of one, sums of steps (of some neurons at least), or side by side. */
+static const char *several_tables(const circuit_layer *l)
+{
+    size_t tables;
+    int steps;
+    if (l->slot_bits > 0) return "slots";
+    if (!circuit_is_mixed(l)) return "none";
+    (void)mix_bytes(l, &tables, &steps);
+    return steps ? "steps" : "shifts";
+}
+
 static json_t *layer_json(const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
@@ -170,12 +182,12 @@ static json_t *layer_json(const circuit *c, size_t i)
         if (j != NULL && l->noise == 0) (void)json_object_set_new(j, "output_bits", json_integer(l->output_bits));
         return j;
     }
-    json_t *look =
-        json_pack("{s:b, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "extended", circuit_is_extended(l), "rotations",
-                  (json_int_t)circuit_layer_rotations(l), "split_low_bits", (json_int_t)l->split, "look_ups",
-                  (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells),
-                  "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
-                  (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
+    json_t *look = json_pack(
+        "{s:b, s:s, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:f}", "extended", circuit_is_extended(l), "several_tables",
+        several_tables(l), "rotations", (json_int_t)circuit_layer_rotations(l), "split_low_bits", (json_int_t)l->split,
+        "look_ups", (json_int_t)circuit_layer_look_ups(l), "cells", (json_int_t)l->cells, "bits", log2(l->cells),
+        "rounding_step", (json_int_t)l->step, "extension_factor", (json_int_t)l->EF, "extension_price",
+        (json_int_t)l->price, "products_per_mask_element", extension_expected(l->EF, l->price).products);
     (void)json_object_update(j, look);
     json_decref(look);
     return j;

@@ -103,6 +103,23 @@ static void split_lines(FILE *f, const json_t *j)
             integer(m, "log2_B"), number(m, "bytes") / 1e6);
 }
 
+/* How layers read several tables by a rotation. */
+static void several_lines(FILE *f, const json_t *j)
+{
+    static const struct {
+        const char *name, *words;
+    } ways[] = {{"shifts", "which are one that is read at several places"},
+                {"steps", "as sums of its steps: their noise is larger"},
+                {"slots", "side by side: its modulus switch is coarser"}};
+    const json_t *layers = json_object_get(j, "layers");
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *l = json_array_get(layers, i);
+        for (size_t k = 0; k < sizeof ways / sizeof *ways; k++)
+            if (strcmp(text(l, "several_tables"), ways[k].name) == 0)
+                fprintf(f, "several     %s: tables of one rotation, %s\n", text(l, "name"), ways[k].words);
+    }
+}
+
 static void error_words(FILE *f, const json_t *j)
 {
     size_t i, failing = 0;
@@ -175,6 +192,7 @@ static void circuit_lines(FILE *f, const json_t *j)
                "inputs; half a cell, or half a step of the scores; deviation of the noise, predicted, at most by what "
                "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
+    several_lines(f, j);
     split_lines(f, j);
     answers_line(f, j);
     fprintf(f, "predicted   %.4f s a sample on one core, %.4f s on all %lld (%s)\n", number(j, "seconds_one_core"),

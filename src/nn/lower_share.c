@@ -9,7 +9,7 @@
 
 /* How a network is lowered. */
 typedef struct plan {
-    unsigned char wanted[CIRCUIT_MAX_LAYERS]; /* layers that share rotations */
+    unsigned char ways[CIRCUIT_MAX_LAYERS];   /* share_way of layers that share rotations */
     unsigned char padded[CIRCUIT_MAX_LAYERS]; /* layers that have powers of two as cells */
     unsigned char other[CIRCUIT_MAX_LAYERS];  /* exact layers of other cells; found once */
     int found;
@@ -27,8 +27,8 @@ static void find_other(const circuit *c, const lower_options *options, plan *p)
     }
 }
 
-/* The circuit that p says; could (layers_count, or NULL): layers that could share rotations in one where none is
- * wanted. Without a digest. */
+/* The circuit that p says; could (layers_count, or NULL): layers that could share rotations in one where none
+ * does. Without a digest. */
 static annulus_status lower_plan(const network *n, const float *calibration, size_t count, const lower_options *options,
                                  plan *p, unsigned char *could, circuit **out)
 {
@@ -38,7 +38,8 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     size_t tables = 0, rotations = 0;
     annulus_status st = ANNULUS_OK;
     p->extended = 0;
-    for (size_t i = 0; i < n->layers_count; i++) units.of[i].whole = p->wanted[i] || p->padded[i];
+    for (size_t i = 0; i < n->layers_count; i++)
+        units.of[i].whole = p->ways[i] == SHARE_MIXED || (p->ways[i] == SHARE_NOT && p->padded[i]);
     while (st == ANNULUS_OK && again) {
         circuit_destroy(c);
         c = NULL;
@@ -47,7 +48,7 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     }
     if (st == ANNULUS_OK && !p->found) find_other(c, options, p);
     if (st == ANNULUS_OK && could != NULL) st = circuit_could_share(c, could);
-    if (st == ANNULUS_OK) st = circuit_share_rotations(c, p->wanted, &rotations);
+    if (st == ANNULUS_OK) st = circuit_share_rotations(c, p->ways, &rotations);
     if (st == ANNULUS_OK && p->extend) st = circuit_extend(c, &p->extended);
     if (st == ANNULUS_OK) st = lower_exact(c);
     if (st == ANNULUS_OK) st = circuit_share_tables(c, &tables);
@@ -99,10 +100,13 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;
-        p.wanted[i] = 1;
-        st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
-        p.wanted[i] = (unsigned char)better;
-        if (better) extended = p.extended;
+        unsigned char way = SHARE_NOT;
+        for (unsigned char next = SHARE_MIXED; st == ANNULUS_OK && next <= SHARE_SLOTS; next++) {
+            p.ways[i] = next;
+            st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
+            if (better) way = next, extended = p.extended;
+        }
+        p.ways[i] = way;
     }
     p.extend = 0;
     if (st == ANNULUS_OK && extended > 0) st = try_plan(n, calibration, count, options, &p, WHOLE, &best, &better);
