@@ -41,7 +41,7 @@ static void subject_create(subject *s, network *n, const size_t features)
     lower_options_init(&o);
     o.rounding_bits = 5;
     o.log2_error = log2(0.05);
-    o.rotations_apart = 1;
+    o.share_ways = 0;
     s->n = n;
     s->c = NULL;
     assert_ok(network_lower(n, x, 500, &o, &s->c));

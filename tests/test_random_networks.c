@@ -4,7 +4,7 @@
 static void test_all_runs_agree(void **state)
 {
     (void)state;
-    size_t look_ups = 0, shared = 0, pairs = 0;
+    size_t look_ups = 0, shared = 0, pairs = 0, slotted = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         const graph_result r = graph_run(seed);
         if (!r.network || !r.simulated || !r.encrypted)
@@ -12,9 +12,9 @@ static void test_all_runs_agree(void **state)
         assert_true(r.network);
         assert_true(r.simulated);
         assert_true(r.encrypted);
-        look_ups += r.look_ups, shared += r.shared, pairs += r.pairs;
+        look_ups += r.look_ups, shared += r.shared, pairs += r.pairs, slotted += r.slotted;
     }
-    assert_true(look_ups > 800 && shared > 10 && pairs > 20);
+    assert_true(look_ups > 800 && shared > 10 && pairs > 20 && slotted > 2);
 }
 
 int main(void)

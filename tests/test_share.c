@@ -11,36 +11,56 @@
 
 #define SAMPLES 8u
 
-static circuit *lowered(const network *n, const float *x, unsigned rounding, double log2_error)
+static circuit *lowered(const network *n, const float *x, unsigned rounding, double log2_error, unsigned ways)
 {
     circuit *c = NULL;
     lower_options o;
     lower_options_init(&o);
     o.ranges_measured = 0, o.log2_error = log2_error, o.families_most = 1, o.rounding_bits = rounding;
+    o.share_ways = ways, o.tables_whole = ways == 0;
     assert_ok(network_lower(n, x, 40, &o, &c));
     return c;
 }
 
-/* Half of the rotations of the first two layers are saved, and clear, simulated and encrypted values are those of the
- * network, with toy keys, whose noise no look-up can notice (below 2^-60 each). */
+#define MIXED (1u << SHARE_MIXED)
+#define SLOTS (1u << SHARE_SLOTS)
+
+/* The first layers share rotations by slots, whatever that costs; those of opposite sums do not as they are lowered. */
+static circuit *slotted(const network *n, const float *x)
+{
+    const unsigned char ways[CIRCUIT_MAX_LAYERS] = {SHARE_SLOTS};
+    size_t saved, equal;
+    circuit *c = lowered(n, x, 0, -1, 0);
+    assert_ok(circuit_share_rotations(c, ways, &saved));
+    c->passes.rotations = (uint32_t)saved;
+    assert_ok(circuit_share_tables(c, &equal));
+    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1));
+    assert_ok(circuit_digest(c));
+    return c;
+}
+
+/* Half of the rotations of the first two layers are saved, by either way, and clear, simulated and encrypted values are
+ * those of the network, with toy keys, whose noise no look-up can notice (below 2^-60 each). */
 static void test_runs(void **state)
 {
     (void)state;
     for (int kind = 0; kind < KINDS; kind++)
-        for (uint64_t seed = 1; seed <= 3; seed++) {
+        for (uint64_t seed = 1; seed <= (kind == OPPOSITE ? 3 : 6); seed++) {
+            const int slots = seed > 3;
             uint64_t random = 100 * (uint64_t)kind + seed;
             network *n = network_of(&random, kind);
             float *x = random_inputs(&random, 40, INPUTS);
-            circuit *c = graph_reread(lowered(n, x, 0, -1));
+            circuit *c = graph_reread(slots ? slotted(n, x) : lowered(n, x, 0, -1, MIXED));
             const circuit_layer *l = &c->layers[0];
             const size_t branches = kind == THREE ? 3 : 2;
             assert_int_equal(c->passes.rotations, (branches - 1) * NEURONS);
             assert_int_equal(c->layers_count, 3);
             assert_int_equal(l->out, NEURONS);
             assert_int_equal(l->offsets, branches);
+            assert_int_equal(l->slot_bits, !slots ? 0 : branches == 3 ? 2 : 1);
             assert_int_equal(circuit_rotations_before(c, 3), 2 * NEURONS);
             assert_int_equal(circuit_look_ups(c), (branches + 1) * NEURONS);
-            toy_parameters_of(c, seed == 2 ? 256 : 1024); /* the former extended */
+            toy_parameters_of(c, seed % 3 == 2 ? 256 : 1024); /* the former extended */
             int32_t *q = quantize_all(c, x, SAMPLES);
             double clear[SAMPLES * OUTPUTS], other[SAMPLES * OUTPUTS], want[OUTPUTS], got[OUTPUTS];
             const seed256 noise = {{1}};
@@ -71,7 +91,7 @@ static void test_mixes(void **state)
         uint64_t seed = 7;
         network *n = network_of(&seed, kind);
         float *x = random_inputs(&seed, 40, INPUTS);
-        circuit *c = lowered(n, x, 0, -1);
+        circuit *c = lowered(n, x, 0, -1, MIXED);
         const circuit_layer *l = &c->layers[0];
         mixes m;
         assert_ok(mixes_create(c, &m));
@@ -100,41 +120,78 @@ static void test_mixes(void **state)
 
 /* ---- noise ---- */
 
-/* As audit says, of both runs: false alarm 1e-6. Every sum of layer 2 takes the sum of the two values of each neuron,
- * whose errors are not independent. A model of values without noise is rejected. */
+/* As audit says, of both runs: false alarm 1e-6 each. Every sum of layer 2 takes the sum of the values of each neuron,
+ * whose errors are independent where tables are side by side and not where they are mixed. A model of values without
+ * noise is rejected. */
+static void noise_of(int kind, unsigned ways)
+{
+    uint64_t seed = 11 + (uint64_t)kind;
+    const seed256 noise = {{4}};
+    const size_t samples = 6;
+    network *n = network_of(&seed, kind);
+    dense_layer *both = &n->layers[n->layers_count - 2];
+    const size_t branches = both->in / NEURONS;
+    for (size_t o = 0; o < both->out; o++)
+        for (size_t k = 0; k < both->in; k++) both->W[o * both->in + k] = both->W[o * both->in + k % NEURONS];
+    float *x = random_inputs(&seed, 40, INPUTS);
+    circuit *c = lowered(n, x, 5, log2(0.05), ways);
+    assert_int_equal(c->layers[0].offsets, branches);
+    roles r;
+    roles_create(&r, c);
+    int32_t *q = quantize_all(c, x, samples);
+    double out[3][6 * OUTPUTS];
+    for (int wrong = 0; wrong < 2; wrong++) {
+        audit_model model;
+        audit *a = NULL;
+        audit_model_init(c, &model);
+        if (wrong) model.look_up[0] /= 64;
+        assert_ok(audit_create(c, &model, r.eval, r.secret, q, samples, &noise, 0, NULL, out[0], out[1], out[2], &a));
+        assert_int_equal(a->rejected, wrong);
+        assert_true(a->encrypted.layers[1].sum.count >= samples * 3);
+        audit_destroy(a);
+    }
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 static void test_noise(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < KINDS; kind++) {
-        uint64_t seed = 11 + (uint64_t)kind;
-        const seed256 noise = {{4}};
-        const size_t samples = 6;
-        network *n = network_of(&seed, kind);
-        dense_layer *both = &n->layers[n->layers_count - 2];
-        const size_t branches = both->in / NEURONS;
-        for (size_t o = 0; o < both->out; o++)
-            for (size_t k = 0; k < both->in; k++) both->W[o * both->in + k] = both->W[o * both->in + k % NEURONS];
+    for (int kind = 0; kind < KINDS; kind++) noise_of(kind, MIXED);
+    noise_of(IDENTITY, SLOTS);
+    noise_of(OPPOSITE, SLOTS);
+    noise_of(THREE, SLOTS);
+}
+
+/* The way is that of the fewest seconds: slots where the noise of sums of steps would ask for more levels, of ramps
+ * that are no whole cells apart, and sums of steps where slots would ask for a larger ring. */
+static void test_choice(void **state)
+{
+    (void)state;
+    const struct {
+        int kind;
+        int32_t most; /* weight on the values */
+        unsigned rounding, chosen;
+    } tries[] = {{IDENTITY, 7, 4, 1}, {THREE, 1, 3, 1}, {SHIFTED, 7, 4, 2}, {SHIFTED, 7, 3, 2}};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        const unsigned ways[] = {0, MIXED, SLOTS, LOWER_SHARE_ANY};
+        double seconds[4];
+        uint64_t seed = 3;
+        network *n = network_of(&seed, tries[i].kind);
+        fill_dense(&seed, &n->layers[n->layers_count - 2], tries[i].most);
+        n->layers[n->layers_count - 2].weight_bits = 8;
         float *x = random_inputs(&seed, 40, INPUTS);
-        circuit *c = lowered(n, x, 5, log2(0.05));
-        assert_int_equal(c->layers[0].offsets, branches);
-        roles r;
-        roles_create(&r, c);
-        int32_t *q = quantize_all(c, x, samples);
-        double out[3][6 * OUTPUTS];
-        for (int wrong = 0; wrong < 2; wrong++) {
-            audit_model model;
-            audit *a = NULL;
-            audit_model_init(c, &model);
-            if (wrong) model.look_up[0] /= 64;
-            assert_ok(
-                audit_create(c, &model, r.eval, r.secret, q, samples, &noise, 0, NULL, out[0], out[1], out[2], &a));
-            assert_int_equal(a->rejected, wrong);
-            assert_true(a->encrypted.layers[1].sum.count >= samples * 3);
-            audit_destroy(a);
+        for (size_t k = 0; k < 4; k++) {
+            circuit *c = lowered(n, x, tries[i].rounding, -40, ways[k]);
+            seconds[k] = c->choice.seconds;
+            if (k == 3) assert_int_equal(c->layers[0].slot_bits > 0, tries[i].chosen == 2);
+            circuit_destroy(c);
         }
-        roles_destroy(&r);
-        free(q), free(x);
-        circuit_destroy(c);
+        for (size_t k = 0; k < 3; k++) assert_true(k == tries[i].chosen || seconds[k] > seconds[3]);
+        assert_true(seconds[3] == seconds[tries[i].chosen]);
+        free(x);
         network_destroy(n);
     }
 }
@@ -145,7 +202,7 @@ static void test_files(void **state)
     uint64_t seed = 5;
     network *n = network_of(&seed, THREE);
     float *x = random_inputs(&seed, 40, INPUTS);
-    circuit *c = lowered(n, x, 0, -1);
+    circuit *c = lowered(n, x, 0, -1, MIXED);
     circuit_layer *l = &c->layers[0];
     const uint32_t last = l->table_of[circuit_values(l) - 1];
     l->table_of[circuit_values(l) - 1] = (uint32_t)l->tables;
@@ -170,9 +227,51 @@ static void test_files(void **state)
     network_destroy(n);
 }
 
+static void test_slot_files(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    network *n = network_of(&seed, THREE);
+    float *x = random_inputs(&seed, 40, INPUTS);
+    circuit *c = slotted(n, x);
+    circuit_layer *l = &c->layers[0];
+    assert_int_equal(l->slot_bits, 2);
+    const uint32_t last = l->table_of[l->out - 1];
+    l->table_of[l->out - 1] = (uint32_t)l->tables;
+    refused_as(c, "neuron 5 of layer layer 1 has table");
+    l->table_of[l->out - 1] = last;
+    l->slot_bits = 1;
+    refused_as(c, "layer layer 1 has 3 tables in 2^1 slots");
+    l->slot_bits = TFHE_MAX_SLOT_BITS + 1;
+    refused_as(c, "layer layer 1 has 3 tables in 2^5 slots");
+    l->slot_bits = 2;
+    c->layers[1].slot_bits = 1;
+    refused_as(c, "layer layer 4 has 1 tables in 2^1 slots");
+    c->layers[1].slot_bits = 0;
+    tfhe_params *p = &c->choice.families.of[0];
+    *p = (tfhe_params){.n = 1000, .k = 6, .N = 256, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 15, .pbs_group = 1};
+    p->ks_l = 4, p->ks_b = 4, p->lwe_noise = 30, p->glwe_noise = 62;
+    l->EF = 1, l->price = 0;
+    l->slot_bits = TFHE_MAX_SLOT_BITS;
+    assert_true(l->cells <= 256 && l->cells << l->slot_bits > 256);
+    refused_as(c, "layer layer 1 has more cells than its rotation has steps");
+    l->slot_bits = 2;
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    circuit_print(f, c);
+    assert_int_equal(fclose(f), 0);
+    assert_non_null(strstr(text, ", 3 of them side by side in 4 slots\n"));
+    free(text);
+    free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs), cmocka_unit_test(test_mixes),
-                                       cmocka_unit_test(test_noise), cmocka_unit_test(test_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),  cmocka_unit_test(test_mixes),
+                                       cmocka_unit_test(test_noise), cmocka_unit_test(test_choice),
+                                       cmocka_unit_test(test_files), cmocka_unit_test(test_slot_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

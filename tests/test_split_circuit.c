@@ -43,7 +43,7 @@ static circuit *exact_circuit(const size_t *widths, size_t layers, unsigned bits
     o.rounding_bits = 0;
     o.ranges_measured = 0;
     o.families_most = 1;
-    o.rotations_apart = 1;
+    o.share_ways = 0;
     o.tables_whole = 1;
     o.output_bits = 7;
     assert_ok(network_lower(n, *x, 200, &o, &c));

@@ -292,8 +292,9 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
         TRY(lower_tables(d, l));
         void *up;
         TRY(mem_create(l->out, 1, "look-up tables", &up));
-        const annulus_status st = s->units->of[i].whole ? lower_lean(d, l, up) : ANNULUS_OK;
-        if (st == ANNULUS_OK) fill_tables(l, d, s->units->of[i].aligned, up);
+        const lower_unit *u = &s->units->of[i];
+        const annulus_status st = u->whole || u->lean ? lower_lean(d, l, up) : ANNULUS_OK;
+        if (st == ANNULUS_OK) fill_tables(l, d, u->aligned, up);
         mem_free(up);
         TRY(st);
     }

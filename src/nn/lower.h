@@ -3,6 +3,7 @@
 #define NN_LOWER_H
 
 #include "circuit/circuit.h"
+#include "circuit/share.h"
 #include "nn/network.h"
 
 /* log2 of the error probability of each look-up of one layer (of each score, of "output"). */
@@ -28,6 +29,7 @@ typedef struct layer_rounding {
 } layer_rounding;
 
 #define LOWER_MAX_PHASE_NOISE 0.25
+#define LOWER_SHARE_ANY (1u << SHARE_MIXED | 1u << SHARE_SLOTS)
 
 typedef struct lower_options {
     int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
@@ -52,13 +54,13 @@ typedef struct lower_options {
     search_objective minimize;
     unsigned top_1_bits;    /* answers are the label alone, found among scores of 2^bits values (top_1.h), 1..10; 0: the
                                network's, of one that asks for it by itself with TOP_1_BITS */
-    int rotations_apart;    /* 1: look-ups on one sum have rotations of their own, whatever that costs */
+    unsigned share_ways;    /* by which look-ups on one sum may share rotations: bits 1 << share_way; 0: none does */
     int tables_whole;       /* 1: tables span the whole range, even where a narrower one is right by its continuation */
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
 } lower_options;
 /* What holds of a layer. */
 layer_rounding lower_rounding(const lower_options *o, const char *layer);
-void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128, seconds, 2 */
+void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128, seconds, any, 2 */
 
 /* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
  * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.

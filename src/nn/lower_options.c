@@ -16,6 +16,7 @@ void lower_options_init(lower_options *o)
                          .target = ERROR_PER_LOOKUP,
                          .log2_error = -40,
                          .level = SECURITY_128,
+                         .share_ways = LOWER_SHARE_ANY,
                          .families_most = TFHE_MAX_FAMILIES};
 }
 

@@ -53,6 +53,7 @@ typedef struct lower_unit {
     size_t group;  /* number of the first layer of those with the same units */
     int grouped;   /* there are others */
     int whole;     /* cells are to be a power of two */
+    int lean;      /* ranges of opposite sums lie opposite each other in their tables; so they do if it is whole */
     unsigned bits; /* of its rounding; 0: none */
     int exact;     /* rounding: its step is a power of two */
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
@@ -67,7 +68,7 @@ typedef struct lower_units {
     unsigned passes;
     lower_unit of[CIRCUIT_MAX_LAYERS];
 } lower_units;
-/* Names and sources of the layers are set, and who is whole. */
+/* Names and sources of the layers are set, and who is whole or lean. */
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u) __attribute__((warn_unused_result));
 /* A layer's accumulators, multiplied, ask for this half window. */
 void lower_units_need(lower_unit *u, int64_t window);

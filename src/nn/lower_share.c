@@ -2,7 +2,6 @@
 /* Whether layers share rotations, tables are narrower than their ranges, and cells are powers of two, so that look-ups
  * may be split: where the objective falls by it. */
 #include "circuit/extend.h"
-#include "circuit/share.h"
 #include "nn/lower_priv.h"
 
 #define PADDED_FROM 16u /* cells, of layers that may be given a power of two */
@@ -38,8 +37,10 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     size_t tables = 0, rotations = 0;
     annulus_status st = ANNULUS_OK;
     p->extended = 0;
-    for (size_t i = 0; i < n->layers_count; i++)
+    for (size_t i = 0; i < n->layers_count; i++) {
         units.of[i].whole = p->ways[i] == SHARE_MIXED || (p->ways[i] == SHARE_NOT && p->padded[i]);
+        units.of[i].lean = p->ways[i] != SHARE_NOT;
+    }
     while (st == ANNULUS_OK && again) {
         circuit_destroy(c);
         c = NULL;
@@ -96,12 +97,13 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     plan p = {.extend = !options->tables_whole};
     int better;
     TRY(lower_options_check(n, count, options));
-    annulus_status st = lower_plan(n, calibration, count, options, &p, options->rotations_apart ? NULL : could, &best);
+    annulus_status st = lower_plan(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, &best);
     size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;
         unsigned char way = SHARE_NOT;
         for (unsigned char next = SHARE_MIXED; st == ANNULUS_OK && next <= SHARE_SLOTS; next++) {
+            if ((options->share_ways >> next & 1) == 0) continue;
             p.ways[i] = next;
             st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
             if (better) way = next, extended = p.extended;

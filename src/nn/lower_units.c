@@ -56,7 +56,7 @@ annulus_status lower_units_init(const network *n, const circuit *c, lower_units 
 {
     u->layers = c->layers_count;
     for (size_t i = 0; i < u->layers; i++)
-        u->of[i] = (lower_unit){.group = i, .multiplier = 1, .whole = u->of[i].whole};
+        u->of[i] = (lower_unit){.group = i, .multiplier = 1, .whole = u->of[i].whole, .lean = u->of[i].lean};
     for (size_t i = 0; i < u->layers; i++)
         for (size_t j = 0; j < i; j++) {
             const size_t from = u->of[i].group, into = u->of[j].group;
@@ -136,7 +136,7 @@ static int64_t exact_window(const lower_units *u, const circuit *c, size_t group
 static int64_t group_window(lower_units *u, const circuit *c, size_t group)
 {
     unsigned most_bits = 0;
-    int whole = 0;
+    int whole = 0, lean = 0;
     int64_t half = 2;
     int exact_rounding = 0;
     for (size_t i = 0; i < u->layers; i++) {
@@ -145,8 +145,12 @@ static int64_t group_window(lower_units *u, const circuit *c, size_t group)
         if (u->of[i].bits > most_bits) most_bits = u->of[i].bits;
         exact_rounding |= u->of[i].exact;
         whole |= u->of[i].whole;
+        lean |= u->of[i].lean;
     }
-    for (size_t i = 0; i < u->layers; i++) u->of[i].whole |= u->of[i].group == group && whole;
+    for (size_t i = 0; i < u->layers; i++) {
+        u->of[i].whole |= u->of[i].group == group && whole;
+        u->of[i].lean |= u->of[i].group == group && lean;
+    }
     if (whole) return lower_power_of_two(half > INT64_C(1) << most_bits ? half : INT64_C(1) << most_bits);
     if (most_bits == 0) return exact_window(u, c, group, half);
     const int64_t step = (half + (INT64_C(1) << most_bits) - 1) >> most_bits;
