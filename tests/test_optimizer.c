@@ -19,7 +19,7 @@ static void meets(const optimizer_request *q, const optimizer_result *r)
         assert_true(r->layers[i].log2_failure < 0);
         if (q->target == ERROR_PER_LOOKUP) assert_true(r->layers[i].log2_failure <= q->log2_error + 1e-6);
         if (q->layers[i].is_output) continue;
-        assert_true(r->layers[i].EF * r->families.of[0].N >= 2 * q->layers[i].cells);
+        assert_true(r->layers[i].EF * r->families.of[0].N >> q->layers[i].slot_bits >= 2 * q->layers[i].cells);
         assert_true(r->layers[i].EF == 1 || r->families.of[0].pbs_group == 1);
     }
 }
@@ -105,7 +105,8 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
             for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
                 for (uint32_t EF = 1; EF <= (g == 1 ? TFHE_MAX_EF : 1); EF *= 2) {
                     const double w = v + layer->two_norm * layer->two_norm * p.n * rotated[p.pbs_l];
-                    if (EF * N >= 2 * layer->cells && w + noise_modulus_switch(&p, EF, 0) <= most * most)
+                    const tfhe_params slotted = tfhe_slotted(&p, layer->slot_bits);
+                    if (EF * slotted.N >= 2 * layer->cells && w + noise_modulus_switch(&slotted, EF, 0) <= most * most)
                         best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
                 }
         }
@@ -160,6 +161,38 @@ static void test_groups(void **state)
     assert_ok(optimizer_search(&mixed, &r));
     meets(&mixed, &r);
     assert_true(r.layers[2].EF > 1 && r.families.of[0].pbs_group == 1);
+}
+
+/* Tables side by side: the best of a search through the rings that matter, whose phases fail as the coarser switch
+ * says; dearer than one table, and cheaper than one of half the window, where the noise of sums would count twice, too.
+ */
+static void test_slots(void **state)
+{
+    (void)state;
+    static const uint32_t rings[][2] = {{1, 1024}, {2, 512}, {3, 512}, {2, 1024}, {1, 2048}, {4, 512}};
+    for (uint32_t slot_bits = 1; slot_bits <= 2; slot_bits++) {
+        lookup_layer layer = hidden(4, 9, 1);
+        const optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -40, .level = SECURITY_128};
+        optimizer_result one, slots, half;
+        assert_ok(optimizer_search(&q, &one));
+        layer.slot_bits = slot_bits;
+        assert_ok(optimizer_search(&q, &slots));
+        meets(&q, &slots);
+        const layer_choice *c = &slots.layers[0];
+        const tfhe_params *p = &slots.families.of[0], slotted = tfhe_slotted(p, slot_bits);
+        const double phase =
+            81 * noise_blind_rotate(p) + noise_keyswitch(p) + noise_modulus_switch(&slotted, c->EF, c->price);
+        assert_true(fabs(c->log2_failure - noise_failure_log2(phase, layer.half_window)) < 1e-9);
+        assert_true(c->output_std == sqrt(noise_blind_rotate(p)));
+        double slow = INFINITY;
+        for (uint32_t g = 1; g <= TFHE_MAX_GROUP; g++)
+            for (size_t k = 0; k < sizeof rings / sizeof *rings; k++)
+                slow = fmin(slow, best_unpriced(&layer, -40, rings[k][0], rings[k][1], g));
+        assert_true(slots.seconds <= slow * (1 + 1e-9) && slots.seconds > slow * 0.9); /* body levels, prices */
+        layer = hidden(4 + slot_bits, 9, 1);
+        assert_ok(optimizer_search(&q, &half));
+        assert_true(one.seconds < slots.seconds && slots.seconds < half.seconds);
+    }
 }
 
 /* Linear layers count: the seconds are those of the look-ups and of every weight, and where weights decide the ring is
@@ -569,6 +602,7 @@ int main(void)
                                        cmocka_unit_test(test_beats_random_sets),
                                        cmocka_unit_test(test_price),
                                        cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_slots),
                                        cmocka_unit_test(test_weights),
                                        cmocka_unit_test(test_models),
                                        cmocka_unit_test(test_global),

@@ -46,6 +46,7 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
         else
             layers[i].log2_error = -2 - 25 * uniform(seed);
         if (test_random(seed) % 4 == 0) layers[i].output_std = exp2(-9 - 5 * uniform(seed));
+        if (i % 2 == 1) layers[i].slot_bits = (uint32_t)ceil(norm) % 3;
     }
     if (test_random(seed) % 2 == 0) layers[count - 1].is_output = 1, layers[count - 1].output_std = 0;
 }
@@ -144,7 +145,14 @@ static double layer_seconds(const lookup_layer *l, double bound, const family *f
     const double weights = (double)l->weights * cost_weight(&from->p);
     if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
     const double keyswitch = to->switch_noise[size_of(&from->p)][g];
-    const size_t e = extension_front_find(f, f->count, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
+    const tfhe_params slotted = tfhe_slotted(&to->p, l->slot_bits);
+    size_t e = 0;
+    if (l->slot_bits == 0)
+        e = extension_front_find(f, f->count, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
+    else
+        while (e < f->count && !(noise_extension(&slotted, &f->at[e]) <= room - keyswitch &&
+                                 (double)f->at[e].EF * slotted.N >= 2 * l->cells))
+            e++;
     if (e == f->count || (l->output_std > 0 && to->noise > l->output_std * l->output_std)) return INFINITY;
     return weights +
            (double)l->count * (cost_keyswitch(&to->switches[size_of(&from->p)][g]) + to->step * f->at[e].products);
