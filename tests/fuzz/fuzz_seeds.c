@@ -129,15 +129,17 @@ static void branched_circuits(const char *folder, const char *path)
     }
 }
 
-/* Several tables a rotation. */
-static void sharing_circuit(const char *folder, const char *path)
+/* Several tables a rotation, of one or side by side. */
+static void sharing_circuits(const char *folder, const char *path)
 {
-    uint64_t seed = 8;
-    network *n = network_of(&seed, THREE);
-    lower_options o;
-    lower_options_init(&o);
-    o.ranges_measured = 0, o.rounding_bits = 3, o.log2_error = -7;
-    lowered(folder, path, "ok-circuit-sharing", n, &seed, 50, &o);
+    for (unsigned way = SHARE_MIXED; way <= SHARE_SLOTS; way++) {
+        uint64_t seed = 8;
+        network *n = network_of(&seed, THREE);
+        lower_options o;
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.rounding_bits = 3, o.log2_error = -7, o.share_ways = 1u << way;
+        lowered(folder, path, way == SHARE_MIXED ? "ok-circuit-sharing" : "ok-circuit-slots", n, &seed, 50, &o);
+    }
 }
 
 static void native_circuit(const char *folder, const char *path)
@@ -289,7 +291,7 @@ int main(int argc, char **argv)
     native_circuit(files, path);
     exact_circuit(files, path);
     branched_circuits(files, path);
-    sharing_circuit(files, path);
+    sharing_circuits(files, path);
     split_circuit(files, path);
     for (uint32_t count = 1; count <= 2; count++) keys(files, path, count);
     split_keys_of(files, path);
