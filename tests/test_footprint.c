@@ -12,8 +12,8 @@
 #define BLOCKS_MOST 65536u
 
 /* How inputs are taken and answers sent, else both packed; split look-ups; exactly rounded layers; a convolution of
- * three square channels of inputs before the first layer. */
-enum { BY_VALUE = 1, UNPACKED = 2, SPLIT = 4, EXACT = 8, CONVOLUTION = 16 };
+ * three square channels of inputs before the first layer; look-ups on equal sums, side by side. */
+enum { BY_VALUE = 1, UNPACKED = 2, SPLIT = 4, EXACT = 8, CONVOLUTION = 16, SLOTS = 32 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -142,7 +142,13 @@ static void write_files(const size_t *widths, size_t layers, size_t samples, uns
     network *n =
         form & CONVOLUTION ? convolution_of(&seed, widths) : random_network(&seed, widths, layers, ACTIVATION_RELU, 3);
     float *x = random_inputs(&seed, 60, widths[0]);
+    dense_layer *first = &n->layers[0];
+    if (form & SLOTS) {
+        o.share_ways = 1u << SHARE_SLOTS;
+        memcpy(first->W + first->in * (first->out / 2), first->W, first->in * (first->out / 2) * sizeof *first->W);
+    }
     assert_ok(network_lower(n, x, 60, &o, &c));
+    assert_int_equal(c->layers[0].slot_bits > 0, (form & SLOTS) != 0);
     if (form & BY_VALUE) {
         int32_t *W = weights_of(&c->layers[0]);
         W[0] = 30000, W[1] = 1; /* too large a norm for products */
@@ -268,10 +274,19 @@ static void test_split(void **state)
     assert_true((double)f.work > 0.01 * (double)f.peak);
 }
 
+/* Of tables side by side, which each neuron has of its own. */
+static void test_slots(void **state)
+{
+    (void)state;
+    footprint f;
+    check((const size_t[]){24, 600, 3}, 2, 1, SLOTS, 0.01, &f);
+    assert_true((double)f.tables > 0.03 * (double)f.peak);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed), cmocka_unit_test(test_packed_layers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed),   cmocka_unit_test(test_packed_layers),
                                        cmocka_unit_test(test_by_value), cmocka_unit_test(test_answers),
-                                       cmocka_unit_test(test_split)};
+                                       cmocka_unit_test(test_split),    cmocka_unit_test(test_slots)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
