@@ -135,7 +135,11 @@ static void noise_of(int kind, unsigned ways)
         for (size_t k = 0; k < both->in; k++) both->W[o * both->in + k] = both->W[o * both->in + k % NEURONS];
     float *x = random_inputs(&seed, 40, INPUTS);
     circuit *c = lowered(n, x, 5, log2(0.05), ways);
-    assert_int_equal(c->layers[0].offsets, branches);
+    const circuit_layer *l = &c->layers[0];
+    const tfhe_params *p = &c->choice.families.of[0], slotted = tfhe_slotted(p, l->slot_bits);
+    assert_int_equal(l->offsets, branches);
+    assert_int_equal(l->slot_bits > 0, ways == SLOTS);
+    assert_true(circuit_switch_noise(c, 0) == noise_keyswitch(p) + noise_modulus_switch(&slotted, l->EF, l->price));
     roles r;
     roles_create(&r, c);
     int32_t *q = quantize_all(c, x, samples);
