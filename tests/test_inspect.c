@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What inspect says of a circuit, and that no name from a file is markup in its report. */
-#include "nn_fixture.h"
+#include "share_fixture.h"
 
 #include "deploy/deploy_priv.h"
 #include "optimizer/noise.h"
@@ -109,6 +109,44 @@ static char *read_report(void)
     return text;
 }
 
+/* How layers of networks with equal sums read their tables: kinds and ways of share_fixture.h. */
+static void test_several(void **state)
+{
+    (void)state;
+    static const struct {
+        int kind;
+        share_way way;
+        const char *name, *line;
+    } tries[] = {{THREE, SHARE_NOT, "none", "family 1"},
+                 {SHIFTED, SHARE_MIXED, "shifts", "several     layer 1: tables of one rotation, which are one"},
+                 {THREE, SHARE_MIXED, "steps", "several     layer 1: tables of one rotation, as sums of its steps"},
+                 {THREE, SHARE_SLOTS, "slots", "several     layer 1: tables of one rotation, side by side"}};
+    circuit *const own = c;
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        uint64_t seed = 7;
+        char *words = NULL;
+        lower_options o;
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.families_most = 1, o.share_ways = 1u << tries[i].way & LOWER_SHARE_ANY;
+        o.rounding_bits = tries[i].way == SHARE_SLOTS ? 3 : 0, o.log2_error = tries[i].way == SHARE_SLOTS ? -40 : -1;
+        network *n = network_of(&seed, tries[i].kind);
+        float *x = random_inputs(&seed, 40, INPUTS);
+        assert_ok(network_lower(n, x, 40, &o, &c));
+        json_t *j = inspect(), *l = json_array_get(json_object_get(j, "layers"), 0);
+        assert_string_equal(json_string_value(json_object_get(l, "several_tables")), tries[i].name);
+        assert_true(value(l, "look_ups") == (double)circuit_values(&c->layers[0]));
+        assert_ok(annulus_inspect(path, 0, &words));
+        assert_non_null(strstr(words, tries[i].line));
+        assert_int_equal(strstr(words, "several     ") != NULL, i > 0);
+        annulus_text_destroy(words);
+        json_decref(j);
+        free(x);
+        network_destroy(n);
+        circuit_destroy(c);
+    }
+    c = own;
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -160,6 +198,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_edges),
-                                       cmocka_unit_test(test_names), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_several), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
