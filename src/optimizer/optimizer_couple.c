@@ -25,8 +25,7 @@ typedef struct solver {
     const layer_classes *classes;
     search_goal goal;
     double limit_seconds, limit_bytes;
-    double before[OPTIMIZER_MAX_LAYERS + 1]; /* what the layers before take at least */
-    size_t first[OPTIMIZER_MAX_LAYERS];      /* layer that gives values of a group */
+    const double *before; /* (layers + 1) */
     int found;
     solution best;
 } solver;
@@ -40,7 +39,8 @@ static void lookup_table_clear(lookup_table at, size_t count)
         for (size_t t = 0; t < TRANSITIONS; t++) at[k][t].seconds = -1;
 }
 
-cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
+/* room: what the variance of the sums leaves of the bound. */
+static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
                                 double room, double cells)
 {
     cheapest_lookup best = {.seconds = INFINITY};
@@ -60,20 +60,25 @@ cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t 
     return best;
 }
 
+cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
+                                double noise, double fresh)
+{
+    const double room = l->bound - l->two_norm * l->two_norm * noise - l->fresh_two_norm * l->fresh_two_norm * fresh;
+    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 ? 0 : INFINITY};
+    if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
+    return cheapest(to, switches, lo, hi, l->slots, room, l->cells);
+}
+
 static int is_own(size_t t)
 {
     return t / 2 == t % 2;
 }
 
-/* A look-up of a class by a transition; of outputs 0 seconds if their bound is kept. */
+/* A look-up of a class by a transition. */
 static cheapest_lookup look_up(const couple *c, const layer_class *l, const node *n, size_t t)
 {
-    const point *from = &c->at[t / 2], *to = &c->at[t % 2];
-    const double room =
-        l->bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->ring->fresh;
-    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 && is_own(t) ? 0 : INFINITY};
-    if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
-    return couple_cheapest(to, c->switches[t], n->lo[t], n->hi[t], l->slots, room, l->cells);
+    const point *from = &c->at[t / 2];
+    return couple_cheapest(l, &c->at[t % 2], c->switches[t], n->lo[t], n->hi[t], from->noise, from->ring->fresh);
 }
 
 static void note_gadget(solution *a, size_t t, uint8_t index)
@@ -89,29 +94,66 @@ typedef struct group_seconds {
     uint8_t best[2];           /* its family, by that of the group before */
 } group_seconds;
 
-/* Adds layer i, all behind it are there. Returns the group whose `within` grew, or none. */
-static group_seconds *add_layer(const solver *v, const node *n, lookup_table at, size_t i, group_seconds *groups)
+static double lesser(const double of[2])
 {
-    const layer_link *link = &v->s->links[i];
-    const lookup_layer *l = &v->s->request->layers[i];
-    group_seconds *into = &groups[link->into], *from = &groups[link->from];
-    cheapest_lookup *one = at[v->classes->at[i]];
-    for (size_t t = 0; t < TRANSITIONS; t++) {
-        if (into == from && !is_own(t)) continue;
-        if (one[t].seconds < 0) one[t] = look_up(v->c, &v->classes->of[v->classes->at[i]], n, t);
-        const double seconds = l->weights * v->c->at[t / 2].ring->weight + (double)l->count * one[t].seconds;
-        if (into == from)
-            into->within[t % 2] += seconds;
-        else
-            into->enter[t] += seconds;
+    return of[1] < of[0] ? of[1] : of[0];
+}
+
+/* Adds a layer, of which a look-up takes so many seconds by each transition that it may make; all behind it are there.
+ * Returns the group whose `within` grew, or none. */
+static inline const group_seconds *add_layer(const class_layer *l, const double weight[2],
+                                             const double one[TRANSITIONS], group_seconds *groups)
+{
+    group_seconds *into = &groups[l->into], *from = &groups[l->from];
+    if (into == from) {
+        for (size_t f = 0; f < 2; f++) into->within[f] += l->weights * weight[f] + l->count * one[3 * f];
+        return into;
     }
-    if (into == from || v->first[link->into] != i) return into == from ? into : NULL;
+    for (size_t t = 0; t < TRANSITIONS; t++) into->enter[t] += l->weights * weight[t / 2] + l->count * one[t];
+    if (!l->gives) return NULL;
     for (size_t f = 0; f < 2; f++) {
         const double sum[2] = {into->enter[2 * f] + into->within[0], into->enter[2 * f + 1] + into->within[1]};
         into->best[f] = sum[1] < sum[0];
-        from->within[f] += sum[into->best[f]];
+        from->within[f] += lesser(sum);
     }
     return from;
+}
+
+void couple_before(const layer_classes *classes, const couple_rows rows, const double weight[2], double *before)
+{
+    before[0] = 0;
+    for (size_t i = 0; i < classes->layers_count; i++) {
+        const class_layer *l = &classes->layers[i];
+        double one = INFINITY;
+        for (size_t t = 0; t < TRANSITIONS; t++) one = rows[t][l->class] < one ? rows[t][l->class] : one;
+        before[i + 1] = before[i] + l->count * one + l->weights * lesser(weight);
+    }
+}
+
+double couple_bound(const layer_classes *classes, const couple_rows rows, const double weight[2], const double *before,
+                    double limit)
+{
+    group_seconds groups[OPTIMIZER_MAX_LAYERS];
+    memset(groups, 0, classes->layers_count * sizeof *groups);
+    for (size_t i = classes->layers_count; i-- > 0;) {
+        const class_layer *l = &classes->layers[i];
+        const double one[TRANSITIONS] = {rows[0][l->class], rows[1][l->class], rows[2][l->class], rows[3][l->class]};
+        const group_seconds *g = add_layer(l, weight, one, groups);
+        if (g != NULL && lesser(g->within) + before[i] >= limit) return INFINITY;
+    }
+    return lesser(groups[0].within);
+}
+
+/* Seconds of a look-up of layer i by each transition that it may make. */
+static void look_up_all(const solver *v, const node *n, lookup_table at, size_t i, double one[TRANSITIONS])
+{
+    const class_layer *l = &v->classes->layers[i];
+    const size_t k = l->class;
+    for (size_t t = 0; t < TRANSITIONS; t++) {
+        if (l->into == l->from && !is_own(t)) continue;
+        if (at[k][t].seconds < 0) at[k][t] = look_up(v->c, &v->classes->of[k], n, t);
+        one[t] = at[k][t].seconds;
+    }
 }
 
 /* The fastest families for the groups where each layer may take its own gadget: from the last layer on, by the family
@@ -119,22 +161,24 @@ static group_seconds *add_layer(const solver *v, const node *n, lookup_table at,
 static double assign(const solver *v, const node *n, lookup_table at, solution *a)
 {
     const optimizer_request *q = v->s->request;
+    const double weight[2] = {v->c->at[0].ring->weight, v->c->at[1].ring->weight};
     group_seconds groups[OPTIMIZER_MAX_LAYERS];
     uint8_t family[OPTIMIZER_MAX_LAYERS];
     memset(groups, 0, v->s->groups_count * sizeof *groups);
     for (size_t i = q->layers_count; i-- > 0;) {
-        const group_seconds *g = add_layer(v, n, at, i, groups);
-        if (g != NULL && fmin(g->within[0], g->within[1]) + v->before[i] >= v->limit_seconds) return INFINITY;
+        double one[TRANSITIONS] = {0};
+        look_up_all(v, n, at, i, one);
+        const group_seconds *g = add_layer(&v->classes->layers[i], weight, one, groups);
+        if (g != NULL && lesser(g->within) + v->before[i] >= v->limit_seconds) return INFINITY;
     }
     family[0] = groups[0].within[1] < groups[0].within[0];
     *a = (solution){.first = {1, 1, 1, 1}, .seconds = groups[0].within[family[0]]};
     for (size_t i = 0; i < q->layers_count; i++) {
-        const layer_link *link = &v->s->links[i];
-        if (v->first[link->into] == i && link->into != link->from)
-            family[link->into] = groups[link->into].best[family[link->from]];
-        const size_t t = 2u * family[link->from] + family[link->into];
-        const cheapest_lookup *one = &at[v->classes->at[i]][t];
-        a->family[i] = family[link->into];
+        const class_layer *l = &v->classes->layers[i];
+        if (l->gives && l->into != l->from) family[l->into] = groups[l->into].best[family[l->from]];
+        const size_t t = 2u * family[l->from] + family[l->into];
+        const cheapest_lookup *one = &at[l->class][t];
+        a->family[i] = family[l->into];
         a->extension[i] = one->extension;
         if (!q->layers[i].is_output) note_gadget(a, t, one->gadget);
     }
@@ -207,9 +251,13 @@ static void solve_smaller(solver *v, const node *n, const solution *a)
 
 /* Branch and bound: a solution whose layers agree on the gadget of each transition is a set; else the gadgets of one
  * are parted between those that they want. */
-static void solve(solver *v, const node *n, lookup_table at)
+static void solve_node(solver *v, const node *n)
 {
+    lookup_table at;
     solution a;
+    const double bytes = least_bytes(v->c, n);
+    if (v->goal == SMALLEST ? bytes >= v->limit_bytes : bytes > v->limit_bytes) return;
+    lookup_table_clear(at, v->classes->count);
     if (!(assign(v, n, at, &a) < v->limit_seconds)) return;
     size_t widest = 0;
     for (size_t t = 1; t < TRANSITIONS; t++)
@@ -229,15 +277,6 @@ static void solve(solver *v, const node *n, lookup_table at)
         v->limit_bytes = whole;
     }
     solve_smaller(v, n, &a);
-}
-
-static void solve_node(solver *v, const node *n)
-{
-    lookup_table at;
-    const double bytes = least_bytes(v->c, n);
-    if (v->goal == SMALLEST ? bytes >= v->limit_bytes : bytes > v->limit_bytes) return;
-    lookup_table_clear(at, v->classes->count);
-    solve(v, n, at);
 }
 
 /* The first layer's family becomes family 0. */
@@ -269,51 +308,18 @@ static void write_candidate(const solver *v, candidate *out)
     }
 }
 
-/* The least seconds of a class's look-ups, by the family of the lower bound first, maybe by it alone. */
-static double class_seconds(const couple *c, const layer_class *l, const node *all, const double least[2],
-                            cheapest_lookup out[TRANSITIONS])
-{
-    const size_t first = least[1] < least[0];
-    double seconds = INFINITY;
-    for (size_t i = 0; i < 2; i++) {
-        const size_t to = first ^ i;
-        if (least[to] >= seconds) break;
-        for (size_t t = to; t < TRANSITIONS; t += 2) {
-            out[t] = look_up(c, l, all, t);
-            if (l->count * out[t].seconds < seconds) seconds = l->count * out[t].seconds;
-        }
-    }
-    return seconds;
-}
-
-int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *const least[2],
-                 double sum, candidate *out)
+int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *before, candidate *out)
 {
     solver v = {.c = c,
                 .s = s,
                 .classes = classes,
                 .goal = s->goal,
                 .limit_seconds = s->limit_seconds,
-                .limit_bytes = s->goal == SMALLEST_NEAR ? INFINITY : s->limit_bytes};
-    const double weight = fmin(c->at[0].ring->weight, c->at[1].ring->weight);
-    double one[OPTIMIZER_MAX_LAYERS]; /* (classes) */
-    lookup_table at;
+                .limit_bytes = s->goal == SMALLEST_NEAR ? INFINITY : s->limit_bytes,
+                .before = before};
     node all = {0};
     for (size_t t = 0; t < TRANSITIONS; t++) all.hi[t] = (uint8_t)c->switches_count[t];
-    lookup_table_clear(at, classes->count);
-    for (size_t k = 0; k < classes->count; k++) {
-        const double of[2] = {least[0][k], least[1][k]};
-        const double seconds = class_seconds(c, &classes->of[k], &all, of, at[k]);
-        sum += seconds - (of[0] < of[1] ? of[0] : of[1]);
-        if (!(sum < s->limit_seconds)) return 0;
-        one[k] = seconds / fmax(classes->of[k].count, 1);
-    }
-    for (size_t i = 0; i < s->request->layers_count; i++) {
-        const lookup_layer *l = &s->request->layers[i];
-        v.before[i + 1] = v.before[i] + (double)l->count * one[classes->at[i]] + l->weights * weight;
-    }
-    for (size_t i = s->request->layers_count; i-- > 0;) v.first[s->links[i].into] = i;
-    solve(&v, &all, at);
+    solve_node(&v, &all);
     if (!v.found) return 0;
     write_candidate(&v, out);
     return 1;

@@ -13,9 +13,16 @@ typedef struct layer_class {
     int is_output;
 } layer_class;
 
+/* A layer, its class and its groups of values; gives: it is the first that gives those of `into`. */
+typedef struct class_layer {
+    double count, weights;
+    uint8_t class, from, into, gives;
+} class_layer;
+
 typedef struct layer_classes {
-    size_t count, at[OPTIMIZER_MAX_LAYERS]; /* of the layers */
+    size_t count, layers_count;
     layer_class of[OPTIMIZER_MAX_LAYERS];
+    class_layer layers[OPTIMIZER_MAX_LAYERS];
 } layer_classes;
 
 typedef struct couple {
@@ -25,17 +32,25 @@ typedef struct couple {
     double level_bytes[COUPLE_TRANSITIONS]; /* of a level of the keyswitch, by the objective */
 } couple;
 
-/* The fastest look-up by `to` with a keyswitch of [lo, hi), INFINITY seconds if there is none: room is what the
- * variance of the sums leaves of the bound. */
+/* The fastest look-up of a class by `to` with a keyswitch of [lo, hi), INFINITY seconds if there is none; noise, fresh:
+ * variances of bootstrapped and of fresh values that it takes. Of outputs 0 seconds if their bound is kept. */
 typedef struct cheapest_lookup {
     double seconds;
     uint8_t gadget, extension;
 } cheapest_lookup;
-cheapest_lookup couple_cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
-                                double room, double cells);
+cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
+                                double noise, double fresh);
 
+/* By transition (classes): seconds of a look-up, at least; of outputs by a family's own alone. */
+typedef const double *couple_rows[COUPLE_TRANSITIONS];
+
+/* before (layers + 1): what the layers before each take at least; weight: seconds of a weight of a linear layer by each
+ * family. */
+void couple_before(const layer_classes *classes, const couple_rows rows, const double weight[2], double *before);
+/* Seconds of two families at least, INFINITY from `limit` on; before: as above, or 0. */
+double couple_bound(const layer_classes *classes, const couple_rows rows, const double weight[2], const double *before,
+                    double limit);
 /* The best set of two families by the goal and within the limits of s, of SMALLEST_NEAR the fastest; 0: there is none.
- * least (classes): lower bounds of the seconds of each class by either family; sum: of all, with the lesser of them. */
-int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *const least[2],
-                 double sum, candidate *out);
+ */
+int couple_solve(const search *s, const layer_classes *classes, const couple *c, const double *before, candidate *out);
 #endif

@@ -1,46 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search for two families: all pairs of families but for keyswitches, by lower bounds of what each layer takes.
  *
- * any: a layer by a family, at least: with the noise of the quietest family's outputs in its inputs, and a keyswitch
- * from the smallest ring.
- * own: with the noise of the family's own outputs. The less noisy of two families has no better inputs than its own, so
- * that a pair takes at least the sum over layers of the lesser of any (of the noisier one) and own (of the other).
- * Pairs of configurations, families of every n, go by the least of any over n; the most promising first. */
+ * A layer by a family takes the least with the least noise in its inputs and a keyswitch from the smallest ring: the
+ * first bound of pairs of configurations, families of every n, is the sum over layers of the lesser of both. The second
+ * is that of couple_bound, which knows what families a layer takes from and gives to, and with it the size of the ring
+ * that the keyswitch starts from: by the tables of configurations for that size, with the noise of the family's own
+ * outputs where the inputs come from no less noisy ones, else with the least of all. The most promising go first: by
+ * tables of these two for no less noise than the other has, of any n of both, of one n of either and any of the other,
+ * and of each two n. */
 #include "base/memory.h"
 #include "optimizer/optimizer_couple.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Ring, key bits a step and gadget: one family for each n that these key bits have. */
 typedef struct config {
     size_t ring, rotation;
     uint32_t g;
-    double least_bytes; /* of the bootstrapping key */
+    double least_bytes;        /* of the bootstrapping key */
+    double quietest, noisiest; /* variance of a bootstrap's output */
 } config;
 
 typedef struct site { /* a family: a configuration and an n */
     double noise, bytes;
-    int wanted, has_own;
+    int wanted;
 } site;
 
-typedef struct promise { /* two configurations, or two sites of two, and a lower bound of what is minimized, and of
-                            seconds */
-    double least, seconds;
+typedef struct promise { /* two configurations, or two sites of two, and a lower bound of what is minimized */
+    double least;
     uint32_t a, b;
 } promise;
+
+/* Of a table, noise of the inputs: that of the family's own outputs, or the least of all. */
+typedef enum table_kind { NOISE_OWN, NOISE_LEAST, TABLE_KINDS } table_kind;
 
 typedef struct pairs {
     search *s;
     layer_classes classes;
     size_t ns_most, ns_count[TFHE_MAX_GROUP + 1], *ns[TFHE_MAX_GROUP + 1]; /* indices into the space's */
-    size_t configs_count, smallest_ring;
-    double quietest; /* least variance of a bootstrap's output */
+    size_t configs_count;
+    size_t sizes_count, *sizes, *size_of; /* a ring of each k N, the least first; (rings): of which of them it is */
+    double quietest;                      /* least variance of a bootstrap's output */
     config *configs;
-    site *sites;               /* (configs, ns_most) */
-    double *least, *any, *own; /* (configs, classes); (configs, ns_most, classes) twice */
-    promise *queue;            /* of pairs of configurations */
-    promise *sites_queue;      /* of a pair's pairs of sites */
+    site *sites;   /* (configs, ns_most) */
+    double *least; /* (configs, classes): seconds of all look-ups, at least */
+    /* (configs, sizes, kinds): (classes) seconds of a look-up with a keyswitch from a ring of that size by any n, and
+     * of NOISE_OWN from its own ring (ns_most, classes) by each; NULL: not needed yet. */
+    double **tables;
+    double *near[2][TABLE_KINDS]; /* (ns_most + 1, classes): of a pair's configurations, for the noise of the other */
+    size_t *open[2];              /* (ns_most) n of a pair's configurations that with any of the other may be better */
+    promise *queue;               /* of pairs of configurations */
+    promise *sites_queue;         /* of a pair's pairs of sites */
     size_t queue_count;
 } pairs;
 
@@ -65,7 +77,18 @@ static layer_classes classes_of(const search *s)
             k++;
         if (k == x.count) x.of[x.count++] = c;
         x.of[k].count += (double)l->count;
-        x.at[i] = k;
+        x.layers[i].class = (uint8_t)k;
+    }
+    int given[OPTIMIZER_MAX_LAYERS] = {0};
+    x.layers_count = s->request->layers_count;
+    for (size_t i = 0; i < x.layers_count; i++) {
+        class_layer *l = &x.layers[i];
+        l->count = (double)s->request->layers[i].count;
+        l->weights = s->request->layers[i].weights;
+        l->from = (uint8_t)s->links[i].from;
+        l->into = (uint8_t)s->links[i].into;
+        l->gives = !given[l->into];
+        given[l->into] = 1;
     }
     return x;
 }
@@ -78,34 +101,54 @@ static point site_point(const pairs *x, size_t config_index, size_t n)
                               x->s->request->minimize);
 }
 
-/* (classes): what all layers of a class take at least. */
-static void class_bounds(const pairs *x, const point *a, size_t n, int own, double *out)
+/* (classes): seconds of a look-up by a site, which has the index n of the space, with a keyswitch from a ring. */
+static void row_fill(const pairs *x, const point *a, size_t n, size_t from, double noise, double fresh, double *row)
 {
     search_space *space = x->s->space;
-    const space_cell *cell = search_space_cell(space, search_space_ring(space, x->smallest_ring), n);
-    for (size_t k = 0; k < x->classes.count; k++) {
-        const layer_class *c = &x->classes.of[k];
-        const double noise = c->two_norm * c->two_norm * (own || c->is_output ? a->noise : x->quietest);
-        if (c->is_output)
-            out[k] = noise + c->fresh_two_norm * c->fresh_two_norm * a->ring->fresh <= c->bound ? 0 : INFINITY;
-        else if (a->noise > c->output)
-            out[k] = INFINITY;
-        else
-            out[k] = c->count *
-                     couple_cheapest(a, cell->switches, 0, cell->switches_count, c->slots, c->bound - noise, c->cells)
-                         .seconds;
+    const space_cell *cell = search_space_cell(space, search_space_ring(space, from), n);
+    for (size_t k = 0; k < x->classes.count; k++)
+        row[k] = couple_cheapest(&x->classes.of[k], a, cell->switches, 0, cell->switches_count, noise, fresh).seconds;
+}
+
+/* row (classes): seconds of a look-up by site n of a configuration with a keyswitch from a ring of this size; noise: of
+ * the inputs, of NOISE_OWN at least, as is that of its own outputs. */
+static void site_row(const pairs *x, size_t config_index, size_t n, size_t size, table_kind kind, double noise,
+                     double *row)
+{
+    const point a = site_point(x, config_index, n);
+    const double fresh = search_space_ring(x->s->space, x->sizes[size])->fresh;
+    if (kind == NOISE_OWN && noise < a.noise) noise = a.noise;
+    row_fill(x, &a, x->ns[x->configs[config_index].g][n], x->sizes[size], noise, fresh, row);
+}
+
+/* any (classes): the least of all sites; rows (ns_most, classes): of each, or NULL. */
+static void table_fill(const pairs *x, size_t config_index, size_t size, table_kind kind, double noise, double *any,
+                       double *rows)
+{
+    const size_t classes = x->classes.count;
+    double some[OPTIMIZER_MAX_LAYERS];
+    for (size_t k = 0; k < classes; k++) any[k] = INFINITY;
+    for (size_t n = 0; n < x->ns_count[x->configs[config_index].g]; n++) {
+        if (!x->sites[config_index * x->ns_most + n].wanted) continue;
+        double *row = rows == NULL ? some : rows + n * classes;
+        site_row(x, config_index, n, size, kind, noise, row);
+        for (size_t k = 0; k < classes; k++) any[k] = row[k] < any[k] ? row[k] : any[k];
     }
 }
 
-static const double *own_bounds(pairs *x, size_t config_index, size_t n)
+static annulus_status table_of(pairs *x, size_t config_index, size_t size, table_kind kind, const double **out)
 {
-    const size_t at = config_index * x->ns_most + n;
-    double *own = x->own + at * x->classes.count;
-    if (x->sites[at].has_own) return own;
-    const point a = site_point(x, config_index, n);
-    class_bounds(x, &a, x->ns[x->configs[config_index].g][n], 1, own);
-    x->sites[at].has_own = 1;
-    return own;
+    double **table = &x->tables[(config_index * x->sizes_count + size) * TABLE_KINDS + kind];
+    const size_t classes = x->classes.count;
+    if (*table == NULL) {
+        const int rows = kind == NOISE_OWN && size == x->size_of[x->configs[config_index].ring];
+        void *p;
+        TRY(mem_create((rows ? x->ns_most + 1 : 1) * classes, sizeof(double), "parameter search", &p));
+        *table = p;
+        table_fill(x, config_index, size, kind, x->quietest, *table, rows ? *table + classes : NULL);
+    }
+    *out = *table;
+    return ANNULUS_OK;
 }
 
 /* Sum over classes of the lesser, from `sum` on; some value >= limit once it is as much. */
@@ -133,12 +176,13 @@ static int by_promise(const void *a, const void *b)
     return x->a != y->a ? (x->a < y->a ? -1 : 1) : (x->b > y->b) - (x->b < y->b);
 }
 
-/* Whether the search may take a family, but for its keyswitch. */
-static int wanted(const search *s, const tfhe_params *p)
+/* Whether the search may take a family, but for its keyswitch, or one of another n. */
+static int wanted(const search *s, const tfhe_params *p, int any_n)
 {
     for (size_t f = 0; s->only != NULL && f < s->only->count; f++) {
         tfhe_params of = s->only->of[f];
         of.ks_l = p->ks_l, of.ks_b = p->ks_b;
+        if (any_n) of.n = p->n, of.lwe_noise = p->lwe_noise;
         if (tfhe_params_equal(&of, p)) return 1;
     }
     return s->only == NULL;
@@ -148,21 +192,26 @@ static int wanted(const search *s, const tfhe_params *p)
 static void config_add(pairs *x, size_t ring, uint32_t g, size_t rotation)
 {
     const size_t at = x->configs_count, classes = x->classes.count;
-    double *least = x->least + at * classes;
+    double *least = x->least + at * classes, row[OPTIMIZER_MAX_LAYERS];
     size_t wants = 0;
-    x->configs[at] = (config){.ring = ring, .rotation = rotation, .g = g, .least_bytes = INFINITY};
-    for (size_t c = 0; c < classes; c++) least[c] = INFINITY;
+    x->configs[at] =
+        (config){.ring = ring, .rotation = rotation, .g = g, .least_bytes = INFINITY, .quietest = INFINITY};
+    config *c = &x->configs[at];
+    for (size_t k = 0; k < classes; k++) least[k] = INFINITY;
     for (size_t n = 0; n < x->ns_count[g]; n++) {
         const point a = site_point(x, at, n);
-        double *any = x->any + (at * x->ns_most + n) * classes;
+        if (n == 0 && !wanted(x->s, &a.p, 1)) return;
         site *of = &x->sites[at * x->ns_most + n];
-        *of = (site){.noise = a.noise, .bytes = a.bytes, .wanted = wanted(x->s, &a.p)};
+        *of = (site){.noise = a.noise, .bytes = a.bytes, .wanted = wanted(x->s, &a.p, 0)};
         if (!of->wanted) continue;
-        class_bounds(x, &a, x->ns[g][n], 0, any);
-        for (size_t c = 0; c < classes; c++) least[c] = fmin(least[c], any[c]);
-        x->configs[at].least_bytes = fmin(x->configs[at].least_bytes, a.bytes);
+        row_fill(x, &a, x->ns[g][n], x->sizes[0], x->quietest, 0, row);
+        for (size_t k = 0; k < classes; k++) least[k] = row[k] < least[k] ? row[k] : least[k];
+        c->least_bytes = fmin(c->least_bytes, a.bytes);
+        c->quietest = fmin(c->quietest, a.noise);
+        c->noisiest = fmax(c->noisiest, a.noise);
         wants = 1;
     }
+    for (size_t k = 0; k < classes; k++) least[k] *= x->classes.of[k].count;
     x->configs_count += wants;
 }
 
@@ -178,7 +227,74 @@ static void configs_fill(pairs *x)
         }
 }
 
-static void queue_fill(pairs *x)
+/* Two configurations and what is known of the look-ups between them: tables by transition and kind, NULL where no two
+ * of their sites ask for it. */
+typedef struct config_pair {
+    size_t at[2];
+    const double *table[COUPLE_TRANSITIONS][TABLE_KINDS];
+    double weight[2], before[OPTIMIZER_MAX_LAYERS + 1]; /* couple_before of any sites, or 0 */
+} config_pair;
+
+static annulus_status config_pair_init(pairs *x, size_t ia, size_t ib, config_pair *out)
+{
+    *out = (config_pair){.at = {ia, ib}};
+    for (size_t f = 0; f < 2; f++) out->weight[f] = x->s->space->rings[x->configs[out->at[f]].ring].weight;
+    for (size_t t = 0; t < COUPLE_TRANSITIONS; t++) {
+        const size_t to = out->at[t % 2], size = x->size_of[x->configs[out->at[t / 2]].ring];
+        const config *a = &x->configs[out->at[t / 2]], *b = &x->configs[to];
+        const int own = t / 2 == t % 2;
+        if (own || a->noisiest >= b->quietest) TRY(table_of(x, to, size, NOISE_OWN, &out->table[t][NOISE_OWN]));
+        if (!own && a->quietest < b->noisiest) TRY(table_of(x, to, size, NOISE_LEAST, &out->table[t][NOISE_LEAST]));
+    }
+    return ANNULUS_OK;
+}
+
+/* Of two sites, n[f] = ns_most: any of the configuration. */
+static void pair_rows(const pairs *x, const config_pair *p, const size_t n[2], couple_rows rows)
+{
+    double quietest[2], noisiest[2];
+    for (size_t f = 0; f < 2; f++) {
+        const int any = n[f] == x->ns_most;
+        const config *c = &x->configs[p->at[f]];
+        const site *of = &x->sites[p->at[f] * x->ns_most + (any ? 0 : n[f])];
+        quietest[f] = any ? c->quietest : of->noise;
+        noisiest[f] = any ? c->noisiest : of->noise;
+    }
+    for (size_t t = 0; t < COUPLE_TRANSITIONS; t++) {
+        const int own = t / 2 == t % 2 || quietest[t / 2] >= noisiest[t % 2];
+        const size_t row = n[t % 2] == x->ns_most ? 0 : 1 + n[t % 2];
+        rows[t] = p->table[t][own ? NOISE_OWN : NOISE_LEAST] + row * x->classes.count;
+    }
+}
+
+static double pair_bound(const pairs *x, const config_pair *p, size_t na, size_t nb)
+{
+    const size_t n[2] = {na, nb};
+    couple_rows rows;
+    pair_rows(x, p, n, rows);
+    return couple_bound(&x->classes, rows, p->weight, p->before, x->s->limit_seconds);
+}
+
+/* Where inputs counted with the noise of the family's own outputs or the least of all, they now do with no less than
+ * the configuration they come from has; with the rows of each n, which pair_bound of sites needs. */
+static void config_pair_refine(pairs *x, config_pair *p)
+{
+    const size_t any[2] = {x->ns_most, x->ns_most};
+    couple_rows rows;
+    for (size_t t = 1; t < COUPLE_TRANSITIONS - 1; t++)
+        for (table_kind kind = NOISE_OWN; kind < TABLE_KINDS; kind++) {
+            const config *from = &x->configs[p->at[t / 2]];
+            double *near = x->near[t % 2][kind];
+            if (p->table[t][kind] == NULL) continue;
+            table_fill(x, p->at[t % 2], x->size_of[from->ring], kind, from->quietest, near, near + x->classes.count);
+            p->table[t][kind] = near;
+        }
+    pair_rows(x, p, any, rows);
+    couple_before(&x->classes, rows, p->weight, p->before);
+}
+
+/* By the first bound, and for the fastest also by the second. */
+static annulus_status queue_fill(pairs *x)
 {
     const search *s = x->s;
     const size_t classes = x->classes.count;
@@ -190,23 +306,27 @@ static void queue_fill(pairs *x)
             if (!within(s, seconds, bytes)) continue;
             seconds = bound_sum(x->least + a * classes, x->least + b * classes, classes, seconds, s->limit_seconds);
             if (!within(s, seconds, bytes)) continue;
-            x->queue[x->queue_count++] = (promise){s->goal == FASTEST ? seconds : bytes, seconds, a, b};
+            if (s->goal == FASTEST) {
+                config_pair p;
+                TRY(config_pair_init(x, a, b, &p));
+                seconds = pair_bound(x, &p, x->ns_most, x->ns_most);
+                if (!within(s, seconds, bytes)) continue;
+            }
+            x->queue[x->queue_count++] = (promise){s->goal == FASTEST ? seconds : bytes, a, b};
         }
     qsort(x->queue, x->queue_count, sizeof *x->queue, by_promise);
+    return ANNULUS_OK;
 }
 
-/* least: lower bounds of seconds of the classes by a and by b, and the sum of them all. */
-static void try_sites(pairs *x, const config *a, size_t na, const config *b, size_t nb, const double *const least[2],
-                      double sum)
+static void try_sites(pairs *x, const config_pair *p, const size_t n[2])
 {
     search *s = x->s;
-    const size_t at[2] = {(size_t)(a - x->configs), (size_t)(b - x->configs)};
-    couple c = {.at = {site_point(x, at[0], na), site_point(x, at[1], nb)}};
-    const size_t n[2] = {x->ns[a->g][na], x->ns[b->g][nb]};
+    couple c = {.at = {site_point(x, p->at[0], n[0]), site_point(x, p->at[1], n[1])}};
     candidate found;
     for (size_t t = 0; t < COUPLE_TRANSITIONS; t++) {
-        const config *from = t / 2 == 0 ? a : b;
-        const space_cell *cell = search_space_cell(s->space, search_space_ring(s->space, from->ring), n[t % 2]);
+        const config *from = &x->configs[p->at[t / 2]], *to = &x->configs[p->at[t % 2]];
+        const space_cell *cell =
+            search_space_cell(s->space, search_space_ring(s->space, from->ring), x->ns[to->g][n[t % 2]]);
         tfhe_params level = c.at[t % 2].p;
         level.k = c.at[t / 2].p.k;
         level.N = c.at[t / 2].p.N;
@@ -215,81 +335,116 @@ static void try_sites(pairs *x, const config *a, size_t na, const config *b, siz
         c.switches_count[t] = cell->switches_count;
         c.level_bytes[t] = search_ksk_bytes(s->request->minimize, &level);
     }
-    if (!couple_solve(s, &x->classes, &c, least, sum, &found)) return;
+    if (!couple_solve(s, &x->classes, &c, p->before, &found)) return;
     if (s->goal != SMALLEST_NEAR || found.bytes < s->limit_bytes) search_take(s, &found);
 }
 
-/* Of two sites: the bounds of the classes by each. */
-static void site_bounds(pairs *x, uint32_t ia, uint32_t na, uint32_t ib, uint32_t nb, const double *least[2])
+/* The n of configuration f of the pair that with any of the other may be better. */
+static size_t open_fill(pairs *x, const config_pair *p, size_t f)
 {
-    const size_t at = ia * x->ns_most + na, bt = ib * x->ns_most + nb, classes = x->classes.count;
-    const int less = x->sites[at].noise < x->sites[bt].noise;
-    least[0] = less ? own_bounds(x, ia, na) : x->any + at * classes;
-    least[1] = less ? x->any + bt * classes : own_bounds(x, ib, nb);
+    size_t count = 0;
+    for (size_t n = 0; n < x->ns_count[x->configs[p->at[f]].g]; n++) {
+        const site *a = &x->sites[p->at[f] * x->ns_most + n];
+        if (!a->wanted || !within(x->s, 0, a->bytes + x->configs[p->at[1 - f]].least_bytes)) continue;
+        if (pair_bound(x, p, f == 0 ? n : x->ns_most, f == 0 ? x->ns_most : n) < x->s->limit_seconds)
+            x->open[f][count++] = n;
+    }
+    return count;
 }
 
-/* Two configurations: all pairs of n, the most promising first. */
-static void try_configs(pairs *x, uint32_t ia, uint32_t ib)
+/* The pairs of n that are open, the most promising first. Returns how many. */
+static size_t sites_fill(pairs *x, const config_pair *p)
 {
-    search *s = x->s;
-    const config *a = &x->configs[ia], *b = &x->configs[ib];
-    const size_t classes = x->classes.count, row_a = ia * x->ns_most, row_b = ib * x->ns_most;
-    const double weights = weights_seconds(x, a, b);
-    const double *least[2];
+    const search *s = x->s;
+    const size_t open[2] = {open_fill(x, p, 0), open_fill(x, p, 1)};
     size_t count = 0;
-    for (uint32_t na = 0; na < x->ns_count[a->g]; na++)
-        for (uint32_t nb = ia == ib ? na + 1 : 0; nb < x->ns_count[b->g]; nb++) {
-            if (!x->sites[row_a + na].wanted || !x->sites[row_b + nb].wanted) continue;
-            const double bytes = x->sites[row_a + na].bytes + x->sites[row_b + nb].bytes;
-            double seconds = bound_sum(x->any + (row_a + na) * classes, x->any + (row_b + nb) * classes, classes,
-                                       weights, s->limit_seconds);
-            if (!within(s, seconds, bytes)) continue;
-            site_bounds(x, ia, na, ib, nb, least);
-            seconds = bound_sum(least[0], least[1], classes, weights, s->limit_seconds);
-            if (!within(s, seconds, bytes)) continue;
-            x->sites_queue[count++] = (promise){s->goal == FASTEST ? seconds : bytes, seconds, na, nb};
+    for (size_t i = 0; i < open[0]; i++)
+        for (size_t j = 0; j < open[1]; j++) {
+            const size_t na = x->open[0][i], nb = x->open[1][j];
+            const double bytes =
+                x->sites[p->at[0] * x->ns_most + na].bytes + x->sites[p->at[1] * x->ns_most + nb].bytes;
+            if ((p->at[0] == p->at[1] && nb <= na) || !within(s, 0, bytes)) continue;
+            const double seconds = pair_bound(x, p, na, nb);
+            if (!(seconds < s->limit_seconds)) continue;
+            x->sites_queue[count++] = (promise){s->goal == FASTEST ? seconds : bytes, (uint32_t)na, (uint32_t)nb};
         }
     qsort(x->sites_queue, count, sizeof *x->sites_queue, by_promise);
+    return count;
+}
+
+static annulus_status try_configs(pairs *x, uint32_t ia, uint32_t ib)
+{
+    const search *s = x->s;
+    config_pair p;
+    TRY(config_pair_init(x, ia, ib, &p));
+    if (!(pair_bound(x, &p, x->ns_most, x->ns_most) < s->limit_seconds)) return ANNULUS_OK;
+    config_pair_refine(x, &p);
+    if (!(pair_bound(x, &p, x->ns_most, x->ns_most) < s->limit_seconds)) return ANNULUS_OK;
+    const size_t count = sites_fill(x, &p);
     for (size_t i = 0; i < count; i++) {
-        const promise *p = &x->sites_queue[i];
-        if (p->least >= (s->goal == FASTEST ? s->limit_seconds : s->limit_bytes)) return;
-        site_bounds(x, ia, p->a, ib, p->b, least);
-        try_sites(x, a, p->a, b, p->b, least, p->seconds);
+        const promise *q = &x->sites_queue[i];
+        const size_t n[2] = {q->a, q->b};
+        if (q->least >= (s->goal == FASTEST ? s->limit_seconds : s->limit_bytes)) break;
+        try_sites(x, &p, n);
     }
+    return ANNULUS_OK;
+}
+
+/* Sizes of rings, the least first, and what of them bounds all. */
+static void sizes_fill(pairs *x, size_t *configs)
+{
+    search_space *space = x->s->space;
+    for (size_t r = 0; r < space->rings_count; r++) {
+        const space_ring *ring = search_space_ring(space, r);
+        const size_t dim = tfhe_big_dim(&ring->p);
+        size_t at = x->sizes_count;
+        while (at > 0 && tfhe_big_dim(&space->rings[x->sizes[at - 1]].p) > dim) at--;
+        if (at == 0 || tfhe_big_dim(&space->rings[x->sizes[at - 1]].p) < dim) {
+            memmove(x->sizes + at + 1, x->sizes + at, (x->sizes_count++ - at) * sizeof *x->sizes);
+            x->sizes[at] = r;
+        }
+        for (uint32_t g = 1; g <= space->model->group_last; g++) {
+            *configs += ring->rotations_count[g];
+            for (size_t k = 0; k < ring->rotations_count[g]; k++)
+                x->quietest = fmin(x->quietest, space->model->n.first * ring->rotations[g][k].variance);
+        }
+    }
+    for (size_t r = 0; r < space->rings_count; r++)
+        while (tfhe_big_dim(&space->rings[x->sizes[x->size_of[r]]].p) != tfhe_big_dim(&space->rings[r].p))
+            x->size_of[r]++;
 }
 
 static annulus_status pairs_create(pairs *x)
 {
     search_space *space = x->s->space;
+    const size_t groups = space->model->group_last;
     size_t configs = 0;
     void *p = NULL;
     x->classes = classes_of(x->s);
     x->quietest = INFINITY;
-    TRY(mem_create((size_t)space->model->group_last * space->ns_count, sizeof(size_t), "parameter search", &p));
-    for (uint32_t g = 1; g <= space->model->group_last; g++) {
-        x->ns[g] = (size_t *)p + (g - 1) * space->ns_count;
+    TRY(mem_create((groups + 2) * space->ns_count + 2 * space->rings_count, sizeof(size_t), "parameter search", &p));
+    x->ns[1] = p;
+    for (uint32_t g = 1; g <= groups; g++) {
+        x->ns[g] = x->ns[1] + (g - 1) * space->ns_count;
         for (size_t n = 0; n < space->ns_count; n++)
             if ((space->ns[n].groups >> g & 1) != 0) x->ns[g][x->ns_count[g]++] = n;
         if (x->ns_count[g] > x->ns_most) x->ns_most = x->ns_count[g];
     }
-    for (size_t r = 0; r < space->rings_count; r++) {
-        const space_ring *ring = search_space_ring(space, r);
-        if (tfhe_big_dim(&ring->p) < tfhe_big_dim(&space->rings[x->smallest_ring].p)) x->smallest_ring = r;
-        for (uint32_t g = 1; g <= space->model->group_last; g++) {
-            configs += ring->rotations_count[g];
-            for (size_t k = 0; k < ring->rotations_count[g]; k++)
-                x->quietest = fmin(x->quietest, space->model->n.first * ring->rotations[g][k].variance);
-        }
-    }
-    const size_t sites = configs * x->ns_most, classes = x->classes.count;
+    for (size_t f = 0; f < 2; f++) x->open[f] = x->ns[1] + (groups + f) * space->ns_count;
+    x->sizes = x->ns[1] + (groups + 2) * space->ns_count;
+    x->size_of = x->sizes + space->rings_count;
+    sizes_fill(x, &configs);
     TRY(mem_create(configs, sizeof *x->configs, "parameter search", &p));
     x->configs = p;
-    TRY(mem_create(sites, sizeof *x->sites, "parameter search", &p));
+    TRY(mem_create(configs * x->ns_most, sizeof *x->sites, "parameter search", &p));
     x->sites = p;
-    TRY(mem_create((configs + 2 * sites) * classes, sizeof(double), "parameter search", &p));
+    const size_t table = (x->ns_most + 1) * x->classes.count;
+    TRY(mem_create(configs * x->classes.count + 2 * TABLE_KINDS * table, sizeof(double), "parameter search", &p));
     x->least = p;
-    x->any = x->least + configs * classes;
-    x->own = x->any + sites * classes;
+    for (size_t f = 0; f < 2 * TABLE_KINDS; f++)
+        x->near[f / TABLE_KINDS][f % TABLE_KINDS] = x->least + configs * x->classes.count + f * table;
+    TRY(mem_create(configs * x->sizes_count * TABLE_KINDS, sizeof *x->tables, "parameter search", &p));
+    x->tables = p;
     TRY(mem_create(configs * (configs + 1) / 2 + x->ns_most * x->ns_most, sizeof *x->queue, "parameter search", &p));
     x->queue = p;
     x->sites_queue = x->queue + configs * (configs + 1) / 2;
@@ -298,6 +453,9 @@ static annulus_status pairs_create(pairs *x)
 
 static void pairs_destroy(pairs *x)
 {
+    const size_t tables = x->tables == NULL ? 0 : x->configs_count * x->sizes_count * TABLE_KINDS;
+    for (size_t i = 0; i < tables; i++) mem_free(x->tables[i]);
+    mem_free(x->tables);
     mem_free(x->ns[1]);
     mem_free(x->configs);
     mem_free(x->sites);
@@ -308,15 +466,15 @@ static void pairs_destroy(pairs *x)
 annulus_status search_pairs(search *s)
 {
     pairs x = {.s = s};
-    const annulus_status st = pairs_create(&x);
+    annulus_status st = pairs_create(&x);
     if (st == ANNULUS_OK) {
         configs_fill(&x);
-        queue_fill(&x);
+        st = queue_fill(&x);
     }
     for (size_t i = 0; st == ANNULUS_OK && i < x.queue_count; i++) {
         const promise *p = &x.queue[i];
         if (p->least >= (s->goal == FASTEST ? s->limit_seconds : s->limit_bytes)) break;
-        try_configs(&x, p->a, p->b);
+        st = try_configs(&x, p->a, p->b);
     }
     pairs_destroy(&x);
     return st;

@@ -24,12 +24,13 @@ typedef struct search_model {
     void (*front_init)(extension_front *f);
     void (*front_vary)(const extension_front *f, const tfhe_params *p, double *variance);
     /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n. keyswitch grows with
-     * k N, and depends on n through the noise of the key alone. Key noise is TUniform on the curve of the request in p
-     * (lwe_noise, glwe_noise); a model may take its own. */
+     * k N, all that it takes of the ring, and depends on n through the noise of the key alone. Key noise is TUniform on
+     * the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
     double (*blind_rotate)(const tfhe_params *p);
     double (*keyswitch)(const tfhe_params *p);
     /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels,
-     * and cost_keyswitch with k N and n. cost_weight: of a linear layer's weight, of the ring alone. */
+     * and cost_keyswitch with k N, all that it takes of the ring, and n. cost_weight: of a linear layer's weight, of
+     * the ring alone. */
     double (*cost_keyswitch)(const tfhe_params *p);
     double (*cost_step)(const tfhe_params *p);
     double (*cost_weight)(const tfhe_params *p);
@@ -51,10 +52,11 @@ static inline double layer_slots(const lookup_layer *l)
 
 /* ---- the space -------------------------------------------------------------------------------------------------- */
 
-/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch); lb: bootstrap alone. */
+/* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch), `seconds` of a step or a
+ * keyswitch; lb: bootstrap alone. */
 typedef struct gadget {
     unsigned l, lb, b;
-    double variance, seconds; /* seconds: keyswitch alone */
+    double variance, seconds;
 } gadget;
 
 /* An n that no smaller one makes superfluous: everything but the noise of its key grows with n. groups: bit g is set

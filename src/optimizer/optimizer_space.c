@@ -40,7 +40,10 @@ static size_t bootstrap_gadgets(const search_model *m, tfhe_params p, gadget *ou
                 if (v > g.variance) break;
                 if (v < g.variance) g.variance = v, g.b = p.pbs_bg;
             }
-            if (g.variance < (count > 0 ? out[count - 1].variance : INFINITY)) out[count++] = g;
+            if (!(g.variance < (count > 0 ? out[count - 1].variance : INFINITY))) continue;
+            p.pbs_bg = g.b;
+            g.seconds = m->cost_step(&p);
+            out[count++] = g;
         }
     return count;
 }
@@ -196,7 +199,7 @@ point search_space_point(search_space *s, space_ring *r, size_t n, uint32_t g, s
     a.p.pbs_lb = b->lb;
     a.p.pbs_bg = b->b;
     a.variance = g > 1 ? &a.cell->grouped[g] : a.cell->variance;
-    a.rotate = (double)tfhe_steps(&a.p) * s->model->cost_step(&a.p);
+    a.rotate = (double)tfhe_steps(&a.p) * b->seconds;
     a.noise = a.p.n * b->variance;
     a.bytes = search_bsk_bytes(minimize, &a.p);
     return a;
