@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
-#include "optimizer/noise.h"
-#include "optimizer/optimizer.h"
+#include "optimizer/optimizer_priv.h"
 #include "optimizer/optimizer_split.h"
 #include "tfhe/split.h"
 #include <math.h>
@@ -181,6 +180,221 @@ static void test_layers(void **state)
     }
 }
 
+/* ---- all sets of a small model, one by one ---------------------------------------------------------------------- */
+
+#define SMALL_LAYERS 4u
+#define SMALL_LEVELS 4u
+#define SMALL_FAMILIES 96u /* of a ring */
+
+/* Few rings, few n, few levels; split look-ups whatever they save. */
+static search_model small_model(void)
+{
+    search_model m = search_model_shipped;
+    m.n.first = 500, m.n.last = 1040, m.n.step = 180;
+    m.k_last = 2, m.group_last = 2, m.kN.first = 1024;
+    m.pbs.l_last = 2, m.ks.l_last = SMALL_LEVELS;
+    m.near = 1, m.pays = INFINITY;
+    return m;
+}
+
+static void small_layers(uint64_t *seed, lookup_layer *l)
+{
+    for (size_t i = 0; i < SMALL_LAYERS; i++) {
+        const uint32_t bits = 2 + (uint32_t)(test_random(seed) % 5), norm = 1 + (uint32_t)(test_random(seed) % 12);
+        l[i] = (lookup_layer){.name = "layer",
+                              .half_window = exp2(-2.0 - bits),
+                              .two_norm = i == 0 ? 0 : norm,
+                              .fresh_two_norm = i == 0 ? norm : 0,
+                              .cells = exp2(bits),
+                              .count = 1 + test_random(seed) % 100,
+                              .weights = (double)(test_random(seed) % 10000)};
+        if (test_random(seed) % 2 == 0) l[i].log2_error = -3 - (double)(test_random(seed) % 30);
+        if (test_random(seed) % 4 == 0) l[i].output_std = exp2(-9 - (double)(test_random(seed) % 5));
+        const uint32_t most = (uint32_t)(test_random(seed) % bits);
+        l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
+        for (uint32_t s = 1; s <= l[i].split_most; s++) l[i].amplified[s - 1] = split_amplified_most(s, 3);
+    }
+    l[SMALL_LAYERS - 1].is_output = 1;
+    l[SMALL_LAYERS - 1].output_std = 0, l[SMALL_LAYERS - 1].split_most = 0;
+}
+
+typedef struct small_family { /* with its keyswitch */
+    tfhe_params p;
+    double rotation, keyswitch, low_switch; /* variances */
+    double step, switching;                 /* seconds of a rotation that moves all, of a keyswitch */
+} small_family;
+
+static extension_front fronts[2];
+
+/* The keyswitch of l levels with least noise. */
+static small_family small_family_of(tfhe_params p, uint32_t l)
+{
+    small_family f = {.rotation = noise_blind_rotate(&p), .keyswitch = INFINITY};
+    p.ks_l = l;
+    for (p.ks_b = 1; p.ks_b <= 15 && p.ks_b * l <= 32; p.ks_b++)
+        if (noise_keyswitch(&p) < f.keyswitch) f.keyswitch = noise_keyswitch(&p), f.p = p;
+    f.low_switch = noise_low_switch(&f.p);
+    f.step = (double)tfhe_steps(&f.p) * cost_step(&f.p);
+    f.switching = cost_keyswitch(&f.p);
+    return f;
+}
+
+/* Of a ring, for every n and numbers of levels the base of least noise. */
+static size_t small_families(const search_model *m, tfhe_params p, small_family *out)
+{
+    size_t count = 0;
+    p.glwe_noise = security_tuniform_bound((double)tfhe_big_dim(&p), 64, SECURITY_128);
+    for (p.n = m->n.first; p.n <= m->n.last; p.n += m->n.step)
+        for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
+            for (p.pbs_l = 1; p.pbs_l <= m->pbs.l_last; p.pbs_l++)
+                for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
+                    tfhe_params best = p;
+                    double least = INFINITY;
+                    p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
+                    for (p.pbs_bg = m->pbs.b_first; p.pbs_bg <= 30 && p.pbs_bg * p.pbs_l <= 52; p.pbs_bg++)
+                        if (noise_blind_rotate(&p) < least) least = noise_blind_rotate(&p), best = p;
+                    for (uint32_t l = 1; l <= SMALL_LEVELS; l++) {
+                        assert_true(count < SMALL_FAMILIES);
+                        out[count++] = small_family_of(best, l);
+                    }
+                }
+    return count;
+}
+
+/* A request whose look-ups have so many bits left, where they may, in a ring. */
+typedef struct small_split {
+    const optimizer_request *q;
+    uint32_t low_bits[SMALL_LAYERS];
+    double kappa[SMALL_LAYERS]; /* of each rotation */
+    double amplified, merged[6], choose[6][SMALL_LAYERS], weight, fresh;
+} small_split;
+
+/* 0: no look-up is split. */
+static int small_split_of(const optimizer_request *q, const tfhe_params *ring, uint32_t bits, small_split *out)
+{
+    uint32_t least = UINT32_MAX;
+    *out = (small_split){.q = q, .weight = cost_weight(ring), .fresh = noise_fresh(ring)};
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const lookup_layer *l = &q->layers[i];
+        const uint32_t all = (uint32_t)ilogb(l->cells), wanted = all > bits ? all - bits : 0;
+        const uint32_t s = wanted < l->split_most ? wanted : l->split_most;
+        out->low_bits[i] = s;
+        out->kappa[i] = noise_kappa((l->log2_error < 0 ? l->log2_error : q->log2_error) - log2(s + 1.0));
+        if (s == 0) continue;
+        out->amplified = fmax(out->amplified, l->amplified[s - 1]);
+        if ((uint32_t)l->cells >> s < least) least = (uint32_t)l->cells >> s;
+    }
+    for (uint32_t m = 1; m <= 6 && least < UINT32_MAX; m++) {
+        const tfhe_families f = {.count = 2, .of = {*ring, *ring}, .merge = {m, 1}};
+        out->merged[m - 1] = INFINITY;
+        for (uint32_t bg = 1; bg * m <= 52 && bg <= 30; bg++)
+            out->merged[m - 1] = fmin(out->merged[m - 1], noise_merge(ring, m, bg, least));
+        for (size_t i = 0; i < q->layers_count; i++)
+            if (out->low_bits[i] > 0)
+                out->choose[m - 1][i] = split_choose_seconds(&f, q->layers[i].cells, out->low_bits[i]);
+    }
+    return least < UINT32_MAX;
+}
+
+/* Seconds of a layer's look-ups but for making the tables, INFINITY if a bound is not kept; values: variance of what it
+ * takes. */
+static double small_layer(const small_split *x, size_t i, const small_family *high, const small_family *low,
+                          double values)
+{
+    const lookup_layer *l = &x->q->layers[i];
+    const uint32_t s = x->low_bits[i];
+    const double sums = l->two_norm * l->two_norm * values + l->fresh_two_norm * l->fresh_two_norm * x->fresh;
+    const double bound = pow(split_last_window(l->half_window, l->cells, s) / x->kappa[i], 2);
+    if (l->is_output) return sums <= bound ? 0 : INFINITY;
+    if (l->output_std > 0 && (s > 0 ? values : high->rotation) > l->output_std * l->output_std) return INFINITY;
+    for (uint32_t j = 0; j < s; j++) {
+        const double scale = ldexp(l->cells, -(int)j);
+        if (low->keyswitch + low->low_switch + scale * scale * sums > pow(l->half_window * scale / x->kappa[i], 2))
+            return INFINITY;
+    }
+    const extension_front *front = &fronts[high->p.pbs_group > 1];
+    const double last = sums + high->keyswitch + s * low->rotation;
+    if (last > bound) return INFINITY;
+    for (size_t e = 0; e < front->count; e++) {
+        if (ldexp(front->at[e].EF * high->p.N, (int)s) < 2 * l->cells) continue;
+        if (last + noise_extension(&high->p, &front->at[e]) > bound) continue;
+        return (double)l->count *
+               (s * (low->switching + low->step) + high->switching + high->step * front->at[e].products);
+    }
+    return INFINITY;
+}
+
+static double small_seconds(const small_split *x, const small_family *high, const small_family *low)
+{
+    const double rotations = high->rotation + x->amplified * low->rotation;
+    double seconds = 0;
+    size_t m = 0;
+    while (m < 5 && x->merged[m] > rotations / 16) m++;
+    for (size_t i = 0; i < x->q->layers_count && isfinite(seconds); i++) {
+        const lookup_layer *l = &x->q->layers[i];
+        seconds += small_layer(x, i, high, low, rotations + x->merged[m]);
+        seconds += l->weights * x->weight + (double)l->count * x->choose[m][i];
+    }
+    return seconds;
+}
+
+static double small_fastest(const search_model *m, const optimizer_request *q)
+{
+    double best = INFINITY;
+    small_family all[SMALL_FAMILIES];
+    tfhe_params ring = {0};
+    for (ring.k = 1; ring.k <= m->k_last; ring.k++)
+        for (ring.N = m->kN.first / ring.k; ring.k * ring.N <= m->kN.last && ring.N <= m->N.last; ring.N *= 2) {
+            const size_t count = small_families(m, ring, all);
+            for (uint32_t bits = 1; bits < 6; bits++) {
+                small_split x;
+                if (!small_split_of(q, &all[0].p, bits, &x)) continue;
+                for (size_t c = 0; c < count * count; c++)
+                    best = fmin(best, small_seconds(&x, &all[c / count], &all[c % count]));
+            }
+        }
+    return best;
+}
+
+/* The search takes no longer than the fastest of all, if it looks for any set or for what is hardly slower alone;
+ * without split look-ups there is one family. */
+static void test_exact(void **state)
+{
+    (void)state;
+    search_model m = small_model();
+    const layer_link links[SMALL_LAYERS] = {{0}};
+    extension_front_init(&fronts[0]);
+    fronts[1] = (extension_front){.count = 1, .at[0] = extension_expected(1, 0)};
+    uint64_t seed = 11;
+    size_t split = 0, tight = 0;
+    for (size_t r = 0; r < 40; r++) {
+        lookup_layer layers[SMALL_LAYERS];
+        small_layers(&seed, layers);
+        optimizer_request q = {.layers = layers,
+                               .layers_count = SMALL_LAYERS,
+                               .log2_error = -20,
+                               .level = SECURITY_128,
+                               .families_most = 2,
+                               .links = links};
+        optimizer_result found = {0}, one;
+        const double least = small_fastest(&m, &q);
+        const annulus_status st = optimizer_search_model(&q, &m, &found);
+        assert_int_equal(st == ANNULUS_OK && found.families.merge.l > 0, isfinite(least));
+        if (isinf(least)) continue;
+        assert_true(fabs(found.seconds / least - 1) < 1e-12);
+        split++;
+        q.families_most = 1;
+        if (optimizer_search_model(&q, &m, &one) != ANNULUS_OK) continue;
+        q.families_most = 2, m.pays = least / one.seconds * (1 + 1e-9);
+        assert_ok(optimizer_search_model(&q, &m, &found));
+        assert_true(found.families.merge.l > 0 && fabs(found.seconds / least - 1) < 1e-12);
+        m.pays = INFINITY;
+        tight++;
+    }
+    print_message("%zu of 40 requests have split look-ups\n", split);
+    assert_true(split >= 20 && tight >= 20);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -198,7 +412,7 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_cheaper_fails),
-                                       cmocka_unit_test(test_saves), cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_saves),  cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_exact),  cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search for split look-ups: pairs of families of one ring, the low one and the high one, which also rotates whole
- * look-ups. */
+ * look-ups; of each what it takes at least, with the quietest other, before the pairs. */
 #include "optimizer/optimizer_split.h"
 
 #include "base/memory.h"
@@ -24,18 +24,29 @@ typedef struct merge_gadget {
 typedef struct part {
     const lookup_layer *layer;
     uint32_t low_bits;
-    double bound;                /* largest variance of the last phase */
-    double level[SPLIT_MAX_LOW]; /* of those of the levels */
-    double sums;                 /* variance of its sums by the families at hand */
+    double bound;                 /* largest variance of the last phase */
+    double level[SPLIT_MAX_LOW];  /* of those of the levels */
+    double square[SPLIT_MAX_LOW]; /* of what the levels' phases are of its sums */
+    double slots, steps;          /* tables of the last rotation, and its steps at least */
+    double sums;                  /* variance of its sums by the families at hand */
 } part;
+
+/* A point as one of the two families: seconds of its look-ups at least, with the quietest other. */
+typedef struct side {
+    size_t point;
+    double seconds;
+} side;
 
 typedef struct finder {
     search *s;
     point *points; /* of the ring at hand, by seconds of a rotation */
     size_t points_count;
-    double *coarse; /* (points_count): variance of the switch of a low phase */
+    double *coarse;     /* (points_count): variance of the switch of a low phase */
+    side *lows, *highs; /* (points_count) at most */
     merge_gadget merge[MERGE_MOST];
-    part parts[OPTIMIZER_MAX_LAYERS]; /* look-ups that say the most about a set first, then outputs */
+    double merged;                                     /* least variance of a merge */
+    double kappa[OPTIMIZER_MAX_LAYERS][SPLIT_MAX_LOW]; /* of a layer's rotations, by its low bits less one */
+    part parts[OPTIMIZER_MAX_LAYERS];                  /* look-ups that say the most about a set first, then outputs */
     double low_rotations;
     double amplified;             /* of the outputs of any layer */
     uint32_t least, most, spread; /* high parts of split look-ups, fewest and most; the most low bits */
@@ -108,6 +119,7 @@ void split_predict(const tfhe_families *f, const lookup_layer *l, double sums, l
 
 static void merge_gadgets(finder *f, const tfhe_params *p)
 {
+    f->merged = INFINITY;
     for (uint32_t l = 1; l <= MERGE_MOST; l++) {
         merge_gadget *g = &f->merge[l - 1];
         *g = (merge_gadget){.l = l, .variance = INFINITY};
@@ -115,6 +127,7 @@ static void merge_gadgets(finder *f, const tfhe_params *p)
             const double v = noise_merge(p, l, bg, f->least);
             if (v < g->variance) g->variance = v, g->bg = bg;
         }
+        f->merged = fmin(f->merged, g->variance);
         for (size_t i = 0; i < f->s->request->layers_count; i++) {
             const part *a = &f->parts[i];
             if (a->low_bits == 0) continue;
@@ -136,10 +149,9 @@ static const gadget *low_switch(const finder *f, size_t low)
     const point *a = &f->points[low];
     double room = INFINITY;
     for (size_t k = 0; k < f->s->request->layers_count; k++)
-        for (uint32_t i = 0; i < f->parts[k].low_bits; i++) {
-            const double scale = ldexp(f->parts[k].layer->cells, -(int)i);
-            room = fmin(room, f->parts[k].level[i] - scale * scale * f->parts[k].sums - f->coarse[low]);
-        }
+        for (uint32_t i = 0; i < f->parts[k].low_bits; i++)
+            room = fmin(room, f->parts[k].level[i] - f->parts[k].square[i] * f->parts[k].sums);
+    room -= f->coarse[low];
     for (size_t k = 0; k < a->cell->switches_count; k++)
         if (a->cell->switches[k].variance <= room) return &a->cell->switches[k];
     return NULL;
@@ -155,14 +167,30 @@ static double last_seconds(const finder *f, const point *b, const gadget *g, dou
     for (size_t k = 0; k < f->s->order_count && seconds < limit; k++) {
         const part *a = &f->parts[k];
         const double room = a->bound - a->sums - a->low_bits * low_noise - g->variance;
-        const double slots = layer_slots(a->layer);
-        const size_t e = extension_front_find(front, front->count, b->variance, b->p.N, room / (slots * slots),
-                                              slots * ldexp(a->layer->cells, 1 - (int)a->low_bits));
+        const size_t e =
+            extension_front_find(front, front->count, b->variance, b->p.N, room / (a->slots * a->slots), a->steps);
         if (e == front->count) return INFINITY;
         choice[k] = e;
         seconds += (double)a->layer->count * b->rotate * (front->at[e].products - front->at[0].products);
     }
     return seconds;
+}
+
+/* The keyswitch of the last rotations that is fastest with its extensions; NULL: none is below the limit, to which its
+ * seconds are set. */
+static const gadget *last_switch(const finder *f, const point *b, double low_noise, double *limit, size_t *choice)
+{
+    size_t some[OPTIMIZER_MAX_LAYERS];
+    const gadget *chosen = NULL;
+    for (size_t k = 0; k < b->cell->switches_count; k++) {
+        const gadget *g = &b->cell->switches[k];
+        if (f->s->look_ups * (g->seconds + b->rotate * b->front->at[0].products) >= *limit) break;
+        const double seconds = last_seconds(f, b, g, low_noise, *limit, some);
+        if (!(seconds < *limit)) continue;
+        chosen = g, *limit = seconds;
+        memcpy(choice, some, f->s->order_count * sizeof *some);
+    }
+    return chosen;
 }
 
 /* Variance of the sums of every layer, from that of the values; 0: outputs or bootstraps exceed their bounds. */
@@ -199,24 +227,54 @@ static void take(finder *f, const point *a, const point *b, const merge_gadget *
 static void try_pair(finder *f, size_t low, const point *b)
 {
     const point *a = &f->points[low];
-    size_t choice[OPTIMIZER_MAX_LAYERS], best[OPTIMIZER_MAX_LAYERS] = {0};
+    size_t choice[OPTIMIZER_MAX_LAYERS];
     const double rotations = b->noise + f->amplified * a->noise;
     const merge_gadget *merge = merge_choose(f, rotations);
-    const gadget *chosen = NULL;
     if (!sums_fit(f, rotations + merge->variance, b->noise)) return;
     const gadget *first = low_switch(f, low);
     if (first == NULL) return;
     const double others = f->low_rotations * (a->rotate + first->seconds) + merge->seconds + f->linear;
     double limit = f->s->limit_seconds - others;
-    for (size_t k = 0; k < b->cell->switches_count; k++) {
-        const gadget *g = &b->cell->switches[k];
-        if (f->s->look_ups * (g->seconds + b->rotate * b->front->at[0].products) >= limit) break;
-        const double seconds = last_seconds(f, b, g, a->noise, limit, choice);
-        if (!(seconds < limit)) continue;
-        chosen = g, limit = seconds;
-        memcpy(best, choice, sizeof best);
+    const gadget *second = last_switch(f, b, a->noise, &limit, choice);
+    if (second != NULL) take(f, a, b, merge, first, second, choice, limit + others);
+}
+
+/* Least noise of the points of a side, or of all. */
+static double quietest(const finder *f, const side *sides, size_t count)
+{
+    double least = INFINITY;
+    for (size_t i = 0; i < count; i++) least = fmin(least, f->points[sides == NULL ? i : sides[i].point].noise);
+    return least;
+}
+
+/* Points that may be the low family. */
+static size_t lows_fill(finder *f)
+{
+    const double high = quietest(f, NULL, f->points_count);
+    size_t count = 0;
+    for (size_t i = 0; i < f->points_count; i++) {
+        const point *a = &f->points[i];
+        if (f->low_rotations * a->rotate + f->linear >= f->s->limit_seconds) break;
+        if (!sums_fit(f, high + f->amplified * a->noise + f->merged, high)) continue;
+        const gadget *first = low_switch(f, i);
+        if (first != NULL) f->lows[count++] = (side){i, f->low_rotations * (a->rotate + first->seconds)};
     }
-    if (chosen != NULL) take(f, a, b, merge, first, chosen, best, limit + others);
+    return count;
+}
+
+/* Points that may be the high one with one of the low ones, which takes least seconds and noise of them all; the limit
+ * is what is left to it. */
+static size_t highs_fill(finder *f, double low, double limit)
+{
+    size_t count = 0, choice[OPTIMIZER_MAX_LAYERS];
+    for (size_t i = 0; i < f->points_count; i++) {
+        const point *b = &f->points[i];
+        double seconds = limit;
+        if (f->s->look_ups * b->rotate * b->front->at[0].products >= limit) continue;
+        if (!sums_fit(f, b->noise + f->amplified * low + f->merged, b->noise)) continue;
+        if (last_switch(f, b, low, &seconds, choice) != NULL) f->highs[count++] = (side){i, seconds};
+    }
+    return count;
 }
 
 static void try_ring(finder *f, const space_ring *r)
@@ -232,14 +290,16 @@ static void try_ring(finder *f, const space_ring *r)
             f->linear += (double)a->layer->count *
                          combine_seconds(&r->p, a->low_bits, ldexp(a->layer->cells, -(int)a->low_bits));
     }
-    for (size_t a = 0; a < f->points_count; a++) {
-        const double low = f->low_rotations * f->points[a].rotate + f->linear;
-        if (low >= s->limit_seconds) break;
-        for (size_t b = 0; b < f->points_count; b++) {
-            const point *p = &f->points[b];
-            if (low + s->look_ups * p->rotate * p->front->at[0].products < s->limit_seconds) try_pair(f, a, p);
-        }
-    }
+    const double least = f->linear + f->merge[0].seconds;
+    const size_t lows = lows_fill(f);
+    if (lows == 0) return;
+    double fastest = INFINITY;
+    for (size_t a = 0; a < lows; a++) fastest = fmin(fastest, f->lows[a].seconds);
+    const size_t highs = highs_fill(f, quietest(f, f->lows, lows), s->limit_seconds - (fastest + least));
+    for (size_t a = 0; a < lows; a++)
+        for (size_t b = 0; b < highs; b++)
+            if (f->highs[b].seconds < s->limit_seconds - (f->lows[a].seconds + least))
+                try_pair(f, f->lows[a].point, &f->points[f->highs[b].point]);
 }
 
 static int faster_first(const void *a, const void *b)
@@ -263,12 +323,20 @@ static void points_take(finder *f, space_ring *r)
     for (size_t i = 0; i < f->points_count; i++) f->coarse[i] = noise_low_switch(&f->points[i].p);
 }
 
-/* Largest variance within a window, each of the rotations having its share of the failures. */
-static double part_bound(const search *s, size_t i, double window, uint32_t low_bits)
+/* Each of a look-up's rotations has its share of the failures. */
+static void kappas_fill(finder *f)
 {
-    const lookup_layer *l = &s->request->layers[i];
-    const double log2_p = l->log2_error < 0 ? l->log2_error : s->log2_p;
-    const double most = window / noise_kappa(log2_p - log2(low_bits + 1.0));
+    for (size_t i = 0; i < f->s->request->layers_count; i++) {
+        const lookup_layer *l = &f->s->request->layers[i];
+        const double log2_p = l->log2_error < 0 ? l->log2_error : f->s->log2_p;
+        for (uint32_t s = 1; s <= l->split_most; s++) f->kappa[i][s - 1] = noise_kappa(log2_p - log2(s + 1.0));
+    }
+}
+
+/* Largest variance of layer i within a window. */
+static double part_bound(const finder *f, size_t i, double window, uint32_t low_bits)
+{
+    const double most = window / f->kappa[i][low_bits - 1];
     return most * most;
 }
 
@@ -284,13 +352,19 @@ static int parts_of(finder *f, uint32_t bits)
         const size_t i = s->order[k];
         const lookup_layer *l = &s->request->layers[i];
         part *a = &f->parts[k];
-        *a = (part){.layer = l, .bound = s->bound[i]};
+        *a = (part){.layer = l, .bound = s->bound[i], .slots = layer_slots(l)};
+        a->steps = a->slots * 2 * l->cells;
         if (l->split_most == 0 || l->cells <= exp2(bits)) continue;
         const uint32_t wanted = (uint32_t)ilogb(l->cells) - bits;
         a->low_bits = wanted < l->split_most ? wanted : l->split_most;
         any |= wanted <= l->split_most;
-        a->bound = part_bound(s, i, split_last_window(l->half_window, l->cells, a->low_bits), a->low_bits);
-        for (uint32_t j = 0; j < a->low_bits; j++) a->level[j] = part_bound(s, i, level_window(l, j), a->low_bits);
+        a->steps = a->slots * ldexp(l->cells, 1 - (int)a->low_bits);
+        a->bound = part_bound(f, i, split_last_window(l->half_window, l->cells, a->low_bits), a->low_bits);
+        for (uint32_t j = 0; j < a->low_bits; j++) {
+            const double scale = ldexp(l->cells, -(int)j);
+            a->level[j] = part_bound(f, i, level_window(l, j), a->low_bits);
+            a->square[j] = scale * scale;
+        }
         const uint32_t high = (uint32_t)l->cells >> a->low_bits;
         f->least = high < f->least ? high : f->least;
         f->most = high > f->most ? high : f->most;
@@ -310,6 +384,10 @@ static annulus_status find(finder *f)
     f->points = p;
     TRY(mem_create(most, sizeof *f->coarse, "parameter search", &p));
     f->coarse = p;
+    TRY(mem_create(2 * most, sizeof *f->lows, "parameter search", &p));
+    f->lows = p;
+    f->highs = f->lows + most;
+    kappas_fill(f);
     for (size_t i = 0; i < x->rings_count; i++) {
         space_ring *r = search_space_ring(x, i);
         points_take(f, r);
@@ -325,6 +403,7 @@ annulus_status search_split(search *s)
     const annulus_status st = find(&f);
     mem_free(f.points);
     mem_free(f.coarse);
+    mem_free(f.lows);
     return st;
 }
 
