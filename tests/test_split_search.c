@@ -212,6 +212,7 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         if (test_random(seed) % 4 == 0) l[i].output_std = exp2(-9 - (double)(test_random(seed) % 5));
         const uint32_t most = (uint32_t)(test_random(seed) % bits);
         l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
+        if (most == 0) l[i].slot_bits = (uint32_t)(test_random(seed) % 3);
         for (uint32_t s = 1; s <= l[i].split_most; s++) l[i].amplified[s - 1] = split_amplified_most(s, 3);
     }
     l[SMALL_LAYERS - 1].is_output = 1;
@@ -316,8 +317,9 @@ static double small_layer(const small_split *x, size_t i, const small_family *hi
     const double last = sums + high->keyswitch + s * low->rotation;
     if (last > bound) return INFINITY;
     for (size_t e = 0; e < front->count; e++) {
-        if (ldexp(front->at[e].EF * high->p.N, (int)s) < 2 * l->cells) continue;
-        if (last + noise_extension(&high->p, &front->at[e]) > bound) continue;
+        const tfhe_params slotted = tfhe_slotted(&high->p, l->slot_bits);
+        if (ldexp(front->at[e].EF * slotted.N, (int)s) < 2 * l->cells) continue;
+        if (last + noise_extension(&slotted, &front->at[e]) > bound) continue;
         return (double)l->count *
                (s * (low->switching + low->step) + high->switching + high->step * front->at[e].products);
     }
