@@ -214,9 +214,10 @@ static annulus_status add_products(const encrypted_run *r, size_t i, size_t samp
     linear_rows sources[CIRCUIT_MAX_LAYERS];
     void *room;
     for (size_t k = 0; k < l->sources_count; k++) {
+        const int taken = l->sources[k] == 0 && r->plan->layers[i].packed != NULL;
         const size_t count = circuit_source_values(c, l->sources[k]);
-        sources[k] = (linear_rows){.x = r->values[l->sources[k]] + sample * count * words, .count = count};
-        if (l->sources[k] == 0 && r->plan->layers[i].packed != NULL) sources[k].x = NULL;
+        sources[k] = (linear_rows){.count = count};
+        if (!taken) sources[k].x = r->values[l->sources[k]] + sample * count * words;
     }
     linear_run run = {.l = l, .sources = sources, .out = out, .words = words, .room_bytes = linear_room(&l->linear)};
     TRY(mem_create(parallel_threads(r->threads), run.room_bytes, "linear layer", &room));
