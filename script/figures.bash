@@ -28,9 +28,10 @@ demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 120)
 mnist_classic_train=(--hidden 340 --target-p-error 0.3 --rounding-bits 6 --validation 0 --learning-rate 0.006 --shift 1 --epochs 40)
 mnist_classic_compile=(--p-error 0.4 --rounding-bits 6 --output-bits 5)
 
-# convolutions with sums of 6 bits, so that nothing is rounded: only look-ups that fail can change an answer
+# convolutions with sums of 6 bits, so that nothing is rounded, and scores of 7, so that they are exact: only look-ups that fail can
+# change an answer
 narrow_train=(--input-bits 2 --activation-bits 2 --weight-bits 3 --accumulator-bits 6 --epochs 4)
-narrow_compile=(--p-error 2^-40 --ranges proven --rounding-bits 0)
+narrow_compile=(--p-error 2^-40 --ranges proven --rounding-bits 0 --output-bits 7)
 lenet_mnist_train=(--conv 6x5s2p2,16x5s2 --hidden 120,84 "${narrow_train[@]}") lenet_mnist_compile=("${narrow_compile[@]}")
 conv_fashion_train=(--conv 8x3s2p1,16x3s2p1,32x3s2p1 --hidden 64 "${narrow_train[@]}") conv_fashion_compile=("${narrow_compile[@]}")
 

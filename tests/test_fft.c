@@ -315,15 +315,16 @@ static void test_bundles(void **state)
         }
 }
 
-/* The largest sums that a product can have: all digits -B/2, all entries near -1/2, with `members` of a bundle that
+/* Sums of 0.98 of the largest that are allowed: all digits -B/2, all entries equal, with `members` of a bundle that
  * X^N - 1 = -2 multiplies, or 0. Coefficient i is factor rows (B/2) entry (N - 2 (i+1)), exactly in words; rounding of
- * 2^-47 of the largest allowed. */
+ * 2^-46 of the largest allowed. */
 static void largest_products(fft_plan *plan, const fft_gadget *g, size_t members)
 {
     const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), all = members == 0 ? 1 : members;
-    const uint64_t near_half = UINT64_C(0x8012345678000000), half_base = UINT64_C(1) << (g->bg - 1);
-    const uint64_t factor = members == 0 ? 1 : 0 - 2 * (uint64_t)members;
-    const double bound = (double)(2 * all * rows * N) * ldexp(1.0, (int)g->bg - 49);
+    const size_t terms = rows * N * (members == 0 ? 1 : 2 * members);
+    const double B = ldexp(1.0, (int)g->bg), most = FFT_SUM_MOST(B, (double)terms), bound = most * 0x1p-46;
+    const uint64_t value = 0 - ((uint64_t)(0.98 * most / ((double)terms * B / 2) * 0x1p40) << 24);
+    const uint64_t half_base = UINT64_C(1) << (g->bg - 1), factor = members == 0 ? 1 : 0 - 2 * (uint64_t)members;
     double *packed = array(all * fft_matrix_words(N, rows, g->columns), 8), *digits = array(fft_digits_words(N, g), 8);
     uint64_t *from = array(g->columns * N, 8), *acc = array(g->columns * N, 8), *want = array(g->columns * N, 8);
     uint64_t *entry = array(N, 8), digit = 0;
@@ -333,10 +334,10 @@ static void largest_products(fft_plan *plan, const fft_gadget *g, size_t members
     for (unsigned j = 1; j <= g->l; j++) digit -= half_base << (64 - g->bg * j);
     for (size_t i = 0; i < g->columns * N; i++) {
         from[i] = digit;
-        want[i] = factor * rows * half_base * near_half * (uint64_t)(N - 2 * (i % N + 1));
+        want[i] = factor * rows * half_base * value * (uint64_t)(N - 2 * (i % N + 1));
     }
     for (size_t j = 0; j < FFT_BUNDLE_MOST; j++) e[j] = (uint32_t)N;
-    for (size_t i = 0; i < N; i++) entry[i] = near_half;
+    for (size_t i = 0; i < N; i++) entry[i] = value;
     for (size_t i = 0; i < all * rows * g->columns; i++) {
         const size_t r = i / g->columns % rows, c = i % g->columns;
         fft_forward_torus(plan, f, entry);

@@ -247,14 +247,16 @@ size_t fft_gadget_rows(const fft_gadget *g)
     return (g->columns - 1) * g->l + g->lb;
 }
 
-/* A product's coefficient is a sum of rows*N digits, of at most B/2, times torus values of at most 1/2, or of 2*members
- * such sums. The b for which none exceeds 2^62 when scaled by 2^b: a typical sum is some 2^-10 of that and a double of
- * it ends at 2^-b of the torus, so that to round there adds little to what the transform has rounded. */
+/* A product's coefficient is a sum of rows*N digits, of at most B/2, times words of a key, which look random: at most
+ * B sqrt(rows N)/(4 sqrt(3)) its deviation is, or of 2*members such sums. The b for which 27 of those, FFT_SUM_MOST,
+ * are below 2^63 when scaled by 2^b. All words of an accumulator are multiples of 2^-b then, and ties of the gadget's
+ * rounding (to -B/2) shift each coefficient by half of that: for a b from the largest sum of any key, 6 less, that
+ * added as much noise as the transform has. */
 static unsigned product_bits(const fft_plan *plan, const fft_gadget *g, size_t members)
 {
     const size_t terms = fft_gadget_rows(g) * plan->N * (members == 0 ? 1 : 2 * members);
-    const unsigned used = g->bg + (unsigned)(64 - __builtin_clzll(terms - 1));
-    return !plan->kernels->scaled_products || used > 64 ? 0 : 64 - used;
+    const unsigned used = g->bg + 2 + (65 - (unsigned)__builtin_clzll(terms - 1)) / 2;
+    return !plan->kernels->scaled_products || used > 63 ? 0 : 63 - used;
 }
 
 static void product_scale(const fft_plan *plan, const fft_gadget *g, size_t members, fourier in)

@@ -5,6 +5,7 @@
 #define MATH_FFT_H
 
 #include "base/memory.h"
+#include <math.h>
 #include <stdint.h>
 
 #define FFT_MIN_N 256u
@@ -69,13 +70,15 @@ void fft_matrix_pack(const fft_plan *plan, double *matrix, const fft_gadget *g, 
  * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). from, base: (columns, N); base NULL: nothing is
  * subtracted, and a is 0. digits: fft_digits_words
  * doubles, 64-byte aligned. */
+#define FFT_SUM_MOST(B, terms) (4.0 * (B)*sqrt(terms)) /* of terms = rows*N, times 2*members of a bundle */
 size_t fft_digits_words(size_t N, const fft_gadget *g);
 void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
                      const uint64_t *base);
-/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51 or, if that is more, 2^-62 times the largest
- * sum that the gadget allows), (columns, N) each, for `count` sets of digits, one after another, which are destroyed;
- * blocks of the matrix are fetched once for all. `next`: the matrix needed after this one, fetched meanwhile (only
- * addresses of it are taken), or NULL. */
+/* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51 or, if that is more, 2^-62 times
+ * FFT_SUM_MOST), (columns, N) each, for `count` sets of digits, one after another, which are destroyed; blocks of the
+ * matrix are fetched once for all. Sums must stay below FFT_SUM_MOST, else words are wrong: a key's words look random,
+ * and for those that is 27 standard deviations, 2^-540, even of the largest digits. `next`: the matrix needed after
+ * this one, fetched meanwhile (only addresses of it are taken), or NULL. */
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next);
 
