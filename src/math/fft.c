@@ -250,7 +250,7 @@ size_t fft_gadget_rows(const fft_gadget *g)
 /* A product's coefficient is a sum of rows*N digits, of at most B/2, times words of a key, which look random: at most
  * B sqrt(rows N)/(4 sqrt(3)) its deviation is, or of 2*members such sums. The b for which 27 of those, FFT_SUM_MOST,
  * are below 2^63 when scaled by 2^b. All words of an accumulator are multiples of 2^-b then, and ties of the gadget's
- * rounding (to -B/2) shift each coefficient by half of that: for a b from the largest sum of any key, 6 less, that
+ * rounding (to -B/2) shift each coefficient by half of that: for a b from the largest sum of any key, 2 or 3 less, that
  * added as much noise as the transform has. */
 static unsigned product_bits(const fft_plan *plan, const fft_gadget *g, size_t members)
 {
