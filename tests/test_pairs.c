@@ -2,8 +2,7 @@
 /* The search for two families against all sets of a small model, one by one. */
 #include "testing.h"
 
-#include "optimizer/optimizer_priv.h"
-#include <math.h>
+#include "search_fixture.h"
 #include <stdlib.h>
 
 #define LAYERS 6u
@@ -111,12 +110,9 @@ static size_t all_families(const search_model *m, security_level level, family *
                 for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
                     for (p.pbs_l = 1; p.pbs_l <= m->pbs.l_last; p.pbs_l++)
                         for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
-                            double least = INFINITY;
-                            tfhe_params best = p;
                             p.lwe_noise = security_tuniform_bound(p.n, 32, level);
                             p.glwe_noise = security_tuniform_bound(p.k * p.N, 64, level);
-                            for (p.pbs_bg = m->pbs.b_first; p.pbs_bg <= 30 && p.pbs_bg * p.pbs_l <= 52; p.pbs_bg++)
-                                if (noise_blind_rotate(&p) < least) least = noise_blind_rotate(&p), best = p;
+                            const tfhe_params best = quietest_base(m, p);
                             assert_true(count < MAX_FAMILIES);
                             family_fill(&best, &out[count++]);
                         }

@@ -200,6 +200,17 @@ static void test_choice(void **state)
     }
 }
 
+/* The circuit as text; free() it. */
+static char *printed(const circuit *c)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    circuit_print(f, c);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -218,11 +229,7 @@ static void test_files(void **state)
     l->offsets = 0;
     refused_as(c, "layer layer 1 has 0 offsets");
     l->offsets = 3;
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-    circuit_print(f, c);
-    assert_int_equal(fclose(f), 0);
+    char *text = printed(c);
     assert_non_null(strstr(text, "layer 1 = look-up(layer 1)  # several, "));
     assert_non_null(strstr(text, ", 3 values each\n"));
     free(text);
@@ -260,11 +267,7 @@ static void test_slot_files(void **state)
     assert_true(l->cells <= 256 && l->cells << l->slot_bits > 256);
     refused_as(c, "layer layer 1 has more cells than its rotation has steps");
     l->slot_bits = 2;
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-    circuit_print(f, c);
-    assert_int_equal(fclose(f), 0);
+    char *text = printed(c);
     assert_non_null(strstr(text, ", 3 of them side by side in 4 slots\n"));
     free(text);
     free(x);

@@ -9,22 +9,6 @@
 
 #include <math.h>
 
-/* Dimensions so small and noise so little that a phase deviates 0.7 steps of its rotation. */
-static tfhe_params toy(uint32_t k, uint32_t N, uint32_t g)
-{
-    return (tfhe_params){.n = 18,
-                         .k = k,
-                         .N = N,
-                         .pbs_l = 3,
-                         .pbs_lb = 3,
-                         .pbs_bg = 12,
-                         .pbs_group = g,
-                         .ks_l = 6,
-                         .ks_b = 4,
-                         .lwe_noise = 2,
-                         .glwe_noise = 8};
-}
-
 #define UNIT (UINT64_C(1) << 54)
 
 static uint64_t entry_of(uint32_t slot, uint32_t cell)
@@ -78,7 +62,8 @@ static void test_every_cell(void **state)
                  {512, 1, 1, 8, 9, 8, 3},   {256, 1, 1, 16, 0, 8, 4},  {256, 2, 1, 32, 4, 31, 2},
                  {256, 1, 1, 2, 0, 4, 2}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const tfhe_params p = toy(kinds[i].k, kinds[i].N, kinds[i].g), slotted = tfhe_slotted(&p, kinds[i].slot_bits);
+        const tfhe_params p = quiet_toy(kinds[i].k, kinds[i].N, kinds[i].g),
+                          slotted = tfhe_slotted(&p, kinds[i].slot_bits);
         const double phase = noise_keyswitch(&p) + noise_modulus_switch(&slotted, kinds[i].EF, kinds[i].price);
         fixture f;
         assert_true(noise_failure_log2(phase + noise_fresh(&p), 0.25 / kinds[i].cells) < -60);
@@ -119,7 +104,7 @@ static void test_output_noise(void **state)
     (void)state;
     const uint32_t groups[] = {1, 2, 1}, factors[] = {1, 1, 4};
     for (size_t i = 0; i < 3; i++) {
-        tfhe_params p = toy(1, 512, groups[i]);
+        tfhe_params p = quiet_toy(1, 512, groups[i]);
         p.n = 60, p.glwe_noise = 22;
         fixture f;
         fixture_create(&f, &p);

@@ -61,23 +61,6 @@ static void split_fixture_destroy(split_fixture *f)
     merge_key_destroy(f->merge);
 }
 
-/* Dimensions so small and noise so little that a phase deviates 0.7 steps of its rotation: where its half window has 8
- * of them, one in 2^100 is wrong by the formulas of noise.h. */
-static tfhe_params toy(uint32_t k, uint32_t N, uint32_t g)
-{
-    return (tfhe_params){.n = 18,
-                         .k = k,
-                         .N = N,
-                         .pbs_l = 3,
-                         .pbs_lb = 3,
-                         .pbs_bg = 12,
-                         .pbs_group = g,
-                         .ks_l = 6,
-                         .ks_b = 4,
-                         .lwe_noise = 2,
-                         .glwe_noise = 8};
-}
-
 static uint32_t entry_of(uint32_t cells, uint32_t c)
 {
     return (5 * c + 3 + c * c / 7) % cells;
@@ -132,7 +115,7 @@ static void test_every_cell(void **state)
     uint32_t tried = 0;
     for (uint32_t i = 0; i < 9; i++) {
         const uint32_t k = 1 + i % 2, N = i % 2 == 0 ? 512 : 256, EF = i < 3 ? 1u << i : 1, cells = 16u << i % 4;
-        const tfhe_params low = toy(k, N, 1 + i % 3), high = toy(k, N, EF == 1 ? 1 + i % 2 : 1);
+        const tfhe_params low = quiet_toy(k, N, 1 + i % 3), high = quiet_toy(k, N, EF == 1 ? 1 + i % 2 : 1);
         const uint64_t unit = UINT64_C(0x7ffffffffff) << (12 - i % 4), base = UINT64_C(0x123456789abcdef);
         split_fixture f;
         double error[2 * 128 + 3];
@@ -187,7 +170,7 @@ static void test_reads(void **state)
 static void test_exponents(void **state)
 {
     (void)state;
-    const tfhe_params low = toy(1, 512, 3), high = toy(1, 512, 1);
+    const tfhe_params low = quiet_toy(1, 512, 3), high = quiet_toy(1, 512, 1);
     split_fixture f;
     split_fixture_create(&f, &low, &high, 4, 9);
     split_table *t = table_create(512, 2, 0, 2, 32, UINT64_C(1) << 57, 0);
@@ -214,7 +197,7 @@ static void test_exponents(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    const tfhe_params p = toy(1, 512, 1);
+    const tfhe_params p = quiet_toy(1, 512, 1);
     const uint64_t unit = UINT64_C(1) << 57;
     split_fixture f;
     double one[75], three[75];
@@ -284,7 +267,7 @@ static void test_merge_noise(void **state)
         uint32_t k, N, l, bg, noise;
     } sets[] = {{1, 2048, 2, 12, 15}, {1, 2048, 4, 9, 15}, {2, 1024, 3, 10, 15}, {1, 1024, 3, 13, 36}};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        tfhe_params p = toy(sets[i].k, sets[i].N, 1);
+        tfhe_params p = quiet_toy(sets[i].k, sets[i].N, 1);
         p.glwe_noise = sets[i].noise;
         double squares[MERGE_KEYS];
         for (size_t key = 0; key < MERGE_KEYS; key++) squares[key] = merge_squares(&p, sets[i].l, sets[i].bg);
@@ -305,7 +288,7 @@ static void test_noise(void **state)
         uint32_t low_l, low_lb, low_bg, high_l, high_lb, high_bg, merge_l, merge_bg, low_bits;
     } sets[] = {{2, 2, 15, 1, 1, 23, 4, 9, 1}, {2, 1, 20, 2, 2, 16, 4, 9, 2}, {3, 3, 11, 3, 3, 11, 2, 10, 2}};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        tfhe_params low = toy(1, 2048, 3), high = toy(1, 2048, 1);
+        tfhe_params low = quiet_toy(1, 2048, 3), high = quiet_toy(1, 2048, 1);
         low.n = high.n = 60;
         low.glwe_noise = high.glwe_noise = 15;
         low.pbs_l = sets[i].low_l, low.pbs_lb = sets[i].low_lb, low.pbs_bg = sets[i].low_bg;
@@ -363,7 +346,7 @@ static double right_answers(const tfhe_params *low, const tfhe_params *high, con
 static void check_failures(uint32_t low_bits)
 {
     const uint32_t cells = 4u << low_bits;
-    tfhe_params low = toy(1, 256, 1), high = toy(1, 256, 1);
+    tfhe_params low = quiet_toy(1, 256, 1), high = quiet_toy(1, 256, 1);
     low.n = 60, high.n = 90;
     low.lwe_noise = 23 - low_bits, high.lwe_noise = 21;
     low.ks_l = high.ks_l = 4;

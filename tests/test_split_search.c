@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
-#include "optimizer/optimizer_priv.h"
 #include "optimizer/optimizer_split.h"
+#include "search_fixture.h"
 #include "tfhe/split.h"
 #include <math.h>
 
@@ -249,11 +249,8 @@ static size_t small_families(const search_model *m, tfhe_params p, small_family 
         for (p.pbs_group = 1; p.pbs_group <= m->group_last; p.pbs_group++)
             for (p.pbs_l = 1; p.pbs_l <= m->pbs.l_last; p.pbs_l++)
                 for (p.pbs_lb = p.pbs_l == 1 ? 1 : p.pbs_l - 1; p.pbs_lb <= p.pbs_l; p.pbs_lb++) {
-                    tfhe_params best = p;
-                    double least = INFINITY;
                     p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
-                    for (p.pbs_bg = m->pbs.b_first; p.pbs_bg <= 30 && p.pbs_bg * p.pbs_l <= 52; p.pbs_bg++)
-                        if (noise_blind_rotate(&p) < least) least = noise_blind_rotate(&p), best = p;
+                    const tfhe_params best = quietest_base(m, p);
                     for (uint32_t l = 1; l <= SMALL_LEVELS; l++) {
                         assert_true(count < SMALL_FAMILIES);
                         out[count++] = small_family_of(best, l);

@@ -15,6 +15,23 @@ typedef struct fixture {
     eval_key *eval;
 } fixture;
 
+/* Dimensions so small and noise so little that a phase deviates 0.7 steps of its rotation: where its half window has 8
+ * of them, one in 2^100 is wrong by the formulas of noise.h. */
+static inline tfhe_params quiet_toy(uint32_t k, uint32_t N, uint32_t g)
+{
+    return (tfhe_params){.n = 18,
+                         .k = k,
+                         .N = N,
+                         .pbs_l = 3,
+                         .pbs_lb = 3,
+                         .pbs_bg = 12,
+                         .pbs_group = g,
+                         .ks_l = 6,
+                         .ks_b = 4,
+                         .lwe_noise = 2,
+                         .glwe_noise = 8};
+}
+
 static inline void fixture_create(fixture *f, const tfhe_params *p)
 {
     const seed256 seed = {{7}};

@@ -149,7 +149,7 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
     double seconds, slow;
     for (size_t i = 0; i < p->hidden; i++) few += p->order.ties.set[i] == i;
     TRY(predict(p, p->n, &slow));
-    if (slow <= p->o->seconds) few = p->order.count;
+    if (slow <= p->o->seconds) return remove_least(p, 0, 0, NULL, out);
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
         network_destroy(best);
