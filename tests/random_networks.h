@@ -9,6 +9,7 @@
 #include "nn_fixture.h"
 
 #include "base/memory.h"
+#include "circuit/circuit_text.h"
 #include "nn/gather.h"
 #include "roles.h"
 #include <math.h>
@@ -394,5 +395,16 @@ static inline graph_result graph_run(uint64_t seed)
     circuit_destroy(c);
     network_destroy(n);
     return r;
+}
+
+/* The circuit as text; free() it. */
+static inline char *printed(const circuit *c)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    circuit_print(f, c);
+    assert_int_equal(fclose(f), 0);
+    return text;
 }
 #endif

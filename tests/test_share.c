@@ -3,7 +3,6 @@
 #include "share_fixture.h"
 
 #include "circuit/audit.h"
-#include "circuit/circuit_text.h"
 #include "circuit/mix.h"
 #include "circuit/share.h"
 
@@ -198,17 +197,6 @@ static void test_choice(void **state)
         free(x);
         network_destroy(n);
     }
-}
-
-/* The circuit as text; free() it. */
-static char *printed(const circuit *c)
-{
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-    circuit_print(f, c);
-    assert_int_equal(fclose(f), 0);
-    return text;
 }
 
 static void test_files(void **state)
