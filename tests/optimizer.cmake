@@ -1,5 +1,6 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
+annulus_test(variants optimizer)
 annulus_test(grouped optimizer)
 annulus_test(slots optimizer)
 annulus_test(split optimizer)

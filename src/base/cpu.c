@@ -10,6 +10,17 @@
 
 static const char *const names[CPU_LEVELS] = {"ref", "avx2", "avx512", "neon"};
 
+/* What ANNULUS_CPU can say. additions: what cpu_adds_beside_products says then; -1: of the processor. */
+typedef struct choice {
+    const char *name;
+    cpu_level level;
+    int additions;
+} choice;
+static const choice choices[] = {
+    {"ref", CPU_REF, -1},           {"avx2", CPU_AVX2, -1},       {"avx512", CPU_AVX512, -1},
+    {"avx512fused", CPU_AVX512, 0}, {"avx512add", CPU_AVX512, 1}, {"neon", CPU_NEON, -1},
+};
+
 int cpu_level_has(cpu_level level)
 {
     if (level == CPU_REF) return 1;
@@ -40,8 +51,19 @@ int cpu_has_vnni(cpu_level level)
     return 0;
 }
 
+/* NULL: nothing that is here. */
+static const choice *forced(void)
+{
+    const char *name = getenv("ANNULUS_CPU");
+    for (size_t i = 0; name != NULL && i < sizeof choices / sizeof *choices; i++)
+        if (strcmp(name, choices[i].name) == 0 && cpu_level_has(choices[i].level)) return &choices[i];
+    return NULL;
+}
+
 int cpu_adds_beside_products(void)
 {
+    const choice *own = forced();
+    if (own != NULL && own->additions >= 0) return own->additions;
 #if defined(__x86_64__)
     unsigned a, b, c, d; /* CPUID leaf 0: the vendor's name in EBX, EDX, ECX */
     if (!__get_cpuid(0, &a, &b, &c, &d)) return 0;
@@ -55,9 +77,8 @@ int cpu_adds_beside_products(void)
 cpu_level cpu_level_get(void)
 {
     static const cpu_level widest_first[] = {CPU_NEON, CPU_AVX512, CPU_AVX2};
-    const char *forced = getenv("ANNULUS_CPU");
-    for (unsigned i = 0; forced != NULL && i < CPU_LEVELS; i++)
-        if (strcmp(forced, names[i]) == 0 && cpu_level_has((cpu_level)i)) return (cpu_level)i;
+    const choice *own = forced();
+    if (own != NULL) return own->level;
     for (unsigned i = 0; i < sizeof widest_first / sizeof *widest_first; i++)
         if (cpu_level_has(widest_first[i])) return widest_first[i];
     return CPU_REF;
@@ -66,6 +87,15 @@ cpu_level cpu_level_get(void)
 const char *cpu_level_name(cpu_level level)
 {
     return names[level];
+}
+
+size_t cpu_variants(const char *out[CPU_VARIANTS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if (cpu_level_has(choices[i].level) && (choices[i].level != CPU_AVX512 || choices[i].additions >= 0))
+            out[count++] = choices[i].name;
+    return count;
 }
 
 size_t cpu_cache_bytes(void)

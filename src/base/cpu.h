@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instruction sets that kernels may use, found once. ANNULUS_CPU=ref|avx2|avx512|neon forces one that the processor
- * has; another name is ignored. */
+/* Instruction sets that kernels may use. ANNULUS_CPU=ref|avx2|avx512|neon forces one that the processor has,
+ * avx512fused and avx512add the same as avx512 but for what cpu_adds_beside_products says; another name is ignored. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
@@ -13,11 +13,14 @@ int cpu_level_has(cpu_level level);
 /* Sums of products of 16-bit pairs in one instruction at the width of avx512 (AVX512_VNNI) or avx2 (AVX-VNNI). */
 int cpu_has_vnni(cpu_level level);
 /* Whether additions have ports of their own, so that products and sums run side by side (AMD from Zen on) rather than
- * every operation costing the same. */
+ * every operation costing the same; what ANNULUS_CPU says, if it does. */
 int cpu_adds_beside_products(void);
 /* The widest that the processor has and this build holds. */
 cpu_level cpu_level_get(void);
 const char *cpu_level_name(cpu_level level);
+/* The names for ANNULUS_CPU under which kernels differ here, the reference first; returns their number. */
+#define CPU_VARIANTS 5u
+size_t cpu_variants(const char *out[CPU_VARIANTS]);
 /* Bytes of a core's second-level cache; 1 MiB if the system does not say or says what no processor has. */
 size_t cpu_cache_bytes(void);
 /* Lets a core that waits for another do so quietly. */

@@ -23,7 +23,7 @@ annulus_status fft_plan_create(size_t N, fft_plan **out) __attribute__((warn_unu
 void fft_plan_destroy(fft_plan *plan);
 size_t fft_plan_N(const fft_plan *plan);
 size_t fft_words(size_t N); /* doubles of one Fourier polynomial */
-/* Name of the kernels that fft_plan_create takes: "ref", "avx512add", ... */
+/* Name of the kernels that fft_plan_create takes, one of cpu_variants. */
 const char *fft_kernels_name(void);
 
 /* out <- FFT of N signed integers (|c| <= 2^31). c need not be aligned beyond 8 bytes. */

@@ -4,5 +4,5 @@
 #include "math/fft_butterfly_tan.h"
 
 #define FFT_KERNELS fft_kernels_avx512
-#define FFT_NAME "avx512"
+#define FFT_NAME "avx512fused"
 #include "math/fft_kernels_impl.h"

@@ -66,10 +66,16 @@ size_t matrix_kernels_all(const matrix_kernels *out[MATRIX_VARIANTS])
     return count;
 }
 
-/* Chosen at the first call; threads that come at once choose the same. */
+/* At the first call; threads that come at once choose the same. */
+static _Atomic(const matrix_kernels *) chosen;
+
+void matrix_kernels_choose(void)
+{
+    atomic_store_explicit(&chosen, NULL, memory_order_relaxed);
+}
+
 static const matrix_kernels *kernels(void)
 {
-    static _Atomic(const matrix_kernels *) chosen;
     const matrix_kernels *k = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (k == NULL) {
         k = matrix_kernels_for(cpu_level_get());

@@ -42,6 +42,9 @@ extern const matrix_kernels matrix_kernels_neon;
 
 /* The best that the processor has of that level, which it must have. */
 const matrix_kernels *matrix_kernels_for(cpu_level level);
+/* Has the next product choose anew, for tests and benchmarks that change ANNULUS_CPU; nothing else computes meanwhile.
+ */
+void matrix_kernels_choose(void);
 /* All that the processor has; returns how many. */
 #define MATRIX_VARIANTS 5u
 size_t matrix_kernels_all(const matrix_kernels *out[MATRIX_VARIANTS]);
