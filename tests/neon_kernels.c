@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every FFT and matrix kernel of NEON against the reference; a program of its own, so that it can be cross-compiled and
- * run under an emulator without the libraries of the tests (tests/check_neon). */
+/* Every FFT and matrix kernel of NEON against the reference, then look-ups (neon_bootstrap.c). */
 #include "math/fft.h"
 #include "math/fft_priv.h"
 #include "math/matrix_priv.h"
+#include "neon.h"
 #include "testing_random.h"
 
 #include <math.h>
@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void must(annulus_status st)
+void must(annulus_status st)
 {
     if (st == ANNULUS_OK) return;
     fprintf(stderr, "%s\n", annulus_error_message());
     exit(1);
 }
 
-static void *array(size_t count)
+void *array(size_t count)
 {
     void *p;
     must(mem_create(count, 8, "test", &p));
@@ -32,7 +32,7 @@ static double worst_difference(const uint64_t *a, const uint64_t *b, size_t n)
     return worst;
 }
 
-static void expect(const char *what, size_t N, double worst, double bound)
+void expect(const char *what, size_t N, double worst, double bound)
 {
     if (worst <= bound) return;
     fprintf(stderr, "%s at N = %zu: %g apart, %g allowed\n", what, N, worst, bound);
@@ -61,11 +61,11 @@ static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, 
     fft_plan_destroy(plan);
 }
 
-static void test_steps(size_t N, uint64_t *seed)
+static void test_steps(size_t N, unsigned most_l, unsigned rounds, uint64_t *seed)
 {
     uint64_t *p = array(N), *q = array(N), *key = array(4 * N), *want = array(N), *got = array(N);
-    for (unsigned l = 1; l <= 3; l++)
-        for (unsigned round = 0; round < 6; round++) {
+    for (unsigned l = 1; l <= most_l; l++)
+        for (unsigned round = 0; round < rounds; round++) {
             const unsigned bg = l == 1 ? 23 : 12;
             const uint32_t edges[3] = {(uint32_t)N, 1, (uint32_t)(2 * N - 1)};
             const uint32_t a = round < 3 ? edges[round] : (uint32_t)(test_random(seed) % (2 * N));
@@ -169,8 +169,14 @@ int main(void)
         return 1;
     }
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
-    for (size_t N = FFT_MIN_N; N <= 4096; N *= 2) test_steps(N, &seed), test_bundles(N, &seed);
+    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {
+        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, &seed);
+        if (N <= 16384) test_bundles(N, &seed);
+    }
     test_matrices(&seed);
-    puts("NEON kernels agree with the reference");
+    test_look_ups(1, 512, 1, 1);
+    test_look_ups(2, 256, 3, 1);
+    test_look_ups(1, 256, 1, 4);
+    puts("NEON kernels and look-ups agree with the reference");
     return 0;
 }
