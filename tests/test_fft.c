@@ -315,6 +315,91 @@ static void test_bundles(void **state)
         }
 }
 
+#define FEW 24u /* coefficients that are not 0 */
+
+/* Word for word, modulo 2^64: out += digits of `few` (columns, N), of which FEW coefficients a polynomial are not 0,
+ * times the matrix (rows, columns, N). */
+static void few_products(size_t N, const fft_gadget *g, const uint64_t *few, const uint64_t *matrix, uint64_t *out)
+{
+    for (size_t i = 0; i < g->columns * N; i++) {
+        const unsigned levels = i / N + 1 < g->columns ? g->l : g->lb;
+        for (unsigned j = 0; few[i] != 0 && j < levels; j++) {
+            const uint64_t digit = (uint64_t)digit_slow(few[i], g->bg, levels, j + 1);
+            for (size_t c = 0; c < g->columns; c++) {
+                const uint64_t *entry = matrix + ((i / N * g->l + j) * g->columns + c) * N;
+                for (size_t x = 0; x < N; x++) {
+                    const size_t to = i % N + x;
+                    out[c * N + to % N] += to < N ? digit * entry[x] : -(digit * entry[x]);
+                }
+            }
+        }
+    }
+}
+
+/* Products with a matrix (members 0) or a bundle in large rings, where the schoolbook's take too long, of accumulators
+ * whose digits are mostly 0: without any transform on the other side. Bound as of external_case and bundle_products. */
+static void few_case(fft_plan *plan, const fft_gadget *g, size_t members, uint64_t *seed)
+{
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), entries = rows * g->columns, words = g->columns * N;
+    const size_t all = members == 0 ? 1 : members, terms = rows * N * (members == 0 ? 1 : 2 * members);
+    const double bound = sqrt((double)terms) * ldexp(1.0, (int)g->bg - 47) / 12 + 0x1p-50;
+    double *packed = array(all * fft_matrix_words(N, rows, g->columns), 8), *digits = array(fft_digits_words(N, g), 8);
+    uint64_t *matrices = array(all * entries * N, 8), *combined = array(entries * N, 8), *few = array(words, 8);
+    uint64_t *acc = array(words, 8), *from = array(words, 8), *want = array(words, 8);
+    const uint32_t a = (uint32_t)(test_random(seed) % (2 * N));
+    uint32_t e[FFT_BUNDLE_MOST];
+    const uint32_t *exponents = e;
+    const fourier entry = {array(fft_words(N), 8)};
+    for (size_t j = 0; j < FFT_BUNDLE_MOST; j++) e[j] = (uint32_t)(test_random(seed) % (2 * N));
+    for (size_t i = 0; i < all * entries * N; i++) matrices[i] = test_random(seed);
+    for (size_t i = 0; i < all * entries; i++) {
+        const size_t r = i % entries / g->columns, c = i % g->columns;
+        fft_forward_torus(plan, entry, matrices + i * N);
+        if (members == 0)
+            fft_matrix_pack(plan, packed, g, r, c, entry);
+        else
+            fft_bundle_pack(plan, packed, members, g, i / entries, r, c, entry);
+        if (members > 0) add_difference(N, combined + i % entries * N, matrices + i * N, e[i / entries]);
+    }
+    for (size_t q = 0; q < g->columns; q++) {
+        const size_t edges[4] = {0, N / 2 - 1, N / 2, N - 1};
+        for (size_t i = 0; i < FEW; i++) few[q * N + (i < 4 ? edges[i] : test_random(seed) % N)] = test_random(seed);
+    }
+    for (size_t i = 0; i < words; i++) want[i] = acc[i] = members == 0 ? test_random(seed) : few[i];
+    for (size_t i = 0; members == 0 && i < words; i++) { /* X^-a (acc + few) */
+        const size_t at = (i % N + a) % (2 * N), y = i / N * N + at % N;
+        from[i] = at < N ? acc[y] + few[y] : -(acc[y] + few[y]);
+    }
+    few_products(N, g, few, members == 0 ? matrices : combined, want);
+    if (members == 0) {
+        fft_digits_take(plan, g, digits, from, a, acc);
+        fft_digits_apply(plan, g, digits, 1, &acc, packed, NULL);
+    } else {
+        fft_digits_take(plan, g, digits, acc, 0, NULL);
+        fft_bundle_apply(plan, g, digits, 1, &acc, packed, members, &exponents, 0);
+    }
+    assert_true(worst_difference(acc, want, words) < bound);
+    mem_free(packed), mem_free(digits), mem_free(matrices), mem_free(combined), mem_free(few), mem_free(acc);
+    mem_free(from), mem_free(want), mem_free(entry.v);
+}
+
+static void test_large_rings(void **state)
+{
+    (void)state;
+    static const fft_gadget gadgets[] = {{2, 23, 1, 1}, {2, 16, 2, 1}};
+    uint64_t seed = 7;
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
+        for (size_t N = 16384; N <= FFT_MAX_N; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
+            for (size_t i = 0; i < sizeof gadgets / sizeof *gadgets; i++) {
+                few_case(plan, &gadgets[i], 0, &seed);
+                few_case(plan, &gadgets[i], i == 0 ? 7 : 3, &seed);
+            }
+            fft_plan_destroy(plan);
+        }
+}
+
 /* Sums of 0.98 of the largest that are allowed: all digits -B/2, all entries equal, with `members` of a bundle that
  * X^N - 1 = -2 multiplies, or 0. Coefficient i is factor rows (B/2) entry (N - 2 (i+1)), exactly in words; rounding of
  * 2^-46 of the largest allowed. */
@@ -389,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_rotate_decompose),
         cmocka_unit_test(test_external_products),
         cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_large_rings),
         cmocka_unit_test(test_largest_products),
         cmocka_unit_test(test_refusals),
     };
