@@ -274,7 +274,67 @@ static void test_parallel(void **state)
     assert_int_equal(parallel_for(100, 3, mark, other), ANNULUS_ERR_INPUT);
     assert_true(strstr(annulus_error_message(), "item ") != NULL);
     assert_in_range(parallel_threads(0), 1, 4096);
+}
+
+static void cache_file(const char *folder, unsigned index, const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/index%u", folder, index);
+    assert_true(mkdir(path, 0700) == 0 || access(path, F_OK) == 0);
+    (void)snprintf(path, sizeof path, "%s/index%u/%s", folder, index, name);
+    assert_ok(file_write(path, text, strlen(text), 0600));
+}
+
+static void cache_clear(const char *folder)
+{
+    static const char *const names[] = {"level", "type", "size"};
+    char path[128];
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned j = 0; j < 3; j++) {
+            (void)snprintf(path, sizeof path, "%s/index%u/%s", folder, i, names[j]);
+            (void)unlink(path);
+        }
+        (void)snprintf(path, sizeof path, "%s/index%u", folder, i);
+        (void)rmdir(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The second level for data, in the form of the kernel's folder; what says nothing, or what cannot be, is none. */
+static void test_cache(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *size;
+        size_t bytes;
+    } sizes[] = {{"512K\n", 512u << 10},
+                 {"2M\n", 2u << 20},
+                 {"1048576", 1u << 20},
+                 {"63K", 0},
+                 {"65M", 0},
+                 {"K", 0},
+                 {"", 0},
+                 {"99999999999999999999K", 0}};
     assert_in_range(cpu_cache_bytes(), 64u << 10, 64u << 20);
+    char folder[] = "annulus-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(cpu_cache_read(folder), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        cache_file(folder, i, "level", i == 0 ? "1\n" : "2\n");
+        cache_file(folder, i, "type", i == 1 ? "Instruction\n" : i == 0 ? "Data\n" : "Unified\n");
+        cache_file(folder, i, "size", "128K\n");
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        cache_file(folder, 2, "size", sizes[i].size);
+        assert_int_equal(cpu_cache_read(folder), sizes[i].bytes);
+    }
+    cache_clear(folder);
+    const size_t own = cpu_cache_bytes();
+    assert_int_equal(setenv("ANNULUS_CACHE", "262144", 1), 0);
+    assert_int_equal(cpu_cache_bytes(), 262144);
+    assert_int_equal(setenv("ANNULUS_CACHE", "1", 1), 0);
+    assert_int_equal(cpu_cache_bytes(), own);
+    assert_int_equal(unsetenv("ANNULUS_CACHE"), 0);
 }
 
 #define ROUNDS 300u
@@ -352,16 +412,11 @@ static void test_progress(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_memory_available),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_stream_known_answer),
-        cmocka_unit_test(test_distributions),
-        cmocka_unit_test(test_team), /* first: OpenMP of LLVM 14 leaks where a team outgrows those before */
-        cmocka_unit_test(test_parallel),
-        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_messages),      cmocka_unit_test(test_memory), cmocka_unit_test(test_memory_available),
+        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_file),   cmocka_unit_test(test_stream_known_answer),
+        cmocka_unit_test(test_distributions), cmocka_unit_test(test_team), /* first: OpenMP of LLVM 14 leaks where a
+                                                                              team outgrows those before */
+        cmocka_unit_test(test_parallel),      cmocka_unit_test(test_cache),  cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

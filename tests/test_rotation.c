@@ -3,6 +3,7 @@
  * random exponents of every valuation; batches of look-ups against single ones. */
 #include "tfhe_fixture.h"
 
+#include "base/cpu.h"
 #include "tfhe/bootstrap_priv.h"
 
 #define BATCH 9u
@@ -206,17 +207,76 @@ static void test_lookups(void **state)
     fixture_destroy(&f);
 }
 
+static void cache_set(size_t kilobytes)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%zu", kilobytes << 10);
+    assert_int_equal(setenv("ANNULUS_CACHE", text, 1), 0);
+    assert_int_equal(cpu_cache_bytes(), kilobytes << 10);
+}
+
+static size_t clamped(size_t x, size_t most)
+{
+    return x < 1 ? 1 : x > most ? most : x;
+}
+
+/* Accumulators in one and a half times the second-level cache, digits of one key bit in an eighth of it and of several
+ * in a quarter, whatever size it has. */
+static void check_batch_rule(size_t kilobytes)
+{
+    cache_set(kilobytes);
+    for (uint32_t N = 256; N <= 65536; N *= 2)
+        for (uint32_t g = 1; g <= 3; g++) {
+            const tfhe_params p = {.k = 2, .N = N, .pbs_l = 2, .pbs_lb = 1, .pbs_bg = 16, .pbs_group = g};
+            const size_t digits = 5 * N * 8;
+            assert_int_equal(rotation_products(&p), clamped((kilobytes << 10) / (g == 1 ? 8 : 4) / digits, 8));
+            for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2)
+                assert_int_equal(rotation_batch(&p, EF), clamped((kilobytes << 10) * 3 / 2 / (EF * 3 * N * 8), 32));
+        }
+}
+
 static void test_batch_rule(void **state)
 {
     (void)state;
-    for (uint32_t N = 256; N <= 65536; N *= 2) {
-        const tfhe_params p = {.k = 1, .N = N};
-        for (uint32_t EF = 1; EF <= TFHE_MAX_EF; EF *= 2) {
-            const size_t batch = rotation_batch(&p, EF);
-            assert_in_range(batch, 1, ROTATION_MOST);
-            if (EF > 1) assert_true(batch <= rotation_batch(&p, EF / 2));
-        }
+    for (size_t kilobytes = 64; kilobytes <= 65536; kilobytes *= 2) check_batch_rule(kilobytes);
+    check_batch_rule(1280);
+    const tfhe_params p = {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 1};
+    const size_t batches[4] = {12, 24, 32, 32}, products[4] = {1, 2, 4, 8};
+    for (size_t i = 0; i < 4; i++) { /* 256 KiB to 2 MiB */
+        cache_set((size_t)256 << i);
+        assert_int_equal(rotation_batch(&p, 1), batches[i]);
+        assert_int_equal(rotation_products(&p), products[i]);
     }
+    assert_int_equal(unsetenv("ANNULUS_CACHE"), 0);
+}
+
+/* The words do not depend on the batches that a cache of this size makes. */
+static void test_any_cache(void **state)
+{
+    (void)state;
+    const tfhe_params p = toy(1, 2);
+    fixture f;
+    fixture_create(&f, &p);
+    const uint64_t message[1] = {lut_encode(16, 3)};
+    uint64_t entries[16], *in = fixture_encrypt(&f, message, 1), *out[2];
+    const uint32_t offsets[1] = {0};
+    lut *table;
+    for (size_t i = 0; i < 16; i++) entries[i] = test_random(&seed);
+    assert_ok(lut_create_padded(p.N, 8, entries, 16, 0, &table));
+    for (size_t i = 0; i < 2; i++) {
+        enum { MOST = 12 };
+        bootstrap_job jobs[MOST];
+        cache_set(i == 0 ? 64 : 4096);
+        out[i] = calloc(MOST * lwe_words(&p), 8);
+        for (size_t q = 0; q < MOST; q++)
+            jobs[q] = (bootstrap_job){.in = in, .table = table, .out = out[i] + q * lwe_words(&p)};
+        assert_ok(bootstrap_batch(f.eval, NULL, jobs, MOST, offsets, 1, 2));
+        for (size_t q = 0; q < MOST; q++) assert_memory_equal(jobs[q].out, out[0], lwe_words(&p) * sizeof *out[i]);
+    }
+    assert_int_equal(unsetenv("ANNULUS_CACHE"), 0);
+    free(in), free(out[0]), free(out[1]);
+    lut_destroy(table);
+    fixture_destroy(&f);
 }
 
 static void nothing(void *context, const parallel_member *me)
@@ -238,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_batches_and_teams),
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_batch_rule),
+        cmocka_unit_test(test_any_cache),
     };
     return cmocka_run_group_tests(tests, start_largest_team, NULL);
 }

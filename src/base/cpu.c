@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpu.h"
 
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,11 +100,58 @@ size_t cpu_variants(const char *out[CPU_VARIANTS])
     return count;
 }
 
-size_t cpu_cache_bytes(void)
+static int is_plausible(unsigned long long bytes)
+{
+    return bytes >= 64u << 10 && bytes <= 64u << 20;
+}
+
+/* First word of the file, "" without one. */
+static void word_of(const char *folder, unsigned index, const char *name, char word[32])
+{
+    char path[256];
+    word[0] = '\0';
+    (void)snprintf(path, sizeof path, "%s/index%u/%s", folder, index, name);
+    FILE *f = fopen(path, "r");
+    if (f == NULL) return;
+    if (fscanf(f, "%31s", word) != 1) word[0] = '\0';
+    (void)fclose(f);
+}
+
+size_t cpu_cache_read(const char *folder)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        char level[32], type[32], size[32], *unit;
+        word_of(folder, i, "level", level);
+        word_of(folder, i, "type", type);
+        if (strcmp(level, "2") != 0 || strcmp(type, "Instruction") == 0) continue;
+        word_of(folder, i, "size", size);
+        const unsigned long long count = strtoull(size, &unit, 10);
+        const unsigned shift = *unit == 'K' ? 10 : *unit == 'M' ? 20 : 0;
+        if (count <= 64u << 20 && is_plausible(count << shift)) return (size_t)(count << shift);
+    }
+    return 0;
+}
+
+static size_t system_cache(void)
 {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
     const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (bytes >= 64L << 10 && bytes <= 64L << 20) return (size_t)bytes;
+    if (bytes > 0 && is_plausible((unsigned long long)bytes)) return (size_t)bytes;
 #endif
-    return (size_t)1 << 20;
+    const size_t read = cpu_cache_read("/sys/devices/system/cpu/cpu0/cache");
+    return read != 0 ? read : (size_t)1 << 20;
+}
+
+size_t cpu_cache_bytes(void)
+{
+    static _Atomic size_t found; /* once; threads that come at once find the same */
+    const char *forced = getenv("ANNULUS_CACHE");
+    const unsigned long long bytes = forced == NULL ? 0 : strtoull(forced, NULL, 10);
+    if (is_plausible(bytes)) return (size_t)bytes;
+    size_t own = atomic_load_explicit(&found, memory_order_relaxed);
+    if (own == 0) {
+        own = system_cache();
+        atomic_store_explicit(&found, own, memory_order_relaxed);
+    }
+    return own;
 }

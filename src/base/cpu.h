@@ -21,8 +21,11 @@ const char *cpu_level_name(cpu_level level);
 /* The names for ANNULUS_CPU under which kernels differ here, the reference first; returns their number. */
 #define CPU_VARIANTS 5u
 size_t cpu_variants(const char *out[CPU_VARIANTS]);
-/* Bytes of a core's second-level cache; 1 MiB if the system does not say or says what no processor has. */
+/* Bytes of a core's second-level cache, in [64 KiB, 64 MiB]: what ANNULUS_CACHE says, else what the C library or the
+ * kernel does; 1 MiB if none of them names such a size. */
 size_t cpu_cache_bytes(void);
+/* The same from a folder of the form of /sys/devices/system/cpu/cpu0/cache; 0 if it names none. */
+size_t cpu_cache_read(const char *folder);
 /* Lets a core that waits for another do so quietly. */
 static inline void cpu_pause(void)
 {

@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-#define TOGETHER 8u                        /* products that share a fetch of the key row, at most */
-#define DIGITS_BYTES ((size_t)128u * 1024) /* of such products */
-
 /* Parts t, t - a, t - 2a, ... (modulo EF) are a cycle of a step by X^a: each takes in the next one, the last the first.
  * An exponent of 2-adic valuation v (at most log2 EF) makes 2^v cycles of EF/2^v parts. In units of 2^v it is u or -u
  * with 2u < length: cycles of one u visit the same parts side by side, in one direction or the other. */
@@ -31,7 +28,7 @@ typedef struct step {
 typedef struct pending {
     double *digits; /* (most, set) */
     size_t count, most;
-    uint64_t *part[TOGETHER];
+    uint64_t *part[ROTATION_TOGETHER];
 } pending;
 
 enum { WHOLE, RUN, EARLY = RUN + 2 }; /* digits taken early: of the last part of a whole cycle, of two runs */
@@ -238,7 +235,7 @@ size_t blind_rotate_scratch(const tfhe_params *p)
 {
     if (p->pbs_group > 1) return blind_rotate_grouped_scratch(p);
     const fft_gadget g = pbs_gadget(p);
-    return ROUND_UP((pbs_sets_within(p, DIGITS_BYTES, TOGETHER) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
+    return ROUND_UP((rotation_products(p) + EARLY) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
 void blind_rotate(const eval_key *key, const rotation *r, size_t count, const uint32_t *needed, size_t needed_count,
@@ -259,7 +256,7 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
               .me = me,
               .gadget = pbs_gadget(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
-    w.waiting.most = pbs_sets_within(p, DIGITS_BYTES, TOGETHER);
+    w.waiting.most = rotation_products(p);
     w.waiting.digits = scratch_take(tmp, (w.waiting.most + EARLY) * w.set * sizeof(double));
     w.early = w.waiting.digits + w.waiting.most * w.set;
     for (size_t x = me->member; x < count * EF; x += me->members) rotation_init(p, &r[x / EF], x % EF);

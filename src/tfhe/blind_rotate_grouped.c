@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#define DIGITS_BYTES ((size_t)256u * 1024) /* of products that share a fetch of the key, of which there is more */
+_Static_assert(ROTATION_TOGETHER <= FFT_BUNDLE_SETS, "sets of digits of a bundle");
 
 size_t blind_rotate_grouped_scratch(const tfhe_params *p)
 {
     const fft_gadget g = pbs_gadget(p);
-    return ROUND_UP(pbs_sets_within(p, DIGITS_BYTES, FFT_BUNDLE_SETS) * fft_digits_words(p->N, &g) * sizeof(double));
+    return ROUND_UP(rotation_products(p) * fft_digits_words(p->N, &g) * sizeof(double));
 }
 
 typedef struct walk {
@@ -60,7 +60,7 @@ void blind_rotate_grouped(const eval_key *key, const rotation *r, size_t count, 
     const tfhe_params *p = &key->params;
     const size_t mark = tmp->used;
     const size_t first = count * me->member / me->members, past = count * (me->member + 1) / me->members;
-    walk w = {.key = key, .gadget = pbs_gadget(p), .most = pbs_sets_within(p, DIGITS_BYTES, FFT_BUNDLE_SETS)};
+    walk w = {.key = key, .gadget = pbs_gadget(p), .most = rotation_products(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
     w.digits = scratch_take(tmp, w.most * w.set * sizeof *w.digits);
     for (size_t q = first; q < past; q++) rotation_init(p, &r[q], 0);

@@ -40,6 +40,14 @@ size_t rotation_batch(const tfhe_params *p, uint32_t EF)
     return fit == 0 ? 1 : least(fit, ROTATION_MOST);
 }
 
+size_t rotation_products(const tfhe_params *p)
+{
+    const fft_gadget g = pbs_gadget(p);
+    const size_t bytes = cpu_cache_bytes() / (p->pbs_group > 1 ? 4 : 8);
+    const size_t fit = bytes / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
+    return fit == 0 ? 1 : least(fit, ROTATION_TOGETHER);
+}
+
 static void exponents_of(const batch *b, const bootstrap_job *jobs, size_t count, uint32_t *small, uint32_t *exponents,
                          scratch *tmp)
 {

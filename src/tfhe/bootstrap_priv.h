@@ -27,8 +27,8 @@ typedef struct rotation {
 } rotation;
 
 /* Ciphertexts to rotate together, in [1, ROTATION_MOST]: as many as have their accumulators in one and a half times the
- * second-level cache, and one at least. A key row read once for all is worth some reads from the cache behind
- * (docs/performance.md). */
+ * second-level cache (cpu_cache_bytes), and one at least. A key row read once for all is worth some reads from the
+ * cache behind (docs/performance.md). */
 size_t rotation_batch(const tfhe_params *p, uint32_t EF);
 
 /* Blind rotation of `count` in [1, ROTATION_MOST] ciphertexts by tables of one EF and slot_bits: acc <- the table
@@ -61,11 +61,9 @@ static inline size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Sets of digits, 1 to `most`, that lie within so many bytes: more share a fetch of the key, but leave the cache. */
-static inline size_t pbs_sets_within(const tfhe_params *p, size_t bytes, size_t most)
-{
-    const fft_gadget g = pbs_gadget(p);
-    const size_t fit = bytes / (fft_gadget_rows(&g) * fft_words(p->N) * sizeof(double));
-    return fit == 0 ? 1 : least(fit, most);
-}
+#define ROTATION_TOGETHER 8u /* products that share a fetch of the key row, at most */
+/* Of those, as many as have their digits in an eighth of the second-level cache, or a quarter of it where a step takes
+ * several key bits, of which there is more to fetch; one at least. More would share a fetch, but drive accumulators and
+ * key rows out. A set of digits of N = 2048 is a first-level cache full by itself. */
+size_t rotation_products(const tfhe_params *p);
 #endif
