@@ -188,16 +188,35 @@ static inline double bench_key_megabytes(const tfhe_params *p)
     return 1e-6 * (double)(tfhe_bsk_memory_bytes(p) + tfhe_ksk_memory_bytes(p));
 }
 
+/* Times that a key row is expected to be read where `batch` ciphertexts are rotated together (blind_rotate): once for
+ * each valuation v, capped, that one of them has, and from ROTATION_LONG parts EF/2^v on once for each of the EF/2^v/4
+ * classes of exponents that move the parts alike. Shares of the valuations: of mask elements all over the torus. */
+static inline double bench_row_reads(const tfhe_params *p, uint32_t EF, uint32_t price, double batch)
+{
+    enum { ELEMENTS = 4096 };
+    const tfhe_params many = {.n = ELEMENTS, .k = 1, .N = p->N, .pbs_group = 1};
+    if (p->pbs_group > 1) return 1;
+    uint32_t *mask = room(ELEMENTS + 1, 4), *exponents = room(ELEMENTS + 1, 4);
+    double share[8] = {0}, reads = 0;
+    for (uint32_t i = 0; i < ELEMENTS; i++) mask[i] = i * UINT32_C(0x9e3779b1);
+    modulus_switch_centered(&many, EF, price, mask, exponents);
+    for (size_t i = 0; i < ELEMENTS; i++)
+        if (exponents[i] != 0) share[__builtin_ctz(exponents[i] | EF)] += 1.0 / ELEMENTS;
+    for (unsigned v = 0; EF >> v != 0; v++) {
+        const double classes = EF >> v < ROTATION_LONG ? 1 : EF >> v >> 2;
+        reads += classes * (1 - pow(1 - share[v] / classes, batch));
+    }
+    free(mask), free(exponents);
+    return reads;
+}
+
 /* Bytes of the keys that are expected to be read for each of `count` look-ups run together: an item of a batch reads
- * the keyswitching key once; those rotated together read, for each valuation v, the rows at which one of them has it.
- */
-static inline double bench_key_bytes(const tfhe_params *p, uint32_t EF, size_t count, unsigned threads)
+ * the keyswitching key once, those rotated together the rotation's rows (bench_row_reads). */
+static inline double bench_key_bytes(const tfhe_params *p, uint32_t EF, uint32_t price, size_t count, unsigned threads)
 {
     const double each = ceil((double)count / threads), group = fmin(each, KEYSWITCH_GROUP);
     const double batch = fmin(group, (double)rotation_batch(p, EF));
-    double rows = 0, share = 0.5;
-    for (uint32_t left = EF; left > 1; left /= 2, share /= 2) rows += 1 - pow(1 - share, batch);
-    rows += 1 - pow(1 - 2 * share, batch);
-    return rows * (double)tfhe_bsk_memory_bytes(p) / batch + (double)tfhe_ksk_memory_bytes(p) / group;
+    return bench_row_reads(p, EF, price, batch) * (double)tfhe_bsk_memory_bytes(p) / batch +
+           (double)tfhe_ksk_memory_bytes(p) / group;
 }
 #endif

@@ -78,15 +78,15 @@ static double keys(const faster_lookups *l, size_t count, unsigned threads, doub
         const tfhe_params *p = &l->whole.chosen.families.of[0];
         bench_params_text(p, high);
         (void)snprintf(text, 160, "%s, %u (%u)", high, l->whole.e.EF, l->whole.e.price);
-        *read = 1e-6 * bench_key_bytes(p, l->whole.e.EF, count, threads);
+        *read = 1e-6 * bench_key_bytes(p, l->whole.e.EF, l->whole.e.price, count, threads);
         return bench_key_megabytes(p);
     }
     const split_choice *c = &l->split.chosen;
     bench_params_text(&c->high, high);
     bench_params_text(&c->low, low);
     (void)snprintf(text, 160, "%s, %u (%u); %u: %s", high, c->EF, c->price, c->low_bits, low);
-    *read = 1e-6 * (bench_key_bytes(&c->high, c->EF, count, threads) +
-                    c->low_bits * bench_key_bytes(&c->low, 1, count, threads));
+    *read = 1e-6 * (bench_key_bytes(&c->high, c->EF, c->price, count, threads) +
+                    c->low_bits * bench_key_bytes(&c->low, 1, 0, count, threads));
     return bench_key_megabytes(&c->high) + bench_key_megabytes(&c->low);
 }
 

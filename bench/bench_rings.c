@@ -102,8 +102,8 @@ static void row(const bench_table *t, const set *s, unsigned threads)
         s->two_norm * s->two_norm * noise_blind_rotate(&p) + noise_keyswitch(&p) + noise_modulus_switch(&p, 1, 0);
     table_row(t, name, 1e3 * m.alone, 1e3 * m.batch, 1e6 * m.batch / p.n, 1 / m.all,
               p.n * external_product_flops(&p) / m.batch / m.peak, bench_key_megabytes(&p),
-              1e-6 * bench_key_bytes(&p, 1, COUNT, 1), log2(noise_of(&keys, &batch)), log2(noise_blind_rotate(&p)) / 2,
-              s->two_norm, log2(phase) / 2, s->log2_bound);
+              1e-6 * bench_key_bytes(&p, 1, 0, COUNT, 1), log2(noise_of(&keys, &batch)),
+              log2(noise_blind_rotate(&p)) / 2, s->two_norm, log2(phase) / 2, s->log2_bound);
     lut_destroy(table);
     bench_batch_destroy(&batch);
     bench_keys_destroy(&keys);
