@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_machine [--json FILE]: the ceilings of this machine: multiply-adds of each instruction set, reads from memory,
- * on one thread and on all. */
+ * on one thread and on all; and what share of a large block the kernel gives huge pages. */
 #include "base/parallel.h"
 #include "bench.h"
 #include "peak.h"
+#include "smaps.h"
 #include "table.h"
 
 #define ROUNDS 9u
@@ -33,6 +34,16 @@ static void read_row(const bench_table *t, const char *what, size_t bytes, unsig
 {
     const double a = 1e-9 * peak_read(bytes, 1, 0.4), b = 1e-9 * peak_read(bytes, threads, 0.4);
     table_row(t, what, "GB/s", a, b, b / a);
+}
+
+static void huge_row(const bench_table *t)
+{
+    void *p;
+    must(mem_create(MEMORY, 1, "memory", &p));
+    const smaps_block b = smaps_of(p, MEMORY);
+    mem_free(p);
+    table_row(t, "huge pages, of a block of 256 MB", "%", b.all == 0 ? NAN : 100.0 * (double)b.huge / (double)b.all,
+              NAN, NAN);
 }
 
 /* Name in /proc/cpuinfo, if there is one. */
@@ -65,6 +76,7 @@ int main(int argc, char **argv)
     for (unsigned level = 0; level < CPU_LEVELS; level++)
         if (cpu_level_has((cpu_level)level)) flops_row(&t, (cpu_level)level, threads);
     read_row(&t, "reads, memory (256 MB a thread)", MEMORY, threads);
+    huge_row(&t);
     table_end(&t, path);
     return 0;
 }

@@ -8,8 +8,10 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "smaps.h"
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +71,24 @@ static void test_memory(void **state)
     assert_ptr_equal(scratch_take(&s, 256), a);
     scratch_destroy(&s);
     assert_null(s.base);
+}
+
+/* Blocks of keys' sizes ask for huge pages; skipped where the kernel has none or does not say. */
+static void test_huge_pages(void **state)
+{
+    (void)state;
+    const size_t bytes = (size_t)8 << 20;
+    void *p;
+    assert_ok(mem_create(bytes, 1, "keys", &p));
+    const smaps_block b = smaps_of(p, bytes);
+    const int supported = madvise(p, bytes, MADV_HUGEPAGE) == 0 && b.has_flags;
+    mem_free(p);
+    if (!supported) {
+        print_message("no huge pages here, or no flags in /proc/self/smaps\n");
+        skip();
+    }
+    assert_true(b.huge_wanted);
+    assert_true(b.all >= bytes); /* written: in memory */
 }
 
 static void test_bytes(void **state)
@@ -412,11 +432,19 @@ static void test_progress(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),      cmocka_unit_test(test_memory), cmocka_unit_test(test_memory_available),
-        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_file),   cmocka_unit_test(test_stream_known_answer),
-        cmocka_unit_test(test_distributions), cmocka_unit_test(test_team), /* first: OpenMP of LLVM 14 leaks where a
-                                                                              team outgrows those before */
-        cmocka_unit_test(test_parallel),      cmocka_unit_test(test_cache),  cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_available),
+        cmocka_unit_test(test_huge_pages),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_stream_known_answer),
+        cmocka_unit_test(test_distributions),
+        cmocka_unit_test(test_team), /* first: OpenMP of LLVM 14 leaks where a
+                                        team outgrows those before */
+        cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
