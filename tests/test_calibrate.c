@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
+#include "base/clock.h"
 #include "optimizer/calibrate.h"
 #include "tfhe/measure.h"
 #include <math.h>
@@ -114,16 +115,16 @@ static void test_measures(void **state)
     double seconds = 0, crowded = 0;
     for (p.pbs_group = 1; p.pbs_group <= TFHE_MAX_GROUP; p.pbs_group++) {
         for (size_t count = 1; count <= 32; count += 31) {
-            assert_ok(measure_step(&p, count, &seconds));
+            assert_ok(measure_step(&p, count, 1, &seconds));
             assert_true(seconds > 0 && seconds < 1);
         }
     }
     p.pbs_group = 1;
-    assert_ok(measure_keyswitch(&p, 5, &seconds));
+    assert_ok(measure_keyswitch(&p, 5, 1, &seconds));
     assert_true(seconds > 0 && seconds < 1);
-    assert_ok(measure_linear(3, 130, &seconds));
+    assert_ok(measure_linear(3, 130, 1, &seconds));
     assert_true(seconds > 0 && seconds < 1e-1);
-    assert_ok(measure_expand(&seconds));
+    assert_ok(measure_expand(1, &seconds));
     assert_true(seconds > 0 && seconds < 1e-3);
     crowd_probe *probe;
     assert_ok(crowd_probe_create(&p, 3, &probe));
@@ -133,6 +134,38 @@ static void test_measures(void **state)
     assert_true(seconds > 0 && seconds < 1 && crowded > 0 && crowded < 10);
 }
 
+static double computing(void)
+{
+    return clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* Without time a measurement is its first run, which else is one of four at least. */
+static void test_limit(void **state)
+{
+    (void)state;
+    double seconds = 0, one = INFINITY, all = INFINITY;
+    for (size_t i = 0; i < 3; i++) { /* the quietest of three */
+        double start = computing();
+        assert_ok(measure_expand(0, &seconds));
+        assert_true(seconds > 0);
+        one = fmin(one, computing() - start);
+        start = computing();
+        assert_ok(measure_expand(60, &seconds));
+        all = fmin(all, computing() - start);
+    }
+    assert_true(one < 0.7 * all);
+}
+
+/* Without time there are costs all the same, one run and one round each. */
+static void test_no_budget(void **state)
+{
+    (void)state;
+    cost_model got = {0};
+    double worst = -1;
+    assert_ok(cost_model_measure(NULL, 0, &got, &worst));
+    assert_true(cost_model_check(&got) && worst >= 0);
+}
+
 static void test_stops(void **state)
 {
     (void)state;
@@ -140,7 +173,7 @@ static void test_stops(void **state)
     cost_model got = cost_model_shipped;
     double worst = 9;
     const annulus_progress progress = {.report = stop, .context = &reports};
-    assert_int_equal(cost_model_measure(&progress, &got, &worst), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(cost_model_measure(&progress, COST_BUDGET, &got, &worst), ANNULUS_ERR_CANCELLED);
     assert_int_equal(reports, 2);
     assert_memory_equal(&got, &cost_model_shipped, sizeof got);
     assert_true(worst == 9);
@@ -149,7 +182,8 @@ static void test_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_recovers), cmocka_unit_test(test_least_squares),
-                                       cmocka_unit_test(test_refuses), cmocka_unit_test(test_measures),
+                                       cmocka_unit_test(test_refuses),  cmocka_unit_test(test_measures),
+                                       cmocka_unit_test(test_limit),    cmocka_unit_test(test_no_budget),
                                        cmocka_unit_test(test_stops)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

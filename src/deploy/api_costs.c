@@ -52,7 +52,7 @@ annulus_status annulus_calibrate(const annulus_progress *progress, int json, cha
     cost_model m;
     double error;
     TRY(host_costs_path(1, path)); /* before the work, not after it */
-    TRY(cost_model_measure(progress, &m, &error));
+    TRY(cost_model_measure(progress, COST_BUDGET, &m, &error));
     host_key_init(&key);
     json_t *costs = host_costs_json(&key, &m, error);
     if (costs == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the costs");

@@ -135,7 +135,12 @@ static const tfhe_params steps[] = {
     {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
 };
 #define STEPS (sizeof steps / sizeof *steps)
-#define STEP_BITS 240u /* n: the cost of a step does not depend on it */
+/* n of their keys: the cost of a step does not depend on it, but what is left in small caches. Where a step of the
+ * second ring takes longer than so much, the fewer. */
+#define STEP_BITS 240u
+#define FEWEST_BITS 24u
+#define PILOT_BITS 12u
+#define STEP_SECONDS 8e-6
 static const tfhe_params keyswitch = {
     .n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 20, .ks_l = 4, .ks_b = 3, .pbs_group = 1};
 /* Keys of the size that real ones have: 55, 82 and 137 MB. */
@@ -153,11 +158,24 @@ static const size_t wide[2] = {8, 6000}; /* 98 MB, beyond most caches */
 
 #define CROWD_REPORTS 4u /* of progress */
 
-/* Number of the measurement at hand. */
+/* Number of the measurement at hand, and the time there is. */
 typedef struct measuring {
     const annulus_progress *progress;
     size_t done;
+    uint32_t bits; /* n of the keys of steps */
+    double start, budget;
 } measuring;
+
+/* Parts of the budget by whose ends steps, ciphertexts alone and linear layers are done. */
+#define STEPS_END 0.35
+#define READS_END 0.45
+#define LAYERS_END 0.55
+
+/* Seconds for the next of so many measurements, the last to be done by that part of the budget. */
+static double limit(const measuring *at, double end, size_t left)
+{
+    return fmax(at->start + end * at->budget - clock_seconds(CLOCK_MONOTONIC), 0) / (double)left;
+}
 
 static annulus_status next(measuring *at)
 {
@@ -172,13 +190,25 @@ static tfhe_params with_gadget(const tfhe_params *ring, uint32_t n)
     return p;
 }
 
+/* Multiples of 6: steps take up to 3 key bits. */
+static annulus_status choose_bits(measuring *at)
+{
+    const tfhe_params pilot = with_gadget(&steps[1], PILOT_BITS);
+    double seconds;
+    TRY(measure_step(&pilot, COST_BATCH, limit(at, STEPS_END, 1 + STEPS), &seconds));
+    const double bits = STEP_BITS * STEP_SECONDS / fmax(seconds, STEP_SECONDS);
+    at->bits = bits < FEWEST_BITS ? FEWEST_BITS : (uint32_t)bits / 6 * 6;
+    return ANNULUS_OK;
+}
+
 static annulus_status measure_steps(measuring *at, cost_model *m, double *worst)
 {
     cost_sample samples[STEPS];
     for (size_t i = 0; i < STEPS; i++) {
-        samples[i].p = with_gadget(&steps[i], STEP_BITS);
         TRY(next(at));
-        TRY(measure_step(&samples[i].p, COST_BATCH, &samples[i].seconds));
+        if (i == 0) TRY(choose_bits(at));
+        samples[i].p = with_gadget(&steps[i], at->bits);
+        TRY(measure_step(&samples[i].p, COST_BATCH, limit(at, STEPS_END, STEPS - i), &samples[i].seconds));
     }
     return cost_model_fit(samples, STEPS, m, worst);
 }
@@ -190,7 +220,7 @@ static annulus_status measure_reads(measuring *at, cost_model *m)
     for (size_t i = 0; i < READS; i++) {
         const tfhe_params p = with_gadget(&reads[i], reads[i].n);
         TRY(next(at));
-        TRY(measure_step(&p, 1, &seconds));
+        TRY(measure_step(&p, 1, limit(at, READS_END, READS + 2 - i), &seconds));
         sum += cost_model_read(m, &p, seconds);
     }
     m->read = sum / READS;
@@ -202,8 +232,8 @@ static annulus_status measure_keyswitches(measuring *at, cost_model *m)
     const double words = (double)tfhe_big_dim(&keyswitch) * keyswitch.ks_l * (keyswitch.n + 1);
     double batch = 0, alone = 0;
     TRY(next(at));
-    TRY(measure_keyswitch(&keyswitch, COST_BATCH, &batch));
-    TRY(measure_keyswitch(&keyswitch, 1, &alone));
+    TRY(measure_keyswitch(&keyswitch, COST_BATCH, limit(at, READS_END, 2), &batch));
+    TRY(measure_keyswitch(&keyswitch, 1, limit(at, READS_END, 1), &alone));
     m->keyswitch = 1e9 * batch / words;
     m->keyswitch_read = 1e9 * fmax(alone - batch, 0) / words / (1 - 1.0 / COST_BATCH);
     return ANNULUS_OK;
@@ -222,7 +252,7 @@ static annulus_status measure_layers(measuring *at, cost_model *m)
     for (size_t i = 0; i < LAYERS; i++) {
         double seconds = 0;
         TRY(next(at));
-        TRY(measure_linear(layers[i][0], layers[i][1], &seconds));
+        TRY(measure_linear(layers[i][0], layers[i][1], limit(at, LAYERS_END, LAYERS + 2 - i), &seconds));
         samples[i] = layer_shares(layers[i], seconds);
     }
     if (!isfinite(fit(samples, LAYERS, x)) || !(x[0] > 0))
@@ -237,31 +267,33 @@ static annulus_status measure_inputs(measuring *at, cost_model *m)
 {
     double expand = 0, layer = 0;
     TRY(next(at));
-    TRY(measure_expand(&expand));
+    TRY(measure_expand(limit(at, LAYERS_END, 2), &expand));
     TRY(next(at));
-    TRY(measure_linear(wide[0], wide[1], &layer));
+    TRY(measure_linear(wide[0], wide[1], limit(at, LAYERS_END, 1), &layer));
     const shares of = layer_shares(wide, layer);
     const double waits = layer * (1 - of.of[0] * m->layer - of.of[1] * m->input - of.of[2] * m->output);
     m->expand = 1e9 * (expand + fmax(waits, 0) / (double)wide[1]);
     return ANNULUS_OK;
 }
 
-/* Rounds of the probes until they took so long, at least the fewest. */
+/* Rounds of the probes take so long, or as the budget allows: no round begins that would end behind it if it takes as
+ * long as the longest. */
 #define CROWD_SECONDS 8.0
-#define FEWEST_ROUNDS 5u
 
 static annulus_status run_probes(measuring *at, crowd_probe *const probe[1 + READS])
 {
-    const double start = clock_seconds(CLOCK_MONOTONIC);
+    const double start = clock_seconds(CLOCK_MONOTONIC), most = fmin(limit(at, 1, 1), CROWD_SECONDS);
+    double now = start, longest = 0;
     size_t reports = 0;
-    for (size_t round = 0; round < CROWD_RUNS; round++) {
-        const double part = (clock_seconds(CLOCK_MONOTONIC) - start) / CROWD_SECONDS;
-        if (round >= FEWEST_ROUNDS && part >= 1) break;
-        while (reports < CROWD_REPORTS && part >= (double)reports / CROWD_REPORTS) {
+    for (size_t round = 0; round < CROWD_RUNS && (round == 0 || now + longest - start < most); round++) {
+        const double before = now;
+        while (reports < CROWD_REPORTS && (now - start) * CROWD_REPORTS >= most * (double)reports) {
             TRY(next(at));
             reports++;
         }
         for (size_t i = 0; i <= READS; i++) TRY(crowd_probe_run(probe[i]));
+        now = clock_seconds(CLOCK_MONOTONIC);
+        longest = fmax(longest, now - before);
     }
     return ANNULUS_OK;
 }
@@ -270,7 +302,7 @@ static annulus_status run_probes(measuring *at, crowd_probe *const probe[1 + REA
  * mean over keys. What other users of the machine take is part of both. */
 static annulus_status measure_crowds(measuring *at, cost_model *m)
 {
-    const tfhe_params cached = with_gadget(&steps[1], STEP_BITS);
+    const tfhe_params cached = with_gadget(&steps[1], at->bits);
     crowd_probe *probe[1 + READS] = {NULL};
     double alone, crowded, bytes[READS], sum = 0;
     annulus_status st = crowd_probe_create(&cached, COST_BATCH, &probe[0]);
@@ -294,9 +326,9 @@ static annulus_status measure_crowds(measuring *at, cost_model *m)
     return st;
 }
 
-annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
+annulus_status cost_model_measure(const annulus_progress *progress, double budget, cost_model *out, double *worst)
 {
-    measuring at = {.progress = progress};
+    measuring at = {.progress = progress, .start = clock_seconds(CLOCK_MONOTONIC), .budget = budget};
     cost_model m = {0};
     double error = 0;
     TRY(measure_steps(&at, &m, &error));

@@ -21,10 +21,11 @@ typedef struct cost_sample {
 annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 
-/* Measures (tfhe/measure.h) and fits, some seconds on the calling thread and, for what all
- * cores wait for, 8 s on all. The cost
- * model in use stays what it is. Fails without memory, if the callback asks to stop, or if the measurements cannot be
- * fitted. */
-annulus_status cost_model_measure(const annulus_progress *progress, cost_model *out, double *worst)
+/* Measures (tfhe/measure.h) and fits, on the calling thread and, for what all cores wait for, 8 s on all. budget:
+ * seconds of the clock that it takes at most, as far as runs and rounds can be left out for it: of every measurement
+ * one is made. Keys of steps are the smaller the slower the kernels are. The cost model in use stays what it is. Fails
+ * without memory, if the callback asks to stop, or if the measurements cannot be fitted. */
+#define COST_BUDGET 17.0
+annulus_status cost_model_measure(const annulus_progress *progress, double budget, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 #endif

@@ -43,19 +43,24 @@ static annulus_status seconds_by(clockid_t clock, annulus_status (*run)(void *co
     return ANNULUS_OK;
 }
 
+static double deadline(double limit)
+{
+    return clock_seconds(CLOCK_MONOTONIC) + limit;
+}
+
 /* Median seconds of the thread's computing, after a call that brings the data into the caches; of that one if it was
- * long. */
-static annulus_status median_of(annulus_status (*run)(void *context), void *context, double *seconds)
+ * long, or none began before the deadline. */
+static annulus_status median_of(annulus_status (*run)(void *context), void *context, double end, double *seconds)
 {
     double times[ROUNDS], sum = 0;
     size_t count = 0;
     TRY(seconds_by(CLOCK_THREAD_CPUTIME_ID, run, context, seconds));
     if (*seconds > ENOUGH) return ANNULUS_OK;
-    while (count < ROUNDS && (count < FEWEST || sum < ENOUGH)) {
+    while (count < ROUNDS && (count < FEWEST || sum < ENOUGH) && clock_seconds(CLOCK_MONOTONIC) < end) {
         TRY(seconds_by(CLOCK_THREAD_CPUTIME_ID, run, context, &times[count]));
         sum += times[count++];
     }
-    *seconds = median(times, count);
+    if (count > 0) *seconds = median(times, count);
     return ANNULUS_OK;
 }
 
@@ -135,24 +140,25 @@ static annulus_status run_bootstraps(void *context)
     return bootstrap_batch(s->key, NULL, s->jobs, s->count, &offset, 1, 1);
 }
 
-annulus_status measure_step(const tfhe_params *p, size_t count, double *seconds)
+annulus_status measure_step(const tfhe_params *p, size_t count, double limit, double *seconds)
 {
     subject s = {0};
     double whole = 0, keyswitch = 0;
     annulus_status st = subject_fill(p, count, &s);
-    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &keyswitch);
-    if (st == ANNULUS_OK) st = median_of(run_bootstraps, &s, &whole);
+    const double end = deadline(limit);
+    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, end, &keyswitch);
+    if (st == ANNULUS_OK) st = median_of(run_bootstraps, &s, end, &whole);
     if (st == ANNULUS_OK) *seconds = (whole - keyswitch) / ((double)count * (double)tfhe_steps(p));
     subject_clear(&s);
     return st;
 }
 
-annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double *seconds)
+annulus_status measure_keyswitch(const tfhe_params *p, size_t count, double limit, double *seconds)
 {
     subject s = {0};
     double whole = 0;
     annulus_status st = subject_fill(p, count, &s);
-    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, &whole);
+    if (st == ANNULUS_OK) st = median_of(run_keyswitches, &s, deadline(limit), &whole);
     if (st == ANNULUS_OK) *seconds = whole / (double)count;
     subject_clear(&s);
     return st;
@@ -174,7 +180,7 @@ static annulus_status run_product(void *context)
     return ANNULUS_OK;
 }
 
-annulus_status measure_linear(size_t outputs, size_t inputs, double *seconds)
+annulus_status measure_linear(size_t outputs, size_t inputs, double limit, double *seconds)
 {
     const size_t in = inputs * WORDS, out = outputs * WORDS, weights = outputs * inputs;
     double whole = 0;
@@ -188,7 +194,7 @@ annulus_status measure_linear(size_t outputs, size_t inputs, double *seconds)
                  .weights = (int32_t *)(void *)(words + in + out)};
     fill(m.in, in);
     for (size_t i = 0; i < weights; i++) m.weights[i] = (int32_t)(i % 15) - 7;
-    const annulus_status st = median_of(run_product, &m, &whole);
+    const annulus_status st = median_of(run_product, &m, deadline(limit), &whole);
     mem_free(q);
     if (st == ANNULUS_OK) *seconds = whole / WORDS;
     return st;
@@ -207,14 +213,14 @@ static annulus_status run_expansion(void *context)
     return packed_expand(&e->p, &e->seed, e->body, EXPANDED, 1, e->out);
 }
 
-annulus_status measure_expand(double *seconds)
+annulus_status measure_expand(double limit, double *seconds)
 {
     expansion e = {.p = {.k = 1, .N = 2048}};
     double whole = 0;
     void *q;
     TRY(mem_create(EXPANDED * (1 + lwe_words(&e.p)), sizeof(uint64_t), "measurement", &q));
     e.body = q, e.out = e.body + EXPANDED;
-    const annulus_status st = median_of(run_expansion, &e, &whole);
+    const annulus_status st = median_of(run_expansion, &e, deadline(limit), &whole);
     mem_free(q);
     if (st == ANNULUS_OK) *seconds = whole / ((double)EXPANDED * (double)tfhe_big_dim(&e.p));
     return st;
