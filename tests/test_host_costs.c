@@ -22,13 +22,15 @@ static const cost_model some = {.fft = 0.25,
                                 .output = 2.5,
                                 .expand = 3.5,
                                 .crowd = 1.25};
+/* SHA-256 of "A \"B\" C\nref ref\n1.2.3" begins with these digits. */
+#define NAME "host-15686645b7b20825.json"
 static const host_key here = {.processor = "A \"B\" C", .kernels = "ref ref", .version = "1.2.3"};
 
 static int setup(void **state)
 {
     (void)state;
     if (mkdtemp(folder) == NULL || setenv("XDG_CACHE_HOME", folder, 1) != 0) return 1;
-    return host_costs_path(1, file) != ANNULUS_OK;
+    return host_costs_path(&here, 1, file) != ANNULUS_OK;
 }
 
 static int teardown(void **state)
@@ -141,26 +143,77 @@ static void test_path(void **state)
     (void)state;
     char path[HOST_PATH_BYTES], longest[2 * HOST_PATH_BYTES];
     struct stat info;
-    assert_ok(host_costs_path(0, path));
+    assert_ok(host_costs_path(&here, 0, path));
     assert_int_equal(strncmp(path, folder, strlen(folder)), 0);
-    assert_string_equal(path + strlen(folder), "/annulus/host.json");
+    assert_string_equal(path + strlen(folder), "/annulus/" NAME);
     *strrchr(path, '/') = '\0';
     assert_true(stat(path, &info) == 0 && (info.st_mode & 0777) == 0700);
 
     assert_int_equal(setenv("HOME", "/dev/null/nowhere", 1), 0);
     assert_int_equal(setenv("XDG_CACHE_HOME", "relative", 1), 0);
-    assert_ok(host_costs_path(0, path));
-    assert_string_equal(path, "/dev/null/nowhere/.cache/annulus/host.json");
-    assert_refused(host_costs_path(1, path), "/dev/null/nowhere/.cache: cannot make");
+    assert_ok(host_costs_path(&here, 0, path));
+    assert_string_equal(path, "/dev/null/nowhere/.cache/annulus/" NAME);
+    assert_refused(host_costs_path(&here, 1, path), "/dev/null/nowhere/.cache: cannot make");
     assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
-    assert_ok(host_costs_path(0, path));
+    assert_ok(host_costs_path(&here, 0, path));
     assert_int_equal(unsetenv("HOME"), 0);
-    assert_refused(host_costs_path(0, path), "XDG_CACHE_HOME");
+    assert_refused(host_costs_path(&here, 0, path), "XDG_CACHE_HOME");
     memset(longest, '/', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     assert_int_equal(setenv("XDG_CACHE_HOME", longest, 1), 0);
-    assert_refused(host_costs_path(0, path), "too long");
+    assert_refused(host_costs_path(&here, 0, path), "too long");
     assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
+}
+
+static void processor_of(const char *cpuinfo, const char *want)
+{
+    char got[32];
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_true(fputs(cpuinfo, f) >= 0);
+    rewind(f);
+    host_processor(f, got, sizeof got);
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(got, want);
+}
+
+static void test_processors(void **state)
+{
+    (void)state;
+    processor_of("processor\t: 0\nmodel\t\t: 17\nmodel name\t: A CPU @ 2\xc2\xb5\n\nmodel name\t: B\n", "A CPU @ 2??");
+    processor_of("processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: 0xd0c\n",
+                 "implementer 0x41 part 0xd0c");
+    processor_of("model name\t: ARMv7\nCPU part\t: 0xd03\n", "ARMv7 part 0xd03");
+    processor_of("model name : a name of more than the thirty-one characters\nCPU part : 1\n",
+                 "a name of more than the thirty-");
+    processor_of("processor\t: 0\nmodel namely: C\n", "unknown");
+    processor_of("", "unknown");
+}
+
+/* Machines of one home, and kernels of one machine, have files of their own. */
+static void test_side_by_side(void **state)
+{
+    (void)state;
+    host_key others[3] = {here, here, here};
+    char paths[3][HOST_PATH_BYTES];
+    cost_model got;
+    others[0].processor[0] = 'B', others[1].kernels[0] = 'R', others[2].version[0] = '2';
+    write_some(&here);
+    for (size_t i = 0; i < 3; i++) {
+        cost_model other = some;
+        other.fft += (double)(i + 1);
+        assert_ok(host_costs_path(&others[i], 1, paths[i]));
+        json_t *j = host_costs_json(&others[i], &other, 0.01);
+        assert_ok(host_costs_write(paths[i], j));
+        json_decref(j);
+    }
+    assert_ok(host_costs_read(file, &here, &got));
+    assert_memory_equal(&got, &some, sizeof got);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ok(host_costs_read(paths[i], &others[i], &got));
+        assert_true(got.fft == some.fft + (double)(i + 1));
+        assert_int_equal(unlink(paths[i]), 0);
+    }
 }
 
 /* What a process does: it finds no good file, says so, and takes a new one from then on. */
@@ -169,7 +222,11 @@ static void test_process(void **state)
     (void)state;
     host_key key;
     const char *ignored = NULL;
+    char own[HOST_PATH_BYTES];
     host_key_init(&key);
+    assert_ok(host_costs_path(&key, 1, own));
+    (void)unlink(file);
+    memcpy(file, own, sizeof file); /* the process has this one */
     assert_true(strlen(key.processor) > 0 && strlen(key.kernels) > 0);
     assert_string_equal(key.version, annulus_version());
     write_some(&here); /* of another processor */
@@ -192,8 +249,9 @@ static void test_process(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_costs_refused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_costs_refused),
                                        cmocka_unit_test(test_files_refused), cmocka_unit_test(test_path),
+                                       cmocka_unit_test(test_processors),    cmocka_unit_test(test_side_by_side),
                                        cmocka_unit_test(test_process)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -359,10 +359,11 @@ ANNULUS_API void annulus_text_destroy(char *text);
 ANNULUS_API annulus_status annulus_inspect_html(const char *path, const char *report) ANNULUS_MUST_USE;
 
 /* The parameter search weighs look-ups and linear layers by what they cost. This measures the processor that it runs
- * on, at most 20 s, half of them on one core, best with nothing else running, and writes the costs to annulus/host.json
- * in $XDG_CACHE_HOME or ~/.cache, from where annulus_compile, annulus_circuit_read and annulus_inspect load them once a
- * process; this process takes them from now on, so that no other function may run meanwhile. *out: what was found, as
- * text for people or as JSON; freed with annulus_text_destroy. */
+ * on, at most 20 s, half of them on one core, best with nothing else running, and writes the costs to a file of the
+ * processor, kernels and version, annulus/host-DIGEST.json in $XDG_CACHE_HOME or ~/.cache, from where annulus_compile,
+ * annulus_circuit_read and annulus_inspect load them once a process; this process takes them from now on, so that no
+ * other function may run meanwhile. *out: what was found, as text for people or as JSON; freed with
+ * annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_calibrate(const annulus_progress *progress, int json, char **out) ANNULUS_MUST_USE;
 /* 1: searches and predictions go by costs that were measured on this processor, with these kernels and this version of
  * the library; 0: by the shipped ones. *ignored, unless the pointer is NULL: why a file of costs is not used, one line,

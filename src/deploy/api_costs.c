@@ -51,9 +51,9 @@ annulus_status annulus_calibrate(const annulus_progress *progress, int json, cha
     host_key key;
     cost_model m;
     double error;
-    TRY(host_costs_path(1, path)); /* before the work, not after it */
-    TRY(cost_model_measure(progress, COST_BUDGET, &m, &error));
     host_key_init(&key);
+    TRY(host_costs_path(&key, 1, path)); /* before the work, not after it */
+    TRY(cost_model_measure(progress, COST_BUDGET, &m, &error));
     json_t *costs = host_costs_json(&key, &m, error);
     if (costs == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the costs");
     annulus_status st = host_costs_write(path, costs);

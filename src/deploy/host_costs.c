@@ -2,6 +2,7 @@
 #include "deploy/host_costs.h"
 
 #include "annulus/annulus.h"
+#include "base/bytes.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -48,22 +49,46 @@ static double *constant(cost_model *m, size_t i)
     return (double *)(void *)((char *)m + constants[i].at);
 }
 
-/* The name as a JSON text can hold it: printable ASCII. */
+/* The value of a line "name : value"; NULL: another line. */
+static const char *value_of(const char *line, const char *name)
+{
+    const size_t len = strlen(name);
+    const char *colon = strchr(line, ':');
+    if (colon == NULL || strncmp(line, name, len) != 0 || strspn(line + len, " \t") != (size_t)(colon - line) - len)
+        return NULL;
+    return colon + strspn(colon, ": \t");
+}
+
+void host_processor(FILE *cpuinfo, char *out, size_t size)
+{
+    static const char *const names[] = {"model name", "CPU implementer", "CPU part"};
+    static const char *const words[] = {"", "implementer ", "part "};
+    enum { NAMES = sizeof names / sizeof *names };
+    char line[512], found[NAMES][128] = {{0}};
+    size_t len = 0;
+    while (fgets(line, sizeof line, cpuinfo) != NULL) {
+        for (size_t i = 0; i < NAMES; i++) {
+            const char *value = value_of(line, names[i]);
+            if (value == NULL || found[i][0] != '\0') continue;
+            (void)snprintf(found[i], sizeof found[i], "%.*s", (int)strcspn(value, "\n"), value);
+        }
+    }
+    (void)snprintf(out, size, "unknown");
+    for (size_t i = 0; i < NAMES; i++) {
+        if (found[i][0] == '\0' || len >= size) continue;
+        const int more = snprintf(out + len, size - len, "%s%s%s", len > 0 ? " " : "", words[i], found[i]);
+        len += more > 0 ? (size_t)more : 0;
+    }
+    for (char *c = out; *c != '\0'; c++)
+        if (*c < 0x20 || *c > 0x7e) *c = '?'; /* as a JSON text can hold it */
+}
+
 static void processor_name(char *out, size_t size)
 {
-    char line[512];
-    (void)snprintf(out, size, "unknown");
     FILE *f = fopen("/proc/cpuinfo", "re");
+    (void)snprintf(out, size, "unknown");
     if (f == NULL) return;
-    while (fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
-        colon += strspn(colon, ": \t");
-        (void)snprintf(out, size, "%.*s", (int)strcspn(colon, "\n"), colon);
-        for (char *c = out; *c != '\0'; c++)
-            if (*c < 0x20 || *c > 0x7e) *c = '?';
-        break;
-    }
+    host_processor(f, out, size);
     (void)fclose(f);
 }
 
@@ -76,17 +101,32 @@ void host_key_init(host_key *key)
     (void)snprintf(key->version, sizeof key->version, "%s", annulus_version());
 }
 
+/* "/host-", 16 digits of the key's SHA-256, ".json". */
+static annulus_status file_name(const host_key *key, char out[32])
+{
+    char text[sizeof key->processor + sizeof key->kernels + sizeof key->version];
+    uint8_t digest[SHA256_BYTES];
+    int len = snprintf(text, sizeof text, "%s\n%s\n%s", key->processor, key->kernels, key->version);
+    TRY(bytes_sha256(text, (size_t)len, digest));
+    len = snprintf(out, 32, "/host-");
+    for (size_t i = 0; i < 8; i++) len += snprintf(out + len, 32 - (size_t)len, "%02x", digest[i]);
+    (void)snprintf(out + len, 32 - (size_t)len, ".json");
+    return ANNULUS_OK;
+}
+
 static annulus_status folder_make(const char *path)
 {
     if (mkdir(path, 0700) == 0 || errno == EEXIST) return ANNULUS_OK;
     return fail(ANNULUS_ERR_IO, "%s: cannot make this folder: %s", path, strerror(errno));
 }
 
-annulus_status host_costs_path(int folders, char path[HOST_PATH_BYTES])
+annulus_status host_costs_path(const host_key *key, int folders, char path[HOST_PATH_BYTES])
 {
-    static const char *const parts[] = {"/annulus", "/host.json"};
+    char name[32];
+    const char *const parts[] = {"/annulus", name};
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     const int own = cache != NULL && cache[0] == '/'; /* a relative one is to be ignored (XDG Base Directory 0.8) */
+    TRY(file_name(key, name));
     if (!own && (home == NULL || home[0] != '/'))
         return fail(ANNULUS_ERR_IO, "no place for the costs of this host: set XDG_CACHE_HOME to a folder");
     int len = snprintf(path, HOST_PATH_BYTES, "%s%s", own ? cache : home, own ? "" : "/.cache");
@@ -176,8 +216,8 @@ static void load(void)
     char path[HOST_PATH_BYTES];
     host_key key;
     cost_model m;
-    if (host_costs_path(0, path) != ANNULUS_OK || access(path, F_OK) != 0) return;
     host_key_init(&key);
+    if (host_costs_path(&key, 0, path) != ANNULUS_OK || access(path, F_OK) != 0) return;
     if (host_costs_read(path, &key, &m) == ANNULUS_OK) {
         cost_model_use(&m);
         host.measured = 1;
