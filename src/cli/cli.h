@@ -71,8 +71,14 @@ annulus_task parse_task(struct argp_state *state, const char *text);
 
 /* Prints the library's message as "annulus: message" and returns 1. */
 int report_failure(void);
-/* annulus_costs_measured; a line on stderr if a file of costs is ignored. */
-int report_costs(void);
+/* What predicted seconds go by, wherever they are printed: "costs of this host" or "shipped costs". */
+const char *costs_name(void);
+/* A line on stderr if a file of costs is ignored. */
+void report_costs(void);
+/* The same, and a line on stderr that names the costs. */
+void say_costs(void);
+/* "cost_model": "host" or "shipped". */
+void costs_json(json_t *o);
 /* Flushes stdout: 0, or 1 and a message when anything printed there was lost. */
 int finish_stdout(void);
 /* Numbers from the command line; a bad one is a usage error that names the option. */

@@ -14,12 +14,28 @@ int report_failure(void)
     return 1;
 }
 
-int report_costs(void)
+const char *costs_name(void)
+{
+    return annulus_costs_measured(NULL) ? "costs of this host" : "shipped costs";
+}
+
+void report_costs(void)
 {
     const char *ignored;
-    const int measured = annulus_costs_measured(&ignored);
+    (void)annulus_costs_measured(&ignored);
     if (ignored != NULL) fprintf(stderr, "annulus: ignored %s\n", ignored);
-    return measured;
+}
+
+void say_costs(void)
+{
+    report_costs();
+    fprintf(stderr, annulus_costs_measured(NULL) ? "costs: measured on this host\n"
+                                                 : "costs: shipped model; annulus calibrate measures this host\n");
+}
+
+void costs_json(json_t *o)
+{
+    (void)json_object_set_new(o, "cost_model", json_string(annulus_costs_measured(NULL) ? "host" : "shipped"));
 }
 
 int finish_stdout(void)

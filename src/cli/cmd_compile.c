@@ -314,7 +314,6 @@ int cmd_compile(int argc, char **argv)
     if (st != ANNULUS_OK) return report_failure();
     if (c.work.quiet) return 0;
     fprintf(stderr, "wrote %s\n", c.output);
-    fprintf(stderr, report_costs() ? "costs: measured on this host\n"
-                                   : "costs: shipped model; annulus calibrate measures this host\n");
+    say_costs();
     return 0;
 }

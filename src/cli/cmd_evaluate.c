@@ -142,8 +142,10 @@ static void print_json(const evaluate_command *c, const annulus_circuit *circuit
         (void)json_array_append_new(layers, layer_json(&e->layers[i], c->mode == ANNULUS_SIMULATE));
     (void)json_object_set_new(o, "layers", layers);
     (void)json_object_set_new(o, "seconds_per_sample", json_real(e->seconds));
-    if (c->mode == ANNULUS_ENCRYPTED)
+    if (c->mode == ANNULUS_ENCRYPTED) {
         (void)json_object_set_new(o, "seconds_predicted", json_real(annulus_circuit_seconds(circuit, c->work.threads)));
+        costs_json(o);
+    }
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
@@ -221,7 +223,7 @@ static void print_text(const evaluate_command *c, const annulus_circuit *circuit
         printf("failures       predicted in at most %.3g %% of samples\n", 100 * e->failure);
     printf("time           %.4g ms per sample", 1e3 * e->seconds);
     if (c->mode == ANNULUS_ENCRYPTED)
-        printf(", %.4g ms predicted", 1e3 * annulus_circuit_seconds(circuit, c->work.threads));
+        printf(", %.4g ms predicted (%s)", 1e3 * annulus_circuit_seconds(circuit, c->work.threads), costs_name());
     printf("\n");
     print_layers(e, c->mode == ANNULUS_SIMULATE);
 }
@@ -272,6 +274,7 @@ int cmd_evaluate(int argc, char **argv)
     progress_end(&line);
     int rc = st == ANNULUS_OK ? 0 : report_failure();
     if (rc == 0 && !c.work.quiet) warn_of_wraps(&e);
+    if (rc == 0 && !c.work.quiet && c.mode == ANNULUS_ENCRYPTED && !c.answers) report_costs();
     if (rc == 0 && c.answers && values == NULL) {
         fprintf(stderr, "annulus: no memory for the answers\n");
         rc = 1;

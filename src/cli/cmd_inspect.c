@@ -52,12 +52,12 @@ int cmd_inspect(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     if (c.html != NULL) {
         if (annulus_inspect_html(c.path, c.html) != ANNULUS_OK) return report_failure();
-        (void)report_costs();
+        report_costs();
         return 0;
     }
     if ((c.program ? annulus_inspect_program(c.path, &text) : annulus_inspect(c.path, c.json, &text)) != ANNULUS_OK)
         return report_failure();
-    if (!c.program) (void)report_costs();
+    if (!c.program) report_costs();
     printf(c.json ? "%s\n" : "%s", text);
     annulus_text_destroy(text);
     return finish_stdout();

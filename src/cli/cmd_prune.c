@@ -117,7 +117,10 @@ static void print_json(const prune_command *c, const annulus_prune_report *r, co
     (void)json_object_set_new(o, "idle", json_integer((json_int_t)r->idle));
     for (size_t i = 0; i < 3; i++)
         if (!isnan(scores[i])) (void)json_object_set_new(o, names[i], json_real(scores[i]));
-    if (c->o.seconds > 0) (void)json_object_set_new(o, "seconds_predicted", json_real(r->seconds));
+    if (c->o.seconds > 0) {
+        (void)json_object_set_new(o, "seconds_predicted", json_real(r->seconds));
+        costs_json(o);
+    }
     (void)json_object_set_new(o, "layers", sums_json(m));
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
@@ -139,6 +142,7 @@ static void talk(const prune_command *c, const annulus_prune_report *r, const an
     if (c->o.seconds > 0) fprintf(stderr, "predicted %.3g s an inference\n", r->seconds);
     if (c->o.seconds > 0 && r->seconds > c->o.seconds)
         fprintf(stderr, "note: fine-tuning moved it beyond the %g s: ask for a little less\n", c->o.seconds);
+    if (c->o.seconds > 0) say_costs();
     fprintf(stderr, "wrote %s\n", c->output);
 }
 

@@ -409,6 +409,7 @@ static void print_json(const train_command *c, const annulus_model *m)
     (void)json_object_set_new(o, "loss", json_real(e->loss));
     if (!isnan(e->validation)) (void)json_object_set_new(o, "validation", json_real(e->validation));
     if (c->budget.seconds > 0) choice_json(c, o);
+    if (c->automatic || c->budget.seconds > 0) costs_json(o);
     (void)json_object_set_new(o, "layers", sums_json(m));
     if (c->automatic) {
         json_t *kinds = json_object();
@@ -446,6 +447,7 @@ int cmd_train(int argc, char **argv)
     if (st == ANNULUS_OK && !c.work.quiet) {
         print_sums(m);
         if (c.budget.seconds > 0) talk(&c);
+        if (c.automatic || c.budget.seconds > 0) say_costs();
         fprintf(stderr, "wrote %s\n", c.output);
     }
     if (st == ANNULUS_OK && c.json) print_json(&c, m);
