@@ -219,6 +219,37 @@ static void test_insecure_parameters(void **state)
     circuit_destroy(c);
 }
 
+/* The key of packed answers is held to the curve like any other: less noise, or fewer dimensions with the noise of
+ * more, are refused; more are read. */
+static void test_insecure_answers(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit();
+    tfhe_answers *a = &c->choice.families.answers;
+    const tfhe_answers secure = *a;
+    assert_true(a->bits > 0 && a->noise > 0);
+    a->noise--;
+    refused_as(c, "answers' dimension");
+    refused_as(c, "below 128-bit security");
+    a->noise = 0;
+    refused_as(c, "below 128-bit security");
+    *a = secure;
+    for (a->N /= 2; a->k * a->N >= 450; a->N /= 2) refused_as(c, "below 128-bit security");
+    for (; a->N > 0; a->N /= 2) refused_as(c, "not secure");
+    *a = secure;
+    a->noise++;
+    circuit_destroy(reread(c));
+    *a = secure;
+    a->k++;
+    circuit_destroy(reread(c));
+    *a = secure;
+    c->level = SECURITY_132;
+    c->choice.families.of[0].lwe_noise += 2, c->choice.families.of[0].glwe_noise += 2;
+    refused_as(c, "answers' dimension");
+    refused_as(c, "below 132-bit security");
+    circuit_destroy(c);
+}
+
 /* Writes the circuit with this encoding of layer 0 and expects it refused with the text, or read if that is NULL. */
 static void read_as(circuit *c, uint32_t EF, uint32_t price, const char *text)
 {
@@ -392,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
                                        cmocka_unit_test(test_damage),
                                        cmocka_unit_test(test_insecure_parameters),
+                                       cmocka_unit_test(test_insecure_answers),
                                        cmocka_unit_test(test_extension),
                                        cmocka_unit_test(test_quantize),
                                        cmocka_unit_test(test_global_answers),
