@@ -95,6 +95,15 @@ static void test_model_is_accepted_and_falsified(void **state)
         assert_true(r->layers[i].sum.measured < r->layers[i].phase.measured);
     }
     assert_int_equal(r->layers[2].phase.count, SAMPLES * widths[3]);
+    for (size_t i = 0; i < 2; i++) { /* beyond with probability 1e-6 */
+        const audit_run *run = i == 0 ? &a->simulated : &a->encrypted;
+        assert_false(run->beyond.found);
+        assert_true(run->largest.found && run->largest.layer == 2 && run->largest.ratio > 0);
+        assert_true(run->largest.ratio <= a->most_ratio);
+        assert_true(fabs(run->largest.ratio * run->largest.deviation / fabs(run->largest.noise) - 1) < 1e-12);
+    }
+    /* 20 values: 1e-6/20 of a normal number's tails lie beyond 5.4513 */
+    assert_true(fabs(a->most_ratio / exp2(AUDIT_TOLERANCE) - 5.4513) < 1e-3);
     assert_true(r->layers[2].phase.measured > 2 * r->layers[2].sum.measured); /* packing adds most of the noise */
     audit_destroy(a);
     wrong = model;

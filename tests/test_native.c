@@ -512,6 +512,10 @@ static void test_audit(void **state)
         for (size_t i = 0; i < 2; i++) {
             const audit_run *run = i == 0 ? &a->simulated : &a->encrypted;
             assert_false(run->first.found);
+            /* beyond by chance 1e-6; with an eighth of the deviation none of 72 phases 3e-15 */
+            assert_int_equal(run->beyond.found, wrong);
+            assert_true(run->largest.found && (run->largest.ratio > a->most_ratio) == (int)wrong);
+            if (wrong) assert_true(run->beyond.ratio > a->most_ratio && run->beyond.ratio <= run->largest.ratio);
             for (size_t k = 0; k < 3; k++) {
                 assert_int_equal(run->layers[k].sum.count, COUNT * widths[k + 1]);
                 assert_int_equal(run->layers[k].sum.log_p < a->log_alarm, wrong && k == 1);

@@ -467,7 +467,8 @@ ANNULUS_API annulus_status annulus_score_labels(const annulus_circuit *c, const 
 
 /* Runs the samples in clear, simulated and encrypted, with keys made for the occasion and never written, and holds what
  * it decrypts of every layer against the noise model: deviations of the encrypted sums and of the phases that look-ups
- * read, look-ups that read another cell than the clear one, the first neuron at which one did. *accepted: 0 when one of
+ * read, look-ups that read another cell than the clear one, the first neuron at which one did, and of waves and
+ * output values that of the largest noise. *accepted: 0 when one of
  * these contradicts the model; by chance that happens with probability 10^-6 at most in the whole audit, for noise
  * within 0.3 bit of the predicted deviations. *report: JSON or a table for people, freed with annulus_text_destroy.
  * seed: of the simulation. */

@@ -20,15 +20,16 @@ typedef struct tally {
 typedef struct watch {
     const circuit *c;
     const audit_expected *expected;
+    double most_ratio;
     audit_run *run;
     tally layers[CIRCUIT_MAX_LAYERS];
 } watch;
 
-static int earlier(const exec_seen *s, const audit_divergence *d)
+static int earlier(const exec_seen *s, int found, size_t sample, size_t layer, size_t neuron)
 {
-    if (!d->found || s->sample != d->sample) return !d->found || s->sample < d->sample;
-    if (s->layer != d->layer) return s->layer < d->layer;
-    return s->neuron < d->neuron;
+    if (!found || s->sample != sample) return !found || s->sample < sample;
+    if (s->layer != layer) return s->layer < layer;
+    return s->neuron < neuron;
 }
 
 /* Not of waves, of which a look-up nearly always reads another cell. */
@@ -42,7 +43,8 @@ static void see_errors(watch *v, const exec_seen *s, tally *t, const audit_expec
     const int wrong = s->cell != clear || s->apart;
     e->look_ups++;
     e->errors += (unsigned)wrong;
-    if (wrong && earlier(s, &v->run->first))
+    const audit_divergence *first = &v->run->first;
+    if (wrong && earlier(s, first->found, first->sample, first->layer, first->neuron))
         v->run->first = (audit_divergence){.found = 1,
                                            .sample = s->sample,
                                            .layer = s->layer,
@@ -64,6 +66,26 @@ static void see_errors(watch *v, const exec_seen *s, tally *t, const audit_expec
     t->most += audit_error_probability(l, s->neuron, s->acc, deviation * most);
 }
 
+/* Smaller deviations, of neurons without masks, are those of rounding. */
+#define LEAST_DEVIATION 0x1p-40
+
+/* Of waves and outputs. */
+static void see_noise(watch *v, const exec_seen *s, double variance)
+{
+    audit_extreme *largest = &v->run->largest, *beyond = &v->run->beyond;
+    const double deviation = fmax(sqrt(variance), LEAST_DEVIATION);
+    const audit_extreme now = {.found = 1,
+                               .sample = s->sample,
+                               .layer = s->layer,
+                               .neuron = s->neuron,
+                               .noise = s->noise,
+                               .deviation = deviation,
+                               .ratio = fabs(s->noise) / deviation};
+    if (!largest->found || now.ratio > largest->ratio) *largest = now;
+    if (now.ratio > v->most_ratio && earlier(s, beyond->found, beyond->sample, beyond->layer, beyond->neuron))
+        *beyond = now;
+}
+
 static void see(void *context, const exec_seen *s)
 {
     watch *v = context;
@@ -73,7 +95,10 @@ static void see(void *context, const exec_seen *s)
     const double sum2 = s->sum_noise * s->sum_noise, phase2 = s->noise * s->noise;
     const int counts = x->counts[s->neuron];
     const circuit_layer *l = &v->c->layers[s->layer];
-    if (l->cells != 0 && !circuit_is_wave(l)) see_errors(v, s, t, x);
+    if (l->cells != 0 && !circuit_is_wave(l))
+        see_errors(v, s, t, x);
+    else
+        see_noise(v, s, phase);
     if (!counts) return;
     t->count++;
     t->sum_v += sum, t->sum2 += sum2, t->sum_z += sum2 / sum, t->sum_y += sum2 / x->sum_least[s->neuron];
@@ -150,11 +175,21 @@ static annulus_status run_encrypted(const runs *r, const exec_observer *observer
     return st;
 }
 
+/* Deviations that the noise of waves and outputs has at most in a run, with probability 1 - AUDIT_FALSE_ALARM. */
+static double most_ratio(const circuit *c, size_t samples)
+{
+    double count = 0;
+    for (size_t i = 0; i < c->layers_count; i++)
+        if (c->layers[i].cells == 0 || circuit_is_wave(&c->layers[i])) count += (double)c->layers[i].out;
+    return noise_kappa(log2(AUDIT_FALSE_ALARM / (count * (double)samples))) * exp2(AUDIT_TOLERANCE);
+}
+
 static annulus_status run_all(const runs *r, const audit_expected *expected, double *clear, double *simulated,
                               double *encrypted, audit *a)
 {
-    watch simulation = {.c = r->c, .expected = expected, .run = &a->simulated};
-    watch encryption = {.c = r->c, .expected = expected, .run = &a->encrypted};
+    a->most_ratio = most_ratio(r->c, r->samples);
+    watch simulation = {.c = r->c, .expected = expected, .most_ratio = a->most_ratio, .run = &a->simulated};
+    watch encryption = {.c = r->c, .expected = expected, .most_ratio = a->most_ratio, .run = &a->encrypted};
     const exec_observer of_simulation = {.seen = see, .context = &simulation};
     const exec_observer of_encryption = {.seen = see, .context = &encryption};
     a->samples = r->samples;

@@ -2,7 +2,9 @@
 /* The noise model against what runs show, layer by layer: standard deviations of the encrypted sums and of the phases
  * that look-ups read, and numbers of look-ups that read another cell than the clear one.
  *
- * Look-ups of waves have no error that would count: of them the phases are tested.
+ * Look-ups of waves have no error that would count: of them the phases are tested. Nor have output values, which always
+ * differ a little: of both the neuron of the largest noise over its deviation is named, and the first one, if any,
+ * whose noise is beyond what all such values of the run together exceed with probability AUDIT_FALSE_ALARM.
  *
  * Which neurons count: those whose noise the model gives and no other shares. Left out are neurons without a weight on
  * a noisy input (their ciphertext has no mask), neurons with the weights of an earlier one up to sign (the same masks),
@@ -65,14 +67,25 @@ typedef struct audit_divergence {
     int64_t expected_cell, cell;
 } audit_divergence;
 
+/* Noise of one phase of a wave, or of one answer. */
+typedef struct audit_extreme {
+    int found;
+    size_t sample, layer, neuron;
+    double noise, deviation; /* torus; predicted, at most */
+    double ratio;            /* of their sizes */
+} audit_extreme;
+
 /* One kind of run: simulated or encrypted. */
 typedef struct audit_run {
     audit_layer layers[CIRCUIT_MAX_LAYERS];
-    audit_divergence first;
+    audit_divergence first; /* not of waves */
+    audit_extreme largest;  /* ratio, of waves and outputs */
+    audit_extreme beyond;   /* the first of them, in the order of divergences, with a ratio above audit.most_ratio */
 } audit_run;
 
 typedef struct audit {
     size_t samples, tests; /* one-sided tests of both runs */
+    double most_ratio;     /* of Gaussian noise within the tolerance */
     double log_alarm;      /* a log_p below rejects: log(AUDIT_FALSE_ALARM / tests) + log 2, as each log_p is of two */
     int rejected;
     audit_run simulated, encrypted;

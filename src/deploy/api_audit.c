@@ -35,24 +35,29 @@ static annulus_status job_run(audit_job *j, const annulus_circuit *c, uint64_t s
                         j->simulated, j->encrypted, &j->a);
 }
 
-/* acc (count, outputs): answers other than those to the clear accumulators. */
-static long long mismatches(const audit_job *j, double *acc)
+/* acc (count, outputs): answers other than those to the clear accumulators; *first of them, or -1. */
+static long long mismatches(const audit_job *j, double *acc, long long *first)
 {
     const size_t outputs = circuit_last(j->c)->out;
     long long differ = 0;
+    *first = -1;
     for (size_t i = 0; i < j->d->count; i++) {
         double *v = acc + i * outputs;
         exec_values(j->c, v, v);
-        differ += annulus_argmax(v, outputs) != annulus_argmax(j->clear + i * outputs, outputs);
+        if (annulus_argmax(v, outputs) == annulus_argmax(j->clear + i * outputs, outputs)) continue;
+        if (differ++ == 0) *first = (long long)i;
     }
     return differ;
 }
 
 static audit_answers answers_of(audit_job *j)
 {
-    if (!circuit_classifies(j->c)) return (audit_answers){-1, -1};
-    (void)mismatches(j, j->clear); /* makes values of them */
-    return (audit_answers){.simulated = mismatches(j, j->simulated), .encrypted = mismatches(j, j->encrypted)};
+    audit_answers a = {-1, -1, -1, -1};
+    if (!circuit_classifies(j->c)) return a;
+    (void)mismatches(j, j->clear, &a.simulated); /* makes values of them */
+    a.simulated = mismatches(j, j->simulated, &a.first_simulated);
+    a.encrypted = mismatches(j, j->encrypted, &a.first_encrypted);
+    return a;
 }
 
 static annulus_status describe(audit_job *j, int json, char **out)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *noise_json(const audit_noise *n)
 {
@@ -42,6 +43,45 @@ static json_t *divergence_json(const circuit *c, const audit_divergence *d)
                      (json_int_t)d->expected_cell, "found_cell", (json_int_t)d->cell);
 }
 
+static json_t *extreme_json(const circuit *c, const audit_extreme *e)
+{
+    if (!e->found) return json_null();
+    return json_pack("{s:I, s:s, s:I, s:f, s:f, s:f}", "sample", (json_int_t)e->sample, "layer",
+                     c->layers[e->layer].name, "output", (json_int_t)e->neuron, "noise", e->noise, "std_predicted",
+                     e->deviation, "deviations", fmin(e->ratio, 1e9));
+}
+
+static void rejection_add(json_t *list, const circuit *c, size_t layer, const char *run, const char *test,
+                          double measured, double expected, double log_p)
+{
+    (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "layer", c->layers[layer].name, "run",
+                                                run, "test", test, "measured", measured, "expected", expected,
+                                                "p_value", exp(log_p)));
+}
+
+/* The tests that reject. */
+static json_t *rejections_json(const circuit *c, const audit *a)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < 2 * c->layers_count; i++) {
+        const audit_layer *l = (i % 2 == 0 ? a->simulated : a->encrypted).layers + i / 2;
+        const char *run = i % 2 == 0 ? "simulated" : "encrypted";
+        if (l->sum.log_p < a->log_alarm)
+            rejection_add(list, c, i / 2, run, "sums", l->sum.measured, l->sum.predicted, l->sum.log_p);
+        if (l->phase.log_p < a->log_alarm)
+            rejection_add(list, c, i / 2, run, "phases", l->phase.measured, l->phase.predicted, l->phase.log_p);
+        if (l->errors.log_p < a->log_alarm)
+            rejection_add(list, c, i / 2, run, "indices", (double)l->errors.counted, l->errors.predicted,
+                          l->errors.log_p);
+    }
+    return list;
+}
+
+static json_t *first_json(long long sample)
+{
+    return sample < 0 ? json_null() : json_integer(sample);
+}
+
 static json_t *layers_json(const circuit *c, const audit *a)
 {
     json_t *layers = json_array();
@@ -65,14 +105,22 @@ json_t *audit_json(const circuit *c, const audit *a, const audit_answers *answer
     (void)json_object_set_new(j, "layers", layers_json(c, a));
     (void)json_object_set_new(j, "first_divergence_simulated", divergence_json(c, &a->simulated.first));
     (void)json_object_set_new(j, "first_divergence_encrypted", divergence_json(c, &a->encrypted.first));
+    (void)json_object_set_new(j, "largest_noise_simulated", extreme_json(c, &a->simulated.largest));
+    (void)json_object_set_new(j, "largest_noise_encrypted", extreme_json(c, &a->encrypted.largest));
+    (void)json_object_set_new(j, "first_beyond_noise_simulated", extreme_json(c, &a->simulated.beyond));
+    (void)json_object_set_new(j, "first_beyond_noise_encrypted", extreme_json(c, &a->encrypted.beyond));
+    (void)json_object_set_new(j, "deviations_allowed", json_real(a->most_ratio));
     if (answers->simulated >= 0) {
         (void)json_object_set_new(j, "mismatches_simulated", json_integer(answers->simulated));
         (void)json_object_set_new(j, "mismatches_encrypted", json_integer(answers->encrypted));
+        (void)json_object_set_new(j, "first_mismatch_simulated", first_json(answers->first_simulated));
+        (void)json_object_set_new(j, "first_mismatch_encrypted", first_json(answers->first_encrypted));
     }
     (void)json_object_set_new(j, "tests", json_integer((json_int_t)a->tests));
     (void)json_object_set_new(j, "false_alarm", json_real(AUDIT_FALSE_ALARM));
     (void)json_object_set_new(j, "tolerance_bits", json_real(AUDIT_TOLERANCE));
     (void)json_object_set_new(j, "p_value_bound", json_real(exp(a->log_alarm)));
+    (void)json_object_set_new(j, "rejections", rejections_json(c, a));
     (void)json_object_set_new(j, "accepted", json_boolean(!a->rejected));
     return j;
 }
@@ -127,6 +175,49 @@ static void divergence_line(FILE *f, const char *kind, const json_t *d)
                 integer(d, "expected_cell"), number(d, "found_accumulator"), integer(d, "found_cell"));
 }
 
+static void extreme_part(FILE *f, const json_t *e)
+{
+    fprintf(f, "%s, output %lld, sample %lld: noise of 2^%.2f, %.2f deviations", name(e, "layer"), integer(e, "output"),
+            integer(e, "sample"), log2(fabs(number(e, "noise"))), number(e, "deviations"));
+}
+
+/* Of waves and outputs, which have no cell that would be the right one. */
+static void noise_line(FILE *f, const char *kind, int waves, const json_t *largest, const json_t *beyond,
+                       double allowed)
+{
+    fprintf(f, "%s: largest noise of %s in ", kind, waves ? "waves and output values" : "output values");
+    extreme_part(f, largest);
+    if (json_is_null(beyond))
+        fprintf(f, " of %.2f allowed\n", allowed);
+    else {
+        fprintf(f, "\n%s: first diverges beyond the %.2f deviations that noise allows in ", kind, allowed);
+        extreme_part(f, beyond);
+        fputc('\n', f);
+    }
+}
+
+static void mismatch_part(FILE *f, const json_t *j, const char *count, const char *first, const char *kind)
+{
+    fprintf(f, "%lld %s", integer(j, count), kind);
+    if (integer(j, count) > 0) fprintf(f, " (first: sample %lld)", integer(j, first));
+}
+
+static void rejection_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *r;
+    json_array_foreach(json_object_get(j, "rejections"), i, r)
+    {
+        const double measured = number(r, "measured"), expected = number(r, "expected");
+        fprintf(f, "rejected by %s, %s: ", name(r, "layer"), name(r, "run"));
+        if (strcmp(name(r, "test"), "indices") == 0)
+            fprintf(f, "%.0f look-ups of another cell, %.3g expected", measured, expected);
+        else
+            fprintf(f, "%s deviate by 2^%.2f, 2^%.2f expected", name(r, "test"), log2(measured), log2(expected));
+        fprintf(f, ", p %.2g\n", number(r, "p_value"));
+    }
+}
+
 static void report_lines(FILE *f, const json_t *j)
 {
     size_t i, native = 0, padded = 0;
@@ -146,19 +237,26 @@ static void report_lines(FILE *f, const json_t *j)
             "\n%lld samples; deviations are fractions of the torus; p: bound on the probability of a difference as "
             "large, %.1f bit of the deviation allowed\n",
             integer(j, "samples"), number(j, "tolerance_bits"));
-    if (native > 0 && padded == 0)
-        fprintf(f, "torus-native look-ups have no cell that would be the right one\n");
-    else {
+    if (native == 0 || padded > 0) {
         divergence_line(f, "simulated", json_object_get(j, "first_divergence_simulated"));
         divergence_line(f, "encrypted", json_object_get(j, "first_divergence_encrypted"));
     }
-    if (json_object_get(j, "mismatches_encrypted") != NULL)
-        fprintf(f, "answers other than the clear ones: %lld simulated, %lld encrypted\n",
-                integer(j, "mismatches_simulated"), integer(j, "mismatches_encrypted"));
+    noise_line(f, "simulated", native > 0, json_object_get(j, "largest_noise_simulated"),
+               json_object_get(j, "first_beyond_noise_simulated"), number(j, "deviations_allowed"));
+    noise_line(f, "encrypted", native > 0, json_object_get(j, "largest_noise_encrypted"),
+               json_object_get(j, "first_beyond_noise_encrypted"), number(j, "deviations_allowed"));
+    if (json_object_get(j, "mismatches_encrypted") != NULL) {
+        fprintf(f, "answers other than the clear ones: ");
+        mismatch_part(f, j, "mismatches_simulated", "first_mismatch_simulated", "simulated");
+        fprintf(f, ", ");
+        mismatch_part(f, j, "mismatches_encrypted", "first_mismatch_encrypted", "encrypted");
+        fputc('\n', f);
+    }
     if (integer(j, "tests") == 0) {
         fprintf(f, "no neuron has noise of its own: nothing to test\n");
         return;
     }
+    rejection_lines(f, j);
     fprintf(f, "the noise model is %s (a p below %.1e rejects it; false alarm %.0e of all %lld tests)\n",
             json_is_true(json_object_get(j, "accepted")) ? "accepted" : "REJECTED", number(j, "p_value_bound"),
             number(j, "false_alarm"), integer(j, "tests"));
