@@ -514,6 +514,22 @@ static void test_remedies(void **state)
     assert_true(fastest <= second && second <= seconds);
 }
 
+/* The message at hand asks for so much and says what is reachable, of `least` to `most` look-ups that fail alike; the
+ * larger global probability that helps is the next power of two. */
+static void reaches(const char *asked, double least, double most)
+{
+    double whole, each, seconds;
+    const char *at = strstr(annulus_error_message(), asked);
+    assert_non_null(at);
+    at = strstr(at, "the best reachable is 2^");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "the best reachable is 2^%lf an inference, 2^%lf a ", &whole, &each), 2);
+    assert_true(whole >= global_from_lookup_log2(each, least) - 0.1 - 1e-6);
+    assert_true(whole <= global_from_lookup_log2(each, most) + 0.1 + 1e-6);
+    const double helps = remedy(annulus_error_message(), "global-p-error 2^", &seconds);
+    assert_true(helps >= whole - 0.05 && helps <= whole + 1.05);
+}
+
 static void test_remedies_by_cause(void **state)
 {
     (void)state;
@@ -541,11 +557,21 @@ static void test_remedies_by_cause(void **state)
     layers[0] = hidden(11, 4096, 10); /* a whole inference */
     q.target = ERROR_GLOBAL, q.log2_error = -40, q.layers_count = 1;
     assert_refused(optimizer_search(&q, &r), "rounding to 10 bits");
+    reaches(" with error probability 2^-40.0 an inference, 2^-43.3 a look-up, ", 10, 10);
     q.log2_error = remedy(annulus_error_message(), "global-p-error 2^", &seconds);
     assert_ok(optimizer_search(&q, &r));
     near(seconds, r.seconds);
     q.log2_error -= 1;
     assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    q.log2_error = -40, q.layers_count = 2, layers[1] = hidden(11, 4096, 30); /* of several layers together */
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    reaches(" with error probability 2^-40.0 an inference, 2^-45.3 a look-up, ", 40, 40);
+    layers[0].log2_error = -60; /* its own */
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    assert_null(strstr(annulus_error_message(), " an inference"));
+    layers[0] = hidden(2, 1, 10), layers[1] = changed, layers[1].half_window = 0x1p-19;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    reaches(" with error probability 2^-40.0 an inference, 2^-44.3 a value, ", 10, 20);
 
     changed = out;
     changed.half_window = 0x1p-12, changed.two_norm = exp2(60), changed.count = 1;

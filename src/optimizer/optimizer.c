@@ -226,7 +226,22 @@ annulus_status optimizer_feasible(const optimizer_request *q, search_space *spac
     return optimizer_find(q, space, feasible, &r);
 }
 
-shortfall optimizer_shortfall(const optimizer_request *q, search_space *space)
+/* log2 of the failure of an inference by the best family at this bound of the layers without their own; INFINITY: there
+ * is none. */
+static annulus_status global_at(const optimizer_request *q, search_space *space, double log2_p, double *out)
+{
+    search s;
+    optimizer_result r = {.log2_global_failure = INFINITY};
+    search_begin(&s, q, space, log2_p);
+    TRY(search_best(&s, search_single));
+    if (s.found) predict_best(&s, log2_p, &r);
+    *out = r.log2_global_failure;
+    return ANNULUS_OK;
+}
+
+#define REACH_ROUNDING 1e-6 /* of log2, between a bound and the failure that just keeps to it */
+
+annulus_status optimizer_shortfall(const optimizer_request *q, search_space *space, shortfall *out)
 {
     search s;
     shortfall f = {0};
@@ -240,11 +255,16 @@ shortfall optimizer_shortfall(const optimizer_request *q, search_space *space)
     if (f.kind == SHORT_OF_ERROR) {
         f.wanted = layer->log2_error < 0 ? layer->log2_error : log2_p;
         f.reach = noise_failure_log2(variance, layer->half_window);
+        if (q->target == ERROR_GLOBAL && !(layer->log2_error < 0)) {
+            TRY(global_at(q, space, fmin(f.reach + REACH_ROUNDING, -REACH_ROUNDING), &f.global));
+            f.shared = isfinite(f.global);
+        }
     } else {
         f.wanted = log2(output ? layer->output_std : layer->phase_std);
         f.reach = log2(variance) / 2;
     }
-    return f;
+    *out = f;
+    return ANNULUS_OK;
 }
 
 static annulus_status check_error(const char *name, double log2_error)

@@ -186,6 +186,8 @@ typedef struct shortfall {
     size_t layer;
     shortfall_kind kind;
     double wanted, reach;
+    int shared;    /* what is wanted is its share of that of an inference, and the others keep to their bounds */
+    double global; /* then log2 of the failure of an inference at the reach */
 } shortfall;
 
 /* The worst ratio of a layer's variance to its bound, of the family where it is least; 1 or less: there is a set, and
@@ -199,7 +201,8 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
 annulus_status optimizer_feasible(const optimizer_request *q, search_space *space, int *feasible)
     __attribute__((warn_unused_result));
 /* Of a request without a set. */
-shortfall optimizer_shortfall(const optimizer_request *q, search_space *space);
+annulus_status optimizer_shortfall(const optimizer_request *q, search_space *space, shortfall *out)
+    __attribute__((warn_unused_result));
 /* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that optimizer_find confirms, best first. */
 annulus_status remedies_fail(const optimizer_request *q, search_space *space) __attribute__((warn_unused_result));
 #endif

@@ -180,9 +180,15 @@ static void describe_shortfall(const optimizer_request *q, const shortfall *f, c
 {
     const lookup_layer *culprit = &q->layers[f->layer];
     const double norm = layer_norm(culprit);
+    const char *one = culprit->is_output ? "value" : "look-up";
     char bits[32] = "one bit"; /* of one cell: in which half of the torus it is */
     if (culprit->cells != 1) (void)snprintf(bits, sizeof bits, "%.1f bits", layer_bits(culprit));
-    if (f->kind == SHORT_OF_ERROR)
+    if (f->shared)
+        (void)snprintf(text, room,
+                       "%s asks for %s at two-norm %.1f with error probability 2^%.1f an inference, 2^%.1f a %s, the "
+                       "best reachable is 2^%.1f an inference, 2^%.1f a %s",
+                       culprit->name, bits, norm, q->log2_error, f->wanted, one, f->global, f->reach, one);
+    else if (f->kind == SHORT_OF_ERROR)
         (void)snprintf(text, room,
                        "%s asks for %s at two-norm %.1f with error probability 2^%.1f, the best reachable is 2^%.1f",
                        culprit->name, bits, norm, f->wanted, f->reach);
@@ -196,10 +202,11 @@ annulus_status remedies_fail(const optimizer_request *q, search_space *space)
 {
     static const remedy_kind kinds[] = {FEWER_BITS,   FEWER_OUTPUT_BITS, LARGER_ERROR,
                                         LARGER_PHASE, LARGER_OUTPUT,     SMALLER_WEIGHTS};
-    const shortfall missing = optimizer_shortfall(q, space);
+    shortfall missing;
     remedy found[sizeof kinds / sizeof *kinds];
-    char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "", what[256];
+    char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "", what[320];
     size_t count = 0, at = 0;
+    TRY(optimizer_shortfall(q, space, &missing));
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) { /* by insertion: fastest first */
         remedy r;
         int helps = 0;
