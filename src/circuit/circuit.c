@@ -385,6 +385,36 @@ double circuit_largest_bound(const circuit *c)
     return most;
 }
 
+/* Natural log of P(no failure) of those with their own bounds; *shared: how many others there are. */
+static double own_successes(const circuit *c, double *shared)
+{
+    double sum = 0;
+    *shared = 0;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        if (l->noise != 0) continue;
+        if (l->log2_error < 0)
+            sum += (double)l->out * log1p(-exp2(l->log2_error));
+        else
+            *shared += (double)l->out;
+    }
+    return sum;
+}
+
+double circuit_global_error(const circuit *c, double log2_error)
+{
+    double shared;
+    const double own = own_successes(c, &shared);
+    return log2(-expm1(own + shared * log1p(-exp2(log2_error))));
+}
+
+double circuit_shared_error(const circuit *c, double log2_global)
+{
+    double shared;
+    const double left = log1p(-exp2(log2_global)) - own_successes(c, &shared);
+    return shared == 0 ? 0 : left >= 0 ? NAN : log2(-expm1(left / shared));
+}
+
 int circuit_shared_output(const circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++)

@@ -315,6 +315,11 @@ static inline size_t circuit_waves(const circuit *c) /* layers of waves */
     return count;
 }
 double circuit_largest_bound(const circuit *c); /* of all layers that have one on failures */
+/* log2 of the failure of an inference all of whose look-ups and outputs fail with their bounds, log2_error of the
+ * layers without their own; but those with a bound on noise. And the log2_error at which it is log2_global: 0: all have
+ * their own, NAN: these exceed it. */
+double circuit_global_error(const circuit *c, double log2_error);
+double circuit_shared_error(const circuit *c, double log2_global);
 /* Scores may be shown to others (SECURITY.md): exact, without approximate rounding or waves, bounds at most
  * CIRCUIT_SHARED_LOG2_ERROR. */
 int circuit_shared_output(const circuit *c);

@@ -67,28 +67,64 @@ static void probability_text(double log2_p, char out[24])
     (void)snprintf(out, 24, log2_p > -20 ? "%.3g" : "2^%.2f", log2_p > -20 ? exp2(log2_p) : log2_p);
 }
 
-/* Both are given: which is meant? What each of them comes to as the other. */
-static annulus_status both_errors(const network *n, const annulus_compile_options *o)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n->layers_count; i++) count += activation_is_wave(n->layers[i].act) ? 0 : n->layers[i].out;
-    const double p[] = {o->log2_error, global_from_lookup_log2(o->log2_error, (double)count), o->log2_global_error,
-                        lookup_from_global_log2(o->log2_global_error, (double)count)};
-    char text[4][24];
-    for (size_t i = 0; i < 4; i++) probability_text(p[i], text[i]);
-    return fail(ANNULUS_ERR_INPUT,
-                "p-error and global-p-error are both given: with %zu look-ups and scores p-error %s means "
-                "global-p-error %s, and global-p-error %s means p-error %s; give one",
-                count, text[0], text[1], text[2], text[3]);
-}
-
-static annulus_status check_errors(const network *n, const annulus_compile_options *o)
+static annulus_status check_errors(const annulus_compile_options *o)
 {
     const double given[] = {o->log2_error, o->log2_global_error};
     for (size_t i = 0; i < 2; i++)
         if (given[i] != 0 && !(given[i] < 0 && given[i] >= -512))
             return fail(ANNULUS_ERR_INPUT, "error probability 2^%g: must be in [2^-512, 1)", given[i]);
-    return given[0] != 0 && given[1] != 0 ? both_errors(n, o) : ANNULUS_OK;
+    return ANNULUS_OK;
+}
+
+static int gives_both(const annulus_compile_options *o)
+{
+    return o->log2_error != 0 && o->log2_global_error != 0;
+}
+
+/* Which of both is meant? What each comes to as the other in circuit c. */
+static annulus_status say_both(const circuit *c, const annulus_compile_options *o, const char *but)
+{
+    size_t count = 0, own = 0;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        if (c->layers[i].noise != 0) continue;
+        count += c->layers[i].out;
+        own += c->layers[i].log2_error < 0 ? c->layers[i].out : 0;
+    }
+    const double p[] = {o->log2_error, circuit_global_error(c, o->log2_error), o->log2_global_error,
+                        circuit_shared_error(c, o->log2_global_error)};
+    char text[4][24], owned[48] = "", shared[64];
+    for (size_t i = 0; i < 4; i++) probability_text(p[i], text[i]);
+    if (own > 0) (void)snprintf(owned, sizeof owned, ", %zu of which have their own,", own);
+    if (p[3] < 0)
+        (void)snprintf(shared, sizeof shared, "means p-error %s", text[3]);
+    else
+        (void)snprintf(shared, sizeof shared, "is %s", own == count ? "of no look-up" : "less than their own come to");
+    return fail(ANNULUS_ERR_INPUT,
+                "p-error and global-p-error are both given: with %zu look-ups and scores%s%s p-error %s means "
+                "global-p-error %s, and global-p-error %s %s; give one",
+                count, owned, but, text[0], text[1], text[2], shared);
+}
+
+/* Refuses both, by the circuit that p-error has. A method of rounding that is to be chosen counts as approximate. */
+static annulus_status both_errors(const annulus_model *m, const annulus_dataset *calibration,
+                                  const annulus_compile_options *options, const lower_options *lowering)
+{
+    lower_options o = *lowering;
+    circuit *c = NULL;
+    network *n = NULL;
+    pass_counts counts;
+    int chosen = o.method == ROUNDING_AUTO;
+    for (size_t i = 0; i < o.layer_roundings_count; i++) chosen |= o.layer_roundings[i].method == ROUNDING_AUTO;
+    o.target = ERROR_PER_LOOKUP, o.log2_error = options->log2_error;
+    if (o.method == ROUNDING_AUTO) o.method = ROUNDING_UNSAID;
+    if (chosen) o.layer_roundings_count = 0;
+    annulus_status st = network_simplify(m->n, &n, &counts);
+    if (st == ANNULUS_OK) st = network_lower(n, calibration->d->x, calibration->d->count, &o, &c);
+    st = st == ANNULUS_OK ? say_both(c, options, chosen ? ", before rounding is chosen," : "")
+                          : fail_prefix(st, "p-error and global-p-error are both given, give one; by the former");
+    circuit_destroy(c);
+    network_destroy(n);
+    return st;
 }
 
 _Static_assert((int)ANNULUS_ROUND_DEFAULT == ROUNDING_UNSAID &&
@@ -117,7 +153,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     if (calibration->d->features != m->n->inputs)
         return fail(ANNULUS_ERR_INPUT, "the calibration data have %zu features, the model takes %zu",
                     calibration->d->features, m->n->inputs);
-    TRY(check_errors(m->n, options));
+    TRY(check_errors(options));
     TRY(check_roundings(options));
     lower_options_init(o);
     o->ranges_measured = !options->proven_ranges;
@@ -145,7 +181,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     o->layer_errors = own, o->layer_errors_count = errors;
     o->layer_roundings = rounding, o->layer_roundings_count = roundings;
     host_costs_load();
-    return ANNULUS_OK;
+    return gives_both(options) ? both_errors(m, calibration, options, o) : ANNULUS_OK;
 }
 
 /* What passes took out is kept in the circuit, which is made of the rest. */
@@ -203,7 +239,8 @@ annulus_status annulus_compile_auto(const annulus_model *m, const annulus_datase
     const double usual = labeled ? 0.5 : m->n->task == NETWORK_REGRESSION ? 1 : 2;
     const rounding_goal goal = {budget < 0 ? usual : budget, labeled ? calibration->d->label : NULL, threads, progress,
                                 options->keep_widths};
-    if (!options->keep_widths) unrounded.rounding_bits = 0, unrounded.layer_roundings_count = 0;
+    if (!options->keep_widths && gives_both(options)) unrounded.rounding = ANNULUS_ROUND_AUTO;
+    if (!options->keep_widths && !gives_both(options)) unrounded.rounding_bits = 0, unrounded.layer_roundings_count = 0;
     annulus_status st = compile_lowering(m, calibration, &unrounded, &o, &memory);
     if (st == ANNULUS_OK) st = network_simplify(m->n, &n, &counts);
     if (st == ANNULUS_OK) st = network_lower_auto(n, calibration->d->x, calibration->d->count, &o, &goal, &r, &c);
