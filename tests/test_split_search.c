@@ -171,6 +171,13 @@ static void test_layers(void **state)
                                              sums * pow(256 / exp2(i), 2),
                                          exp2(-2.0 - i)));
         assert_true(fabs(log2(p) - split.layers[0].log2_failure) < 1e-6);
+        if (global) { /* a bound 1 % larger is too much */
+            optimizer_request more = q;
+            more.target = ERROR_PER_LOOKUP, more.log2_error = split.log2_error + log2(1.01);
+            assert_true(split.log2_error > lookup_from_global_log2(-34, 70) + log2(1.01));
+            assert_ok(optimizer_search(&more, &again));
+            assert_true(again.families.merge.l > 0 && again.log2_global_failure > -34);
+        }
         q.families_most = 1;
         assert_ok(optimizer_search(&q, &again));
         assert_int_equal(again.families.merge.l, 0);
@@ -394,6 +401,52 @@ static void test_exact(void **state)
     assert_true(split >= 20 && tight >= 20);
 }
 
+/* The bound of a global probability is the largest, to 1 %: one 1 % larger breaks it, in the fastest set there. */
+static void test_global_bound(void **state)
+{
+    (void)state;
+    search_model m = small_model();
+    const layer_link links[SMALL_LAYERS] = {{0}};
+    uint64_t seed = 12;
+    size_t solved = 0, above = 0;
+    for (size_t r = 0; r < 30; r++) {
+        lookup_layer layers[SMALL_LAYERS];
+        double shared = 0;
+        small_layers(&seed, layers);
+        for (size_t i = 0; i < SMALL_LAYERS; i++) {
+            if (layers[i].log2_error < 0) layers[i].log2_error -= 20; /* leaves something */
+            shared += layers[i].log2_error < 0 ? 0 : (double)layers[i].count;
+        }
+        optimizer_request q = {.layers = layers,
+                               .layers_count = SMALL_LAYERS,
+                               .target = ERROR_GLOBAL,
+                               .log2_error = -14,
+                               .level = SECURITY_128,
+                               .families_most = 2,
+                               .links = links};
+        optimizer_result found = {0}, p;
+        if (shared == 0 || optimizer_search_model(&q, &m, &found) != ANNULUS_OK || found.families.merge.l == 0)
+            continue;
+        const double bound = found.log2_error;
+        optimizer_predict(&q, &found.families, found.layers, &p);
+        assert_true(p.log2_global_failure <= -14 && bound <= -14);
+        for (size_t i = 0; i < SMALL_LAYERS; i++)
+            assert_true(layers[i].log2_error < 0 || p.layers[i].log2_failure <= bound + 1e-9);
+        solved++;
+        above += bound > lookup_from_global_log2(-14, shared) + log2(1.01);
+        q.target = ERROR_PER_LOOKUP, q.log2_error = bound;
+        assert_ok(optimizer_search_model(&q, &m, &found));
+        assert_true(fabs(found.seconds / p.seconds - 1) < 1e-9);
+        if (bound + log2(1.01) >= -14) continue;
+        q.log2_error = bound + log2(1.01);
+        assert_ok(optimizer_search_model(&q, &m, &found));
+        optimizer_predict(&q, &found.families, found.layers, &p);
+        assert_true(p.log2_global_failure > -14);
+    }
+    print_message("%zu of 30 requests have split look-ups, %zu a bound above the one of any set\n", solved, above);
+    assert_true(solved >= 15 && above >= 8);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -412,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_cheaper_fails),
                                        cmocka_unit_test(test_saves),  cmocka_unit_test(test_layers),
-                                       cmocka_unit_test(test_exact),  cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_exact),  cmocka_unit_test(test_global_bound),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,21 +166,42 @@ static int may_split(const optimizer_request *q)
     return may && q->families_most > 1 && q->minimize == MINIMIZE_SECONDS;
 }
 
-/* Split look-ups where they pay, given the best without. */
+/* The best split look-ups below `limit` seconds at a bound of the layers without their own; *holds: there are some, and
+ * they keep to the request. */
+static annulus_status split_at(const optimizer_request *q, search_space *space, double log2_p, double limit, search *s,
+                               int *holds)
+{
+    optimizer_result r;
+    search_begin(s, q, space, log2_p);
+    s->goal = FASTEST;
+    s->limit_seconds = limit;
+    TRY(search_split(s));
+    *holds = s->found;
+    if (!s->found || q->target == ERROR_PER_LOOKUP) return ANNULUS_OK;
+    predict_best(s, log2_p, &r);
+    *holds = r.log2_global_failure <= q->log2_error;
+    return ANNULUS_OK;
+}
+
+/* Split look-ups where they pay, given the best without. Of a global probability those of the largest bound, to 1 %, at
+ * which the fastest hold it, by halves. */
 static annulus_status best_split(search *s, double *log2_p)
 {
     const optimizer_request *q = s->request;
-    const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : q->log2_error;
-    const double held = safe < 0 ? safe : q->log2_error;
+    search_space *space = s->space;
+    const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
+    double limit = s->found ? space->model->pays * s->best.seconds : INFINITY;
+    double least = safe < 0 ? safe : q->log2_error, most = q->log2_error;
     search split;
-    search_begin(&split, q, s->space, held);
-    split.goal = FASTEST;
-    if (s->found) split.limit_seconds = s->space->model->pays * s->best.seconds;
-    TRY(search_split(&split));
-    if (!split.found) return ANNULUS_OK;
-    *s = split;
-    *log2_p = held;
-    return ANNULUS_OK;
+    int holds;
+    TRY(split_at(q, space, least, limit, &split, &holds));
+    for (;;) {
+        if (holds) *s = split, *log2_p = least, limit = split.best.seconds * (1 + 1e-12);
+        if (most - least <= LOG2_ONE_PERCENT) return ANNULUS_OK;
+        const double middle = (least + most) / 2;
+        TRY(split_at(q, space, middle, limit, &split, &holds));
+        *(split.found && !holds ? &most : &least) = middle;
+    }
 }
 
 static annulus_status find_whole(const optimizer_request *q, search_space *space, search *s, double *log2_p)

@@ -99,7 +99,7 @@ typedef struct optimizer_result {
  *   as many as that, or split_most low ones taken off; all others are whole. Exact but that values of any layer count
  *   with the noise of the layer that has most; each rotation of a look-up has the same share of its failures; the merge
  *   adds at most a sixteenth to the variance of the rotations if any gadget of six levels does. With ERROR_GLOBAL at
- * the probability that holds the global one whatever the set. Taken where seconds fall by more than 2 % below those of
+ * the largest probability, to 1 %, by halves. Taken where seconds fall by more than 2 % below those of
  * the better of the above, or where there is none.
  * - Near-ties, but for split look-ups: of the sets within 1 % of the fastest, each with its fastest keyswitches, that
  * of the smallest seeded key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that
