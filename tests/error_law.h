@@ -351,7 +351,7 @@ static inline annulus_status law_simulated(const law_set *s, uint64_t seed, size
     for (size_t i = 0; st == ANNULUS_OK && i < count; i++) ((int32_t *)x)[i] = (int32_t)(i % (1u << s->bits));
     law_watch w = {s->bits, answer, counts};
     const exec_observer observer = {law_seen, &w};
-    if (st == ANNULUS_OK) st = exec_simulate_observed(c, x, count, &from, 1, &observer, out, NULL);
+    if (st == ANNULUS_OK) st = exec_simulate_observed(c, x, count, &from, 1, &observer, NULL, out, NULL);
     mem_free(x);
     mem_free(out);
     mem_free(answer);

@@ -204,7 +204,7 @@ static void test_observed_run_is_exact(void **state)
     for (size_t i = 0; i < 2; i++) {
         watched w = {.c = c, .exact = 1};
         const exec_observer observer = {.seen = watch_exact, .context = &w};
-        assert_ok(exec_encrypted_observed(c, plan, k.eval, k.secret, q + 8 * i, i, 1, &observer, got));
+        assert_ok(exec_encrypted_observed(c, plan, k.eval, k.secret, q + 8 * i, i, 1, &observer, NULL, got));
         assert_int_equal(w.seen, 6 + 3);
         assert_true(w.exact);
         for (size_t m = 0; m < 3; m++) assert_true(rint(got[m]) == clear[3 * i + m]);
@@ -246,8 +246,8 @@ static void test_constant_tables(void **state)
     assert_ok(exec_plan_create(s.c, &plan));
     const exec_observer see_encrypted = {watch_last, encrypted}, see_simulated = {watch_last, simulated};
     const seed256 noise = {{8}};
-    assert_ok(exec_encrypted_observed(s.c, plan, k.eval, k.secret, s.q, 0, 1, &see_encrypted, got));
-    assert_ok(exec_simulate_observed(s.c, s.q, 1, &noise, 1, &see_simulated, got, NULL));
+    assert_ok(exec_encrypted_observed(s.c, plan, k.eval, k.secret, s.q, 0, 1, &see_encrypted, NULL, got));
+    assert_ok(exec_simulate_observed(s.c, s.q, 1, &noise, 1, &see_simulated, NULL, got, NULL));
     assert_true(encrypted[0] == 0 && simulated[0] == 0);
     assert_true(encrypted[1] != 0 && encrypted[1] == encrypted[2]);
     assert_true(simulated[1] != 0 && simulated[1] == simulated[2]);

@@ -197,7 +197,7 @@ static void test_encrypted_follows_simulation(void **state)
         exec_stats stats = {0};
         for (size_t k = 0; k < SIMULATED; k++) memcpy(copies + 30 * k, q + 30 * i, 30 * sizeof *q);
         assert_ok(exec_simulate(c, copies, SIMULATED, &s, 2, scores, &stats));
-        assert_ok(exec_encrypted_observed(c, r.plan, r.eval, r.secret, q + 30 * i, i, 0, &observer, got));
+        assert_ok(exec_encrypted_observed(c, r.plan, r.eval, r.secret, q + 30 * i, i, 0, &observer, NULL, got));
         for (size_t k = 0; k < OUTPUTS; k++) {
             size_t below = 0;
             for (size_t m = 0; m < SIMULATED; m++) below += scores[OUTPUTS * m + k] < got[k];

@@ -233,7 +233,7 @@ static void test_law(void **state)
         }
         int32_t *q = quantize_all(c, x, 4000);
         double *out = malloc(4000 * 3 * sizeof *out);
-        assert_ok(exec_simulate_observed(c, q, 4000, &noise, 1, &observer, out, NULL));
+        assert_ok(exec_simulate_observed(c, q, 4000, &noise, 1, &observer, NULL, out, NULL));
         for (size_t i = 0; i < PLACES; i++) {
             const place *p = &w.of[i];
             if (p->expected < 20) continue;

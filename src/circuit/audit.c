@@ -168,7 +168,7 @@ static annulus_status run_encrypted(const runs *r, const exec_observer *observer
         st = progress_report(r->progress, "encrypted samples", i, r->samples);
         if (st == ANNULUS_OK)
             st = exec_encrypted_observed(r->c, plan, r->keys, r->secrets, r->q + i * features, i, r->threads, observer,
-                                         out + i * outputs);
+                                         r->progress, out + i * outputs);
     }
     if (st == ANNULUS_OK) st = progress_report(r->progress, "encrypted samples", r->samples, r->samples);
     exec_plan_destroy(plan);
@@ -193,8 +193,8 @@ static annulus_status run_all(const runs *r, const audit_expected *expected, dou
     const exec_observer of_simulation = {.seen = see, .context = &simulation};
     const exec_observer of_encryption = {.seen = see, .context = &encryption};
     a->samples = r->samples;
-    TRY(exec_clear(r->c, r->q, r->samples, r->threads, clear, NULL));
-    TRY(exec_simulate_observed(r->c, r->q, r->samples, r->seed, 1, &of_simulation, simulated, NULL));
+    TRY(exec_clear_reported(r->c, r->q, r->samples, r->threads, r->progress, clear, NULL));
+    TRY(exec_simulate_observed(r->c, r->q, r->samples, r->seed, 1, &of_simulation, r->progress, simulated, NULL));
     TRY(run_encrypted(r, &of_encryption, encrypted));
     conclude(&simulation, r->samples, a);
     conclude(&encryption, r->samples, a);

@@ -44,6 +44,10 @@ typedef struct exec_stats {
  */
 annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
                           exec_stats *stats) __attribute__((warn_unused_result));
+/* The same; reports samples, from the calling thread. */
+annulus_status exec_clear_reported(const circuit *c, const int32_t *x, size_t count, unsigned threads,
+                                   const annulus_progress *progress, double *out, exec_stats *stats)
+    __attribute__((warn_unused_result));
 /* The clear look-up of neuron o of a hidden layer: y (offsets). */
 void exec_clear_look_up(const circuit_layer *l, size_t o, int64_t acc, int32_t *y);
 /* The noise of the compiled parameters: every look-up output carries the noise of its bootstrap into the next layer,
@@ -69,10 +73,11 @@ typedef struct exec_observer {
     void (*seen)(void *context, const exec_seen *seen);
     void *context;
 } exec_observer;
-/* The observer (NULL: none) sees every neuron; threads must be 1 with it. Else as exec_simulate. */
+/* The observer (NULL: none) sees every neuron; threads must be 1 with it. progress: of samples, from
+ * the calling thread; may be NULL. Else as exec_simulate. */
 annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t count, const seed256 *seed,
-                                      unsigned threads, const exec_observer *observer, double *out, exec_stats *stats)
-    __attribute__((warn_unused_result));
+                                      unsigned threads, const exec_observer *observer, const annulus_progress *progress,
+                                      double *out, exec_stats *stats) __attribute__((warn_unused_result));
 
 /* Tables in torus words and the constants of each layer, made once per circuit and shared. */
 typedef struct exec_plan exec_plan;
@@ -149,7 +154,8 @@ annulus_status exec_answer_phases(const circuit *c, const secret_key_set *secret
  * looked up, so that an error is seen where it happens only. out (outputs): as exec_decode gives them. */
 annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key_set *keys,
                                        const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
-                                       const exec_observer *observer, double *out) __attribute__((warn_unused_result));
+                                       const exec_observer *observer, const annulus_progress *progress, double *out)
+    __attribute__((warn_unused_result));
 /* Accumulators (real: with noise) of the last layer from decrypted phases (outputs). */
 void exec_decode(const circuit *c, const uint64_t *phase, double *acc);
 /* Real values: scores or predictions, value = real_scale*acc + real_bias. Where output_bits resolve one unit of acc it

@@ -13,6 +13,7 @@ typedef struct clear_run {
     exec_store store;
     uint64_t *memory; /* per worker: values (store rows, EXEC_BATCH), and room */
     size_t count, room;
+    const annulus_progress *progress;
 } clear_run;
 
 void exec_store_init(const circuit *c, exec_store *out)
@@ -120,6 +121,7 @@ static annulus_status clear_batch(void *context, size_t batch, unsigned worker)
     const clear_run *run = context;
     const size_t first = batch * EXEC_BATCH, left = run->count - first, count = left < EXEC_BATCH ? left : EXEC_BATCH;
     const size_t words = run->store.rows * EXEC_BATCH;
+    if (worker == 0) TRY(progress_report(run->progress, "clear samples", first, run->count));
     uint64_t *x = run->memory + worker * (words + run->room);
     exec_columns(run->c, &run->store, run->x + first * run->c->input.features, count, x);
     for (size_t i = 0; i < run->c->layers_count; i++) {
@@ -129,11 +131,12 @@ static annulus_status clear_batch(void *context, size_t batch, unsigned worker)
     return ANNULUS_OK;
 }
 
-annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
-                          exec_stats *stats)
+annulus_status exec_clear_reported(const circuit *c, const int32_t *x, size_t count, unsigned threads,
+                                   const annulus_progress *progress, double *out, exec_stats *stats)
 {
     const unsigned workers = parallel_threads(threads);
-    clear_run run = {.c = c, .x = x, .out = out, .count = count, .room = exec_room(c) / sizeof(uint64_t)};
+    clear_run run = {
+        .c = c, .x = x, .out = out, .count = count, .room = exec_room(c) / sizeof(uint64_t), .progress = progress};
     void *memory;
     exec_store_init(c, &run.store);
     TRY(mem_create(workers, (run.store.rows * EXEC_BATCH + run.room) * sizeof(uint64_t), "activations", &memory));
@@ -145,4 +148,10 @@ annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsi
     }
     mem_free(memory);
     return st;
+}
+
+annulus_status exec_clear(const circuit *c, const int32_t *x, size_t count, unsigned threads, double *out,
+                          exec_stats *stats)
+{
+    return exec_clear_reported(c, x, count, threads, NULL, out, stats);
 }

@@ -176,7 +176,7 @@ static annulus_status encrypt(const observation *v, const int32_t *q, seed256 *s
 
 annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, const eval_key_set *keys,
                                        const secret_key_set *secrets, const int32_t *q, size_t sample, unsigned threads,
-                                       const exec_observer *observer, double *out)
+                                       const exec_observer *observer, const annulus_progress *progress, double *out)
 {
     const size_t widest = exec_widest(c), of_inputs = c->input.features;
     const size_t of_outputs = circuit_last(c)->out * lwe_words(circuit_outputs(c));
@@ -202,7 +202,7 @@ annulus_status exec_encrypted_observed(const circuit *c, const exec_plan *plan, 
     exec_columns(c, &v.store, q, 1, v.x);
     if (st == ANNULUS_OK) st = encrypt(&v, q, &seed, body);
     if (st == ANNULUS_OK) st = exec_memory_create(c, 1, &memory);
-    if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, memory, &in, 1, body + of_inputs, threads, &tap, NULL);
+    if (st == ANNULUS_OK) st = exec_encrypted(plan, keys, memory, &in, 1, body + of_inputs, threads, &tap, progress);
     if (st == ANNULUS_OK) exec_decode(c, v.sent, out);
     mem_wipe_free(values, bytes);
     mem_free(ciphertexts);

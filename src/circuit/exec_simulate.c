@@ -20,6 +20,7 @@ typedef struct simulation {
     double *out;
     const seed256 *seed;
     const exec_observer *observer;
+    const annulus_progress *progress;
     exec_stats *stats; /* per worker */
     stream **streams;
     unsigned char *memory;
@@ -207,6 +208,7 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
     stream *random = s->streams[worker];
     const batch v = worker_batch(s, index, worker);
     unsigned events[EXEC_BATCH] = {0};
+    if (worker == 0) TRY(progress_report(s->progress, "simulated samples", v.first, s->count));
     exec_columns(c, &s->store, s->x + v.first * c->input.features, v.count, v.x);
     memset(v.noise + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.noise);
     memset(v.rest + s->store.first[0] * EXEC_BATCH, 0, c->input.features * EXEC_BATCH * sizeof *v.rest);
@@ -398,11 +400,18 @@ static annulus_status simulation_init(simulation *s, unsigned workers)
 }
 
 annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t count, const seed256 *seed,
-                                      unsigned threads, const exec_observer *observer, double *out, exec_stats *stats)
+                                      unsigned threads, const exec_observer *observer, const annulus_progress *progress,
+                                      double *out, exec_stats *stats)
 {
     const unsigned workers = parallel_threads(threads);
-    simulation s = {
-        .c = c, .x = x, .out = out, .seed = seed, .observer = observer, .count = count, .widest = exec_widest(c)};
+    simulation s = {.c = c,
+                    .x = x,
+                    .out = out,
+                    .seed = seed,
+                    .observer = observer,
+                    .progress = progress,
+                    .count = count,
+                    .widest = exec_widest(c)};
     exec_store_init(c, &s.store);
     s.worker_bytes = ROUND_UP((3 * s.store.rows * EXEC_BATCH + NORMALS * s.widest) * sizeof(uint64_t) + exec_room(c));
     annulus_status st = simulation_init(&s, workers);
@@ -426,5 +435,5 @@ annulus_status exec_simulate_observed(const circuit *c, const int32_t *x, size_t
 annulus_status exec_simulate(const circuit *c, const int32_t *x, size_t count, const seed256 *seed, unsigned threads,
                              double *out, exec_stats *stats)
 {
-    return exec_simulate_observed(c, x, count, seed, threads, NULL, out, stats);
+    return exec_simulate_observed(c, x, count, seed, threads, NULL, NULL, out, stats);
 }

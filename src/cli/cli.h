@@ -28,16 +28,27 @@ typedef struct work_options {
 } work_options;
 extern const struct argp work_argp;
 
-/* A progress line on stderr: after a second, and only on a terminal. */
+/* A progress line on stderr, after a second, and only on a terminal; and where a signal that asks to stop is answered.
+ */
 typedef struct progress_line {
     annulus_progress progress;
     double start, shown;
     size_t first, total; /* of the work at hand */
     int enabled, on_screen;
 } progress_line;
-void progress_begin(progress_line *p, int quiet);
-void progress_end(progress_line *p); /* clears the line */
+void progress_begin(progress_line *p, int quiet); /* stop_watch */
+void progress_end(progress_line *p);              /* clears the line */
 double seconds_now(void);
+
+/* From here on the first SIGINT, SIGTERM or SIGHUP, unless it is ignored, asks the work that reports progress to stop,
+ * which is then an error as others are; another one ends the process at once. */
+void stop_watch(void);
+int stop_wanted(void);
+/* Exit status of a command that returned `status`: where it failed and a signal asked it to, the process ends by that
+ * signal, as shells expect. */
+int stop_finish(int status);
+/* report_failure, of a command with --checkpoint (NULL: not given), which a stopped one may go on from. */
+int report_stopped(annulus_status st, const char *checkpoint);
 
 /* How training goes, common to train and prune: an argp child, its input a training_options with `o` set. */
 #define CLASSES_MOST 1000

@@ -21,16 +21,18 @@ static int report(void *context, const char *what, size_t done, size_t total)
         p->first = done;
         p->start = now;
     }
-    if (!p->enabled || now - p->start < 1 || (now - p->shown < 0.2 && done != total) || total == 0) return 0;
+    if (!p->enabled || now - p->start < 1 || (now - p->shown < 0.2 && done != total) || total == 0)
+        return stop_wanted();
     p->shown = now;
     p->on_screen = 1;
     const double left = done == p->first ? 0 : (now - p->start) * (double)(total - done) / (double)(done - p->first);
     fprintf(stderr, "\r\033[K%s: %zu of %zu (%zu %%), %.0f s left", what, done, total, 100 * done / total, left);
-    return 0;
+    return stop_wanted();
 }
 
 void progress_begin(progress_line *p, int quiet)
 {
+    stop_watch();
     *p = (progress_line){.start = seconds_now(), .enabled = !quiet && isatty(STDERR_FILENO)};
     p->progress = (annulus_progress){.report = report, .context = p};
 }

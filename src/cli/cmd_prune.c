@@ -183,5 +183,5 @@ int cmd_prune(int argc, char **argv)
     if (st == ANNULUS_OK && !c.work.quiet) talk(&c, &r, m);
     if (st == ANNULUS_OK && c.json) print_json(&c, &r, m);
     annulus_model_destroy(m);
-    return st != ANNULUS_OK ? report_failure() : finish_stdout();
+    return st != ANNULUS_OK ? report_stopped(st, c.o.train.checkpoint) : finish_stdout();
 }

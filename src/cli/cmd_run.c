@@ -124,7 +124,7 @@ int cmd_run(int argc, char **argv)
     annulus_input_destroy(x);
     annulus_evaluation_key_destroy(key);
     annulus_circuit_destroy(circuit);
-    if (st != ANNULUS_OK) return report_failure();
+    if (st != ANNULUS_OK) return report_stopped(st, c.how.checkpoint);
     if (!c.work.quiet)
         fprintf(stderr, "wrote %s: %zu samples, %.3f s each\n", c.output, count,
                 seconds / (double)(count == 0 ? 1 : count));

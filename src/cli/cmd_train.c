@@ -453,5 +453,5 @@ int cmd_train(int argc, char **argv)
     if (st == ANNULUS_OK && c.json) print_json(&c, m);
     annulus_model_destroy(m);
     annulus_model_destroy(from);
-    return st != ANNULUS_OK ? report_failure() : finish_stdout();
+    return st != ANNULUS_OK ? report_stopped(st, c.o.checkpoint) : finish_stdout();
 }

@@ -30,7 +30,7 @@ static void usage(FILE *out)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].does);
     fprintf(out, "\n'annulus COMMAND --help' explains a command; 'annulus --version' prints the version.\n"
-                 "Exit status: 0 done, 1 failed, 2 misused.\n");
+                 "Exit status: 0 done, 1 failed, 2 misused; 128 + N: stopped by signal N.\n");
 }
 
 int main(int argc, char **argv)
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
             char name[32];
             (void)snprintf(name, sizeof name, "annulus %s", commands[i].name);
             argv[1] = name;
-            return commands[i].run(argc - 1, argv + 1);
+            return stop_finish(commands[i].run(argc - 1, argv + 1));
         }
     fprintf(stderr, "annulus: unknown command \"%s\"; 'annulus --help' lists them\n", argv[1]);
     return 2;

@@ -200,14 +200,14 @@ static annulus_status evaluate(evaluation *e, annulus_mode mode, uint64_t seed, 
     memcpy(s.b, &seed, sizeof seed);
     TRY(samples_quantize(e->c->c, e->d->d, threads, e->q));
     double start = clock_seconds(CLOCK_MONOTONIC);
-    TRY(exec_clear(e->c->c, e->q, e->count, threads, e->clear, &stats));
+    TRY(exec_clear_reported(e->c->c, e->q, e->count, threads, progress, e->clear, &stats));
     if (mode == ANNULUS_CLEAR) seconds = clock_seconds(CLOCK_MONOTONIC) - start;
     to_values(e, e->clear);
     if (mode == ANNULUS_CLEAR) memcpy(e->values, e->clear, e->count * e->outputs * sizeof(double));
     if (mode == ANNULUS_SIMULATE) {
         memset(&stats, 0, sizeof stats);
         start = clock_seconds(CLOCK_MONOTONIC);
-        TRY(exec_simulate(e->c->c, e->q, e->count, &s, threads, e->values, &stats));
+        TRY(exec_simulate_observed(e->c->c, e->q, e->count, &s, threads, NULL, progress, e->values, &stats));
         seconds = clock_seconds(CLOCK_MONOTONIC) - start;
         to_values(e, e->values);
     }
