@@ -8,13 +8,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SAMPLES 3u
 
 typedef struct world {
-    char folder[64], path[96];
+    char folder[64], path[96], taken[96];
     annulus_circuit *c;
     annulus_client_key *client;
     annulus_evaluation_key *evaluation;
@@ -36,6 +36,7 @@ static int setup(void **state)
     strcpy(w.folder, "/tmp/annulus-checkpoint-XXXXXX");
     if (mkdtemp(w.folder) == NULL) return 1;
     (void)snprintf(w.path, sizeof w.path, "%s/state", w.folder);
+    (void)snprintf(w.taken, sizeof w.taken, "%s/taken", w.folder);
     FILE *f = fopen(w.path, "w");
     fprintf(f, "a,b,kind\n");
     for (int i = 0; i < 100; i++) {
@@ -77,7 +78,7 @@ static int teardown(void **state)
 }
 
 typedef struct interruption {
-    size_t reports, stop; /* seen; the one that stops the run, and before it the run pauses so long that it is kept */
+    size_t reports, stop, copy; /* seen; the one that stops the run; that at which the file is taken away; 0: none */
     size_t first, last, total;
 } interruption;
 
@@ -89,7 +90,7 @@ static int interrupt(void *context, const char *what, size_t done, size_t total)
     i->last = done;
     i->total = total;
     i->reports++;
-    if (i->reports + 1 == i->stop) (void)nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+    if (i->reports == i->copy) assert_int_equal(rename(w.path, w.taken), 0);
     return i->reports == i->stop;
 }
 
@@ -123,13 +124,14 @@ static size_t first_rotations(void)
     return circuit_rotations_before(w.c->c, 1);
 }
 
-/* Stopped behind the first layer of a sample and behind the last: goes on there. */
+/* Stopped in the second layer, at its begin and its end, and in the first of a sample: goes on behind what was
+ * finished. */
 static void test_resume(void **state)
 {
     (void)state;
-    static const size_t stops[] = {3, 5, 11}, finished[] = {0, 0, 2};
-    const size_t all = rotations(), first = first_rotations(), done[] = {first, all, 2 * all + first};
-    for (size_t k = 0; k < 3; k++) {
+    static const size_t stops[] = {3, 4, 5, 6, 11}, finished[] = {0, 0, 1, 1, 2};
+    const size_t all = rotations(), first = first_rotations(), done[] = {first, first, all, all, 2 * all + first};
+    for (size_t k = 0; k < 5; k++) {
         annulus_output *y = NULL;
         interruption i;
         double seconds[SAMPLES];
@@ -145,6 +147,48 @@ static void test_resume(void **state)
         for (size_t s = 0; s < SAMPLES; s++) assert_true((seconds[s] == 0) == (s < finished[k]));
         (void)unlink(w.path);
     }
+}
+
+/* Nothing is finished, nothing is written; a run that goes on and is stopped at once leaves its file as it was. */
+static void test_stopped_at_once(void **state)
+{
+    (void)state;
+    annulus_output *y = NULL;
+    interruption i;
+    assert_int_equal(run(w.x, 2, &i, NULL, &y), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(access(w.path, F_OK), -1);
+    assert_int_equal(run(w.x, 7, &i, NULL, &y), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(link(w.path, w.taken), 0);
+    assert_int_equal(run(w.x, 1, &i, NULL, &y), ANNULUS_ERR_CANCELLED);
+    struct stat before, after;
+    assert_int_equal(stat(w.taken, &before), 0);
+    assert_int_equal(stat(w.path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino); /* a new one would be another */
+    (void)unlink(w.taken);
+    assert_ok(run(w.x, 0, &i, NULL, &y));
+    assert_whole(y);
+    assert_int_equal(i.first, rotations() + first_rotations());
+    annulus_output_destroy(y);
+    (void)unlink(w.path);
+}
+
+/* Killed in the second layer: the file has the first. */
+static void test_killed(void **state)
+{
+    (void)state;
+    annulus_output *y = NULL;
+    interruption i = {.copy = 3};
+    const annulus_progress progress = {interrupt, &i};
+    const annulus_run_options o = {.threads = 1, .together = 1, .checkpoint = w.path};
+    assert_ok(annulus_run(w.c, w.evaluation, w.x, &o, &progress, NULL, &y));
+    annulus_output_destroy(y);
+    y = NULL;
+    assert_int_equal(rename(w.taken, w.path), 0);
+    assert_ok(run(w.x, 0, &i, NULL, &y));
+    assert_whole(y);
+    assert_int_equal(i.first, first_rotations());
+    annulus_output_destroy(y);
+    (void)unlink(w.path);
 }
 
 /* Whatever number runs together, also behind an interruption in another grouping. */
@@ -181,11 +225,50 @@ static void keep_at(const annulus_input *x, size_t sample)
     assert_ok(annulus_run(w.c, w.evaluation, w.x, &alone, NULL, NULL, &y));
     assert_ok(checkpoint_open(w.path, w.c->c, x, y, &p));
     assert_true(p.sample == 0 && p.layer == 0 && p.values == NULL);
-    p.written = 0;
     p.sample = sample;
     assert_ok(checkpoint_keep(&p, y, 0, NULL, 0));
     checkpoint_close(&p);
     annulus_output_destroy(y);
+}
+
+static int kept(void)
+{
+    return unlink(w.path) == 0;
+}
+
+/* Writing takes 1/20 of the time at most, by what the last took and the bytes then. */
+static void test_how_often(void **state)
+{
+    (void)state;
+    annulus_output y = *w.whole;
+    checkpoint p;
+    (void)unlink(w.path);
+    assert_ok(checkpoint_open(w.path, w.c->c, w.x, &y, &p));
+    p.sample = 1;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0)); /* the first, at once */
+    assert_true(kept() && p.last.took > 0);
+    p.last.took = 100;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0));
+    assert_false(kept());
+    p.last.end -= 1900;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0));
+    assert_false(kept());
+    p.last.end -= 200;
+    p.sample = 2;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0)); /* twice the bytes */
+    assert_false(kept());
+    p.last.end -= 2000;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0));
+    assert_true(kept() && p.last.took < 100);
+    p.last.took = 1e9;
+    assert_ok(checkpoint_stop(&p, &y, 0, NULL, 0)); /* it was just written */
+    assert_false(kept());
+    p.sample = 3;
+    assert_ok(checkpoint_keep(&p, &y, 0, NULL, 0));
+    assert_false(kept());
+    assert_ok(checkpoint_stop(&p, &y, 0, NULL, 0));
+    assert_true(kept());
+    checkpoint_close(&p);
 }
 
 static void test_ends(void **state)
@@ -264,7 +347,9 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resume), cmocka_unit_test(test_together),
-                                       cmocka_unit_test(test_ends), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resume),   cmocka_unit_test(test_stopped_at_once),
+                                       cmocka_unit_test(test_killed),   cmocka_unit_test(test_how_often),
+                                       cmocka_unit_test(test_together), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

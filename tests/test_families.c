@@ -5,6 +5,7 @@
 #include "families_fixture.h"
 
 #include "circuit/audit.h"
+#include "circuit/exec_priv.h"
 #include "data/dataset.h"
 #include "deploy/deploy_priv.h"
 #include "roles.h"
@@ -90,6 +91,68 @@ static void test_executions_agree(void **state)
     }
     exec_plan_destroy(plan);
     exec_memory_destroy(memory);
+}
+
+/* A run that is stopped at the end of a layer's look-ups: what it says of the values before. */
+typedef struct halted {
+    size_t layer, last; /* to stop in; the layer that was finished last, and the values behind it */
+    uint64_t *kept;
+    size_t kept_words, calls;
+} halted;
+
+static int halt(void *context, const char *what, size_t done, size_t total)
+{
+    const halted *h = context;
+    (void)done, (void)total;
+    return h->last == h->layer && strcmp(what, s.c->layers[h->layer].name) == 0;
+}
+
+static annulus_status keep(void *context, size_t next, const exec_ciphertexts *live, size_t count)
+{
+    halted *h = context;
+    assert_int_equal(count, 1); /* a chain */
+    h->last = next;
+    h->kept_words = live->words;
+    memcpy(h->kept, live->ct, live->words * 8);
+    return ANNULUS_OK;
+}
+
+static annulus_status compare(void *context, size_t next, const exec_ciphertexts *live, size_t count)
+{
+    halted *h = context;
+    h->calls++;
+    assert_int_equal(next, h->layer);
+    assert_int_equal(count, next > 0);
+    if (count == 0) return ANNULUS_OK;
+    assert_int_equal(live->words, h->kept_words);
+    assert_memory_equal(live->ct, h->kept, live->words * 8);
+    return ANNULUS_OK;
+}
+
+static void test_stopped(void **state)
+{
+    (void)state;
+    const seed256 seed = {{9}};
+    uint64_t message[FEATURES], body[FEATURES];
+    uint64_t *out = malloc(OUTPUTS * lwe_words(circuit_outputs(s.c)) * 8);
+    exec_plan *plan = NULL;
+    exec_memory *memory = NULL;
+    halted h = {.kept = malloc(8 * exec_memory_bytes(s.c, 1))};
+    const exec_tap tap = {.values = keep, .stopped = compare, .context = &h};
+    const annulus_progress progress = {halt, &h};
+    const exec_inputs in = {.mask_seed = &seed, .body = body};
+    exec_encode(s.c, s.q, message);
+    assert_ok(packed_encrypt_seeded(s.secret->of[0], &seed, message, FEATURES, body));
+    assert_ok(exec_plan_create(s.c, &plan));
+    assert_ok(exec_memory_create(s.c, 1, &memory));
+    for (h.layer = 0; h.layer < 3; h.layer++) {
+        h.last = 0, h.calls = 0;
+        assert_int_equal(exec_encrypted(plan, s.eval, memory, &in, 1, out, 0, &tap, &progress), ANNULUS_ERR_CANCELLED);
+        assert_int_equal(h.calls, exec_memory_outlast(s.c, memory, h.layer));
+    }
+    exec_plan_destroy(plan);
+    exec_memory_destroy(memory);
+    free(out), free(h.kept);
 }
 
 /* The outputs of a circuit of two layers of look-ups are of family 1. */
@@ -352,6 +415,7 @@ static void test_roles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_executions_agree),
+                                       cmocka_unit_test(test_stopped),
                                        cmocka_unit_test(test_outputs_of_the_other),
                                        cmocka_unit_test(test_audit),
                                        cmocka_unit_test(test_circuit_files),

@@ -334,10 +334,10 @@ typedef struct annulus_run_options {
      * get alone, and batches of look-ups share what they read of the keys. 0: as many as fill the batches in 256 MiB;
      * 1: one after the other, each as soon as possible. */
     size_t together;
-    /* File that keeps where the run stands, after a finished layer, once a second at most and as much rarer as writing
-     * takes longer; NULL: none. If it is there already the run goes on from it, to the answers of one that was never
-     * interrupted; the file stays, for the caller to remove when the answers are safe. It holds ciphertexts of the
-     * evaluation key's owner, no secret. */
+    /* File that keeps where the run stands, after a finished layer unless writing it would take more than 1/20 of the
+     * time since it was last written, and when the run is stopped; NULL: none. If it is there already the run goes on
+     * from it, to the answers of one that was never interrupted; the file stays, for the caller to remove when the
+     * answers are safe. It holds ciphertexts of the evaluation key's owner, no secret. */
     const char *checkpoint;
 } annulus_run_options;
 ANNULUS_API void annulus_run_options_init(annulus_run_options *o); /* all, 0, NULL */

@@ -114,11 +114,13 @@ typedef struct exec_ciphertexts {
     size_t words; /* of all */
 } exec_ciphertexts;
 /* Sees the ciphertexts of a run, from the calling thread: those (samples, out, lwe_words of its source) of a layer's
- * sums before its look-ups, and the values that layer `next` and those behind it take, sources in order (exec_live).
- * Either may be NULL; a failure ends the run. */
+ * sums before its look-ups, and the values that layer `next` and those behind it take, sources in order (exec_live);
+ * these again when the progress callback asks to stop in layer `next`, unless its look-ups have begun to write over
+ * them (none of next 0). Any may be NULL; a failure ends the run. */
 typedef struct exec_tap {
     annulus_status (*sums)(void *context, size_t layer, const uint64_t *sums, unsigned threads);
     annulus_status (*values)(void *context, size_t next, const exec_ciphertexts *live, size_t count);
+    annulus_status (*stopped)(void *context, size_t next, const exec_ciphertexts *live, size_t count);
     void *context;
 } exec_tap;
 /* The sources before layer `next` whose values it or a later layer takes as ciphertexts of their own, in order; returns

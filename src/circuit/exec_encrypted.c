@@ -385,17 +385,32 @@ annulus_status exec_split_exponents(const exec_plan *plan, const eval_key_set *k
     return st;
 }
 
-static annulus_status show_values(const encrypted_run *r, size_t next)
+static size_t live_values(const encrypted_run *r, size_t next, exec_ciphertexts live[CIRCUIT_MAX_LAYERS + 1])
 {
     const circuit *c = r->plan->c;
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
-    exec_ciphertexts live[CIRCUIT_MAX_LAYERS + 1];
-    if (r->tap == NULL || r->tap->values == NULL) return ANNULUS_OK;
-    const size_t count = exec_live(c, next, sources);
+    const size_t count = next == 0 ? 0 : exec_live(c, next, sources);
     for (size_t k = 0; k < count; k++)
         live[k] = (exec_ciphertexts){.ct = r->values[sources[k]],
                                      .words = values_of(r, sources[k]) * exec_words(c, sources[k])};
-    return r->tap->values(r->tap->context, next, live, count);
+    return count;
+}
+
+static annulus_status show_values(const encrypted_run *r, size_t next)
+{
+    exec_ciphertexts live[CIRCUIT_MAX_LAYERS + 1];
+    if (r->tap == NULL || r->tap->values == NULL) return ANNULUS_OK;
+    return r->tap->values(r->tap->context, next, live, live_values(r, next, live));
+}
+
+/* st: why layer i ended before its end. */
+static annulus_status show_stopped(const encrypted_run *r, size_t i, annulus_status st)
+{
+    exec_ciphertexts live[CIRCUIT_MAX_LAYERS + 1];
+    if (st != ANNULUS_ERR_CANCELLED || r->tap == NULL || r->tap->stopped == NULL) return st;
+    if (!exec_memory_outlast(r->plan->c, r->memory, i)) return st;
+    TRY(r->tap->stopped(r->tap->context, i, live, live_values(r, i, live)));
+    return st;
 }
 
 /* A hidden layer: its values, in the place of its sums where both are as long. */
@@ -418,7 +433,10 @@ static annulus_status last_layer(const encrypted_run *r, uint64_t *out)
 
 static annulus_status run_layers(encrypted_run *r, size_t first, uint64_t *out)
 {
-    for (size_t i = first; i + 1 < r->plan->c->layers_count; i++) TRY(hidden_layer(r, i));
+    for (size_t i = first; i + 1 < r->plan->c->layers_count; i++) {
+        const annulus_status st = hidden_layer(r, i);
+        if (st != ANNULUS_OK) return show_stopped(r, i, st);
+    }
     return last_layer(r, out);
 }
 

@@ -165,3 +165,13 @@ uint64_t *exec_memory_values(const exec_memory *m, size_t source)
 {
     return m->words + m->samples * m->at.values[source];
 }
+
+int exec_memory_outlast(const circuit *c, const exec_memory *m, size_t layer)
+{
+    exec_block live[CIRCUIT_MAX_LAYERS + 1];
+    const size_t count = live_blocks(c, &m->at, layer, live), at = m->at.values[layer + 1];
+    const size_t end = at + room(c, layer + 1, circuit_values(&c->layers[layer]));
+    for (size_t k = 0; k < count; k++)
+        if (at < live[k].at + live[k].size && live[k].at < end) return 0;
+    return 1;
+}

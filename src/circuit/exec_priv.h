@@ -132,6 +132,8 @@ size_t exec_memory_samples(const exec_memory *m);
  */
 uint64_t *exec_memory_sums(const exec_memory *m, size_t layer);
 uint64_t *exec_memory_values(const exec_memory *m, size_t source);
+/* Whether the values that hidden layer `layer` takes outlast its look-ups. */
+int exec_memory_outlast(const circuit *c, const exec_memory *m, size_t layer);
 
 /* Number of values of the sources before this one. */
 static inline size_t exec_values_before(const circuit *c, size_t source)

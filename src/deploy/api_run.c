@@ -38,6 +38,12 @@ static annulus_status keep_values(void *context, size_t next, const exec_ciphert
     return checkpoint_keep(&r->state, r->y, next, live, count);
 }
 
+static annulus_status keep_stopped(void *context, size_t next, const exec_ciphertexts *live, size_t count)
+{
+    run *r = context;
+    return checkpoint_stop(&r->state, r->y, next, live, count);
+}
+
 /* The rotations of the samples at hand among those of all. */
 static int report_all(void *context, const char *what, size_t done, size_t total)
 {
@@ -55,7 +61,7 @@ static annulus_status run_group(run *r)
     checkpoint *s = &r->state;
     const size_t first = s->sample, left = r->x->count - first;
     const annulus_progress progress = {report_all, r};
-    const exec_tap tap = {.values = keep_values, .context = r};
+    const exec_tap tap = {.values = keep_values, .stopped = keep_stopped, .context = r};
     exec_inputs in[EXEC_MOST_TOGETHER];
     if (s->layer == 0) s->together = left < r->together ? left : r->together;
     for (size_t i = 0; i < s->together; i++)
@@ -73,10 +79,12 @@ static annulus_status run_group(run *r)
 }
 
 /* Between samples, in rotations. */
-static annulus_status report_inputs(const run *r)
+static annulus_status report_inputs(run *r)
 {
     const size_t each = circuit_rotations_before(r->c, r->c->layers_count);
-    return progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
+    const annulus_status st = progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
+    if (st == ANNULUS_ERR_CANCELLED && r->state.layer == 0) TRY(checkpoint_stop(&r->state, r->y, 0, NULL, 0));
+    return st;
 }
 
 static annulus_status run_groups(run *r)

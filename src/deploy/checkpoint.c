@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LEAST_SECONDS 1.0
-#define LEAST_COSTS 20.0
+#define LEAST_COSTS 20.0 /* so that checkpoints take 5 % of a run at most */
 
 static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
 {
@@ -36,6 +35,7 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
     p->sample = (size_t)sample;
     p->layer = (size_t)layer;
     p->together = (size_t)together;
+    p->last.sample = p->sample, p->last.layer = p->layer;
     if (layer == 0) return read_end(r);
     const size_t words = p->together * exec_live_words(p->c, p->layer);
     TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &values));
@@ -48,7 +48,7 @@ annulus_status checkpoint_open(const char *path, const circuit *c, const annulus
                                checkpoint *out)
 {
     container file;
-    *out = (checkpoint){.path = path, .c = c, .x = x, .written = clock_seconds(CLOCK_MONOTONIC)};
+    *out = (checkpoint){.path = path, .c = c, .x = x, .last.end = clock_seconds(CLOCK_MONOTONIC)};
     if (path == NULL) return ANNULUS_OK;
     TRY(bytes_sha256(x->seeds, x->count * sizeof *x->seeds, out->inputs[0]));
     TRY(bytes_sha256(x->body, x->count * x->features * sizeof *x->body, out->inputs[1]));
@@ -66,13 +66,18 @@ void checkpoint_close(checkpoint *p)
     p->values = NULL;
 }
 
-annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
-                               size_t count)
+static size_t state_bytes(const checkpoint *p, const annulus_output *y, const exec_ciphertexts *live, size_t count)
+{
+    size_t bytes = p->sample * y->bytes;
+    for (size_t k = 0; k < count; k++) bytes += live[k].words * sizeof(uint64_t);
+    return bytes + 1;
+}
+
+static annulus_status state_write(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                                  size_t count)
 {
     const double start = clock_seconds(CLOCK_MONOTONIC);
     writer w;
-    if (p->path == NULL || start - p->written < LEAST_SECONDS || start - p->written < LEAST_COSTS * p->took)
-        return ANNULUS_OK;
     writer_init(&w, 0);
     binding_write(&w, &p->x->of);
     write_bytes(&w, p->inputs, sizeof p->inputs);
@@ -84,7 +89,27 @@ annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t la
     for (size_t k = 0; k < count; k++) write_u64s(&w, live[k].ct, live[k].words);
     const annulus_status st = container_write(p->path, CONTAINER_CHECKPOINT, &w);
     writer_clear(&w);
-    p->written = clock_seconds(CLOCK_MONOTONIC);
-    p->took = p->written - start;
-    return st;
+    if (st != ANNULUS_OK) return st;
+    p->last.sample = p->sample, p->last.layer = layer, p->last.bytes = state_bytes(p, y, live, count);
+    p->last.end = clock_seconds(CLOCK_MONOTONIC);
+    p->last.took = p->last.end - start;
+    return ANNULUS_OK;
+}
+
+annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                               size_t count)
+{
+    if (p->path == NULL) return ANNULUS_OK;
+    if (p->last.bytes > 0) {
+        const double more = (double)state_bytes(p, y, live, count) / (double)p->last.bytes;
+        if (clock_seconds(CLOCK_MONOTONIC) - p->last.end < LEAST_COSTS * p->last.took * more) return ANNULUS_OK;
+    }
+    return state_write(p, y, layer, live, count);
+}
+
+annulus_status checkpoint_stop(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                               size_t count)
+{
+    if (p->path == NULL || (p->last.sample == p->sample && p->last.layer == layer)) return ANNULUS_OK;
+    return state_write(p, y, layer, live, count);
 }

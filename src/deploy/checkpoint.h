@@ -14,7 +14,10 @@ typedef struct checkpoint {
     size_t together;      /* samples that are run together, from that one on, if layer is not 0 */
     uint64_t *values;     /* ciphertexts of exec_live(layer) of all of them if that is not 0, else NULL; owned */
     uint8_t inputs[2][32];
-    double written, took; /* when the last one was, seconds of CLOCK_MONOTONIC, and how long it took */
+    struct {
+        size_t sample, layer, bytes; /* what the file has; bytes 0: none was written yet */
+        double end, took;            /* seconds: of CLOCK_MONOTONIC, or when the run began; of writing it */
+    } last;
 } checkpoint;
 
 /* The state in the file at `path`, the answers of finished samples in y; the beginning if there is no file or path is
@@ -23,7 +26,10 @@ annulus_status checkpoint_open(const char *path, const circuit *c, const annulus
                                checkpoint *out) __attribute__((warn_unused_result));
 void checkpoint_close(checkpoint *p);
 /* Writes that `layer` of p->sample and those together with it is next, with the values that are live then (count 0 if
- * layer is 0), unless the last was written less than a second or twenty times what it took ago. */
+ * layer is 0); unless that would take more than 1/20 of the time since the last was written, by what that took. */
 annulus_status checkpoint_keep(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
+                               size_t count) __attribute__((warn_unused_result));
+/* Writes it, unless the file has it. */
+annulus_status checkpoint_stop(checkpoint *p, const annulus_output *y, size_t layer, const exec_ciphertexts *live,
                                size_t count) __attribute__((warn_unused_result));
 #endif
