@@ -98,15 +98,15 @@ static dataset *random_data(size_t features, size_t count, uint64_t *state)
 /* The clock at every report between samples: of computing for one thread, else as it goes. */
 typedef struct stops {
     clockid_t clock;
-    size_t count;
+    size_t samples, count;
     double at[SAMPLES + 1];
 } stops;
 
 static int stop(void *context, const char *what, size_t done, size_t total)
 {
     stops *s = context;
-    (void)done, (void)total;
-    if (strcmp(what, "inputs") == 0 && s->count <= SAMPLES) s->at[s->count++] = bench_clock(s->clock);
+    const size_t each = total / s->samples;
+    if (strcmp(what, ANNULUS_PROGRESS_RUN) == 0 && done == s->count * each) s->at[s->count++] = bench_clock(s->clock);
     return 0;
 }
 
@@ -141,7 +141,7 @@ static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key
 /* Seconds of each sample behind those that s has; values (count, outputs). */
 static void run(const subject_run *r, unsigned threads, samples *s, double *values)
 {
-    stops at = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC};
+    stops at = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, .samples = r->count};
     const annulus_progress progress = {.report = stop, .context = &at};
     const annulus_run_options alone = {.threads = threads, .together = 1};
     annulus_output *y;

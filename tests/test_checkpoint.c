@@ -85,10 +85,13 @@ typedef struct interruption {
 static int interrupt(void *context, const char *what, size_t done, size_t total)
 {
     interruption *i = context;
-    if (strcmp(what, "inputs") == 0) return 0; /* between samples */
-    if (i->reports == 0) i->first = done;
-    i->last = done;
-    i->total = total;
+    if (strcmp(what, ANNULUS_PROGRESS_RUN) == 0) {
+        assert_true(done >= i->last && done <= total && (i->total == 0 || total == i->total));
+        if (i->total == 0) i->first = done;
+        i->last = done;
+        i->total = total;
+        return 0;
+    }
     i->reports++;
     if (i->reports == i->copy) assert_int_equal(rename(w.path, w.taken), 0);
     return i->reports == i->stop;
@@ -113,15 +116,17 @@ static void assert_whole(const annulus_output *y)
     assert_memory_equal(y->answers, w.whole->answers, SAMPLES * y->bytes);
 }
 
-/* Rotations of a sample, and of its first layer: neurons may share them. */
-static size_t rotations(void)
+/* Units of progress of a sample, and of its first layer. */
+static size_t sample_units(void)
 {
-    return circuit_rotations_before(w.c->c, w.c->c->layers_count);
+    return exec_units(w.c->c, 1, NULL);
 }
 
-static size_t first_rotations(void)
+static size_t first_units(void)
 {
-    return circuit_rotations_before(w.c->c, 1);
+    size_t layers[CIRCUIT_MAX_LAYERS];
+    (void)exec_units(w.c->c, 1, layers);
+    return layers[0];
 }
 
 /* Stopped in the second layer, at its begin and its end, and in the first of a sample: goes on behind what was
@@ -130,7 +135,7 @@ static void test_resume(void **state)
 {
     (void)state;
     static const size_t stops[] = {3, 4, 5, 6, 11}, finished[] = {0, 0, 1, 1, 2};
-    const size_t all = rotations(), first = first_rotations(), done[] = {first, first, all, all, 2 * all + first};
+    const size_t all = sample_units(), first = first_units(), done[] = {first, first, all, all, 2 * all + first};
     for (size_t k = 0; k < 5; k++) {
         annulus_output *y = NULL;
         interruption i;
@@ -167,7 +172,7 @@ static void test_stopped_at_once(void **state)
     (void)unlink(w.taken);
     assert_ok(run(w.x, 0, &i, NULL, &y));
     assert_whole(y);
-    assert_int_equal(i.first, rotations() + first_rotations());
+    assert_int_equal(i.first, sample_units() + first_units());
     annulus_output_destroy(y);
     (void)unlink(w.path);
 }
@@ -186,7 +191,7 @@ static void test_killed(void **state)
     assert_int_equal(rename(w.taken, w.path), 0);
     assert_ok(run(w.x, 0, &i, NULL, &y));
     assert_whole(y);
-    assert_int_equal(i.first, first_rotations());
+    assert_int_equal(i.first, first_units());
     annulus_output_destroy(y);
     (void)unlink(w.path);
 }
@@ -210,8 +215,8 @@ static void test_together(void **state)
         assert_ok(run_together(w.x, then, 0, &i, NULL, &y));
         assert_whole(y);
         annulus_output_destroy(y);
-        assert_int_equal(i.first, 2 * first_rotations()); /* first layer of two samples is done */
-        assert_int_equal(i.total, SAMPLES * rotations());
+        assert_int_equal(i.first, 2 * first_units()); /* first layer of two samples is done */
+        assert_int_equal(i.total, SAMPLES * sample_units());
         (void)unlink(w.path);
     }
 }

@@ -96,6 +96,36 @@ static void test_price_reaches_tables(void **state)
     network_destroy(n);
 }
 
+typedef struct stopping {
+    size_t reports, stop;
+} stopping;
+
+static int stop_at(void *context, const char *what, size_t done, size_t total)
+{
+    stopping *s = context;
+    (void)what;
+    assert_true(done < total);
+    return ++s->reports == s->stop;
+}
+
+/* Runs of 2000 samples that report as they go, and stop where they are told to. */
+static void stop_runs(const circuit *c, const int32_t *q, const seed256 *seed, double *out)
+{
+    stopping s = {0};
+    const annulus_progress progress = {stop_at, &s};
+    exec_stats stats = {0};
+    const exec_stats none = {0};
+    assert_ok(exec_clear_reported(c, q, 2000, 1, &progress, out, NULL));
+    assert_int_equal(s.reports, (2000 + 63) / 64);
+    s = (stopping){.stop = 3};
+    assert_int_equal(exec_clear_reported(c, q, 2000, 1, &progress, out, &stats), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(s.reports, 3);
+    s = (stopping){.stop = 5};
+    assert_int_equal(exec_simulate_observed(c, q, 2000, seed, 1, NULL, &progress, out, &stats), ANNULUS_ERR_CANCELLED);
+    assert_int_equal(s.reports, 5);
+    assert_memory_equal(&stats, &none, sizeof stats); /* nothing is counted */
+}
+
 /* Simulation with a noise that matters: of W look-ups at cell centres and all other phases, the share of index errors
  * of the first layer lies within 6 standard errors of the Gaussian law averaged over the positions met (false alarm
  * 2e-9). */
@@ -118,6 +148,7 @@ static void test_simulation_law(void **state)
     double *a = malloc(2000 * 5 * 8), *b = malloc(2000 * 5 * 8);
     exec_stats stats = {0}, again = {0};
     const seed256 s = {{1}}, other = {{2}};
+    stop_runs(c, q, &s, a);
     assert_ok(exec_simulate(c, q, 2000, &s, 1, a, &stats));
     assert_ok(exec_simulate(c, q, 2000, &s, 2, b, &again));
     assert_memory_equal(a, b, 2000 * 5 * 8); /* any number of threads */

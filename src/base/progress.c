@@ -5,5 +5,6 @@ annulus_status progress_report(const annulus_progress *p, const char *what, size
 {
     if (p == NULL || p->report == NULL) return ANNULUS_OK;
     if (p->report(p->context, what, done, total) == 0) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_CANCELLED, "stopped on request during %s, %zu of %zu done", what, done, total);
+    return fail(ANNULUS_ERR_CANCELLED, "stopped on request during %s, %zu %% done", what,
+                total == 0 ? 0 : 100 * done / total);
 }

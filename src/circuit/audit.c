@@ -161,16 +161,17 @@ typedef struct runs {
 static annulus_status run_encrypted(const runs *r, const exec_observer *observer, double *out)
 {
     const size_t features = r->c->input.features, outputs = circuit_last(r->c)->out;
+    const size_t all = r->samples * exec_units(r->c, r->threads, NULL);
     exec_plan *plan = NULL;
     TRY(exec_plan_create(r->c, &plan));
     annulus_status st = ANNULUS_OK;
     for (size_t i = 0; st == ANNULUS_OK && i < r->samples; i++) {
-        st = progress_report(r->progress, "encrypted samples", i, r->samples);
-        if (st == ANNULUS_OK)
-            st = exec_encrypted_observed(r->c, plan, r->keys, r->secrets, r->q + i * features, i, r->threads, observer,
-                                         r->progress, out + i * outputs);
+        exec_part part = {r->progress, r->samples, i, 1};
+        const annulus_progress progress = {exec_report_part, &part};
+        st = exec_encrypted_observed(r->c, plan, r->keys, r->secrets, r->q + i * features, i, r->threads, observer,
+                                     &progress, out + i * outputs);
     }
-    if (st == ANNULUS_OK) st = progress_report(r->progress, "encrypted samples", r->samples, r->samples);
+    if (st == ANNULUS_OK) st = progress_report(r->progress, ANNULUS_PROGRESS_RUN, all, all);
     exec_plan_destroy(plan);
     return st;
 }

@@ -128,9 +128,20 @@ typedef struct exec_tap {
 size_t exec_live(const circuit *c, size_t next, uint32_t sources[CIRCUIT_MAX_LAYERS + 1]);
 /* Words of their ciphertexts together, of a sample. */
 size_t exec_live_words(const circuit *c, size_t next);
+/* Units of progress of a sample, predicted microseconds of each layer on so many threads: layers (layers_count), or
+ * NULL; returns their sum. */
+size_t exec_units(const circuit *c, unsigned threads, size_t *layers);
+/* A run of `together` of `samples` samples, `before` of which are done: a progress callback, context exec_part, that
+ * reports the whole of them. */
+typedef struct exec_part {
+    const annulus_progress *progress; /* may be NULL */
+    size_t samples, before, together;
+} exec_part;
+int exec_report_part(void *context, const char *what, size_t done, size_t total);
 /* Inputs in (samples) -> out (samples, outputs, lwe_words of circuit_outputs), layer by layer, all samples together, to
  * the words that each alone would give. The memory is the circuit's, for as many samples or more; the keys' families
- * must be the circuit's; tap may be NULL. */
+ * must be the circuit's; tap may be NULL. progress: of each layer and of the samples together
+ * (ANNULUS_PROGRESS_RUN). */
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
                               const exec_inputs *in, size_t samples, uint64_t *out, unsigned threads,
                               const exec_tap *tap, const annulus_progress *progress)

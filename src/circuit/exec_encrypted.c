@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "circuit/exec_priv.h"
 #include "circuit/intake.h"
+#include "circuit/latency.h"
 #include "circuit/mix.h"
 #include "math/torus.h"
 #include "tfhe/split.h"
@@ -197,6 +198,7 @@ typedef struct encrypted_run {
     const annulus_progress *progress;
     const exec_inputs *in;                          /* (samples) */
     const uint64_t *values[CIRCUIT_MAX_LAYERS + 1]; /* of each source, (samples, count, exec_words) */
+    size_t units[CIRCUIT_MAX_LAYERS];               /* of progress, of each layer */
 } encrypted_run;
 
 /* Values of a source, of all samples. */
@@ -309,17 +311,29 @@ static annulus_status look_up_slice(const slices *s, size_t first, size_t count,
     return bootstrap_batch(s->key, s->from, s->jobs, count, s->extracted, s->extracted_count, threads);
 }
 
+/* `part` of `parts` of the look-ups of layer i are done. */
+static annulus_status report_part(const encrypted_run *r, size_t i, size_t part, size_t parts)
+{
+    size_t before = 0, all = 0;
+    for (size_t k = 0; k < r->plan->c->layers_count; k++) {
+        if (k == i) before = all;
+        all += r->samples * r->units[k];
+    }
+    const size_t own = r->samples * r->units[i];
+    const size_t done = part == parts ? own : (size_t)((double)own * (double)part / (double)parts);
+    TRY(progress_report(r->progress, r->plan->c->layers[i].name, done, own));
+    return progress_report(r->progress, ANNULUS_PROGRESS_RUN, before + done, all);
+}
+
 static annulus_status look_up_slices(const encrypted_run *r, size_t i, const slices *s, size_t parts)
 {
-    const circuit *c = r->plan->c;
-    const size_t look_ups = r->samples * s->l->out, before = r->samples * circuit_rotations_before(c, i);
-    const size_t all = r->samples * circuit_rotations_before(c, c->layers_count), each = s->l->split + 1;
+    const size_t look_ups = r->samples * s->l->out;
     for (size_t k = 0; k < parts; k++) {
         const size_t q = look_ups * k / parts, next = look_ups * (k + 1) / parts;
-        TRY(progress_report(r->progress, s->l->name, before + q * each, all));
+        TRY(report_part(r, i, q, look_ups));
         TRY(look_up_slice(s, q, next - q, r->threads));
     }
-    return progress_report(r->progress, s->l->name, before + look_ups * each, all);
+    return report_part(r, i, look_ups, look_ups);
 }
 
 /* sums (samples, out, words of the sources) -> out (samples, circuit_values, words of the layer); the same memory if
@@ -452,19 +466,47 @@ static annulus_status expand_inputs(encrypted_run *r)
     return ANNULUS_OK;
 }
 
-static encrypted_run begin(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory, size_t samples)
+size_t exec_units(const circuit *c, unsigned threads, size_t *layers)
+{
+    double seconds[CIRCUIT_MAX_LAYERS];
+    size_t all = 0;
+    (void)circuit_seconds(c, threads, seconds);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const size_t units = 1 + (size_t)(1e6 * seconds[i]);
+        if (layers != NULL) layers[i] = units;
+        all += units;
+    }
+    return all;
+}
+
+int exec_report_part(void *context, const char *what, size_t done, size_t total)
+{
+    const exec_part *p = context;
+    if (p->progress == NULL || p->progress->report == NULL) return 0;
+    if (strcmp(what, ANNULUS_PROGRESS_RUN) == 0) {
+        const size_t each = total / p->together;
+        done += p->before * each;
+        total = p->samples * each;
+    }
+    return p->progress->report(p->progress->context, what, done, total);
+}
+
+static encrypted_run begin(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory, size_t samples,
+                           unsigned threads)
 {
     REQUIRE(tfhe_families_equal(&keys->families, &plan->c->choice.families));
     REQUIRE(samples >= 1 && samples <= exec_memory_samples(memory));
-    return (encrypted_run){.plan = plan, .keys = keys, .memory = memory, .samples = samples};
+    encrypted_run r = {.plan = plan, .keys = keys, .memory = memory, .samples = samples, .threads = threads};
+    (void)exec_units(plan->c, threads, r.units);
+    return r;
 }
 
 annulus_status exec_encrypted(const exec_plan *plan, const eval_key_set *keys, const exec_memory *memory,
                               const exec_inputs *in, size_t samples, uint64_t *out, unsigned threads,
                               const exec_tap *tap, const annulus_progress *progress)
 {
-    encrypted_run r = begin(plan, keys, memory, samples);
-    r.in = in, r.threads = threads, r.tap = tap, r.progress = progress;
+    encrypted_run r = begin(plan, keys, memory, samples, threads);
+    r.in = in, r.tap = tap, r.progress = progress;
     if (!plan->c->inputs_packed) TRY(expand_inputs(&r));
     return run_layers(&r, 0, out);
 }
@@ -476,8 +518,8 @@ annulus_status exec_encrypted_from(const exec_plan *plan, const eval_key_set *ke
 {
     const circuit *c = plan->c;
     uint32_t sources[CIRCUIT_MAX_LAYERS + 1];
-    encrypted_run r = begin(plan, keys, memory, samples);
-    r.in = in, r.threads = threads, r.tap = tap, r.progress = progress;
+    encrypted_run r = begin(plan, keys, memory, samples, threads);
+    r.in = in, r.tap = tap, r.progress = progress;
     REQUIRE(first >= 1);
     const size_t count = exec_live(c, first, sources);
     for (size_t k = 0; k < count; k++) {

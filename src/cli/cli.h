@@ -5,6 +5,7 @@
 #define CLI_CLI_H
 
 #include "annulus/annulus.h"
+#include "cli/cli_eta.h"
 
 #include <argp.h>
 #include <jansson.h>
@@ -32,9 +33,10 @@ extern const struct argp work_argp;
  */
 typedef struct progress_line {
     annulus_progress progress;
-    double start, shown;
-    size_t first, total; /* of the work at hand */
-    int enabled, on_screen;
+    eta work, run;  /* the work at hand; the run that it is a layer of */
+    char layer[32]; /* name of the work */
+    double shown;
+    int enabled, on_screen, running; /* running: reports are of layers of a run */
 } progress_line;
 void progress_begin(progress_line *p, int quiet); /* stop_watch */
 void progress_end(progress_line *p);              /* clears the line */

@@ -44,26 +44,16 @@ static annulus_status keep_stopped(void *context, size_t next, const exec_cipher
     return checkpoint_stop(&r->state, r->y, next, live, count);
 }
 
-/* The rotations of the samples at hand among those of all. */
-static int report_all(void *context, const char *what, size_t done, size_t total)
-{
-    const run *r = context;
-    const annulus_progress *p = r->progress;
-    const size_t each = total / r->state.together;
-    return p == NULL || p->report == NULL
-               ? 0
-               : p->report(p->context, what, r->state.sample * each + done, r->x->count * each);
-}
-
 /* The samples from the state's on that run together. */
 static annulus_status run_group(run *r)
 {
     checkpoint *s = &r->state;
     const size_t first = s->sample, left = r->x->count - first;
-    const annulus_progress progress = {report_all, r};
     const exec_tap tap = {.values = keep_values, .stopped = keep_stopped, .context = r};
     exec_inputs in[EXEC_MOST_TOGETHER];
     if (s->layer == 0) s->together = left < r->together ? left : r->together;
+    exec_part part = {r->progress, r->x->count, first, s->together};
+    const annulus_progress progress = {exec_report_part, &part};
     for (size_t i = 0; i < s->together; i++)
         in[i] = (exec_inputs){&r->x->seeds[first + i], r->x->body + (first + i) * r->x->features};
     if (s->layer == 0)
@@ -78,11 +68,14 @@ static annulus_status run_group(run *r)
     return checkpoint_keep(s, r->y, 0, NULL, 0);
 }
 
-/* Between samples, in rotations. */
+/* Between samples, or where a checkpoint stands. */
 static annulus_status report_inputs(run *r)
 {
-    const size_t each = circuit_rotations_before(r->c, r->c->layers_count);
-    const annulus_status st = progress_report(r->progress, "inputs", r->state.sample * each, r->x->count * each);
+    size_t layers[CIRCUIT_MAX_LAYERS];
+    const size_t each = exec_units(r->c, r->threads, layers);
+    size_t done = r->state.sample * each;
+    for (size_t i = 0; i < r->state.layer; i++) done += r->state.together * layers[i];
+    const annulus_status st = progress_report(r->progress, ANNULUS_PROGRESS_RUN, done, r->x->count * each);
     if (st == ANNULUS_ERR_CANCELLED && r->state.layer == 0) TRY(checkpoint_stop(&r->state, r->y, 0, NULL, 0));
     return st;
 }
