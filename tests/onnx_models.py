@@ -216,6 +216,14 @@ def choices(seed):
     return m.finish(m.dense(m.node("Flatten", [m.node("Concat", parts, axis=1)]), 12 * 4, 3), 3)
 
 
+def dense_chain(seed):
+    """What is read without tensors."""
+    m = Model(seed, (6,))
+    x = m.quant(m.node("Mul", ["x", m.constant(m.random.uniform(0.5, 2, 6))]), 0.5, 2)
+    x = m.relu(m.normalise(m.dense(x, 6, 5), 5))
+    return m.finish(m.dense(x, 5, 3), 3)
+
+
 def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
@@ -235,7 +243,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain]
 
 
 # ---- meaning ----

@@ -67,13 +67,10 @@ static annulus_status read_metadata(const Onnx__ModelProto *m, network *n)
     return st;
 }
 
-/* Strings that a proto2 file may leave out. */
 static annulus_status nodes_check(const Onnx__GraphProto *g)
 {
     for (size_t i = 0; i < g->n_node; i++) {
         const Onnx__NodeProto *node = g->node[i];
-        if (node->op_type == NULL || node->n_output == 0)
-            return fail(ANNULUS_ERR_INPUT, "node %zu has no operator or no output: the model is damaged", i);
         const onnx_operator *op = onnx_operator_find(node);
         if (op == NULL) return onnx_operator_unknown(node);
         if (node->n_input < op->inputs_min || node->n_input > op->inputs_max)
@@ -116,13 +113,13 @@ static annulus_status find_input(onnx_chain *c)
     for (size_t i = 0; i < c->g->g->n_input; i++) {
         const Onnx__ValueInfoProto *v = c->g->g->input[i];
         if (v->name == NULL) return fail(ANNULUS_ERR_INPUT, "input %zu has no name: the model is damaged", i);
-        if (onnx_graph_is_initializer(c->g, v->name)) continue;
+        if (onnx_graph_is_initializer(c->g, v->name) || !onnx_graph_takes(c->g->g, v->name)) continue;
         if (found != NULL)
             return fail(ANNULUS_ERR_INPUT, "two inputs, \"%.60s\" and \"%.60s\": one is possible", found->name,
                         v->name);
         found = v;
     }
-    if (found == NULL) return fail(ANNULUS_ERR_INPUT, "the model has no input");
+    if (found == NULL) return fail(ANNULUS_ERR_INPUT, "the model has no input that its output depends on");
     return input_shape(c, found);
 }
 
@@ -180,21 +177,13 @@ static annulus_status walk(onnx_chain *c)
         if (!c->taken[i]) TRY(visit_sums(c, i, &seen));
         if (!c->taken[i] && !seen) TRY(visit(c, g->node[i]));
     }
-    if (g->n_output != 1 || g->output[0]->name == NULL || strcmp(g->output[0]->name, c->value) != 0)
-        return fail(ANNULUS_ERR_INPUT, "the model's output is not its last value \"%.60s\": one output is possible",
-                    c->value);
+    if (strcmp(g->output[0]->name, c->value) != 0)
+        return fail(ANNULUS_ERR_INPUT, "the model's output is not its last value \"%.60s\"", c->value);
     if (c->stage != ONNX_LINEAR)
         return fail(ANNULUS_ERR_INPUT,
                     "the network does not end with Gemm or MatMul: its sums are the scores, so drop what "
                     "follows the last layer");
     return ANNULUS_OK;
-}
-
-/* A chain of dense layers. */
-static annulus_status chain_read(onnx_chain *c, size_t layers)
-{
-    TRY(walk(c));
-    return c->layers == layers ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "some layers are not on the way to the output");
 }
 
 static annulus_status net_read(onnx_chain *c)
@@ -219,7 +208,7 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
     network *n = NULL;
     TRY(network_create(c.features, net ? NETWORK_MAX_LAYERS : layers, &n));
     c.n = n;
-    annulus_status st = net ? net_read(&c) : chain_read(&c, layers);
+    annulus_status st = net ? net_read(&c) : walk(&c);
     *as_net = net || (st != ANNULUS_OK && c.graph);
     if (st == ANNULUS_OK) st = read_metadata(m, n);
     if (st == ANNULUS_OK) st = network_check(n);
@@ -233,19 +222,22 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
 annulus_status onnx_model_decode(const uint8_t *bytes, size_t len, const char *name, network **out)
 {
     Onnx__ModelProto *m = NULL;
+    Onnx__GraphProto live = {0};
     int net = 0, tried;
     annulus_status st = onnx_scan(bytes, len, &m);
     if (st == ANNULUS_OK && m->graph == NULL) st = fail(ANNULUS_ERR_INPUT, "not an ONNX model: it has no graph");
+    if (st == ANNULUS_OK) st = onnx_live_graph(m->graph, &live);
     for (int more = st == ANNULUS_OK; more; more = st != ANNULUS_OK && net && !tried) {
         onnx_graph g = {0};
         void *taken = NULL;
         tried = net;
-        st = onnx_graph_init(&g, m->graph, len);
-        if (st == ANNULUS_OK) st = mem_create(m->graph->n_node, 1, "the nodes of the model", &taken);
+        st = onnx_graph_init(&g, &live, len);
+        if (st == ANNULUS_OK) st = mem_create(live.n_node, 1, "the nodes of the model", &taken);
         if (st == ANNULUS_OK) st = decode(m, &g, taken, &net, out);
         mem_free(taken);
         onnx_graph_clear(&g);
     }
+    mem_free(live.node);
     onnx_scan_destroy(m);
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
 }

@@ -140,8 +140,7 @@ annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *nod
     if ((axis != 1 && axis != -1) || last != 0)
         return onnx_node_fail(node, "axis must be 1 and select_last_index 0, not %lld and %lld", (long long)axis,
                               (long long)last);
-    if (g->g->n_output == 1 && g->g->output[0]->name != NULL && strcmp(g->g->output[0]->name, node->output[0]) == 0)
-        return ANNULUS_OK;
+    if (strcmp(g->g->output[0]->name, node->output[0]) == 0) return ANNULUS_OK;
     return onnx_node_fail(node, "it is supported at the end of the model only, as its output");
 }
 

@@ -142,9 +142,7 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
 static annulus_status last_layer(onnx_net *t)
 {
     const Onnx__GraphProto *g = t->g->g;
-    onnx_tensor *x = g->n_output == 1 && g->output[0]->name != NULL
-                         ? (onnx_tensor *)(uintptr_t)onnx_tensor_find(t, g->output[0]->name)
-                         : NULL;
+    onnx_tensor *x = (onnx_tensor *)(uintptr_t)onnx_tensor_find(t, g->output[0]->name);
     if (x == NULL) return fail(ANNULUS_ERR_INPUT, "the model's one output must be a value that its nodes make");
     if (x->stage != ONNX_LINEAR || x->pool.channels != 0)
         return fail(ANNULUS_ERR_INPUT,

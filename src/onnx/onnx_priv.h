@@ -10,12 +10,21 @@
 #define ONNX_RANK_MAX 8
 #define ONNX_NODES_MAX 2000u
 #define ONNX_INITIALIZERS_MAX 10000u
+#define ONNX_INPUTS_MAX 64u /* of a node */
 
 /* ---- onnx_scan.c ---- */
 /* A parsed model; refuses git-LFS pointers, nesting deeper than 64 and input that would take more memory than about
  * eight times its size. Free with onnx_scan_destroy. */
 annulus_status onnx_scan(const uint8_t *bytes, size_t len, Onnx__ModelProto **out) __attribute__((warn_unused_result));
 void onnx_scan_destroy(Onnx__ModelProto *m);
+
+/* ---- onnx_live.c ---- */
+/* *out <- g with those nodes alone that its output depends on, in their order; the list of them, out->node, is freed by
+ * the caller, also after a failure, the nodes are g's. Refuses nodes without operator or output, which nodes of *out
+ * have, and other than one output. */
+annulus_status onnx_live_graph(const Onnx__GraphProto *g, Onnx__GraphProto *out) __attribute__((warn_unused_result));
+/* Whether a node takes a value of this name. */
+int onnx_graph_takes(const Onnx__GraphProto *g, const char *name);
 
 /* ---- onnx_constant.c ---- */
 typedef struct onnx_constant {
