@@ -224,6 +224,29 @@ def dense_chain(seed):
     return m.finish(m.dense(x, 5, 3), 3)
 
 
+def folded(seed):
+    """Weights and other constants that nodes make of constants, of the input's shape and of that of sums."""
+    m = Model(seed, (2, 3, 4))
+    integers = lambda *values: m.constant(values, np.int64)
+    x = m.quant("x", 0.5, 2)
+    w = m.node("Unsqueeze", [m.weights(6, 2, channels=False), integers(2, -1)])  # (6,2,1,1)
+    w = m.node("Concat", [w, m.node("Slice", [w, integers(-1), integers(-100), integers(0), integers(-1)])], axis=-1)  # (6,2,1,2)
+    w = m.node("Gather", [w, integers(5, 0, -2)], axis=0)
+    b = m.node("Div", [m.node("Sub", [m.constant(m.random.normal(0, 1, (3, 1))), m.constant(m.random.normal(0, 1, 2))]), m.constant(2)])
+    b = m.node("Gather", [m.node("Transpose", [b], perm=[1, 0]), m.constant(1, np.int64)])  # (3)
+    x = m.relu(m.node("Conv", [x, w, b]))  # (3,3,3)
+    batch = m.node("Gather", [m.node("Shape", [x]), integers(0)])
+    x = m.node("Reshape", [x, m.node("Concat", [batch, integers(-1)], axis=0)])
+    ones = m.node("ConstantOfShape", [m.node("Slice", [m.node("Shape", ["x"]), integers(1), integers(3)])],
+                  value=numpy_helper.from_array(np.array([1.5], np.float32)))  # (2,3)
+    root = m.node("Sqrt", [m.node("Pow", [m.node("Neg", [ones]), m.constant(2)])])
+    shift = m.node("Squeeze", [m.node("Slice", [root, integers(0, 0), integers(1, 1)])])  # 1.5
+    x = m.node("Sub", [m.node("Add", [x, shift]), m.node("Cast", [integers(1), ], to=TensorProto.FLOAT)])
+    W = m.quant(m.constant(m.random.integers(-3, 4, (3, 27)) / 4), 0.25, 3, signed=1)
+    W = m.node("Flatten", [m.node("Transpose", [m.node("Reshape", [W, integers(3, 9, 3)])], perm=[1, 2, 0])], axis=2)
+    return m.finish(m.node("MatMul", [x, W]), 3)
+
+
 def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
@@ -243,7 +266,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded]
 
 
 # ---- meaning ----
@@ -335,15 +358,50 @@ def pair(result, x, y):
     return result.reshape(x.shape if x.size >= y.size else y.shape)
 
 
+def squeezed(x, axes):
+    return np.squeeze(x, axis=tuple(axes) if axes is not None else None)
+
+
+def of_constants(op, i, a):
+    """What is no value of a sample: with the batch, if there is any."""
+    x = i[0]
+    return {
+        "Unsqueeze": lambda: np.expand_dims(x, tuple(i[1])),
+        "Squeeze": lambda: squeezed(x, i[1] if len(i) > 1 else None),
+        "Reshape": lambda: x.reshape([x.shape[k] if s == 0 else s for k, s in enumerate(i[1])]),
+        "Flatten": lambda: x.reshape(int(np.prod(x.shape[:a.get("axis", 1)])), -1),
+        "Transpose": lambda: x.transpose(a.get("perm")),
+        "Concat": lambda: np.concatenate(i, axis=a["axis"]),
+        "Slice": lambda: cut(x, i[1], i[2], (i[3] if len(i) > 3 else np.arange(len(i[1]))) % x.ndim + 1, i[4] if len(i) > 4 else [1] * len(i[1])),
+        "Gather": lambda: np.take(x, i[1], axis=a.get("axis", 0)),
+        "Shape": lambda: np.array(x.shape, np.int64)[a.get("start", 0):a.get("end")],
+        "ConstantOfShape": lambda: np.full(x, numpy_helper.to_array(a["value"])[0] if "value" in a else 0.0),
+        "Cast": lambda: x.astype({TensorProto.FLOAT: np.float64, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64, TensorProto.INT32: np.int64}[a["to"]]),
+        "Add": lambda: x + i[1],
+        "Sub": lambda: x - i[1],
+        "Mul": lambda: x * i[1],
+        "Div": lambda: np.trunc(x / i[1]).astype(np.int64) if x.dtype == np.int64 else x / i[1],
+        "Pow": lambda: x ** i[1],
+        "Neg": lambda: -x,
+        "Sqrt": lambda: np.sqrt(x),
+        "Identity": lambda: x,
+    }[op]()
+
+
 def apply(model, sample):
     """Of one sample (channels, ...), in double precision."""
     v = {t.name: numpy_helper.to_array(t).astype(np.float64 if t.data_type == TensorProto.FLOAT else np.int64)
          for t in model.graph.initializer}
+    constant = set(v)
     v["x"] = sample.astype(np.float64)
     for n in model.graph.node:
         i = [v[k] for k in n.input]
         a = {k.name: helper.get_attribute_value(k) for k in n.attribute}
         x = i[0]
+        if n.op_type == "Shape" or (n.op_type != "Quant" and constant.issuperset(n.input)):
+            v[n.output[0]] = of_constants(n.op_type, i if n.input[0] in constant else [x[None]], a)
+            constant.add(n.output[0])
+            continue
         v[n.output[0]] = {
             "Quant": lambda: quant(x, i[1], i[2], i[3], a),
             "Conv": lambda: conv(x, i[1], a) + (channels(i[2], x) if len(i) > 2 else 0),
@@ -387,4 +445,6 @@ def apply(model, sample):
             "Transpose": lambda: x.transpose([k - 1 for k in a["perm"][1:]]),
             "Slice": lambda: cut(x, *i[1:]),
         }[n.op_type]()
+        if constant.issuperset(n.input):
+            constant.add(n.output[0])
     return v[model.graph.output[0].name]

@@ -49,6 +49,11 @@ float *builder_floats(onnx_builder *b, char *name, size_t rank, const size_t *di
     return initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, sizeof(float), rank, dims);
 }
 
+int64_t *builder_integers(onnx_builder *b, char *name, size_t rank, const size_t *dims)
+{
+    return initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof(int64_t), rank, dims);
+}
+
 char *builder_scalar(onnx_builder *b, const char *what, size_t index, double v)
 {
     char *name = builder_name(b, what, index);
@@ -145,7 +150,7 @@ char *builder_reshape(onnx_builder *b, char *x, size_t rank, const size_t *dims)
 {
     const size_t length = rank + 1;
     char *name = builder_name(b, "shape", b->graph.n_initializer);
-    int64_t *shape = initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, sizeof *shape, 1, &length);
+    int64_t *shape = builder_integers(b, name, 1, &length);
     shape[0] = 0; /* the batch as it is */
     for (size_t d = 0; d < rank; d++) shape[d + 1] = (int64_t)dims[d];
     return builder_apply(b, "Reshape", x, name);

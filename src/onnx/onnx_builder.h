@@ -26,8 +26,9 @@ typedef struct onnx_builder {
 
 void *builder_take(onnx_builder *b, size_t bytes); /* zeros */
 char *builder_name(onnx_builder *b, const char *what, size_t index);
-/* A new initializer of `rank` dimensions, to be filled. */
+/* A new initializer of `rank` dimensions, at most 5, to be filled. */
 float *builder_floats(onnx_builder *b, char *name, size_t rank, const size_t *dims);
+int64_t *builder_integers(onnx_builder *b, char *name, size_t rank, const size_t *dims);
 /* Names of initializers of one number; those of builder_number count by themselves. */
 char *builder_scalar(onnx_builder *b, const char *what, size_t index, double v);
 char *builder_number(onnx_builder *b, double v);

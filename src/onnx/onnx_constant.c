@@ -59,6 +59,14 @@ annulus_status onnx_graph_add(onnx_graph *g, const char *name, const onnx_consta
     return ANNULUS_OK;
 }
 
+annulus_status onnx_constant_integers(onnx_graph *g, onnx_constant *c)
+{
+    void *p;
+    TRY(graph_alloc(g, c->count, sizeof(int64_t), &p));
+    c->i = p;
+    return ANNULUS_OK;
+}
+
 annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c)
 {
     void *p;
@@ -77,10 +85,33 @@ annulus_status onnx_graph_add_scalar(onnx_graph *g, const char *name, float f, c
     TRY(onnx_graph_add(g, name, &like, &c));
     c->f[0] = f;
     if (i == NULL) return ANNULUS_OK;
-    void *p;
-    TRY(graph_alloc(g, 1, sizeof(int64_t), &p));
-    c->i = p;
+    TRY(onnx_constant_integers(g, c));
     c->i[0] = *i;
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_graph_repeat(onnx_graph *g, const Onnx__NodeProto *node, size_t rank, const size_t *dims)
+{
+    onnx_constant *c = &g->constants[g->count - 1];
+    size_t count = 1;
+    if (c->count != 1) return onnx_node_fail(node, "its value must have one element, not %zu", c->count);
+    for (size_t d = 0; d < rank; d++)
+        if (__builtin_mul_overflow(count, c->dims[d] = dims[d], &count))
+            return onnx_node_fail(node, "it makes more values than memory holds");
+    const float f = c->f[0];
+    const int64_t i = c->i == NULL ? 0 : c->i[0];
+    const int whole = c->i != NULL;
+    void *p;
+    mem_free(c->f);
+    mem_free(c->i);
+    c->f = NULL, c->i = NULL;
+    c->rank = rank;
+    c->count = count;
+    TRY(graph_alloc(g, count, sizeof(float), &p));
+    c->f = p;
+    if (whole) TRY(onnx_constant_integers(g, c));
+    for (size_t o = 0; o < count; o++) c->f[o] = f;
+    for (size_t o = 0; o < count && whole; o++) c->i[o] = i;
     return ANNULUS_OK;
 }
 
@@ -132,11 +163,9 @@ static annulus_status tensor_integers(onnx_graph *g, const char *name, const Onn
     const void *data = NULL, *own = wide ? (const void *)t->int64_data : t->int32_data;
     const size_t size = wide ? sizeof(int64_t) : sizeof(int32_t);
     onnx_constant *c;
-    void *p;
     TRY(tensor_data(name, t, shape->count, size, own, wide ? t->n_int64_data : t->n_int32_data, &data));
     TRY(onnx_graph_add(g, name, shape, &c));
-    TRY(graph_alloc(g, c->count, sizeof(int64_t), &p));
-    c->i = p;
+    TRY(onnx_constant_integers(g, c));
     for (size_t k = 0; k < c->count; k++) {
         int32_t narrow = 0;
         if (wide)

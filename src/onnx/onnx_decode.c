@@ -123,11 +123,20 @@ static annulus_status find_input(onnx_chain *c)
     return input_shape(c, found);
 }
 
+/* The shape of the current value, of one sample. */
+static annulus_status shape_known(onnx_chain *c, const Onnx__NodeProto *node)
+{
+    size_t dims[ONNX_RANK_MAX + 1] = {1, c->features};
+    if (c->rank > 1) memcpy(dims + 1, c->dims, c->rank * sizeof *dims);
+    return onnx_fold_shape_of(c->g, node, c->rank + 1, dims);
+}
+
 static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
 {
     const onnx_operator *op = onnx_operator_find(node);
     int on_chain = 0;
     for (size_t i = 0; i < node->n_input; i++) on_chain += strcmp(node->input[i], c->value) == 0;
+    if (on_chain > 0 && strcmp(op->name, "Shape") == 0) return shape_known(c, node);
     c->graph = op->tensor != NULL && on_chain != 1;
     if (on_chain > 1) return onnx_node_fail(node, "the same value twice: only a constant can be the other input");
     if (on_chain == 0) {
@@ -200,11 +209,12 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
     size_t layers = 0;
     onnx_chain c = {.g = g, .amplitude = 1, .taken = taken};
     TRY(nodes_check(g->g));
-    const int net = *as_net || onnx_net_needed(g);
+    TRY(find_input(&c));
+    int net = *as_net;
+    if (!net) TRY(onnx_net_needed(g, c.value, &net));
     for (size_t i = 0; i < g->g->n_node; i++)
         layers += strcmp(g->g->node[i]->op_type, "Gemm") == 0 || strcmp(g->g->node[i]->op_type, "MatMul") == 0;
     if (layers == 0 && !net) return fail(ANNULUS_ERR_INPUT, "the model has no layer (Gemm or MatMul)");
-    TRY(find_input(&c));
     network *n = NULL;
     TRY(network_create(c.features, net ? NETWORK_MAX_LAYERS : layers, &n));
     c.n = n;

@@ -25,7 +25,7 @@ annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, .
                 text);
 }
 
-static const Onnx__AttributeProto *attribute(const Onnx__NodeProto *node, const char *name)
+const Onnx__AttributeProto *onnx_node_attribute(const Onnx__NodeProto *node, const char *name)
 {
     for (size_t k = 0; k < node->n_attribute; k++)
         if (node->attribute[k]->name != NULL && strcmp(node->attribute[k]->name, name) == 0) return node->attribute[k];
@@ -34,7 +34,7 @@ static const Onnx__AttributeProto *attribute(const Onnx__NodeProto *node, const 
 
 annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int64_t missing, int64_t *out)
 {
-    const Onnx__AttributeProto *a = attribute(node, name);
+    const Onnx__AttributeProto *a = onnx_node_attribute(node, name);
     if (a != NULL && (a->has_f || a->has_s || (a->has_type && a->type != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT)))
         return onnx_node_fail(node, "attribute %s is not an integer", name);
     *out = a == NULL ? missing : a->i; /* absent in the file means 0 */
@@ -43,7 +43,7 @@ annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int6
 
 annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, float missing, float *out)
 {
-    const Onnx__AttributeProto *a = attribute(node, name);
+    const Onnx__AttributeProto *a = onnx_node_attribute(node, name);
     if (a != NULL && (a->has_i || a->has_s || !isfinite(a->f) ||
                       (a->has_type && a->type != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT)))
         return onnx_node_fail(node, "attribute %s is not a finite number", name);
@@ -53,7 +53,7 @@ annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, fl
 
 annulus_status onnx_node_ints(const Onnx__NodeProto *node, const char *name, size_t count, int64_t *out)
 {
-    const Onnx__AttributeProto *a = attribute(node, name);
+    const Onnx__AttributeProto *a = onnx_node_attribute(node, name);
     if (a == NULL) return ANNULUS_OK;
     if (a->n_ints != count || (a->has_type && a->type != ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS))
         return onnx_node_fail(node, "attribute %s has %zu integers, %zu are needed", name, a->n_ints, count);
@@ -63,7 +63,7 @@ annulus_status onnx_node_ints(const Onnx__NodeProto *node, const char *name, siz
 
 annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, char *out, size_t size)
 {
-    const Onnx__AttributeProto *a = attribute(node, name);
+    const Onnx__AttributeProto *a = onnx_node_attribute(node, name);
     if (a == NULL) return ANNULUS_OK;
     if (!a->has_s || a->s.len >= size) return onnx_node_fail(node, "attribute %s is no text, or too long", name);
     memset(out, 0, size);
@@ -92,7 +92,7 @@ static annulus_status flag(const Onnx__NodeProto *node, const char *name, int64_
 /* ROUND means half to even (QONNX). */
 static annulus_status rounding(const Onnx__NodeProto *node, int *half_even)
 {
-    const Onnx__AttributeProto *a = attribute(node, "rounding_mode");
+    const Onnx__AttributeProto *a = onnx_node_attribute(node, "rounding_mode");
     char mode[16] = "ROUND";
     if (a != NULL) {
         const size_t len = a->has_s && a->s.len < sizeof mode ? a->s.len : sizeof mode - 1;
@@ -215,50 +215,6 @@ annulus_status onnx_fold_quant(onnx_graph *g, const Onnx__NodeProto *node)
         while (k < -ldexp(1, (int)y->q_bits - 1) || k > ldexp(1, (int)y->q_bits - 1) - 1) y->q_bits++;
     }
     return ANNULUS_OK;
-}
-
-/* y = x with the two indices exchanged (swap), or as it is. */
-static annulus_status copy(onnx_graph *g, const Onnx__NodeProto *node, const onnx_constant *x, int swap)
-{
-    onnx_constant *y;
-    TRY(onnx_graph_add(g, node->output[0], x, &y));
-    const size_t rows = swap ? x->dims[0] : 1, columns = swap ? x->dims[1] : x->count;
-    if (swap) {
-        y->dims[0] = columns;
-        y->dims[1] = rows;
-    }
-    if (x->q != NULL) {
-        TRY(onnx_constant_quantized(g, y));
-        y->q_bits = x->q_bits;
-    }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < columns; c++) {
-            const size_t from = r * columns + c, to = c * rows + r;
-            y->f[to] = x->f[from];
-            if (x->q == NULL) continue;
-            y->q[to] = x->q[from];
-            y->q_scale[to] = x->q_scale[from];
-        }
-    return ANNULUS_OK;
-}
-
-annulus_status onnx_fold_transpose(onnx_graph *g, const Onnx__NodeProto *node)
-{
-    const onnx_constant *x;
-    TRY(onnx_node_constant(g, node, 0, &x));
-    const Onnx__AttributeProto *a = attribute(node, "perm");
-    const int plain =
-        a == NULL || (a->n_ints == 2 && ((a->ints[0] == 0 && a->ints[1] == 1) || (a->ints[0] == 1 && a->ints[1] == 0)));
-    if (x->rank != 2 || !plain) return onnx_node_fail(node, "only matrices can be transposed");
-    return copy(g, node, x, a == NULL || a->ints[0] == 1);
-}
-
-annulus_status onnx_fold_identity(onnx_graph *g, const Onnx__NodeProto *node)
-{
-    const onnx_constant *x;
-    TRY(onnx_node_constant(g, node, 0, &x));
-    if (x->i != NULL) return onnx_node_fail(node, "Identity of an integer constant is not supported");
-    return copy(g, node, x, 0);
 }
 
 annulus_status onnx_fold_constant(onnx_graph *g, const Onnx__NodeProto *node)

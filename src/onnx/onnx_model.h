@@ -8,15 +8,15 @@
  *
  * Reading accepts one chain Sub/Mul/Div/Add* Quant (Gemm|MatMul (Add|Sub|Mul|Div|BatchNormalization)* [Relu|Sigmoid|
  * Tanh] Quant)* that ends with a Gemm or MatMul; Identity, Flatten and a flattening Reshape anywhere; weights behind a
- * constant Quant (per tensor or per output), possibly with Transpose and Constant. Quant is known in the domains
+ * constant Quant (per tensor or per output), and whatever moves them (onnx_fold_shape.c). Quant is known in the domains
  * qonnx.custom_op.general, onnx.brevitas and finn.custom_op.general, also as IntQuant. Rounding of activations is
  * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only.
  *
  * Models with other linear operators or with branches are read as graphs of tensors (onnx_tensor.h): Conv in one and
  * two dimensions, AveragePool, GlobalAveragePool, ReduceMean, Add and Sub of two tensors, Concat, Pad, Slice, Squeeze,
- * Transpose and Reshape
- * besides the above; waves at one offset. Two linear operators in a row become one; a Quant makes a layer. Values that
- * one sum takes must have scales in ratios of integers up to NETWORK_MAX_FACTOR. They are not written.
+ * Unsqueeze, Transpose and Reshape besides the above; waves at one offset. Two linear operators in a row become one; a
+ * Quant makes a layer. Values that one sum takes must have scales in ratios of integers up to NETWORK_MAX_FACTOR. They
+ * are not written.
  *
  * In place of Relu, Sigmoid or Tanh may stand any elementwise operators with scalar constants (onnx_wave.c)
  * that make a wave of period 1, 2, 4, 1/2 or 2 pi about 0, found by its values: its period and shift go into weights

@@ -5,37 +5,45 @@
 
 #include <string.h>
 
-static const Onnx__NodeProto *maker_of(const Onnx__GraphProto *g, const char *name)
+/* Whether a node takes the input, or what a node before it makes of it; a Shape is a constant. */
+static int moves(const onnx_graph *g, size_t i, const char *input, const unsigned char *moving)
 {
-    for (size_t i = 0; i < g->n_node; i++)
-        if (strcmp(g->node[i]->output[0], name) == 0) return g->node[i];
-    return NULL;
+    const Onnx__NodeProto *node = g->g->node[i];
+    if (strcmp(node->op_type, "Shape") == 0) return 0;
+    for (size_t k = 0; k < node->n_input; k++) {
+        if (strcmp(node->input[k], input) == 0) return 1;
+        for (size_t m = 0; m < i; m++)
+            if (moving[m] && strcmp(g->g->node[m]->output[0], node->input[k]) == 0) return 1;
+    }
+    return 0;
 }
 
 /* Whether a value is what a layer of a chain gives, rather than a constant or a part of a function of sums. */
-static int ends_layer(const onnx_graph *g, const char *name)
+static int ends_layer(const onnx_graph *g, const char *name, const unsigned char *moving)
 {
-    static const char *const known[] = {"Gemm", "MatMul", "BatchNormalization"};
-    const Onnx__NodeProto *node = maker_of(g->g, name);
-    if (node == NULL) return 0;
-    if (strcmp(node->op_type, "Quant") == 0 || strcmp(node->op_type, "IntQuant") == 0)
-        return node->n_input > 0 && !onnx_graph_is_initializer(g, node->input[0]);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(node->op_type, known[i]) == 0) return 1;
+    static const char *const known[] = {"Gemm", "MatMul", "BatchNormalization", "Quant", "IntQuant"};
+    for (size_t m = 0; m < g->g->n_node; m++)
+        for (size_t i = 0; moving[m] && i < sizeof known / sizeof *known; i++)
+            if (strcmp(g->g->node[m]->output[0], name) == 0 && strcmp(g->g->node[m]->op_type, known[i]) == 0) return 1;
     return 0;
 }
 
-int onnx_net_needed(const onnx_graph *g)
+annulus_status onnx_net_needed(const onnx_graph *g, const char *input, int *needed)
 {
-    for (size_t i = 0; i < g->g->n_node; i++) {
+    void *p;
+    *needed = 0;
+    TRY(mem_create(g->g->n_node, 1, "the nodes of the model", &p));
+    unsigned char *moving = p;
+    for (size_t i = 0; i < g->g->n_node; i++) moving[i] = (unsigned char)moves(g, i, input, moving);
+    for (size_t i = 0; i < g->g->n_node && !*needed; i++) {
         const Onnx__NodeProto *node = g->g->node[i];
         const onnx_operator *op = onnx_operator_find(node);
-        if (op->tensor != NULL && op->chain == NULL && op->fold == NULL) return 1;
-        if ((strcmp(op->name, "Add") == 0 || strcmp(op->name, "Sub") == 0) && ends_layer(g, node->input[0]) &&
-            ends_layer(g, node->input[1]))
-            return 1;
+        const int adds = strcmp(op->name, "Add") == 0 || strcmp(op->name, "Sub") == 0;
+        *needed = (moving[i] && op->tensor != NULL && op->chain == NULL) ||
+                  (adds && ends_layer(g, node->input[0], moving) && ends_layer(g, node->input[1], moving));
     }
-    return 0;
+    mem_free(moving);
+    return ANNULUS_OK;
 }
 
 /* The first tensor among a node's inputs. */
@@ -70,6 +78,16 @@ static onnx_tensor *tensor_new(onnx_net *t, const char *name)
     return y;
 }
 
+/* The shape of x, of one sample. */
+static annulus_status shape_known(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x)
+{
+    size_t dims[ONNX_RANK_MAX + 1] = {1};
+    if (x->stage == ONNX_ACTIVATED || x->pool.channels != 0)
+        return onnx_node_fail(node, "it is supported of quantized values and sums: put a Quant node in front of it");
+    memcpy(dims + 1, x->dims, x->rank * sizeof *dims);
+    return onnx_fold_shape_of(t->g, node, x->rank + 1, dims);
+}
+
 static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
 {
     const onnx_operator *op = onnx_operator_find(node);
@@ -80,7 +98,12 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
         if (op->fold == NULL) return onnx_node_fail(node, "its inputs are no values of the model so far");
         return op->fold(t->g, node);
     }
-    if (op->tensor == NULL) return onnx_node_fail(node, "it is not supported between layers that are no plain chain");
+    if (strcmp(op->name, "Shape") == 0) return shape_known(t, node, x);
+    if (op->tensor == NULL)
+        return onnx_node_fail(node,
+                              "it is read as a part of a function of sums only: what stands between \"%.60s\" and its "
+                              "Quant must be element-wise operators and constants of one number",
+                              x->name);
     TRY(pools_check(t, node, op));
     if (x->stage == ONNX_RAW && x != t->raw)
         return onnx_node_fail(node, "the input takes several ways before it is quantized: one is possible");

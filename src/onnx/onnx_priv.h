@@ -58,12 +58,18 @@ annulus_status onnx_graph_add_tensor(onnx_graph *g, const char *name, const Onnx
     __attribute__((warn_unused_result));
 annulus_status onnx_graph_add_scalar(onnx_graph *g, const char *name, float f, const int64_t *i)
     __attribute__((warn_unused_result));
-/* Room for q and q_scale. */
+/* The newest constant, of one element, made one of this shape, each element the same; fails in the name of the node. */
+annulus_status onnx_graph_repeat(onnx_graph *g, const Onnx__NodeProto *node, size_t rank, const size_t *dims)
+    __attribute__((warn_unused_result));
+/* Room for i; for q and q_scale. */
+annulus_status onnx_constant_integers(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
 annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
 
 /* ---- onnx_fold.c: nodes whose inputs are all constant, and attributes ---- */
 annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
+/* NULL: it has none of this name. */
+const Onnx__AttributeProto *onnx_node_attribute(const Onnx__NodeProto *node, const char *name);
 annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int64_t missing, int64_t *out)
     __attribute__((warn_unused_result));
 annulus_status onnx_node_float(const Onnx__NodeProto *node, const char *name, float missing, float *out)
@@ -93,10 +99,37 @@ typedef struct onnx_quant {
 annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx_quant *out)
     __attribute__((warn_unused_result));
 
-annulus_status onnx_fold_quant(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
-annulus_status onnx_fold_transpose(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
-annulus_status onnx_fold_identity(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
-annulus_status onnx_fold_constant(onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+typedef annulus_status onnx_fold_fn(onnx_graph *g, const Onnx__NodeProto *node);
+onnx_fold_fn onnx_fold_quant, onnx_fold_constant;
+
+/* ---- onnx_shape.c: of `rank` dimensions, of tensors the batch's, 1, is the first; `kept` of them stay as they are
+ * ---- All are ANNULUS_ERR_INPUT for what the node asks in vain; counts and products are those that the dimensions
+ * allow. */
+annulus_status onnx_axis(const Onnx__NodeProto *node, int64_t axis, size_t rank, size_t *out)
+    __attribute__((warn_unused_result));
+/* Axes that input 1 names, or the attribute, a bit each; *given 0: neither is there. */
+annulus_status onnx_node_axes(onnx_graph *g, const Onnx__NodeProto *node, size_t rank, unsigned *mask, int *given)
+    __attribute__((warn_unused_result));
+/* Shape that a Reshape's input 1 asks for. */
+annulus_status onnx_reshape_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t rank, const size_t *dims,
+                                  size_t *to_rank, size_t to[ONNX_RANK_MAX]) __attribute__((warn_unused_result));
+annulus_status onnx_squeeze_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t kept, size_t rank,
+                                  const size_t *dims, size_t *to_rank, size_t to[ONNX_RANK_MAX])
+    __attribute__((warn_unused_result));
+annulus_status onnx_unsqueeze_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t kept, size_t rank,
+                                    const size_t *dims, size_t *to_rank, size_t to[ONNX_RANK_MAX])
+    __attribute__((warn_unused_result));
+/* (rank) each: values first + i*step, i < count, of every axis; all of them are there. */
+annulus_status onnx_slice_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t kept, size_t rank,
+                                const size_t *dims, int64_t *first, int64_t *step, size_t *count)
+    __attribute__((warn_unused_result));
+
+/* ---- onnx_fold_shape.c, onnx_fold_arithmetic.c ---- */
+onnx_fold_fn onnx_fold_transpose, onnx_fold_slice, onnx_fold_reshape, onnx_fold_concat, onnx_fold_gather,
+    onnx_fold_shape, onnx_fold_cast, onnx_fold_filled, onnx_fold_arithmetic;
+/* A Shape of these dimensions. */
+annulus_status onnx_fold_shape_of(onnx_graph *g, const Onnx__NodeProto *node, size_t rank, const size_t *dims)
+    __attribute__((warn_unused_result));
 
 /* ---- onnx_chain.c: nodes on the way from the input to the scores ---- */
 typedef enum onnx_stage { ONNX_RAW, ONNX_QUANTIZED, ONNX_LINEAR, ONNX_ACTIVATED } onnx_stage;
@@ -113,7 +146,6 @@ typedef struct onnx_chain {
 } onnx_chain;
 
 typedef annulus_status (*onnx_chain_fn)(onnx_chain *c, const Onnx__NodeProto *node);
-typedef annulus_status (*onnx_fold_fn)(onnx_graph *g, const Onnx__NodeProto *node);
 /* ---- onnx_tensor.h ---- */
 typedef struct onnx_net onnx_net;
 typedef struct onnx_tensor onnx_tensor;
@@ -123,7 +155,7 @@ typedef struct onnx_operator {
     int quant_domain; /* in one of the QONNX domains instead of ONNX's own */
     size_t inputs_min, inputs_max;
     onnx_chain_fn chain;    /* NULL: not on the chain */
-    onnx_fold_fn fold;      /* NULL: not among constants */
+    onnx_fold_fn *fold;     /* NULL: not among constants */
     onnx_tensor_fn *tensor; /* in models that are no chain; NULL: not there */
 } onnx_operator;
 /* ---- onnx_program.c: element-wise operators between sums and their Quant ---- */

@@ -149,8 +149,8 @@ annulus_status onnx_tensor_pool(onnx_net *t, const Onnx__NodeProto *node, const 
                                 onnx_tensor *y) __attribute__((warn_unused_result));
 
 /* ---- onnx_net.c ---- */
-/* Whether the model needs this reader. */
-int onnx_net_needed(const onnx_graph *g);
+/* Whether the model, whose input is named, needs this reader. */
+annulus_status onnx_net_needed(const onnx_graph *g, const char *input, int *needed) __attribute__((warn_unused_result));
 /* n: with room for NETWORK_MAX_LAYERS layers; taken: (nodes) zeros; input: shape of the model's input, without the
  * batch. */
 annulus_status onnx_net_read(onnx_graph *g, const onnx_tensor *input, unsigned char *taken, network *n)

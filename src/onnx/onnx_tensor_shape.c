@@ -25,72 +25,44 @@ static annulus_status axis_of(const Onnx__NodeProto *node, const onnx_tensor *x,
     return ANNULUS_OK;
 }
 
-/* A shape of the model, batch included, for x->count values: 0 stands for the size of x, -1 for what is left. */
-static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k, size_t *rank,
-                               size_t dims[ONNX_RANK_MAX])
+/* Dimensions of x as the model has them: dims (x->rank + 1), the batch, 1, first. */
+static void model_dims(const onnx_tensor *x, size_t dims[ONNX_RANK_MAX + 1])
 {
-    size_t known = 1, open = ONNX_RANK_MAX;
-    int fits = k->i != NULL && k->count >= 2 && k->count <= ONNX_RANK_MAX && k->i[0] >= -1 && k->i[0] <= 1;
-    *rank = fits ? k->count - 1 : 0;
-    for (size_t d = 0; d < *rank && fits; d++) {
-        const int64_t v = k->i[d + 1];
-        dims[d] = v == 0 && d < x->rank ? x->dims[d] : v > 0 ? (size_t)v : 1;
-        fits = v >= -1 && (v != 0 || d < x->rank) && (v != -1 || open == ONNX_RANK_MAX) && dims[d] <= x->count;
-        if (v == -1) open = d;
-        known *= fits ? dims[d] : 1;
-        fits = fits && known <= x->count;
-    }
-    if (fits && open != ONNX_RANK_MAX && k->i[0] != -1 && x->count % known == 0) dims[open] = x->count / known;
-    if (fits && open != ONNX_RANK_MAX) fits = k->i[0] != -1 && x->count % known == 0;
-    if (fits && open == ONNX_RANK_MAX) fits = known == x->count;
-    if (fits) return ANNULUS_OK;
-    return onnx_node_fail(node, "a reshape of %zu values a sample must keep them and the batch", x->count);
+    dims[0] = 1;
+    memcpy(dims + 1, x->dims, x->rank * sizeof *dims);
 }
 
-/* Squeeze: the axes of size 1 that input 1 names, or all of them. */
-static annulus_status squeezed(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t *rank,
-                               size_t dims[ONNX_RANK_MAX])
+/* Those of a sample, of a model's; at least one. */
+static annulus_status sample_dims(const Onnx__NodeProto *node, size_t rank, const size_t *dims, size_t *to_rank,
+                                  size_t to[ONNX_RANK_MAX])
 {
-    const onnx_constant *k = NULL;
-    unsigned dropped = 0;
-    if (node->n_input > 1 && node->input[1][0] != 0) {
-        TRY(onnx_node_constant(t->g, node, 1, &k));
-        for (size_t i = 0; i < k->count; i++) {
-            size_t d = 0;
-            if (k->i == NULL) return onnx_node_fail(node, "its axes must be integers");
-            TRY(axis_of(node, x, k->i[i], &d));
-            if (x->dims[d] != 1) return onnx_node_fail(node, "axis %lld is not of size 1", (long long)k->i[i]);
-            dropped |= 1u << d;
-        }
-    }
-    *rank = 0;
-    for (size_t d = 0; d < x->rank; d++)
-        if (k == NULL ? x->dims[d] != 1 : (dropped >> d & 1) == 0) dims[(*rank)++] = x->dims[d];
-    if (*rank == 0) dims[(*rank)++] = 1;
+    if (rank == 0 || dims[0] != 1) return onnx_node_fail(node, "a reshape must keep the batch, which stays first");
+    to[0] = 1;
+    memcpy(to, dims + 1, (rank - 1) * sizeof *dims);
+    *to_rank = rank == 1 ? 1 : rank - 1;
     return ANNULUS_OK;
 }
 
 annulus_status onnx_tensor_reshape(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    size_t rank = 1, dims[ONNX_RANK_MAX] = {x->count};
+    size_t rank = 2, own[ONNX_RANK_MAX + 1], dims[ONNX_RANK_MAX] = {1, x->count};
     int64_t axis;
-    const onnx_constant *k;
+    model_dims(x, own);
     if (node->op_type[0] == 'F') {
         TRY(onnx_node_int(node, "axis", 1, &axis));
         if (axis != 1) return onnx_node_fail(node, "axis is %lld: only 1 is supported", (long long)axis);
     } else if (node->op_type[0] == 'I') { /* Identity */
-        rank = x->rank;
-        memcpy(dims, x->dims, sizeof dims);
+        rank = x->rank + 1;
+        memcpy(dims, own, sizeof dims);
     } else if (node->op_type[0] == 'S') {
-        TRY(squeezed(t, node, x, &rank, dims));
+        TRY(onnx_squeeze_parse(t->g, node, 1, x->rank + 1, own, &rank, dims));
+    } else if (node->op_type[0] == 'R') {
+        TRY(onnx_reshape_parse(t->g, node, x->rank + 1, own, &rank, dims));
     } else {
-        TRY(onnx_node_constant(t->g, node, 1, &k));
-        TRY(shape_of(node, x, k, &rank, dims));
+        TRY(onnx_unsqueeze_parse(t->g, node, 1, x->rank + 1, own, &rank, dims));
     }
     TRY(onnx_tensor_copy(t, x, y));
-    y->rank = rank;
-    memcpy(y->dims, dims, sizeof dims);
-    return ANNULUS_OK;
+    return sample_dims(node, rank, dims, &y->rank, y->dims);
 }
 
 /* Number of the value of x behind each of y, axis d of which is axis perm[d] of x. */
@@ -182,31 +154,11 @@ annulus_status onnx_tensor_pad(onnx_net *t, const Onnx__NodeProto *node, const o
 
 annulus_status onnx_tensor_slice(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    const onnx_constant *k[4] = {NULL}; /* starts, ends, axes, steps */
-    size_t dims[ONNX_RANK_MAX];
-    int64_t before[ONNX_RANK_MAX] = {0}, step[ONNX_RANK_MAX];
-    for (size_t i = 0; i < 4 && i + 1 < node->n_input; i++) {
-        if (node->input[i + 1][0] == 0) continue;
-        TRY(onnx_node_constant(t->g, node, i + 1, &k[i]));
-        if (k[i]->i == NULL || k[i]->count != k[0]->count)
-            return onnx_node_fail(node, "its starts, ends, axes and steps must be as many integers");
-    }
-    if (k[0] == NULL || k[1] == NULL) return onnx_node_fail(node, "its starts and ends must be constants");
-    for (size_t d = 0; d < x->rank; d++) dims[d] = x->dims[d], step[d] = 1;
-    for (size_t i = 0; i < k[0]->count; i++) {
-        size_t d = 0;
-        TRY(axis_of(node, x, k[2] == NULL ? (int64_t)i : k[2]->i[i], &d));
-        const int64_t size = (int64_t)x->dims[d];
-        int64_t first = k[0]->i[i], end = k[1]->i[i];
-        step[d] = k[3] == NULL ? 1 : k[3]->i[i];
-        if (step[d] < 1 || step[d] > size)
-            return onnx_node_fail(node, "a step of %lld is not supported", (long long)step[d]);
-        first = first < -size ? 0 : first < 0 ? first + size : first > size ? size : first;
-        end = end < -size ? 0 : end < 0 ? end + size : end > size ? size : end;
-        before[d] = first;
-        dims[d] = end > first ? (size_t)((end - first + step[d] - 1) / step[d]) : 0;
-    }
-    return window(t, node, x, before, step, dims, y);
+    size_t own[ONNX_RANK_MAX + 1], count[ONNX_RANK_MAX + 1];
+    int64_t first[ONNX_RANK_MAX + 1], step[ONNX_RANK_MAX + 1];
+    model_dims(x, own);
+    TRY(onnx_slice_parse(t->g, node, 1, x->rank + 1, own, first, step, count));
+    return window(t, node, x, first + 1, step + 1, count + 1, y);
 }
 
 /* Outputs of part x of y, which begins at `first` of axis `axis`. */
