@@ -53,6 +53,11 @@ class Model:
                    self.random.uniform(0.5, 1.5, channels)]
         return self.node("BatchNormalization", [x] + [self.constant(v) for v in numbers], epsilon=1e-3)
 
+    def normalise_to(self, x, gains):
+        """Some of which are 0."""
+        numbers = [np.array(gains), self.random.normal(0, 0.3, len(gains)), self.random.normal(0, 0.3, len(gains)), np.ones(len(gains))]
+        return self.node("BatchNormalization", [x] + [self.constant(v) for v in numbers], epsilon=1e-3)
+
     def relu(self, x, scale=0.5, bits=2):
         return self.quant(self.node("Relu", [x]), scale, bits)
 
@@ -247,6 +252,28 @@ def folded(seed):
     return m.finish(m.node("MatMul", [x, W]), 3)
 
 
+def zeros(seed):
+    """Factors of 0 and of both signs, constants minus values; in graphs."""
+    m = Model(seed, (3, 3, 3))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.normalise_to(m.conv(x, 3, 3, (2, 2)), [1.5, 0, -0.5]))
+    b = m.node("AveragePool", [m.node("Mul", [x, m.constant([[[1]], [[-1]], [[0]]])])], kernel_shape=[2, 2])
+    b = m.relu(m.node("Mul", [b, m.constant(m.random.choice([-1, 0, 1], (2, 2)))]))
+    c = m.node("Sub", [m.constant(1.25), m.conv(b, 3, 3, (1, 1), channels=False)])
+    c = m.quant(m.node("Sub", [m.constant([[[0.5]], [[1]], [[0]]]), c]), 0.25, 4, signed=1)
+    d = m.node("Where", [m.node("Less", [a, m.constant(0.5)]), m.constant([[[1]], [[0]], [[2]]]), m.constant([[[1]], [[2]], [[0]]])])
+    scores = m.dense(m.node("Flatten", [m.node("Concat", [a, c, d], axis=1)]), 9 * 4, 3)
+    return m.finish(m.node("Sub", [m.constant([1, 0.5, 0]), m.node("Mul", [scores, m.constant([1, 0, -2])])]), 3)
+
+
+def zeros_in_chains(seed):
+    m = Model(seed, (6,))
+    x = m.quant(m.node("Sub", [m.constant(1.5), "x"]), 0.25, 4, signed=1)
+    x = m.relu(m.normalise_to(m.dense(x, 6, 5), [1, 0, -0.5, 2, -2]))
+    x = m.quant(m.node("Sub", [m.constant(0.75), m.node("Mul", [m.constant(0.5), m.dense(x, 5, 4)])]), 0.25, 4, signed=1)
+    return m.finish(m.node("Add", [m.constant([1, 2, 3]), m.node("Mul", [m.dense(x, 4, 3), m.constant([-1, 0, 1])])]), 3)
+
+
 def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
@@ -266,7 +293,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains]
 
 
 # ---- meaning ----

@@ -12,13 +12,13 @@ static dense_layer *layer_at(const onnx_chain *c)
     return &c->n->layers[c->layers - 1];
 }
 
-/* Which of a node's two inputs is the constant. */
-static annulus_status other_input(onnx_chain *c, const Onnx__NodeProto *node, int ordered, const onnx_constant **out)
+/* The constant among a node's two inputs; *left: it comes first. */
+static annulus_status other_input(onnx_chain *c, const Onnx__NodeProto *node, int *left, const onnx_constant **out)
 {
-    const size_t chain = strcmp(node->input[0], c->value) == 0 ? 0 : 1;
-    if (ordered && chain != 0)
-        return onnx_node_fail(node, "a constant on the left is not supported: exchange the two inputs");
-    return onnx_node_constant(c->g, node, 1 - chain, out);
+    *left = strcmp(node->input[0], c->value) != 0;
+    if (*left && node->op_type[0] == 'D')
+        return onnx_node_fail(node, "a constant over encrypted values: put a Quant behind it, for one look-up");
+    return onnx_node_constant(c->g, node, !*left, out);
 }
 
 /* Values per feature or per neuron: one for all, or as many as there are. */
@@ -37,17 +37,17 @@ static annulus_status stage_check(onnx_chain *c, const Onnx__NodeProto *node)
                           c->stage == ONNX_QUANTIZED ? "arithmetic behind a Quant" : "arithmetic behind an activation");
 }
 
-/* value <- value*by, by not 0. */
 static annulus_status multiply(onnx_chain *c, const Onnx__NodeProto *node, size_t f, double by)
 {
-    if (by == 0 || !isfinite(by)) return onnx_node_fail(node, "a factor is 0 or not finite");
+    if (!isfinite(by)) return onnx_node_fail(node, "a factor is not finite");
     if (c->stage == ONNX_RAW) {
+        if (by == 0) return onnx_node_fail(node, "a factor of the input is 0: leave those values out of the input");
         c->n->gain[f] *= by;
         return ANNULUS_OK;
     }
     dense_layer *l = layer_at(c);
-    for (size_t i = 0; by < 0 && i < l->in; i++) l->W[f * l->in + i] = -l->W[f * l->in + i];
-    l->w_scale[f] *= fabs(by);
+    for (size_t i = 0; by <= 0 && i < l->in; i++) l->W[f * l->in + i] *= by < 0 ? -1 : 0;
+    if (by != 0) l->w_scale[f] *= fabs(by);
     l->bias[f] *= by;
     return ANNULUS_OK;
 }
@@ -64,17 +64,15 @@ static annulus_status chain_affine(onnx_chain *c, const Onnx__NodeProto *node)
 {
     const char op = node->op_type[0]; /* Add, Sub, Mul or Div */
     const onnx_constant *k;
+    int left;
     TRY(stage_check(c, node));
-    TRY(other_input(c, node, op == 'S' || op == 'D', &k));
+    TRY(other_input(c, node, &left, &k));
+    left = left && op == 'S'; /* the constant minus the value */
     TRY(width_check(c, node, k));
     for (size_t f = 0; f < c->features; f++) {
         const double v = (double)k->f[k->count == 1 ? 0 : f];
-        if (op == 'A')
-            add(c, f, v);
-        else if (op == 'S')
-            add(c, f, -v);
-        else
-            TRY(multiply(c, node, f, op == 'M' ? v : 1 / v));
+        if (op == 'M' || op == 'D' || left) TRY(multiply(c, node, f, op == 'M' ? v : op == 'D' ? 1 / v : -1));
+        if (op == 'A' || op == 'S') add(c, f, op == 'A' || left ? v : -v);
     }
     return ANNULUS_OK;
 }

@@ -332,8 +332,7 @@ static int is_affine(const onnx_program *p)
     if (s->op == FUNCTION_COPY) return 1;
     const int constant_last = s->in[1].constant != NULL, constant_first = s->in[0].constant != NULL;
     const double by = (double)(constant_last ? s->in[1].constant->f[0] : constant_first ? s->in[0].constant->f[0] : 0);
-    if (s->op == FUNCTION_ADD) return 1;
-    if (s->op == FUNCTION_SUB) return constant_last;
+    if (s->op == FUNCTION_ADD || s->op == FUNCTION_SUB) return 1;
     return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
 }
 

@@ -104,8 +104,10 @@ static annulus_status carry_scales(const Onnx__NodeProto *node, const onnx_tenso
                 y->hi[to] += w * (w > 0 ? x->hi : x->lo)[from];
             }
     }
+    double any = 1; /* of one, for what takes nothing: it fits the others then */
+    for (size_t o = y->count; o-- > 0;) any = y->scale[o] != 0 ? y->scale[o] : any;
     for (size_t o = 0; o < y->count; o++)
-        if (y->scale[o] == 0) y->scale[o] = 1;
+        if (y->scale[o] == 0) y->scale[o] = any;
     return ANNULUS_OK;
 }
 
@@ -237,29 +239,103 @@ annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_
     return ANNULUS_OK;
 }
 
+#define MOST_PARTS 4096u               /* of a block */
+#define MOST_WEIGHTS ((size_t)1 << 24) /* of its parts together */
+
+/* part (places): which places have the same factors for all rows; *parts: how many there are. */
+static annulus_status block_parts(const Onnx__NodeProto *node, const linear_block *b, const int32_t *by, uint32_t *part,
+                                  size_t *parts)
+{
+    uint32_t first[MOST_PARTS];
+    *parts = 0;
+    for (size_t p = 0; p < b->places; p++) {
+        size_t k = *parts;
+        while (k-- > 0) {
+            size_t r = 0;
+            while (r < b->rows && by[b->to[p * b->rows + r]] == by[b->to[first[k] * b->rows + r]]) r++;
+            if (r == b->rows) break;
+        }
+        part[p] = (uint32_t)(k < *parts ? k : *parts);
+        if (k < *parts) continue;
+        if (*parts == MOST_PARTS || (*parts + 1) * b->rows * b->taps > MOST_WEIGHTS)
+            return onnx_node_fail(node, "too many different factors of values that are made alike: put a Quant in "
+                                        "front");
+        first[(*parts)++] = (uint32_t)p;
+    }
+    return ANNULUS_OK;
+}
+
+/* out <- the places of part k of b. */
+static annulus_status block_part(const linear_block *b, const uint32_t *part, size_t k, linear_block *out)
+{
+    size_t places = 0;
+    for (size_t p = 0; p < b->places; p++) places += part[p] == k;
+    TRY(linear_block_create(b->rows, b->taps, places, out));
+    memcpy(out->W, b->W, b->rows * b->taps * sizeof *b->W);
+    places = 0;
+    for (size_t p = 0; p < b->places; p++) {
+        if (part[p] != k) continue;
+        memcpy(out->from + places * b->taps, b->from + p * b->taps, b->taps * sizeof *b->from);
+        memcpy(out->to + places * b->rows, b->to + p * b->rows, b->rows * sizeof *b->to);
+        places++;
+    }
+    return ANNULUS_OK;
+}
+
+/* Blocks of l that have one factor for each row: those that have not are cut into parts. */
+static annulus_status split_blocks(const Onnx__NodeProto *node, circuit_linear *l, const int32_t *by)
+{
+    size_t most = 0, all = 0, parts, at = 0;
+    circuit_linear out = {0};
+    void *part;
+    for (size_t k = 0; k < l->blocks_count; k++) most = l->blocks[k].places > most ? l->blocks[k].places : most;
+    TRY(mem_create(most, sizeof(uint32_t), "factors", &part));
+    annulus_status st = ANNULUS_OK;
+    for (size_t k = 0; st == ANNULUS_OK && k < l->blocks_count; k++, all += parts)
+        st = block_parts(node, &l->blocks[k], by, part, &parts);
+    const int split = st == ANNULUS_OK && all > l->blocks_count;
+    if (split && all > LINEAR_MAX_BLOCKS)
+        st = onnx_node_fail(node, "values that are made alike have too many factors: put a Quant in front");
+    if (split && st == ANNULUS_OK) st = linear_create(all, &out);
+    for (size_t k = 0; split && st == ANNULUS_OK && k < l->blocks_count; k++) {
+        st = block_parts(node, &l->blocks[k], by, part, &parts);
+        for (size_t i = 0; st == ANNULUS_OK && i < parts; i++)
+            st = block_part(&l->blocks[k], part, i, &out.blocks[at++]);
+    }
+    if (split && st == ANNULUS_OK) linear_clear(l), *l = out;
+    if (st != ANNULUS_OK) linear_clear(&out);
+    mem_free(part);
+    return st;
+}
+
+/* Values that are 0 now have the scale of the first that is not, so that no sum has two on their account. */
+static void even_scales(onnx_tensor *x, const int32_t *by)
+{
+    size_t first = 0;
+    while (first < x->count && by[first] == 0) first++;
+    for (size_t o = 0; o < x->count && first < x->count; o++)
+        if (by[o] == 0) x->scale[o] = x->scale[first];
+}
+
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
 {
+    TRY(split_blocks(node, &x->linear, by));
     for (size_t o = 0; o < x->count; o++) {
         const double ends[] = {by[o] * x->lo[o], by[o] * x->hi[o]};
         x->lo[o] = ends[by[o] < 0];
-        x->hi[o] = ends[by[o] > 0];
+        x->hi[o] = ends[by[o] >= 0];
     }
     for (size_t k = 0; k < x->linear.blocks_count; k++) {
         const linear_block *b = &x->linear.blocks[k];
-        for (size_t r = 0; r < b->rows; r++) {
-            const int32_t first = by[b->to[r]];
-            for (size_t p = 1; p < b->places; p++)
-                if (by[b->to[p * b->rows + r]] != first)
-                    return onnx_node_fail(node, "values of one channel have different factors: put a Quant in front");
-            for (size_t tap = 0; tap < b->taps; tap++) {
-                const int64_t w = (int64_t)b->W[r * b->taps + tap] * first;
-                if (w < -LINEAR_MAX_WEIGHT || w > LINEAR_MAX_WEIGHT)
-                    return onnx_node_fail(node, "a weight becomes %lld, at most %d are possible: put a Quant in front",
-                                          (long long)w, LINEAR_MAX_WEIGHT);
-                b->W[r * b->taps + tap] = (int32_t)w;
-            }
+        for (size_t i = 0; i < b->rows * b->taps; i++) {
+            const int64_t w = (int64_t)b->W[i] * by[b->to[i / b->taps]];
+            if (w < -LINEAR_MAX_WEIGHT || w > LINEAR_MAX_WEIGHT)
+                return onnx_node_fail(node, "a weight becomes %lld, at most %d are possible: put a Quant in front",
+                                      (long long)w, LINEAR_MAX_WEIGHT);
+            b->W[i] = (int32_t)w;
         }
     }
+    even_scales(x, by);
     return ANNULUS_OK;
 }
 

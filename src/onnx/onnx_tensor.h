@@ -64,7 +64,8 @@ annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_
 /* y <- the parts (count) one behind the other, as one dimension; they are used up. */
 annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
     __attribute__((warn_unused_result));
-/* Sums times by[o], any integers but 0: of one channel the same. */
+/* Sums times integers by[o]; their weights and bounds, not their scales and biases. What becomes 0 gets the scale of
+ * others. */
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
     __attribute__((warn_unused_result));
 /* Index into constant k of the element that numpy's broadcasting pairs with element o of x; a constant may have a batch

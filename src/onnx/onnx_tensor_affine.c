@@ -10,8 +10,8 @@
 
 #define SAME 1e-6 /* relative, of scales that were rounded to single precision */
 
-/* Value o <- value*by + term, of the network's input or of y; by not 0 and finite. Negative factors are left to the
- * weights: sign[o]. */
+/* Value o <- value*by + term, of the network's input or of y; by finite, of the input not 0. What is no scale is left
+ * to the weights: sign[o]. */
 static void affine(onnx_net *t, onnx_tensor *y, size_t o, double by, double term, int32_t *sign)
 {
     if (y->stage == ONNX_RAW) {
@@ -19,8 +19,8 @@ static void affine(onnx_net *t, onnx_tensor *y, size_t o, double by, double term
         t->n->shift[o] -= term / t->n->gain[o];
         return;
     }
-    sign[o] = by < 0 ? -1 : 1;
-    y->scale[o] *= fabs(by);
+    sign[o] = (by > 0) - (by < 0);
+    if (by != 0) y->scale[o] *= fabs(by);
     y->bias[o] = y->bias[o] * by + term;
 }
 
@@ -39,8 +39,10 @@ static annulus_status affine_all(onnx_net *t, const Onnx__NodeProto *node, onnx_
     int32_t *sign = p;
     annulus_status st = ANNULUS_OK;
     for (size_t o = 0; st == ANNULUS_OK && o < y->count; o++) {
-        if (by[o] == 0 || !isfinite(by[o]) || !isfinite(term[o]))
-            st = onnx_node_fail(node, "a factor is 0 or not finite");
+        if (!isfinite(by[o]) || !isfinite(term[o]))
+            st = onnx_node_fail(node, "a factor or constant is not finite");
+        else if (by[o] == 0 && y->stage == ONNX_RAW)
+            st = onnx_node_fail(node, "a factor of the input is 0: leave those values out of the input");
         else
             affine(t, y, o, by[o], term[o], sign);
     }
@@ -52,7 +54,9 @@ static annulus_status affine_all(onnx_net *t, const Onnx__NodeProto *node, onnx_
     return st;
 }
 
-static annulus_status with_constant(onnx_net *t, const Onnx__NodeProto *node, const onnx_constant *k, onnx_tensor *y)
+/* left: of Sub, the constant comes first. */
+static annulus_status with_constant(onnx_net *t, const Onnx__NodeProto *node, const onnx_constant *k, int left,
+                                    onnx_tensor *y)
 {
     const char op = node->op_type[0]; /* Add, Sub, Mul or Div */
     void *p;
@@ -61,8 +65,8 @@ static annulus_status with_constant(onnx_net *t, const Onnx__NodeProto *node, co
     double *by = p, *term = by + y->count;
     for (size_t o = 0; o < y->count; o++) {
         const double v = (double)k->f[onnx_tensor_index(y, k, o)];
-        by[o] = op == 'M' ? v : op == 'D' ? 1 / v : 1;
-        term[o] = op == 'A' ? v : op == 'S' ? -v : 0;
+        by[o] = op == 'M' ? v : op == 'D' ? 1 / v : left ? -1 : 1;
+        term[o] = op == 'A' || left ? v : op == 'S' ? -v : 0;
     }
     const annulus_status st = affine_all(t, node, y, by, term);
     mem_free(by);
@@ -138,10 +142,10 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     TRY(stage_check(node, x));
     TRY(onnx_tensor_copy(t, x, y));
     if (other == NULL) {
-        if (first != 0 && (op == 'S' || op == 'D'))
-            return onnx_node_fail(node, "a constant on the left is not supported: exchange the two inputs");
+        if (first != 0 && op == 'D')
+            return onnx_node_fail(node, "a constant over encrypted values: put a Quant behind it, for one look-up");
         TRY(onnx_node_constant(t->g, node, 1 - first, &k));
-        return with_constant(t, node, k, y);
+        return with_constant(t, node, k, first != 0 && op == 'S', y);
     }
     onnx_tensor copy = {.name = y->name};
     annulus_status st = onnx_tensor_copy(t, other, &copy);

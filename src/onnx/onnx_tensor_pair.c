@@ -328,16 +328,14 @@ static annulus_status choose_constant(const Onnx__NodeProto *node, const onnx_in
     TRY(onnx_tensor_broadcast(node, c, in[1].k));
     TRY(onnx_tensor_broadcast(node, c, in[2].k));
     TRY(mem_create(c->count, sizeof(int32_t), "signs", &p));
-    annulus_status st = ANNULUS_OK;
-    for (size_t o = 0; st == ANNULUS_OK && o < c->count; o++) {
+    for (size_t o = 0; o < c->count; o++) {
         const double a = (double)in[1].k->f[onnx_tensor_index(c, in[1].k, o)],
                      b = (double)in[2].k->f[onnx_tensor_index(c, in[2].k, o)];
-        if (a == b) st = onnx_node_fail(node, "both its values are %g: leave it out", a);
-        c->scale[o] *= fabs(a - b);
+        if (a != b) c->scale[o] *= fabs(a - b);
         c->bias[o] *= a - b;
-        ((int32_t *)p)[o] = a < b ? -1 : 1;
+        ((int32_t *)p)[o] = (a > b) - (a < b);
     }
-    if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, c, p);
+    const annulus_status st = onnx_tensor_multiply(node, c, p);
     mem_free(p);
     return st;
 }
