@@ -274,6 +274,27 @@ def zeros_in_chains(seed):
     return m.finish(m.node("Add", [m.constant([1, 2, 3]), m.node("Mul", [m.dense(x, 4, 3), m.constant([-1, 0, 1])])]), 3)
 
 
+def sums(seed):
+    """Sums and averages over axes, of several values broadcast, averages of windows that are cut off, products of the last axis."""
+    m = Model(seed, (2, 5, 6))
+    integers = lambda *values: m.constant(values, np.int64)
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 3, (2, 3), channels=False))  # (3,4,4)
+    b = m.node("AveragePool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 0, 1], ceil_mode=1, count_include_pad=seed % 2)
+    c = m.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    d = m.node("ReduceMean", [a], axes=[1, -1])  # (1,4,1)
+    e = m.node("ReduceSum", [a, integers(2)], keepdims=0)  # (3,4)
+    f = m.node("ReduceSum", [a, integers(-1, 1, 2)], keepdims=0)
+    g = m.node("Sum", [a, m.constant(m.random.normal(0, 1, (3, 1, 1))), d, m.node("Unsqueeze", [e, integers(-2)]), a])  # (3,4,4)
+    h = m.node("MatMul", [m.quant(g, 1, 4), m.quant(m.constant(m.random.integers(-3, 4, (4, 5)) / 4), 0.25, 3, signed=1)])
+    h = m.relu(m.node("Add", [h, m.constant(m.random.normal(0, 1, 5))]), 1, 3)  # (3,4,5)
+    h = m.node("Sub", [h, m.relu(m.node("Add", [d, m.node("ReduceMean", [a], axes=[1, 2, 3])]), 1, 3)])
+    parts = [m.node("Flatten", [v]) for v in (m.relu(b), m.relu(c), e, m.node("Unsqueeze", [f, integers(1)]), h)]
+    width = 2 * 9 + 2 * 9 + 12 + 1 + 60
+    x = m.relu(m.dense(m.relu(m.node("Concat", parts, axis=-1), 0.5, 4), width, 6), 0.5, 3)
+    return m.finish(m.dense(x, 6, 3), 3)
+
+
 def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
@@ -293,7 +314,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums]
 
 
 # ---- meaning ----
@@ -304,26 +325,30 @@ def same_pads(mode, sizes, kernel, strides, dilations):
 
 
 def windows(x, a, kernel):
-    """Padded x (channels, ...), its mask, and the windows' corners."""
+    """Padded x (channels, ...), masks of its values and of what is padded for other reasons than ceil_mode too, the numbers of windows, and what
+    takes one of them."""
     rank = len(kernel)
     strides, dilations = a.get("strides", [1] * rank), a.get("dilations", [1] * rank)
     pads = list(a.get("pads", [0] * 2 * rank))
     mode = a.get("auto_pad", b"NOTSET").decode()
     if mode.startswith("SAME"):
         pads = same_pads(mode, x.shape[1:], kernel, strides, dilations)
+    explicit = list(pads)
     for i in range(rank if a.get("ceil_mode", 0) else 0):
         last = x.shape[1 + i] + pads[i] + pads[rank + i] - dilations[i] * (kernel[i] - 1) - 1
         if last % strides[i] and last - last % strides[i] + strides[i] < x.shape[1 + i] + pads[i]:
             pads[rank + i] += strides[i] - last % strides[i]
     around = [(0, 0)] + [(pads[i], pads[rank + i]) for i in range(rank)]
     padded, mask = np.pad(x, around), np.pad(np.ones(x.shape), around)
+    given = np.pad(np.pad(np.ones(x.shape), [(0, 0)] + [(explicit[i], explicit[rank + i]) for i in range(rank)], constant_values=1),
+                   [(0, 0)] + [(0, pads[rank + i] - explicit[rank + i]) for i in range(rank)])
     counts = [(padded.shape[1 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(rank)]
 
     def take(t, corner):
         index = tuple(slice(c * s, c * s + d * (k - 1) + 1, d) for c, s, d, k in zip(corner, strides, dilations, kernel))
         return t[(slice(None),) + index]
 
-    return padded, mask, counts, take
+    return padded, (mask, given), counts, take
 
 
 def conv(x, w, a):
@@ -344,7 +369,7 @@ def average(x, a):
     out = np.zeros([x.shape[0]] + counts)
     for corner in np.ndindex(*counts):
         axes = tuple(range(1, x.ndim))
-        n = np.prod(kernel) if a.get("count_include_pad", 0) else take(mask, corner)[0].sum()
+        n = take(mask[a.get("count_include_pad", 0)], corner)[0].sum()
         out[(slice(None),) + corner] = take(padded, corner).sum(axis=axes) / n
     return out
 
@@ -354,7 +379,7 @@ def largest(x, a):
     padded, mask, counts, take = windows(x, a, kernel)
     out = np.zeros([x.shape[0]] + counts)
     for corner in np.ndindex(*counts):
-        part = np.where(take(mask, corner) > 0, take(padded, corner), -np.inf)
+        part = np.where(take(mask[0], corner) > 0, take(padded, corner), -np.inf)
         out[(slice(None),) + corner] = part.max(axis=tuple(range(1, x.ndim)))
     return out
 
@@ -374,6 +399,10 @@ def cut(x, starts, ends, axes, steps):
     for first, end, axis, step in zip(starts, ends, axes, steps):
         x = np.take(x, range(*slice(first, end, step).indices(x.shape[axis - 1])), axis=axis - 1)
     return x
+
+
+def of_sample(axes):
+    return tuple(int(k) - 1 if k > 0 else int(k) for k in axes)
 
 
 def channels(v, x):
@@ -456,8 +485,11 @@ def apply(model, sample):
             "Equal": lambda: x == i[1],
             "Where": lambda: np.where(x, i[1], i[2]),
             "Cast": lambda: x.astype(np.float64),
-            "ReduceMean": lambda: x.mean(axis=tuple(range(1, x.ndim))),
-            "Squeeze": lambda: np.squeeze(x, axis=tuple(k - 1 if k > 0 else k for k in i[1])),
+            "ReduceMean": lambda: x.mean(axis=of_sample(a["axes"]), keepdims=bool(a.get("keepdims", 1))),
+            "ReduceSum": lambda: x.sum(axis=of_sample(i[1]), keepdims=bool(a.get("keepdims", 1))),
+            "Sum": lambda: reduce(np.add, i),
+            "Unsqueeze": lambda: np.expand_dims(x, of_sample(i[1])),
+            "Squeeze": lambda: np.squeeze(x, axis=of_sample(i[1])),
             "Sin": lambda: np.sin(x),
             "Abs": lambda: np.abs(x),
             "Floor": lambda: np.floor(x),

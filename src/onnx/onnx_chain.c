@@ -140,6 +140,7 @@ static annulus_status linear(onnx_chain *c, const Onnx__NodeProto *node, int tra
 
 static annulus_status chain_matmul(onnx_chain *c, const Onnx__NodeProto *node)
 {
+    c->graph = c->rank != 1;
     if (c->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", c->rank);
     return linear(c, node, 0);
 }
@@ -287,7 +288,8 @@ static const onnx_operator operators[] = {
     {"Pow", 0, 2, 2, chain_unfit, onnx_fold_arithmetic, onnx_tensor_square},
     {"Reciprocal", 0, 1, 1, chain_unfit, NULL, NULL},
     {"ReduceMax", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},
-    {"ReduceMean", 0, 1, 1, NULL, NULL, onnx_tensor_average},
+    {"ReduceMean", 0, 1, 2, NULL, NULL, onnx_tensor_reduce},
+    {"ReduceSum", 0, 1, 2, NULL, NULL, onnx_tensor_reduce},
     {"Relu", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
     {"Reshape", 0, 2, 2, chain_reshape, onnx_fold_reshape, onnx_tensor_reshape},
     {"Round", 0, 1, 1, chain_unfit, NULL, NULL},
@@ -302,6 +304,7 @@ static const onnx_operator operators[] = {
     {"Sqrt", 0, 1, 1, chain_unfit, onnx_fold_arithmetic, NULL},
     {"Squeeze", 0, 1, 2, NULL, onnx_fold_reshape, onnx_tensor_reshape},
     {"Sub", 0, 2, 2, chain_affine, onnx_fold_arithmetic, onnx_tensor_affine},
+    {"Sum", 0, 1, ONNX_INPUTS_MAX, NULL, NULL, onnx_tensor_sum},
     {"Tanh", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},
     {"ThresholdedRelu", 0, 1, 1, chain_unfit, NULL, NULL},
     {"Transpose", 0, 1, 1, NULL, onnx_fold_transpose, onnx_tensor_transpose},

@@ -90,13 +90,15 @@ annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t
 onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
     onnx_tensor_max_pool, onnx_tensor_max, onnx_tensor_activation, onnx_tensor_quant, onnx_tensor_concat,
     onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice, onnx_tensor_compare,
-    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_argmax, onnx_tensor_cast;
+    onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_argmax, onnx_tensor_cast, onnx_tensor_reduce,
+    onnx_tensor_sum;
 
 /* ---- onnx_tensor_linear.c ---- */
-/* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a Reduce... over all positions, and the
- * shape of what they make; *flat: without the dimensions of the positions. */
+/* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a ReduceMax over all positions, and the
+ * shape of what they make; *flat: without the dimensions of the positions; more: padding behind that is there only so
+ * that windows reach all values (ceil_mode). */
 annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
-                                   int *flat) __attribute__((warn_unused_result));
+                                   int *flat, size_t more[2]) __attribute__((warn_unused_result));
 
 /* ---- onnx_tensor_exact.c: look-ups whose every accumulator counts ---- */
 /* The values of x are multiples of *grid, x->scale is one for all. ANNULUS_ERR_INPUT: they are not, with the remedy. */

@@ -140,15 +140,19 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     if (other != NULL && op == 'D')
         return onnx_node_fail(node, "a quotient of two encrypted values is not supported: only one by constants");
     TRY(stage_check(node, x));
-    TRY(onnx_tensor_copy(t, x, y));
     if (other == NULL) {
+        TRY(onnx_tensor_copy(t, x, y));
         if (first != 0 && op == 'D')
             return onnx_node_fail(node, "a constant over encrypted values: put a Quant behind it, for one look-up");
         TRY(onnx_node_constant(t->g, node, 1 - first, &k));
         return with_constant(t, node, k, first != 0 && op == 'S', y);
     }
+    size_t dims[ONNX_RANK_MAX];
+    memcpy(dims, x->dims, sizeof dims);
+    TRY(onnx_tensor_common_shape(node, other, x->rank, dims));
+    TRY(onnx_tensor_expand(t, node, x, x->rank, dims, y));
     onnx_tensor copy = {.name = y->name};
-    annulus_status st = onnx_tensor_copy(t, other, &copy);
+    annulus_status st = onnx_tensor_expand(t, node, other, x->rank, dims, &copy);
     if (st == ANNULUS_OK) st = onnx_tensor_add(t, node, op == 'S' ? -1 : 1, y, &copy);
     onnx_tensor_clear(&copy);
     return st;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products with weights, and averages. */
+/* Products with weights, and averages of windows. */
 #include "onnx/onnx_tensor.h"
 
 #include "base/memory.h"
@@ -31,45 +31,65 @@ static annulus_status weights_of(onnx_net *t, const Onnx__NodeProto *node, const
     return ANNULUS_OK;
 }
 
-/* Values of channel (or neuron) c of y, `each` of them, times scale[c]; plus the third input, if there is one. */
-static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, const double *scale, onnx_tensor *y)
+/* Values of y, `each` of a channel or neuron one behind the other, times its scale (channels); plus the third input, if
+ * there is one. */
+static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, const double *scale, size_t channels,
+                                     size_t each, onnx_tensor *y)
 {
-    const size_t each = y->count / y->dims[0];
     const onnx_constant *k = NULL;
     if (node->n_input > 2 && node->input[2][0] != 0) {
         TRY(onnx_node_constant(t->g, node, 2, &k));
-        if (k->count != 1 && k->count != y->dims[0])
-            return onnx_node_fail(node, "%zu biases for %zu outputs", k->count, y->dims[0]);
+        if (k->count != 1 && k->count != channels)
+            return onnx_node_fail(node, "%zu biases for %zu outputs", k->count, channels);
     }
     for (size_t o = 0; o < y->count; o++) {
-        const size_t c = o / each;
+        const size_t c = o / each % channels;
         y->scale[o] *= scale[c];
         y->bias[o] = y->bias[o] * scale[c] + (k == NULL ? 0 : (double)k->f[k->count == 1 ? 0 : c]);
     }
     return ANNULUS_OK;
 }
 
-/* Gemm and MatMul: weights (out,in), or (in,out) if not transposed. */
+/* W (out,in) at each of `places`, in values of it. */
+static annulus_status repeated(const int32_t *W, size_t out, size_t in, size_t places, circuit_linear *l)
+{
+    TRY(linear_create(1, l));
+    linear_block *b = &l->blocks[0];
+    TRY(linear_block_create(out, in, places, b));
+    memcpy(b->W, W, out * in * sizeof *W);
+    for (size_t i = 0; i < places * in; i++) b->from[i] = (uint32_t)i;
+    for (size_t o = 0; o < places * out; o++) b->to[o] = (uint32_t)o;
+    return ANNULUS_OK;
+}
+
+/* Gemm and MatMul, of the last axis: weights (out,in), or (in,out) if not transposed. */
 static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int transposed,
                               onnx_tensor *y)
 {
     const onnx_constant *w;
     circuit_linear outer = {0};
+    const size_t in = x->dims[x->rank - 1], places = x->count / in;
+    size_t dims[ONNX_RANK_MAX];
     void *p;
     TRY(weights_of(t, node, x, &w));
-    if (x->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", x->rank);
-    if (w->rank != 2 || w->dims[transposed ? 1 : 0] != x->count)
-        return onnx_node_fail(node, "weights of %zu dimensions do not fit %zu features", w->rank, x->count);
-    const size_t in = x->count, out = w->count / in;
+    if (x->rank != 1 && node->op_type[0] == 'G')
+        return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", x->rank);
+    if (w->rank != 2 || w->dims[transposed ? 1 : 0] != in)
+        return onnx_node_fail(node, "weights of %zu dimensions do not fit %zu features", w->rank, in);
+    const size_t out = w->count / in;
+    if (places > 65536 / out) return onnx_node_fail(node, "it makes more than 65536 values");
     TRY(mem_create(out, sizeof(double) + in * sizeof(int32_t), "weights", &p));
     double *scale = p;
     int32_t *W = (int32_t *)(void *)(scale + out);
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++) W[o * in + i] = w->q[transposed ? o * in + i : i * out + o];
+    memcpy(dims, x->dims, sizeof dims);
+    dims[x->rank - 1] = out;
     annulus_status st = row_scales(node, w, out, in, transposed ? in : 1, transposed ? 1 : out, scale);
-    if (st == ANNULUS_OK) st = linear_dense(W, out, in, &outer);
-    if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, 1, &out, "dense", y);
-    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, y);
+    if (st == ANNULUS_OK) st = repeated(W, out, in, places, &outer);
+    if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, "dense", y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, out, 1, y);
+    linear_clear(&outer);
     mem_free(p);
     return st;
 }
@@ -195,26 +215,42 @@ annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const 
     annulus_status st = row_scales(node, w, w->dims[0], taps, taps, 1, p);
     if (st == ANNULUS_OK) st = gather_convolution(&g, w->q, w->dims[0], (size_t)group, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
-    if (st == ANNULUS_OK) st = scale_channels(t, node, p, y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, p, dims[0], y->count / dims[0], y);
     linear_clear(&outer);
     mem_free(p);
     return st;
 }
 
-/* Values over the number of those that the window of each has: all, or those that are no padding. */
-static void divide(const circuit_linear *sums, int all, onnx_tensor *y)
+/* Values that window `at` of dimension d has: of `within`, padding before included. */
+static size_t reached(const gather_windows *g, size_t d, size_t at, size_t within)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < g->kernel[d]; k++) count += at * g->stride[d] + k * g->dilation[d] < within;
+    return count;
+}
+
+/* Values over the number of those that the window of each has: those that are no padding, or all but for what ceil_mode
+ * adds behind. */
+static void divide(const gather_windows *g, const circuit_linear *sums, int all, const size_t more[2], onnx_tensor *y)
 {
     const linear_block *b = &sums->blocks[0];
+    size_t windows[2], within[2];
+    for (size_t d = 0; d < 2; d++) {
+        within[d] = g->size[d] + g->pad[d] + g->pad[d + 2];
+        windows[d] = (within[d] - g->dilation[d] * (g->kernel[d] - 1) - 1) / g->stride[d] + 1;
+        within[d] -= more[d];
+    }
     for (size_t o = 0; o < b->places; o++) {
-        size_t count = 0;
-        for (size_t k = 0; k < b->taps; k++) count += all || b->from[o * b->taps + k] != LINEAR_NOTHING;
+        size_t count =
+            all ? reached(g, 0, o / windows[1] % windows[0], within[0]) * reached(g, 1, o % windows[1], within[1]) : 0;
+        for (size_t k = 0; k < b->taps && !all; k++) count += b->from[o * b->taps + k] != LINEAR_NOTHING;
         if (count == 0) continue;
         y->scale[o] /= (double)count;
         y->bias[o] /= (double)count;
     }
 }
 
-/* A Reduce... over all dimensions but the batch and the channels; *flat: without them. */
+/* A ReduceMax over all dimensions but the batch and the channels; *flat: without them. */
 static annulus_status reduction_check(const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
 {
     const size_t rank = x->rank - 1;
@@ -231,22 +267,24 @@ static annulus_status reduction_check(const Onnx__NodeProto *node, const onnx_te
 }
 
 /* Padding behind, so that windows that begin inside reach all values. */
-static void round_up(gather_windows *g)
+static void round_up(gather_windows *g, size_t more[2])
 {
     for (size_t d = 0; d < 2; d++) {
         const size_t reach = g->dilation[d] * (g->kernel[d] - 1) + 1, room = g->size[d] + g->pad[d] + g->pad[d + 2];
         if (reach > room) continue;
         const size_t left = (room - reach) % g->stride[d], last = room - reach - left + g->stride[d];
-        if (left != 0 && last < g->size[d] + g->pad[d]) g->pad[d + 2] += g->stride[d] - left;
+        if (left != 0 && last < g->size[d] + g->pad[d]) more[d] = g->stride[d] - left;
+        g->pad[d + 2] += more[d];
     }
 }
 
 annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
-                                   int *flat)
+                                   int *flat, size_t more[2])
 {
     const int reduced = node->op_type[0] == 'R', global = reduced || node->op_type[0] == 'G';
     int64_t ceil_mode = 0;
     *flat = 0;
+    more[0] = more[1] = 0;
     *g = (gather_windows){.stride = {1, 1}, .dilation = {1, 1}};
     TRY(spatial_check(node, x));
     if (reduced) TRY(reduction_check(node, x, flat));
@@ -258,7 +296,7 @@ annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tenso
         TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
         TRY(sizes(node, "kernel_shape", x->rank - 1, 1, g->kernel));
         TRY(windows_of(node, x, g));
-        if (ceil_mode != 0) round_up(g);
+        if (ceil_mode != 0) round_up(g, more);
     }
     return windows_shape(node, x, g, x->dims[0], dims);
 }
@@ -266,21 +304,18 @@ annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tenso
 annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     int flat = 0;
-    int64_t ceil_mode = 0, all = 0;
-    size_t dims[3];
+    int64_t all = 0;
+    size_t dims[3], more[2];
     gather_windows g;
     circuit_linear sums = {0}, outer = {0};
     char name[24];
-    TRY(onnx_node_int(node, "ceil_mode", 0, &ceil_mode));
     TRY(onnx_node_int(node, "count_include_pad", 0, &all));
-    if (ceil_mode != 0) return onnx_node_fail(node, "ceil_mode 1 is not supported: pad its input");
-    TRY(onnx_tensor_windows(node, x, &g, dims, &flat));
+    TRY(onnx_tensor_windows(node, x, &g, dims, &flat, more));
     windows_name(x, "average", &g, name, sizeof name);
     annulus_status st = gather_sums(&g, &sums);
     if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
-    if (st == ANNULUS_OK) divide(&sums, all != 0, y);
-    if (st == ANNULUS_OK && flat) y->rank = 1;
+    if (st == ANNULUS_OK) divide(&g, &sums, all != 0, more, y);
     linear_clear(&sums);
     linear_clear(&outer);
     return st;

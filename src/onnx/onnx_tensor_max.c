@@ -251,13 +251,14 @@ annulus_status onnx_tensor_max_pool(onnx_net *t, const Onnx__NodeProto *node, co
 {
     onnx_tensor windows = {.pool_rank = x->rank};
     int flat = 0;
+    size_t more[2];
     if (node->n_output > 1 && node->output[1][0] != 0)
         return onnx_node_fail(node, "indices are not supported: drop its second output");
     if (x->stage == ONNX_RAW)
         return onnx_node_fail(node, "its input is not quantized: put a Quant node in front of it");
     if (!onnx_tensor_rises(x))
         return onnx_node_fail(node, "its input is no rising function: put a Quant node in front of it");
-    TRY(onnx_tensor_windows(node, x, &windows.pool, windows.pool_dims, &flat));
+    TRY(onnx_tensor_windows(node, x, &windows.pool, windows.pool_dims, &flat, more));
     if (flat) windows.pool_rank = 1;
     if (is_narrow(t, node, x)) return onnx_tensor_pool(t, node, x, &windows, y);
     TRY(onnx_tensor_copy(t, x, y));

@@ -121,6 +121,19 @@ static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_input *in
     return ANNULUS_OK;
 }
 
+annulus_status onnx_tensor_sum(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
+{
+    onnx_input in[ONNX_INPUTS_MAX];
+    size_t rank = 0, dims[ONNX_RANK_MAX], first = 0;
+    for (size_t i = 0; i < node->n_input; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
+    TRY(shape_of(node, in, node->n_input, &rank, dims));
+    while (in[first].x != x) first++;
+    TRY(onnx_tensor_expand(t, node, x, rank, dims, y));
+    for (size_t i = 0; i < node->n_input; i++)
+        if (i != first) TRY(add_operand(t, node, &in[i], 1, y));
+    return ANNULUS_OK;
+}
+
 /* x <- integers: its values over the grid step, which is *grid. */
 static annulus_status to_integers(const onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *x, double *grid)
 {
