@@ -204,6 +204,20 @@ def pairs(seed):
     return m.finish(m.dense(m.node("Flatten", [both]), 14 * 4, 3), 3)
 
 
+def matrices(seed):
+    """Products of encrypted matrices: of two, of one with itself, of several with one, of comparisons, sums and quantized values."""
+    m = Model(seed, (2, 3, 4))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (1, 2), channels=False), 0.5)  # (2,3,3)
+    b = m.quant(m.conv(x, 2, 2, (1, 3), channels=False), 0.25, 3, signed=1)  # (2,3,2)
+    c = m.quant(m.node("MatMul", [a, b]), 0.5, 4, signed=1)  # (2,3,2)
+    d = m.quant(m.node("MatMul", [c, m.node("Transpose", [c], perm=[0, 1, 3, 2])]), 0.25, 4)  # (2,3,3)
+    e = m.node("Cast", [m.node("Less", [x, m.constant(0.75)])], to=TensorProto.FLOAT)
+    f = m.node("MatMul", [m.node("Transpose", [m.node("Sub", [m.constant(1), e])], perm=[0, 1, 3, 2]), m.node("ReduceSum", [b, m.constant([1], np.int64)])])  # (2,4,2)
+    parts = [m.node("Flatten", [v]) for v in (d, f)]
+    return m.finish(m.dense(m.node("Concat", parts, axis=1), 18 + 16, 3), 3)
+
+
 def choices(seed):
     """Comparisons of values on one grid and of sums, with constants on either side; choices of values and constants."""
     m = Model(seed, (2, 3, 3))
@@ -314,7 +328,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums]
 
 
 # ---- meaning ----

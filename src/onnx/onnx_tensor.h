@@ -137,6 +137,9 @@ annulus_status onnx_tensor_operand(const onnx_net *t, const Onnx__NodeProto *nod
 /* y <- a * b, exact; copies of one shape that are used up. */
 annulus_status onnx_tensor_product(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *a, onnx_tensor *b,
                                    onnx_tensor *y) __attribute__((warn_unused_result));
+/* y <- x times by, matrices of the last two axes, the others broadcast; exact. */
+annulus_status onnx_tensor_matmul(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_tensor *by,
+                                  onnx_tensor *y) __attribute__((warn_unused_result));
 /* y <- x in this shape, to which it is broadcast. */
 annulus_status onnx_tensor_expand(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank,
                                   const size_t *dims, onnx_tensor *y) __attribute__((warn_unused_result));

@@ -97,6 +97,9 @@ static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const on
 annulus_status onnx_tensor_gemm(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     int transposed = 0;
+    const onnx_tensor *other = onnx_tensor_find(t, node->input[1]);
+    if (other != NULL && onnx_tensor_find(t, node->input[0]) == x && node->op_type[0] == 'M')
+        return onnx_tensor_matmul(t, node, x, other, y);
     if (node->op_type[0] == 'G') TRY(onnx_gemm_parse(node, &transposed));
     return product(t, node, x, transposed, y);
 }

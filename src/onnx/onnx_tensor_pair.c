@@ -303,6 +303,80 @@ annulus_status onnx_tensor_product(onnx_net *t, const Onnx__NodeProto *node, onn
     return st;
 }
 
+/* Shape of the product of (..,m,k) and (..,k,n), and how many pairs of values it multiplies. */
+static annulus_status matmul_shape(const Onnx__NodeProto *node, const onnx_tensor *a, const onnx_tensor *b,
+                                   size_t *dims, size_t *pairs)
+{
+    const size_t rank = a->rank, inner = a->dims[rank - 1];
+    if (rank < 2 || b->rank != rank || b->dims[rank - 2] != inner)
+        return onnx_node_fail(node, "its inputs do not fit: matrices of one sample are needed, (m,k) and (k,n)");
+    dims[rank - 2] = a->dims[rank - 2];
+    dims[rank - 1] = b->dims[rank - 1];
+    for (size_t d = 0; d + 2 < rank; d++) {
+        dims[d] = a->dims[d] == 1 ? b->dims[d] : a->dims[d];
+        if (b->dims[d] != dims[d] && b->dims[d] != 1) return onnx_node_fail(node, "its inputs have different shapes");
+    }
+    *pairs = inner;
+    for (size_t d = 0; d < rank; d++)
+        if ((*pairs *= dims[d]) > 65536)
+            return onnx_node_fail(node, "it multiplies more than 65536 pairs of encrypted values");
+    return ANNULUS_OK;
+}
+
+/* Number of matrix `index` of dims, the last two aside, in x, which is broadcast. */
+static size_t matrix_of(const onnx_tensor *x, const size_t *dims, size_t index)
+{
+    size_t at = 0, step = 1;
+    for (size_t d = x->rank - 2; d-- > 0; index /= dims[d], step *= x->dims[d])
+        at += x->dims[d] == 1 ? 0 : index % dims[d] * step;
+    return at;
+}
+
+/* The pairs (count) of each output, one behind the other. */
+static void matmul_pairs(const onnx_tensor *a, const onnx_tensor *b, const size_t *dims, size_t count, uint32_t *of_a,
+                         uint32_t *of_b)
+{
+    const size_t m = dims[a->rank - 2], n = dims[a->rank - 1], inner = a->dims[a->rank - 1];
+    for (size_t i = 0; i < count; i++) {
+        const size_t k = i % inner, o = i / inner, matrix = o / n / m;
+        of_a[i] = (uint32_t)((matrix_of(a, dims, matrix) * m + o / n % m) * inner + k);
+        of_b[i] = (uint32_t)((matrix_of(b, dims, matrix) * inner + k) * n + o % n);
+    }
+}
+
+annulus_status onnx_tensor_matmul(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_tensor *by,
+                                  onnx_tensor *y)
+{
+    onnx_tensor a = {.name = y->name}, b = {.name = y->name}, products = {.name = y->name};
+    size_t dims[ONNX_RANK_MAX], pairs;
+    circuit_linear sums = {0};
+    void *p;
+    TRY(matmul_shape(node, x, by, dims, &pairs));
+    TRY(mem_create(2 * pairs, sizeof(uint32_t), "products", &p));
+    uint32_t *of_a = p, *of_b = of_a + pairs;
+    const size_t inner = x->dims[x->rank - 1];
+    matmul_pairs(x, by, dims, pairs, of_a, of_b);
+    annulus_status st = onnx_tensor_choose(t, node, x, of_a, 1, &pairs, &a);
+    if (st == ANNULUS_OK) st = onnx_tensor_choose(t, node, by, of_b, 1, &pairs, &b);
+    if (st == ANNULUS_OK) st = onnx_tensor_product(t, node, &a, &b, &products);
+    if (st == ANNULUS_OK)
+        st = gather_sums(&(gather_windows){.channels = 1,
+                                           .size = {pairs / inner, inner},
+                                           .kernel = {1, inner},
+                                           .stride = {1, 1},
+                                           .dilation = {1, 1}},
+                         &sums);
+    if (st == ANNULUS_OK)
+        st = onnx_tensor_apply(t, node, &products, &sums, x->rank, dims, "products", y);
+    else
+        linear_clear(&sums);
+    onnx_tensor_clear(&a);
+    onnx_tensor_clear(&b);
+    onnx_tensor_clear(&products);
+    mem_free(of_a);
+    return st;
+}
+
 /* Pow with exponent 2, or Mul of a value with itself: a square for the Quant to come, else of values on a grid. */
 annulus_status onnx_tensor_square(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
