@@ -137,6 +137,20 @@ def shapes(seed):
     return m.finish(m.node("MatMul", [x, m.quant(m.constant(m.random.integers(-3, 4, (16, 2)) / 4), 0.25, 3, signed=1)]), 2)
 
 
+def borders(seed):
+    """Slices backwards, padding with numbers, with what is at the edge, with reflections, and less than nothing."""
+    m = Model(seed, (2, 4, 5))
+    integers = lambda *values: m.constant(values, np.int64)
+    x = m.quant("x", 0.5, 2)
+    a = m.node("Pad", [x, integers(0, 0, 1, 0, 0, 0, 2, -1), m.constant(0.75)])  # (2,7,4)
+    b = m.node("Pad", [m.conv(x, 2, 2, (2, 2), channels=False), integers(0, 1, 2, -1, 0, 0, 2, 2)], mode="reflect")  # (3,7,5)
+    c = m.node("Pad", [x, integers(0, 0, 0, 2, 0, 0, 3, -3)], mode="edge")  # (2,7,4)
+    d = m.node("Slice", [x, integers(-1, 100), integers(-100, 0), integers(2, 3), integers(-2, -3)])  # (2,2,2)
+    parts = [m.relu(v) for v in (m.conv(a, 2, 2, (2, 2), channels=False), m.conv(b, 3, 2, (2, 2), channels=False), m.conv(c, 2, 2, (2, 2)), d)]
+    flat = m.node("Concat", [m.node("Flatten", [v]) for v in parts], axis=1)
+    return m.finish(m.dense(flat, 2 * 6 * 3 + 2 * 6 * 4 + 2 * 6 * 3 + 8, 3), 3)
+
+
 def waves(seed):
     """Torus-native layers of a convolution and an average, one scale a layer; a triangle in standard operators."""
     m = Model(seed, (2, 4, 4))
@@ -328,7 +342,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----
@@ -404,9 +418,13 @@ def quant(x, scale, zero, bits, a):
     return (np.clip(np.floor(x / scale + 0.5) + zero, least, most) - zero) * scale
 
 
-def pad(x, pads):
+def pad(x, pads, value, mode):
+    """Negative ones cut off."""
     rank = len(pads) // 2
-    return np.pad(x, [(pads[i], pads[rank + i]) for i in range(1, rank)])
+    around = [(pads[i], pads[rank + i]) for i in range(1, rank)]
+    more = {"constant_values": value} if mode == "constant" else {}
+    x = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in around], mode=mode, **more)
+    return x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(around, x.shape))]
 
 
 def cut(x, starts, ends, axes, steps):
@@ -514,7 +532,7 @@ def apply(model, sample):
             "Flatten": lambda: x.reshape(-1),
             "Reshape": lambda: x.reshape([x.shape[k] if s == 0 else s for k, s in enumerate(i[1][1:])]),
             "Concat": lambda: np.concatenate(i, axis=a["axis"] - 1 if a["axis"] > 0 else a["axis"]),
-            "Pad": lambda: pad(x, i[1]),
+            "Pad": lambda: pad(x, i[1], i[2] if len(i) > 2 else 0, a.get("mode", b"constant").decode()),
             "Transpose": lambda: x.transpose([k - 1 for k in a["perm"][1:]]),
             "Slice": lambda: cut(x, *i[1:]),
         }[n.op_type]()

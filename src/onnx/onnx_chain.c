@@ -284,7 +284,7 @@ static const onnx_operator operators[] = {
     {"Mul", 0, 2, 2, chain_affine, onnx_fold_arithmetic, onnx_tensor_affine},
     {"Neg", 0, 1, 1, chain_unfit, onnx_fold_arithmetic, NULL},
     {"PRelu", 0, 2, 2, chain_unfit, NULL, NULL},
-    {"Pad", 0, 2, 3, NULL, NULL, onnx_tensor_pad},
+    {"Pad", 0, 2, 4, NULL, NULL, onnx_tensor_pad},
     {"Pow", 0, 2, 2, chain_unfit, onnx_fold_arithmetic, onnx_tensor_square},
     {"Reciprocal", 0, 1, 1, chain_unfit, NULL, NULL},
     {"ReduceMax", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},

@@ -99,9 +99,22 @@ annulus_status onnx_tensor_transpose(onnx_net *t, const Onnx__NodeProto *node, c
     return st;
 }
 
-/* Values before[d] + i of axis d, -1: of none. */
-static annulus_status window(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const int64_t *before,
-                             const int64_t *step, const size_t *dims, onnx_tensor *y)
+typedef enum beyond { NOTHING_THERE, EDGE, REFLECTION } beyond; /* what stands beyond the ends of an axis */
+
+/* Value of an axis of `size` that stands at i; -1: none. */
+static int64_t value_at(int64_t i, int64_t size, beyond ends)
+{
+    const int64_t period = size == 1 ? 1 : 2 * (size - 1);
+    if (i >= 0 && i < size) return i;
+    if (ends == NOTHING_THERE) return -1;
+    if (ends == EDGE) return i < 0 ? 0 : size - 1;
+    i = (i % period + period) % period;
+    return i < size ? i : period - i;
+}
+
+/* Values first[d] + i*step[d] of axis d. */
+static annulus_status window(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const int64_t *first,
+                             const int64_t *step, const size_t *dims, beyond ends, double padding, onnx_tensor *y)
 {
     size_t count = 1;
     uint32_t *from;
@@ -114,42 +127,70 @@ static annulus_status window(onnx_net *t, const Onnx__NodeProto *node, const onn
         size_t left = o, stride = 1, at = 0;
         int inside = 1;
         for (size_t d = x->rank; d-- > 0; left /= dims[d]) {
-            const int64_t i = before[d] + (int64_t)(left % dims[d]) * step[d];
-            inside &= i >= 0 && i < (int64_t)x->dims[d];
+            const int64_t i = value_at(first[d] + (int64_t)(left % dims[d]) * step[d], (int64_t)x->dims[d], ends);
+            inside &= i >= 0;
             at += inside ? (size_t)i * stride : 0;
             stride *= x->dims[d];
         }
         from[o] = inside ? (uint32_t)at : LINEAR_NOTHING;
     }
     const annulus_status st = onnx_tensor_choose(t, node, x, from, x->rank, dims, y);
+    for (size_t o = 0; st == ANNULUS_OK && o < count && padding != 0; o++) {
+        y->stage = ONNX_LINEAR;
+        if (from[o] == LINEAR_NOTHING) y->bias[o] = padding;
+    }
     mem_free(from);
     return st;
 }
 
+static annulus_status padding_mode(const Onnx__NodeProto *node, beyond *ends)
+{
+    char mode[16] = "constant";
+    TRY(onnx_node_text(node, "mode", mode, sizeof mode));
+    *ends = strcmp(mode, "edge") == 0 ? EDGE : strcmp(mode, "reflect") == 0 ? REFLECTION : NOTHING_THERE;
+    if (*ends != NOTHING_THERE || strcmp(mode, "constant") == 0) return ANNULUS_OK;
+    return onnx_node_fail(node, "mode \"%s\" is not supported: constant, edge and reflect are", mode);
+}
+
+/* What is padded before and behind axis d of the model, or of axes that input 3 names. */
+static annulus_status paddings(onnx_net *t, const Onnx__NodeProto *node, size_t rank, int64_t *before, int64_t *behind)
+{
+    const onnx_constant *k, *axes = NULL;
+    TRY(onnx_node_constant(t->g, node, 1, &k));
+    if (node->n_input > 3 && node->input[3][0] != 0) TRY(onnx_node_constant(t->g, node, 3, &axes));
+    const size_t count = axes == NULL ? rank : axes->count;
+    if (k->i == NULL || k->count != 2 * count || (axes != NULL && axes->i == NULL))
+        return onnx_node_fail(node, "its pads must be %zu integers, two for each axis", 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        size_t d = i;
+        if (axes != NULL) TRY(onnx_axis(node, axes->i[i], rank, &d));
+        before[d] = k->i[i];
+        behind[d] = k->i[count + i];
+        if (before[d] < -65536 || behind[d] < -65536 || before[d] > 65536 || behind[d] > 65536)
+            return onnx_node_fail(node, "a padding of %lld and %lld is not supported", (long long)before[d],
+                                  (long long)behind[d]);
+    }
+    if (before[0] == 0 && behind[0] == 0) return ANNULUS_OK;
+    return onnx_node_fail(node, "the pads of the batch must be 0");
+}
+
 annulus_status onnx_tensor_pad(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    const onnx_constant *k, *value = NULL;
-    char mode[16] = "constant";
+    const onnx_constant *value = NULL;
+    beyond ends;
     size_t dims[ONNX_RANK_MAX];
-    int64_t before[ONNX_RANK_MAX], step[ONNX_RANK_MAX];
-    TRY(onnx_node_text(node, "mode", mode, sizeof mode));
-    TRY(onnx_node_constant(t->g, node, 1, &k));
+    int64_t before[ONNX_RANK_MAX + 1] = {0}, behind[ONNX_RANK_MAX + 1] = {0}, step[ONNX_RANK_MAX];
+    TRY(padding_mode(node, &ends));
+    TRY(paddings(t, node, x->rank + 1, before, behind));
     if (node->n_input > 2 && node->input[2][0] != 0) TRY(onnx_node_constant(t->g, node, 2, &value));
-    if (strcmp(mode, "constant") != 0 || (value != NULL && (value->count != 1 || value->f[0] != 0)))
-        return onnx_node_fail(node, "only zeros can be padded");
-    const size_t rank = x->rank + 1;
-    if (k->i == NULL || k->count != 2 * rank || k->i[0] != 0 || k->i[rank] != 0)
-        return onnx_node_fail(node, "its pads must be %zu integers, of the batch 0", 2 * rank);
+    if (value != NULL && value->count != 1) return onnx_node_fail(node, "one number can be padded");
     for (size_t d = 0; d < x->rank; d++) {
-        const int64_t first = k->i[d + 1], behind = k->i[rank + d + 1];
-        if (first < 0 || behind < 0 || first > 65536 || behind > 65536)
-            return onnx_node_fail(node, "a padding of %lld and %lld is not supported", (long long)first,
-                                  (long long)behind);
-        before[d] = -first;
+        const int64_t size = (int64_t)x->dims[d] + before[d + 1] + behind[d + 1];
+        before[d + 1] = -before[d + 1];
         step[d] = 1;
-        dims[d] = x->dims[d] + (size_t)(first + behind);
+        dims[d] = size < 0 ? 0 : (size_t)size;
     }
-    return window(t, node, x, before, step, dims, y);
+    return window(t, node, x, before + 1, step, dims, ends, value == NULL ? 0 : (double)value->f[0], y);
 }
 
 annulus_status onnx_tensor_slice(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
@@ -158,7 +199,7 @@ annulus_status onnx_tensor_slice(onnx_net *t, const Onnx__NodeProto *node, const
     int64_t first[ONNX_RANK_MAX + 1], step[ONNX_RANK_MAX + 1];
     model_dims(x, own);
     TRY(onnx_slice_parse(t->g, node, 1, x->rank + 1, own, first, step, count));
-    return window(t, node, x, first + 1, step + 1, count + 1, y);
+    return window(t, node, x, first + 1, step + 1, count + 1, NOTHING_THERE, 0, y);
 }
 
 /* Outputs of part x of y, which begins at `first` of axis `axis`. */
