@@ -380,6 +380,11 @@ static void refusals(void **state)
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "a layer would vanish");
     p.look_ups = 4;
     assert_refused(prune_network(n, other, &p, NULL, NULL, NULL, NULL, &small_one), "2 features, the network takes 3");
+    p.train.sparsity = 0.5;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "sparsity takes training");
+    p.train.sparsity = 0, p.train.accumulator_bits = 4; /* nothing makes the sums narrower */
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "layer 1 has an accumulator of");
+    p.train.accumulator_bits = 0;
     n->task = NETWORK_REGRESSION;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "the network for regression");
     n->task = NETWORK_CLASSIFICATION;

@@ -62,6 +62,8 @@ static annulus_status options_check(const network *n, const prune_options *o)
     if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
         return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
+    if (o->train.epochs == 0 && o->train.sparsity > 0)
+        return fail(ANNULUS_ERR_INPUT, "sparsity takes training: allow epochs of fine-tuning");
     if (hidden == 0) return fail(ANNULUS_ERR_INPUT, "the network has no hidden layer: there is nothing to prune");
     if (o->look_ups > 0 && o->look_ups < least)
         return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, %zu are needed",
@@ -269,6 +271,7 @@ annulus_status prune_network(const network *n, const dataset *data, const prune_
         small = tuned;
         r.after = l.validation;
     }
+    if (st == ANNULUS_OK) st = train_bound_check(small, options->train.accumulator_bits); /* also without fine-tuning */
     if (st == ANNULUS_OK && options->seconds > 0) st = predict(&p, small, &r.seconds);
     if (st == ANNULUS_OK) {
         *out = small;

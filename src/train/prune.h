@@ -43,7 +43,7 @@ typedef struct prune_report {
  * seconds, those that go together by the sum of theirs, are masked at the mean of their value, and removed by
  * network_shrink. report (may be NULL) is filled when the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would
  * vanish; data and network do not belong together. ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or
- * that only networks of one constant answer keep.
+ * that only networks of one constant answer keep; sums that take more than accumulator_bits.
  */
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
