@@ -48,18 +48,42 @@ static annulus_status part_of(const annulus_dataset *d, uint64_t seed, int held,
     return dataset_wrap(st, made, out);
 }
 
-static size_t scaled(size_t width, double factor, size_t most)
+/* A multiple of step. */
+static size_t scaled(size_t width, double factor, size_t step, size_t most)
 {
-    const double w = floor((double)width * factor + 0.5);
-    return w < 1 ? 1 : w > (double)most ? most : (size_t)w;
+    const double w = floor((double)width * factor / (double)step + 0.5), top = (double)(most / step);
+    return step * (size_t)fmin(fmax(w, 1), top);
 }
 
+static size_t common_multiple(size_t a, size_t b)
+{
+    return a / (size_t)common_divisor((int64_t)a, (int64_t)b) * b;
+}
+
+/* What the channels of each convolution are multiples of: its own groups, those of the one that takes them, and what
+ * those that are added to them need. */
+static void channel_steps(const annulus_train_options *o, size_t step[ANNULUS_MAX_HIDDEN])
+{
+    for (size_t i = 0; i < o->conv_count; i++) step[i] = o->conv[i].groups > 1 ? o->conv[i].groups : 1;
+    for (size_t i = 1; i < o->conv_count; i++)
+        step[i - 1] = common_multiple(step[i - 1], o->conv[i].groups > 1 ? o->conv[i].groups : 1);
+    for (size_t pass = 0; pass < o->conv_count; pass++)
+        for (size_t i = 0; i < o->conv_count; i++) {
+            if (o->conv[i].add == 0) continue;
+            size_t *other = &step[i - o->conv[i].add];
+            step[i] = *other = common_multiple(step[i], *other);
+        }
+}
+
+/* Those of the options, which a training has found to fit, times the factor. */
 static void set_widths(const comparison *c, double factor, annulus_train_options *o)
 {
+    size_t step[ANNULUS_MAX_HIDDEN];
+    channel_steps(c->options, step);
     for (size_t i = 0; i < o->hidden_count; i++)
-        o->hidden[i] = scaled(c->options->hidden[i], factor, ANNULUS_MAX_WIDTH);
+        o->hidden[i] = scaled(c->options->hidden[i], factor, 1, ANNULUS_MAX_WIDTH);
     for (size_t i = 0; i < o->conv_count; i++)
-        o->conv[i].channels = scaled(c->options->conv[i].channels, factor, ANNULUS_MAX_CHANNELS);
+        o->conv[i].channels = scaled(c->options->conv[i].channels, factor, step[i], ANNULUS_MAX_CHANNELS);
 }
 
 static void describe(const annulus_train_options *o, const annulus_circuit *c, annulus_auto_candidate *out)
