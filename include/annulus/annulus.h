@@ -165,18 +165,25 @@ typedef struct annulus_auto_candidate {
     size_t rotations;
     double seconds; /* predicted of an inference; INFINITY: no parameters were found */
     double score;   /* simulated, of samples that it was not trained with: accuracy or R^2 */
+    int fits;       /* 1: within the seconds and 5 %; others are not chosen */
 } annulus_auto_candidate;
 typedef struct annulus_auto_report {
     annulus_auto_candidate classic, native;
     double budget;     /* seconds that both were sized to */
     int native_chosen; /* 1: the torus-native one is what was trained */
+    double seconds;    /* predicted for what was trained, compiled with what follows; INFINITY: no parameters */
+    double log2_error;
+    unsigned rounding_bits; /* 0 where torus-native */
+    double phase_noise;     /* 0 where classic */
 } annulus_auto_report;
 /* annulus_train with the activation chosen: relu tables or torus-native trapezoids, whichever is simulated better after
  * short trainings (a quarter of the epochs, at least 3) of four fifths of the samples, at widths that take the same
- * predicted seconds, within 5 % where widths allow. The widths of the options are where both start; seconds: of both;
- * 0: those of the dearer one at these widths. Relu networks are compiled with target_error, or 0.01 without, and
- * rounding_bits, trapezoids are trained for a noise of 0.011 periods with 4 offsets (more if the options say so, 1
- * behind convolutions). found may be NULL. ANNULUS_ERR_INPUT as well: options that fit one kind only. */
+ * predicted seconds, within 5 % where widths allow; one that takes longer at all that were tried is left out. The
+ * widths of the options are where both start; seconds: of both; 0: those of the dearer one at these widths. Relu
+ * networks are compiled with target_error, or 0.01 without, and rounding_bits, trapezoids are trained for a noise of
+ * 0.011 periods with 4 offsets (more if the options say so, 1 behind convolutions). found may be NULL.
+ * ANNULUS_ERR_INPUT as well: options that fit one kind only. ANNULUS_ERR_INFEASIBLE: both take longer; the message has
+ * their seconds. */
 ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_options *options,
                                               double seconds, void (*report)(void *context, const annulus_epoch *epoch),
                                               void *context, const annulus_progress *progress,

@@ -358,6 +358,7 @@ static json_t *candidate_json(const train_command *c, const annulus_auto_candida
     (void)json_object_set_new(o, "hidden", widths_json(k->hidden, c->o.hidden_count));
     (void)json_object_set_new(o, "rotations", json_integer((json_int_t)k->rotations));
     (void)json_object_set_new(o, "seconds_predicted", json_real(k->seconds));
+    (void)json_object_set_new(o, "fits", json_boolean(k->fits));
     (void)json_object_set_new(o, c->training.task == ANNULUS_REGRESSION ? "r2" : "accuracy", json_real(k->score));
     return o;
 }
@@ -376,7 +377,24 @@ static void print_candidate(const train_command *c, const char *kind, const annu
         fprintf(stderr, "R^2 %.4f", k->score);
     else
         fprintf(stderr, "accuracy %.2f %%", 100 * k->score);
-    fprintf(stderr, " after short training%s\n", chosen ? ": taken" : "");
+    fprintf(stderr, " after short training%s\n", !k->fits ? ": left out, too slow" : chosen ? ": taken" : "");
+}
+
+/* What was compared for --activation auto, and how to compile what was taken. */
+static void talk_of_kinds(const train_command *c)
+{
+    const annulus_auto_report *r = &c->found;
+    print_candidate(c, "classic", &r->classic, !r->native_chosen);
+    print_candidate(c, "torus-native", &r->native, r->native_chosen);
+    if (isinf(r->seconds))
+        fprintf(stderr, "trained in full: no parameters, ");
+    else
+        fprintf(stderr, "trained in full: %.3g s predicted, %.3g for both, ", r->seconds, r->budget);
+    fprintf(stderr, "to be compiled with --p-error %.3g", exp2(r->log2_error));
+    if (r->native_chosen)
+        fprintf(stderr, " --phase-noise %.3g\n", r->phase_noise);
+    else
+        fprintf(stderr, " --rounding-bits %u\n", r->rounding_bits);
 }
 
 /* What was chosen for --target-seconds. */
@@ -400,6 +418,23 @@ static void choice_json(const train_command *c, json_t *o)
     (void)json_object_set_new(o, "rounding_bits", json_integer(k->rounding_bits));
 }
 
+static json_t *kinds_json(const train_command *c)
+{
+    const annulus_auto_report *r = &c->found;
+    json_t *o = json_object();
+    (void)json_object_set_new(o, "seconds", json_real(r->budget));
+    (void)json_object_set_new(o, "classic", candidate_json(c, &r->classic));
+    (void)json_object_set_new(o, "torus_native", candidate_json(c, &r->native));
+    (void)json_object_set_new(o, "chosen", json_string(r->native_chosen ? "torus_native" : "classic"));
+    if (isfinite(r->seconds)) (void)json_object_set_new(o, "seconds_predicted", json_real(r->seconds));
+    (void)json_object_set_new(o, "p_error", json_real(exp2(r->log2_error)));
+    if (r->native_chosen)
+        (void)json_object_set_new(o, "phase_noise", json_real(r->phase_noise));
+    else
+        (void)json_object_set_new(o, "rounding_bits", json_integer(r->rounding_bits));
+    return o;
+}
+
 static void print_json(const train_command *c, const annulus_model *m)
 {
     const annulus_epoch *e = &c->training.last;
@@ -411,14 +446,7 @@ static void print_json(const train_command *c, const annulus_model *m)
     if (c->budget.seconds > 0) choice_json(c, o);
     if (c->automatic || c->budget.seconds > 0) costs_json(o);
     (void)json_object_set_new(o, "layers", sums_json(m));
-    if (c->automatic) {
-        json_t *kinds = json_object();
-        (void)json_object_set_new(kinds, "seconds", json_real(c->found.budget));
-        (void)json_object_set_new(kinds, "classic", candidate_json(c, &c->found.classic));
-        (void)json_object_set_new(kinds, "torus_native", candidate_json(c, &c->found.native));
-        (void)json_object_set_new(kinds, "chosen", json_string(c->found.native_chosen ? "torus_native" : "classic"));
-        (void)json_object_set_new(o, "auto", kinds);
-    }
+    if (c->automatic) (void)json_object_set_new(o, "auto", kinds_json(c));
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
@@ -440,10 +468,7 @@ int cmd_train(int argc, char **argv)
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
     if (st == ANNULUS_OK) training_done(&c.training);
-    if (st == ANNULUS_OK && c.automatic && !c.work.quiet) {
-        print_candidate(&c, "classic", &c.found.classic, !c.found.native_chosen);
-        print_candidate(&c, "torus-native", &c.found.native, c.found.native_chosen);
-    }
+    if (st == ANNULUS_OK && c.automatic && !c.work.quiet) talk_of_kinds(&c);
     if (st == ANNULUS_OK && !c.work.quiet) {
         print_sums(m);
         if (c.budget.seconds > 0) talk(&c);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define HELD_EVERY 5u   /* one sample in so many is kept to compare by */
-#define TRIES 5u        /* widths of a candidate that are trained */
+#define TRIES 6u        /* widths of a candidate that are trained */
 #define SLACK 0.05      /* of the seconds, that are taken for equal */
 #define LEAST_EPOCHS 3u /* of a short training */
 #define SHORTER 4u      /* than the whole: a short training */
@@ -129,20 +129,36 @@ static int suits(const comparison *c, const annulus_auto_candidate *a, const ann
     return a->seconds > b->seconds;
 }
 
-/* From a first try at the widths given to the widths that the budget allows: seconds go about as widths. */
+/* Widths that were tried. */
+typedef struct point {
+    double factor; /* of the widths given */
+    annulus_auto_candidate made;
+} point;
+
+/* Where the seconds are looked for next: on the line between two widths on either side of them, but not near its ends;
+ * with one alone they are taken to go as widths. */
+static double next_factor(const point *below, const point *above, const point *now, double budget)
+{
+    if (below->factor == 0 || isinf(above->factor)) return now->factor * budget / now->made.seconds;
+    const double part = (budget - below->made.seconds) / (above->made.seconds - below->made.seconds);
+    return below->factor + fmin(fmax(part, 0.1), 0.9) * (above->factor - below->factor);
+}
+
+/* From a first try at the widths given to the widths that the budget allows. */
 static annulus_status fit_budget(comparison *c, candidate *k)
 {
-    double factor = 1, seconds = k->best.seconds;
-    for (unsigned t = 1; t < TRIES && isfinite(seconds) && fabs(seconds / c->budget - 1) > SLACK; t++) {
-        annulus_auto_candidate now;
+    point below = {0}, above = {.factor = INFINITY}, now = {1, k->best};
+    for (unsigned t = 1; t < TRIES && isfinite(now.made.seconds); t++) {
+        if (fabs(now.made.seconds / c->budget - 1) <= SLACK) break;
         annulus_train_options o = k->o;
-        factor *= c->budget / seconds;
-        set_widths(c, factor, &o);
-        if (has_widths(&k->best, &o)) break;
-        TRY(try_width(c, &o, &now));
-        if (suits(c, &now, &k->best)) k->best = now;
-        seconds = now.seconds;
+        *(now.made.seconds > c->budget ? &above : &below) = now;
+        now.factor = next_factor(&below, &above, &now, c->budget);
+        set_widths(c, now.factor, &o);
+        if (has_widths(&below.made, &o) || has_widths(&above.made, &o)) break;
+        TRY(try_width(c, &o, &now.made));
+        if (suits(c, &now.made, &k->best)) k->best = now.made;
     }
+    k->best.fits = k->best.seconds <= c->budget * (1 + SLACK);
     return ANNULUS_OK;
 }
 
@@ -189,15 +205,32 @@ static annulus_status compare(comparison *c, candidate both[2], annulus_auto_rep
     if (c->budget == 0) c->budget = isfinite(a) && isfinite(b) ? fmax(a, b) : fmin(a, b);
     for (size_t k = 0; k < 2; k++) TRY(fit_budget(c, &both[k]));
     const annulus_auto_candidate *classic = &both[0].best, *native = &both[1].best;
+    if (!classic->fits && !native->fits)
+        return fail(ANNULUS_ERR_INFEASIBLE,
+                    "relu tables take %.3g s and trapezoids %.3g s at the widths that were tried, %.3g were asked for: "
+                    "allow more, or begin with narrower layers",
+                    classic->seconds, native->seconds, c->budget);
     *report = (annulus_auto_report){.classic = *classic, .native = *native, .budget = c->budget};
-    report->native_chosen =
-        !isfinite(classic->seconds) || (isfinite(native->seconds) && native->score >= classic->score);
+    report->native_chosen = !classic->fits || (native->fits && native->score >= classic->score);
+    report->log2_error = c->compile.log2_error;
+    report->rounding_bits = report->native_chosen ? 0 : c->compile.rounding_bits;
+    report->phase_noise = report->native_chosen ? NATIVE_NOISE : 0;
     return ANNULUS_OK;
 }
 
+/* Seconds of the trained network, compiled as the candidates were. */
+static annulus_status predict(const comparison *c, const annulus_model *m, double *seconds)
+{
+    annulus_circuit *made = NULL;
+    const annulus_status st = annulus_compile(m, c->calibration, &c->compile, &made);
+    *seconds = st == ANNULUS_OK ? annulus_circuit_seconds(made, c->options->threads) : INFINITY;
+    annulus_circuit_destroy(made);
+    return st == ANNULUS_ERR_INFEASIBLE ? ANNULUS_OK : st;
+}
+
 /* The whole training of the chosen candidate. */
-static annulus_status train_chosen(const comparison *c, const annulus_dataset *d, const annulus_auto_report *r,
-                                   candidate both[2], void (*report)(void *context, const annulus_epoch *epoch),
+static annulus_status train_chosen(const comparison *c, const annulus_dataset *d, annulus_auto_report *r,
+                                   const candidate both[2], void (*report)(void *context, const annulus_epoch *epoch),
                                    void *context, annulus_model **out)
 {
     const annulus_train_options *given = c->options;
@@ -207,7 +240,14 @@ static annulus_status train_chosen(const comparison *c, const annulus_dataset *d
     o.epochs = given->epochs;
     memcpy(o.hidden, k->hidden, sizeof o.hidden);
     for (size_t i = 0; i < o.conv_count; i++) o.conv[i].channels = k->channels[i];
-    return annulus_train(d, &o, report, context, c->progress, out);
+    annulus_model *m = NULL;
+    TRY(annulus_train(d, &o, report, context, c->progress, &m));
+    const annulus_status st = predict(c, m, &r->seconds);
+    if (st == ANNULUS_OK)
+        *out = m;
+    else
+        annulus_model_destroy(m);
+    return st;
 }
 
 annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_options *options, double seconds,
@@ -216,7 +256,7 @@ annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_
 {
     comparison c = {.options = options, .progress = progress};
     candidate both[2];
-    annulus_auto_report r;
+    annulus_auto_report r = {.budget = 0};
     annulus_status st = candidates_init(&c, seconds, both);
     if (st == ANNULUS_OK) st = part_of(d, options->seed, 0, &c.train);
     if (st == ANNULUS_OK) st = part_of(d, options->seed, 1, &c.held);
@@ -225,10 +265,10 @@ annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_
         st = annulus_dataset_slice(c.train, 0, count, &c.calibration);
     }
     if (st == ANNULUS_OK) st = compare(&c, both, &r);
+    if (st == ANNULUS_OK) st = train_chosen(&c, d, &r, both, report, context, out);
     annulus_dataset_destroy(c.train);
     annulus_dataset_destroy(c.held);
     annulus_dataset_destroy(c.calibration);
-    if (st == ANNULUS_OK) st = train_chosen(&c, d, &r, both, report, context, out);
     if (st == ANNULUS_OK && found != NULL) *found = r;
     return st;
 }
