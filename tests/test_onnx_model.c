@@ -110,6 +110,7 @@ static void convolutions_come_back_equal(void **state)
         network *a = conv_model(seed, (activation)(seed % 8)), *b = NULL;
         uint8_t *bytes = NULL;
         size_t len = 0;
+        a->layers[0].weight_bits = 7, a->layers[2].weight_bits = 6; /* more than the weights need */
         assert_ok(onnx_model_encode(a, &bytes, &len));
         assert_ok(onnx_model_decode(bytes, len, "model", &b));
         assert_int_equal(b->layers_count, 4);
@@ -120,6 +121,7 @@ static void convolutions_come_back_equal(void **state)
             if (x->W != NULL) assert_ok(linear_dense(x->W, x->out, x->in, &own));
             const linear_block *p = own.blocks;
             assert_int_equal(y->linear.blocks_count, 1);
+            assert_int_equal(x->weight_bits, y->weight_bits);
             assert_true(x->in == y->in && x->out == y->out && x->act == y->act && x->rise == y->rise);
             assert_true(p->rows == q->rows && p->taps == q->taps && p->places == q->places);
             assert_memory_equal(p->W, q->W, p->rows * p->taps * sizeof *p->W);
@@ -178,6 +180,8 @@ static void comes_back_equal(void **state)
         uint8_t *bytes = NULL;
         size_t len = 0;
         a->task = seed % 3 == 0 ? NETWORK_REGRESSION : NETWORK_CLASSIFICATION;
+        for (size_t i = 0; seed % 4 == 1 && i < 28; i++) a->layers[1].W[i] = i % 3 == 0 ? -1 : 1;
+        if (seed % 4 == 1) a->layers[1].weight_bits = 1;
         if (seed % 2) assert_ok(network_set_labels(a, names, 3));
         assert_ok(onnx_model_encode(a, &bytes, &len));
         assert_ok(onnx_model_decode(bytes, len, "model", &b));
@@ -186,6 +190,35 @@ static void comes_back_equal(void **state)
         network_destroy(a);
         network_destroy(b);
     }
+}
+
+/* What metadata say of the bits of weights: a list for the layers, of numbers that can be, and no fewer than they take.
+ */
+static void bits_of_weights(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"[0,1,0]", "[9,1,0]", "[\"1,0]", "[1,1,0]", "[0,110]"};
+    network *a = model(3, ACTIVATION_RELU), *b = NULL;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < 28; i++) a->layers[1].W[i] = i % 3 == 0 ? -1 : 1;
+    a->layers[1].weight_bits = 1;
+    assert_ok(onnx_model_encode(a, &bytes, &len));
+    uint8_t *at = memmem(bytes, len, lists[0], 7);
+    assert_non_null(at);
+    for (size_t k = 0; k < 5; k++) {
+        memcpy(at, lists[k], 7);
+        if (k == 0 || k == 3) { /* weights of 4 bits are not of one */
+            assert_ok(onnx_model_decode(bytes, len, "model", &b));
+            assert_int_equal(b->layers[0].weight_bits, a->layers[0].weight_bits);
+            assert_int_equal(b->layers[1].weight_bits, 1);
+            network_destroy(b);
+        } else {
+            assert_refused(onnx_model_decode(bytes, len, "model", &b), "list of 3 whole numbers from 0 to 8");
+        }
+    }
+    mem_free(bytes);
+    network_destroy(a);
 }
 
 static void waves_come_back_equal(void **state)
@@ -320,8 +353,9 @@ int main(int argc, char **argv)
         network_destroy(n);
         return st == ANNULUS_OK ? 0 : 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back_equal), cmocka_unit_test(waves_come_back_equal),
-                                       cmocka_unit_test(convolutions_come_back_equal),
-                                       cmocka_unit_test(damage_is_survived), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_back_equal),      cmocka_unit_test(bits_of_weights),
+        cmocka_unit_test(waves_come_back_equal), cmocka_unit_test(convolutions_come_back_equal),
+        cmocka_unit_test(damage_is_survived),    cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
 
+#include "onnx/onnx_model.h"
+#include "train/prune.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -123,7 +125,17 @@ static void regression_and_prepared_outputs(void **state)
     }
 }
 
-/* Weights of one bit are -1 and 1, but for those of the column that never changes. */
+static void all_of_one_bit(const network *n)
+{
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(n->layers[i].weight_bits, 1);
+        for (size_t k = 0; k < n->layers[i].in * n->layers[i].out; k++)
+            assert_int_equal(abs(n->layers[i].W[k]), i == 0 && k % 3 == 2 ? 0 : 1);
+    }
+}
+
+/* Weights of one bit are -1 and 1, also of a file that training goes on from and that is pruned, but for those of the
+ * column that never changes. */
 static void binary_weights(void **state)
 {
     (void)state;
@@ -131,17 +143,36 @@ static void binary_weights(void **state)
     static const activation acts[] = {ACTIVATION_SIGN, ACTIVATION_RELU, ACTIVATION_TRIANGLE};
     for (size_t a = 0; a < 3; a++) {
         train_options o = small();
-        network *n = NULL;
+        prune_options p;
+        network *n = NULL, *read = NULL, *more = NULL, *less = NULL;
+        uint8_t *bytes = NULL;
+        size_t len;
         double validation = 0;
         o.act = acts[a], o.weight_bits = 1, o.hidden[0] = 48, o.layer_weight_bits[2] = 4;
         if (a == 0) o.activation_bits = 2;
         if (a == 2) o.phase_noise = 0.02;
         assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
         assert_true(validation > 0.9);
-        for (size_t i = 0; i < 2; i++)
-            for (size_t k = 0; k < n->layers[i].in * n->layers[i].out; k++)
-                assert_int_equal(abs(n->layers[i].W[k]), i == 0 && k % 3 == 2 ? 0 : 1);
-        network_destroy(n);
+        all_of_one_bit(n);
+        assert_ok(onnx_model_encode(n, &bytes, &len));
+        assert_ok(onnx_model_decode(bytes, len, "model", &read));
+        o.from = read, o.epochs = 2, o.weight_bits = 8; /* the last not looked at */
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &more));
+        assert_true(validation > 0.9);
+        all_of_one_bit(more);
+        prune_options_init(&p);
+        p.train = o, p.share = 0.5;
+        for (unsigned epochs = 0; epochs < 3; epochs += 2) {
+            p.train.epochs = epochs;
+            assert_ok(prune_network(read, d, &p, NULL, NULL, NULL, NULL, &less));
+            assert_true(less->layers[0].out <= 24);
+            all_of_one_bit(less);
+            network_destroy(less);
+        }
+        o.sparsity = 0.5;
+        if (a < 2) assert_refused(train_network(d, &o, NULL, NULL, NULL, &less), "weights of 1 bit are -1 and 1");
+        mem_free(bytes);
+        network_destroy(n), network_destroy(read), network_destroy(more);
     }
     drop(d);
 }
@@ -155,7 +186,7 @@ static void refusals(void **state)
     o.weight_bits = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 0");
     o.weight_bits = 1, o.sparsity = 0.5;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits is 1, 2 to 8");
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weights of 1 bit are -1 and 1");
     o = small(), o.epochs = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "epochs");
     o = small(), o.learning_rate = 10, o.batch = 8;

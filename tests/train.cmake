@@ -1,4 +1,5 @@
 annulus_test(train train)
+target_link_libraries(test_train PRIVATE annulus_onnx)
 annulus_test(train_wave train)
 annulus_test(train_distill train)
 annulus_test(train_image train)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MOST_KERNEL 32u
+#define UNKNOWN_BITS 16u /* gathered_layer_create */
 
 /* Values of a layer, or the inputs, as images; channels 0: they are none. */
 typedef struct shape {
@@ -51,7 +52,7 @@ static annulus_status make_dense(dense_layer *l)
         mem_free(W);
         return st;
     }
-    l->weight_bits = bits_of(W, l->in * l->out, 2);
+    if (l->weight_bits == UNKNOWN_BITS) l->weight_bits = bits_of(W, l->in * l->out, 2);
     linear_clear(&l->linear);
     mem_free(l->channel);
     l->channel = NULL;
@@ -240,8 +241,9 @@ static void take_shape(const known_shape *k, circuit_linear *linear, dense_layer
     l->linear = *linear;
     l->known = 1;
     l->windows = k->windows, l->average = k->average;
-    l->weight_bits = 2;
-    for (size_t i = 0; i < linear->blocks_count; i++) {
+    const int said = l->weight_bits != UNKNOWN_BITS;
+    if (!said) l->weight_bits = 2;
+    for (size_t i = 0; !said && i < linear->blocks_count; i++) {
         const linear_block *b = &linear->blocks[i];
         l->weight_bits = bits_of(b->W, b->rows * b->taps, l->weight_bits);
     }

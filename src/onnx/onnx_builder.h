@@ -50,6 +50,8 @@ annulus_status onnx_narrow(double v, const char *what, size_t index, float *out)
 
 /* ---- onnx_encode_layer.c ---- */
 onnx_room onnx_layer_room(const dense_layer *l);
+/* Bits that a reader finds the layer's weights to have. */
+unsigned onnx_layer_weight_bits(const dense_layer *l);
 /* Layer `index`, from 1: from the values of its sources to its own. */
 annulus_status onnx_layer_encode(onnx_builder *b, const network *n, size_t index) __attribute__((warn_unused_result));
 #endif

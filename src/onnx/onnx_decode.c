@@ -49,10 +49,42 @@ static annulus_status read_noise(const char *text, network *n)
                 n->layers_count);
 }
 
+/* Whether the integers are narrow ones of so many bits, of one bit -1, 0 and 1. */
+static int weights_are(const dense_layer *l, unsigned bits)
+{
+    const int32_t most = bits == 1 ? 1 : ((int32_t)1 << (bits - 1)) - 1;
+    for (size_t b = 0; b < (l->W != NULL ? 1 : l->linear.blocks_count); b++) {
+        const linear_block *k = l->W != NULL ? NULL : &l->linear.blocks[b];
+        const int32_t *W = k == NULL ? l->W : k->W;
+        for (size_t i = 0; i < (k == NULL ? l->in * l->out : k->rows * k->taps); i++)
+            if (W[i] < -most || W[i] > most) return 0;
+    }
+    return 1;
+}
+
+/* A JSON list of a number a layer, 0: as it is. Bits that the weights do not fit are not taken: another tool changed
+ * them. */
+static annulus_status read_weight_bits(const char *text, network *n)
+{
+    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int whole = json_is_array(list) && json_array_size(list) == n->layers_count;
+    for (size_t i = 0; whole && i < n->layers_count; i++) {
+        const json_int_t bits = json_integer_value(json_array_get(list, i));
+        whole = json_is_integer(json_array_get(list, i)) && bits >= 0 && bits <= (json_int_t)ONNX_TRAINED_BITS;
+        if (whole && bits > 0 && weights_are(&n->layers[i], (unsigned)bits)) n->layers[i].weight_bits = (unsigned)bits;
+    }
+    json_decref(list);
+    if (whole) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "metadata annulus.weight_bits is not a JSON list of %zu whole numbers from 0 to %u, one a layer",
+                n->layers_count, ONNX_TRAINED_BITS);
+}
+
 static annulus_status read_metadata(const Onnx__ModelProto *m, network *n)
 {
     const size_t outputs = n->layers[n->layers_count - 1].out;
-    const char *noise = metadata(m, "annulus.noise");
+    const char *noise = metadata(m, "annulus.noise"), *bits = metadata(m, "annulus.weight_bits");
+    if (bits != NULL) TRY(read_weight_bits(bits, n));
     if (noise != NULL) TRY(read_noise(noise, n));
     const char *task = metadata(m, "annulus.task"), *labels = metadata(m, "annulus.labels");
     n->task = NETWORK_CLASSIFICATION;

@@ -109,23 +109,26 @@ static annulus_status encode_graph(onnx_builder *b, const network *n)
 
 /* What metadata_props hold, as JSON. */
 typedef struct metadata {
-    char *labels, *noise; /* noise NULL: not known of any layer */
+    char *labels;
+    char *noise;       /* NULL: not known of any layer */
+    char *weight_bits; /* NULL: those that the file shows */
 } metadata;
 
 static annulus_status pack(onnx_builder *b, const network *n, const metadata *text, uint8_t **out, size_t *len)
 {
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__OperatorSetIdProto *sets[2] = {opset(b, "", OPSET), opset(b, ONNX_QUANT_DOMAIN, 1)};
-    Onnx__StringStringEntryProto *meta[3] = {entry(b, "annulus.task", network_task_name(n->task)),
-                                             entry(b, "annulus.labels", text->labels),
-                                             text->noise == NULL ? NULL : entry(b, "annulus.noise", text->noise)};
+    const char *const texts[] = {network_task_name(n->task), text->labels, text->noise, text->weight_bits};
+    static const char *const keys[] = {"annulus.task", "annulus.labels", "annulus.noise", "annulus.weight_bits"};
+    Onnx__StringStringEntryProto *meta[4];
+    for (size_t i = 0; i < 4; i++)
+        if (texts[i] != NULL) meta[m.n_metadata_props++] = entry(b, keys[i], texts[i]);
     m.has_ir_version = 1;
     m.ir_version = IR_VERSION;
     m.producer_name = (char *)(uintptr_t) "annulus";
     m.graph = &b->graph;
     m.n_opset_import = 2;
     m.opset_import = sets;
-    m.n_metadata_props = text->noise == NULL ? 2 : 3;
     m.metadata_props = meta;
     void *p;
     *len = onnx__model_proto__get_packed_size(&m);
@@ -163,6 +166,23 @@ static annulus_status noise_json(const network *n, char **out)
     return !known || *out != NULL ? ANNULUS_OK : fail(ANNULUS_ERR_MEMORY, "no memory for the noise of the layers");
 }
 
+/* 0: as the Quant says, which is not read where layers are not all dense, and has no weights of one bit. */
+static annulus_status weight_bits_json(const network *n, char **out)
+{
+    const int dense = network_is_dense(n);
+    int other = 0;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const unsigned bits = n->layers[i].weight_bits;
+        const int said = bits <= ONNX_TRAINED_BITS && (!dense || bits != onnx_layer_weight_bits(&n->layers[i]));
+        other |= said;
+        (void)json_array_append_new(list, json_integer(said ? (json_int_t)bits : 0));
+    }
+    if (other) *out = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return !other || *out != NULL ? ANNULUS_OK : fail(ANNULUS_ERR_MEMORY, "no memory for the bits of the weights");
+}
+
 static onnx_room room_of(const network *n)
 {
     onnx_room room = {.nodes = 4, .tensors = 5, .bytes = 5 * ONNX_NODE_BYTES + 4 * n->inputs * sizeof(float)};
@@ -194,14 +214,15 @@ annulus_status onnx_model_encode(const network *n, uint8_t **out, size_t *len)
     TRY(writable(n));
     TRY(network_check(n));
     onnx_builder b = {.room = room_of(n)};
-    metadata text = {NULL, NULL};
+    metadata text = {NULL, NULL, NULL};
     annulus_status st = labels_json(n, &text.labels);
     if (st == ANNULUS_OK) st = noise_json(n, &text.noise);
+    if (st == ANNULUS_OK) st = weight_bits_json(n, &text.weight_bits);
     if (st == ANNULUS_OK) st = scratch_create(b.room.bytes, &b.mem);
     if (st == ANNULUS_OK) st = encode_graph(&b, n);
     if (st == ANNULUS_OK) st = pack(&b, n, &text, out, len);
     scratch_destroy(&b.mem);
-    free(text.labels), free(text.noise);
+    free(text.labels), free(text.noise), free(text.weight_bits);
     return st;
 }
 

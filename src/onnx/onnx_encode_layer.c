@@ -81,6 +81,12 @@ static quantizer weight_quantizer(const dense_layer *l, const rows *r)
     return q;
 }
 
+unsigned onnx_layer_weight_bits(const dense_layer *l)
+{
+    const rows r = rows_of(l);
+    return weight_quantizer(l, &r).bits;
+}
+
 /* Conv or Gemm of the current value, which is shaped for it. */
 static annulus_status encode_linear(onnx_builder *b, const dense_layer *l, size_t index)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks as ONNX files in the QONNX dialect: opset 13 plus the domain qonnx.custom_op.general. Waves are written in
  * standard operators, several offsets of one layer along an axis of their own between two Reshapes; metadata_props hold
- * the task, the labels, and the noise of each layer (annulus.noise, a JSON list) where it is known.
+ * the task, the labels, the noise of each layer (annulus.noise, a JSON list) where it is known, and the bits of the
+ * weights of each (annulus.weight_bits, a JSON list, 1 to ONNX_TRAINED_BITS, 0: as its Quant says) in networks with
+ * layers of one bit, whose integers are -1 and 1, or that are not all dense; bits that the weights do not fit are not
+ * taken.
  *
  * ONNX carries single-precision numbers: shifts, gains, scales and biases are rounded to float on writing. A network
  * whose numbers are floats already comes back equal.
@@ -26,6 +29,8 @@
 #define ONNX_ONNX_MODEL_H
 
 #include "nn/network.h"
+
+#define ONNX_TRAINED_BITS 8u
 
 /* Serialized ModelProto; *out owned by the caller (mem_free). Refuses what float cannot hold (overflow, a scale that
  * becomes 0) and labels that are not UTF-8. */

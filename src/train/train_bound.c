@@ -51,6 +51,11 @@ annulus_status train_bound_init(train_model *m, const train_data *t, const train
 {
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
+        if (l->bits == 1 && (o->accumulator_bits > 0 || o->sparsity > 0))
+            return fail(ANNULUS_ERR_INPUT,
+                        "layer %zu: weights of 1 bit are -1 and 1, and accumulator_bits and sparsity make some of them "
+                        "0: give it 2 bits or more",
+                        i + 1);
         l->ball = 0;
         l->keep = l->in;
         l->keep_last = (size_t)fmax(1, floor((1 - o->sparsity) * (double)l->in + 0.5));

@@ -26,22 +26,23 @@ static const int32_t *weights_of(const dense_layer *d, size_t group, size_t *cou
 
 static annulus_status weights_fit(const dense_layer *d, size_t i)
 {
-    const int32_t most = (int32_t)(1 << (d->weight_bits - 1)) - 1;
+    const int32_t most = d->weight_bits == 1 ? 1 : (int32_t)(1 << (d->weight_bits - 1)) - 1;
     for (size_t g = 0; g < (d->W != NULL ? 1 : d->linear.blocks_count); g++) {
         size_t count;
         const int32_t *W = weights_of(d, g, &count);
         for (size_t k = 0; k < count; k++)
-            if (W[k] < -most)
-                return fail(ANNULUS_ERR_INPUT, "layer %zu: weight %d of %u bits: narrow ones, to -%d, can be trained",
-                            i + 1, W[k], d->weight_bits, most);
+            if (W[k] < -most || W[k] > most)
+                return fail(ANNULUS_ERR_INPUT,
+                            "layer %zu: weight %d of %u bits: narrow ones, -%d to %d, can be trained", i + 1, W[k],
+                            d->weight_bits, most, most);
     }
     return ANNULUS_OK;
 }
 
 static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
-    if (d->weight_bits < 2 || d->weight_bits > 8)
-        return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 2 to 8 can be trained", i + 1, d->weight_bits);
+    if (d->weight_bits > 8)
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 1 to 8 can be trained", i + 1, d->weight_bits);
     TRY(weights_fit(d, i));
     if (last) return ANNULUS_OK;
     const quantizer *q = &d->out_q;
