@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
 
+#include "train/prune.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -25,6 +26,17 @@ static int is_power(double x)
     return frexp(x, &exponent) == 0.5;
 }
 
+static void all_powers(const network *n, int wave)
+{
+    assert_true(is_power(n->input.scale));
+    for (size_t i = 0; i < 3; i++) {
+        const dense_layer *l = &n->layers[i];
+        for (size_t k = 0; k < l->out; k++) assert_true(is_power(l->w_scale[k]));
+        if (i < 2) assert_true(is_power(l->out_q.scale));
+        if (i < 2 && wave) assert_true(l->out_q.scale == 0x1p-7);
+    }
+}
+
 static void powers_of_two(void **state)
 {
     (void)state;
@@ -41,14 +53,44 @@ static void powers_of_two(void **state)
         o.input_bits = 5;
         assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
         assert_true(validation > 0.95);
-        assert_true(is_power(n->input.scale));
-        for (size_t i = 0; i < 3; i++) {
-            const dense_layer *l = &n->layers[i];
-            for (size_t k = 0; k < l->out; k++) assert_true(is_power(l->w_scale[k]));
-            if (i < 2) assert_true(is_power(l->out_q.scale));
-            if (i < 2 && wave) assert_true(l->out_q.scale == 0x1p-7);
-        }
+        all_powers(n, wave);
         network_destroy(n);
+    }
+    drop(d);
+}
+
+/* A network of any scales takes powers of two, which stay when training goes on from it, and when it is pruned. */
+static void powers_from_others(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 1500);
+    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_TRIANGLE};
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = small();
+        network *any = NULL, *powers = NULL, *more = NULL, *less = NULL;
+        prune_options p;
+        double validation = 0;
+        const int wave = a == 2;
+        o.act = acts[a], o.input_bits = 5;
+        if (wave) o.phase_noise = 0.02, o.weight_bits = o.activation_bits = 8;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &any));
+        assert_false(is_power(any->input.scale));
+        o.from = any, o.power_of_two = 1, o.epochs = 4;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &powers));
+        assert_true(validation > 0.95);
+        all_powers(powers, wave);
+        o.from = powers, o.power_of_two = 0, o.learning_rate = 1e-8;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &more));
+        assert_true(validation > 0.95 && is_power(more->input.scale));
+        for (size_t i = 0; wave && i < 2; i++) assert_true(more->layers[i].out_q.scale == 0x1p-7);
+        prune_options_init(&p);
+        p.train = o, p.train.learning_rate = 0.003, p.train.power_of_two = 1, p.share = 0.25;
+        assert_ok(prune_network(any, d, &p, NULL, NULL, NULL, NULL, &less));
+        all_powers(less, wave);
+        network_destroy(less), less = NULL;
+        p.train.epochs = 0;
+        assert_refused(prune_network(any, d, &p, NULL, NULL, NULL, NULL, &less), "power_of_two takes training");
+        network_destroy(any), network_destroy(powers), network_destroy(more);
     }
     drop(d);
 }
@@ -92,6 +134,6 @@ static void clips_where_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles), cmocka_unit_test(powers_of_two),
-                                       cmocka_unit_test(clips_where_asked)};
+                                       cmocka_unit_test(powers_from_others), cmocka_unit_test(clips_where_asked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,8 +62,9 @@ static annulus_status options_check(const network *n, const prune_options *o)
     if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
         return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
-    if (o->train.epochs == 0 && o->train.sparsity > 0)
-        return fail(ANNULUS_ERR_INPUT, "sparsity takes training: allow epochs of fine-tuning");
+    if (o->train.epochs == 0 && (o->train.sparsity > 0 || o->train.power_of_two))
+        return fail(ANNULUS_ERR_INPUT, "%s takes training: allow epochs of fine-tuning",
+                    o->train.sparsity > 0 ? "sparsity" : "power_of_two");
     if (hidden == 0) return fail(ANNULUS_ERR_INPUT, "the network has no hidden layer: there is nothing to prune");
     if (o->look_ups > 0 && o->look_ups < least)
         return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, %zu are needed",
@@ -224,6 +225,7 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
     given.from = p->n;
     TRY(train_from_options(p->data, &given, &o));
     TRY(options_check(p->n, p->o));
+    o.power_of_two = 0; /* of the network as it is */
     TRY(train_key(o.seed, &p->key));
     TRY(train_data_create(p->data, &o, p->key, &t));
     p->t = &t;

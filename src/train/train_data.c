@@ -114,7 +114,7 @@ static void choose_input(const dataset *d, const train_options *o, train_data *t
         t->input = (quantizer){.scale = (double)(3.0f / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
         normalise_columns(d, t);
     }
-    if (o->power_of_two && o->from == NULL) t->input.scale = (double)train_power_of_two((float)t->input.scale);
+    if (o->power_of_two) t->input.scale = (double)train_power_of_two((float)t->input.scale);
     if (!t->input.is_signed && d->height > 0) {
         t->channels = d->channels;
         t->height = d->height;

@@ -238,7 +238,7 @@ static void fold_waves(const train_layer *l, double noise, dense_layer *d)
     d->rise = l->act == ACTIVATION_TRAPEZOID ? (double)l->rise : 0;
     d->offsets = l->offsets;
     d->noise = noise;
-    d->out_q = out_quantizer(l, (double)(1.0f / (float)(l->hi + (l->power_of_two != 0))));
+    d->out_q = out_quantizer(l, (double)(1.0f / l->top));
     for (size_t p = 0; p < d->out; p++) d->bias[p] = (double)(l->beta.x[p / l->places] - l->base[p / l->places]);
 }
 

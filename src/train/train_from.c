@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
  * training data, so that it does nothing at the start; of waves the gains are the norms of their rows, and biases take
- * up what inputs are counted from. Rows of weights keep the scales that they have. */
+ * up what inputs are counted from. Rows of weights keep the scales that they have, or take the nearest power of two. */
 #include "nn/plain.h"
 #include "train/train_priv.h"
 
@@ -51,9 +51,11 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
                     "layer %zu: activations of 1 to 8 bits, unsigned or narrow signed, zero point 0, can be trained",
                     i + 1);
     const double top = (double)(1 << (q->bits - 1)) - 1;
-    if (activation_is_wave(d->act) && (!q->is_signed || fabs(q->scale * top - 1) > 1e-6))
+    const int whole = fabs(q->scale * top - 1) <= SAME || fabs(q->scale * (top + 1) - 1) <= SAME;
+    if (activation_is_wave(d->act) && (!q->is_signed || !whole))
         return fail(ANNULUS_ERR_INPUT,
-                    "layer %zu: values of %s whose amplitude is the largest integer of the quantizer can be trained",
+                    "layer %zu: values of %s whose amplitude is the largest integer of the quantizer, or that plus 1, "
+                    "can be trained",
                     i + 1, activation_name(d->act));
     return ANNULUS_OK;
 }
@@ -185,7 +187,9 @@ void train_from_shape(const network *n, size_t i, train_layer *l)
 {
     const dense_layer *d = &n->layers[i];
     l->bits = d->weight_bits;
-    if (!l->last) quantizer_range(&d->out_q, &l->lo, &l->hi);
+    if (l->last) return;
+    quantizer_range(&d->out_q, &l->lo, &l->hi);
+    l->top = (float)(l->power_of_two ? l->hi + 1 : lrint(1 / d->out_q.scale));
 }
 
 /* Mean and variance of u of the channels of layer i, over the samples that folding takes its statistics from and the
@@ -195,6 +199,7 @@ static annulus_status moments(const network *n, const train_data *t, size_t i, u
 {
     network head = *n; /* its last sums are the u of layer i */
     head.layers_count = i + 1;
+    head.input.scale = t->input.scale; /* which may have become a power of two */
     const size_t most = train_held_samples(&head), few = t->train < TRAIN_STATISTICS ? t->train : TRAIN_STATISTICS;
     const size_t count = few < most ? few : most, out = n->layers[i].out;
     const double all = (double)(count * places);

@@ -194,6 +194,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     const int is_signed = train_act_signed(&a);
     const quantizer q = {.bits = a.bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
+    l->top = (float)(l->hi + l->power_of_two);
     return ANNULUS_OK;
 }
 
@@ -289,7 +290,7 @@ float train_weight_scale(const float *w, size_t n, unsigned bits, float part)
 float train_row_scale(const train_layer *l, size_t o, const float *w)
 {
     const float scale = l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits, l->clip);
-    return l->last && l->power_of_two ? train_power_of_two(scale) : scale;
+    return (l->last || train_has_waves(l)) && l->power_of_two ? train_power_of_two(scale) : scale;
 }
 
 static annulus_status quantize_rows(void *context, size_t item, unsigned worker)

@@ -113,6 +113,7 @@ typedef struct train_layer {
     activation act;
     const function *own; /* of ACTIVATION_FUNCTION, borrowed */
     int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
+    float top;           /* waves: integer that 1 would be: hi, or of powers of two hi + 1 */
 } train_layer;
 
 typedef struct train_model {

@@ -145,8 +145,7 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
-    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0,
-                top = (float)(l->hi + (l->power_of_two != 0));
+    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = first; i < end; i++) {
@@ -159,7 +158,7 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
         spread_offsets(l, u, v);
         wave_row(l, v, v, values);
         if (l->hi > 0)
-            quantize_row((float)l->lo, (float)l->hi, top, v, y, values);
+            quantize_row((float)l->lo, (float)l->hi, l->top, v, y, values);
         else
             memcpy(y, v, values * sizeof *y);
         for (size_t k = 0; value_noise > 0 && k < values; k++) y[k] += value_noise * train_random_bell(&r);
