@@ -43,9 +43,9 @@ class Model:
         b = [self.constant(self.random.normal(0, 0.3, outputs))] if bias else []
         return self.node("Conv", [x, w] + b, group=group, **attributes)
 
-    def dense(self, x, inputs, outputs):
+    def dense(self, x, inputs, outputs, channels=True):
         b = self.constant(self.random.normal(0, 0.3, outputs))
-        return self.node("Gemm", [x, self.weights(outputs, inputs), b], transB=1)
+        return self.node("Gemm", [x, self.weights(outputs, inputs, channels=channels), b], transB=1)
 
     def normalise(self, x, channels):
         numbers = [self.random.uniform(0.5, 1.5, channels) * self.random.choice([-1, 1], channels),
@@ -164,6 +164,31 @@ def waves(seed):
     x = m.node("Sub", [m.constant(2), m.node("Mul", [away, m.constant(8)])])  # of amplitude 2
     x = m.node("ReduceMean", [m.quant(x, 0.25, 5, signed=1, narrow=1)], axes=[2, 3], keepdims=0)
     return m.finish(m.dense(x, 4, 3), 3)
+
+
+def own_waves(seed):
+    """Waves of no name: two sines, parabolas, and a sine above 0, quantized without a sign; the last beside a classic layer."""
+    m = Model(seed, (2, 4, 4))
+    x = m.conv(m.quant("x", 0.25, 3), 2, 4, (3, 3), pads=[1, 1, 1, 1], channels=False)
+    x = m.node("Add", [m.node("Sin", [x]), m.node("Div", [m.node("Sin", [m.node("Mul", [x, m.constant(3)])]), m.constant(3)])])
+    x = m.node("AveragePool", [m.quant(x, 0.125, 5, signed=1)], kernel_shape=[2, 2], strides=[2, 2])
+    x = m.conv(x, 4, 4, (2, 2), channels=False)
+    away = m.node("Abs", [m.node("Sub", [x, m.node("Floor", [m.node("Add", [x, m.constant(0.5)])])])])
+    t = m.node("Sub", [m.constant(1), m.node("Mul", [away, m.constant(4)])])
+    x = m.quant(m.node("Mul", [t, m.node("Sub", [m.constant(2), m.node("Abs", [t])])]), 1 / 7, 4, signed=1, narrow=1)
+    x = m.node("Flatten", [x])
+    x = m.quant(m.node("Add", [m.node("Sin", [m.dense(x, 4, 6, channels=False)]), m.constant(1)]), 2 / 15, 4)
+    return m.finish(m.dense(x, 6, 3), 3)
+
+
+def wave_offsets(seed):
+    """A convolution of waves at two offsets, an axis of their own behind the channels, then twice as many channels."""
+    m = Model(seed, (2, 5, 4))
+    x = m.conv(m.quant("x", 0.25, 3), 2, 3, (3, 3), pads=[1, 1, 1, 1], strides=[2, 2], channels=False)
+    x = m.node("Add", [m.node("Reshape", [x, m.constant([0, 3, 1, 3, 2], np.int64)]), m.constant([[[0]], [[np.pi / 2]]])])
+    x = m.node("Reshape", [m.node("Sin", [x]), m.constant([0, 6, 3, 2], np.int64)])
+    x = m.quant(x, 1 / 7, 4, signed=1, narrow=1)
+    return m.finish(m.dense(m.node("Flatten", [m.conv(x, 6, 2, (2, 2), channels=False)]), 4, 3), 3)
 
 
 def clamps(seed):
@@ -342,7 +367,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----
@@ -442,8 +467,9 @@ def channels(v, x):
 
 
 def pair(result, x, y):
-    """Of a value and a constant, which may have a dimension for the batch."""
-    return result.reshape(x.shape if x.size >= y.size else y.shape)
+    """Of a value and a constant, which may have a dimension for the batch, or one that the value has not."""
+    larger = x if x.size >= y.size else y
+    return result.reshape(larger.shape) if result.size == larger.size else result
 
 
 def squeezed(x, axes):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
+#include "wave_fixture.h"
 
 #include "nn/shrink.h"
 #include "train/prune.h"
@@ -44,17 +45,20 @@ static train_options small_waves(activation act)
 static void waves_and_slopes(void **state)
 {
     (void)state;
-    for (size_t a = 0; a < 4; a++)
+    const function own = two_sines(0);
+    for (size_t a = 0; a < 5; a++)
         for (int k = -4000; k < 4000; k++) {
-            const train_layer l = {.act = waves[a], .rise = 0.25f}, edge = {.act = ACTIVATION_TRAPEZOID, .rise = 0.25f};
+            const dense_layer d = {.act = a == 4 ? ACTIVATION_WAVE : waves[a], .rise = 0.25, .own = own};
+            const train_layer l = {.act = d.act, .rise = 0.25f, .own = &own},
+                              edge = {.act = ACTIVATION_TRAPEZOID, .rise = 0.25f};
             const float u = (float)k / 1024 + 1.0f / 4096;
-            assert_true(fabs((double)train_wave(&l, u) - activation_apply(l.act, 0.25, (double)u)) < 1e-5);
+            assert_true(fabs((double)train_wave(&l, u) - dense_layer_act(&d, (double)u)) < 1e-5);
             if (l.act == ACTIVATION_SQUARE) {
                 assert_true(train_wave_slope(&l, u) == train_wave_slope(&edge, u));
                 continue;
             }
-            const double rise = activation_apply(l.act, 0.25, (double)u + 1e-5), /* no kink within 1e-4 */
-                fall = activation_apply(l.act, 0.25, (double)u - 1e-5);
+            const double rise = dense_layer_act(&d, (double)u + 1e-5), /* no kink within 1e-4 */
+                fall = dense_layer_act(&d, (double)u - 1e-5);
             assert_true(fabs((rise - fall) / 2e-5 - (double)train_wave_slope(&l, u)) < 1e-3);
         }
 }
@@ -262,15 +266,20 @@ static void score_noise_costs_what_it_may(void **state)
     drop(d);
 }
 
+#define MIXED 4u
 /* Waves behind other activations and in front of them. */
 static train_options mixed(size_t which)
 {
-    static const activation acts[3][2] = {{ACTIVATION_RELU, ACTIVATION_TRIANGLE},
-                                          {ACTIVATION_SINE, ACTIVATION_GELU},
-                                          {ACTIVATION_TRAPEZOID, ACTIVATION_TANH}};
+    static function own;
+    static const activation acts[MIXED][2] = {{ACTIVATION_RELU, ACTIVATION_TRIANGLE},
+                                              {ACTIVATION_SINE, ACTIVATION_GELU},
+                                              {ACTIVATION_TRAPEZOID, ACTIVATION_TANH},
+                                              {ACTIVATION_WAVE, ACTIVATION_SILU}};
     train_options o = small_waves(acts[which][0]);
+    own = two_sines(0);
     o.layer_acts_count = 2;
-    for (size_t i = 0; i < 2; i++) o.layer_acts[i] = (train_activation){.act = acts[which][i], .rise = 0.25, .bits = 8};
+    for (size_t i = 0; i < 2; i++)
+        o.layer_acts[i] = (train_activation){.act = acts[which][i], .rise = 0.25, .own = &own, .bits = 8};
     return o;
 }
 
@@ -280,7 +289,7 @@ static void mixed_is_model(void **state)
 {
     (void)state;
     dataset *d = three_rings(5, 300);
-    for (size_t a = 0; a < 3; a++) {
+    for (size_t a = 0; a < MIXED; a++) {
         train_options o = mixed(a), own;
         train_data t;
         train_model m;
@@ -328,7 +337,7 @@ static void mixed_learn(void **state)
 {
     (void)state;
     dataset *d = three_rings(11, 2000);
-    for (size_t a = 0; a < 3; a++) {
+    for (size_t a = 0; a < MIXED; a++) {
         train_options o = mixed(a);
         prune_options p;
         prune_report r;
@@ -356,7 +365,7 @@ static void mixed_removal_is_exact(void **state)
     (void)state;
     uint64_t seed = 19;
     dataset *d = three_rings(17, 300);
-    for (size_t a = 0; a < 3; a++) {
+    for (size_t a = 0; a < MIXED; a++) {
         train_options o = mixed(a);
         network *n = NULL;
         o.epochs = 1;

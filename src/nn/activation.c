@@ -12,7 +12,7 @@
 static const char *const names[] = {"identity", "relu",         "sigmoid",    "tanh",      "triangle", "trapezoid",
                                     "sine",     "square",       "leaky_relu", "elu",       "gelu",     "silu",
                                     "softplus", "hard_sigmoid", "hard_tanh",  "hard_silu", "sign",     "function",
-                                    "step",     "quadratic",    "near_zero"};
+                                    "wave",     "step",         "quadratic",  "near_zero"};
 
 const char *activation_name(activation a)
 {
@@ -35,7 +35,7 @@ annulus_status activation_parse(const char *name, activation *out)
 
 int activation_is_wave(activation a)
 {
-    return a >= ACTIVATION_TRIANGLE && a <= ACTIVATION_SQUARE;
+    return (a >= ACTIVATION_TRIANGLE && a <= ACTIVATION_SQUARE) || a == ACTIVATION_WAVE;
 }
 
 int activation_is_monotone(activation a)

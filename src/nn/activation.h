@@ -10,8 +10,9 @@
  * trapezoid of rise R in (0,1/2]: triangle(u - 1/4)/(2R) clamped to [-1,1], an edge of width R about 0.
  * leaky_relu of rise R in [0,1]: u, below 0 R*u; elu: u, below 0 exp(u) - 1; gelu: u*(1 + erf(u/sqrt(2)))/2;
  * silu: u/(1 + exp(-u)); softplus: log(1 + exp(u)); hard_sigmoid: u/6 + 1/2 clamped to [0,1]; hard_tanh: u clamped to
- * [-1,1]; hard_silu: u*hard_sigmoid(u); sign: -1, 0 or 1; function: a program that the layer has. Of models
- * only: step: 1 for u >= 0, else 0; quadratic: u^2; near_zero: 1 for |u| < 1/2, else 0. */
+ * [-1,1]; hard_silu: u*hard_sigmoid(u); sign: -1, 0 or 1; function: a program that the layer has; wave: one whose
+ * quantized values are antiperiodic of period 1 about a centre (wave.h). Of models only: step: 1 for u >= 0, else 0;
+ * quadratic: u^2; near_zero: 1 for |u| < 1/2, else 0. */
 typedef enum activation {
     ACTIVATION_IDENTITY,
     ACTIVATION_RELU,
@@ -31,6 +32,7 @@ typedef enum activation {
     ACTIVATION_HARD_SILU,
     ACTIVATION_SIGN,
     ACTIVATION_FUNCTION,
+    ACTIVATION_WAVE,
     ACTIVATION_STEP,
     ACTIVATION_QUADRATIC,
     ACTIVATION_NEAR_ZERO
@@ -39,8 +41,13 @@ const char *activation_name(activation a);
 /* Any before ACTIVATION_FUNCTION. */
 annulus_status activation_parse(const char *name, activation *out) __attribute__((warn_unused_result));
 int activation_is_wave(activation a);
+/* Whether the layer has the program. */
+static inline int activation_is_own(activation a)
+{
+    return a == ACTIVATION_FUNCTION || a == ACTIVATION_WAVE;
+}
 int activation_is_monotone(activation a);
-/* rise: of a trapezoid or leaky_relu. Not of ACTIVATION_FUNCTION. */
+/* rise: of a trapezoid or leaky_relu. Not of a layer's own program. */
 double activation_apply(activation a, double rise, double x);
 /* The same as a program, of all before ACTIVATION_FUNCTION but waves. */
 void activation_function(activation a, double rise, function *out);

@@ -191,6 +191,18 @@ static function_operand constant(double v)
     return (function_operand){.is_constant = 1, .constant = v};
 }
 
+void function_stretch(const function *f, double by, function *out)
+{
+    function g = {0};
+    (void)append(&g, FUNCTION_MUL, value(0), constant((double)(float)by), constant(0));
+    for (size_t i = 0; i < f->count; i++) {
+        function_step *s = &g.steps[g.count++];
+        *s = f->steps[i];
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) s->in[k].value += !s->in[k].is_constant;
+    }
+    *out = g;
+}
+
 annulus_status function_points(size_t count, const double *x, const double *y, function *out)
 {
     if (count < 2 || count > FUNCTION_MAX_POINTS)

@@ -83,6 +83,8 @@ typedef struct function {
     function_step steps[FUNCTION_MAX_STEPS];
 } function;
 double function_apply(const function *f, double x);
+/* f(by*x), of f with fewer than FUNCTION_MAX_STEPS steps; `by` as single precision holds it. */
+void function_stretch(const function *f, double by, function *out);
 /* Straight between the points (count, 2..FUNCTION_MAX_POINTS), level beyond the outermost. ANNULUS_ERR_INPUT: x does
  * not rise from point to point, or a number is not finite. */
 annulus_status function_points(size_t count, const double *x, const double *y, function *out)

@@ -451,9 +451,14 @@ annulus_status lower_answers(const network *n, const float *calibration, size_t 
                              network **made)
 {
     const unsigned bits = options->top_1_bits != 0 ? options->top_1_bits : TOP_1_BITS;
-    *made = NULL;
+    network *top_1;
+    TRY(lower_plain_waves(n, options, made));
     if (n->task == NETWORK_TOP_1 || (options->top_1_bits == 0 && !n->argmax)) return ANNULUS_OK;
-    return network_top_1(n, calibration, count, bits, options->margin, made);
+    const annulus_status st =
+        network_top_1(*made == NULL ? n : *made, calibration, count, bits, options->margin, &top_1);
+    network_destroy(*made);
+    *made = st == ANNULUS_OK ? top_1 : NULL;
+    return st;
 }
 
 annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,

@@ -23,24 +23,32 @@ annulus_status lower_native_encode(const dense_layer *d, double phase, const low
                 LOWER_MAX_PHASE_NOISE);
 }
 
-/* Values of the two halves of the period must differ by their sign alone, about a centre; a unit more or less comes
- * from rounding halves up and from the one value that signed integers have more below 0. */
-annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
+/* Values of the two halves of the period must differ by their sign alone, about a centre; of waves that have a name a
+ * unit more or less comes from rounding halves up and from the one value that signed integers have more below 0. */
+static annulus_status find_centre(const dense_layer *d, circuit_layer *l)
 {
     int32_t lo = INT32_MAX, hi = INT32_MIN;
-    for (size_t c = 0; c < l->cells; c++) {
-        const double u = ((double)c + 0.5) / (2.0 * l->cells), a = activation_apply(d->act, d->rise, u);
-        l->table[c] = quantizer_integer(&d->out_q, a);
+    if (d->act == ACTIVATION_WAVE && wave_is_antiperiodic(&d->own, &d->out_q, &l->mid2)) return ANNULUS_OK;
+    for (size_t c = 0; c < l->cells && d->act != ACTIVATION_WAVE; c++) {
+        const double a = dense_layer_act(d, wave_middle(c));
         const int32_t sum = l->table[c] + quantizer_integer(&d->out_q, -a);
         lo = sum < lo ? sum : lo;
         hi = sum > hi ? sum : hi;
     }
-    if (hi - lo > 2)
+    if (lo > hi || hi - lo > 2)
         return fail(ANNULUS_ERR_INPUT,
                     "%s: the quantizer behind %s cuts off a part of the wave, which is no longer antiperiodic: it must "
                     "be signed",
                     l->name, l->activation);
     l->mid2 = (lo + hi) / 2;
+    return ANNULUS_OK;
+}
+
+annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
+{
+    for (size_t c = 0; c < l->cells; c++)
+        l->table[c] = quantizer_integer(&d->out_q, dense_layer_act(d, wave_middle(c)));
+    TRY(find_centre(d, l));
     for (size_t o = 0; o < l->out; o++) l->shift[o] = torus_from_double(d->bias[o]);
     return ANNULUS_OK;
 }

@@ -4,9 +4,11 @@
 #define NN_LOWER_PRIV_H
 
 #include "nn/lower.h"
+#include "nn/wave.h"
 
 /* ---- lower.c ---- */
-/* *made: what network_top_1 makes of n, where answers are to be the label alone; destroyed by the caller. Else NULL. */
+/* *made: n as it is to be lowered, where that is not n itself: what network_top_1 makes of it if answers are to be the
+ * label alone, and what lower_plain_waves does; destroyed by the caller. Else NULL. */
 annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
                              network **made) __attribute__((warn_unused_result));
 
@@ -69,6 +71,9 @@ typedef struct lower_units {
     lower_unit of[CIRCUIT_MAX_LAYERS];
 } lower_units;
 /* Names and sources of the layers are set, and who is whole or lean. */
+/* Integers up to NETWORK_MAX_FACTOR in whose ratio the phases (count) are, and the largest unit, periods, of which they
+ * are these multiples; 0: there are none, and *off is a layer that does not fit the first. */
+int lower_common_phase(const double *phase, size_t count, int32_t *whole, double *unit, size_t *off);
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u) __attribute__((warn_unused_result));
 /* A layer's accumulators, multiplied, ask for this half window. */
 void lower_units_need(lower_unit *u, int64_t window);
@@ -92,8 +97,15 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           circuit **out) __attribute__((warn_unused_result));
 
+/* ---- lower_waves.c ---- */
+/* Waves of no name, of one offset, become functions, with padding, where a torus-native layer is refused: for answers
+ * that others may see, beside layers without waves that take the same values, or other waves in units that are in no
+ * ratio of small integers. *made: a copy of n with that, destroyed by the caller; NULL: none does. */
+annulus_status lower_plain_waves(const network *n, const lower_options *options, network **made)
+    __attribute__((warn_unused_result));
+
 /* ---- lower_native.c ---- */
-#define LOWER_NATIVE_CELLS 256u /* at most N of the smallest ring; table entries are off by 1/1024 period at most */
+#define LOWER_NATIVE_CELLS WAVE_CELLS /* at most N of the smallest ring; entries are off by 1/1024 period at most */
 
 /* Encoding of a layer of waves before circuit_layer_create: cells, unit, offsets and the bound on its noise. phase:
  * that one unit of its sums moves, periods. */

@@ -20,36 +20,48 @@ static int share_source(const circuit_layer *a, const circuit_layer *b)
     return 0;
 }
 
+int lower_common_phase(const double *phase, size_t count, int32_t *whole, double *unit, size_t *off)
+{
+    *off = 0;
+    for (int32_t q = 1; q <= NETWORK_MAX_FACTOR; q++) { /* of the first layer */
+        int fits = 1;
+        *unit = phase[0] / q;
+        for (size_t i = 0; i < count && fits; i++) {
+            const double times = rint(phase[i] / *unit);
+            fits = times >= 1 && times <= NETWORK_MAX_FACTOR && fabs(phase[i] / *unit - times) <= SAME * times;
+            if (fits)
+                whole[i] = (int32_t)times;
+            else
+                *off = i;
+        }
+        if (fits) return 1;
+    }
+    return 0;
+}
+
 /* Multipliers of the torus-native layers of a group, whose units are multiples of one: scales that were rounded to
  * single precision apart. */
 static annulus_status share_phase(const network *n, const circuit *c, lower_units *u, size_t group)
 {
-    double phase[CIRCUIT_MAX_LAYERS];
-    size_t off = 0;
+    double phase[CIRCUIT_MAX_LAYERS], unit;
+    size_t of[CIRCUIT_MAX_LAYERS], count = 0, off;
+    int32_t whole[CIRCUIT_MAX_LAYERS];
     for (size_t i = 0; i < u->layers; i++) {
         int32_t factors[NETWORK_MAX_LAYERS];
         if (u->of[i].group != group) continue;
-        TRY(network_factors(n, i, factors, &phase[i]));
-        phase[i] *= n->layers[i].w_scale[0];
+        TRY(network_factors(n, i, factors, &phase[count]));
+        phase[count] *= n->layers[i].w_scale[0];
+        of[count++] = i;
     }
-    for (int32_t q = 1; q <= NETWORK_MAX_FACTOR; q++) { /* of the first layer */
-        const double unit = phase[group] / q;
-        int fits = 1;
-        for (size_t i = 0; i < u->layers && fits; i++) {
-            if (u->of[i].group != group) continue;
-            const double whole = rint(phase[i] / unit);
-            fits = whole >= 1 && whole <= NETWORK_MAX_FACTOR && fabs(phase[i] / unit - whole) <= SAME * whole;
-            off = fits ? off : i;
-            u->of[i].multiplier = (int32_t)whole;
-            u->of[i].phase = unit;
-            u->of[i].grouped = 0;
-        }
-        if (fits) return ANNULUS_OK;
+    if (lower_common_phase(phase, count, whole, &unit, &off)) {
+        for (size_t i = 0; i < count; i++)
+            u->of[of[i]].multiplier = whole[i], u->of[of[i]].phase = unit, u->of[of[i]].grouped = 0;
+        return ANNULUS_OK;
     }
     return fail(ANNULUS_ERR_INPUT,
                 "%s and %s are torus-native and take the same values with weights whose scales, %g and %g periods, are "
                 "in no ratio of integers up to %d",
-                c->layers[group].name, c->layers[off].name, phase[group], phase[off], NETWORK_MAX_FACTOR);
+                c->layers[group].name, c->layers[of[off]].name, phase[0], phase[off], NETWORK_MAX_FACTOR);
 }
 
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u)

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "nn/network_priv.h"
+#include "nn/wave.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 double dense_layer_act(const dense_layer *l, double u)
 {
-    return l->act == ACTIVATION_FUNCTION ? function_apply(&l->own, u) : activation_apply(l->act, l->rise, u);
+    return activation_is_own(l->act) ? function_apply(&l->own, u) : activation_apply(l->act, l->rise, u);
 }
 
 void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
@@ -249,7 +250,7 @@ static annulus_status wave_check(const dense_layer *l, size_t index)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: a rise of %g, (0, 1/2] is possible", index + 1, l->rise);
     if (l->act == ACTIVATION_LEAKY_RELU && !(l->rise >= 0 && l->rise <= 1))
         return fail(ANNULUS_ERR_INPUT, "layer %zu: a slope of %g below 0, [0, 1] is possible", index + 1, l->rise);
-    if (l->act == ACTIVATION_FUNCTION) {
+    if (activation_is_own(l->act)) {
         const annulus_status st = function_check(&l->own);
         if (st != ANNULUS_OK) return fail_prefix(st, "layer %zu", index + 1);
     }
@@ -301,7 +302,12 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
             return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: bounds of its sum in no order", index + 1, o + 1);
     TRY(wave_check(l, index));
     TRY(gathered_check(l, index));
-    if (!last) return quantizer_check(&l->out_q, what);
+    if (!last) TRY(quantizer_check(&l->out_q, what));
+    int32_t mid2;
+    if (!last && l->act == ACTIVATION_WAVE && !wave_is_antiperiodic(&l->own, &l->out_q, &mid2))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: what the quantizer makes of its wave is not antiperiodic",
+                    index + 1);
+    if (!last) return ANNULUS_OK;
     if (l->act != ACTIVATION_IDENTITY || l->out_q.bits != 0)
         return fail(ANNULUS_ERR_INPUT, "the last layer has an activation or a quantizer: its sums are the scores");
     return ANNULUS_OK;

@@ -33,7 +33,7 @@ typedef struct dense_layer {
     double *bias;    /* (out) real */
     activation act;
     double rise;    /* of a trapezoid or leaky_relu */
-    function own;   /* of ACTIVATION_FUNCTION, else empty */
+    function own;   /* of ACTIVATION_FUNCTION and ACTIVATION_WAVE, else empty */
     size_t offsets; /* 1..16, 1 unless act is a wave */
     double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in
                        the last layer; 0: not known */

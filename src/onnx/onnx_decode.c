@@ -192,9 +192,11 @@ static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
     *found = 0;
     for (size_t k = 0; k < node->n_input; k++) on_chain |= strcmp(node->input[k], c->value) == 0;
     if (c->stage != ONNX_LINEAR || !on_chain) return ANNULUS_OK;
-    TRY(onnx_function_find(c, i, &f, found));
-    if (!*found) return ANNULUS_OK;
     dense_layer *l = &c->n->layers[c->layers - 1];
+    int one_scale = 1;
+    for (size_t o = 1; o < l->out; o++) one_scale &= l->w_scale[o] == l->w_scale[0];
+    TRY(onnx_function_find(c, i, one_scale, &f, found));
+    if (!*found) return ANNULUS_OK;
     for (size_t o = 0; o < l->out; o++) {
         l->w_scale[o] /= f.period;
         l->bias[o] = l->bias[o] / f.period + f.shift;
@@ -202,7 +204,7 @@ static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
     l->act = f.act;
     l->rise = f.rise;
     l->offsets = f.offsets;
-    if (f.act == ACTIVATION_FUNCTION) l->own = f.f;
+    if (activation_is_own(f.act)) l->own = f.f;
     c->amplitude = f.amplitude;
     c->features = dense_layer_values(l);
     c->stage = ONNX_ACTIVATED;

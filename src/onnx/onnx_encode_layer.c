@@ -128,9 +128,44 @@ static char *triangle(onnx_builder *b, char *u)
     return builder_apply(b, "Sub", builder_number(b, 1), builder_apply(b, "Mul", distance, builder_number(b, 4)));
 }
 
+/* The activation of a layer as a program; of waves and identity none. */
+static function function_of(const dense_layer *l)
+{
+    function f = {.count = 0};
+    if (l->act == ACTIVATION_FUNCTION)
+        f = l->own;
+    else if (!activation_is_wave(l->act) && l->act != ACTIVATION_IDENTITY)
+        activation_function(l->act, l->rise, &f);
+    return f;
+}
+
+/* A node for each step. */
+static void encode_function(onnx_builder *b, const function *f)
+{
+    char *value[FUNCTION_MAX_STEPS + 1] = {b->value};
+    for (size_t i = 0; i < f->count; i++) {
+        const function_step *s = &f->steps[i];
+        const function_operator *op = &function_operators[s->op];
+        char *inputs[FUNCTION_MAX_OPERANDS];
+        for (size_t k = 0; k < op->inputs; k++)
+            inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
+        Onnx__NodeProto *n = builder_node(b, op->name, b->graph.n_node, op->inputs, inputs);
+        for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
+            builder_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
+        if (s->op == FUNCTION_MOD) builder_int(b, n, "fmod", 1);
+        value[i + 1] = n->output[0];
+    }
+    b->value = value[f->count];
+}
+
 static char *wave(onnx_builder *b, const dense_layer *l, char *u)
 {
     if (l->act == ACTIVATION_TRIANGLE) return triangle(b, u);
+    if (l->act == ACTIVATION_WAVE) {
+        b->value = u;
+        encode_function(b, &l->own);
+        return b->value;
+    }
     if (l->act == ACTIVATION_SINE)
         return builder_apply(b, "Sin", builder_apply(b, "Mul", u, builder_number(b, 2 * M_PI)), NULL);
     if (l->act == ACTIVATION_TRAPEZOID) {
@@ -168,36 +203,6 @@ static annulus_status encode_wave(onnx_builder *b, const dense_layer *l)
     return ANNULUS_OK;
 }
 
-/* The activation of a layer as a program; of waves and identity none. */
-static function function_of(const dense_layer *l)
-{
-    function f = {.count = 0};
-    if (l->act == ACTIVATION_FUNCTION)
-        f = l->own;
-    else if (!activation_is_wave(l->act) && l->act != ACTIVATION_IDENTITY)
-        activation_function(l->act, l->rise, &f);
-    return f;
-}
-
-/* A node for each step. */
-static void encode_function(onnx_builder *b, const function *f)
-{
-    char *value[FUNCTION_MAX_STEPS + 1] = {b->value};
-    for (size_t i = 0; i < f->count; i++) {
-        const function_step *s = &f->steps[i];
-        const function_operator *op = &function_operators[s->op];
-        char *inputs[FUNCTION_MAX_OPERANDS];
-        for (size_t k = 0; k < op->inputs; k++)
-            inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
-        Onnx__NodeProto *n = builder_node(b, op->name, b->graph.n_node, op->inputs, inputs);
-        for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
-            builder_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
-        if (s->op == FUNCTION_MOD) builder_int(b, n, "fmod", 1);
-        value[i + 1] = n->output[0];
-    }
-    b->value = value[f->count];
-}
-
 annulus_status onnx_layer_encode(onnx_builder *b, const network *net, size_t index)
 {
     const dense_layer *l = &net->layers[index - 1];
@@ -216,7 +221,7 @@ annulus_status onnx_layer_encode(onnx_builder *b, const network *net, size_t ind
 onnx_room onnx_layer_room(const dense_layer *l)
 {
     const rows r = rows_of(l);
-    const size_t steps = function_of(l).count;
+    const size_t steps = l->act == ACTIVATION_WAVE ? l->own.count : function_of(l).count;
     return (onnx_room){
         .nodes = 18 + NETWORK_MAX_LAYERS + steps,
         .tensors = 18 + FUNCTION_MAX_OPERANDS * steps,

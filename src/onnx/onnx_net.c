@@ -139,7 +139,7 @@ static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const o
     y->act = f->act;
     y->rise = f->rise;
     y->offsets = f->offsets;
-    if (f->act == ACTIVATION_FUNCTION) y->own = f->f;
+    if (activation_is_own(f->act)) y->own = f->f;
     y->amplitude = f->amplitude;
     return ANNULUS_OK;
 }
@@ -158,7 +158,9 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
         c.features = 1, c.rank = x->pool_rank;
         for (size_t d = 0; d < c.rank; d++) c.features *= c.dims[d] = x->pool_dims[d];
     }
-    TRY(onnx_function_find(&c, i, &f, found));
+    int one_scale = x->pool.channels == 0;
+    for (size_t o = 1; o < x->count; o++) one_scale &= x->scale[o] == x->scale[0];
+    TRY(onnx_function_find(&c, i, one_scale, &f, found));
     return *found ? activate(t, node, x, &f) : ANNULUS_OK;
 }
 

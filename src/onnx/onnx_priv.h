@@ -160,9 +160,9 @@ typedef struct onnx_operator {
 } onnx_operator;
 /* ---- onnx_program.c: element-wise operators between sums and their Quant ---- */
 /* amplitude*act(u/period + shift) of sums u and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer
- * has them; of other than waves act(u). */
+ * has them; of other than waves act(u). Of ACTIVATION_WAVE act is f, the amplitude 1 and the shift 0. */
 typedef struct onnx_function {
-    activation act;                        /* ACTIVATION_FUNCTION: f, which is none by name */
+    activation act;                        /* ACTIVATION_FUNCTION, ACTIVATION_WAVE: f, which is none by name */
     double rise, period, amplitude, shift; /* amplitude > 0, shift in [0,1) */
     size_t offsets;
     function f;
@@ -170,8 +170,9 @@ typedef struct onnx_function {
     const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
 } onnx_function;
 /* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no function, or
- * one whose node `first` the chain reads by itself. Marks its nodes as taken; folds constants on the way. */
-annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+ * one whose node `first` the chain reads by itself. one_scale: of the sums' weights, without which waves that have no
+ * name are functions. Marks its nodes as taken; folds constants on the way. */
+annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, onnx_function *out, int *found)
     __attribute__((warn_unused_result));
 
 /* NULL when the operator or its domain is unknown. */

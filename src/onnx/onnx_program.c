@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define OFFSETS_MAX 16u
+#define QUANTS_MOST 4u /* that take one wave of no name */
 
 static int value_find(const onnx_program *p, const char *name, size_t *out)
 {
@@ -336,31 +337,58 @@ static int is_affine(const onnx_program *p)
     return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
 }
 
-static void function_of(const onnx_program *p, onnx_function *out)
+static function function_of(const onnx_program *p)
 {
-    *out = (onnx_function){.f.count = p->result, .period = 1, .amplitude = 1};
+    function f = {.count = p->result};
     for (size_t i = 0; i < p->result; i++) {
-        out->f.steps[i].op = p->steps[i].op;
+        f.steps[i].op = p->steps[i].op;
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
             const onnx_operand *o = &p->steps[i].in[k];
             const int constant = o->is_number || o->constant != NULL;
-            out->f.steps[i].in[k] = (function_operand){
+            f.steps[i].in[k] = (function_operand){
                 .is_constant = constant, .value = o->value, .constant = constant ? operand_at(o, NULL, 0) : 0};
         }
     }
-    out->act = activation_find(&out->f, &out->rise);
+    return f;
 }
 
-annulus_status onnx_function_find(onnx_chain *c, size_t first, onnx_function *out, int *found)
+/* A wave that has no name, to each of the Quants that take the result, from node `end` on. */
+static annulus_status wave_find(onnx_chain *c, const onnx_program *p, size_t end, onnx_function *out, int *found)
+{
+    quantizer q[QUANTS_MOST];
+    size_t count = 0;
+    const char *result = p->steps[p->result - 1].name;
+    *found = 0;
+    for (size_t n = end; p->repeats && n < c->g->g->n_node; n++) {
+        const Onnx__NodeProto *node = c->g->g->node[n];
+        onnx_quant own;
+        if (!onnx_operator_find(node)->quant_domain || strcmp(node->input[0], result) != 0) continue;
+        if (count == QUANTS_MOST) return ANNULUS_OK;
+        TRY(onnx_quant_parse(c->g, node, &own));
+        q[count++] = (quantizer){.scale = (double)own.scale->f[0],
+                                 .zero = own.zero,
+                                 .bits = own.bits,
+                                 .is_signed = own.is_signed,
+                                 .narrow = own.narrow};
+    }
+    const function f = function_of(p);
+    *found = count > 0 && onnx_wave_find(p, &f, q, count, out);
+    return ANNULUS_OK;
+}
+
+annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, onnx_function *out, int *found)
 {
     onnx_program p;
     size_t end;
     *found = 0;
     TRY(program_read(c, first, &p, &end));
     if (end == 0) return ANNULUS_OK;
-    if (!onnx_wave_fit(&p, out)) {
+    int wave = onnx_wave_fit(&p, out);
+    if (!wave && one_scale) TRY(wave_find(c, &p, end, out, &wave));
+    if (!wave) {
         if (p.offsets != 1 || is_affine(&p)) return ANNULUS_OK;
-        function_of(&p, out);
+        *out = (onnx_function){.f = function_of(&p), .period = 1, .amplitude = 1};
+        out->act = activation_find(&out->f, &out->rise);
     }
     out->offsets = p.offsets;
     out->flat = is_flat(&p, p.result);

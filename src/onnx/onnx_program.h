@@ -40,4 +40,8 @@ double onnx_program_apply(const onnx_program *p, double u, size_t offset);
 /* ---- onnx_wave.c ---- */
 /* Whether the program is a wave, whatever operators it is written in: sets what *out has of waves alone. */
 int onnx_wave_fit(const onnx_program *p, onnx_function *out);
+/* ---- onnx_wave_own.c ---- */
+/* The same of a program that is no wave by name: whether a period is found of which the integers that each quantizer
+ * (count) makes of its values are antiperiodic, and its offsets parts of half of it. f: it at offset 0. */
+int onnx_wave_find(const onnx_program *p, const function *f, const quantizer *q, size_t count, onnx_function *out);
 #endif

@@ -22,7 +22,7 @@ struct onnx_tensor {
     int proven;           /* of ACTIVATED: as dense_layer has it */
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
-    function own;           /* of ACTIVATION_FUNCTION */
+    function own;           /* of a layer's own program */
     size_t offsets;         /* of ACTIVATED waves: values of each sum; 0: one. The shape is that of the sums */
     int flat;               /* of ACTIVATED waves: what is quantized has one dimension */
     gather_windows pool;    /* the largest values of these windows are meant, to be found behind the Quant; channels 0:

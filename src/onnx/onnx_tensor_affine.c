@@ -221,7 +221,7 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
     l->act = x->stage == ONNX_ACTIVATED ? x->act : ACTIVATION_IDENTITY;
     l->rise = x->rise;
     l->proven = x->stage == ONNX_ACTIVATED && x->proven;
-    if (l->act == ACTIVATION_FUNCTION) l->own = x->own;
+    if (activation_is_own(l->act)) l->own = x->own;
     (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
     find_channels(x, l->channel);
     if (!x->bounded) return ANNULUS_OK;

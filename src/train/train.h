@@ -24,7 +24,7 @@ typedef struct train_convolution {
 typedef struct train_activation {
     activation act;
     double rise;         /* as in train_options */
-    const function *own; /* of ACTIVATION_FUNCTION, borrowed */
+    const function *own; /* of a layer's own program, borrowed */
     unsigned bits;       /* 1..8, 2..8 where values are negative */
     size_t offsets;      /* of waves 1..16; 0: that of train_options */
 } train_activation;

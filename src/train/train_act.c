@@ -73,7 +73,7 @@ float train_act(const train_layer *l, float u)
     }
 }
 
-static float slope_of_function(const function *f, float u)
+float train_function_slope(const function *f, float u)
 {
     const double x = (double)u;
     return (float)((function_apply(f, x + APART / 2) - function_apply(f, x - APART / 2)) / APART);
@@ -108,7 +108,7 @@ float train_act_slope(const train_layer *l, float u, float v)
     case ACTIVATION_HARD_SILU:
         return fabsf(u) < 3 ? u / 3 + 0.5f : u > 0 ? 1 : 0;
     case ACTIVATION_FUNCTION:
-        return slope_of_function(l->own, u);
+        return train_function_slope(l->own, u);
     default:
         return 1;
     }

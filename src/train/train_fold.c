@@ -235,6 +235,7 @@ static quantizer out_quantizer(const train_layer *l, double scale)
 static void fold_waves(const train_layer *l, double noise, dense_layer *d)
 {
     d->act = l->act;
+    if (l->act == ACTIVATION_WAVE) d->own = *l->own;
     d->rise = l->act == ACTIVATION_TRAPEZOID ? (double)l->rise : 0;
     d->offsets = l->offsets;
     d->noise = noise;

@@ -111,7 +111,7 @@ typedef struct train_layer {
     float *base;     /* (out) waves: the sum of wq*center */
     float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
     activation act;
-    const function *own; /* of ACTIVATION_FUNCTION, borrowed */
+    const function *own; /* of a layer's own program, borrowed */
     int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
     float top;           /* waves: integer that 1 would be: hi, or of powers of two hi + 1 */
 } train_layer;
@@ -320,6 +320,7 @@ int train_act_bounded(activation a);             /* its values, by 1 */
 float train_act(const train_layer *l, float u);
 /* v: of u. */
 float train_act_slope(const train_layer *l, float u, float v);
+float train_function_slope(const function *f, float u);
 
 /* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
  * common step of the layer that the circuit can keep, no statistics of a batch. */

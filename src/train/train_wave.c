@@ -60,6 +60,9 @@ static void wave_row(const train_layer *l, const float *u, float *v, size_t n)
     case ACTIVATION_SQUARE:
         for (size_t k = 0; k < n; k++) v[k] = u[k] - floor_of(u[k]) < 0.5f ? 1.0f : -1.0f;
         break;
+    case ACTIVATION_WAVE:
+        for (size_t k = 0; k < n; k++) v[k] = (float)function_apply(l->own, (double)u[k]);
+        break;
     default:
         for (size_t k = 0; k < n; k++) v[k] = triangle(u[k]);
     }
@@ -74,6 +77,9 @@ static void slope_row(const train_layer *l, const float *u, float *v, size_t n)
         break;
     case ACTIVATION_TRIANGLE:
         for (size_t k = 0; k < n; k++) v[k] = u[k] - floor_of(u[k] + 0.5f) < 0 ? 4.0f : -4.0f;
+        break;
+    case ACTIVATION_WAVE:
+        for (size_t k = 0; k < n; k++) v[k] = train_function_slope(l->own, u[k]);
         break;
     default:
         for (size_t k = 0; k < n; k++) v[k] = edge_slope(u[k], steep);

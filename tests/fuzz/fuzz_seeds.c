@@ -235,7 +235,7 @@ static void models(const char *folder)
 {
     static const size_t widths[] = {3, 4, 2};
     uint64_t seed = 5;
-    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_FUNCTION; act++) {
+    for (int act = ACTIVATION_IDENTITY; act <= ACTIVATION_WAVE; act++) {
         char path[4096];
         uint8_t *p = NULL;
         size_t len = 0;

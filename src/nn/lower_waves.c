@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nn/lower_priv.h"
+
+static int share_source(const network *n, size_t i, size_t j)
+{
+    uint32_t a[NETWORK_MAX_LAYERS], b[NETWORK_MAX_LAYERS];
+    const size_t of_a = network_sources(n, i, a), of_b = network_sources(n, j, b);
+    for (size_t k = 0; k < of_a; k++)
+        for (size_t m = 0; m < of_b; m++)
+            if (a[k] == b[m]) return 1;
+    return 0;
+}
+
+/* group (layers) <- the first layer of those that are tied by common sources. */
+static void find_groups(const network *n, size_t *group)
+{
+    for (size_t i = 0; i < n->layers_count; i++) {
+        group[i] = i;
+        for (size_t j = 0; j < i; j++) {
+            const size_t from = group[i], into = group[j];
+            if (from == into || !share_source(n, i, j)) continue;
+            for (size_t k = 0; k <= i; k++)
+                if (group[k] == from) group[k] = into < from ? into : from;
+        }
+    }
+}
+
+/* Whether the layers of a group are waves that have one unit. */
+static annulus_status has_unit(const network *n, const size_t *group, size_t first, int *has)
+{
+    double phase[NETWORK_MAX_LAYERS], unit;
+    int32_t whole[NETWORK_MAX_LAYERS], factors[NETWORK_MAX_LAYERS];
+    size_t count = 0, off;
+    *has = 1;
+    for (size_t i = first; i < n->layers_count; i++) {
+        if (group[i] != first) continue;
+        *has &= activation_is_wave(n->layers[i].act);
+        TRY(network_factors(n, i, factors, &phase[count]));
+        phase[count++] *= n->layers[i].w_scale[0];
+    }
+    if (count > 1 && *has) *has = lower_common_phase(phase, count, whole, &unit, &off);
+    return ANNULUS_OK;
+}
+
+annulus_status lower_plain_waves(const network *n, const lower_options *options, network **made)
+{
+    size_t group[NETWORK_MAX_LAYERS];
+    unsigned char plain[NETWORK_MAX_LAYERS] = {0};
+    int any = 0;
+    *made = NULL;
+    find_groups(n, group);
+    for (size_t i = 0; i + 1 < n->layers_count; i++) {
+        int native = !options->shared_output;
+        if (n->layers[i].act != ACTIVATION_WAVE || n->layers[i].offsets > 1) continue;
+        if (native) TRY(has_unit(n, group, group[i], &native));
+        plain[i] = !native;
+        any |= plain[i];
+    }
+    if (!any) return ANNULUS_OK;
+    TRY(network_copy(n, made));
+    for (size_t i = 0; i < n->layers_count; i++)
+        if (plain[i]) (*made)->layers[i].act = ACTIVATION_FUNCTION;
+    return ANNULUS_OK;
+}
