@@ -69,7 +69,7 @@ static void test_fewest_cells(void **state)
         assert_true(l->cells >= least && l->cells <= CELLS);
         narrower += l->cells<CELLS, halved += 2 * l->cells <= (uint32_t)(hi - lo) + 1, refused += l->cells> least;
         assert_int_equal(layers, circuit_is_extended(l));
-        assert_true(circuit_range_fits(l, 0));
+        assert_true(circuit_range_fits(c, l, 0));
         circuit_destroy(c);
     }
     assert_true(narrower > 3000 && halved > 100 && refused < 400);
@@ -103,7 +103,7 @@ static void test_hard_tanh(void **state)
     assert_int_equal(stats.saturated[0], 2);
     assert_int_equal(stats.wrapped[0], 2);
     l->hi[0] = 23;
-    assert_false(circuit_range_fits(l, 0));
+    assert_false(circuit_range_fits(c, l, 0));
     circuit_destroy(c);
 }
 

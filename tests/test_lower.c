@@ -56,7 +56,7 @@ static void test_rounding_and_ranges(void **state)
         for (size_t k = 0; k < l->out; k++) {
             assert_true(l->proven_lo[k] <= l->lo[k] && l->lo[k] <= l->measured_lo[k]);
             assert_true(l->measured_hi[k] <= l->hi[k] && l->hi[k] <= l->proven_hi[k]);
-            assert_true(circuit_range_fits(l, k));
+            assert_true(circuit_range_fits(c, l, k));
         }
         const circuit_layer *scores = circuit_last(c); /* no score that inputs can reach leaves half a period */
         for (size_t k = 0; k < scores->out; k++) {

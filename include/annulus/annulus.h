@@ -252,8 +252,10 @@ typedef struct annulus_layer_rounding {
 typedef enum annulus_objective { ANNULUS_SECONDS = 0, ANNULUS_KEY_SIZE = 1, ANNULUS_MEMORY = 2 } annulus_objective;
 
 typedef struct annulus_compile_options {
-    int proven_ranges;      /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
-    double margin;          /* fraction of the measured width added at each side */
+    int proven_ranges; /* 1: worst case of the integer weights; 0: measured on the calibration data, with margin */
+    int saturate;      /* of measured ranges, 1: every sum beyond gets the value of the end of its range, for tables
+                          of more cells (docs/rounding.md); 0: sums far beyond, which are unlikely, another one */
+    double margin;     /* fraction of the measured width added at each side */
     unsigned rounding_bits; /* tables of at most 2^bits cells, 1..12; 0: no rounding */
     const annulus_layer_rounding
         *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */

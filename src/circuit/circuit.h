@@ -115,6 +115,8 @@ typedef struct circuit {
     char **labels; /* (outputs) names of the classes or targets, never NULL */
     size_t calibration_count;
     int ranges_measured; /* 0 proven, 1 measured */
+    int saturates; /* 1: of look-ups, sums beyond lo..hi that are within the proven range have the value of the end
+                      next to them; 0: the continuation of the table */
     error_target target;
     double log2_error; /* asked for */
     security_level level;

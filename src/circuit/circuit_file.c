@@ -8,6 +8,7 @@
 
 #define NEURON_BYTES 72u /* of a neuron's own numbers in the file, at least */
 #define MAX_ACCUMULATOR (INT64_C(1) << 48)
+#define RANGES_SATURATE 2u /* kind of ranges: measured, and circuits that saturate; 0, 1: ranges_measured */
 
 static void write_i64s(writer *w, const int64_t *p, size_t n)
 {
@@ -61,7 +62,7 @@ void circuit_write(writer *w, const circuit *c)
     write_i64(w, c->input.lo);
     write_i64(w, c->input.hi);
     write_u32(w, (uint32_t)c->task);
-    write_u32(w, (uint32_t)c->ranges_measured);
+    write_u32(w, c->saturates ? RANGES_SATURATE : (uint32_t)c->ranges_measured);
     write_u64(w, c->calibration_count);
     write_u32(w, (uint32_t)c->target);
     write_f64(w, c->log2_error);
@@ -277,7 +278,7 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
     TRY(read_i32s(r, l->table, l->tables * circuit_table_entries(l), -CIRCUIT_MAX_VALUE, CIRCUIT_MAX_VALUE,
                   "table entry"));
     for (size_t o = 0; l->unit == 0 && o < l->out; o++)
-        if (!circuit_range_fits(l, o))
+        if (!circuit_range_fits(c, l, o))
             return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);
     for (size_t o = 0; l->unit != 0 && o < l->out; o++) TRY(read_u64(r, &l->shift[o]));
     return ANNULUS_OK;
@@ -314,7 +315,8 @@ static annulus_status settings_read(reader *r, circuit *c)
     TRY(read_u32(r, &task));
     if (task > CIRCUIT_TOP_1)
         return read_fail(r, "task is %u, must be %d to %d", task, CIRCUIT_CLASSIFICATION, CIRCUIT_TOP_1);
-    TRY(read_choice(r, "range kind", 0, 1, &measured));
+    TRY(read_u32(r, &measured));
+    if (measured > RANGES_SATURATE) return read_fail(r, "range kind is %u, must be 0 to %u", measured, RANGES_SATURATE);
     TRY(read_u64(r, &calibration));
     TRY(read_choice(r, "error target", ERROR_PER_LOOKUP, ERROR_GLOBAL, &target));
     TRY(read_f64(r, &c->log2_error));
@@ -325,7 +327,8 @@ static annulus_status settings_read(reader *r, circuit *c)
     if (target == ERROR_PER_LOOKUP ? held != c->log2_error : !(held <= c->log2_error && held >= -1000))
         return read_fail(r, "error probability 2^%g of a look-up, 2^%g asked for", held, c->log2_error);
     c->task = (circuit_task)task;
-    c->ranges_measured = (int)measured;
+    c->ranges_measured = measured != 0;
+    c->saturates = measured == RANGES_SATURATE;
     c->calibration_count = (size_t)calibration;
     c->target = (error_target)target;
     c->level = (security_level)level;

@@ -24,9 +24,10 @@ static inline uint64_t exec_unit_word(const circuit_layer *l)
 /* Events of a run, of each layer over all samples. Torus-native layers have no range: what wraps there is no event. */
 typedef struct exec_stats {
     uint64_t out_of_range[CIRCUIT_MAX_LAYERS]; /* look-ups (or output values) outside their range [lo, hi] */
-    uint64_t saturated[CIRCUIT_MAX_LAYERS]; /* of these look-ups: beyond the table, answered by its end next to them */
-    uint64_t wrapped[CIRCUIT_MAX_LAYERS];   /* of these look-ups: beyond the table, answered by another entry; output
-                                               values outside the period, which decrypt to others */
+    uint64_t saturated[CIRCUIT_MAX_LAYERS];    /* of these look-ups: beyond the table, answered by its end next to them;
+                                                  of circuits that saturate: answered as the end of the range is */
+    uint64_t wrapped[CIRCUIT_MAX_LAYERS]; /* of these look-ups: those answered by another entry; output values outside
+                                             the period, which decrypt to others */
     /* simulation */
     uint64_t index_errors[CIRCUIT_MAX_LAYERS];  /* look-ups that hit another cell than the clear one of the same
                                                    accumulator; those of waves do not count */

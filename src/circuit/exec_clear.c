@@ -108,7 +108,7 @@ static void clear_look_ups(const clear_run *run, size_t i, size_t first, size_t 
     for (size_t o = l->out; o-- > 0;)
         for (size_t b = 0; b < count; b++) {
             const int64_t sum = (int64_t)x[o * EXEC_BATCH + b];
-            (void)exec_count_sum(l, i, o, sum, 0, stats);
+            (void)exec_count_sum(run->c, i, o, sum, 0, stats);
             if (l->cells != 0)
                 exec_answers(l, o, exec_cell(l, o, sum), x + o * l->offsets * EXEC_BATCH + b, EXEC_BATCH);
             else

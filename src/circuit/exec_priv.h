@@ -55,9 +55,9 @@ static inline double exec_place(const circuit_layer *l, size_t o, int64_t acc)
 
 /* Counts where a sum of layer i lies, but of torus-native layers, which have no range; an output's noise is in turns of
  * the torus, 0 of a look-up's. Returns the periods that an output is away from the middle one. */
-static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, int64_t acc, double noise,
-                                    exec_stats *s)
+static inline double exec_count_sum(const circuit *c, size_t i, size_t o, int64_t acc, double noise, exec_stats *s)
 {
+    const circuit_layer *l = &c->layers[i];
     if (l->unit != 0) return 0;
     const int outside = acc < l->lo[o] || acc > l->hi[o];
     s->out_of_range[i] += (unsigned)outside;
@@ -68,10 +68,12 @@ static inline double exec_count_sum(const circuit_layer *l, size_t i, size_t o, 
     }
     if (!outside) return 0;
     const int64_t cell = exec_floor_div(acc + l->offset[o], l->step);
-    if (cell >= 0 && cell < l->cells) return 0;
+    if (!c->saturates && cell >= 0 && cell < l->cells) return 0;
+    const int64_t end = !c->saturates ? (cell < 0 ? 0 : l->cells - 1)
+                                      : exec_floor_div((acc < l->lo[o] ? l->lo[o] : l->hi[o]) + l->offset[o], l->step);
     int all = 1;
     for (size_t v = o * l->offsets; v < (o + 1) * l->offsets; v++)
-        all &= exec_look_up(l, v, cell) == circuit_value_table(l, v)[cell < 0 ? 0 : l->cells - 1];
+        all &= exec_look_up(l, v, cell) == exec_look_up(l, v, end);
     (all ? s->saturated : s->wrapped)[i]++;
     return 0;
 }

@@ -180,7 +180,7 @@ static unsigned simulate_neuron(const simulation *s, size_t i, size_t o, size_t 
     if (s->fresh_std[i] != NULL) sum += s->fresh_std[i][o] * normal[fresh];
     exec_seen seen = {.layer = i, .neuron = o, .sample = v->first + b, .acc = acc, .sum_noise = sum, .noise = sum};
     if (l->cells == 0 && packed(c)) seen.noise += s->answer_std[o] * normal[o];
-    const double away = exec_count_sum(l, i, o, acc, seen.noise, stats);
+    const double away = exec_count_sum(c, i, o, acc, seen.noise, stats);
     unsigned events = 0;
     if (l->cells != 0) {
         const int masked = s->precision[i * s->widest + o] < INFINITY;

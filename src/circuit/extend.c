@@ -56,15 +56,26 @@ static void find_plateaus(const circuit_layer *l, size_t t, reach *r)
     while (r->last - r->high >= r->first && entry(l, t, r->last - r->high) == entry(l, t, r->last)) r->high++;
 }
 
+/* The sums of neuron o that must be read right. */
+static void sums_of(const circuit *c, const circuit_layer *l, size_t o, int64_t *lo, int64_t *hi)
+{
+    *lo = l->lo[o], *hi = l->hi[o];
+    if (!c->saturates || l->offsets > 1) return;
+    if (l->proven_lo[o] < *lo) *lo = l->proven_lo[o];
+    if (l->proven_hi[o] > *hi) *hi = l->proven_hi[o];
+}
+
 /* of (tables) */
-static void find_reaches(const circuit_layer *l, reach *of)
+static void find_reaches(const circuit *c, const circuit_layer *l, reach *of)
 {
     const int64_t beside = circuit_rounds(l);
     for (size_t t = 0; t < l->tables; t++) of[t] = (reach){.first = INT64_MAX, .last = INT64_MIN};
     for (size_t o = 0; o < l->out; o++) {
         reach *r = &of[l->table_of[o]];
-        const int64_t first = exec_floor_div(l->lo[o] + l->offset[o], l->step) - beside;
-        const int64_t last = exec_floor_div(l->hi[o] + l->offset[o], l->step) + beside;
+        int64_t lo, hi;
+        sums_of(c, l, o, &lo, &hi);
+        const int64_t first = exec_floor_div(lo + l->offset[o], l->step) - beside;
+        const int64_t last = exec_floor_div(hi + l->offset[o], l->step) + beside;
         if (first < r->first) r->first = first;
         if (last > r->last) r->last = last;
     }
@@ -141,7 +152,7 @@ static int64_t half_window(const group *g)
     return (need + steps - 1) / steps * steps;
 }
 
-static annulus_status extend_group(group *g, size_t *layers)
+static annulus_status extend_group(const circuit *c, group *g, size_t *layers)
 {
     size_t tables = 0;
     void *p;
@@ -151,7 +162,7 @@ static annulus_status extend_group(group *g, size_t *layers)
     for (size_t k = 0; k < g->count; k++) {
         g->reaches[k] = (reach *)p + tables;
         tables += g->of[k]->tables;
-        find_reaches(g->of[k], g->reaches[k]);
+        find_reaches(c, g->of[k], g->reaches[k]);
     }
     const int64_t half = half_window(g), now = circuit_window(g->of[0]) / 2;
     for (size_t k = 0; half < now && k < g->count; k++) {
@@ -170,24 +181,25 @@ annulus_status circuit_extend(circuit *c, size_t *layers)
     for (size_t i = 0; i < c->layers_count; i++) {
         if (done[i]) continue;
         collect(c, i, done, &g);
-        if (could_narrow(&g)) TRY(extend_group(&g, layers));
+        if (could_narrow(&g)) TRY(extend_group(c, &g, layers));
     }
     return ANNULUS_OK;
 }
 
-/* Cells of neuron o's range below its table, and above. */
-static void beyond(const circuit_layer *l, size_t o, int64_t *below, int64_t *above)
+/* Cells of neuron o's sums lo to hi below its table, and above. */
+static void beyond(const circuit_layer *l, size_t o, int64_t lo, int64_t hi, int64_t *below, int64_t *above)
 {
-    *below = -exec_floor_div(l->lo[o] + l->offset[o], l->step);
-    *above = exec_floor_div(l->hi[o] + l->offset[o], l->step) - (int64_t)l->cells + 1;
+    *below = -exec_floor_div(lo + l->offset[o], l->step);
+    *above = exec_floor_div(hi + l->offset[o], l->step) - (int64_t)l->cells + 1;
 }
 
-int circuit_range_fits(const circuit_layer *l, size_t o)
+int circuit_range_fits(const circuit *c, const circuit_layer *l, size_t o)
 {
     const int32_t *t = circuit_table(l, o);
     const int64_t cells = l->cells;
-    int64_t below, above, low = 1, high = 1;
-    beyond(l, o, &below, &above);
+    int64_t lo, hi, below, above, low = 1, high = 1;
+    sums_of(c, l, o, &lo, &hi);
+    beyond(l, o, lo, hi, &below, &above);
     if (below <= 0 && above <= 0) return 1;
     if (l->offsets > 1) return 0;
     while (low < cells && t[low] == t[0]) low++;
@@ -199,7 +211,7 @@ int circuit_is_extended(const circuit_layer *l)
 {
     for (size_t o = 0; l->cells != 0 && l->unit == 0 && o < l->out; o++) {
         int64_t below, above;
-        beyond(l, o, &below, &above);
+        beyond(l, o, l->lo[o], l->hi[o], &below, &above);
         if (below > 0 || above > 0) return 1;
     }
     return 0;

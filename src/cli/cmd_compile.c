@@ -39,7 +39,10 @@ typedef struct compile_command {
 
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "circuit file to write", 0},
-    {"ranges", RANGES_KEY, "HOW", 0, "measured on the data (default) or proven from the weights", 0},
+    {"ranges", RANGES_KEY, "HOW", 0,
+     "of sums: likely (default), what the data reach, beyond which an answer may be any; measured, the same, but sums "
+     "beyond saturate, which takes larger tables; or proven from the weights",
+     0},
     {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
      "look-ups of at most 2^B cells, 0: no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", the others by "
@@ -200,9 +203,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->output = arg;
         break;
     case RANGES_KEY:
-        if (strcmp(arg, "measured") != 0 && strcmp(arg, "proven") != 0)
-            argp_error(state, "--ranges %s: measured or proven", arg);
-        c->o.proven_ranges = arg[0] == 'p';
+        c->o.proven_ranges = strcmp(arg, "proven") == 0;
+        c->o.saturate = strcmp(arg, "measured") == 0;
+        if (!c->o.proven_ranges && !c->o.saturate && strcmp(arg, "likely") != 0)
+            argp_error(state, "--ranges %s: likely, measured or proven", arg);
         break;
     case MARGIN_KEY:
         c->o.margin = parse_real(state, "--margin", arg, 0, 10);

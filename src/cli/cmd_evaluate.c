@@ -182,9 +182,11 @@ static void print_layers(const annulus_evaluation *e, int simulated)
     printf("\n");
     for (size_t i = 0; i < e->layers_count; i++)
         (e->layers[i].torus_native ? native_line : layer_line)(&e->layers[i], simulated);
-    printf(
-        "\nout of range: beyond what compiling measured or proved; of these, saturated: beyond the table, answered by "
-        "its end;\nwrapped: answered by another entry, or a score outside its period, which decrypts to another\n");
+    printf("\nout of range: beyond what compiling measured or proved; of these, saturated: answered by the end of the "
+           "table, "
+           "or of the\nmeasured range; wrapped: answered by another entry, or a score outside its period, which "
+           "decrypts to "
+           "another\n");
     if (simulated)
         printf("index errors: another cell was read; failures: noise beyond half a cell, or half a step of a score\n");
 }
@@ -238,7 +240,8 @@ static void warn_of_wraps(const annulus_evaluation *e)
                 (unsigned long long)l->look_ups,
                 l->is_output ? "scores left their period and decrypt to others"
                              : "sums lie so far beyond the table that they get another answer than its end",
-                l->is_output ? "a smaller --p-error or more --output-bits" : "--ranges proven or a larger --margin");
+                l->is_output ? "a smaller --p-error or more --output-bits"
+                             : "--ranges measured or proven, or a larger --margin");
     }
 }
 

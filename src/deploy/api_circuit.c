@@ -157,6 +157,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     TRY(check_roundings(options));
     lower_options_init(o);
     o->ranges_measured = !options->proven_ranges;
+    o->saturate = options->saturate;
     o->margin = options->margin;
     o->rounding_bits = options->rounding_bits;
     o->method = (rounding_method)options->rounding;

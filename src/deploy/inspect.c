@@ -293,16 +293,19 @@ json_t *inspect_circuit(const circuit *c)
         (void)json_array_append_new(layers, layer);
     }
     const size_t look_ups = circuit_look_ups(c), rotations = circuit_rotations_before(c, c->layers_count);
-    json_t *head =
-        json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}", "schema",
-                  "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION, "task",
-                  network_task_name((network_task)c->task), "inputs", (json_int_t)c->input.features, "outputs",
-                  (json_int_t)circuit_last(c)->out, "look_ups", (json_int_t)look_ups, "rotations",
-                  (json_int_t)rotations, "ranges", c->ranges_measured ? "measured" : "proven", "calibration_samples",
-                  (json_int_t)c->calibration_count, "error_target", c->target == ERROR_GLOBAL ? "inference" : "look-up",
-                  "log2_error", c->log2_error, "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
-                  fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c),
-                  "security_bits", (int)c->level);
+    json_t *head = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s, s:f, s:f, s:f, s:b, s:i}",
+                             "schema", "annulus-circuit-2", "kind", "circuit", "version", (int)CONTAINER_VERSION,
+                             "task", network_task_name((network_task)c->task), "inputs", (json_int_t)c->input.features,
+                             "outputs", (json_int_t)circuit_last(c)->out, "look_ups", (json_int_t)look_ups, "rotations",
+                             (json_int_t)rotations, "ranges",
+                             c->saturates         ? "measured"
+                             : c->ranges_measured ? "likely"
+                                                  : "proven",
+                             "calibration_samples", (json_int_t)c->calibration_count, "error_target",
+                             c->target == ERROR_GLOBAL ? "inference" : "look-up", "log2_error", c->log2_error,
+                             "log2_error_look_up", c->choice.log2_error, "log2_failure_inference",
+                             fmax(c->choice.log2_global_failure, -1000), "shared_output", circuit_shared_output(c),
+                             "security_bits", (int)c->level);
     if (head == NULL) {
         json_decref(layers);
         return NULL;

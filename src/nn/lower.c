@@ -151,69 +151,6 @@ static void choose_ranges(circuit_layer *l, const dense_layer *d, const lower_op
     }
 }
 
-static int64_t widest_span(const int64_t *lo, const int64_t *hi, size_t n)
-{
-    int64_t most = 1;
-    for (size_t o = 0; o < n; o++)
-        if (hi[o] - lo[o] + 1 > most) most = hi[o] - lo[o] + 1;
-    return most;
-}
-
-static layer_rounding rounding_of(const dense_layer *d, const lower_options *o, const char *layer)
-{
-    layer_rounding r = lower_rounding(o, layer);
-    int any = o->rounding_bits != 0, named = 0;
-    for (size_t i = 0; i < o->layer_roundings_count; i++) {
-        any |= o->layer_roundings[i].bits != 0;
-        named |= strcmp(o->layer_roundings[i].layer, layer) == 0;
-    }
-    if (d->rounding_bits != 0 && any && !named) r.bits = d->rounding_bits == NETWORK_UNROUNDED ? 0 : d->rounding_bits;
-    return r;
-}
-
-static annulus_status choose_cells(const dense_layer *d, circuit_layer *l, const lower_options *options, lower_unit *u)
-{
-    const layer_rounding r = rounding_of(d, options, l->name);
-    const int64_t span = widest_span(l->lo, l->hi, l->out), most = r.bits == 0 ? span : INT64_C(1) << r.bits;
-    u->bits = r.bits;
-    u->exact = r.bits != 0 && r.method == ROUNDING_EXACT;
-    u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
-    lower_units_need(u, span);
-    if (u->half_window != 0) {
-        l->step = u->step;
-        l->cells = (uint32_t)(u->half_window / u->step);
-        if (u->exact && !u->aligned) l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
-        return ANNULUS_OK;
-    }
-    l->step = (span + most - 1) / most;
-    if (u->exact) l->step = lower_power_of_two(l->step), l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
-    int64_t cells = (span + l->step - 1) / l->step;
-    if (u->whole) cells = lower_power_of_two(cells);
-    if (cells > CIRCUIT_MAX_CELLS)
-        return fail(ANNULUS_ERR_INPUT,
-                    "%s has accumulators of %" PRId64 " values, tables hold %u: round to at most 12 bits", l->name,
-                    span, CIRCUIT_MAX_CELLS);
-    l->cells = cells < 2 ? 2 : (uint32_t)cells;
-    return ANNULUS_OK;
-}
-
-/* The range of each neuron in the middle of the table, half a unit above it where `up` is 1 and half a unit below it
- * else; the activation at the mean of what each cell has. */
-static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned, const unsigned char *up)
-{
-    const int64_t window = (int64_t)l->cells * l->step;
-    const double mean = aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2; /* from the cell's first */
-    for (size_t o = 0; o < l->out; o++) {
-        l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1) + up[o]) / 2 - l->lo[o];
-        if (aligned) l->offset[o] += (l->step - 1) / 2 - (l->offset[o] + l->lo[o]) % l->step;
-        for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
-            const double acc = (double)((int64_t)c * l->step - l->offset[o]) + mean;
-            const double real = l->real_scale[o] * acc + l->real_bias[o];
-            l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
-        }
-    }
-}
-
 #define NEVER 8.5 /* deviations: of no normal number (stream_normal_vartime) */
 
 /* Nothing cuts off a score as a table cuts off its input: beyond the period it would wrap and decrypt to another one.
@@ -222,7 +159,8 @@ static void fill_tables(circuit_layer *l, const dense_layer *d, int aligned, con
 static annulus_status encode_output(circuit_layer *l, double noise, int exact, const lower_options *options,
                                     lower_unit *u)
 {
-    const int64_t proven = widest_span(l->proven_lo, l->proven_hi, l->out), span = widest_span(l->lo, l->hi, l->out);
+    const int64_t proven = lower_widest_span(l->proven_lo, l->proven_hi, l->out),
+                  span = lower_widest_span(l->lo, l->hi, l->out);
     l->step = 1;
     l->period = (int64_t)ceil(fmax(OUTPUT_ROOM * (double)proven, (double)proven + 2 * NEVER * noise)) + 2;
     u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
@@ -288,13 +226,13 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
     if (l->unit != 0) {
         TRY(lower_native_fill(d, l));
     } else {
-        TRY(choose_cells(d, l, s->options, &s->units->of[i]));
+        TRY(lower_cells(d, s->options, &s->units->of[i], l));
         TRY(lower_tables(d, l));
         void *up;
         TRY(mem_create(l->out, 1, "look-up tables", &up));
         const lower_unit *u = &s->units->of[i];
         const annulus_status st = u->whole || u->lean ? lower_lean(d, l, up) : ANNULUS_OK;
-        if (st == ANNULUS_OK) fill_tables(l, d, u->aligned, up);
+        if (st == ANNULUS_OK) lower_fill(d, s->options, u, up, l);
         mem_free(up);
         TRY(st);
     }
@@ -432,6 +370,7 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
     c->task = (circuit_task)n->task;
     c->calibration_count = count;
     c->ranges_measured = options->ranges_measured;
+    c->saturates = options->ranges_measured && options->saturate;
     c->target = options->target;
     c->log2_error = options->log2_error;
     c->level = options->level;

@@ -32,7 +32,8 @@ typedef struct layer_rounding {
 #define LOWER_SHARE_ANY (1u << SHARE_MIXED | 1u << SHARE_SLOTS)
 
 typedef struct lower_options {
-    int ranges_measured;    /* 1: measured range widened by margin; 0: proven */
+    int ranges_measured; /* 1: measured range widened by margin; 0: proven */
+    int saturate; /* 1: tables have the cells that all sums beyond measured ranges need to get the value of their end */
     double margin;          /* fraction of the measured width added at each side, default 0.1 */
     unsigned rounding_bits; /* cells <= 2^rounding_bits, 1..12; 0: no rounding (one cell per accumulator value) */
     const layer_rounding *layer_roundings; /* (layer_roundings_count) of the layers that have their own; borrowed */

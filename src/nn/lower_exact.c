@@ -103,10 +103,11 @@ static annulus_status whole_cells(size_t first, circuit_layer *l)
     const circuit_layer before = *l;
     TRY(join_bits(&before, l->low_bits, 1, &l->linear));
     take_bits(l, &before, first, l->low_bits);
+    int64_t *const ends[] = {l->lo, l->hi, l->proven_lo, l->proven_hi};
     for (size_t o = 0; o < l->out; o++) {
         const uint64_t below = (uint64_t)l->step - 1;
-        l->lo[o] = (int64_t)((uint64_t)(l->lo[o] + l->offset[o]) & ~below) - l->offset[o];
-        l->hi[o] = (int64_t)((uint64_t)(l->hi[o] + l->offset[o]) & ~below) - l->offset[o];
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+            ends[k][o] = (int64_t)((uint64_t)(ends[k][o] + l->offset[o]) & ~below) - l->offset[o];
         l->offset[o] += l->step / 2;
     }
     return ANNULUS_OK;

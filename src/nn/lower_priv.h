@@ -80,6 +80,23 @@ void lower_units_need(lower_unit *u, int64_t window);
 /* After a lowering: *again 0 if all layers fit their windows, else larger ones for the next. */
 annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __attribute__((warn_unused_result));
 
+/* ---- lower_cells.c ---- */
+/* Cells and step of a layer of padded look-ups whose ranges are known, and what its units have to know of them. */
+annulus_status lower_cells(const dense_layer *d, const lower_options *options, lower_unit *u, circuit_layer *l)
+    __attribute__((warn_unused_result));
+/* Offsets and tables. up (out): 1 for ranges that are to lie half a unit above the middle, if they lie half a unit off
+ * it; else below. */
+void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const unsigned char *up,
+                circuit_layer *l);
+/* Of the widest of n ranges. */
+static inline int64_t lower_widest_span(const int64_t *lo, const int64_t *hi, size_t n)
+{
+    int64_t most = 1;
+    for (size_t o = 0; o < n; o++)
+        if (hi[o] - lo[o] + 1 > most) most = hi[o] - lo[o] + 1;
+    return most;
+}
+
 /* ---- lower_exact.c ---- */
 /* Before every layer with low_bits, as many layers that take them off, and its offset and range as the lowest units of
  * its cells have them. ANNULUS_ERR_INFEASIBLE: too many layers, or a window wider than LINEAR_MAX_WEIGHT. */
