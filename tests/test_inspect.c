@@ -87,6 +87,10 @@ static void test_layers(void **state)
                          value(l, "noise_log2_std")) < 1e-3);
         assert_string_equal(json_string_value(json_object_get(l, "rounding")),
                             c->layers[i].step > 1 ? "approximate" : "none");
+        /* 60 samples, at either end of a sum: less where the margin is, or the end is proven */
+        const double unseen = value(l, "out_of_range_probability"), measured = value(l, "out_of_measured_probability");
+        assert_true(0 < unseen && unseen < measured && measured <= 2 / 61.0 + 1e-6);
+        assert_true(fabs(value(l, "sample_out_of_range_probability") / (unseen * (double)c->layers[i].out) - 1) < 1e-4);
         shares += value(l, "share_all_cores");
         seconds += value(l, "share_one_core") * value(j, "seconds_one_core");
     }
@@ -183,6 +187,8 @@ static void test_edges(void **state)
     for (const char *p = html; (p = strstr(p, "<path class=\"edge\"")) != NULL; p++) edges++;
     for (const char *p = html; (p = strstr(p, "<rect class=")) != NULL; p++) boxes++;
     assert_true(edges == 3 && boxes == 4);
+    assert_non_null(strstr(html, "; 60 calibration samples; "));
+    assert_non_null(strstr(html, "<th>out of range</th>"));
     free(html);
 }
 

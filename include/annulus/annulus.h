@@ -320,6 +320,9 @@ ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t o
 /* log2 of the largest error probability that a look-up or score was given; -INFINITY if all have bounds on their noise
  * instead. */
 ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
+/* Probability, at most, that a sum of a sample like those of calibration leaves its measured range, and without the
+ * margin: of the layer where that is most likely (annulus_inspect has all). 0: ranges are proven. */
+ANNULUS_API double annulus_circuit_out_of_range(const annulus_circuit *c, double *without_margin);
 /* Number of torus-native layers: their answers depend on noise by design, and must not be shown to others.
  * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any. */
 ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise);

@@ -22,6 +22,7 @@ typedef struct watch {
     const audit_expected *expected;
     double most_ratio;
     audit_run *run;
+    exec_stats stats;
     tally layers[CIRCUIT_MAX_LAYERS];
 } watch;
 
@@ -95,6 +96,7 @@ static void see(void *context, const exec_seen *s)
     const double sum2 = s->sum_noise * s->sum_noise, phase2 = s->noise * s->noise;
     const int counts = x->counts[s->neuron];
     const circuit_layer *l = &v->c->layers[s->layer];
+    (void)exec_count_sum(v->c, s->layer, s->neuron, s->acc, l->cells == 0 ? s->noise : 0, &v->stats);
     if (l->cells != 0 && !circuit_is_wave(l))
         see_errors(v, s, t, x);
     else
@@ -122,6 +124,9 @@ static void conclude(const watch *v, size_t samples, audit *a)
         const audit_expected *x = &v->expected[i];
         audit_layer *l = &v->run->layers[i];
         const double counted = (double)x->counted, runs = (double)samples;
+        l->out_of_range = v->stats.out_of_range[i];
+        l->saturated = v->stats.saturated[i];
+        l->wrapped = v->stats.wrapped[i];
         l->sum =
             noise_of(t->count, t->sum2, t->sum_v, audit_variance_log_p(t->sum_y, t->sum_z, counted, runs, &x->sums));
         a->tests += t->count > 0 ? 2 : 0;

@@ -57,6 +57,7 @@ typedef struct audit_layer {
     audit_noise sum;   /* encrypted accumulators before the look-up; of the last layer: before they are packed */
     audit_noise phase; /* what the look-up reads; of the last layer: the answers, if they are packed */
     audit_errors errors;
+    uint64_t out_of_range, saturated, wrapped; /* of all sums, as exec_stats counts them */
 } audit_layer;
 
 typedef struct audit_divergence {

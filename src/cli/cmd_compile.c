@@ -272,6 +272,17 @@ static void explain_passes(const annulus_circuit *circuit)
             p.constant, p.unread, p.equal, p.layers, p.tables, p.rotations);
 }
 
+static void explain_ranges(const annulus_circuit *circuit, size_t samples)
+{
+    double without;
+    const double with = annulus_circuit_out_of_range(circuit, &without);
+    if (without > 0)
+        fprintf(stderr,
+                "ranges: measured on %zu samples; a sum of another one leaves its range with probability %.2g at most, "
+                "%.2g without the margin\n",
+                samples, with, without);
+}
+
 static annulus_status compile(const compile_command *c, const annulus_model *m, const annulus_dataset *d,
                               annulus_circuit **out)
 {
@@ -311,6 +322,7 @@ int cmd_compile(int argc, char **argv)
     if (st == ANNULUS_OK) st = compile(&c, m, d, &circuit);
     if (st == ANNULUS_OK) st = annulus_circuit_write(circuit, c.output);
     if (st == ANNULUS_OK && !c.work.quiet) explain_passes(circuit);
+    if (st == ANNULUS_OK && !c.work.quiet) explain_ranges(circuit, annulus_dataset_count(d));
     if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
+#include "circuit/unseen.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
@@ -317,6 +318,18 @@ const char *annulus_circuit_label(const annulus_circuit *c, size_t output)
 double annulus_circuit_log2_error(const annulus_circuit *c)
 {
     return circuit_largest_bound(c->c);
+}
+
+double annulus_circuit_out_of_range(const annulus_circuit *c, double *without_margin)
+{
+    double most = 0;
+    *without_margin = 0;
+    for (size_t i = 0; i < c->c->layers_count; i++) {
+        const unseen u = circuit_unseen(c->c, i);
+        most = fmax(most, u.range);
+        *without_margin = fmax(*without_margin, u.measured);
+    }
+    return most;
 }
 
 size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise)

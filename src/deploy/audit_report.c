@@ -26,6 +26,10 @@ static json_t *run_json(const circuit *c, const audit_run *r, size_t layer)
     const audit_layer *l = &r->layers[layer];
     json_t *j = json_object();
     (void)json_object_set_new(j, "sums", noise_json(&l->sum));
+    if (c->layers[layer].unit == 0)
+        (void)json_object_set_new(j, "ranges",
+                                  json_pack("{s:I, s:I, s:I}", "out_of_range", (json_int_t)l->out_of_range, "saturated",
+                                            (json_int_t)l->saturated, "wrapped", (json_int_t)l->wrapped));
     const int output = c->layers[layer].cells == 0;
     if (output && c->choice.families.answers.bits == 0) return j;
     (void)json_object_set_new(j, "phases", noise_json(&l->phase));
@@ -218,6 +222,31 @@ static void rejection_lines(FILE *f, const json_t *j)
     }
 }
 
+/* Of a layer's run, if there is any. Returns how many. */
+static long long range_line(FILE *f, const json_t *l, const char *kind, long long samples)
+{
+    const json_t *r = json_object_get(json_object_get(l, kind), "ranges");
+    const long long out = integer(r, "out_of_range"), wrapped = integer(r, "wrapped");
+    if (out + wrapped > 0)
+        fprintf(f, "%s, %s: %lld of %lld sums out of range, %lld saturated, %lld wrapped\n", name(l, "name"), kind, out,
+                samples * integer(l, "neurons"), integer(r, "saturated"), wrapped);
+    return out + wrapped;
+}
+
+static void range_lines(FILE *f, const json_t *j)
+{
+    size_t i, ranges = 0;
+    long long beyond = 0;
+    const json_t *l;
+    json_array_foreach(json_object_get(j, "layers"), i, l)
+    {
+        beyond += range_line(f, l, "simulated", integer(j, "samples"));
+        beyond += range_line(f, l, "encrypted", integer(j, "samples"));
+        ranges += json_object_get(json_object_get(l, "encrypted"), "ranges") != NULL;
+    }
+    if (ranges > 0 && beyond == 0) fprintf(f, "every sum was in its range\n");
+}
+
 static void report_lines(FILE *f, const json_t *j)
 {
     size_t i, native = 0, padded = 0;
@@ -237,6 +266,7 @@ static void report_lines(FILE *f, const json_t *j)
             "\n%lld samples; deviations are fractions of the torus; p: bound on the probability of a difference as "
             "large, %.1f bit of the deviation allowed\n",
             integer(j, "samples"), number(j, "tolerance_bits"));
+    range_lines(f, j);
     if (native == 0 || padded > 0) {
         divergence_line(f, "simulated", json_object_get(j, "first_divergence_simulated"));
         divergence_line(f, "encrypted", json_object_get(j, "first_divergence_encrypted"));

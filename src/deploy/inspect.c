@@ -8,6 +8,7 @@
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
 #include "circuit/mix.h"
+#include "circuit/unseen.h"
 #include "deploy/container.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
@@ -152,6 +153,16 @@ static void rounding_add_json(json_t *j, const circuit_layer *l)
     (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));
 }
 
+/* Sums that calibration has not met, of measured ranges. */
+static void unseen_add_json(json_t *j, const circuit *c, size_t i)
+{
+    const unseen u = circuit_unseen(c, i);
+    if (!c->ranges_measured || c->layers[i].unit != 0) return;
+    (void)json_object_set_new(j, "out_of_range_probability", json_real(u.range));
+    (void)json_object_set_new(j, "out_of_measured_probability", json_real(u.measured));
+    (void)json_object_set_new(j, "sample_out_of_range_probability", json_real(u.any));
+}
+
 /* How a rotation reads several tables: shifts of one, sums of steps (of some neurons at least), or side by side. */
 static const char *several_tables(const circuit_layer *l)
 {
@@ -288,6 +299,7 @@ json_t *inspect_circuit(const circuit *c)
             (void)json_object_set_new(layer, "share_one_core", json_real(predicted.layers_one[i] / predicted.one));
             (void)json_object_set_new(layer, "share_all_cores", json_real(predicted.layers_all[i] / predicted.all));
             rounding_add_json(layer, &c->layers[i]);
+            unseen_add_json(layer, c, i);
             noise_add_json(layer, c, i, &norms[i]);
         }
         (void)json_array_append_new(layers, layer);

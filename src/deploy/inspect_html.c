@@ -76,6 +76,10 @@ static void layer_row(FILE *f, const json_t *l)
     cell(f, scores ? "(scores)" : text(l, "activation"));
     fprintf(f, "<td>%lld &#8594; %lld</td><td>%lld / %lld</td>", integer(l, "inputs"), integer(l, "outputs"),
             integer(l, "accumulator_bits_proven"), integer(l, "accumulator_bits_measured"));
+    if (json_object_get(l, "out_of_range_probability") == NULL)
+        fprintf(f, "<td>-</td>");
+    else
+        fprintf(f, "<td>%.2g</td>", number(l, "out_of_range_probability"));
     cell(f, text(l, "rounding"));
     fprintf(f, "<td>%.2f</td>", number(l, "rounding_bits"));
     if (scores)
@@ -96,40 +100,26 @@ static void layer_row(FILE *f, const json_t *l)
 
 static void layers_table(FILE *f, const json_t *layers)
 {
-    static const char *const columns[] = {"layer",
-                                          "operation",
-                                          "function",
-                                          "shape",
-                                          "bits",
-                                          "rounding",
-                                          "bits left",
-                                          "look-ups",
-                                          "rotations",
-                                          "tables",
-                                          "EF",
-                                          "family",
-                                          "norm",
-                                          "of inputs",
-                                          "noise",
-                                          "allowed",
-                                          "used",
-                                          "failure",
-                                          "seconds, one core",
-                                          "all cores",
-                                          "share"};
+    static const char *const columns[] = {"layer",        "operation", "function",  "shape",    "bits",
+                                          "out of range", "rounding",  "bits left", "look-ups", "rotations",
+                                          "tables",       "EF",        "family",    "norm",     "of inputs",
+                                          "noise",        "allowed",   "used",      "failure",  "seconds, one core",
+                                          "all cores",    "share"};
     size_t i;
     const json_t *l;
     fprintf(f, "<h2>Layers</h2>\n<div class=\"wide\"><table>\n<tr>");
     for (i = 0; i < sizeof columns / sizeof *columns; i++) fprintf(f, "<th>%s</th>", columns[i]);
     fprintf(f, "</tr>\n");
     json_array_foreach(layers, i, l) layer_row(f, l);
-    fprintf(f,
-            "</table></div>\n<p>Bits of the sums: proven / measured. Tables: distinct ones times their cells; +: "
-            "extended, sums on plateaus lie "
-            "beyond and are read right. Norm: the "
-            "largest two-norm of a sum's weights, on looked up values and on inputs. Noise: standard deviation of the "
-            "phase that is looked up, a fraction of the torus, predicted, allowed, and the one over the other. "
-            "Failure: predicted, of one look-up.</p>\n");
+    fprintf(
+        f,
+        "</table></div>\n<p>Bits of the sums: proven / measured. Out of range: probability, at most, that a sum of a "
+        "sample like those of calibration leaves its range. Tables: distinct ones times their cells; +: "
+        "extended, sums on plateaus lie "
+        "beyond and are read right. Norm: the "
+        "largest two-norm of a sum's weights, on looked up values and on inputs. Noise: standard deviation of the "
+        "phase that is looked up, a fraction of the torus, predicted, allowed, and the one over the other. "
+        "Failure: predicted, of one look-up.</p>\n");
 }
 
 static void bars(FILE *f, const json_t *layers)
@@ -214,6 +204,8 @@ static void summary(FILE *f, const json_t *j)
         strcmp(text(j, "cost_model"), "host") == 0 ? "measured" : "shipped",
         number(json_object_get(j, "bytes"), "evaluation_key_file") / 1e6,
         number(json_object_get(j, "memory"), "peak") / 1e6, integer(j, "security_bits"), text(j, "ranges"));
+    if (integer(j, "calibration_samples") > 0)
+        fprintf(f, "%lld calibration samples; ", integer(j, "calibration_samples"));
     if (integer(j, "torus_native") > 0) fprintf(f, "%lld torus-native layers; ", integer(j, "torus_native"));
     if (strcmp(text(j, "task"), "top-1") == 0) fprintf(f, "answers are the label alone; ");
     fprintf(f, "failure of an inference at most 2^%.1f; %s.</p>\n", number(j, "log2_failure_inference"),

@@ -74,6 +74,23 @@ static void noise_line(FILE *f, const json_t *l)
             window, number(l, "noise_log2_std"), number(l, "noise_log2_std_allowed"), 100 * number(l, "noise_used"));
 }
 
+/* How likely sums are that calibration has not met. */
+static void unseen_lines(FILE *f, const json_t *j)
+{
+    const json_t *layers = json_object_get(j, "layers");
+    size_t shown = 0;
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *l = json_array_get(layers, i);
+        if (json_object_get(l, "out_of_range_probability") == NULL) continue;
+        fprintf(f, shown++ == 0 ? "ranges      %s: " : "            %s: ", text(l, "name"));
+        fprintf(f, "%.2g a sum, %.2g without the margin, %.2g a sample\n", number(l, "out_of_range_probability"),
+                number(l, "out_of_measured_probability"), number(l, "sample_out_of_range_probability"));
+    }
+    if (shown > 0)
+        fprintf(f, "  probability, at most, that sums of a sample like the %lld of calibration leave their range\n",
+                integer(j, "calibration_samples"));
+}
+
 static void gadget(FILE *f, const char *what, long long l, long long b)
 {
     if (l > 0) fprintf(f, "  %s l=%lld B=2^%lld", what, l, b);
@@ -192,6 +209,7 @@ static void circuit_lines(FILE *f, const json_t *j)
                "inputs; half a cell, or half a step of the scores; deviation of the noise, predicted, at most by what "
                "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
+    unseen_lines(f, j);
     several_lines(f, j);
     split_lines(f, j);
     answers_line(f, j);
