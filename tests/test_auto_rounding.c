@@ -225,7 +225,24 @@ static void test_refusals(void **state)
     goal.budget = NAN;
     assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "must be 0 or more");
     goal.budget = 1;
-    assert_refused(network_lower_auto(f.n, f.x, 0, &f.o, &goal, &r, &c), "there are none");
+    assert_refused(network_lower_auto(f.n, f.x, 0, &f.o, &goal, &r, &c), "0 calibration samples are too few");
+    f.o.ranges_measured = 0; /* an answer of 99 is more than 1 % */
+    assert_refused(network_lower_auto(f.n, f.x, 99, &f.o, &goal, &r, &c),
+                   "99 calibration samples are too few to choose the rounding: give at least 100");
+    goal.budget = 0.1;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "give at least 1000");
+    goal.budget = 60;
+    assert_refused(network_lower_auto(f.n, f.x, 31, &f.o, &goal, &r, &c), "give at least 32");
+    f.n->task = NETWORK_REGRESSION, goal.budget = 0.1;
+    assert_refused(network_lower_auto(f.n, f.x, 31, &f.o, &goal, &r, &c), "give at least 32");
+    f.n->task = NETWORK_MULTI_LABEL; /* 3 answers a sample */
+    assert_refused(network_lower_auto(f.n, f.x, 333, &f.o, &goal, &r, &c), "give at least 334");
+    f.n->task = NETWORK_CLASSIFICATION, goal.budget = 1;
+    float *two = malloc(SAMPLES * 30 * sizeof *two);
+    for (size_t i = 0; i < SAMPLES * 30; i++) two[i] = f.x[i % 60];
+    assert_refused(network_lower_auto(f.n, two, SAMPLES, &f.o, &goal, &r, &c), "of which only 2 differ");
+    free(two);
+    f.o.ranges_measured = 1;
     f.o.shared_output = 1, f.o.method = ROUNDING_AUTO;
     assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "are rounded exactly or not at all");
     f.o.shared_output = 0, f.o.method = ROUNDING_UNSAID, f.o.log2_error = -512, f.n->layers[1].W[0] = 1 << 14,

@@ -189,8 +189,14 @@ static void test_refusals(void **state)
     lower_options_init(&o);
     x[41] = NAN;
     assert_refused(network_lower(n, x, 100, &o, &c), "calibration sample 2: feature 2 is not a finite number");
-    for (size_t i = 0; i < 4000; i++) x[i] = 1;
-    assert_refused(network_lower(n, x, 100, &o, &c), "the data are constant");
+    for (size_t i = 40; i < 4000; i++) x[i] = x[i % 40];
+    assert_refused(network_lower(n, x, 100, &o, &c), "the data are constant, and cannot measure ranges");
+    for (size_t i = 0; i < 4000; i++) x[i] = i / 40 % 2 == 0 ? 1 : 0.5f; /* two of fifty each */
+    assert_refused(network_lower(n, x, 100, &o, &c), "100 calibration samples, of which only 2 differ");
+    free(x);
+    x = random_inputs(&seed, 100, 40);
+    memset(n->layers[0].W, 0, 8 * 40 * sizeof *n->layers[0].W);
+    assert_refused(network_lower(n, x, 100, &o, &c), "or the network is untrained");
     assert_null(c);
     free(x);
     network_destroy(n);

@@ -153,8 +153,23 @@ static void test_refusals(void **state)
     float *x = random_inputs(&seed, SAMPLES, n->inputs);
     assert_refused(network_top_1(n, x, SAMPLES, 0, 0.1, &made), "scores of 0 bits");
     assert_refused(network_top_1(n, x, SAMPLES, 11, 0.1, &made), "1 to 10 are possible");
-    assert_refused(network_top_1(n, x, 0, 5, 0.1, &made), "there are none");
-    assert_refused(network_top_1(n, x, 1, 5, 0.1, &made), "the same on all 1 samples");
+    assert_refused(network_top_1(n, x, 0, 5, 0.1, &made), "0 calibration samples are too few to measure the scores");
+    assert_refused(network_top_1(n, x, 31, 5, 0.1, &made), "31 calibration samples are too few");
+    lower_options o; /* proven ranges need no samples, scores do */
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.top_1_bits = 5;
+    assert_refused(network_lower(n, x, 2, &o, &c), "2 calibration samples are too few to measure the scores");
+    float *two = malloc(34 * n->inputs * sizeof *two);
+    for (size_t i = 0; i < 34 * n->inputs; i++) two[i] = x[i % (2 * n->inputs)];
+    assert_refused(network_lower(n, two, 34, &o, &c), "34 calibration samples, of which only 2 differ");
+    assert_null(c);
+    free(two);
+    network *flat = classifier(&seed, 3);
+    for (size_t l = 0; l < flat->layers_count; l++)
+        memset(flat->layers[l].W, 0, flat->layers[l].in * flat->layers[l].out * sizeof *flat->layers[l].W);
+    assert_refused(network_top_1(flat, x, SAMPLES, 5, 0.1, &made), "the largest score is the same");
+    network_destroy(flat);
     assert_refused(network_top_1(one, x, SAMPLES, 5, 0.1, &made), "of 2 to 256 classes, not 1");
     n->task = NETWORK_REGRESSION;
     assert_refused(network_top_1(n, x, SAMPLES, 5, 0.1, &made), "for classification, not regression");

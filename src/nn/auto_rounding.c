@@ -4,12 +4,14 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec.h"
+#include "nn/distinct.h"
 #include "nn/lower_priv.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define WIDEST 12u
+#define MOST_SAMPLES 1e9 /* that are asked for */
 #define LEAST_GAIN 0.001 /* of the seconds: a bit that saves less stays */
 
 /* families_most of options is that of the trial at hand. */
@@ -294,15 +296,25 @@ static annulus_status tune(tuning *t, trial *best)
     return progress_report(t->goal->progress, "rounding", t->trials, t->trials);
 }
 
+/* Different samples that resolve the budget: one answer of so many is no more of them. A variance has no steps. */
+static size_t least_samples(const network *n, const rounding_goal *goal)
+{
+    const double answers = n->task == NETWORK_MULTI_LABEL ? (double)n->layers[n->layers_count - 1].out : 1;
+    if (n->task == NETWORK_REGRESSION || !(goal->budget > 0)) return DISTINCT_LEAST;
+    return (size_t)fmin(fmax(ceil(100 / goal->budget / answers), DISTINCT_LEAST), MOST_SAMPLES);
+}
+
 /* What the options and the goal do not have. */
-static annulus_status check_goal(const network *n, size_t count, const lower_options *o, const rounding_goal *goal)
+static annulus_status check_goal(const network *n, const float *x, size_t count, const lower_options *o,
+                                 const rounding_goal *goal)
 {
     if (!(goal->budget >= 0))
         return fail(ANNULUS_ERR_INPUT, "a loss of at most %g %%: must be 0 or more", goal->budget);
     if (o->shared_output && o->method != ROUNDING_UNSAID && o->method != ROUNDING_EXACT)
         return fail(ANNULUS_ERR_INPUT, "results for others to see are rounded exactly or not at all");
-    if (count == 0) return fail(ANNULUS_ERR_INPUT, "rounding is chosen on calibration samples, and there are none");
-    return network_check(n);
+    TRY(network_check(n));
+    return distinct_check(n, x, count, least_samples(n, goal), "choose the rounding",
+                          ", or allow a larger loss than their answers resolve");
 }
 
 static annulus_status lower_tuned(const network *n, const float *calibration, size_t count,
@@ -344,7 +356,7 @@ annulus_status network_lower_auto(const network *n, const float *calibration, si
 {
     network *made;
     REQUIRE(goal->keep_widths || (options->rounding_bits == 0 && options->layer_roundings_count == 0));
-    TRY(check_goal(n, count, options, goal));
+    TRY(check_goal(n, calibration, count, options, goal));
     TRY(lower_answers(n, calibration, count, options, &made));
     const annulus_status st = lower_tuned(made == NULL ? n : made, calibration, count, options, goal, report, out);
     network_destroy(made);

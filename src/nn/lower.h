@@ -63,7 +63,8 @@ typedef struct lower_options {
 layer_rounding lower_rounding(const lower_options *o, const char *layer);
 void lower_options_init(lower_options *o); /* measured, 0.1, 5, 6, per look-up 2^-40, 128, seconds, any, 2 */
 
-/* calibration (count, inputs) raw samples; refused when count < 32 (measured) or when a measured layer is constant;
+/* calibration (count, inputs) raw samples; refused when fewer than 32 of them differ (measured ranges and answers that
+ * are the label alone; distinct.h) or when a measured layer is constant;
  * an unknown layer in layer_errors or layer_roundings is ANNULUS_ERR_INPUT and lists the layers.
  * The table entry of a cell is the quantized activation at the cell's middle value. Exact rounding adds layers "layer 1
  * b0", "layer 1 b1", ... before the layer, one for each bit that goes (ANNULUS_ERR_INFEASIBLE: more layers than

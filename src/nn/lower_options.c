@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/lower_priv.h"
 
+#include "nn/distinct.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define LEAST_CALIBRATION 32u
 
 void lower_options_init(lower_options *o)
 {
@@ -51,7 +51,7 @@ static annulus_status phase_noise_check(const lower_options *o)
                 LOWER_MAX_PHASE_NOISE);
 }
 
-annulus_status lower_options_check(const network *n, size_t count, const lower_options *o)
+annulus_status lower_options_check(const network *n, const float *calibration, size_t count, const lower_options *o)
 {
     unsigned most_bits = o->rounding_bits;
     for (size_t i = 0; i < o->layer_roundings_count; i++)
@@ -61,10 +61,6 @@ annulus_status lower_options_check(const network *n, size_t count, const lower_o
         return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
     if (!(o->margin >= 0) || o->margin > 10)
         return fail(ANNULUS_ERR_INPUT, "margin %g: 0 to 10 are possible", o->margin);
-    if (o->ranges_measured && count < LEAST_CALIBRATION)
-        return fail(ANNULUS_ERR_INPUT,
-                    "%zu calibration samples are too few to measure ranges: give at least %u, or ask for proven ranges",
-                    count, LEAST_CALIBRATION);
     if (rounds_by(o, ROUNDING_AUTO))
         return fail(ANNULUS_ERR_INPUT, "a method of rounding that is to be chosen: round approximately or exactly");
     if (o->shared_output && rounds_by(o, ROUNDING_APPROXIMATE))
@@ -80,6 +76,8 @@ annulus_status lower_options_check(const network *n, size_t count, const lower_o
                     CIRCUIT_SHARED_LOG2_ERROR);
     TRY(phase_noise_check(o));
     TRY(network_check(n));
+    if (o->ranges_measured)
+        TRY(distinct_check(n, calibration, count, DISTINCT_LEAST, "measure ranges", ", or ask for proven ranges"));
     for (size_t i = 0; o->shared_output && i < n->layers_count; i++)
         if (activation_is_wave(n->layers[i].act))
             return fail(ANNULUS_ERR_INPUT,

@@ -103,7 +103,7 @@ static inline int64_t lower_widest_span(const int64_t *lo, const int64_t *hi, si
 annulus_status lower_exact(circuit *c) __attribute__((warn_unused_result));
 
 /* ---- lower.c ---- */
-annulus_status lower_options_check(const network *n, size_t count, const lower_options *o)
+annulus_status lower_options_check(const network *n, const float *calibration, size_t count, const lower_options *o)
     __attribute__((warn_unused_result));
 /* One lowering, with the windows that are known; *out: made, without parameters. */
 annulus_status lower_once(const network *n, const float *calibration, size_t count, const lower_options *options,

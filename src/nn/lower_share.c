@@ -96,7 +96,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     unsigned char could[CIRCUIT_MAX_LAYERS] = {0};
     plan p = {.extend = !options->tables_whole};
     int better;
-    TRY(lower_options_check(n, count, options));
+    TRY(lower_options_check(n, calibration, count, options));
     annulus_status st = lower_plan(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, &best);
     size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {

@@ -2,6 +2,7 @@
 #include "nn/top_1.h"
 
 #include "base/memory.h"
+#include "nn/distinct.h"
 #include "nn/pair_tree.h"
 
 #include <math.h>
@@ -224,7 +225,7 @@ static annulus_status layers_make(network *n, const tree *t, size_t scores, unsi
     return answer_make(n, t->pairs.values, scores + levels + 1);
 }
 
-static annulus_status classifier_check(const network *n, size_t count, unsigned bits)
+static annulus_status classifier_check(const network *n, const float *x, size_t count, unsigned bits)
 {
     const size_t c = n->layers[n->layers_count - 1].out;
     if (n->task != NETWORK_CLASSIFICATION)
@@ -236,9 +237,7 @@ static annulus_status classifier_check(const network *n, size_t count, unsigned 
     if (bits < 1 || bits > TOP_1_MOST_BITS)
         return fail(ANNULUS_ERR_INPUT, "scores of %u bits that are compared: 1 to %u are possible", bits,
                     TOP_1_MOST_BITS);
-    if (count == 0)
-        return fail(ANNULUS_ERR_INPUT, "scores that are compared are measured on samples, and there are none");
-    return ANNULUS_OK;
+    return distinct_check(n, x, count, DISTINCT_LEAST, "measure the scores that are compared", "");
 }
 
 annulus_status network_top_1(const network *n, const float *x, size_t count, unsigned bits, double margin,
@@ -250,7 +249,7 @@ annulus_status network_top_1(const network *n, const float *x, size_t count, uns
     network *made = NULL;
     double unit = 0;
     TRY(network_check(n));
-    TRY(classifier_check(n, count, bits));
+    TRY(classifier_check(n, x, count, bits));
     TRY(scores_measure(n, x, count, &range));
     annulus_status st = tree_make(c, scores, &t);
     if (st == ANNULUS_OK) st = network_begin(n, c == 2 ? 2 : t.pairs.levels + 3, &made);

@@ -10,7 +10,7 @@
 #define TOP_1_MOST_CLASSES 256u
 
 /* A copy of classifier n whose outputs are 1 for the class with the largest score and 0 for the others. x (count,
- * inputs), count >= 1: raw samples. Behind the scores, c of them:
+ * inputs): raw samples, of which 32 differ (distinct.h). Behind the scores, c of them:
  *   quantized   score - lo over a unit, cut off to 0 .. 2^bits - 1: lo and the unit span the largest scores that the
  *               samples have, widened by `margin` of the span at each side; those below count as 0 (c look-ups)
  *   largest     a tree of max(a, b) = b + relu(a - b) (c - 1)
