@@ -368,7 +368,7 @@ static void test_text(void **state)
                                "    place 4: 2 3 - -> 3\n"
                                "layer 1 = look-up(layer 1)  # relu, 1 table of 7 cells, step 1\n"
                                "  table 1: 0*4 2 3 3\n"
-                               "  neurons 0..3: table 1, offset 3, sums in [-3, 3]\n"
+                               "  neurons 0..3: table 1, offset 3, sums in [-3, 3], proven [-3, 3]\n"
                                "output = linear(layer 1)  # 4 -> 1 sums, dense\n"
                                "  matrix 1: 1 x 4 at 1 place\n"
                                "    row 1: 1*4\n"

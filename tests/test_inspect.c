@@ -103,6 +103,44 @@ static void test_layers(void **state)
     json_decref(j);
 }
 
+/* By hand: 3*x - 2*y of integers in [0, 7], calibrated on x = 1 to 5 and y = 0 to 7. */
+static void test_ranges(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    circuit *const own = c;
+    network *n = random_network(&seed, (const size_t[]){2, 2, 2}, 2, ACTIVATION_RELU, 3);
+    lower_options o;
+    float x[40][2];
+    char *words = NULL;
+    lower_options_init(&o);
+    n->layers[0].W[2] = 3, n->layers[0].W[3] = -2;
+    for (size_t i = 0; i < 40; i++) x[i][0] = 0.25f * (float)(1 + i % 5), x[i][1] = 0.25f * (float)(i / 5);
+    assert_ok(network_lower(n, x[0], 40, &o, &c));
+    write_circuit();
+    assert_ok(annulus_inspect_program(path, 0, &words));
+    /* a margin of 10 % of 26, and no further than proven */
+    assert_non_null(strstr(words, ", sums in [-14, 18], proven [-14, 21], measured [-11, 15] on 40 samples\n"));
+    annulus_text_destroy(words);
+    assert_ok(annulus_inspect_program(path, 1, &words));
+    json_t *j = json_loads(words, 0, NULL), *l = json_array_get(json_object_get(j, "layers"), 0);
+    annulus_text_destroy(words);
+    static const struct {
+        const char *name;
+        json_int_t second;
+    } ends[] = {{"proven_lo", -14}, {"proven_hi", 21}, {"measured_lo", -11}, {"measured_hi", 15}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const json_t *list = json_object_get(l, ends[i].name);
+        assert_int_equal(json_array_size(list), 2);
+        assert_int_equal(json_integer_value(json_array_get(list, 1)), ends[i].second);
+    }
+    assert_true(value(j, "calibration_samples") == 40);
+    json_decref(j);
+    network_destroy(n);
+    circuit_destroy(c);
+    c = own;
+}
+
 static char *read_report(void)
 {
     char *text = calloc(1, 1 << 20);
@@ -203,8 +241,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_edges),
-                                       cmocka_unit_test(test_several), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),  cmocka_unit_test(test_edges),
+                                       cmocka_unit_test(test_several), cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -362,8 +362,10 @@ ANNULUS_API size_t annulus_memory_available(void);
 
 /* What any file of annulus is, as text for people or as JSON; *out is freed with annulus_text_destroy. */
 ANNULUS_API annulus_status annulus_inspect(const char *path, int json, char **out) ANNULUS_MUST_USE;
-/* The integer program of a circuit file, whole: sources, weights, lists of inputs, tables. As annulus_inspect. */
-ANNULUS_API annulus_status annulus_inspect_program(const char *path, char **out) ANNULUS_MUST_USE;
+/* The integer program of a circuit file, whole: sources, weights, lists of inputs, tables, ranges. As annulus_inspect;
+ * json: what that gives, with the ranges of every neuron's sums in arrays of each layer, proven_lo and proven_hi, and
+ * of the calibration samples measured_lo and measured_hi. */
+ANNULUS_API annulus_status annulus_inspect_program(const char *path, int json, char **out) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_text_destroy(char *text);
 /* A circuit file as a page for a browser, written to the file `report` as a whole or not at all: a picture of the
  * graph, where the time goes, what annulus_inspect says of layers, parameters, keys and memory. It needs no other file

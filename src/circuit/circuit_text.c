@@ -52,7 +52,30 @@ static void print_linear(FILE *f, const circuit_linear *l)
     }
 }
 
-static void print_tables(FILE *f, const circuit_layer *l)
+static int same_range(const int64_t *lo, const int64_t *hi, size_t o, size_t other)
+{
+    return lo[o] == lo[other] && hi[o] == hi[other];
+}
+
+static int same_neuron(const circuit_layer *l, size_t o, size_t other)
+{
+    const size_t each = circuit_is_mixed(l) ? l->offsets : 1;
+    const uint32_t *tables = l->table_of + o * each, *others = l->table_of + other * each;
+    return memcmp(tables, others, each * sizeof *tables) == 0 && l->offset[o] == l->offset[other] &&
+           (l->unit == 0 || l->shift[o] == l->shift[other]) && same_range(l->lo, l->hi, o, other) &&
+           same_range(l->proven_lo, l->proven_hi, o, other) && same_range(l->measured_lo, l->measured_hi, o, other);
+}
+
+/* What neuron o's sums can be, and what they were on the calibration samples, if there were any. */
+static void print_ranges(FILE *f, const circuit *c, const circuit_layer *l, size_t o)
+{
+    fprintf(f, "proven [%" PRId64 ", %" PRId64 "]", l->proven_lo[o], l->proven_hi[o]);
+    if (c->calibration_count > 0)
+        fprintf(f, ", measured [%" PRId64 ", %" PRId64 "] on %zu samples", l->measured_lo[o], l->measured_hi[o],
+                c->calibration_count);
+}
+
+static void print_tables(FILE *f, const circuit *c, const circuit_layer *l)
 {
     for (size_t t = 0; t < l->tables; t++) {
         fprintf(f, "  table %zu:", t + 1);
@@ -61,15 +84,15 @@ static void print_tables(FILE *f, const circuit_layer *l)
     for (size_t o = 0, next; o < l->out; o = next) {
         const size_t each = circuit_is_mixed(l) ? l->offsets : 1;
         const uint32_t *own = l->table_of + o * each;
-        for (next = o + 1; next < l->out && memcmp(l->table_of + next * each, own, each * sizeof *own) == 0 &&
-                           l->offset[next] == l->offset[o] && (l->unit == 0 || l->shift[next] == l->shift[o]);)
-            next++;
+        for (next = o + 1; next < l->out && same_neuron(l, o, next);) next++;
         fprintf(f, next == o + 1 ? "  neuron %zu" : "  neurons %zu..%zu", o, next - 1);
         for (size_t j = 0; j < each; j++) fprintf(f, j == 0 ? ": table %u" : " and %u", own[j] + 1);
         if (l->unit != 0)
-            fprintf(f, ", shift %.9g\n", (double)l->shift[o] * 0x1p-64);
+            fprintf(f, ", shift %.9g, ", (double)l->shift[o] * 0x1p-64);
         else
-            fprintf(f, ", offset %" PRId64 ", sums in [%" PRId64 ", %" PRId64 "]\n", l->offset[o], l->lo[o], l->hi[o]);
+            fprintf(f, ", offset %" PRId64 ", sums in [%" PRId64 ", %" PRId64 "], ", l->offset[o], l->lo[o], l->hi[o]);
+        print_ranges(f, c, l, o);
+        fputc('\n', f);
     }
 }
 
@@ -83,8 +106,11 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
     print_linear(f, &l->linear);
     if (l->cells == 0) {
         fprintf(f, "  period %" PRId64 "\n", l->period);
-        for (size_t o = 0; o < l->out; o++)
-            fprintf(f, "  score %zu: %.9g*sum + %.9g  # %s\n", o, l->real_scale[o], l->real_bias[o], c->labels[o]);
+        for (size_t o = 0; o < l->out; o++) {
+            fprintf(f, "  score %zu: %.9g*sum + %.9g, sums ", o, l->real_scale[o], l->real_bias[o]);
+            print_ranges(f, c, l, o);
+            fprintf(f, "  # %s\n", c->labels[o]);
+        }
         return;
     }
     fprintf(f, "%s = look-up(%s)  # %s, %zu table%s of %u cells, ", l->name, l->name, l->activation, l->tables,
@@ -97,7 +123,7 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
         fprintf(f, "step %" PRId64 ", %u values each\n", l->step, l->offsets);
     else
         fprintf(f, "step %" PRId64 "%s\n", l->step, l->low_bits > 0 ? ", read at the middle" : "");
-    print_tables(f, l);
+    print_tables(f, c, l);
 }
 
 void circuit_print(FILE *f, const circuit *c)

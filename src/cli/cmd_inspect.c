@@ -12,7 +12,7 @@ enum { HTML_KEY = 0x300 };
 
 static const struct argp_option entries[] = {
     {"json", 'j', 0, 0, "machine-readable", 0},
-    {"circuit", 'c', 0, 0, "the integer program of a circuit file: weights, lists of inputs, tables", 0},
+    {"circuit", 'c', 0, 0, "the integer program of a circuit file: weights, lists of inputs, tables, ranges", 0},
     {"html", HTML_KEY, "FILE", 0, "write a report of a circuit file for a browser, with a picture of its graph", 0},
     {0}};
 
@@ -55,9 +55,10 @@ int cmd_inspect(int argc, char **argv)
         report_costs();
         return 0;
     }
-    if ((c.program ? annulus_inspect_program(c.path, &text) : annulus_inspect(c.path, c.json, &text)) != ANNULUS_OK)
+    if ((c.program ? annulus_inspect_program(c.path, c.json, &text) : annulus_inspect(c.path, c.json, &text)) !=
+        ANNULUS_OK)
         return report_failure();
-    if (!c.program) report_costs();
+    if (!c.program || c.json) report_costs();
     printf(c.json ? "%s\n" : "%s", text);
     annulus_text_destroy(text);
     return finish_stdout();

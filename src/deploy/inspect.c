@@ -365,32 +365,63 @@ static annulus_status inspect_file(container *file, json_t **out)
     return st;
 }
 
-static annulus_status program_text(container *file, char **out)
+static json_t *numbers_json(const int64_t *v, size_t count)
 {
-    circuit *c = NULL;
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) (void)json_array_append_new(list, json_integer((json_int_t)v[i]));
+    return list;
+}
+
+/* malloc'ed; NULL without memory. */
+static char *program_json(const circuit *c)
+{
+    json_t *j = inspect_circuit(c);
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        json_t *layer = json_array_get(json_object_get(j, "layers"), i);
+        (void)json_object_set_new(layer, "proven_lo", numbers_json(l->proven_lo, l->out));
+        (void)json_object_set_new(layer, "proven_hi", numbers_json(l->proven_hi, l->out));
+        if (c->calibration_count == 0) continue;
+        (void)json_object_set_new(layer, "measured_lo", numbers_json(l->measured_lo, l->out));
+        (void)json_object_set_new(layer, "measured_hi", numbers_json(l->measured_hi, l->out));
+    }
+    char *text = json_dumps(j, JSON_REAL_PRECISION(6)); /* NULL of NULL */
+    json_decref(j);
+    return text;
+}
+
+static char *program_text(const circuit *c)
+{
     size_t len = 0;
     char *text = NULL;
+    FILE *f = open_memstream(&text, &len);
+    if (f == NULL) return NULL;
+    circuit_print(f, c);
+    if (fclose(f) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static annulus_status describe_program(container *file, int json, char **out)
+{
+    circuit *c = NULL;
+    host_costs_load();
     TRY(circuit_read(&file->body, &c));
     annulus_status st = read_end(&file->body);
-    FILE *f = st == ANNULUS_OK ? open_memstream(&text, &len) : NULL;
-    if (f != NULL) {
-        circuit_print(f, c);
-        if (fclose(f) == 0)
-            *out = text;
-        else
-            free(text);
+    if (st == ANNULUS_OK) {
+        *out = (json ? program_json : program_text)(c);
+        if (*out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the program");
     }
-    if (st == ANNULUS_OK && *out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the program");
     circuit_destroy(c);
     return st;
 }
 
-annulus_status annulus_inspect_program(const char *path, char **out)
+annulus_status annulus_inspect_program(const char *path, int json, char **out)
 {
     container file;
     *out = NULL;
     TRY(container_read(path, CONTAINER_CIRCUIT, &file));
-    const annulus_status st = program_text(&file, out);
+    const annulus_status st = describe_program(&file, json, out);
     container_clear(&file);
     return st;
 }
