@@ -46,31 +46,14 @@ static void huge_row(const bench_table *t)
               NAN, NAN);
 }
 
-/* Name in /proc/cpuinfo, if there is one. */
-static void processor(char *name, size_t size)
-{
-    char line[256];
-    (void)snprintf(name, size, "unknown processor");
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    if (f == NULL) return;
-    while (fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
-        (void)snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-        break;
-    }
-    (void)fclose(f);
-}
-
 int main(int argc, char **argv)
 {
     const char *path = table_path(argc, argv);
     const unsigned threads = parallel_threads(0);
-    const time_t now = time(NULL);
-    char name[192], title[256], date[16];
+    char name[192], title[256], date[TABLE_DATE];
     bench_table t;
-    processor(name, sizeof name);
-    (void)strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
+    table_processor(name, sizeof name);
+    table_date(date);
     (void)snprintf(title, sizeof title, "Machine: %s, %u threads, %s", name, threads, date);
     table_begin(&t, stdout, title, columns, sizeof columns / sizeof *columns);
     for (unsigned level = 0; level < CPU_LEVELS; level++)

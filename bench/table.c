@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void table_begin(bench_table *t, FILE *to, const char *title, const table_column *columns, size_t count)
 {
@@ -54,6 +55,27 @@ void table_end(bench_table *t, const char *path)
         exit(1);
     }
     json_decref(t->rows);
+}
+
+void table_processor(char *name, size_t size)
+{
+    char line[256];
+    (void)snprintf(name, size, "unknown processor");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    if (f == NULL) return;
+    while (fgets(line, sizeof line, f) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
+        (void)snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+        break;
+    }
+    (void)fclose(f);
+}
+
+void table_date(char date[TABLE_DATE])
+{
+    const time_t now = time(NULL);
+    (void)strftime(date, TABLE_DATE, "%Y-%m-%d", gmtime(&now));
 }
 
 const char *table_path(int argc, char **argv)

@@ -31,4 +31,8 @@ void table_row(const bench_table *t, ...);
 void table_end(bench_table *t, const char *path);
 /* The FILE of `PROGRAM [--json FILE]`, NULL without; exits 2 on anything else. */
 const char *table_path(int argc, char **argv);
+/* Name of the processor in /proc/cpuinfo, if there is one. */
+void table_processor(char *name, size_t size);
+#define TABLE_DATE 16u
+void table_date(char date[TABLE_DATE]); /* today, UTC: 2026-01-31 */
 #endif
