@@ -10,11 +10,6 @@
 #define FFT_POWER_K 1.22003
 #define FFT_POWER_N 2.22003
 #define LOST_BITS 11.0
-/* Our transform against that fit, between what its variants measure: 0.80 to 1.02 (AVX-512, fused), 1.06 to 1.17
- * (AVX-512, additions apart), 1.02 to 1.16 (AVX2), 1.34 to 1.62 (reference) over four sets with l = 2, 3 and
- * N = 1024..4096 (docs/performance.md): 0.3 bit of the whole or less. */
-#define FFT_OURS 1.25
-
 /* The transform's part of a step of several key bits against that of the products it stands for, between what rings of
  * k = 1..3 measure (docs/performance.md). */
 #define FFT_GROUPED 1.3
@@ -119,7 +114,7 @@ void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, do
     const double g = p->pbs_group, patterns = exp2(g) - 1;
     double parts[3];
     blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, p->pbs_lb, noise_fresh(p), parts);
-    *fft = FFT_OURS * parts[0];
+    *fft = NOISE_TRANSFORM * parts[0];
     *key = parts[1];
     *decomposition = parts[2];
     if (p->pbs_group == 1) return;
@@ -144,7 +139,7 @@ double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high)
     const double dim = (double)tfhe_big_dim(p), N = p->N;
     double parts[3], sum = 0;
     blind_rotate_parts(1, p->k, N, bg, l, 0, noise_fresh(p), parts);
-    const double v = FFT_OURS * parts[0] + parts[1] + dim * exp2(-2.0 * bg * l) / 24;
+    const double v = NOISE_TRANSFORM * parts[0] + parts[1] + dim * exp2(-2.0 * bg * l) / 24;
     for (double r = 1; r < N; r *= 2) sum += r * r * fmax(1, N / high / r);
     return sum * v + N * N * exp2(-128.0) / 12 * (1 + dim / 2);
 }

@@ -16,6 +16,9 @@ double noise_extension(const tfhe_params *p, const extension *e); /* the same of
 /* What packing and the switch to f->answers.bits add to an answer (tfhe/answers.h) of a ciphertext that holds
  * `together` answers with masks; >= 1. */
 double noise_answers(const tfhe_families *f, double together);
+/* Variance of our transform's rounding over that of the published fit (noise_blind_rotate_general): between what its
+ * variants measure, 0.3 bit of a deviation or less from each (docs/performance.md, Noise of the transform). */
+#define NOISE_TRANSFORM 1.25
 /* The three parts of noise_blind_rotate: FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
