@@ -9,6 +9,7 @@
 #include "optimizer/noise.h"
 #include "tfhe/bootstrap.h"
 #include "tfhe/packed.h"
+#include "transform_noise.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -125,4 +126,15 @@ void test_look_ups(uint32_t k, uint32_t N, uint32_t g, uint32_t EF)
     mem_free(neon.small);
     seeded_eval_key_destroy(seeded);
     secret_key_destroy(secret);
+}
+
+void print_transform_noise(unsigned keys)
+{
+    (void)setenv("ANNULUS_CPU", "neon", 1);
+    matrix_kernels_choose();
+    for (size_t i = 0; i < TRANSFORM_SETS; i++) {
+        const transform_set *t = &transform_sets[i];
+        printf("%ux%u, %ux%u: %.3f of the published fit's variance, %.2f used\n", t->k, t->N, t->l, t->bg,
+               transform_factor(t, keys), NOISE_TRANSFORM);
+    }
 }

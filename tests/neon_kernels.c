@@ -161,12 +161,17 @@ static void test_matrices(uint64_t *seed)
     matrix_u32_destroy(K);
 }
 
-int main(void)
+/* --noise KEYS: only the noise of the transform, for docs/performance.md. */
+int main(int argc, char **argv)
 {
     uint64_t seed = 11;
     if (fft_kernels_for(CPU_NEON) == &fft_kernels_ref || matrix_kernels_for(CPU_NEON) == &matrix_kernels_ref) {
         fprintf(stderr, "this build has no NEON kernels\n");
         return 1;
+    }
+    if (argc == 3 && strcmp(argv[1], "--noise") == 0) {
+        print_transform_noise((unsigned)strtoul(argv[2], NULL, 10));
+        return 0;
     }
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {

@@ -10,6 +10,7 @@
 #define FFT_POWER_K 1.22003
 #define FFT_POWER_N 2.22003
 #define LOST_BITS 11.0
+
 /* The transform's part of a step of several key bits against that of the products it stands for, between what rings of
  * k = 1..3 measure (docs/performance.md). */
 #define FFT_GROUPED 1.3
