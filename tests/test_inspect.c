@@ -189,6 +189,53 @@ static void test_several(void **state)
     c = own;
 }
 
+/* Functions that change every so many units: by a power of two or another number, and where the step divides it or
+ * does not. */
+static void test_shifts(void **state)
+{
+    (void)state;
+    static const struct {
+        double units;
+        unsigned bits;
+        const char *line;
+    } tries[] = {
+        {8, 7, "function    layer 1: shift by 3: changes every 8 units of the sums alone, so cells of 8 lose nothing"},
+        {8, 2, "function    layer 1: shift by 3: changes every 8 units of the sums alone, so cells of "},
+        {10, 6, "function    layer 1: steps of 10: changes every 10 units of the sums alone, so cells of "},
+        {8.3, 6, NULL}};
+    circuit *const own = c;
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        uint64_t seed = 9;
+        const size_t widths[] = {24, 4, 3};
+        char *words = NULL;
+        lower_options o;
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.families_most = 1, o.rounding_bits = tries[i].bits, o.method = ROUNDING_EXACT;
+        network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 4);
+        float *x = random_inputs(&seed, 40, 24);
+        for (size_t k = 0; k < 4; k++)
+            n->layers[0].w_scale[k] = n->layers[0].out_q.scale / n->input.scale / tries[i].units;
+        assert_ok(network_lower(n, x, 40, &o, &c));
+        json_t *j = inspect(), *layers = json_object_get(j, "layers");
+        const json_t *l = json_array_get(layers, json_array_size(layers) - 2);
+        assert_ok(annulus_inspect(path, 0, &words));
+        if (tries[i].line == NULL) {
+            assert_null(json_object_get(l, "function_step"));
+            assert_null(strstr(words, "function    "));
+        } else {
+            assert_true(value(l, "function_step") == tries[i].units);
+            assert_non_null(strstr(words, tries[i].line));
+        }
+        assert_int_equal(strstr(words, "lose something") != NULL, i == 1 || i == 2);
+        annulus_text_destroy(words);
+        json_decref(j);
+        free(x);
+        network_destroy(n);
+        circuit_destroy(c);
+    }
+    c = own;
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -243,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),  cmocka_unit_test(test_edges),
                                        cmocka_unit_test(test_several), cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_shifts),  cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

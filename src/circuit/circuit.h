@@ -60,6 +60,8 @@ typedef struct circuit_layer {
     /* hidden layers */
     uint32_t cells;     /* table entries; 0 for the output layer */
     int64_t step;       /* accumulator units of a cell; 1 of torus-native layers */
+    int64_t grid;       /* of padded look-ups: sums by which all changes of their functions, before rounding, are apart
+                           at least, and multiples of; cells of a divisor lose nothing; 0: not known, or none */
     int64_t *offset;    /* (out) */
     size_t tables;      /* distinct ones, or lists of `offsets` of them if slot_bits > 0; 1 of torus-native layers */
     uint32_t *table_of; /* (out) number of a neuron's table, or list; (out*offsets) of a value's, if mixed */

@@ -27,6 +27,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_u32(w, l->price);
     write_u32(w, l->family);
     write_i64(w, l->step);
+    write_i64(w, l->grid);
     write_i64(w, l->period);
     write_u32(w, l->output_bits);
     write_f64(w, l->log2_error);
@@ -234,6 +235,7 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     TRY(read_u32(r, &l->price));
     TRY(read_u32(r, &l->family));
     TRY(read_i64(r, &l->step));
+    TRY(read_i64(r, &l->grid));
     TRY(read_i64(r, &l->period));
     TRY(read_u32(r, &l->output_bits));
     TRY(read_f64(r, &l->log2_error));
@@ -248,6 +250,8 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     if (out > room / NEURON_BYTES) return read_fail(r, "the neurons of layer %s are cut off", l->name);
     if (last ? !is_output(l) : !is_hidden(l))
         return read_fail(r, "the encoding of %slayer %s is out of range", last ? "output " : "", l->name);
+    if (l->grid < 0 || l->grid > MAX_ACCUMULATOR || ((last || l->unit != 0) && l->grid != 0))
+        return read_fail(r, "a grid of %lld of layer %s", (long long)l->grid, l->name);
     if (last ? tables != 0 : tables == 0 || tables > (l->unit != 0 ? 1 : out * l->offsets))
         return read_fail(r, "layer %s has %llu tables", l->name, (unsigned long long)tables);
     if (tables * circuit_table_entries(l) > room / sizeof(int32_t))

@@ -128,6 +128,7 @@ static annulus_status merged_layer(const circuit_layer *a, const circuit_layer *
         share_neuron_copy(first ? a : b, first ? o : o - a->out, made, o);
         made->table_of[o] = first ? a->table_of[o] : (uint32_t)a->tables + b->table_of[o - a->out];
     }
+    if (a->grid != b->grid) made->grid = 0;
     if (strcmp(a->activation, b->activation) != 0) memcpy(made->activation, "several", sizeof "several");
     return ANNULUS_OK;
 }

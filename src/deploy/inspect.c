@@ -151,6 +151,7 @@ static void rounding_add_json(json_t *j, const circuit_layer *l)
     const double scores = l->noise > 0 ? log2((double)l->period) : l->output_bits;
     (void)json_object_set_new(j, "rounding", json_string(kind));
     (void)json_object_set_new(j, "rounding_bits", json_real(l->cells == 0 ? scores : log2(l->cells)));
+    if (l->grid > 1) (void)json_object_set_new(j, "function_step", json_integer((json_int_t)l->grid));
 }
 
 /* Sums that calibration has not met, of measured ranges. */

@@ -137,6 +137,23 @@ static void several_lines(FILE *f, const json_t *j)
     }
 }
 
+/* Layers whose functions change every so many units of their sums alone. */
+static void shift_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *l;
+    json_array_foreach(json_object_get(j, "layers"), i, l)
+    {
+        const long long grid = integer(l, "function_step"), step = integer(l, "rounding_step");
+        char what[64];
+        if (grid == 0) continue;
+        (void)snprintf(what, sizeof what, (grid & (grid - 1)) == 0 ? "shift by %lld" : "steps of %lld",
+                       (grid & (grid - 1)) == 0 ? (long long)__builtin_ctzll((unsigned long long)grid) : grid);
+        fprintf(f, "function    %s: %s: changes every %lld units of the sums alone, so cells of %lld lose %s\n",
+                text(l, "name"), what, grid, step, grid % step == 0 ? "nothing" : "something");
+    }
+}
+
 static void error_words(FILE *f, const json_t *j)
 {
     size_t i, failing = 0;
@@ -210,6 +227,7 @@ static void circuit_lines(FILE *f, const json_t *j)
                "was asked for, and the one over the other\n\n");
     json_array_foreach(json_object_get(j, "families"), i, p) family_line(f, p, integer(j, "security_bits"));
     unseen_lines(f, j);
+    shift_lines(f, j);
     several_lines(f, j);
     split_lines(f, j);
     answers_line(f, j);

@@ -219,23 +219,29 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, size
     return look_up_samples(l, s, next->x);
 }
 
+/* Cells, offsets and tables of a layer of padded look-ups. */
+static annulus_status lower_padded(const dense_layer *d, const state *s, lower_unit *u, circuit_layer *l)
+{
+    lower_grid grid = {.apart = 1};
+    void *up = NULL;
+    annulus_status st = lower_cells(d, s->options, u, l, &grid);
+    if (st == ANNULUS_OK) st = lower_tables(d, l);
+    if (st == ANNULUS_OK) st = mem_create(l->out, 1, "look-up tables", &up);
+    if (st == ANNULUS_OK && (u->whole || u->lean)) st = lower_lean(d, l, up);
+    if (st == ANNULUS_OK) lower_fill(d, s->options, u, &grid, up, l);
+    mem_free(up);
+    lower_grid_clear(&grid);
+    return st;
+}
+
 /* Table and values of hidden layer i. */
 static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, circuit_layer *l,
                                      const int64_t *constant)
 {
-    if (l->unit != 0) {
+    if (l->unit != 0)
         TRY(lower_native_fill(d, l));
-    } else {
-        TRY(lower_cells(d, s->options, &s->units->of[i], l));
-        TRY(lower_tables(d, l));
-        void *up;
-        TRY(mem_create(l->out, 1, "look-up tables", &up));
-        const lower_unit *u = &s->units->of[i];
-        const annulus_status st = u->whole || u->lean ? lower_lean(d, l, up) : ANNULUS_OK;
-        if (st == ANNULUS_OK) lower_fill(d, s->options, u, up, l);
-        mem_free(up);
-        TRY(st);
-    }
+    else
+        TRY(lower_padded(d, s, &s->units->of[i], l));
     lower_take_constants(l, constant);
     return advance(l, d, i, s);
 }

@@ -30,43 +30,85 @@ static int64_t farthest(const circuit_layer *l)
     return most;
 }
 
-/* Cells of this step for the widest range; where sums beyond saturate half the torus, for them to lie behind the other
- * end of it, those that approximate rounding reads in the cell beside, too. */
-static int64_t cells_of(const circuit_layer *l, const lower_options *options, int rounds, int64_t step)
+/* Cells of this step, at least `least` for the widest range; where sums beyond saturate half the torus, for them to lie
+ * behind the other end of it, those that approximate rounding reads in the cell beside, too. */
+static int64_t saturating_cells(const circuit_layer *l, const lower_options *options, int rounds, int64_t step,
+                                int64_t least)
 {
     const int64_t far = options->saturate && options->ranges_measured ? farthest(l) : 0;
-    const int64_t least = (lower_widest_span(l->lo, l->hi, l->out) + step - 1) / step;
-    const int64_t saturating = far > 0 ? (far + step - 1) / step + (rounds && step > 1) : 0;
-    return saturating > least ? saturating : least;
+    const int64_t cells = far > 0 ? (far + step - 1) / step + (rounds && step > 1) : 0;
+    return cells > least ? cells : least;
+}
+
+/* Whether no cell of this step has two values, given as many cells. */
+static int loses_nothing(const lower_grid *g, int64_t step)
+{
+    return g->apart != 1 && g->apart % step == 0;
+}
+
+static int64_t range_cells(const lower_grid *g, const circuit_layer *l, int64_t step)
+{
+    const int64_t span = lower_widest_span(l->lo, l->hi, l->out);
+    return loses_nothing(g, step) ? lower_grid_cells(g, l, step) : (span + step - 1) / step;
+}
+
+#define FEW_CELLS 32 /* of tables where a bit less saves no more than the look-up that takes it off (rounding.md) */
+
+/* The least step that `most` cells allow, or one up to twice as large that loses nothing. Exact: a power of two, and of
+ * those that lose nothing the least that leaves FEW_CELLS or fewer. */
+static int64_t choose_step(const lower_grid *g, const circuit_layer *l, int64_t most, int exact)
+{
+    const int64_t span = lower_widest_span(l->lo, l->hi, l->out), need = (span + most - 1) / most;
+    const int64_t least = exact ? lower_power_of_two(need) : need;
+    int64_t step = least;
+    while (step <= 2 * least && !(loses_nothing(g, step) && lower_grid_cells(g, l, step) <= most))
+        step = exact ? 2 * step : step + 1;
+    if (step > 2 * least) return least;
+    while (exact && lower_grid_cells(g, l, step) > FEW_CELLS && loses_nothing(g, 2 * step)) step *= 2;
+    return step;
 }
 
 /* Of a layer whose window and step are those of others. */
-static void take_window(const lower_options *options, lower_unit *u, int exact, circuit_layer *l)
+static void take_window(const lower_options *options, lower_unit *u, int exact, lower_grid *g, circuit_layer *l)
 {
     l->step = u->step;
     l->cells = (uint32_t)(u->half_window / u->step);
     if (exact && !u->aligned) l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
-    lower_units_need(u, options->saturate ? cells_of(l, options, !exact && !u->aligned, l->step) * l->step
-                                          : lower_widest_span(l->lo, l->hi, l->out));
+    const int64_t own = range_cells(g, l, l->step),
+                  all = saturating_cells(l, options, !exact && !u->aligned, l->step, own);
+    const int64_t span = lower_widest_span(l->lo, l->hi, l->out);
+    lower_units_need(u, options->saturate || (loses_nothing(g, l->step) && !u->aligned) ? all * l->step : span);
+    if (own > l->cells) g->apart = 1; /* the window grows for the next time */
 }
 
-annulus_status lower_cells(const dense_layer *d, const lower_options *options, lower_unit *u, circuit_layer *l)
+/* Whether steps that are powers of two lose nothing, as far as `step` needs them. */
+static int changes_shift(const lower_grid *g, int64_t step)
+{
+    return step > 1 && loses_nothing(g, lower_power_of_two(step));
+}
+
+annulus_status lower_cells(const dense_layer *d, const lower_options *options, lower_unit *u, circuit_layer *l,
+                           lower_grid *grid)
 {
     const layer_rounding r = rounding_of(d, options, l->name);
     const int64_t span = lower_widest_span(l->lo, l->hi, l->out), most = r.bits == 0 ? span : INT64_C(1) << r.bits;
     const int exact = r.bits != 0 && r.method == ROUNDING_EXACT;
     u->exact = exact;
     u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
+    /* look-ups that are to share rotations lie as that needs them */
+    if (exact || !(u->whole || u->lean)) TRY(lower_grid_create(d, l, u->multiplier, grid));
     if (u->half_window != 0) {
-        take_window(options, u, exact, l);
+        u->exact |= u->shifts;
+        take_window(options, u, exact, grid, l);
         return ANNULUS_OK;
     }
-    l->step = (span + most - 1) / most;
-    if (exact) l->step = lower_power_of_two(l->step), l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
-    int64_t cells = cells_of(l, options, !exact, l->step);
+    l->step = choose_step(grid, l, most, exact);
+    if (exact) l->low_bits = (uint32_t)__builtin_ctzll((uint64_t)l->step);
+    if (r.bits != 0 && changes_shift(grid, (span + most - 1) / most)) u->exact = u->shifts = 1;
+    int64_t cells = saturating_cells(l, options, !exact, l->step, range_cells(grid, l, l->step));
     u->bits = r.bits;
     while (r.bits != 0 && INT64_C(1) << u->bits < cells) u->bits++;
-    lower_units_need(u, options->saturate ? cells * l->step : span);
+    lower_units_need(u, options->saturate || loses_nothing(grid, l->step) ? cells * l->step : span);
     if (u->whole) cells = lower_power_of_two(cells);
     if (cells > CIRCUIT_MAX_CELLS && options->saturate)
         return fail(ANNULUS_ERR_INFEASIBLE,
@@ -81,12 +123,15 @@ annulus_status lower_cells(const dense_layer *d, const lower_options *options, l
     return ANNULUS_OK;
 }
 
-/* The range of each neuron in the middle of its table. */
-static void place_range(const lower_unit *u, size_t o, int up, circuit_layer *l)
+/* The range of each neuron in the middle of its table, or as near to it as the function's changes allow. */
+static void place_range(const lower_unit *u, const lower_grid *g, size_t o, int up, circuit_layer *l)
 {
     const int64_t window = (int64_t)l->cells * l->step;
     l->offset[o] = (window - (l->hi[o] - l->lo[o] + 1) + up) / 2 - l->lo[o];
-    if (u->aligned) l->offset[o] += (l->step - 1) / 2 - (l->offset[o] + l->lo[o]) % l->step;
+    if (u->aligned)
+        l->offset[o] += (l->step - 1) / 2 - (l->offset[o] + l->lo[o]) % l->step;
+    else
+        l->offset[o] = lower_grid_offset(g, l, o, l->offset[o]);
 }
 
 static int64_t within(int64_t x, int64_t lo, int64_t hi)
@@ -94,18 +139,28 @@ static int64_t within(int64_t x, int64_t lo, int64_t hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const unsigned char *up,
-                circuit_layer *l)
+/* The sum that the entry of cell c stands for: the mean of those that it has. Where changes lie on borders, one of the
+ * neuron's range if it has any: beyond it they may lie anywhere. */
+static double sum_of(const lower_unit *u, const lower_grid *g, const circuit_layer *l, size_t o, int64_t c)
 {
-    /* the mean of what a cell has, from its first sum on */
-    const double mean = u->aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2;
+    const int64_t first = c * l->step - l->offset[o], last = first + l->step - 1;
+    const double mean = (double)first + (u->aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2);
+    const double lo = (double)l->lo[o], hi = (double)l->hi[o];
+    if (u->aligned || !lower_grid_holds(g, o, l->step) || last < l->lo[o] || first > l->hi[o]) return mean;
+    return mean < lo ? lo : mean > hi ? hi : mean;
+}
+
+void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const lower_grid *grid,
+                const unsigned char *up, circuit_layer *l)
+{
     const int saturates = options->saturate && options->ranges_measured;
+    l->grid = grid->apart == 0 ? l->step : grid->apart > 1 ? grid->apart : 0;
     for (size_t o = 0; o < l->out; o++) {
-        place_range(u, o, up[o], l);
+        place_range(u, grid, o, up[o], l);
         const int64_t first = saturates ? (l->lo[o] + l->offset[o]) / l->step : 0;
         const int64_t last = saturates ? (l->hi[o] + l->offset[o]) / l->step : l->cells - 1;
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
-            const double acc = (double)(within((int64_t)c, first, last) * l->step - l->offset[o]) + mean;
+            const double acc = sum_of(u, grid, l, o, within((int64_t)c, first, last));
             const double real = l->real_scale[o] * acc + l->real_bias[o];
             l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
         }

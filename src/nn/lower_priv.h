@@ -58,6 +58,7 @@ typedef struct lower_unit {
     int lean;      /* ranges of opposite sums lie opposite each other in their tables; so they do if it is whole */
     unsigned bits; /* of its rounding; 0: none */
     int exact;     /* rounding: its step is a power of two */
+    int shifts;    /* so it is that of its function's changes; its multiplier, too, is one then */
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
     int32_t multiplier, most_multiplier;
     int64_t half_window, step; /* that it is given; 0: not known yet */
@@ -80,14 +81,36 @@ void lower_units_need(lower_unit *u, int64_t window);
 /* After a lowering: *again 0 if all layers fit their windows, else larger ones for the next. */
 annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __attribute__((warn_unused_result));
 
-/* ---- lower_cells.c ---- */
-/* Cells and step of a layer of padded look-ups whose ranges are known, and what its units have to know of them. */
-annulus_status lower_cells(const dense_layer *d, const lower_options *options, lower_unit *u, circuit_layer *l)
+/* ---- lower_grid.c ---- */
+#define LOWER_LEVEL INT64_MIN
+typedef struct lower_grid {
+    int64_t *first; /* (out) a sum whose value is not that of the one below; LOWER_LEVEL: there is none */
+    int64_t *own;  /* (out) the neuron's function changes at multiples of this from `first` alone; 1: anywhere; 0: there
+                      alone */
+    int64_t apart; /* the same of all neurons together */
+} lower_grid;
+/* Over the ranges of l, whose sums are multiples of `unit`. */
+annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, int64_t unit, lower_grid *out)
     __attribute__((warn_unused_result));
+/* Whether all changes of neuron o can lie on borders of cells. */
+int lower_grid_holds(const lower_grid *g, size_t o, int64_t step);
+void lower_grid_clear(lower_grid *g); /* also after a failure of lower_grid_create, of one that was zeros */
+/* Cells of this step that the widest range takes, if changes lie on their borders where all of a neuron can. */
+int64_t lower_grid_cells(const lower_grid *g, const circuit_layer *l, int64_t step);
+/* The nearest offset of neuron o to this one, of which its range lies in the table, that has all changes on borders of
+ * cells; this one, if there is none, as there may not be in a table of less than lower_grid_cells. */
+int64_t lower_grid_offset(const lower_grid *g, const circuit_layer *l, size_t o, int64_t offset);
+
+/* ---- lower_cells.c ---- */
+/* Cells and step of a layer of padded look-ups whose ranges are known, and what its units have to know of them. *grid:
+ * that of its function, of which apart is 1 where rounding is not to take notice; the caller's to clear, also after a
+ * failure. */
+annulus_status lower_cells(const dense_layer *d, const lower_options *options, lower_unit *u, circuit_layer *l,
+                           lower_grid *grid) __attribute__((warn_unused_result));
 /* Offsets and tables. up (out): 1 for ranges that are to lie half a unit above the middle, if they lie half a unit off
  * it; else below. */
-void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const unsigned char *up,
-                circuit_layer *l);
+void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const lower_grid *grid,
+                const unsigned char *up, circuit_layer *l);
 /* Of the widest of n ranges. */
 static inline int64_t lower_widest_span(const int64_t *lo, const int64_t *hi, size_t n)
 {

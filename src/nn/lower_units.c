@@ -175,6 +175,7 @@ static void plan_unit(lower_unit *v, int output, int64_t half)
     const int64_t fits = half / (v->need > 0 ? v->need : 1), most = v->most_multiplier;
     v->half_window = half;
     v->multiplier = (int32_t)(fits < most ? fits : most);
+    if (v->shifts) v->multiplier = (int32_t)(lower_power_of_two(v->multiplier + 1) / 2);
     v->step = output ? 1 : v->bits == 0 ? exact_step(v, half) : half >> whole_bits(v, half);
     v->aligned = !output && v->step <= v->multiplier;
     if (v->aligned) v->multiplier = (int32_t)v->step;
