@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks of random shapes and operations: convolutions, sums of windows, dense layers, residual additions,
- * concatenations, two linear operations in a row, and of pairs of values the larger, products and comparisons. Each is
- * run four ways: as a network in real numbers, as a clear circuit, simulated, and encrypted with toy keys, whose noise
- * no look-up can notice (below 2^-60 each). */
+ * concatenations, two linear operations in a row, and of pairs of values the larger, products and comparisons; and toy
+ * keys, whose noise no look-up of their circuits can notice (below 2^-60 each). */
 #ifndef TESTS_RANDOM_NETWORKS_H
 #define TESTS_RANDOM_NETWORKS_H
 
@@ -17,6 +16,8 @@
 
 #define GRAPH_TENSORS 8u
 #define GRAPH_SAMPLES 4u
+#define GRAPH_WAVE 1
+#define GRAPH_OTHER 2
 
 /* Values of a source as (channels, height, width). */
 typedef struct graph_tensor {
@@ -29,6 +30,7 @@ typedef struct graph {
     network *n;
     graph_tensor of[GRAPH_TENSORS]; /* of each source */
     size_t layers, hidden;
+    unsigned char taken[GRAPH_TENSORS]; /* of each source, GRAPH_WAVE: by waves, GRAPH_OTHER: by others */
 } graph;
 
 static inline size_t graph_below(graph *g, size_t most) /* 0 to most - 1 */
@@ -257,29 +259,41 @@ static inline void graph_step(graph *g)
     graph_layer(g, &a, 1, &l, shape, 0);
 }
 
-/* 2 to 6 layers; the last is dense over all values that no other layer takes. */
-static inline network *random_graph(uint64_t *seed)
+/* Inputs and room for `hidden` layers and the scores. */
+static inline graph graph_begin(uint64_t *seed, size_t hidden)
 {
-    graph g = {.seed = seed};
-    const size_t hidden = 1 + graph_below(&g, 5);
-    g.hidden = hidden;
+    graph g = {.seed = seed, .hidden = hidden};
     g.of[0] = (graph_tensor){.c = 1 + graph_below(&g, 2), .size = {1 + graph_below(&g, 4), 2 + graph_below(&g, 3)}};
     assert_ok(network_create(graph_values(&g.of[0]), hidden + 1, &g.n));
     g.n->input = (quantizer){.scale = 0.5, .bits = 2};
-    while (g.layers < hidden) graph_step(&g);
+    return g;
+}
+
+/* The last layer is dense over all values that no other layer takes. */
+static inline network *graph_end(graph *g)
+{
     uint32_t sources[GRAPH_TENSORS];
     size_t count = 0, in = 0;
-    for (uint32_t k = 1; k <= hidden; k++)
-        if (!g.of[k].used) sources[count++] = k, in += graph_values(&g.of[k]);
+    for (uint32_t k = 1; k <= g->hidden; k++)
+        if (!g->of[k].used) sources[count++] = k, in += graph_values(&g->of[k]);
     int32_t *W = malloc(3 * in * sizeof *W);
     circuit_linear l = {0};
-    graph_weights(&g, W, 3 * in);
+    graph_weights(g, W, 3 * in);
     assert_ok(linear_dense(W, 3, in, &l));
     free(W);
-    graph_layer(&g, sources, count, &l, (graph_tensor){.c = 3, .size = {1, 1}}, 1);
-    assert_ok(network_set_labels(g.n, NULL, 3));
-    assert_ok(network_check(g.n));
-    return g.n;
+    graph_layer(g, sources, count, &l, (graph_tensor){.c = 3, .size = {1, 1}}, 1);
+    assert_ok(network_set_labels(g->n, NULL, 3));
+    assert_ok(network_check(g->n));
+    return g->n;
+}
+
+/* 2 to 6 layers. */
+static inline network *random_graph(uint64_t *seed)
+{
+    graph first = {.seed = seed};
+    graph g = graph_begin(seed, 1 + graph_below(&first, 5));
+    while (g.layers < g.hidden) graph_step(&g);
+    return graph_end(&g);
 }
 
 /* Keys that are fast and secure nothing: 16 key bits, steps of which there are 16 a unit of every accumulator; N: of
@@ -321,26 +335,6 @@ static inline void toy_encrypted(const circuit *c, const int32_t *q, size_t coun
     roles_destroy(&r);
 }
 
-typedef struct graph_result {
-    int network, simulated, encrypted;       /* 1: as the clear circuit */
-    size_t layers, look_ups, blocks, shared; /* shared: layers whose values several layers take */
-    size_t pairs;                            /* layers of comparisons, products and tests for equal values */
-    size_t slotted;                          /* layers of tables side by side */
-} graph_result;
-
-static inline void graph_measure(const circuit *c, graph_result *r)
-{
-    r->layers = c->layers_count;
-    r->look_ups = circuit_look_ups(c);
-    for (size_t i = 0; i < c->layers_count; i++) {
-        r->blocks += c->layers[i].linear.blocks_count;
-        r->shared += circuit_first_use(c, i) != circuit_last_use(c, i);
-        r->slotted += c->layers[i].slot_bits > 0;
-        for (activation a = ACTIVATION_STEP; a <= ACTIVATION_NEAR_ZERO; a++)
-            r->pairs += strcmp(c->layers[i].activation, activation_name(a)) == 0;
-    }
-}
-
 /* The circuit as its file says, which is checked on reading. */
 static inline circuit *graph_reread(circuit *c)
 {
@@ -355,46 +349,6 @@ static inline circuit *graph_reread(circuit *c)
     writer_clear(&w);
     circuit_destroy(c);
     return back;
-}
-
-/* Without rounding the circuit must be the network; with it the three runs of the circuit agree. Of a third of the
- * seeds look-ups share rotations side by side alone. */
-static inline graph_result graph_run(uint64_t seed)
-{
-    const unsigned ways = seed % 3 == 0 ? 1u << SHARE_SLOTS : LOWER_SHARE_ANY;
-    network *n = random_graph(&seed);
-    const size_t all = 40;
-    float *x = random_inputs(&seed, all, n->inputs);
-    lower_options o;
-    circuit *c = NULL;
-    lower_options_init(&o);
-    o.ranges_measured = 0, o.log2_error = -1, o.families_most = 1, o.share_ways = ways;
-    o.rounding_bits = test_random(&seed) % 3 == 0 ? 4 : 0;
-    o.method = test_random(&seed) % 2 == 0 ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
-    assert_ok(network_lower(n, x, all, &o, &c));
-    c = graph_reread(c);
-    toy_parameters(c);
-    int32_t *q = quantize_all(c, x, GRAPH_SAMPLES);
-    double clear[GRAPH_SAMPLES * 3], other[GRAPH_SAMPLES * 3], want[3], got[3];
-    const seed256 noise = {{1}};
-    exec_stats stats = {0};
-    graph_result r = {.network = 1, .simulated = 1, .encrypted = 1};
-    graph_measure(c, &r);
-    assert_ok(exec_clear(c, q, GRAPH_SAMPLES, 1, clear, NULL));
-    for (size_t i = 0; i < GRAPH_SAMPLES && o.rounding_bits == 0; i++) {
-        assert_ok(network_apply(n, x + i * n->inputs, want));
-        exec_values(c, clear + 3 * i, got);
-        for (size_t k = 0; k < 3; k++) r.network &= fabs(want[k] - got[k]) < 1e-9;
-    }
-    assert_ok(exec_simulate(c, q, GRAPH_SAMPLES, &noise, 1, other, &stats));
-    for (size_t i = 0; i < GRAPH_SAMPLES * 3; i++) r.simulated &= rint(other[i]) == clear[i];
-    r.simulated &= stats.samples_erred == 0;
-    toy_encrypted(c, q, GRAPH_SAMPLES, other);
-    for (size_t i = 0; i < GRAPH_SAMPLES * 3; i++) r.encrypted &= rint(other[i]) == clear[i];
-    free(q), free(x);
-    circuit_destroy(c);
-    network_destroy(n);
-    return r;
 }
 
 /* The circuit as text; free() it. */
