@@ -567,7 +567,14 @@ static void test_own_wave_with_padding(void **state)
         lower_options o;
         lower_options_init(&o);
         if (way == SHOWN) o.shared_output = 1, o.rounding_bits = 0, o.log2_error = -128;
+        for (size_t k = 0; k < d[1].in * d[1].out; k++) d[1].W[k] = d[1].W[k] / 2 * 2; /* of one factor */
         circuit *c = lowered(n, x, 100, &o);
+        for (size_t i = 0; way == ALONE && i < 2; i++) /* in the common unit, too, sums turn as those of the network */
+            for (size_t k = 0; k < 24; k++) {
+                const double turn = d[i].W[k] * d[i].w_scale[0] * 0.25;
+                const uint64_t word = (uint64_t)(int64_t)weights_of(&c->layers[i])[k] * c->layers[i].unit;
+                assert_true(fabs(torus_to_double(word - torus_from_double(turn))) < 0x1p-50);
+            }
         for (size_t i = 0; i < 2; i++) {
             assert_int_equal(circuit_is_wave(&c->layers[i]), way == ALONE);
             if (way == SHOWN) assert_string_equal(c->layers[i].activation, "function");

@@ -284,8 +284,9 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     l->out = d->out;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
     (void)snprintf(l->op, sizeof l->op, "%s", d->op[0] == 0 ? "dense" : d->op);
-    TRY(lower_linear(n, i, s->units->of[i].multiplier, l, &unit));
-    const double shared = s->units->of[i].phase, phase = shared > 0 ? shared : d->w_scale[0] * unit;
+    const double shared = s->units->of[i].phase; /* the unit of its group, which is of all its weights */
+    TRY(lower_linear(n, i, s->units->of[i].multiplier, shared > 0, l, &unit));
+    const double phase = shared > 0 ? shared : d->w_scale[0] * unit;
     if (activation_is_wave(d->act)) TRY(lower_native_encode(d, phase, s->options, l));
     TRY(circuit_layer_create(l));
     for (size_t o = 0; o < l->out; o++) {

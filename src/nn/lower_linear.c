@@ -53,7 +53,7 @@ static int32_t take_common_factor(const dense_layer *d, double unit, const circu
     return common > 1 ? common : 1;
 }
 
-annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
+annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, int whole, circuit_layer *l, double *unit)
 {
     const dense_layer *d = &n->layers[i];
     int32_t factors[NETWORK_MAX_LAYERS];
@@ -67,7 +67,7 @@ annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circ
     const annulus_status st = scale_weights(l, factor);
     mem_free(factor);
     TRY(st);
-    *unit *= take_common_factor(d, *unit, l);
+    if (!whole) *unit *= take_common_factor(d, *unit, l);
     *unit /= multiplier;
     for (size_t k = 0; k < l->linear.blocks_count; k++) /* by no more than lower_most_multiplier allows */
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)

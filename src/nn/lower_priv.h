@@ -19,9 +19,9 @@ annulus_status lower_named_options(const network *n, const lower_options *o, cir
     __attribute__((warn_unused_result));
 
 /* ---- lower_linear.c ---- */
-/* Weights of layer i, whose sources are set, over the integers of its sources, without a factor that they and the
- * constants have in common, times `multiplier`; *unit: real value of W x = 1. */
-annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, circuit_layer *l, double *unit)
+/* Weights of layer i, whose sources are set, over the integers of its sources, unless `whole` without a factor that
+ * they and the constants have in common, times `multiplier`; *unit: real value of W x = 1. */
+annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, int whole, circuit_layer *l, double *unit)
     __attribute__((warn_unused_result));
 int32_t lower_most_multiplier(const circuit_layer *l); /* that its weights still bear */
 /* Narrows proven ranges to the bounds that d knows of its sums; unit and multiplier: those of lower_linear. */
