@@ -271,6 +271,8 @@ typedef struct annulus_compile_options {
                            <= -128 */
     double phase_noise; /* of torus-native layers, those with waves: bound on the standard deviation of what they read,
                            in periods, at most 1/4; 0: what each was trained to bear, or 2^-5 where that is not known */
+    int wrap_clamps;    /* 1: layers of one weight scale whose function is level at both ends may be torus-native, where
+                           that is predicted to be better; needs a phase_noise */
     unsigned
         top_1_bits; /* classification: 1..10: answers are the label alone, found among scores that are compared
                        with 2^bits values; 0: the scores, but of models that end with ArgMax the label, by 6 bits */

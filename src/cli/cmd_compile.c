@@ -18,6 +18,7 @@ enum {
     SECURITY_KEY,
     OBJECTIVE_KEY,
     PHASE_KEY,
+    WRAP_KEY,
     TOP_1_KEY
 };
 
@@ -71,6 +72,10 @@ static const struct argp_option entries[] = {
     {"phase-noise", PHASE_KEY, "S", 0,
      "standard deviation that torus-native look-ups, those of waves, may read with, in periods, 0.03 or 2^-5 (default: "
      "what the network was trained to bear, or 2^-5)",
+     0},
+    {"wrap-clamps", WRAP_KEY, NULL, 0,
+     "layers of one weight scale whose function is level at both ends may be torus-native, read with --phase-noise, "
+     "where that is predicted to be faster",
      0},
     {"top-1", TOP_1_KEY, "BITS", OPTION_ARG_OPTIONAL,
      "answers are the label alone, without scores, which are compared with 2^BITS values, 1 to 10 (default 6)", 0},
@@ -231,6 +236,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case PHASE_KEY:
         c->o.phase_noise = exp2(parse_log2_probability(state, "--phase-noise", arg));
+        break;
+    case WRAP_KEY:
+        c->o.wrap_clamps = 1;
         break;
     case TOP_1_KEY:
         c->o.top_1_bits = arg == NULL ? 6 : (unsigned)parse_size(state, "--top-1", arg, 1, 10);

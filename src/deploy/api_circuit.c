@@ -165,6 +165,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     o->output_bits = options->output_bits;
     o->shared_output = options->shared_output;
     o->phase_noise = options->phase_noise;
+    o->wrap_clamps = options->wrap_clamps;
     o->top_1_bits = options->top_1_bits;
     o->level = (security_level)options->security;
     o->minimize = (search_objective)options->minimize;

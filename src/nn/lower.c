@@ -407,12 +407,41 @@ annulus_status lower_answers(const network *n, const float *calibration, size_t 
     return st;
 }
 
+/* *best, or NULL where padding is refused, which was st, <- the circuit whose clamped functions are waves, if that is
+ * predicted to be better. */
+static annulus_status try_waves(const network *n, const float *calibration, size_t count, const lower_options *options,
+                                annulus_status st, circuit **best)
+{
+    network *waves;
+    circuit *c = NULL;
+    TRY(lower_clamps(n, options, &waves));
+    if (waves == NULL) return st;
+    const annulus_status other = lower_best(waves, calibration, count, options, &c);
+    network_destroy(waves);
+    if (*best != NULL && (other == ANNULUS_ERR_INFEASIBLE || other == ANNULUS_ERR_INPUT)) return ANNULUS_OK;
+    TRY(other);
+    if (*best == NULL || lower_objective(c, options->minimize) < lower_objective(*best, options->minimize)) {
+        circuit_destroy(*best);
+        *best = c;
+    } else {
+        circuit_destroy(c);
+    }
+    return ANNULUS_OK;
+}
+
 annulus_status network_lower(const network *n, const float *calibration, size_t count, const lower_options *options,
                              circuit **out)
 {
     network *made;
+    circuit *best = NULL;
     TRY(lower_answers(n, calibration, count, options, &made));
-    const annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, out);
+    annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, &best);
+    if (options->wrap_clamps && (st == ANNULUS_OK || st == ANNULUS_ERR_INPUT))
+        st = try_waves(made == NULL ? n : made, calibration, count, options, st, &best);
     network_destroy(made);
+    if (st == ANNULUS_OK)
+        *out = best;
+    else
+        circuit_destroy(best);
     return st;
 }

@@ -49,6 +49,8 @@ typedef struct lower_options {
     double
         phase_noise;   /* bound on the standard deviation of the phases of torus-native look-ups, in periods, at most
                           LOWER_MAX_PHASE_NOISE; 0: what each layer was trained to bear, or 2^-5 if that is not known */
+    int wrap_clamps;   /* 1: functions that are level at both ends may be waves, where that is predicted to be better;
+                          needs a phase_noise */
     int shared_output; /* 1: scores may be shown to others: no approximate rounding, scores exact, every failure <=
                           2^-128 */
     security_level level;

@@ -75,6 +75,10 @@ annulus_status lower_options_check(const network *n, const float *calibration, s
                     "results for others to see need error probabilities of a look-up of at most 2^%d",
                     CIRCUIT_SHARED_LOG2_ERROR);
     TRY(phase_noise_check(o));
+    if (o->wrap_clamps && (o->phase_noise == 0 || o->shared_output))
+        return fail(ANNULUS_ERR_INPUT,
+                    "clamped functions that wrap are read with noise: give a phase noise, and none of "
+                    "their answers to others");
     TRY(network_check(n));
     if (o->ranges_measured)
         TRY(distinct_check(n, calibration, count, DISTINCT_LEAST, "measure ranges", ", or ask for proven ranges"));

@@ -133,6 +133,7 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
                           lower_units *units, circuit **out) __attribute__((warn_unused_result));
 
 /* ---- lower_share.c ---- */
+double lower_objective(const circuit *c, search_objective minimize);
 /* As network_lower, of a network whose answers are what is asked for. */
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           circuit **out) __attribute__((warn_unused_result));
@@ -142,6 +143,16 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
  * that others may see, beside layers without waves that take the same values, or other waves in units that are in no
  * ratio of small integers. *made: a copy of n with that, destroyed by the caller; NULL: none does. */
 annulus_status lower_plain_waves(const network *n, const lower_options *options, network **made)
+    __attribute__((warn_unused_result));
+
+/* group (layers) <- the first layer of those that are tied by common sources. */
+void lower_find_groups(const network *n, size_t *group);
+
+/* ---- lower_clamps.c ---- */
+/* *made: a copy of n, destroyed by the caller, in which layers of one weight scale with functions that are level at
+ * both ends of what their sums can be are waves, of the least period that keeps all sums on the plateaus they are on;
+ * layers that take the same values all are, or none. NULL: there are none. */
+annulus_status lower_clamps(const network *n, const lower_options *options, network **made)
     __attribute__((warn_unused_result));
 
 /* ---- lower_native.c ---- */

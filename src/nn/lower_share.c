@@ -65,7 +65,7 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     return st;
 }
 
-static double objective(const circuit *c, search_objective minimize)
+double lower_objective(const circuit *c, search_objective minimize)
 {
     return minimize == MINIMIZE_SECONDS ? c->choice.seconds
            : minimize == MINIMIZE_KEY   ? c->choice.key_bytes
@@ -83,7 +83,7 @@ static annulus_status try_plan(const network *n, const float *calibration, size_
     *better = 0;
     if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) return ANNULUS_OK; /* without, there is a circuit */
     TRY(st);
-    *better = objective(c, options->minimize) < share * objective(*best, options->minimize);
+    *better = lower_objective(c, options->minimize) < share * lower_objective(*best, options->minimize);
     circuit_destroy(*better ? *best : c);
     if (*better) *best = c;
     return ANNULUS_OK;

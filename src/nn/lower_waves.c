@@ -11,8 +11,7 @@ static int share_source(const network *n, size_t i, size_t j)
     return 0;
 }
 
-/* group (layers) <- the first layer of those that are tied by common sources. */
-static void find_groups(const network *n, size_t *group)
+void lower_find_groups(const network *n, size_t *group)
 {
     for (size_t i = 0; i < n->layers_count; i++) {
         group[i] = i;
@@ -48,7 +47,7 @@ annulus_status lower_plain_waves(const network *n, const lower_options *options,
     unsigned char plain[NETWORK_MAX_LAYERS] = {0};
     int any = 0;
     *made = NULL;
-    find_groups(n, group);
+    lower_find_groups(n, group);
     for (size_t i = 0; i + 1 < n->layers_count; i++) {
         int native = !options->shared_output;
         if (n->layers[i].act != ACTIVATION_WAVE || n->layers[i].offsets > 1) continue;
