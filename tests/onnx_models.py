@@ -356,6 +356,17 @@ def dense_pairs(seed, argmax=False):
     return m.finish(m.dense(m.relu(m.dense(m.node("Max", [a, b]), 5, 4)), 4, 3), 3, argmax)
 
 
+def near(seed):
+    """Scales in no ratio of small integers, of branches and of quantizers that a layer takes together. What is read is near."""
+    m = Model(seed, (2, 4, 4))
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 3, (2, 2)), 0.2502, 3)
+    b = m.quant(m.conv(x, 2, 3, (2, 2)), 0.5, 3, signed=1)
+    c = m.node("Add", [m.node("Mul", [m.conv(x, 2, 3, (2, 2), channels=False), m.constant(4.003)]), m.node("Add", [a, b])])
+    both = m.node("Concat", [m.quant(c, 0.25, 5, signed=1), a], axis=1)
+    return m.finish(m.dense(m.node("Flatten", [both]), 54, 3), 3)
+
+
 def cifar_size(seed):
     """20,544 look-ups on 32 x 32 x 3 values."""
     m = Model(seed, (3, 32, 32))
@@ -502,11 +513,13 @@ def of_constants(op, i, a):
     }[op]()
 
 
-def apply(model, sample):
-    """Of one sample (channels, ...), in double precision."""
+def apply(model, sample, absolute=False):
+    """Of one sample (channels, ...), in double precision; absolute: of linear models, with all weights and constants positive."""
     v = {t.name: numpy_helper.to_array(t).astype(np.float64 if t.data_type == TensorProto.FLOAT else np.int64)
          for t in model.graph.initializer}
     constant = set(v)
+    if absolute:
+        v = {name: np.abs(k) for name, k in v.items()}
     v["x"] = sample.astype(np.float64)
     for n in model.graph.node:
         i = [v[k] for k in n.input]

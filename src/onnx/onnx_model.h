@@ -18,8 +18,8 @@
  * Models with other linear operators or with branches are read as graphs of tensors (onnx_tensor.h): Conv in one and
  * two dimensions, AveragePool, GlobalAveragePool, ReduceMean, ReduceSum, Add, Sub and Sum of tensors, Concat, Pad,
  * Slice, Squeeze, Unsqueeze, Transpose and Reshape besides the above; waves at one offset. Two linear operators in a
- * row become one; a Quant makes a layer. Values that one sum takes must have scales in ratios of integers up to
- * NETWORK_MAX_FACTOR. They are not written.
+ * row become one; a Quant makes a layer. Scales of values that one sum takes become integers times one number, exact or
+ * near (onnx_scale.c). They are not written.
  *
  * In place of Relu, Sigmoid or Tanh may stand any elementwise operators with scalar constants (onnx_wave.c)
  * that make a wave of period 1, 2, 4, 1/2 or 2 pi about 0, found by its values: its period and shift go into weights

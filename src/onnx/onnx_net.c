@@ -175,6 +175,7 @@ static annulus_status last_layer(onnx_net *t)
                     "the last layer");
     TRY(onnx_tensor_layer(t, x, &t->n->layers[t->layers]));
     t->n->layers_count = t->layers;
+    onnx_scales_meet(t->n);
     return ANNULUS_OK;
 }
 

@@ -25,10 +25,15 @@ void onnx_tensor_clear(onnx_tensor *x)
     mem_free(x->hi);
 }
 
+void onnx_name_append(char *name, size_t size, const char *op)
+{
+    const size_t len = strlen(name);
+    (void)snprintf(name + len, size - len, "%s%s", len == 0 || op[0] == 0 ? "" : " ", op);
+}
+
 void onnx_tensor_name(onnx_tensor *x, const char *op)
 {
-    const size_t len = strlen(x->op);
-    (void)snprintf(x->op + len, sizeof x->op - len, "%s%s", len == 0 || op[0] == 0 ? "" : " ", op);
+    onnx_name_append(x->op, sizeof x->op, op);
 }
 
 /* Memory of a tensor, in words of its lists. */
@@ -129,33 +134,18 @@ static int mixes_scales(const onnx_tensor *x, const circuit_linear *outer)
     return 0;
 }
 
-#define MOST_RATIO 4096 /* of scales */
-#define SAME 1e-6       /* relative, of scales that were rounded to single precision */
-
-/* by (x->count) <- integers in the ratio of the scales, the least of which is `parts`; 0: they are not so. */
-static int scale_ratios(const onnx_tensor *x, double least, int32_t parts, int32_t *by)
-{
-    for (size_t o = 0; o < x->count; o++) {
-        const double times = x->scale[o] / least * parts, whole = rint(times);
-        if (whole > MOST_RATIO || fabs(times - whole) > SAME * whole) return 0;
-        by[o] = (int32_t)whole;
-    }
-    return 1;
-}
-
-/* Gives x, whose scales are multiples of some number, that one as its scale; else leaves it as it is. */
+/* Gives x, whose scales are about multiples of some number, that one as its scale; else leaves it as it is. */
 static annulus_status one_scale(const Onnx__NodeProto *node, onnx_tensor *x)
 {
-    double least = x->scale[0];
-    int32_t parts = 1;
+    double unit;
+    int exact;
     void *p;
-    for (size_t o = 0; o < x->count; o++) least = fmin(least, x->scale[o]);
     TRY(mem_create(x->count, sizeof(int32_t), "factors", &p));
-    while (parts <= NETWORK_MAX_FACTOR && !scale_ratios(x, least, parts, p)) parts++;
     annulus_status st = ANNULUS_OK;
-    if (parts <= NETWORK_MAX_FACTOR) {
+    if (onnx_unit_find(x->scale, x->count, p, &unit, &exact)) {
         st = onnx_tensor_multiply(node, x, p);
-        for (size_t o = 0; o < x->count; o++) x->scale[o] = least / parts;
+        for (size_t o = 0; o < x->count; o++) x->scale[o] = unit;
+        if (!exact) onnx_tensor_name(x, "~");
     }
     mem_free(p);
     return st;

@@ -73,7 +73,9 @@ annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x,
 annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
     __attribute__((warn_unused_result));
 size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o);
-void onnx_tensor_name(onnx_tensor *x, const char *op); /* adds to x->op */
+/* Adds to what people read, cut off at its size. */
+void onnx_name_append(char *name, size_t size, const char *op);
+void onnx_tensor_name(onnx_tensor *x, const char *op); /* to x->op */
 
 /* Raw, of the shape of `input`. */
 annulus_status onnx_tensor_input(const onnx_tensor *input, onnx_tensor *y) __attribute__((warn_unused_result));
@@ -82,9 +84,12 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l) __
 /* y <- the look-ups of sums x, quantized by q: a layer. Its values are q.scale times integers, times x->amplitude. */
 annulus_status onnx_tensor_look_up(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const quantizer *q,
                                    onnx_tensor *y) __attribute__((warn_unused_result));
-/* y <- y + sign*x, of one shape; x is used up. */
+/* y <- y + sign*x, of one shape; x is used up. near: their scales may be rounded to a ratio of integers (onnx_scale.c);
+ * else that is refused. */
 annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
     __attribute__((warn_unused_result));
+annulus_status onnx_tensor_add_near(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y,
+                                    onnx_tensor *x) __attribute__((warn_unused_result));
 
 /* Of a node whose first tensor among its inputs is x: y, whose name is set. Listed in onnx_chain.c. */
 onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx_tensor_conv, onnx_tensor_average,
@@ -92,6 +97,23 @@ onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx
     onnx_tensor_pad, onnx_tensor_transpose, onnx_tensor_reshape, onnx_tensor_slice, onnx_tensor_compare,
     onnx_tensor_where, onnx_tensor_square, onnx_tensor_mul, onnx_tensor_argmax, onnx_tensor_cast, onnx_tensor_reduce,
     onnx_tensor_sum;
+
+/* ---- onnx_scale.c ----
+ * Values that are added up count in one unit, so that their scales must be multiples of one number. Where no integers
+ * up to NETWORK_MAX_FACTOR are, the scales are rounded to the least integers that are near: relative error ONNX_NEAR.
+ */
+#define ONNX_NEAR 0x1p-10
+#define ONNX_MOST_RATIO 4096.0
+#define ONNX_MOST_PARTS 512 /* 1/(2*ONNX_NEAR): there any scale is near */
+/* p : q = a : b; 0: there is no such ratio. *exact 0: it is a near one. */
+int onnx_ratio_find(double a, double b, int near, int32_t *p, int32_t *q, int *exact);
+/* scale (count) <- about by (count) times *unit; 0: there are no such integers. */
+int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit, int *exact);
+/* Where a layer takes values of several quantizers, whose scales have no common unit, they become multiples of one by
+ * factors up to NETWORK_MAX_FACTOR: the nearest of errors 2^-10, 2^-9, ... ONNX_NEAR_SOURCES that some have; but
+ * for those that exact look-ups make or take. Those changed have a ~ in their layers' names. */
+#define ONNX_NEAR_SOURCES 0x1p-6 /* mostly far less */
+void onnx_scales_meet(network *n);
 
 /* ---- onnx_tensor_linear.c ---- */
 /* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a ReduceMax over all positions, and the

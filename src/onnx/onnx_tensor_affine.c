@@ -73,39 +73,31 @@ static annulus_status with_constant(onnx_net *t, const Onnx__NodeProto *node, co
     return st;
 }
 
-/* Integers p and q, at most NETWORK_MAX_FACTOR, with p : q = a : b. */
-static int small_ratio(double a, double b, int32_t *p, int32_t *q)
-{
-    for (*q = 1; *q <= NETWORK_MAX_FACTOR; ++*q) {
-        const double whole = rint(a / b * *q);
-        if (whole < 1 || whole > NETWORK_MAX_FACTOR || fabs(a / b * *q - whole) > SAME * whole) continue;
-        *p = (int32_t)whole;
-        return 1;
-    }
-    return 0;
-}
-
-/* Factors (count) of both, and the scale of their sum in y. */
+/* Factors (count) of both, and the scale of their sum in y; *rounded: some are near ones. */
 static annulus_status common_scales(const Onnx__NodeProto *node, onnx_tensor *y, const onnx_tensor *x, int32_t sign,
-                                    int32_t *of_y, int32_t *of_x)
+                                    int near, int32_t *of_y, int32_t *of_x, int *rounded)
 {
     for (size_t o = 0; o < y->count; o++) {
         int32_t p, q;
-        if (!small_ratio(y->scale[o], x->scale[o], &p, &q))
+        int exact;
+        if (!onnx_ratio_find(y->scale[o], x->scale[o], near, &p, &q, &exact))
             return onnx_node_fail(node,
                                   "its inputs have scales %.9g and %.9g, in no ratio of integers up to %d: put a Quant "
                                   "behind each of them",
-                                  y->scale[o], x->scale[o], NETWORK_MAX_FACTOR);
+                                  y->scale[o], x->scale[o], near ? (int)ONNX_MOST_RATIO : NETWORK_MAX_FACTOR);
         of_y[o] = p;
         of_x[o] = sign * q;
+        *rounded |= !exact;
         y->scale[o] /= p;
         y->bias[o] += sign * x->bias[o];
     }
     return ANNULUS_OK;
 }
 
-annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
+static annulus_status add_tensor(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, int near, onnx_tensor *y,
+                                 onnx_tensor *x)
 {
+    int rounded = 0;
     void *p;
     circuit_linear both = {0};
     if (y->rank != x->rank || memcmp(y->dims, x->dims, y->rank * sizeof *y->dims) != 0)
@@ -116,7 +108,7 @@ annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t
     TRY(onnx_tensor_join_sources(t, y, x));
     TRY(mem_create(2 * y->count, sizeof(int32_t), "factors", &p));
     int32_t *factors = p;
-    annulus_status st = common_scales(node, y, x, sign, factors, factors + y->count);
+    annulus_status st = common_scales(node, y, x, sign, near, factors, factors + y->count, &rounded);
     if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, y, factors);
     if (st == ANNULUS_OK) st = onnx_tensor_multiply(node, x, factors + y->count);
     if (st == ANNULUS_OK) st = gather_join(&y->linear, &x->linear, &both);
@@ -124,10 +116,21 @@ annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t
     for (size_t o = 0; o < y->count; o++) y->lo[o] += x->lo[o], y->hi[o] += x->hi[o];
     y->bounded |= x->bounded;
     y->stage = ONNX_LINEAR;
-    onnx_tensor_name(y, "+");
+    onnx_tensor_name(y, rounded ? "~ +" : "+");
     onnx_tensor_name(y, x->op[0] == 0 ? "values" : x->op);
     mem_free(factors);
     return st;
+}
+
+annulus_status onnx_tensor_add(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y, onnx_tensor *x)
+{
+    return add_tensor(t, node, sign, 0, y, x);
+}
+
+annulus_status onnx_tensor_add_near(onnx_net *t, const Onnx__NodeProto *node, int32_t sign, onnx_tensor *y,
+                                    onnx_tensor *x)
+{
+    return add_tensor(t, node, sign, 1, y, x);
 }
 
 annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
@@ -153,7 +156,7 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     TRY(onnx_tensor_expand(t, node, x, x->rank, dims, y));
     onnx_tensor copy = {.name = y->name};
     annulus_status st = onnx_tensor_expand(t, node, other, x->rank, dims, &copy);
-    if (st == ANNULUS_OK) st = onnx_tensor_add(t, node, op == 'S' ? -1 : 1, y, &copy);
+    if (st == ANNULUS_OK) st = onnx_tensor_add_near(t, node, op == 'S' ? -1 : 1, y, &copy);
     onnx_tensor_clear(&copy);
     return st;
 }

@@ -129,8 +129,18 @@ annulus_status onnx_tensor_sum(onnx_net *t, const Onnx__NodeProto *node, const o
     TRY(shape_of(node, in, node->n_input, &rank, dims));
     while (in[first].x != x) first++;
     TRY(onnx_tensor_expand(t, node, x, rank, dims, y));
-    for (size_t i = 0; i < node->n_input; i++)
-        if (i != first) TRY(add_operand(t, node, &in[i], 1, y));
+    for (size_t i = 0; i < node->n_input; i++) {
+        if (i == first) continue;
+        if (in[i].k != NULL) {
+            TRY(add_constant(node, in[i].k, 1, y));
+            continue;
+        }
+        onnx_tensor copy = {.name = y->name};
+        annulus_status st = onnx_tensor_expand(t, node, in[i].x, rank, dims, &copy);
+        if (st == ANNULUS_OK) st = onnx_tensor_add_near(t, node, 1, y, &copy);
+        onnx_tensor_clear(&copy);
+        TRY(st);
+    }
     return ANNULUS_OK;
 }
 
