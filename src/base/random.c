@@ -54,6 +54,11 @@ static annulus_status derive(const seed256 *seed, random_purpose purpose, uint64
     return ANNULUS_OK;
 }
 
+annulus_status random_derive(const seed256 *seed, random_purpose purpose, uint64_t index, seed256 *out)
+{
+    return derive(seed, purpose, index, out->b);
+}
+
 annulus_status stream_restart(stream *s, const seed256 *seed, random_purpose purpose, uint64_t index)
 {
     uint8_t key[32];

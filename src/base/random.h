@@ -18,7 +18,8 @@ typedef enum random_purpose {
     RANDOM_MASK = 2,
     RANDOM_NOISE = 3,
     RANDOM_SIMULATION = 4,
-    RANDOM_TRAINING = 5
+    RANDOM_TRAINING = 5,
+    RANDOM_SAMPLE = 6
 } random_purpose;
 
 /* Entropy from the operating system or ANNULUS_ERR_RANDOM; never falls back. */
@@ -34,6 +35,10 @@ static inline uint64_t random_mix(uint64_t z)
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
 }
+
+/* Another seed: what a stream of this purpose and index would begin with. Seeds of different ones are independent. */
+annulus_status random_derive(const seed256 *seed, random_purpose purpose, uint64_t index, seed256 *out)
+    __attribute__((warn_unused_result));
 
 typedef struct stream stream; /* one thread at a time */
 annulus_status stream_create(const seed256 *seed, random_purpose purpose, uint64_t index, stream **out)

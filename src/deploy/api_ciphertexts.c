@@ -45,6 +45,12 @@ static annulus_status input_create(const binding *of, size_t count, size_t featu
     return st;
 }
 
+static annulus_status derive_seeds(annulus_input *x)
+{
+    for (size_t i = 0; i < x->count; i++) TRY(random_derive(&x->seed, RANDOM_SAMPLE, i, &x->seeds[i]));
+    return ANNULUS_OK;
+}
+
 annulus_status output_create(const binding *of, size_t count, size_t outputs, size_t bytes, annulus_output **out)
 {
     void *p, *answers = NULL;
@@ -66,6 +72,8 @@ static annulus_status encrypt_samples(const annulus_client_key *k, const circuit
     void *p, *q = NULL;
     TRY(mem_create(features, sizeof(int32_t), "sample", &p));
     annulus_status st = mem_create(features, sizeof(uint64_t), "sample", &q);
+    if (st == ANNULUS_OK) st = random_seed(&x->seed);
+    if (st == ANNULUS_OK) st = derive_seeds(x);
     for (size_t i = 0; st == ANNULUS_OK && i < d->count; i++) {
         st = circuit_quantize(c, d->x + i * features, saturate, p);
         if (st != ANNULUS_OK) {
@@ -73,10 +81,8 @@ static annulus_status encrypt_samples(const annulus_client_key *k, const circuit
             break;
         }
         exec_encode(c, p, q);
-        st = random_seed(&x->seeds[i]);
-        if (st == ANNULUS_OK)
-            st = packed_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
-                                       x->body + i * features);
+        st = packed_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
+                                   x->body + i * features);
     }
     mem_wipe_free(p, features * sizeof(int32_t));
     mem_wipe_free(q, q == NULL ? 0 : features * sizeof(uint64_t));
@@ -108,8 +114,8 @@ annulus_status annulus_input_write(const annulus_input *x, const char *path)
     writer_init(&w, 0);
     binding_write(&w, &x->of);
     write_u64(&w, x->features);
+    write_bytes(&w, &x->seed, sizeof x->seed);
     write_u64(&w, x->count);
-    write_bytes(&w, x->seeds, x->count * sizeof *x->seeds);
     write_u64s(&w, x->body, x->count * x->features);
     const annulus_status st = container_write(path, CONTAINER_INPUT, &w);
     writer_clear(&w);
@@ -119,16 +125,19 @@ annulus_status annulus_input_write(const annulus_input *x, const char *path)
 static annulus_status input_body_read(reader *r, annulus_input **out)
 {
     binding of;
+    seed256 seed;
     uint64_t features = 0;
     size_t count = 0;
     TRY(binding_read(r, &of));
     TRY(read_u64(r, &features));
+    TRY(read_bytes(r, &seed, sizeof seed));
     if (features == 0 || features > CIRCUIT_MAX_WIDTH)
         return read_fail(r, "%llu features a sample", (unsigned long long)features);
-    TRY(read_count(r, (size_t)features * 8 + sizeof(seed256), &count));
+    TRY(read_count(r, (size_t)features * 8, &count));
     if (count == 0) return read_fail(r, "the file has no samples");
     TRY(input_create(&of, count, (size_t)features, out));
-    TRY(read_bytes(r, (*out)->seeds, count * sizeof(seed256)));
+    (*out)->seed = seed;
+    TRY(derive_seeds(*out));
     TRY(read_u64s(r, (*out)->body, count * (size_t)features));
     return read_end(r);
 }

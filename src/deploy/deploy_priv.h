@@ -39,7 +39,8 @@ struct annulus_evaluation_key {
 struct annulus_input {
     binding of;
     size_t count, features;
-    seed256 *seeds; /* (count) one mask seed a sample */
+    seed256 seed;   /* of the masks of all; fresh from the operating system */
+    seed256 *seeds; /* (count) derived from it, one a sample */
     uint64_t *body; /* (count, features) */
 };
 struct annulus_output {
