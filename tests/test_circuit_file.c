@@ -354,12 +354,51 @@ static void test_branches(void **state)
     circuit_destroy(c);
 }
 
+static void put_u32s(uint8_t *at, const uint32_t *v, size_t n)
+{
+    for (size_t i = 0; i < 4 * n; i++) at[i] = (uint8_t)(v[i / 4] >> 8 * (i % 4));
+}
+
+/* Dimensions come back, those that fit; of others in a file it is refused. */
+static void test_shapes(void **state)
+{
+    (void)state;
+    static const uint32_t bad[][3] = {{1, 2, 2}, {6, 0, 1}, {0, 6, 1}, {65537, 1, 1}, {UINT32_MAX, UINT32_MAX, 6}};
+    uint8_t pattern[24];
+    circuit *c = small_circuit(), *back = NULL;
+    const linear_shape first = {{1, 2, 3}, {5, 7, 0}};
+    c->layers[0].shape = first;
+    c->layers[1].shape = (linear_shape){{2, 2, 1}, {3, 0, 0}}; /* it takes 5 values */
+    back = reread(c);
+    assert_memory_equal(&back->layers[0].shape, &first, sizeof first);
+    assert_true(back->layers[1].shape.in[0] == 0 && back->layers[1].shape.in[1] == 0);
+    assert_int_equal(back->layers[1].shape.out[0], 3);
+    circuit_destroy(back);
+    writer w;
+    writer_init(&w, 0);
+    circuit_write(&w, c);
+    put_u32s(pattern, first.in, 6);
+    uint8_t *at = w.p;
+    while (at + sizeof pattern <= w.p + w.len && memcmp(at, pattern, sizeof pattern) != 0) at++;
+    assert_true(at + sizeof pattern <= w.p + w.len);
+    for (size_t i = 0; i < 2 * sizeof bad / sizeof *bad; i++) {
+        reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+        back = NULL;
+        put_u32s(at, first.in, 6);
+        put_u32s(at + i % 2 * 12, bad[i / 2], 3);
+        assert_refused(circuit_read(&r, &back), "layer layer 1 has dimensions ");
+        assert_null(back);
+    }
+    writer_clear(&w);
+    circuit_destroy(c);
+}
+
 /* The program of a convolution of one dimension, whole. */
 static void test_text(void **state)
 {
     (void)state;
     static const char want[] = "input = 4 integers in [0, 3], 0.5 each\n"
-                               "layer 1 = linear(input)  # 4 -> 4 sums, conv 3\n"
+                               "layer 1 = linear(input)  # 1x4 -> 1x5 (4) sums, conv 3\n"
                                "  matrix 1: 1 x 3 at 4 places\n"
                                "    row 1: 1 -1 0\n"
                                "    place 1: - 0 1 -> 0\n"
@@ -385,6 +424,7 @@ static void test_text(void **state)
     assert_ok(gathered_layer_create(4, 4, &l, &n->layers[0]));
     assert_ok(dense_layer_create(4, 1, &n->layers[1]));
     (void)snprintf(n->layers[0].op, sizeof n->layers[0].op, "conv 3");
+    n->layers[0].shape = (linear_shape){{1, 4}, {1, 5}};
     n->layers[0].act = ACTIVATION_RELU, n->layers[0].out_q = (quantizer){.scale = 0.25, .bits = 2};
     for (size_t i = 0; i < 4; i++) n->layers[0].w_scale[i] = 1, n->layers[1].W[i] = 1;
     n->layers[1].w_scale[0] = 1, n->layers[1].weight_bits = 2;
@@ -432,6 +472,7 @@ int main(void)
                                        cmocka_unit_test(test_bad_errors),
                                        cmocka_unit_test(test_levels),
                                        cmocka_unit_test(test_branches),
+                                       cmocka_unit_test(test_shapes),
                                        cmocka_unit_test(test_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,10 +237,53 @@ static void test_refusals(void **state)
     linear_clear(&l);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    char text[64], small[12];
+    gather_windows g = {.channels = 2, .size = {9, 9}, .kernel = {3, 5}, .stride = {1, 1}, .dilation = {1, 1}};
+    gather_name(&g, "conv", 0, text, sizeof text);
+    assert_string_equal(text, "conv 3x5");
+    g.stride[0] = 2, g.pad[0] = g.pad[2] = 1, g.dilation[0] = g.dilation[1] = 2;
+    gather_name(&g, "conv", 0, text, sizeof text);
+    assert_string_equal(text, "conv 3x5 stride 2x1 pad 1x0 dilation 2");
+    gather_name(&g, "conv", 1, text, sizeof text);
+    assert_string_equal(text, "conv 5 dilation 2");
+    g.pad[3] = 3;
+    gather_name(&g, "conv", 0, text, sizeof text);
+    assert_string_equal(text, "conv 3x5 stride 2x1 pad 1x0 to 1x3 dilation 2");
+    gather_name(&g, "conv", 1, text, sizeof text);
+    assert_string_equal(text, "conv 5 pad 0 to 3 dilation 2");
+    gather_name(&g, "conv", 0, small, sizeof small); /* cut off, and ended */
+    assert_string_equal(small, "conv 3x5 st");
+    g = (gather_windows){.channels = 2, .size = {8, 8}, .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}};
+    gather_name(&g, "average", 0, text, sizeof text);
+    assert_string_equal(text, "average 2x2");
+}
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    uint32_t dims[LINEAR_RANK_MAX];
+    linear_shape_set((size_t[]){6, 14, 13}, 3, dims);
+    assert_true(linear_shape_values(dims, 6 * 14 * 13) == 1092 && linear_shape_values(dims, 1000) == 1092);
+    assert_int_equal(linear_shape_values(dims, 1093), 0); /* it has not so many */
+    linear_shape_set((size_t[]){7}, 1, dims);
+    assert_true(dims[0] == 7 && dims[1] == 0 && dims[2] == 0 && linear_shape_values(dims, 7) == 7);
+    linear_shape_set((size_t[]){1, 2, 3, 4}, 4, dims);
+    assert_int_equal(dims[0] | dims[1] | dims[2], 0);
+    linear_shape_set((size_t[]){65537, 1}, 2, dims);
+    assert_int_equal(dims[0] | dims[1] | dims[2], 0);
+    assert_int_equal(linear_shape_values(dims, 0), 0);
+    static const uint32_t bad[][LINEAR_RANK_MAX] = {{0, 1, 1}, {4, 0, 4}, {UINT32_MAX, UINT32_MAX, 1}, {1, 1, 65537}};
+    for (size_t i = 0; i < 4; i++) assert_int_equal(linear_shape_values(bad[i], 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolution), cmocka_unit_test(test_sums_and_choice),
-                                       cmocka_unit_test(test_compose), cmocka_unit_test(test_view),
+                                       cmocka_unit_test(test_compose),     cmocka_unit_test(test_view),
+                                       cmocka_unit_test(test_names),       cmocka_unit_test(test_shapes),
                                        cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,32 @@ static void test_shifts(void **state)
     c = own;
 }
 
+/* Dimensions in all three forms, those that do not fit left out. */
+static void test_shapes(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"1x5 -> 2x1x2 ", "4 -> 2x3 (4) ", "4 -> 2 "};
+    char *text = NULL;
+    c->layers[0].shape = (linear_shape){{1, 5}, {2, 1, 2}};
+    c->layers[1].shape = (linear_shape){{3, 1}, {2, 3}};
+    json_t *j = inspect(), *layers = json_object_get(j, "layers");
+    json_t *want = json_pack("[[i,i,i],[i,i],[i]]", 2, 1, 2, 2, 3, 2), *in = json_pack("[[i,i],[i],[i]]", 1, 5, 4, 4);
+    assert_ok(annulus_inspect(path, 0, &text));
+    assert_ok(annulus_inspect_html(path, report));
+    char *html = read_report();
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *l = json_array_get(layers, i);
+        assert_true(json_equal(json_object_get(l, "shape_in"), json_array_get(in, i)));
+        assert_true(json_equal(json_object_get(l, "shape_out"), json_array_get(want, i)));
+        assert_non_null(strstr(text, words[i]));
+    }
+    assert_non_null(strstr(html, "<td>1x5 &#8594; 2x1x2</td>"));
+    assert_non_null(strstr(html, ", 4 to 2x3 (4)</text>"));
+    free(html);
+    annulus_text_destroy(text);
+    json_decref(j), json_decref(want), json_decref(in);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -290,7 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),  cmocka_unit_test(test_edges),
                                        cmocka_unit_test(test_several), cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_shifts),  cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_shifts),  cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -156,7 +156,10 @@ static void learns_and_repeats(void **state)
         } else {
             assert_int_equal(n[0]->layers[0].out, 3 * 7 * 7);
             assert_int_equal(n[0]->layers[1].out, 4 * 3 * 3);
-            assert_string_equal(n[0]->layers[1].op, "conv 4x4");
+            const linear_shape *s = &n[0]->layers[1].shape;
+            assert_string_equal(n[0]->layers[1].op, "conv 4x4 stride 2 pad 1");
+            assert_true(s->in[0] == 3 * of[a].offsets && s->in[1] == 7 && s->in[2] == 7);
+            assert_true(s->out[0] == 4 && s->out[1] == 3 && s->out[2] == 3);
         }
         assert_ok(train_data_create(d, &o, 5, &t));
         double *all = calloc(2 * t.count, sizeof *all);

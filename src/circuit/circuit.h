@@ -79,7 +79,8 @@ typedef struct circuit_layer {
     int64_t period;       /* accumulator units of the whole torus */
     uint32_t output_bits; /* values are held to half of period/2^output_bits with p_error */
     char activation[16];  /* for people: "relu", ... */
-    char op[32];          /* for people: "conv 3x3", ... */
+    char op[64];          /* for people: "conv 3x3 stride 2", ... */
+    linear_shape shape;   /* for people; linear_shape_values of in and out */
     double log2_error;    /* own bound on the failure of a look-up or output, 0: that of choice.log2_error */
     double noise;         /* bound on the standard deviation, fraction of the torus, in place of a failure's: of the
                              phases of waves' look-ups (> 0), of scores behind them; 0: a failure's */

@@ -15,6 +15,12 @@ static void write_i64s(writer *w, const int64_t *p, size_t n)
     write_bytes(w, p, n * sizeof *p);
 }
 
+static void shape_write(writer *w, const uint32_t dims[LINEAR_RANK_MAX], size_t values)
+{
+    const int known = linear_shape_values(dims, values) > 0;
+    for (size_t d = 0; d < LINEAR_RANK_MAX; d++) write_u32(w, known ? dims[d] : 0);
+}
+
 static void layer_write(writer *w, const circuit_layer *l)
 {
     write_string(w, l->name);
@@ -22,6 +28,8 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_string(w, l->op);
     write_u64(w, l->in);
     write_u64(w, l->out);
+    shape_write(w, l->shape.in, l->in);
+    shape_write(w, l->shape.out, l->out);
     write_u32(w, l->cells);
     write_u32(w, l->EF);
     write_u32(w, l->price);
@@ -220,6 +228,14 @@ static annulus_status sources_read(reader *r, const circuit *c, size_t i)
                           : read_fail(r, "layer %s takes %zu values, its sources have %zu", l->name, l->in, width);
 }
 
+static annulus_status shape_read(reader *r, const circuit_layer *l, uint64_t values, uint32_t dims[LINEAR_RANK_MAX])
+{
+    TRY(read_u32s(r, dims, LINEAR_RANK_MAX));
+    if ((dims[0] | dims[1] | dims[2]) == 0 || linear_shape_values(dims, (size_t)values) > 0) return ANNULUS_OK;
+    return read_fail(r, "layer %s has dimensions %u x %u x %u of %llu values", l->name, dims[0], dims[1], dims[2],
+                     (unsigned long long)values);
+}
+
 static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
 {
     circuit_layer *l = &c->layers[i];
@@ -230,6 +246,8 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     TRY(read_name(r, l->op, sizeof l->op));
     TRY(read_u64(r, &in));
     TRY(read_u64(r, &out));
+    TRY(shape_read(r, l, in, l->shape.in));
+    TRY(shape_read(r, l, out, l->shape.out));
     TRY(read_u32(r, &l->cells));
     TRY(read_u32(r, &l->EF));
     TRY(read_u32(r, &l->price));

@@ -96,13 +96,24 @@ static void print_tables(FILE *f, const circuit *c, const circuit_layer *l)
     }
 }
 
+static void print_shape(FILE *f, const uint32_t dims[LINEAR_RANK_MAX], size_t values)
+{
+    const size_t all = linear_shape_values(dims, values);
+    for (size_t d = 0; all > 0 && d < LINEAR_RANK_MAX && dims[d] != 0; d++) fprintf(f, d == 0 ? "%u" : "x%u", dims[d]);
+    if (all != values) fprintf(f, all == 0 ? "%zu" : " (%zu)", values);
+}
+
 static void print_layer(FILE *f, const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
     fprintf(f, "%s = linear(", l->name);
     for (size_t k = 0; k < l->sources_count; k++)
         fprintf(f, "%s%s", k == 0 ? "" : ", ", l->sources[k] == 0 ? "input" : c->layers[l->sources[k] - 1].name);
-    fprintf(f, ")  # %zu -> %zu sums, %s\n", l->in, l->out, l->op);
+    fputs(")  # ", f);
+    print_shape(f, l->shape.in, l->in);
+    fputs(" -> ", f);
+    print_shape(f, l->shape.out, l->out);
+    fprintf(f, " sums, %s\n", l->op);
     print_linear(f, &l->linear);
     if (l->cells == 0) {
         fprintf(f, "  period %" PRId64 "\n", l->period);

@@ -230,3 +230,22 @@ void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sour
         }
     }
 }
+
+void linear_shape_set(const size_t *from, size_t rank, uint32_t dims[LINEAR_RANK_MAX])
+{
+    int fits = rank <= LINEAR_RANK_MAX;
+    for (size_t d = 0; fits && d < rank; d++) fits = from[d] <= UINT16_MAX + 1u;
+    for (size_t d = 0; d < LINEAR_RANK_MAX; d++) dims[d] = fits && d < rank ? (uint32_t)from[d] : 0;
+}
+
+size_t linear_shape_values(const uint32_t dims[LINEAR_RANK_MAX], size_t values)
+{
+    size_t all = 1, rank = 0;
+    for (; rank < LINEAR_RANK_MAX && dims[rank] != 0; rank++) {
+        if (dims[rank] > UINT16_MAX + 1u) return 0; /* products of three fit */
+        all *= dims[rank];
+    }
+    for (size_t d = rank; d < LINEAR_RANK_MAX; d++)
+        if (dims[d] != 0) return 0;
+    return rank > 0 && all >= values ? all : 0;
+}

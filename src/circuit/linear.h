@@ -33,6 +33,18 @@ typedef struct circuit_linear {
     linear_block *blocks;
 } circuit_linear;
 
+/* Dimensions for people, of the tensor that a layer takes, where it takes one, and of its sums, 0 behind the last:
+ * (channels, height, width), (channels, length) or (values); all 0: not known. Compilation may have taken out values
+ * that nothing reads. */
+#define LINEAR_RANK_MAX 3
+typedef struct linear_shape {
+    uint32_t in[LINEAR_RANK_MAX], out[LINEAR_RANK_MAX];
+} linear_shape;
+/* dims <- those of a tensor, or not known if there are too many or one is too large. */
+void linear_shape_set(const size_t *from, size_t rank, uint32_t dims[LINEAR_RANK_MAX]);
+/* Whether they are known, and such that `values` may be left; their product, or 0. */
+size_t linear_shape_values(const uint32_t dims[LINEAR_RANK_MAX], size_t values);
+
 annulus_status linear_create(size_t blocks, circuit_linear *out) __attribute__((warn_unused_result)); /* all zero */
 annulus_status linear_block_create(size_t rows, size_t taps, size_t places, linear_block *out)
     __attribute__((warn_unused_result)); /* zeros */

@@ -84,6 +84,18 @@ static void seconds_add(json_t *j, double one, double all)
     (void)json_object_set_new(j, "seconds_all_cores", json_real(all));
 }
 
+/* Dimensions of `values` values, or more; each of the first stands for `times`. */
+static json_t *shape_json(const uint32_t dims[LINEAR_RANK_MAX], size_t values, size_t times)
+{
+    json_t *j = json_array();
+    if (linear_shape_values(dims, values) == 0)
+        (void)json_array_append_new(j, json_integer((json_int_t)(values * times)));
+    else
+        for (size_t d = 0; d < LINEAR_RANK_MAX && dims[d] != 0; d++)
+            (void)json_array_append_new(j, json_integer((json_int_t)(d == 0 ? dims[d] * times : dims[d])));
+    return j;
+}
+
 /* Its linear part: sources, and what there is of matrices. */
 static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
 {
@@ -101,6 +113,8 @@ static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
         weights += b->rows * b->taps;
     }
     (void)json_object_set_new(j, "operation", name_json(l->op));
+    (void)json_object_set_new(j, "shape_in", shape_json(l->shape.in, l->in, 1));
+    (void)json_object_set_new(j, "shape_out", shape_json(l->shape.out, l->out, l->offsets > 0 ? l->offsets : 1));
     (void)json_object_set_new(j, "sources", sources);
     (void)json_object_set_new(j, "source_numbers", numbers);
     (void)json_object_set_new(j, "matrices", json_integer((json_int_t)l->linear.blocks_count));

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define BOX_LEFT 12
-#define BOX_WIDTH 350
+#define BOX_WIDTH 420
 #define BOX_HEIGHT 58
 #define ROW 88 /* from box to box */
 #define TOP 12
@@ -92,10 +92,12 @@ static void layer_box(const graph *g, size_t row)
 {
     const json_t *l = json_array_get(g->layers, row - 1);
     const int native = json_is_true(json_object_get(l, "torus_native")), scores = json_object_get(l, "cells") == NULL;
+    char shape[96];
     box(g, row, scores ? "scores" : native ? "native" : "classic", text(l, "name"));
     line(g, row, 2);
     inspect_escape(g->f, text(l, "operation"));
-    fprintf(g->f, ", %lld to %lld</text>\n", integer(l, "inputs"), integer(l, "outputs"));
+    inspect_shape(l, " to ", shape, sizeof shape);
+    fprintf(g->f, ", %s</text>\n", shape);
     line(g, row, 3);
     if (scores)
         fprintf(g->f, "scores, %.3g s", number(l, "seconds_all_cores"));

@@ -70,12 +70,14 @@ static void power(FILE *f, const json_t *l, const char *key)
 static void layer_row(FILE *f, const json_t *l)
 {
     const int scores = json_object_get(l, "cells") == NULL, native = json_is_true(json_object_get(l, "torus_native"));
+    char shape[96];
     fprintf(f, "<tr>");
     cell(f, text(l, "name"));
     cell(f, text(l, "operation"));
     cell(f, scores ? "(scores)" : text(l, "activation"));
-    fprintf(f, "<td>%lld &#8594; %lld</td><td>%lld / %lld</td>", integer(l, "inputs"), integer(l, "outputs"),
-            integer(l, "accumulator_bits_proven"), integer(l, "accumulator_bits_measured"));
+    inspect_shape(l, " &#8594; ", shape, sizeof shape);
+    fprintf(f, "<td>%s</td><td>%lld / %lld</td>", shape, integer(l, "accumulator_bits_proven"),
+            integer(l, "accumulator_bits_measured"));
     if (json_object_get(l, "out_of_range_probability") == NULL)
         fprintf(f, "<td>-</td>");
     else

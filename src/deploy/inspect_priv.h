@@ -18,6 +18,9 @@ void inspect_graph(FILE *f, const json_t *j);
 /* Text between tags or in quotes: markup escaped, control characters replaced. */
 void inspect_escape(FILE *f, const char *s);
 
+/* "6x14x14 -> 16x5x5 (390)" of a layer, 10 of whose values nothing reads; arrow: in between. */
+void inspect_shape(const json_t *l, const char *arrow, char *out, size_t size);
+
 /* Fields of such an object: 0 and "" where it has none. */
 static inline double number(const json_t *j, const char *key)
 {

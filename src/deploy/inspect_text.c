@@ -16,12 +16,35 @@ static void megabytes(FILE *f, const char *what, const json_t *j, const char *ke
         fprintf(f, "  %-28s %8.1f MB\n", what, bytes / 1e6);
 }
 
+/* Dimensions, and how many of their values are left. */
+static void add_shape(const json_t *dims, long long left, char *out, size_t size)
+{
+    long long all = 1;
+    for (size_t d = 0; d < json_array_size(dims); d++) {
+        const long long n = (long long)json_integer_value(json_array_get(dims, d));
+        const size_t len = strlen(out);
+        (void)snprintf(out + len, size - len, d == 0 ? "%lld" : "x%lld", n);
+        all *= n;
+    }
+    const size_t len = strlen(out);
+    if (all != left) (void)snprintf(out + len, size - len, " (%lld)", left);
+}
+
+void inspect_shape(const json_t *l, const char *arrow, char *out, size_t size)
+{
+    out[0] = '\0';
+    add_shape(json_object_get(l, "shape_in"), integer(l, "inputs"), out, size);
+    const size_t len = strlen(out);
+    (void)snprintf(out + len, size - len, "%s", arrow);
+    add_shape(json_object_get(l, "shape_out"), integer(l, "outputs"), out, size);
+}
+
 static void layer_line(FILE *f, const json_t *l)
 {
-    char shape[48], range[48] = "wraps", asked[48], failure[48] = "-";
+    char shape[96], range[48] = "wraps", asked[48], failure[48] = "-";
     const json_t *r = json_object_get(l, "range");
     const int native = json_is_true(json_object_get(l, "torus_native"));
-    (void)snprintf(shape, sizeof shape, "%lld -> %lld", integer(l, "inputs"), integer(l, "outputs"));
+    inspect_shape(l, " -> ", shape, sizeof shape);
     if (!native)
         (void)snprintf(range, sizeof range, "%lld..%lld", (long long)json_integer_value(json_array_get(r, 0)),
                        (long long)json_integer_value(json_array_get(r, 1)));
@@ -31,7 +54,7 @@ static void layer_line(FILE *f, const json_t *l)
         (void)snprintf(asked, sizeof asked, "2^%.1f", number(l, "log2_error"));
         (void)snprintf(failure, sizeof failure, "2^%.1f", number(l, "log2_failure"));
     }
-    fprintf(f, "%-10s %-14s %3lld/%-3lld %-16s", text(l, "name"), shape, integer(l, "accumulator_bits_proven"),
+    fprintf(f, "%-10s %-31s %3lld/%-3lld %-16s", text(l, "name"), shape, integer(l, "accumulator_bits_proven"),
             integer(l, "accumulator_bits_measured"), range);
     if (json_object_get(l, "cells") == NULL)
         fprintf(f, " %-9s %12s %5lld %8s %9s %3s %8s", "(scores)", "", integer(l, "output_bits"), "-", "-", "-", "-");
@@ -59,7 +82,7 @@ static void linear_line(FILE *f, const json_t *l)
     json_array_foreach(json_object_get(l, "sources"), i, s) if (len < sizeof sources) len +=
         (size_t)snprintf(sources + len, sizeof sources - len, "%s%s", i == 0 ? "" : ", ", json_string_value(s));
     (void)snprintf(size, sizeof size, "%lld, %lld taps", integer(l, "matrices"), integer(l, "taps"));
-    fprintf(f, "%-10s %-32s %-22s %-20s %8lld %10lld %12.0f %7lld\n", text(l, "name"), text(l, "operation"), sources,
+    fprintf(f, "%-10s %-40s %-22s %-20s %8lld %10lld %12.0f %7lld\n", text(l, "name"), text(l, "operation"), sources,
             size, integer(l, "places"), integer(l, "weights"), number(l, "products"), integer(l, "tables"));
 }
 
@@ -200,7 +223,7 @@ static void circuit_lines(FILE *f, const json_t *j)
             "to others %lld; rotations shared %lld\n\n",
             integer(removed, "constant_neurons"), integer(removed, "unread_neurons"), integer(removed, "equal_neurons"),
             integer(removed, "layers"), integer(removed, "equal_tables"), integer(removed, "shared_rotations"));
-    fprintf(f, "%-10s %-14s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s %6s\n", "layer",
+    fprintf(f, "%-10s %-31s %-7s %-16s %-9s %-12s %5s %8s %9s %3s %8s %6s  %-9s %-9s %-10s %8s %8s %6s\n", "layer",
             "shape", "bits*", "range", "function", "cells x step", "bits", "look-ups", "rotations", "EF", "products",
             "family", "noise", "asked", "failure", "seconds", "all", "share");
     json_array_foreach(json_object_get(j, "layers"), i, l) layer_line(f, l);
@@ -216,7 +239,7 @@ static void circuit_lines(FILE *f, const json_t *j)
     if (integer(j, "torus_native") > 0)
         fprintf(f, "  native: torus-native, sums go round by design and are not rounded; s: asked for is a standard "
                    "deviation of the noise at most, no failure\n");
-    fprintf(f, "\n%-10s %-32s %-22s %-20s %8s %10s %12s %7s\n", "layer", "operation", "takes the values of", "matrices",
+    fprintf(f, "\n%-10s %-40s %-22s %-20s %8s %10s %12s %7s\n", "layer", "operation", "takes the values of", "matrices",
             "places", "weights", "products", "tables");
     json_array_foreach(json_object_get(j, "layers"), i, l) linear_line(f, l);
     fprintf(f, "\n%-10s %-12s %5s %10s %10s  %-9s %-9s %-9s %6s\n", "layer", "rounding", "bits", "two-norm",

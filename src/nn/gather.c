@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MOST ((size_t)1 << 20)        /* of any size: products of three fit */
@@ -123,4 +124,35 @@ void gather_rename_outputs(circuit_linear *l, const uint32_t *map)
     for (size_t k = 0; k < l->blocks_count; k++)
         for (size_t i = 0; i < l->blocks[k].places * l->blocks[k].rows; i++)
             l->blocks[k].to[i] = map[l->blocks[k].to[i]];
+}
+
+/* Behind what out has: " what 2", " what 2x1" where the dimensions differ. */
+static void add_sizes(const char *what, const size_t sizes[2], int one, char *out, size_t size)
+{
+    const size_t len = strlen(out);
+    if (one || sizes[0] == sizes[1])
+        (void)snprintf(out + len, size - len, " %s %zu", what, sizes[1]);
+    else
+        (void)snprintf(out + len, size - len, " %s %zux%zu", what, sizes[0], sizes[1]);
+}
+
+void gather_name(const gather_windows *g, const char *what, int one, char *out, size_t size)
+{
+    const size_t first = one ? 1 : 0;
+    int strides = 0, tiles = 1, pads = 0, dilations = 0, even = 1;
+    for (size_t d = first; d < 2; d++) {
+        strides |= g->stride[d] != 1;
+        tiles &= g->stride[d] == g->kernel[d];
+        pads |= g->pad[d] != 0 || g->pad[d + 2] != 0;
+        even &= g->pad[d] == g->pad[d + 2];
+        dilations |= g->dilation[d] != 1;
+    }
+    if (one)
+        (void)snprintf(out, size, "%s %zu", what, g->kernel[1]);
+    else
+        (void)snprintf(out, size, "%s %zux%zu", what, g->kernel[0], g->kernel[1]);
+    if (strides && !tiles) add_sizes("stride", g->stride, one, out, size);
+    if (pads) add_sizes("pad", g->pad, one, out, size);
+    if (pads && !even) add_sizes("to", g->pad + 2, one, out, size);
+    if (dilations) add_sizes("dilation", g->dilation, one, out, size);
 }

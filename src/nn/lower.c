@@ -284,6 +284,8 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     l->out = d->out;
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
     (void)snprintf(l->op, sizeof l->op, "%s", d->op[0] == 0 ? "dense" : d->op);
+    l->shape = d->shape;
+    if (l->sources_count != 1) memset(l->shape.in, 0, sizeof l->shape.in);
     const double shared = s->units->of[i].phase; /* the unit of its group, which is of all its weights */
     TRY(lower_linear(n, i, s->units->of[i].multiplier, shared > 0, l, &unit));
     const double phase = shared > 0 ? shared : d->w_scale[0] * unit;

@@ -90,6 +90,7 @@ static annulus_status bit_layer(const circuit_layer *of, size_t first, uint32_t 
     (void)snprintf(l->name, sizeof l->name, "%.19s b%u", of->name, k);
     (void)snprintf(l->activation, sizeof l->activation, "bit");
     memcpy(l->op, of->op, sizeof l->op);
+    memcpy(l->shape.out, of->shape.out, sizeof l->shape.out);
     take_bits(l, of, first, k);
     TRY(circuit_layer_create(l));
     copy_ranges(of, l);
@@ -103,6 +104,7 @@ static annulus_status whole_cells(size_t first, circuit_layer *l)
     const circuit_layer before = *l;
     TRY(join_bits(&before, l->low_bits, 1, &l->linear));
     take_bits(l, &before, first, l->low_bits);
+    memset(l->shape.in, 0, sizeof l->shape.in);
     int64_t *const ends[] = {l->lo, l->hi, l->proven_lo, l->proven_hi};
     for (size_t o = 0; o < l->out; o++) {
         const uint64_t below = (uint64_t)l->step - 1;

@@ -55,7 +55,8 @@ typedef struct dense_layer {
     gather_windows windows; /* of a convolution, as gather_convolution makes it; channels 0: dense, or not known */
     gather_windows average; /* as wide as they are apart, no padding; channels 0: none */
     int known;              /* 1: these say what the layer is, even if both have no channels */
-    char op[32];            /* for people: "conv 3x3"; empty: dense */
+    char op[64];            /* for people: "conv 3x3 stride 2"; empty: dense */
+    linear_shape shape;     /* for people */
     /* Of simplified networks (pass.h), which no file holds. */
     double *constant; /* (out) real, added to W x; NULL: zeros */
     uint32_t

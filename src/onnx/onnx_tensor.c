@@ -160,6 +160,15 @@ static annulus_status expression_check(const Onnx__NodeProto *node, const onnx_t
     return ANNULUS_OK;
 }
 
+/* The dimensions of the source that y has from x, unless those before x was flattened say more. */
+static void carry_shape(const onnx_tensor *x, const char *op, onnx_tensor *y)
+{
+    memcpy(y->from, x->from, sizeof y->from);
+    if (op[0] != 0 && x->stage == ONNX_QUANTIZED && x->count == x->in &&
+        (x->rank >= LINEAR_RANK_MAX || x->from[x->rank] == 0))
+        linear_shape_set(x->dims, x->rank, y->from);
+}
+
 static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
                             size_t rank, const size_t *dims, const char *op, onnx_tensor *y)
 {
@@ -169,6 +178,7 @@ static annulus_status apply(onnx_net *t, const Onnx__NodeProto *node, const onnx
     y->bounded = x->bounded;
     memcpy(y->sources, x->sources, sizeof y->sources);
     memcpy(y->op, x->op, sizeof y->op);
+    carry_shape(x, op, y);
     onnx_tensor_name(y, op);
     annulus_status st = onnx_tensor_create(y, rank, dims);
     if (st == ANNULUS_OK) st = charge(t, outer, y->count);

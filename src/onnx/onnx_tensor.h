@@ -28,7 +28,8 @@ struct onnx_tensor {
     gather_windows pool;    /* the largest values of these windows are meant, to be found behind the Quant; channels 0:
                                none, the values themselves */
     size_t pool_rank, pool_dims[3];
-    char op[32]; /* for people */
+    char op[64];                    /* for people */
+    uint32_t from[LINEAR_RANK_MAX]; /* for people: dimensions of the source, as the first operator takes it */
 };
 
 struct onnx_net {

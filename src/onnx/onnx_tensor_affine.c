@@ -226,6 +226,8 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
     l->proven = x->stage == ONNX_ACTIVATED && x->proven;
     if (activation_is_own(l->act)) l->own = x->own;
     (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
+    memcpy(l->shape.in, x->from, sizeof l->shape.in);
+    linear_shape_set(x->dims, x->rank, l->shape.out);
     find_channels(x, l->channel);
     if (!x->bounded) return ANNULUS_OK;
     TRY(mem_create(2 * x->count, sizeof(double), "bounds", &p));
@@ -273,6 +275,7 @@ static annulus_status source_values(const onnx_tensor *x, uint32_t source, size_
     y->sources_count = 1;
     y->in = x->count * offsets;
     TRY(onnx_tensor_create(y, x->flat ? 1 : x->rank, dims));
+    linear_shape_set(y->dims, y->rank, y->from);
     for (size_t o = 0; o < y->count; o++) y->scale[o] = amplitude;
     TRY(mem_create(y->count, sizeof(uint32_t), "values", &p));
     uint32_t *from = p;

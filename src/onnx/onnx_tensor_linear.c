@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Scale of the weights of each of `rows` outputs, `taps` each, that of output o at o*step; one a row. */
@@ -175,10 +174,7 @@ static annulus_status windows_shape(const Onnx__NodeProto *node, const onnx_tens
 
 static void windows_name(const onnx_tensor *x, const char *what, const gather_windows *g, char *out, size_t size)
 {
-    if (x->rank == 3)
-        (void)snprintf(out, size, "%s %zux%zu", what, g->kernel[0], g->kernel[1]);
-    else
-        (void)snprintf(out, size, "%s %zu", what, g->kernel[1]);
+    gather_name(g, what, x->rank != 3, out, size);
 }
 
 static annulus_status spatial_check(const Onnx__NodeProto *node, const onnx_tensor *x)
@@ -194,7 +190,7 @@ annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const 
     size_t dims[3], kernel[2] = {1, 1};
     gather_windows g = {.channels = 0};
     circuit_linear outer = {0};
-    char name[24];
+    char name[64];
     void *p;
     TRY(spatial_check(node, x));
     TRY(weights_of(t, node, x, &w));
@@ -311,7 +307,7 @@ annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, con
     size_t dims[3], more[2];
     gather_windows g;
     circuit_linear sums = {0}, outer = {0};
-    char name[24];
+    char name[64];
     TRY(onnx_node_int(node, "count_include_pad", 0, &all));
     TRY(onnx_tensor_windows(node, x, &g, dims, &flat, more));
     windows_name(x, "average", &g, name, sizeof name);

@@ -32,6 +32,22 @@ static known_shape shape_of(const train_model *m, size_t i, size_t sources)
     return k;
 }
 
+/* What such a convolution is, for people. */
+static void name_layer(const train_layer *l, const known_shape *s, dense_layer *d)
+{
+    const gather_windows *in = l->average.channels != 0 ? &l->average : &l->windows;
+    const size_t from[] = {s->channels * s->offsets, in->size[0], in->size[1]};
+    size_t count[2];
+    char average[24] = "", conv[40];
+    if (in == &l->average) gather_name(in, "average", 0, average, sizeof average);
+    gather_name(&l->windows, "conv", 0, conv, sizeof conv);
+    (void)snprintf(d->op, sizeof d->op, "%s%s%s", average, in == &l->average ? " " : "", conv);
+    linear_shape_set(from, 3, d->shape.in);
+    if (gather_count(&l->windows, count) != ANNULUS_OK) return;
+    const size_t to[] = {l->out, count[0], count[1]};
+    linear_shape_set(to, 3, d->shape.out);
+}
+
 annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d)
 {
     const train_layer *l = &m->layer[i];
@@ -50,8 +66,7 @@ annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d)
     memcpy(d->sources, sources, count * sizeof *sources);
     d->sources_count = count;
     for (size_t o = 0; o < d->out; o++) d->channel[o] = (uint32_t)(o / l->places);
-    if (l->from != NULL)
-        (void)snprintf(d->op, sizeof d->op, "conv %zux%zu", l->windows.kernel[0], l->windows.kernel[1]);
+    if (l->from != NULL) name_layer(l, &shape, d);
     return ANNULUS_OK;
 }
 
