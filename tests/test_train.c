@@ -203,11 +203,38 @@ static void refusals(void **state)
     drop(d);
 }
 
+/* Half up, in the trainer as in a network, also within a unit of single precision of a tie: values, and weights with
+ * and without bounds. */
+static void one_rounding_rule(void **state)
+{
+    (void)state;
+    enum { N = 3 * 252 };
+    const quantizer unit_steps = {.scale = 1, .bits = 8, .is_signed = 1, .narrow = 1};
+    float w[N], q[2][N], scale[1], one = 1;
+    for (int k = -126; k < 126; k++)
+        for (int side = -1; side <= 1; side++) {
+            const float tie = (float)k + 0.5f, x = side == 0 ? tie : nextafterf(tie, side < 0 ? -INFINITY : INFINITY);
+            assert_true(train_round(x) == (float)quantizer_integer(&unit_steps, (double)x));
+            assert_true(train_round(x) == (float)(side < 0 ? k : k + 1));
+            w[3 * (k + 126) + side + 1] = x;
+        }
+    train_layer l = {.in = N, .out = 1, .bits = 8, .w = {.n = N, .x = w}, .scale = scale, .kept = &one, .keep = N};
+    l.step.x = &one;
+    train_model m = {.layers = 1, .layer = &l, .threads = 1};
+    for (size_t bound = 0; bound < 2; bound++) {
+        l.wq = q[bound], l.ball = bound ? 1e6f : 0;
+        assert_ok(train_weights_quantize(&m));
+        for (size_t i = 0; i < N; i++) assert_true(q[bound][i] == (float)quantizer_integer(&unit_steps, (double)w[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
                                        cmocka_unit_test(learns_and_repeats),
                                        cmocka_unit_test(regression_and_prepared_outputs),
-                                       cmocka_unit_test(binary_weights), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(binary_weights),
+                                       cmocka_unit_test(one_rounding_rule),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,12 +94,13 @@ typedef struct row {
     float scale, most, coarser;
 } row;
 
-/* Magnitude of weight i in steps, less fall, rounded half up. */
+/* Magnitude of weight i in steps, less fall, where weights, not magnitudes, are rounded half up. */
 static inline float fallen(const row *r, float inv, size_t i, float fall)
 {
     float a = fabsf(r->w[i]) * inv;
-    a = (a > r->most ? r->most : a) - fall + 0.5f;
-    return (float)(int)(a > 0 ? a : 0);
+    a = (a > r->most ? r->most : a) - fall;
+    a = a > 0 ? a : 0;
+    return fabsf(train_round(r->w[i] < 0 ? -a : a));
 }
 
 static float sum_fallen(const row *r, float fall)

@@ -313,8 +313,7 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
             float x = w[i] * inv;
             x = x > hi ? hi : x;
             x = x < -hi ? -hi : x;
-            /* floor(x + 1/2) by truncation of a positive number: x > -128 */
-            q[i] = s * (float)((int)(x + 256.5f) - 256);
+            q[i] = s * train_round(x);
         }
     }
     return ANNULUS_OK;

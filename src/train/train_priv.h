@@ -165,6 +165,14 @@ float train_row_scale(const train_layer *l, size_t o, const float *w);
  * "XNOR-Net", ECCV 2016, section 3.1); 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits, float clip);
 
+/* floor(x + 1/2) for |x| < 2^31, exactly: as quantizer_integer rounds, in instructions that every processor has for
+ * vectors. */
+static inline float train_round(float x)
+{
+    const int i = (int)x, below = i - (x < (float)i);
+    return (float)(below + (x - (float)below >= 0.5f));
+}
+
 /* Where the rows of a step come from: x, t and label of the model are filled per chunk. Rows order[first..first+rows).
  */
 typedef struct train_source {

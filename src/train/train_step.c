@@ -127,7 +127,7 @@ static void quantize_row(const train_layer *l, float scale, const float *v, floa
         float k = v[o] * inv;
         k = k > hi ? hi : k;
         k = k < lo ? lo : k;
-        y[o] = scale * (float)((int)(k + 256.5f) - 256);
+        y[o] = scale * train_round(k);
     }
 }
 

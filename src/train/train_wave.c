@@ -138,7 +138,7 @@ void train_wave_base(train_layer *l)
 static void quantize_row(float lo, float hi, float top, const float *v, float *y, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
-        float q = floor_of(v[k] * top + 0.5f);
+        float q = train_round(v[k] * top);
         q = q < lo ? lo : q;
         y[k] = (q > hi ? hi : q) / top;
     }
