@@ -239,8 +239,7 @@ annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_
     return ANNULUS_OK;
 }
 
-#define MOST_PARTS 4096u               /* of a block */
-#define MOST_WEIGHTS ((size_t)1 << 24) /* of its parts together */
+#define MOST_PARTS 4096u /* of a block; their weights together are at most four times what it lists */
 
 /* part (places): which places have the same factors for all rows; *parts: how many there are. */
 static annulus_status block_parts(const Onnx__NodeProto *node, const linear_block *b, const int32_t *by, uint32_t *part,
@@ -257,7 +256,8 @@ static annulus_status block_parts(const Onnx__NodeProto *node, const linear_bloc
         }
         part[p] = (uint32_t)(k < *parts ? k : *parts);
         if (k < *parts) continue;
-        if (*parts == MOST_PARTS || (*parts + 1) * b->rows * b->taps > MOST_WEIGHTS)
+        if (*parts == MOST_PARTS ||
+            (*parts > 0 && (*parts + 1) * b->rows * b->taps > 4 * b->places * (b->rows + b->taps)))
             return onnx_node_fail(node, "too many different factors of values that are made alike: put a Quant in "
                                         "front");
         first[(*parts)++] = (uint32_t)p;
