@@ -259,6 +259,8 @@ static void test_names(void **state)
     g = (gather_windows){.channels = 2, .size = {8, 8}, .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}};
     gather_name(&g, "average", 0, text, sizeof text);
     assert_string_equal(text, "average 2x2");
+    gather_name(&g, "conv", 0, text, sizeof text);
+    assert_string_equal(text, "conv 2x2 stride 2");
 }
 
 static void test_shapes(void **state)

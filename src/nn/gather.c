@@ -151,7 +151,7 @@ void gather_name(const gather_windows *g, const char *what, int one, char *out, 
         (void)snprintf(out, size, "%s %zu", what, g->kernel[1]);
     else
         (void)snprintf(out, size, "%s %zux%zu", what, g->kernel[0], g->kernel[1]);
-    if (strides && !tiles) add_sizes("stride", g->stride, one, out, size);
+    if (strides && !(tiles && strcmp(what, "conv") != 0)) add_sizes("stride", g->stride, one, out, size);
     if (pads) add_sizes("pad", g->pad, one, out, size);
     if (pads && !even) add_sizes("to", g->pad + 2, one, out, size);
     if (dilations) add_sizes("dilation", g->dilation, one, out, size);

@@ -14,7 +14,8 @@ typedef struct gather_windows {
 /* Windows in both dimensions; ANNULUS_ERR_INPUT: there is none, or a number is 0 or too large. */
 annulus_status gather_count(const gather_windows *g, size_t count[2]) __attribute__((warn_unused_result));
 /* What a layer over such windows is called: "conv 5x5 stride 2 pad 1 dilation 2", "conv 5" of one dimension; strides of
- * 1, or as wide as the kernel, no padding and dilations of 1 are left out. `one`: one dimension. */
+ * 1, or of what is no convolution as wide as the kernel, no padding and dilations of 1 are left out. `one`: one
+ * dimension. */
 void gather_name(const gather_windows *g, const char *what, int one, char *out, size_t size);
 /* W (rows, channels/groups, kernel[0], kernel[1]); outputs (rows, count[0], count[1]). groups divides both. */
 annulus_status gather_convolution(const gather_windows *g, const int32_t *W, size_t rows, size_t groups,
