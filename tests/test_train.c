@@ -14,10 +14,12 @@
 static void gradients_are_differences(void **state)
 {
     (void)state;
-    static const activation acts[] = {ACTIVATION_SIGMOID,   ACTIVATION_TANH,         ACTIVATION_IDENTITY,
-                                      ACTIVATION_GELU,      ACTIVATION_SILU,         ACTIVATION_SOFTPLUS,
-                                      ACTIVATION_ELU,       ACTIVATION_RELU,         ACTIVATION_LEAKY_RELU,
-                                      ACTIVATION_HARD_SILU, ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_TANH};
+    static const activation acts[] = {
+        ACTIVATION_SIGMOID,      ACTIVATION_TANH,      ACTIVATION_IDENTITY, ACTIVATION_GELU,       ACTIVATION_SILU,
+        ACTIVATION_SOFTPLUS,     ACTIVATION_ELU,       ACTIVATION_RELU,     ACTIVATION_LEAKY_RELU, ACTIVATION_HARD_SILU,
+        ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_TANH, ACTIVATION_FUNCTION};
+    function hat; /* its kinks lie far apart beside the stretch that its slope is measured over */
+    assert_ok(function_points(3, (double[]){-1, 0.25, 2}, (double[]){-0.5, 1, 0.25}, &hat));
     for (size_t a = 0; a < sizeof acts / sizeof *acts; a++)
         for (int regression = 0; regression < 2; regression++) {
             dataset *d = regression ? plane(3, 70) : rings(3, 70);
@@ -27,6 +29,8 @@ static void gradients_are_differences(void **state)
             double loss, up, down;
             size_t off = 0;
             o.act = acts[a], o.phase_noise = 0, o.outlier = 0.1, o.validation = 0, o.batch = 70;
+            if (acts[a] == ACTIVATION_FUNCTION) o.layer_acts_count = 2;
+            for (size_t i = 0; i < 2; i++) o.layer_acts[i] = (train_activation){.act = acts[a], .own = &hat, .bits = 4};
             assert_ok(train_data_create(d, &o, 5, &t));
             assert_ok(train_model_create(&t, &o, 5, 0, &m));
             const train_source source = {.data = &t, .order = t.order};
@@ -58,6 +62,46 @@ static void gradients_are_differences(void **state)
             train_data_destroy(&t);
             drop(d);
         }
+}
+
+/* The gradient of the logarithm of a layer's step s in closed form (LSQ, equation 3, times s): of a value v that gives
+ * y = s*round(v/s), y - v, and y where it is clipped, each times the gradient at y, which the scores give. */
+static void gradient_of_the_step(void **state)
+{
+    (void)state;
+    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_GELU};
+    for (size_t a = 0; a < 3; a++) {
+        dataset *d = rings(3, 70);
+        train_options o = small();
+        train_data t;
+        train_model m;
+        double loss, expected = 0, clipped = 0, within = 0;
+        o.act = acts[a], o.hidden_count = 1, o.phase_noise = 0, o.validation = 0, o.batch = 70, o.activation_bits = 3;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 1, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        m.layer[0].step.x[0] -= 0.7f; /* so that some are clipped */
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 70, 1, &loss));
+        assert_ok(train_backward(&m, 70));
+        const train_layer *l = &m.layer[0], *last = &m.layer[1];
+        const double s = exp((double)l->step.x[0]);
+        for (size_t i = 0; i < 70; i++)
+            for (size_t k = 0; k < l->out; k++) {
+                const double v = (double)l->v[i * l->out + k], y = (double)l->y[i * l->out + k];
+                const int out = v / s < l->lo - 0.5 || v / s >= l->hi + 0.5;
+                double g = 0;
+                for (size_t c = 0; c < last->out; c++)
+                    g += (double)last->dz[i * last->out + c] * (double)last->wq[c * last->in + k];
+                expected += g * (out ? y : y - v);
+                *(out ? &clipped : &within) += fabs(g);
+            }
+        assert_true(clipped > 0 && within > 0 && fabs(expected) > 1e-4);
+        assert_true(fabs((double)l->step.g[0] - expected) < 1e-3 * fabs(expected) + 1e-6);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        drop(d);
+    }
 }
 
 static void learns_and_repeats(void **state)
@@ -231,6 +275,7 @@ static void one_rounding_rule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(gradient_of_the_step),
                                        cmocka_unit_test(learns_and_repeats),
                                        cmocka_unit_test(regression_and_prepared_outputs),
                                        cmocka_unit_test(binary_weights),
