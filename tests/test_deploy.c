@@ -301,6 +301,7 @@ static void pruned(void **state)
     assert_true(s.values <= UINT64_C(1) << s.bits && s.values > UINT64_C(1) << (s.bits - 1));
     annulus_model_destroy(small);
     small = NULL;
+    assert_refused(annulus_prune(NULL, w.d, &o, NULL, NULL, NULL, &r, &small), "there is no model to prune");
     o.by = (annulus_prune_by)9;
     assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "pruning by 9");
     o.by = ANNULUS_BY_NORM, o.look_ups = 2;

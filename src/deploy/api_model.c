@@ -295,6 +295,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     network *n = NULL, *plain = NULL;
     reporting r = {.report = epoch, .context = context};
     prune_options_init(&p);
+    if (m == NULL) return fail(ANNULUS_ERR_INPUT, "there is no model to prune: train one, or read its file");
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
