@@ -153,9 +153,40 @@ static void sparsity(void **state)
     drop(d);
 }
 
+/* Rows of groups are rows as others. */
+static void groups_of_channels(void **state)
+{
+    (void)state;
+    dataset *d = lines(61, 300, 1);
+    for (int masks = 0; masks < 2; masks++) {
+        train_options o = small();
+        network *n = NULL;
+        o.conv[0] = (train_convolution){.channels = 4, .kernel = 3, .stride = 3};
+        o.conv[1] = (train_convolution){.channels = 6, .kernel = 2, .stride = 1, .groups = 2};
+        o.conv_count = 2, o.hidden_count = 0, o.epochs = 2;
+        o.accumulator_bits = 9, o.accumulator_masks = masks, o.weight_bits = masks ? 2 : 4;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        const circuit_linear *l = &n->layers[1].linear;
+        assert_int_equal(l->blocks_count, 2);
+        int64_t most = 0;
+        for (size_t b = 0; b < 2; b++)
+            for (size_t r = 0; r < l->blocks[b].rows; r++) {
+                int64_t sum = 0;
+                for (size_t k = 0; k < l->blocks[b].taps; k++) sum += abs(l->blocks[b].W[r * l->blocks[b].taps + k]);
+                most = sum > most ? sum : most;
+            }
+        const layer_sums s = network_sums(n, 1);
+        assert_true(s.values == 15 * most + 1 && s.bits <= 9 && most > 0); /* values of 0 to 15 */
+        for (size_t i = 0; i < 3; i++) assert_true(network_sums(n, i).bits <= 9);
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(holds_and_learns), cmocka_unit_test(rows_in_the_ball),
-                                       cmocka_unit_test(falls_by_a_cubic), cmocka_unit_test(sparsity)};
+                                       cmocka_unit_test(falls_by_a_cubic), cmocka_unit_test(groups_of_channels),
+                                       cmocka_unit_test(sparsity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

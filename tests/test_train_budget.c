@@ -134,21 +134,36 @@ static void fewer_channels(void **state)
     drop(d);
 }
 
+/* Waves beside other layers: these choose how to be looked up, and neurons of both go. */
+static void mixed_layers(void **state)
+{
+    (void)state;
+    dataset *d = rings(26, 600);
+    for (int waves_first = 0; waves_first < 2; waves_first++) {
+        train_options o = small();
+        train_choice all, c;
+        network *n = NULL;
+        o.hidden[0] = 8, o.hidden[1] = 6, o.epochs = 2, o.phase_noise = 0.02, o.layer_acts_count = 2;
+        o.layer_acts[waves_first] = (train_activation){.act = ACTIVATION_RELU, .bits = 4};
+        o.layer_acts[!waves_first] = (train_activation){.act = ACTIVATION_SINE, .rise = 0.25, .bits = 8};
+        train_budget b = {.seconds = 100, .threads = 1};
+        assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, &all, &n));
+        assert_true(all.rounding_bits == 8 && all.error == 0.001 && all.hidden[0] == 8 && all.hidden[1] == 6);
+        assert_true(all.seconds == seconds_of(n, d, &all, 1));
+        assert_true(n->layers[!waves_first].noise == (double)0.02f);
+        network_destroy(n);
+        b.seconds = 0.3 * all.seconds;
+        assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n));
+        assert_true(c.seconds <= b.seconds && c.seconds == seconds_of(n, d, &c, 1) && c.rounding_bits == 6);
+        assert_true(c.hidden[0] + c.hidden[1] < 14 && n->layers[0].out == c.hidden[0]);
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
-    {
-        dataset *d = rings(24, 100);
-        train_options o = small();
-        train_choice c;
-        network *n = NULL;
-        o.layer_acts_count = 2;
-        o.layer_acts[0] = (train_activation){.act = ACTIVATION_SINE, .bits = 8};
-        o.layer_acts[1] = (train_activation){.act = ACTIVATION_RELU, .bits = 4};
-        assert_refused(train_within(d, &o, &(train_budget){.seconds = 1, .threads = 1}, NULL, NULL, NULL, &c, &n),
-                       "of waves alone");
-        drop(d);
-    }
     dataset *d = rings(24, 300);
     train_options o = brief();
     train_choice c;
@@ -175,6 +190,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_that_fits), cmocka_unit_test(look_ups_before_neurons),
                                        cmocka_unit_test(fewer_neurons), cmocka_unit_test(fewer_channels),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(mixed_layers),  cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

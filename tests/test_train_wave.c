@@ -2,6 +2,7 @@
 #include "train_fixture.h"
 #include "wave_fixture.h"
 
+#include "nn/lower.h"
 #include "nn/shrink.h"
 #include "train/prune.h"
 #include "train/train_priv.h"
@@ -41,6 +42,23 @@ static train_options small_waves(activation act)
     return o;
 }
 
+#define MIXED 4u
+/* Waves behind other activations and in front of them. */
+static train_options mixed(size_t which)
+{
+    static function own;
+    static const activation acts[MIXED][2] = {{ACTIVATION_RELU, ACTIVATION_TRIANGLE},
+                                              {ACTIVATION_SINE, ACTIVATION_GELU},
+                                              {ACTIVATION_TRAPEZOID, ACTIVATION_TANH},
+                                              {ACTIVATION_WAVE, ACTIVATION_SILU}};
+    train_options o = small_waves(acts[which][0]);
+    own = two_sines(0);
+    o.layer_acts_count = 2;
+    for (size_t i = 0; i < 2; i++)
+        o.layer_acts[i] = (train_activation){.act = acts[which][i], .rise = 0.25, .own = &own, .bits = 8};
+    return o;
+}
+
 /* The trainer's wave is the network's; the slope is its central difference, and that of square the trapezoid's. */
 static void waves_and_slopes(void **state)
 {
@@ -63,13 +81,13 @@ static void waves_and_slopes(void **state)
         }
 }
 
-/* Central differences of the loss without quantizers and noise agree with the gradients. */
+/* Central differences of the loss without quantizers and noise agree with the gradients; of mixed networks, too. */
 static void gradients_are_differences(void **state)
 {
     (void)state;
-    for (size_t a = 0; a < 3; a++) {
+    for (size_t a = 0; a < 6; a++) {
         dataset *d = three_rings(3, 70);
-        train_options o = small_waves(waves[a]);
+        train_options o = a < 3 ? small_waves(waves[a]) : mixed(a - 3);
         train_data t;
         train_model m;
         double loss, up, down;
@@ -266,23 +284,6 @@ static void score_noise_costs_what_it_may(void **state)
     drop(d);
 }
 
-#define MIXED 4u
-/* Waves behind other activations and in front of them. */
-static train_options mixed(size_t which)
-{
-    static function own;
-    static const activation acts[MIXED][2] = {{ACTIVATION_RELU, ACTIVATION_TRIANGLE},
-                                              {ACTIVATION_SINE, ACTIVATION_GELU},
-                                              {ACTIVATION_TRAPEZOID, ACTIVATION_TANH},
-                                              {ACTIVATION_WAVE, ACTIVATION_SILU}};
-    train_options o = small_waves(acts[which][0]);
-    own = two_sines(0);
-    o.layer_acts_count = 2;
-    for (size_t i = 0; i < 2; i++)
-        o.layer_acts[i] = (train_activation){.act = acts[which][i], .rise = 0.25, .own = &own, .bits = 8};
-    return o;
-}
-
 /* The network computes what the model does, from batches with the statistics that are folded, and a model made from it
  * folds to the same one. */
 static void mixed_is_model(void **state)
@@ -358,6 +359,90 @@ static void mixed_learn(void **state)
     drop(d);
 }
 
+/* Bounds, masks and look-ups that err are those of the layers that have tables: waves and scores behind them are as
+ * without, and bear their noise. */
+static void mixed_within_bounds(void **state)
+{
+    (void)state;
+    dataset *d = three_rings(11, 1000);
+    for (size_t a = 0; a < 9; a++) {
+        train_options o = mixed(a % 3);
+        double validation = 0;
+        network *n = NULL;
+        o.phase_noise = 0.01, o.input_bits = 6;
+        if (a < 3) o.accumulator_bits = 12;
+        if (a >= 3 && a < 6) o.sparsity = 0.5;
+        if (a >= 6) o.target_error = 0.2, o.rounding_bits = 6;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
+        assert_true(validation > 0.8);
+        size_t wide = 0, full = 0;
+        for (size_t i = 0; i < 3; i++) {
+            const dense_layer *l = &n->layers[i];
+            const int native = activation_is_wave(l->act) || (i == 2 && activation_is_wave(n->layers[1].act));
+            const layer_sums sums = network_sums(n, i);
+            if (a < 3 && !native) assert_true(sums.bits <= 12);
+            wide += native && sums.bits > 12;
+            for (size_t k = 0; k < l->out; k++) {
+                size_t used = 0;
+                for (size_t c = 0; c < l->in; c++) used += l->W[k * l->in + c] != 0;
+                if (a >= 3 && a < 6 && !native) assert_true(used <= (l->in + 1) / 2);
+                full += native && 2 * used > l->in + 1;
+            }
+            if (activation_is_wave(l->act)) assert_true(l->noise == (double)0.01f);
+        }
+        assert_true(a % 3 > 0 || (wide > 0 && full > 0)); /* first layers have too few inputs to tell */
+        network_destroy(n);
+    }
+    train_options o = mixed(0);
+    network *n = NULL;
+    o.layer_acts[0].act = ACTIVATION_SINE, o.sparsity = 0.5;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "with a hidden layer that has no waves");
+    drop(d);
+}
+
+/* Where sums of wave values are read: cells are about those that the network is compiled with. */
+static void cells_behind_waves(void **state)
+{
+    (void)state;
+    dataset *d = three_rings(51, 1000);
+    train_options o = mixed(1);
+    train_data t;
+    train_model m;
+    network *n = NULL;
+    circuit *c = NULL;
+    lower_options lower;
+    double loss;
+    o.validation = 0, o.target_error = 0.1, o.rounding_bits = 4;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_model_create(&t, &o, 5, 1, &m));
+    const train_source start = {.data = &t, .order = t.order};
+    assert_ok(train_wave_start(&m, &start, 64));
+    for (size_t step = 0; step < 300; step++) {
+        const train_source source = {.data = &t, .order = t.order, .first = step % 15 * 64};
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 64, 16 + step, &loss));
+        assert_ok(train_backward(&m, 64));
+        train_noise_follow(&m, 64);
+        assert_ok(train_wave_follow(&m, 64));
+        assert_ok(train_adam(&m, 0.003, 0.01, step + 1));
+    }
+    assert_ok(train_fold(&m, &t, &n));
+    lower_options_init(&lower);
+    lower.rounding_bits = 4, lower.families_most = 1;
+    assert_ok(network_lower(n, d->x, d->count, &lower, &c));
+    train_noise_cells(&m, 1);
+    const train_layer *l = &m.layer[1];
+    for (size_t k = 0; k < 8; k++) {
+        const double step = (double)(l->cell[k] / (l->inv[k] * l->scale[k])) * 127; /* a value's integer is 1/127 */
+        assert_true(step > 0.7 * (double)c->layers[1].step && step < 1.4 * (double)c->layers[1].step);
+    }
+    circuit_destroy(c);
+    network_destroy(n);
+    train_model_destroy(&m);
+    train_data_destroy(&t);
+    drop(d);
+}
+
 /* The masked network and the one without its masked neurons agree: hidden integers, and scores behind waves, bit for
  * bit. */
 static void mixed_removal_is_exact(void **state)
@@ -427,6 +512,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(mixed_is_model),
                                        cmocka_unit_test(mixed_learn),
+                                       cmocka_unit_test(mixed_within_bounds),
+                                       cmocka_unit_test(cells_behind_waves),
                                        cmocka_unit_test(mixed_removal_is_exact),
                                        cmocka_unit_test(waves_and_slopes),
                                        cmocka_unit_test(gradients_are_differences),

@@ -195,8 +195,8 @@ typedef struct annulus_budget {
     unsigned rounding_bits; /* that it will be compiled with, 1..12; 0: chosen */
 } annulus_budget;
 typedef struct annulus_choice {
-    double log2_error;                               /* to compile with; of waves 0: nothing is to be said */
-    unsigned rounding_bits;                          /* to compile with; of waves 0 */
+    double log2_error;                               /* to compile with; of waves alone 0: nothing is to be said */
+    unsigned rounding_bits;                          /* to compile with; of waves alone 0 */
     size_t hidden[ANNULUS_MAX_HIDDEN], hidden_count; /* neurons */
     double seconds;                                  /* predicted, compiled so and by default otherwise */
 } annulus_choice;
@@ -419,8 +419,8 @@ typedef struct annulus_prune_report {
 
 /* A model with fewer hidden neurons, and channels of convolutions. Those removed are replaced by the mean of their
  * value, which goes into the biases behind them, without any other change of the model's integers; fine-tuning follows.
- * epoch and pruned may be NULL. ANNULUS_ERR_INPUT: a layer would vanish, or the data do not belong to the model.
- * ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
+ * epoch and pruned may be NULL. ANNULUS_ERR_INPUT: no model (NULL), a layer would vanish, or the data do not belong to
+ * the model. ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
 ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
                                          const annulus_prune_options *options,
                                          void (*epoch)(void *context, const annulus_epoch *epoch), void *context,

@@ -39,7 +39,11 @@ layer_sums network_sums(const network *n, size_t layer)
     int64_t widest = l->W != NULL ? widest_row(l->W, l->out, l->in, &s) : 0;
     for (size_t b = 0; l->W == NULL && b < l->linear.blocks_count; b++) {
         const linear_block *block = &l->linear.blocks[b];
-        widest += widest_row(block->W, block->rows, block->taps, &s);
+        const int64_t own = widest_row(block->W, block->rows, block->taps, &s);
+        if (l->known || l->windows.channels > 0) /* groups */
+            widest = own > widest ? own : widest;
+        else
+            widest += own;
     }
     s.values += reach * widest;
     while (s.bits < 62 && INT64_C(1) << s.bits < s.values) s.bits++;

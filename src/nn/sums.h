@@ -14,6 +14,7 @@ typedef struct layer_sums {
 /* Largest less least integer that arrives at a layer, by the quantizers before it. */
 int64_t network_reach(const network *n, size_t layer);
 /* Proven from the integer weights, for inputs anywhere in their quantizer's range; biases are no part of the sums. Of
- * layers that are not dense the widest rows of all blocks count together, and every weight once. */
+ * layers that are not dense the widest rows of all blocks count together, those of groups of channels each by itself,
+ * and every weight once. */
 layer_sums network_sums(const network *n, size_t layer);
 #endif

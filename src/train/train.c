@@ -68,9 +68,11 @@ static annulus_status wave_options_check(const train_options *o)
 {
     const int waves = train_any_waves(o);
     TRY(range_check("value_noise", o->value_noise, 0, waves ? 1 : 0));
-    if (waves && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
-        return fail(ANNULUS_ERR_INPUT,
-                    "training options: accumulator_bits, sparsity and target_error are for networks without waves");
+    if (train_all_waves(o) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
+        return fail(
+            ANNULUS_ERR_INPUT,
+            "training options: accumulator_bits, sparsity and target_error are for networks with a hidden layer "
+            "that has no waves");
     return range_check("phase_noise", o->phase_noise, 0, waves ? 0.25 : 10);
 }
 
@@ -85,8 +87,6 @@ static annulus_status convolutions_check(const train_options *o)
         TRY(range_check("the padding of a convolution, less than its kernel,", (double)c->padding, 0,
                         (double)(c->kernel - 1)));
         TRY(range_check("the groups of a convolution", (double)c->groups, 0, TRAIN_MAX_CHANNELS));
-        if (c->groups > 1 && o->accumulator_bits > 0)
-            return fail(ANNULUS_ERR_INPUT, "training options: accumulator_bits are for convolutions in one group");
         if (c->pool != TRAIN_POOL_ALL)
             TRY(range_check("the windows of averages", (double)c->pool, 0, TRAIN_MAX_KERNEL));
     }

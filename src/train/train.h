@@ -67,7 +67,8 @@ typedef struct train_options {
     double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; of waves on
                                their phases, in periods; with waves [0, 1/4], else [0, 10]; 0: none */
     double value_noise;     /* waves: training noise on the values that the last layer takes, [0, 1] */
-    double target_error;    /* in place of phase_noise: probability with which a look-up errs, [0.001, 0.9]; 0: none */
+    double target_error;    /* in place of phase_noise where there are no waves: probability with which a look-up errs,
+                               [0.001, 0.9]; 0: none */
     unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */
     double weight_decay;    /* decoupled (AdamW), [0, 1] */
     double clip_percentile; /* values and weights are clipped at this percentile of their magnitudes that are not 0,
@@ -81,10 +82,12 @@ typedef struct train_options {
     int flip;                         /* images: 1: mirrored left to right at random */
     double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in
                        a step, [0, 0.9] */
-    unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31; 0: no bound */
+    unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31, waves and
+                                  scores behind them apart; 0: no bound */
     int accumulator_masks;     /* how: 0: by projection, 1: by keeping few weights of each neuron */
-    double sparsity;           /* part of each neuron's weights that becomes 0, [0,1): the smallest; 0: none */
-    uint64_t seed;             /* same seed, same bytes */
+    double sparsity; /* part of each neuron's weights that becomes 0, [0,1): the smallest; of waves, and scores
+                        behind them, none; 0: none */
+    uint64_t seed;   /* same seed, same bytes */
     unsigned threads;
     const network *from; /* to go on from, borrowed: its layers, bits, activations and input quantizer are kept, what is
                             said of them above not looked at; NULL: a new network */

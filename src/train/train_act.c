@@ -18,6 +18,14 @@ int train_any_waves(const train_options *o)
     return any;
 }
 
+int train_all_waves(const train_options *o)
+{
+    const size_t hidden = o->conv_count + o->hidden_count;
+    int all = hidden > 0 || activation_is_wave(o->act);
+    for (size_t i = 0; i < hidden; i++) all &= activation_is_wave(train_activation_of(o, i).act);
+    return all;
+}
+
 int train_act_signed(const train_activation *a)
 {
     if (a->act != ACTIVATION_FUNCTION)

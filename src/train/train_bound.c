@@ -6,7 +6,7 @@
  * wherever it lies, so that the bound is already the wider one that zero-centred weights win for accumulators about 0
  * (A2Q+, Colbert et al., ICML 2024, section 3.1). Or each neuron keeps its k largest weights, k times the largest
  * weight within the ball, chosen anew in every step while k falls (Zhu and Gupta, "To prune, or not to prune", 2017,
- * equation 1). */
+ * equation 1). Layers of waves, and scores behind them, have no accumulator: their sums are read modulo a period. */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -51,13 +51,14 @@ annulus_status train_bound_init(train_model *m, const train_data *t, const train
 {
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
+        l->ball = 0;
+        l->keep = l->keep_last = l->in;
+        if (l->common) continue; /* words of the torus, whose sums may go around it */
         if (l->bits == 1 && (o->accumulator_bits > 0 || o->sparsity > 0))
             return fail(ANNULUS_ERR_INPUT,
                         "layer %zu: weights of 1 bit are -1 and 1, and accumulator_bits and sparsity make some of them "
                         "0: give it 2 bits or more",
                         i + 1);
-        l->ball = 0;
-        l->keep = l->in;
         l->keep_last = (size_t)fmax(1, floor((1 - o->sparsity) * (double)l->in + 0.5));
         if (o->accumulator_bits > 0) TRY(bound_layer(m, t, o, i));
     }
@@ -158,9 +159,17 @@ int train_bounds(const train_layer *l)
     return l->ball > 0 || l->keep < l->in;
 }
 
+/* Whether what arrives at layer i is summed up as words of the torus. */
+static int is_native(const network *n, size_t i)
+{
+    return activation_is_wave(n->layers[i].act) ||
+           (i > 0 && i + 1 == n->layers_count && activation_is_wave(n->layers[i - 1].act));
+}
+
 annulus_status train_bound_check(const network *n, unsigned bits)
 {
     for (size_t i = 0; bits > 0 && i < n->layers_count; i++) {
+        if (is_native(n, i)) continue;
         const layer_sums s = network_sums(n, i);
         if (s.bits > bits)
             return fail(ANNULUS_ERR_INFEASIBLE, "layer %zu has an accumulator of %u bits, %u were asked for", i + 1,

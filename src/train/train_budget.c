@@ -31,7 +31,7 @@ typedef struct search {
     const annulus_progress *progress;
     rung rungs[RUNGS_MOST]; /* the best first, the last one the cheapest */
     size_t count;
-    int waves;
+    int waves; /* no look-up errs */
 } search;
 
 static int by_reading(const void *a, const void *b)
@@ -191,9 +191,6 @@ static annulus_status budget_check(const train_options *o, const train_budget *b
         return fail(ANNULUS_ERR_INPUT, "training options: rounding_bits is %u, 1 to 12 are possible", b->rounding_bits);
     if (o->from != NULL)
         return fail(ANNULUS_ERR_INPUT, "training within seconds chooses the layers: prune a network that there is");
-    for (size_t i = 0; i < o->conv_count + o->hidden_count; i++)
-        if (activation_is_wave(train_activation_of(o, i).act) != activation_is_wave(train_activation_of(o, 0).act))
-            return fail(ANNULUS_ERR_INPUT, "training within seconds is for networks of waves alone, or without any");
     return ANNULUS_OK;
 }
 
@@ -201,8 +198,7 @@ annulus_status train_within(const dataset *data, const train_options *options, c
                             train_report report, void *context, const annulus_progress *progress, train_choice *choice,
                             network **out)
 {
-    search s = {
-        .data = data, .o = options, .budget = budget, .progress = progress, .waves = activation_is_wave(options->act)};
+    search s = {.data = data, .o = options, .budget = budget, .progress = progress, .waves = train_all_waves(options)};
     train_options o = *options;
     network *n = NULL;
     size_t at;

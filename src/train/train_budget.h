@@ -13,8 +13,8 @@ typedef struct train_budget {
 } train_budget;
 
 typedef struct train_choice {
-    double error;           /* probability with which a look-up errs; of waves 0: their noise is trained for */
-    unsigned rounding_bits; /* of waves 0 */
+    double error;           /* probability with which a look-up errs; of waves alone 0: their noise is trained for */
+    unsigned rounding_bits; /* of waves alone 0 */
     size_t hidden[TRAIN_MAX_HIDDEN], hidden_count; /* neurons, or channels */
     double seconds;                                /* predicted for the network, compiled so */
 } train_choice;
@@ -23,9 +23,10 @@ typedef struct train_choice {
  * when compiled. Chosen are, in this order: as many neurons as fit when look-ups of 6 bits err with probability 0.3;
  * then, by bisection, the bits, 6 to 8, and the probability, 0.3 to 0.001, that read sums with the least error and fit.
  * options->target_error and budget->rounding_bits are kept if they are given. Sizes are found on a network of one
- * epoch; if the trained network is slower, neurons are removed from it, with a quarter of the epochs again. Predictions
- * are those of circuits compiled by default otherwise, on at most 2,000 samples. options->from must be NULL.
- * ANNULUS_ERR_INFEASIBLE: not even one neuron a layer fits; the message has the seconds that do. */
+ * epoch; if the trained network is slower, neurons are removed from it, with a quarter of the epochs again. Of layers
+ * of waves the neurons alone are chosen. Predictions are those of circuits compiled by default otherwise, on at most
+ * 2,000 samples. options->from must be NULL. ANNULUS_ERR_INFEASIBLE: not even one neuron a layer fits; the message has
+ * the seconds that do. */
 annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
                             train_report report, void *context, const annulus_progress *progress, train_choice *choice,
                             network **out) __attribute__((warn_unused_result));

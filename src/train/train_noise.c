@@ -40,7 +40,10 @@ void train_noise_init(train_model *m, const train_options *o)
 void train_noise_cells(train_model *m, size_t layer)
 {
     const train_layer *l = &m->layer[layer];
-    const float unit = (layer == 0 ? m->input_unit : train_step_scale(&l[-1])) / (float)train_fold_parts(l);
+    const float value = layer == 0                ? m->input_unit
+                        : train_has_waves(&l[-1]) ? 1 / l[-1].top
+                                                  : train_step_scale(&l[-1]),
+                unit = value / (float)train_fold_parts(l);
     float widest = 0;
     for (size_t o = 0; o < l->out; o++) { /* in integers */
         const float span = (l->range[2 * o + 1] - l->range[2 * o]) / (l->inv[o] * l->scale[o] * unit);
@@ -63,6 +66,7 @@ void train_noise_follow(train_model *m, size_t rows)
 {
     for (size_t i = 0; m->cells > 0 && i + 1 < m->layers; i++) {
         const train_layer *l = &m->layer[i];
+        if (train_has_waves(l)) continue; /* which bear noise on their phases */
         for (size_t o = 0; o < l->out; o++) l->range[2 * o] *= FORGET, l->range[2 * o + 1] *= FORGET;
         for (size_t k = 0; k < rows * l->places; k++)
             for (size_t o = 0; o < l->out; o++) {

@@ -252,7 +252,7 @@ void train_bound_at(train_model *m, double at); /* at: part of the training that
 int train_bounds(const train_layer *l);
 /* Row o of wq and its scale from w, within the bounds. */
 void train_bound_row(train_layer *l, size_t o);
-/* Every sum of n is within bits (0: any). */
+/* Every sum of n is within bits (0: any), but those of waves and of scores behind them. */
 annulus_status train_bound_check(const network *n, unsigned bits) __attribute__((warn_unused_result));
 
 /* Look-ups that err (train_noise.c). */
@@ -301,8 +301,9 @@ static inline train_activation train_activation_of(const train_options *o, size_
     if (a.offsets == 0) a.offsets = activation_is_wave(a.act) ? o->offsets : 1;
     return a;
 }
-/* Whether some hidden layer, or without any the activation, is of waves. */
+/* Whether some hidden layers, or all of them, are of waves; without any: whether the activation is one. */
 int train_any_waves(const train_options *o);
+int train_all_waves(const train_options *o);
 
 /* Clipping and powers of two (train_clip.c). The nearest by its logarithm, of a positive number. */
 float train_power_of_two(float x);
