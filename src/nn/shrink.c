@@ -57,7 +57,8 @@ annulus_status network_mask(network *n, size_t layer, size_t neuron, const doubl
                                                 : nearest_bias(l, *value);
     l->bias[neuron] = (double)(float)l->bias[neuron];
     l->w_scale[neuron] = NO_SCALE;
-    return ANNULUS_OK;
+    /* scores are real numbers: a constant that moved into their biases later would be rounded again */
+    return layer + 2 == n->layers_count ? shrink_leave_unread(n, layer, neuron, value) : ANNULUS_OK;
 }
 
 /* What arrives at a layer: integers of one quantizer, `unit` each. */

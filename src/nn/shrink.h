@@ -8,7 +8,8 @@
 /* Makes a hidden neuron, or channel, one that network_shrink removes: weights 0, and the bias at which it gives the
  * value nearest to value[0] of those that it can give. Where layers are waves, or not all are dense: no layer takes it
  * any more, and biases of single precision take up value (offsets), as it adds to the sums behind it, in a convolution
- * on average over the places. Of channels that go only together (ties.h) all are to be masked, or none. */
+ * on average over the places. Scores behind it
+ * take up value so, too. Of channels that go only together (ties.h) all are to be masked, or none. */
 annulus_status network_mask(network *n, size_t layer, size_t neuron, const double *value)
     __attribute__((warn_unused_result));
 
