@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include <stdlib.h>
 
-#define DENSE_MOST (1 << 17) /* sums of a neuron that are looked up one by one, of functions that fall and rise */
+#define DENSE_MOST (1 << 14) /* sums of a neuron that are looked up one by one, of functions that fall and rise */
 
 /* Of one neuron, whose sums are multiples of `unit`. */
 typedef struct search {
