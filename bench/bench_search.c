@@ -84,8 +84,12 @@ static double measure_layers(const char *name, size_t number, lookup_layer *laye
     double worst = 0;
     memcpy(global, layers, sizeof global);
     for (size_t i = 0; i < LAYERS; i++) global[i].log2_error = 0;
-    optimizer_request q[2] = {
-        {.layers = layers, .layers_count = LAYERS, .log2_error = -40, .level = SECURITY_128, .families_most = 2}};
+    optimizer_request q[2] = {{.layers = layers,
+                               .layers_count = LAYERS,
+                               .log2_error = -40,
+                               .level = SECURITY_128,
+                               .families_most = 2,
+                               .threads = 1}};
     q[1] = q[0];
     q[1].layers = global, q[1].target = ERROR_GLOBAL, q[1].log2_error = -20;
     for (size_t split = 0; split < 2; split++) {

@@ -5,6 +5,7 @@
 #include "circuit/mix.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "optimizer/optimizer_answers.h"
 #include "optimizer/optimizer_split.h"
 #include <math.h>
@@ -302,7 +303,8 @@ static tfhe_answers choose_answers(const circuit *c)
     return optimizer_answers(&c->choice.families, &request);
 }
 
-annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
+annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
+                                         unsigned threads)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_link links[CIRCUIT_MAX_LAYERS];
@@ -310,6 +312,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     TRY(request_of(c, layers, links, &request));
     request.minimize = minimize;
     request.families_most = families_most;
+    request.threads = parallel_threads(threads);
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

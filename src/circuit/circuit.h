@@ -174,9 +174,10 @@ void circuit_links(const circuit *c, layer_link *out);
 /* Runs the search on circuit_lookup_layers, of families_most families at most; stores choice, and family, split, EF
  * and price of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
  * (optimizer_answers) in what is left of their bound on noise, a fiftieth of the seconds or half a millisecond each,
- * and a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. */
-annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most)
-    __attribute__((warn_unused_result));
+ * and a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. threads:
+ * of an inference, whose seconds are minimized (0: all). */
+annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
+                                         unsigned threads) __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)

@@ -344,7 +344,7 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
     const circuit_layer *l = &c->layers[i];
     const tfhe_params *p = &c->choice.families.of[l->family];
     const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 without slots */
-    const size_t rotations = r->samples * l->out, slice = exec_slice(l->EF, r->threads);
+    const size_t rotations = r->samples * l->out, slice = batches_slice(l->EF, r->threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     slices s = {.l = l,
                 .key = r->keys->of[l->family],

@@ -118,7 +118,7 @@ size_t exec_together(const circuit *c, size_t samples, unsigned threads)
     const size_t fit = TOGETHER_BYTES / exec_memory_bytes(c, 1);
     size_t most = 1;
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
-        const size_t wanted = (exec_slice(c->layers[i].EF, threads) + c->layers[i].out - 1) / c->layers[i].out;
+        const size_t wanted = (batches_slice(c->layers[i].EF, threads) + c->layers[i].out - 1) / c->layers[i].out;
         most = wanted > most ? wanted : most;
     }
     most = most > EXEC_MOST_TOGETHER ? EXEC_MOST_TOGETHER : most;

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "circuit/exec.h"
+#include "optimizer/batches.h"
 
 #include <math.h>
 
@@ -118,14 +119,7 @@ static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, u
     return noisy_sum && varies;
 }
 
-#define EXEC_COLUMNS 256u /* ciphertext words of a linear layer that one work item takes */
-
-/* Look-ups between two reports of progress, at most: enough for every worker to share the passes over the keys, and of
- * the largest tables so few that a report comes every few seconds. */
-static inline size_t exec_slice(uint32_t EF, unsigned threads)
-{
-    return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
-}
+#define EXEC_COLUMNS BATCHES_COLUMNS
 
 /* Words of a ciphertext of a source's values, which those of the sums of the layers that take them have as well. */
 size_t exec_words(const circuit *c, size_t source);

@@ -89,7 +89,7 @@ static size_t layer_work(const circuit *c, size_t i, size_t together, unsigned t
     const size_t sums = larger(products, single);
     if (l->cells == 0) return sums;
     const tfhe_params keyswitch = tfhe_switch_params(of, circuit_source(c, i), l->family);
-    const size_t rotations = together * l->out, slice = exec_slice(l->EF, threads);
+    const size_t rotations = together * l->out, slice = batches_slice(l->EF, threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     const size_t work =
         l->split > 0 ? mem_bytes(most * sizeof(split_job)) + split_memory(of, l->cells, l->split, l->EF, most, threads)

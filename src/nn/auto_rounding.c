@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "circuit/exec.h"
+#include "circuit/latency.h"
 #include "nn/distinct.h"
 #include "nn/lower_priv.h"
 #include <math.h>
@@ -118,7 +119,7 @@ static annulus_status try_roundings(tuning *t, const rounding *of, trial *out)
     const annulus_status st = network_lower(t->n, t->x, t->count, &options, &out->c);
     if (st == ANNULUS_ERR_INFEASIBLE) return ANNULUS_OK;
     if (st != ANNULUS_OK) return st;
-    out->seconds = out->c->choice.seconds;
+    out->seconds = circuit_seconds(out->c, t->options.threads, NULL);
     return simulate(t, out);
 }
 

@@ -422,7 +422,7 @@ static annulus_status try_waves(const network *n, const float *calibration, size
     network_destroy(waves);
     if (*best != NULL && (other == ANNULUS_ERR_INFEASIBLE || other == ANNULUS_ERR_INPUT)) return ANNULUS_OK;
     TRY(other);
-    if (*best == NULL || lower_objective(c, options->minimize) < lower_objective(*best, options->minimize)) {
+    if (*best == NULL || lower_objective(c, options) < lower_objective(*best, options)) {
         circuit_destroy(*best);
         *best = c;
     } else {

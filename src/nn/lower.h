@@ -60,6 +60,7 @@ typedef struct lower_options {
     unsigned share_ways;    /* by which look-ups on one sum may share rotations: bits 1 << share_way; 0: none does */
     int tables_whole;       /* 1: tables span the whole range, even where a narrower one is right by its continuation */
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
+    unsigned threads;       /* of an inference, whose predicted seconds are minimized; 0: all */
 } lower_options;
 /* What holds of a layer. */
 layer_rounding lower_rounding(const lower_options *o, const char *layer);

@@ -133,7 +133,7 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
                           lower_units *units, circuit **out) __attribute__((warn_unused_result));
 
 /* ---- lower_share.c ---- */
-double lower_objective(const circuit *c, search_objective minimize);
+double lower_objective(const circuit *c, const lower_options *o);
 /* As network_lower, of a network whose answers are what is asked for. */
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           circuit **out) __attribute__((warn_unused_result));

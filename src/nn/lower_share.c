@@ -2,6 +2,7 @@
 /* Whether layers share rotations, tables are narrower than their ranges, and cells are powers of two, so that look-ups
  * may be split: where the objective falls by it. */
 #include "circuit/extend.h"
+#include "circuit/latency.h"
 #include "nn/lower_priv.h"
 
 #define PADDED_FROM 16u /* cells, of layers that may be given a power of two */
@@ -56,7 +57,7 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     if (st == ANNULUS_OK) {
         c->passes.tables = (uint32_t)tables;
         c->passes.rotations = (uint32_t)rotations;
-        st = circuit_choose_parameters(c, options->minimize, options->families_most);
+        st = circuit_choose_parameters(c, options->minimize, options->families_most, options->threads);
     }
     if (st == ANNULUS_OK)
         *out = c;
@@ -65,11 +66,11 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     return st;
 }
 
-double lower_objective(const circuit *c, search_objective minimize)
+double lower_objective(const circuit *c, const lower_options *o)
 {
-    return minimize == MINIMIZE_SECONDS ? c->choice.seconds
-           : minimize == MINIMIZE_KEY   ? c->choice.key_bytes
-                                        : c->choice.memory_bytes;
+    return o->minimize == MINIMIZE_SECONDS ? circuit_seconds(c, o->threads, NULL)
+           : o->minimize == MINIMIZE_KEY   ? c->choice.key_bytes
+                                           : c->choice.memory_bytes;
 }
 
 #define WHOLE 1.01 /* so much dearer may tables be that span their ranges, since those leave room beyond */
@@ -83,7 +84,7 @@ static annulus_status try_plan(const network *n, const float *calibration, size_
     *better = 0;
     if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) return ANNULUS_OK; /* without, there is a circuit */
     TRY(st);
-    *better = lower_objective(c, options->minimize) < share * lower_objective(*best, options->minimize);
+    *better = lower_objective(c, options) < share * lower_objective(*best, options);
     circuit_destroy(*better ? *best : c);
     if (*better) *best = c;
     return ANNULUS_OK;

@@ -40,7 +40,7 @@ double cost_model_step(const cost_model *m, const tfhe_params *p); /* cost_step 
 /* The constant `read` by which a step of a ciphertext alone takes `seconds`, the other constants those of m. */
 double cost_model_read(const cost_model *m, const tfhe_params *p, double seconds);
 
-/* Seconds, by the current model, in large batches, which is what the search minimises: one keyswitch, one step of g key
+/* Seconds, by the current model, in large batches, by which the search compares sets: one keyswitch, one step of g key
  * bits at EF = 1 (an external product, for g > 1 by a combination of GGSWs), one blind rotation, which takes n/g times
  * the expected number of them (extension.h), and one weight of a linear layer, of at most 10 bits. */
 double cost_keyswitch(const tfhe_params *p);

@@ -24,10 +24,15 @@ static double safe_bound(const optimizer_request *q)
     return own <= all ? NAN : log2(-expm1((all - own) / others)) - 1e-9; /* rounding of these sums */
 }
 
+static void predict_set(const optimizer_request *q, const candidate *c, double log2_p, optimizer_result *out)
+{
+    optimizer_predict(q, &c->families, c->layers, out);
+    out->log2_error = log2_p;
+}
+
 static void predict_best(const search *s, double log2_p, optimizer_result *out)
 {
-    optimizer_predict(s->request, &s->best.families, s->best.layers, out);
-    out->log2_error = log2_p;
+    predict_set(s->request, &s->best, log2_p, out);
 }
 
 /* The largest failure of a layer without its own bound. */
@@ -185,12 +190,12 @@ static annulus_status split_at(const optimizer_request *q, search_space *space, 
 
 /* Split look-ups where they pay, given the best without. Of a global probability those of the largest bound, to 1 %, at
  * which the fastest hold it, by halves. */
-static annulus_status best_split(search *s, double *log2_p)
+static annulus_status best_split(const search *whole, search *s, double *log2_p)
 {
-    const optimizer_request *q = s->request;
-    search_space *space = s->space;
+    const optimizer_request *q = whole->request;
+    search_space *space = whole->space;
     const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
-    double limit = s->found ? space->model->pays * s->best.seconds : INFINITY;
+    double limit = whole->found ? space->model->pays * whole->best.seconds : INFINITY;
     double least = safe < 0 ? safe : q->log2_error, most = q->log2_error;
     search split;
     int holds;
@@ -204,26 +209,33 @@ static annulus_status best_split(search *s, double *log2_p)
     }
 }
 
-static annulus_status find_whole(const optimizer_request *q, search_space *space, search *s, double *log2_p)
+annulus_status search_kinds_find(const optimizer_request *q, search_space *space, search_kinds *k)
 {
-    search two;
-    TRY(best_single(q, space, s, log2_p));
-    if (q->families_most > 1 && pairs_differ(s)) {
-        double pair_log2_p = *log2_p;
-        TRY(best_pair(s, &two, &pair_log2_p));
-        if (two.found) {
-            *s = two;
-            *log2_p = pair_log2_p;
-            return ANNULUS_OK;
-        }
-    }
-    return search_near(s, search_single);
+    TRY(best_single(q, space, &k->one, &k->log2_one));
+    k->two.found = k->split.found = 0;
+    k->log2_two = k->log2_one;
+    if (q->families_most > 1 && pairs_differ(&k->one)) TRY(best_pair(&k->one, &k->two, &k->log2_two));
+    TRY(search_near(&k->one, search_single));
+    if (may_split(q)) TRY(best_split(k->two.found ? &k->two : &k->one, &k->split, &k->log2_split));
+    return ANNULUS_OK;
 }
 
-static annulus_status find(const optimizer_request *q, search_space *space, search *s, double *log2_p)
+/* The best set and its bound. */
+static annulus_status find(const optimizer_request *q, search_space *space, int *found, candidate *out, double *log2_p)
 {
-    TRY(find_whole(q, space, s, log2_p));
-    return may_split(q) ? best_split(s, log2_p) : ANNULUS_OK;
+    search_kinds k;
+    ranked r;
+    if (q->threads > 0 && q->minimize == MINIMIZE_SECONDS) {
+        TRY(search_rank(q, space, found, &r));
+        if (*found) *out = r.set, *log2_p = r.log2_p;
+        return ANNULUS_OK;
+    }
+    TRY(search_kinds_find(q, space, &k));
+    const search *s = k.split.found ? &k.split : k.two.found ? &k.two : &k.one;
+    *found = s->found;
+    *out = s->best;
+    *log2_p = k.split.found ? k.log2_split : k.two.found ? k.log2_two : k.log2_one;
+    return ANNULUS_OK;
 }
 
 /* Whether there is a family at this bound of the layers without their own. */
@@ -332,28 +344,30 @@ annulus_status optimizer_search_model(const optimizer_request *request, const se
                                       optimizer_result *out)
 {
     search_space *space;
-    search s;
+    candidate c;
     double log2_p;
+    int found = 0;
     TRY(search_space_create(model, request->level, request->families_most > 1, &space));
-    annulus_status st = find(request, space, &s, &log2_p);
+    annulus_status st = find(request, space, &found, &c, &log2_p);
     search_space_destroy(space);
-    if (st == ANNULUS_OK && !s.found) st = fail(ANNULUS_ERR_INFEASIBLE, "no set of the model keeps to the bounds");
+    if (st == ANNULUS_OK && !found) st = fail(ANNULUS_ERR_INFEASIBLE, "no set of the model keeps to the bounds");
     if (st != ANNULUS_OK) return st;
-    *out = (optimizer_result){.families = s.best.families, .log2_error = log2_p, .seconds = s.best.seconds};
-    for (size_t i = 0; i < request->layers_count; i++) out->layers[i] = s.best.layers[i];
+    *out = (optimizer_result){.families = c.families, .log2_error = log2_p, .seconds = c.seconds};
+    for (size_t i = 0; i < request->layers_count; i++) out->layers[i] = c.layers[i];
     return ANNULUS_OK;
 }
 
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
 {
     search_space *space;
-    search s;
+    candidate c;
     double log2_p;
+    int found = 0;
     TRY(check_request(request));
     TRY(search_space_create(&search_model_shipped, request->level, 1, &space));
-    annulus_status st = find(request, space, &s, &log2_p);
-    if (st == ANNULUS_OK && !s.found) st = remedies_fail(request, space);
+    annulus_status st = find(request, space, &found, &c, &log2_p);
+    if (st == ANNULUS_OK && !found) st = remedies_fail(request, space);
     search_space_destroy(space);
-    if (st == ANNULUS_OK) predict_best(&s, log2_p, out);
+    if (st == ANNULUS_OK) predict_set(request, &c, log2_p, out);
     return st;
 }

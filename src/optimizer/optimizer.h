@@ -53,10 +53,12 @@ typedef struct optimizer_request {
     error_target target;
     double log2_error; /* log2 of p_error (per look-up) or of global_p_error (whole inference) */
     security_level level;
-    uint32_t group; /* key bits a step of the rotation; 0: the best of 1 to 3, more than 1 if every EF is 1 */
+    uint32_t group;      /* key bits a step of the rotation; 0: the best of 1 to 3, more than 1 if every EF is 1 */
+    uint32_t group_most; /* at most so many; 0: any */
     search_objective minimize;
     uint32_t families_most;  /* 0 or 1: one family; 2: two where they pay */
     const layer_link *links; /* (layers_count), or NULL: each layer takes the values of the one before */
+    unsigned threads; /* MINIMIZE_SECONDS: those of an inference on so many, in its batches; 0: one, in large ones */
 } optimizer_request;
 
 /* The link of layer i, given that of the layer before (any if i = 0). */
@@ -101,6 +103,11 @@ typedef struct optimizer_result {
  *   adds at most a sixteenth to the variance of the rotations if any gadget of six levels does. With ERROR_GLOBAL at
  * the largest probability, to 1 %, by halves. Taken where seconds fall by more than 2 % below those of
  * the better of the above, or where there is none.
+ * - Threads (MINIMIZE_SECONDS): the above are the best in large batches on one core, where nothing waits for keys. Of
+ *   them, of the same with at most 2 and 1 key bits a step, and of the best of one family for each ring, key bits and
+ *   levels of a step that take at most 1.5 times as long as the best, the one of fewest batches_seconds (batches.h);
+ *   two families and split look-ups where that falls by more than 2 %. With ERROR_GLOBAL the latter hold it at the
+ *   probability of the best.
  * - Near-ties, but for split look-ups: of the sets within 1 % of the fastest, each with its fastest keyswitches, that
  * of the smallest seeded key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that
  * hold it.

@@ -218,10 +218,9 @@ static void config_add(pairs *x, size_t ring, uint32_t g, size_t rotation)
 static void configs_fill(pairs *x)
 {
     search_space *space = x->s->space;
-    const uint32_t only = x->s->request->group;
     for (size_t r = 0; r < space->rings_count; r++)
         for (uint32_t g = 1; g <= space->model->group_last; g++) {
-            if ((only != 0 && only != g) || x->ns_count[g] == 0) continue;
+            if (!search_may_group(x->s, g) || x->ns_count[g] == 0) continue;
             const size_t rotations = search_space_ring(space, r)->rotations_count[g];
             for (size_t k = 0; k < rotations; k++) config_add(x, r, g, k);
         }

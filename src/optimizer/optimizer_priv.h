@@ -150,12 +150,22 @@ typedef struct search {
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
     const tfhe_families *only; /* search_pairs: NULL, or the two to take, whatever their keyswitches; borrowed */
     int check_global;          /* take only sets that hold the request's global probability */
+    const space_ring *ring;    /* search_single: NULL, or the one to take */
+    uint32_t group;            /* 0, or the key bits a step to take */
+    unsigned levels;           /* search_single: 0, or those of the rotation's masks to take */
     int found;
     candidate best;
 } search;
 
 /* log2_p: bound of the layers without their own. */
 void search_begin(search *s, const optimizer_request *q, search_space *space, double log2_p);
+/* Whether families may take so many key bits a step. */
+static inline int search_may_group(const search *s, uint32_t g)
+{
+    const optimizer_request *q = s->request;
+    return (q->group == 0 || q->group == g) && (q->group_most == 0 || g <= q->group_most) &&
+           (s->group == 0 || s->group == g);
+}
 /* Keeps a set that reaches the goal within the limits, which it then tightens. */
 void search_take(search *s, const candidate *c);
 /* One family: all sets, in the order of rings, n and g; of equal ones the first stays. */
@@ -167,6 +177,23 @@ annulus_status search_split(search *s) __attribute__((warn_unused_result));
 /* The best by the objective alone; then the best of those near to it. `all` is one of the two above. */
 annulus_status search_best(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
 annulus_status search_near(search *s, annulus_status (*all)(search *)) __attribute__((warn_unused_result));
+
+/* The best of each kind; found 0: there is none that pays, or it was not asked for. log2_p: their bounds. */
+typedef struct search_kinds {
+    search one, two, split;
+    double log2_one, log2_two, log2_split;
+} search_kinds;
+annulus_status search_kinds_find(const optimizer_request *q, search_space *space, search_kinds *k)
+    __attribute__((warn_unused_result));
+/* Of sets near to the fastest in large batches the best by the seconds of an inference on the request's threads:
+ * optimizer_rank.c. *found 0: there is none, out is untouched. */
+typedef struct ranked {
+    candidate set;
+    double log2_p, seconds; /* bound of the layers without their own; of an inference on the request's threads */
+    double key_bytes;
+} ranked;
+annulus_status search_rank(const optimizer_request *q, search_space *space, int *found, ranked *out)
+    __attribute__((warn_unused_result));
 
 /* ---- split look-ups by given families --------------------------------------------------------------------------- */
 

@@ -200,14 +200,15 @@ static double least_seconds(const search *s, const space_ring *r)
 annulus_status search_single(search *s)
 {
     search_space *x = s->space;
-    const uint32_t only = s->request->group;
     for (size_t i = 0; i < x->rings_count; i++) {
+        if (s->ring != NULL && s->ring != &x->rings[i]) continue;
         space_ring *r = search_space_ring(x, i);
         const double least = least_seconds(s, r), linear = s->weights * r->weight;
         for (size_t n = 0; n < x->ns_count && linear + x->ns[n].n * least < s->limit_seconds; n++)
             for (uint32_t g = 1; g <= x->model->group_last; g++) {
-                if ((x->ns[n].groups >> g & 1) == 0 || (only != 0 && only != g)) continue;
+                if ((x->ns[n].groups >> g & 1) == 0 || !search_may_group(s, g)) continue;
                 for (size_t k = 0; k < r->rotations_count[g]; k++) {
+                    if (s->levels != 0 && s->levels != r->rotations[g][k].l) continue;
                     const point a = search_space_point(x, r, n, g, k, s->request->minimize);
                     try_point(s, &a);
                 }

@@ -311,11 +311,10 @@ static int faster_first(const void *a, const void *b)
 static void points_take(finder *f, space_ring *r)
 {
     search_space *x = f->s->space;
-    const uint32_t only = f->s->request->group;
     f->points_count = 0;
     for (size_t n = 0; n < x->ns_count; n++)
         for (uint32_t g = 1; g <= x->model->group_last; g++) {
-            if ((x->ns[n].groups >> g & 1) == 0 || (only != 0 && only != g)) continue;
+            if ((x->ns[n].groups >> g & 1) == 0 || !search_may_group(f->s, g)) continue;
             for (size_t k = 0; k < r->rotations_count[g]; k++)
                 f->points[f->points_count++] = search_space_point(x, r, n, g, k, f->s->request->minimize);
         }

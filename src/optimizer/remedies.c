@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What to change in a request that no set satisfies: each remedy by itself, as small as it can be, tried. */
+#include "optimizer/batches.h"
 #include "optimizer/optimizer_priv.h"
 
 #include <math.h>
@@ -171,7 +172,7 @@ static annulus_status remedy_find(remedy_kind kind, const optimizer_request *q, 
     change(kind, value, q, culprit, &r);
     TRY(optimizer_find(&r.q, space, found, &result));
     if (!*found) return ANNULUS_OK;
-    out->seconds = result.seconds;
+    out->seconds = q->threads > 0 ? batches_seconds(&r.q, &result) : result.seconds;
     describe(kind, q, culprit, value, out);
     return ANNULUS_OK;
 }
