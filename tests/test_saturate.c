@@ -6,7 +6,7 @@
 #include "circuit/extend.h"
 
 #define TRIALS 60u
-#define CALIBRATION 32u
+#define CALIBRATION 120u
 #define OUTPUTS 3u
 
 static lower_options saturating(size_t trial)
