@@ -268,7 +268,7 @@ static void test_files(void **state)
 /* A network whose sums have 7 to 9 bits. */
 static network *wide_network(uint64_t seed)
 {
-    const size_t widths[] = {24, 20, OUTPUTS};
+    const size_t widths[] = {24, 14, OUTPUTS};
     return random_network(&seed, widths, 2, ACTIVATION_RELU, 3);
 }
 
@@ -282,6 +282,7 @@ static circuit *lowered(const network *n, const float *x, uint32_t families, sea
     o.minimize = minimize;
     o.log2_error = -60;
     o.threads = 1;
+    o.output_bits = 11; /* scores to the unit */
     assert_ok(network_lower(n, x, 200, &o, &c));
     return c;
 }

@@ -238,8 +238,6 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "hidden layers");
     o = residual(ACTIVATION_RELU, 1), o.conv[1].groups = 3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 groups divide");
-    o = residual(ACTIVATION_RELU, 1), o.accumulator_bits = 10;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "in one group");
     o = residual(ACTIVATION_RELU, 1), o.conv[2].add = 3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 before is none");
     o = residual(ACTIVATION_RELU, 1), o.conv[3].add = 1;

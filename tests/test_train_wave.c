@@ -85,7 +85,7 @@ static void waves_and_slopes(void **state)
 static void gradients_are_differences(void **state)
 {
     (void)state;
-    for (size_t a = 0; a < 6; a++) {
+    for (size_t a = 0; a < 3 + MIXED; a++) {
         dataset *d = three_rings(3, 70);
         train_options o = a < 3 ? small_waves(waves[a]) : mixed(a - 3);
         train_data t;
