@@ -205,7 +205,8 @@ static void begin(subject_run *r)
     samples first = {.count = 0};
     r->data = random_data(annulus_circuit_inputs(r->c), SAMPLES, &state);
     must(annulus_keygen(r->c, 0, NULL, &r->client, &r->key));
-    r->x = encrypt(r->c, r->client, r->data, 1);
+    r->count = 1;
+    r->x = encrypt(r->c, r->client, r->data, r->count);
     run(r, 1, &first, values);
     annulus_input_destroy(r->x);
     r->count = (size_t)fmin(fmax(ENOUGH / first.seconds[0], LEAST), SAMPLES);
