@@ -66,9 +66,9 @@ static double single_seconds(const task *t)
     const double start = bench_cpu_seconds();
     must(packed_expand(&t->p, &t->masks, t->body, t->in, 1, t->each));
     memset(t->sums[1], 0, t->out * t->words * sizeof *t->sums[1]);
-    for (size_t at = 0; at < t->words; at += EXEC_COLUMNS)
+    for (size_t at = 0; at < t->words; at += BATCHES_COLUMNS)
         linear_add(&t->linear, &inputs, 1, t->words, t->sums[1], t->words, at,
-                   t->words - at < EXEC_COLUMNS ? t->words - at : EXEC_COLUMNS, t->room);
+                   t->words - at < BATCHES_COLUMNS ? t->words - at : BATCHES_COLUMNS, t->room);
     return bench_cpu_seconds() - start;
 }
 

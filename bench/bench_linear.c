@@ -25,9 +25,9 @@ typedef struct layer_run {
 static annulus_status columns(void *context, size_t item, unsigned worker)
 {
     const layer_run *r = context;
-    const size_t first = item * EXEC_COLUMNS, left = r->words - first;
+    const size_t first = item * BATCHES_COLUMNS, left = r->words - first;
     linear_add(&r->l->linear, r->sources, r->l->sources_count, r->words, r->out, r->words, first,
-               left < EXEC_COLUMNS ? left : EXEC_COLUMNS, r->room + worker * r->room_bytes);
+               left < BATCHES_COLUMNS ? left : BATCHES_COLUMNS, r->room + worker * r->room_bytes);
     return ANNULUS_OK;
 }
 
@@ -106,7 +106,7 @@ static double layer_seconds(const circuit *c, size_t i, const ceilings *most)
     r.room = p;
     for (size_t k = 0; k < REPEATS; k++) {
         const double start = bench_seconds();
-        must(parallel_for((r.words + EXEC_COLUMNS - 1) / EXEC_COLUMNS, 0, columns, &r));
+        must(parallel_for((r.words + BATCHES_COLUMNS - 1) / BATCHES_COLUMNS, 0, columns, &r));
         seconds[k] = bench_seconds() - start;
     }
     mem_free(values), mem_free(r.out), mem_free(r.room);

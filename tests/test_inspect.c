@@ -151,6 +151,16 @@ static char *read_report(void)
     return text;
 }
 
+/* With the circuit of a try. */
+static void end_of_try(char *words, json_t *j, float *x, network *n)
+{
+    annulus_text_destroy(words);
+    json_decref(j);
+    free(x);
+    network_destroy(n);
+    circuit_destroy(c);
+}
+
 /* How layers of networks with equal sums read their tables: kinds and ways of share_fixture.h. */
 static void test_several(void **state)
 {
@@ -180,11 +190,7 @@ static void test_several(void **state)
         assert_ok(annulus_inspect(path, 0, &words));
         assert_non_null(strstr(words, tries[i].line));
         assert_int_equal(strstr(words, "several     ") != NULL, i > 0);
-        annulus_text_destroy(words);
-        json_decref(j);
-        free(x);
-        network_destroy(n);
-        circuit_destroy(c);
+        end_of_try(words, j, x, n);
     }
     c = own;
 }
@@ -227,11 +233,7 @@ static void test_shifts(void **state)
             assert_non_null(strstr(words, tries[i].line));
         }
         assert_int_equal(strstr(words, "lose something") != NULL, i == 1 || i == 2);
-        annulus_text_destroy(words);
-        json_decref(j);
-        free(x);
-        network_destroy(n);
-        circuit_destroy(c);
+        end_of_try(words, j, x, n);
     }
     c = own;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
+#include "train_steps.h"
 
 #include "nn/lower.h"
-#include "train/train_priv.h"
 
 /* Sums in the middle of their cells leave them with the probability asked for: of 200,000 each, 5 deviations of the
  * binomial are left to chance, 6e-7 each. */
@@ -49,17 +49,9 @@ static void cells_of_the_circuit(void **state)
     network *n = NULL;
     circuit *c = NULL;
     lower_options lower;
-    double loss;
     assert_ok(train_data_create(d, &o, 5, &t));
     assert_ok(train_model_create(&t, &o, 5, 1, &m));
-    for (size_t step = 0; step < 300; step++) {
-        const train_source source = {.data = &t, .order = t.order, .first = step % 28 * 64};
-        assert_ok(train_weights_quantize(&m));
-        assert_ok(train_forward(&m, &source, 64, 16 + step, &loss));
-        assert_ok(train_backward(&m, 64));
-        train_noise_follow(&m, 64);
-        assert_ok(train_adam(&m, 0.01, 0.01, step + 1));
-    }
+    train_steps(&m, &t, 28, 0.01);
     assert_ok(train_fold(&m, &t, &n));
     lower_options_init(&lower);
     lower.rounding_bits = 4, lower.families_most = 1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
+#include "train_steps.h"
 #include "wave_fixture.h"
 
 #include "nn/lower.h"
 #include "nn/shrink.h"
 #include "train/prune.h"
-#include "train/train_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -411,21 +411,12 @@ static void cells_behind_waves(void **state)
     network *n = NULL;
     circuit *c = NULL;
     lower_options lower;
-    double loss;
     o.validation = 0, o.target_error = 0.1, o.rounding_bits = 4;
     assert_ok(train_data_create(d, &o, 5, &t));
     assert_ok(train_model_create(&t, &o, 5, 1, &m));
     const train_source start = {.data = &t, .order = t.order};
     assert_ok(train_wave_start(&m, &start, 64));
-    for (size_t step = 0; step < 300; step++) {
-        const train_source source = {.data = &t, .order = t.order, .first = step % 15 * 64};
-        assert_ok(train_weights_quantize(&m));
-        assert_ok(train_forward(&m, &source, 64, 16 + step, &loss));
-        assert_ok(train_backward(&m, 64));
-        train_noise_follow(&m, 64);
-        assert_ok(train_wave_follow(&m, 64));
-        assert_ok(train_adam(&m, 0.003, 0.01, step + 1));
-    }
+    train_steps(&m, &t, 15, 0.003);
     assert_ok(train_fold(&m, &t, &n));
     lower_options_init(&lower);
     lower.rounding_bits = 4, lower.families_most = 1;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "circuit/exec.h"
+#include "nn/lower_priv.h"
 #include <math.h>
 #include <string.h>
 
@@ -135,10 +136,28 @@ static void test_bounds_narrow_ranges(void **state)
     network_destroy(n);
 }
 
+/* The last of four layers takes what two others do, whichever of them comes first, and the first of its own group. */
+static void test_groups_are_united(void **state)
+{
+    (void)state;
+    static const uint32_t ends[][2] = {{1, 0}, {0, 1}};
+    for (size_t t = 0; t < 2; t++) {
+        dense_layer layers[4] = {{.sources = {0}, .sources_count = 1},
+                                 {.sources = {1}, .sources_count = 1},
+                                 {.sources = {2}, .sources_count = 1},
+                                 {.sources_count = 2}};
+        size_t group[NETWORK_MAX_LAYERS];
+        memcpy(layers[3].sources, ends[t], sizeof ends[t]);
+        const network n = {.layers = layers, .layers_count = 4};
+        lower_find_groups(&n, group);
+        assert_true(group[0] == 0 && group[1] == 0 && group[2] == 2 && group[3] == 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_narrow_layers_have_small_tables),
-                                       cmocka_unit_test(test_common_factors_go),
-                                       cmocka_unit_test(test_bounds_narrow_ranges)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_narrow_layers_have_small_tables), cmocka_unit_test(test_common_factors_go),
+        cmocka_unit_test(test_bounds_narrow_ranges), cmocka_unit_test(test_groups_are_united)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,12 @@ unsigned parallel_threads(unsigned threads);
 annulus_status parallel_for(size_t count, unsigned threads, parallel_fn fn, void *context)
     __attribute__((warn_unused_result));
 
+/* Of `count` items that workers take one by one, those of the worker that has most, if all take as long. */
+static inline size_t parallel_busiest(size_t count, unsigned workers)
+{
+    return (count + workers - 1) / workers;
+}
+
 typedef struct parallel_barrier parallel_barrier;
 /* A member of a team that works on one thing together; 0 <= member < members. */
 typedef struct parallel_member {

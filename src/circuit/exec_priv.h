@@ -119,8 +119,6 @@ static inline unsigned char exec_noisy_value(const circuit_layer *l, size_t o, u
     return noisy_sum && varies;
 }
 
-#define EXEC_COLUMNS BATCHES_COLUMNS
-
 /* Words of a ciphertext of a source's values, which those of the sums of the layers that take them have as well. */
 size_t exec_words(const circuit *c, size_t source);
 size_t exec_memory_samples(const exec_memory *m);

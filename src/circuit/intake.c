@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "circuit/intake.h"
 
+#include "base/parallel.h"
 #include "math/matrix.h"
 #include "optimizer/cost.h"
 
@@ -84,17 +85,13 @@ double intake_linear_weights(const circuit *c, size_t i, int packed)
     return weights;
 }
 
-static size_t busiest(size_t count, unsigned workers)
-{
-    return (count + workers - 1) / workers;
-}
-
 double intake_seconds(const tfhe_params *p, const packed_size *size, unsigned workers)
 {
-    const packed_size most = {.rows = busiest(size->rows - size->groups, workers) + busiest(size->groups, workers),
+    const packed_size most = {.rows = parallel_busiest(size->rows - size->groups, workers) +
+                                      parallel_busiest(size->groups, workers),
                               .ciphertexts = size->ciphertexts,
-                              .groups = busiest(size->groups, workers),
-                              .polys = busiest(size->polys, workers)};
+                              .groups = parallel_busiest(size->groups, workers),
+                              .polys = parallel_busiest(size->polys, workers)};
     return cost_packed(p, &most);
 }
 

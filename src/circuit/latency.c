@@ -5,11 +5,6 @@
 #include "circuit/intake.h"
 #include "optimizer/batches.h"
 
-static size_t busiest(size_t count, unsigned workers)
-{
-    return (count + workers - 1) / workers;
-}
-
 double circuit_seconds(const circuit *c, unsigned threads, double *layers)
 {
     const tfhe_families *f = &c->choice.families;
@@ -25,7 +20,7 @@ double circuit_seconds(const circuit *c, unsigned threads, double *layers)
         double seconds = batches_linear(p, intake_linear_weights(c, i, packed), workers);
         if (packed) seconds += intake_seconds(p, &l->packed, workers);
         if (i == 0 && !c->inputs_packed)
-            seconds += cost_weight(p) * cost_expand_weights() * (double)busiest(c->input.features, workers);
+            seconds += cost_weight(p) * cost_expand_weights() * (double)parallel_busiest(c->input.features, workers);
         if (l->cells == 0 && f->answers.bits > 0) seconds += batches_answers(f, l->out, workers);
         if (l->cells != 0) seconds += batches_look_ups(f, from, &look_ups, l->cells, l->out, workers);
         seconds *= crowd;

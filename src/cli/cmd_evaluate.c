@@ -183,10 +183,8 @@ static void print_layers(const annulus_evaluation *e, int simulated)
     for (size_t i = 0; i < e->layers_count; i++)
         (e->layers[i].torus_native ? native_line : layer_line)(&e->layers[i], simulated);
     printf("\nout of range: beyond what compiling measured or proved; of these, saturated: answered by the end of the "
-           "table, "
-           "or of the\nmeasured range; wrapped: answered by another entry, or a score outside its period, which "
-           "decrypts to "
-           "another\n");
+           "table, or of the\nmeasured range; wrapped: answered by another entry, or a score outside its period, which "
+           "decrypts to another\n");
     if (simulated)
         printf("index errors: another cell was read; failures: noise beyond half a cell, or half a step of a score\n");
 }

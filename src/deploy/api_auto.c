@@ -55,11 +55,6 @@ static size_t scaled(size_t width, double factor, size_t step, size_t most)
     return step * (size_t)fmin(fmax(w, 1), top);
 }
 
-static size_t common_multiple(size_t a, size_t b)
-{
-    return a / (size_t)common_divisor((int64_t)a, (int64_t)b) * b;
-}
-
 /* What the channels of each convolution are multiples of: its own groups, those of the one that takes them, and what
  * those that are added to them need. */
 static void channel_steps(const annulus_train_options *o, size_t step[ANNULUS_MAX_HIDDEN])

@@ -174,32 +174,28 @@ double function_apply(const function *f, double x)
     return value[f->count];
 }
 
-/* Appends a step of two values or of one and constants; returns its result's number. */
-static size_t append(function *f, function_op op, function_operand a, function_operand b, function_operand c)
+size_t function_append(function *f, function_op op, function_operand a, function_operand b, function_operand c)
 {
     f->steps[f->count++] = (function_step){op, {a, b, c}};
     return f->count;
 }
 
-static function_operand value(size_t number)
+void function_chain(function *out, const function *f)
 {
-    return (function_operand){.value = number};
-}
-
-static function_operand constant(double v)
-{
-    return (function_operand){.is_constant = 1, .constant = v};
+    const size_t before = out->count;
+    for (size_t i = 0; i < f->count; i++) {
+        function_step *s = &out->steps[out->count++];
+        *s = f->steps[i];
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) s->in[k].value += s->in[k].is_constant ? 0 : before;
+    }
 }
 
 void function_stretch(const function *f, double by, function *out)
 {
     function g = {0};
-    (void)append(&g, FUNCTION_MUL, value(0), constant((double)(float)by), constant(0));
-    for (size_t i = 0; i < f->count; i++) {
-        function_step *s = &g.steps[g.count++];
-        *s = f->steps[i];
-        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) s->in[k].value += !s->in[k].is_constant;
-    }
+    (void)function_append(&g, FUNCTION_MUL, function_value(0), function_constant((double)(float)by),
+                          function_constant(0));
+    function_chain(&g, f);
     *out = g;
 }
 
@@ -218,12 +214,18 @@ annulus_status function_points(size_t count, const double *x, const double *y, f
         const double slope = (double)(float)((y[i + 1] - y[i]) / (x[i + 1] - x[i]));
         if (slope == 0) continue;
         first -= slope * x[i];
-        const size_t piece = append(&f, FUNCTION_CLIP, value(0), constant(x[i]), constant(x[i + 1]));
-        const size_t part = append(&f, FUNCTION_MUL, value(piece), constant(slope), constant(0));
-        sum = sum == 0 ? part : append(&f, FUNCTION_ADD, value(sum), value(part), constant(0));
+        const size_t piece =
+            function_append(&f, FUNCTION_CLIP, function_value(0), function_constant(x[i]), function_constant(x[i + 1]));
+        const size_t part =
+            function_append(&f, FUNCTION_MUL, function_value(piece), function_constant(slope), function_constant(0));
+        sum = sum == 0
+                  ? part
+                  : function_append(&f, FUNCTION_ADD, function_value(sum), function_value(part), function_constant(0));
     }
-    if (sum == 0) sum = append(&f, FUNCTION_MUL, value(0), constant(0), constant(0));
-    (void)append(&f, FUNCTION_ADD, value(sum), constant((double)(float)first), constant(0));
+    if (sum == 0)
+        sum = function_append(&f, FUNCTION_MUL, function_value(0), function_constant(0), function_constant(0));
+    (void)function_append(&f, FUNCTION_ADD, function_value(sum), function_constant((double)(float)first),
+                          function_constant(0));
     *out = f;
     return ANNULUS_OK;
 }

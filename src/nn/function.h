@@ -83,6 +83,18 @@ typedef struct function {
     function_step steps[FUNCTION_MAX_STEPS];
 } function;
 double function_apply(const function *f, double x);
+/* For building: appends a step of two values or of one and constants; returns its result's number. */
+size_t function_append(function *f, function_op op, function_operand a, function_operand b, function_operand c);
+static inline function_operand function_value(size_t number)
+{
+    return (function_operand){.value = number};
+}
+static inline function_operand function_constant(double v)
+{
+    return (function_operand){.is_constant = 1, .constant = v};
+}
+/* Appends the steps of f, of the last result so far (x of a program without steps). */
+void function_chain(function *out, const function *f);
 /* f(by*x), of f with fewer than FUNCTION_MAX_STEPS steps; `by` as single precision holds it. */
 void function_stretch(const function *f, double by, function *out);
 /* Straight between the points (count, 2..FUNCTION_MAX_POINTS), level beyond the outermost. ANNULUS_ERR_INPUT: x does

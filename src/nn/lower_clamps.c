@@ -24,13 +24,6 @@ typedef struct clamp {
     int fits;
 } clamp;
 
-static function program_of(const dense_layer *d)
-{
-    function f = d->own;
-    if (d->act != ACTIVATION_FUNCTION) activation_function(d->act, d->rise, &f);
-    return f;
-}
-
 /* Least and largest real sum of layer i, whose sources have the ranges of their quantizers. */
 static annulus_status sums_range(const network *n, size_t i, clamp *k)
 {
@@ -87,22 +80,6 @@ static void find_ramp(const quantizer *q, clamp *k)
     k->fits = below < above && k->half < GAIN * (k->hi - k->lo);
 }
 
-static function_operand value(size_t number)
-{
-    return (function_operand){.value = number};
-}
-
-static function_operand constant(double v)
-{
-    return (function_operand){.is_constant = 1, .constant = v};
-}
-
-static size_t append(function *f, function_op op, function_operand a, function_operand b, function_operand c)
-{
-    f->steps[f->count++] = (function_step){op, {a, b, c}};
-    return f->count;
-}
-
 /* Of u in periods: q(f) on the half period about the ramp, low + high less that on the other. */
 static function wave_of(const clamp *k, const quantizer *q, double period)
 {
@@ -110,29 +87,31 @@ static function wave_of(const clamp *k, const quantizer *q, double period)
     int32_t lo, hi;
     function w = {0};
     quantizer_range(q, &lo, &hi);
-    const size_t turned = append(&w, FUNCTION_SUB, value(0), constant(start / period), constant(0));
-    const size_t whole = append(&w, FUNCTION_FLOOR, value(turned), constant(0), constant(0));
-    const size_t part = append(&w, FUNCTION_SUB, value(turned), value(whole), constant(0));
-    const size_t second = append(&w, FUNCTION_GREATER_EQUAL, value(part), constant(0.5), constant(0));
-    const size_t moved = append(&w, FUNCTION_MUL, value(second), constant(0.5), constant(0));
-    size_t u = append(&w, FUNCTION_SUB, value(part), value(moved), constant(0));
-    u = append(&w, FUNCTION_MUL, value(u), constant(period), constant(0));
-    u = append(&w, FUNCTION_ADD, value(u), constant(start), constant(0));
-    u = append(&w, FUNCTION_CLIP, value(u), constant(k->lo), constant(k->hi));
-    const size_t before = u;
-    for (size_t i = 0; i < k->f.count; i++) {
-        function_step s = k->f.steps[i];
-        for (size_t m = 0; m < FUNCTION_MAX_OPERANDS; m++)
-            if (!s.in[m].is_constant) s.in[m].value += before;
-        w.steps[w.count++] = s;
-    }
-    size_t y = append(&w, FUNCTION_DIV, value(w.count), constant(q->scale), constant(0));
-    y = append(&w, FUNCTION_ADD, value(y), constant(0.5), constant(0));
-    y = append(&w, FUNCTION_FLOOR, value(y), constant(0), constant(0));
-    y = append(&w, FUNCTION_CLIP, value(y), constant(lo - q->zero), constant(hi - q->zero));
-    const size_t mirror = append(&w, FUNCTION_SUB, constant(k->low + k->high), value(y), constant(0));
-    y = append(&w, FUNCTION_WHERE, value(second), value(mirror), value(y));
-    (void)append(&w, FUNCTION_MUL, value(y), constant(q->scale), constant(0));
+    const size_t turned =
+        function_append(&w, FUNCTION_SUB, function_value(0), function_constant(start / period), function_constant(0));
+    const size_t whole =
+        function_append(&w, FUNCTION_FLOOR, function_value(turned), function_constant(0), function_constant(0));
+    const size_t part =
+        function_append(&w, FUNCTION_SUB, function_value(turned), function_value(whole), function_constant(0));
+    const size_t second =
+        function_append(&w, FUNCTION_GREATER_EQUAL, function_value(part), function_constant(0.5), function_constant(0));
+    const size_t moved =
+        function_append(&w, FUNCTION_MUL, function_value(second), function_constant(0.5), function_constant(0));
+    size_t u = function_append(&w, FUNCTION_SUB, function_value(part), function_value(moved), function_constant(0));
+    u = function_append(&w, FUNCTION_MUL, function_value(u), function_constant(period), function_constant(0));
+    u = function_append(&w, FUNCTION_ADD, function_value(u), function_constant(start), function_constant(0));
+    (void)function_append(&w, FUNCTION_CLIP, function_value(u), function_constant(k->lo), function_constant(k->hi));
+    function_chain(&w, &k->f);
+    size_t y =
+        function_append(&w, FUNCTION_DIV, function_value(w.count), function_constant(q->scale), function_constant(0));
+    y = function_append(&w, FUNCTION_ADD, function_value(y), function_constant(0.5), function_constant(0));
+    y = function_append(&w, FUNCTION_FLOOR, function_value(y), function_constant(0), function_constant(0));
+    y = function_append(&w, FUNCTION_CLIP, function_value(y), function_constant(lo - q->zero),
+                        function_constant(hi - q->zero));
+    const size_t mirror =
+        function_append(&w, FUNCTION_SUB, function_constant(k->low + k->high), function_value(y), function_constant(0));
+    y = function_append(&w, FUNCTION_WHERE, function_value(second), function_value(mirror), function_value(y));
+    (void)function_append(&w, FUNCTION_MUL, function_value(y), function_constant(q->scale), function_constant(0));
     return w;
 }
 
@@ -155,7 +134,7 @@ static annulus_status find_clamp(const network *n, size_t i, const lower_options
         return ANNULUS_OK;
     for (size_t o = 1; o < d->out; o++)
         if (d->w_scale[o] != d->w_scale[0]) return ANNULUS_OK;
-    k->f = program_of(d);
+    k->f = dense_layer_program(d);
     if (k->f.count + OWN_STEPS > FUNCTION_MAX_STEPS) return ANNULUS_OK;
     TRY(sums_range(n, i, k));
     if (k->hi > k->lo) find_ramp(&d->out_q, k);

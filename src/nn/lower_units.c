@@ -12,14 +12,6 @@
 #define MOST_PASSES 16u
 #define SAME 1e-6 /* relative */
 
-static int share_source(const circuit_layer *a, const circuit_layer *b)
-{
-    for (size_t k = 0; k < a->sources_count; k++)
-        for (size_t m = 0; m < b->sources_count; m++)
-            if (a->sources[k] == b->sources[m]) return 1;
-    return 0;
-}
-
 int lower_common_phase(const double *phase, size_t count, int32_t *whole, double *unit, size_t *off)
 {
     *off = 0;
@@ -66,16 +58,11 @@ static annulus_status share_phase(const network *n, const circuit *c, lower_unit
 
 annulus_status lower_units_init(const network *n, const circuit *c, lower_units *u)
 {
+    size_t group[NETWORK_MAX_LAYERS];
     u->layers = c->layers_count;
+    lower_find_groups(n, group);
     for (size_t i = 0; i < u->layers; i++)
-        u->of[i] = (lower_unit){.group = i, .multiplier = 1, .whole = u->of[i].whole, .lean = u->of[i].lean};
-    for (size_t i = 0; i < u->layers; i++)
-        for (size_t j = 0; j < i; j++) {
-            const size_t from = u->of[i].group, into = u->of[j].group;
-            if (from == into || !share_source(&c->layers[i], &c->layers[j])) continue;
-            for (size_t k = 0; k < u->layers; k++)
-                if (u->of[k].group == from) u->of[k].group = into;
-        }
+        u->of[i] = (lower_unit){.group = group[i], .multiplier = 1, .whole = u->of[i].whole, .lean = u->of[i].lean};
     for (size_t i = 0; i < u->layers; i++)
         for (size_t j = 0; j < u->layers; j++) u->of[i].grouped |= i != j && u->of[i].group == u->of[j].group;
     for (size_t i = 0; i < u->layers; i++)

@@ -5,10 +5,7 @@ static int share_source(const network *n, size_t i, size_t j)
 {
     uint32_t a[NETWORK_MAX_LAYERS], b[NETWORK_MAX_LAYERS];
     const size_t of_a = network_sources(n, i, a), of_b = network_sources(n, j, b);
-    for (size_t k = 0; k < of_a; k++)
-        for (size_t m = 0; m < of_b; m++)
-            if (a[k] == b[m]) return 1;
-    return 0;
+    return network_sources_meet(a, of_a, b, of_b);
 }
 
 void lower_find_groups(const network *n, size_t *group)
@@ -18,8 +15,9 @@ void lower_find_groups(const network *n, size_t *group)
         for (size_t j = 0; j < i; j++) {
             const size_t from = group[i], into = group[j];
             if (from == into || !share_source(n, i, j)) continue;
+            const size_t low = into < from ? into : from, high = into + from - low;
             for (size_t k = 0; k <= i; k++)
-                if (group[k] == from) group[k] = into < from ? into : from;
+                if (group[k] == high) group[k] = low;
         }
     }
 }

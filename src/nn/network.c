@@ -16,6 +16,16 @@ double dense_layer_act(const dense_layer *l, double u)
     return activation_is_own(l->act) ? function_apply(&l->own, u) : activation_apply(l->act, l->rise, u);
 }
 
+function dense_layer_program(const dense_layer *l)
+{
+    function f = {.count = 0};
+    if (activation_is_own(l->act))
+        f = l->own;
+    else if (!activation_is_wave(l->act) && l->act != ACTIVATION_IDENTITY)
+        activation_function(l->act, l->rise, &f);
+    return f;
+}
+
 void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
 {
     const int32_t values = (int32_t)1 << q->bits;

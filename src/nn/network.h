@@ -69,6 +69,8 @@ static inline size_t dense_layer_values(const dense_layer *l) /* that the next l
 
 /* What a neuron with sum u gives, before the quantizer. */
 double dense_layer_act(const dense_layer *l, double u);
+/* The activation as a program; of waves that have a name without steps, which is the identity. */
+function dense_layer_program(const dense_layer *l);
 /* Neurons, of layers that have channels those. */
 size_t dense_layer_neurons(const dense_layer *l);
 
@@ -111,6 +113,8 @@ annulus_status network_set_labels(network *n, const char *const *names, size_t c
 void network_destroy(network *n);
 /* Sources of layer i; returns how many. */
 size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_LAYERS]);
+/* Whether two layers of these sources take values of one. */
+int network_sources_meet(const uint32_t *a, size_t of_a, const uint32_t *b, size_t of_b);
 /* Inputs of layer i before the values of a source; SIZE_MAX: it does not take that one. */
 size_t network_first_input(const network *n, size_t i, size_t source);
 /* read (values of the source): 1 where a weight other than 0 takes it. */
@@ -131,6 +135,10 @@ static inline int64_t common_divisor(int64_t a, int64_t b) /* 0: of the other al
         a = b;
     }
     return a;
+}
+static inline size_t common_multiple(size_t a, size_t b) /* of numbers above 0 */
+{
+    return a / (size_t)common_divisor((int64_t)a, (int64_t)b) * b;
 }
 #define NETWORK_MAX_FACTOR 64
 annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)

@@ -17,6 +17,14 @@ size_t network_sources(const network *n, size_t i, uint32_t sources[NETWORK_MAX_
     return l->sources_count;
 }
 
+int network_sources_meet(const uint32_t *a, size_t of_a, const uint32_t *b, size_t of_b)
+{
+    for (size_t k = 0; k < of_a; k++)
+        for (size_t m = 0; m < of_b; m++)
+            if (a[k] == b[m]) return 1;
+    return 0;
+}
+
 size_t network_first_input(const network *n, size_t i, size_t source)
 {
     uint32_t sources[NETWORK_MAX_LAYERS];

@@ -6,11 +6,6 @@ static size_t divisor(size_t a, size_t b)
     return (size_t)common_divisor((int64_t)a, (int64_t)b);
 }
 
-static size_t multiple(size_t a, size_t b)
-{
-    return a / divisor(a, b) * b;
-}
-
 static void unite(network_ties *t, size_t layers, size_t a, size_t b)
 {
     const size_t from = t->set[a] > t->set[b] ? t->set[a] : t->set[b], to = t->set[a] + t->set[b] - from;
@@ -33,13 +28,13 @@ static void tie_groups(const network *n, size_t i, network_ties *t)
     uint32_t sources[NETWORK_MAX_LAYERS];
     (void)network_sources(n, i, sources);
     if (sources[0] == 0) { /* the input stays */
-        t->ranges[i] = multiple(t->ranges[i], groups);
+        t->ranges[i] = common_multiple(t->ranges[i], groups);
         return;
     }
     const size_t before = sources[0] - 1, taken = dense_layer_neurons(&n->layers[before]);
     if (taken % groups == 0 && taken / groups > 1 && own / groups > 1) {
-        t->ranges[before] = multiple(t->ranges[before], groups);
-        t->ranges[i] = multiple(t->ranges[i], groups);
+        t->ranges[before] = common_multiple(t->ranges[before], groups);
+        t->ranges[i] = common_multiple(t->ranges[i], groups);
         return;
     }
     t->units[i] = divisor(t->units[i], groups);
@@ -65,7 +60,7 @@ void network_ties_find(const network *n, network_ties *out)
         for (size_t k = 0; k < layers; k++) {
             if (own.set[k] != own.set[i]) continue;
             out->units[i] = divisor(out->units[i], own.units[k]);
-            out->ranges[i] = multiple(out->ranges[i], own.ranges[k]);
+            out->ranges[i] = common_multiple(out->ranges[i], own.ranges[k]);
         }
     for (size_t i = 0; i < layers; i++)
         if (out->units[i] % out->ranges[i] != 0) out->ranges[i] = out->units[i];

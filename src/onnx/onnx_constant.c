@@ -67,6 +67,18 @@ annulus_status onnx_constant_integers(onnx_graph *g, onnx_constant *c)
     return ANNULUS_OK;
 }
 
+size_t onnx_constant_paired(const onnx_constant *x, const onnx_constant *s, size_t e)
+{
+    size_t index = 0, stride = 1;
+    for (size_t d = 0; d < s->rank; d++) {
+        const size_t x_dim = x->dims[x->rank - 1 - d], s_dim = s->dims[s->rank - 1 - d];
+        if (s_dim != 1) index += e % x_dim * stride;
+        e /= x_dim;
+        stride *= s_dim;
+    }
+    return index;
+}
+
 annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c)
 {
     void *p;

@@ -128,17 +128,6 @@ static char *triangle(onnx_builder *b, char *u)
     return builder_apply(b, "Sub", builder_number(b, 1), builder_apply(b, "Mul", distance, builder_number(b, 4)));
 }
 
-/* The activation of a layer as a program; of waves and identity none. */
-static function function_of(const dense_layer *l)
-{
-    function f = {.count = 0};
-    if (l->act == ACTIVATION_FUNCTION)
-        f = l->own;
-    else if (!activation_is_wave(l->act) && l->act != ACTIVATION_IDENTITY)
-        activation_function(l->act, l->rise, &f);
-    return f;
-}
-
 /* A node for each step. */
 static void encode_function(onnx_builder *b, const function *f)
 {
@@ -209,9 +198,12 @@ annulus_status onnx_layer_encode(onnx_builder *b, const network *net, size_t ind
     encode_arriving(b, net, index - 1);
     TRY(encode_linear(b, l, index));
     if (index == net->layers_count) return ANNULUS_OK;
-    const function f = function_of(l);
-    encode_function(b, &f);
-    if (activation_is_wave(l->act)) TRY(encode_wave(b, l));
+    if (activation_is_wave(l->act)) {
+        TRY(encode_wave(b, l));
+    } else {
+        const function f = dense_layer_program(l);
+        encode_function(b, &f);
+    }
     float scale;
     TRY(onnx_narrow(l->out_q.scale, "activation scale of layer", index, &scale));
     b->values[index] = builder_quant(b, index, b->value, builder_scalar(b, "scale", index, (double)scale), &l->out_q);
@@ -221,7 +213,7 @@ annulus_status onnx_layer_encode(onnx_builder *b, const network *net, size_t ind
 onnx_room onnx_layer_room(const dense_layer *l)
 {
     const rows r = rows_of(l);
-    const size_t steps = l->act == ACTIVATION_WAVE ? l->own.count : function_of(l).count;
+    const size_t steps = dense_layer_program(l).count;
     return (onnx_room){
         .nodes = 18 + NETWORK_MAX_LAYERS + steps,
         .tensors = 18 + FUNCTION_MAX_OPERANDS * steps,

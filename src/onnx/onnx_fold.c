@@ -163,19 +163,6 @@ annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx
     return ANNULUS_OK;
 }
 
-/* Index into s of the element that numpy's broadcasting pairs with element e of x. */
-static size_t broadcast_index(const onnx_constant *x, const onnx_constant *s, size_t e)
-{
-    size_t index = 0, stride = 1;
-    for (size_t d = 0; d < s->rank; d++) {
-        const size_t x_dim = x->dims[x->rank - 1 - d], s_dim = s->dims[s->rank - 1 - d];
-        if (s_dim != 1) index += e % x_dim * stride;
-        e /= x_dim;
-        stride *= s_dim;
-    }
-    return index;
-}
-
 static int broadcasts_to(const onnx_constant *x, const onnx_constant *s)
 {
     if (s->rank > x->rank) return 0;
@@ -203,7 +190,7 @@ annulus_status onnx_fold_quant(onnx_graph *g, const Onnx__NodeProto *node)
     TRY(onnx_constant_quantized(g, y));
     y->q_bits = q.is_signed && q.zero == 0 ? q.bits : 2;
     for (size_t e = 0; e < x->count; e++) {
-        const double scale = s->f[s->count == 1 ? 0 : broadcast_index(x, s, e)];
+        const double scale = s->f[s->count == 1 ? 0 : onnx_constant_paired(x, s, e)];
         const double t = x->f[e] / scale + q.zero;
         double k = rint(t);
         if (fabs(t - k) >= GRID_TOLERANCE && !q.half_even) k = floor(t + 0.5);

@@ -72,19 +72,6 @@ static annulus_status common_shape(const Onnx__NodeProto *node, const onnx_const
     return ANNULUS_OK;
 }
 
-/* Element of x that element o of y is paired with. */
-static size_t paired(const onnx_constant *x, const onnx_constant *y, size_t o)
-{
-    size_t at = 0, stride = 1;
-    for (size_t d = 0; d < x->rank; d++) {
-        const size_t size = y->dims[y->rank - 1 - d], own = x->dims[x->rank - 1 - d];
-        if (own != 1) at += o % size * stride;
-        o /= size;
-        stride *= own;
-    }
-    return at;
-}
-
 annulus_status onnx_fold_arithmetic(onnx_graph *g, const Onnx__NodeProto *node)
 {
     const char *op = node->op_type;
@@ -102,7 +89,7 @@ annulus_status onnx_fold_arithmetic(onnx_graph *g, const Onnx__NodeProto *node)
     TRY(onnx_graph_add(g, node->output[0], &like, &y));
     if (integers) TRY(onnx_constant_integers(g, y));
     for (size_t o = 0; o < y->count; o++) {
-        const size_t p = paired(a, y, o), q = paired(b, y, o);
+        const size_t p = onnx_constant_paired(y, a, o), q = onnx_constant_paired(y, b, o);
         if (integers && !whole(op, a->i[p], b->i[q], &y->i[o]))
             return onnx_node_fail(node, "element %zu is no integer of 64 bits", o);
         y->f[o] = integers ? (float)y->i[o] : real(op, a->f[p], b->f[q]);

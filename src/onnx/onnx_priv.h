@@ -63,6 +63,8 @@ annulus_status onnx_graph_repeat(onnx_graph *g, const Onnx__NodeProto *node, siz
     __attribute__((warn_unused_result));
 /* Room for i; for q and q_scale. */
 annulus_status onnx_constant_integers(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
+/* Index into s of the element that numpy's broadcasting pairs with element e of x, whose shape s broadcasts to. */
+size_t onnx_constant_paired(const onnx_constant *x, const onnx_constant *s, size_t e);
 annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
 
 /* ---- onnx_fold.c: nodes whose inputs are all constant, and attributes ---- */

@@ -17,17 +17,11 @@ size_t batches_slice(uint32_t EF, unsigned threads)
     return (EF <= 8 ? 32 : 256 / EF) * (size_t)parallel_threads(threads);
 }
 
-/* Of `count` equal items that workers take one by one, those of the worker that has most. */
-static size_t busiest(size_t count, unsigned workers)
-{
-    return (count + workers - 1) / workers;
-}
-
 /* All items of a layer's look-ups but the team's, jobs: of the busiest worker. */
 static double items_seconds(const tfhe_params *keyswitch, const tfhe_params *p, const layer_choice *c,
                             const bootstrap_share *s, size_t jobs)
 {
-    const double items = (double)s->items / s->active, each = (double)busiest(jobs, s->active) / items;
+    const double items = (double)s->items / s->active, each = (double)parallel_busiest(jobs, s->active) / items;
     const double turns = ceil(each / (double)s->together);
     return items * (cost_keyswitches(keyswitch, each) + turns * cost_rotations(p, c->EF, c->price, each / turns) +
                     cost_crowd_reads(p, s->active, parallel_threads(0)));
@@ -53,7 +47,7 @@ static double split_seconds_of(const tfhe_families *f, const layer_choice *c, do
 {
     const tfhe_params *low = &f->of[TFHE_LOW], *high = &f->of[TFHE_HIGH];
     const bootstrap_share s = bootstrap_share_of(high, 1, jobs, workers);
-    const double items = (double)s.items / s.active, each = (double)busiest(jobs, s.active) / items;
+    const double items = (double)s.items / s.active, each = (double)parallel_busiest(jobs, s.active) / items;
     const double reads = c->split * cost_crowd_reads(low, s.active, parallel_threads(0)) +
                          cost_crowd_reads(high, s.active, parallel_threads(0));
     return items * (c->split * turns_seconds(low, 1, 0, jobs, workers, each) +
@@ -88,7 +82,7 @@ double batches_linear(const tfhe_params *p, double weights, unsigned workers)
 {
     const size_t words = tfhe_big_dim(p) + 1, items = words / BATCHES_COLUMNS;
     const size_t rest = items % workers == 0 ? words % BATCHES_COLUMNS : 0;
-    const size_t longest = busiest(items, workers) * BATCHES_COLUMNS + rest;
+    const size_t longest = parallel_busiest(items, workers) * BATCHES_COLUMNS + rest;
     return cost_weight(p) * weights * (double)longest / (double)words;
 }
 
@@ -97,7 +91,7 @@ double batches_answers(const tfhe_families *f, size_t count, unsigned workers)
 {
     const tfhe_params p = tfhe_answers_params(f);
     const size_t each = answers_each(count, workers), items = (count + each - 1) / each;
-    return (double)busiest(items, workers) * cost_keyswitches(&p, (double)each);
+    return (double)parallel_busiest(items, workers) * cost_keyswitches(&p, (double)each);
 }
 
 double batches_seconds(const optimizer_request *q, const optimizer_result *r)

@@ -114,7 +114,7 @@ static void switch_words(const tfhe_answers *a, const uint32_t *sum, size_t coun
 size_t answers_each(size_t total, unsigned threads)
 {
     const unsigned workers = parallel_threads(threads);
-    const size_t each = (total + workers - 1) / workers;
+    const size_t each = parallel_busiest(total, workers);
     return each < KEYSWITCH_GROUP ? each : KEYSWITCH_GROUP;
 }
 

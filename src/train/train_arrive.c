@@ -146,10 +146,7 @@ static int share_source(const train_model *m, size_t i, size_t j)
 {
     uint32_t a[NETWORK_MAX_LAYERS], b[NETWORK_MAX_LAYERS];
     const size_t count = train_sources(m, i, a), other = train_sources(m, j, b);
-    for (size_t k = 0; k < count; k++)
-        for (size_t c = 0; c < other; c++)
-            if (a[k] == b[c]) return 1;
-    return 0;
+    return network_sources_meet(a, count, b, other);
 }
 
 /* Values that are added must be multiples of one scale. */

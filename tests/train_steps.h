@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training without its loop of epochs. */
+#ifndef TESTS_TRAIN_STEPS_H
+#define TESTS_TRAIN_STEPS_H
+
+#include "testing.h"
+
+#include "train/train_priv.h"
+
+/* 300 steps on batches of 64 samples, of the first `batches` of them in turn. */
+static inline void train_steps(train_model *m, const train_data *t, size_t batches, double rate)
+{
+    for (size_t step = 0; step < 300; step++) {
+        const train_source source = {.data = t, .order = t->order, .first = step % batches * 64};
+        double loss;
+        assert_ok(train_weights_quantize(m));
+        assert_ok(train_forward(m, &source, 64, 16 + step, &loss));
+        assert_ok(train_backward(m, 64));
+        train_noise_follow(m, 64);
+        assert_ok(train_wave_follow(m, 64));
+        assert_ok(train_adam(m, rate, 0.01, step + 1));
+    }
+}
+#endif
