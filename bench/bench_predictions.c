@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_predictions [--json FILE] CIRCUIT: predicted and measured seconds of an encrypted inference, on one thread
  * (of its computing) and on all (of the clock), of a circuit file and nine networks of random weights that differ in
- * kind, by the costs that `annulus calibrate` has measured or the shipped ones. Prints the largest deviation in
- * percent, the table on stderr; medians over rounds through all of them. Stops if an answer depends on the number of
- * threads or has nothing to do with the clear one. */
+ * kind. In each round costs are measured as by `annulus calibrate`, then every circuit: on a shared machine both meet
+ * the same neighbours. Prints the largest deviation in percent, of medians over the rounds, the table on stderr, below
+ * it the largest deviation of each round. Stops if an answer depends on the number of threads or has nothing to do
+ * with the clear one. */
 #include "bench.h"
 #include "deploy/deploy_priv.h"
 #include "nn/lower.h"
@@ -13,7 +14,7 @@
 #define SAMPLES 25u /* at most */
 #define ENOUGH 1.5  /* seconds of samples a round, at least LEAST */
 #define LEAST 2u
-#define ROUNDS 4u    /* over all circuits, so that none meets all of what a shared machine does to others */
+#define ROUNDS 5u
 #define LIKELY (-20) /* log2 of an error probability of look-ups with which a deep network may lose its answer */
 
 typedef struct subject {
@@ -112,8 +113,13 @@ static int stop(void *context, const char *what, size_t done, size_t total)
 
 typedef struct samples {
     size_t count;
-    double seconds[ROUNDS * SAMPLES];
+    double seconds[SAMPLES];
 } samples;
+
+/* Of each round, on one thread or all. */
+typedef struct series {
+    double predicted[ROUNDS], measured[ROUNDS], ratio[ROUNDS];
+} series;
 
 typedef struct subject_run {
     const char *name;
@@ -124,7 +130,7 @@ typedef struct subject_run {
     dataset *data;
     size_t count;
     annulus_input *x; /* (count) */
-    samples one, all;
+    series one, all;
 } subject_run;
 
 static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key *client, const dataset *data,
@@ -138,7 +144,7 @@ static annulus_input *encrypt(const annulus_circuit *c, const annulus_client_key
     return x;
 }
 
-/* Seconds of each sample behind those that s has; values (count, outputs). */
+/* Seconds of each sample; values (count, outputs). */
 static void run(const subject_run *r, unsigned threads, samples *s, double *values)
 {
     stops at = {.clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, .samples = r->count};
@@ -148,7 +154,8 @@ static void run(const subject_run *r, unsigned threads, samples *s, double *valu
     must(annulus_run(r->c, r->key, r->x, &alone, &progress, NULL, &y));
     must(annulus_decrypt(r->client, r->c, y, values));
     annulus_output_destroy(y);
-    for (size_t i = 0; i + 1 < at.count; i++) s->seconds[s->count++] = at.at[i + 1] - at.at[i];
+    s->count = at.count - 1;
+    for (size_t i = 0; i < s->count; i++) s->seconds[i] = at.at[i + 1] - at.at[i];
 }
 
 /* Stops unless both runs decrypted to the same and, where errors are not likely, to what resembles the clear values:
@@ -202,7 +209,7 @@ static void begin(subject_run *r)
 {
     uint64_t state = 5;
     double values[16];
-    samples first = {.count = 0};
+    samples first;
     r->data = random_data(annulus_circuit_inputs(r->c), SAMPLES, &state);
     must(annulus_keygen(r->c, 0, NULL, &r->client, &r->key));
     r->count = 1;
@@ -213,12 +220,23 @@ static void begin(subject_run *r)
     r->x = encrypt(r->c, r->client, r->data, r->count);
 }
 
-static void round_of(subject_run *r)
+static double note(const subject_run *r, size_t round, unsigned threads, samples *of, series *to)
+{
+    to->predicted[round] = annulus_circuit_seconds(r->c, threads);
+    to->measured[round] = bench_median(of->seconds, of->count);
+    to->ratio[round] = to->predicted[round] / to->measured[round];
+    return fabs(to->ratio[round] - 1);
+}
+
+/* Returns the larger deviation. */
+static double round_of(subject_run *r, size_t round)
 {
     double values[2][SAMPLES * 16];
-    run(r, 1, &r->one, values[0]);
-    run(r, 0, &r->all, values[1]);
+    samples one, all;
+    run(r, 1, &one, values[0]);
+    run(r, 0, &all, values[1]);
     check(r->c, r->data, r->count, values[0], values[1]);
+    return fmax(note(r, round, 1, &one, &r->one), note(r, round, 0, &all, &r->all));
 }
 
 /* Prints its row; returns the larger deviation. */
@@ -226,17 +244,27 @@ static double end(subject_run *r, const bench_table *t)
 {
     char shape[128], parameters[192];
     const circuit *c = r->c->c;
-    const double one = bench_median(r->one.seconds, r->one.count), all = bench_median(r->all.seconds, r->all.count);
-    const double predicted[2] = {annulus_circuit_seconds(r->c, 1), annulus_circuit_seconds(r->c, 0)};
+    const double one = bench_median(r->one.ratio, ROUNDS), all = bench_median(r->all.ratio, ROUNDS);
     shape_text(c, shape, sizeof shape);
     params_text(c, parameters, sizeof parameters);
     table_row(t, r->name, shape, (double)r->weight_bits, (double)r->rounding_bits, c->log2_error, parameters,
-              predicted[0], one, predicted[0] / one, predicted[1], all, predicted[1] / all);
+              bench_median(r->one.predicted, ROUNDS), bench_median(r->one.measured, ROUNDS), one,
+              bench_median(r->all.predicted, ROUNDS), bench_median(r->all.measured, ROUNDS), all);
     annulus_input_destroy(r->x);
     annulus_client_key_destroy(r->client);
     annulus_evaluation_key_destroy(r->key);
     dataset_destroy(r->data);
-    return fmax(fabs(predicted[0] / one - 1), fabs(predicted[1] / all - 1));
+    return fmax(fabs(one - 1), fabs(all - 1));
+}
+
+static double round_of_all(subject_run *runs, size_t round)
+{
+    char *text;
+    double worst = 0;
+    must(annulus_calibrate(NULL, 0, &text));
+    annulus_text_destroy(text);
+    for (size_t i = 0; i < CIRCUITS; i++) worst = fmax(worst, round_of(&runs[i], round));
+    return worst;
 }
 
 static circuit *compile(const subject *s)
@@ -276,13 +304,15 @@ int main(int argc, char **argv)
             .name = s->name, .weight_bits = s->weight_bits, .rounding_bits = s->rounding_bits, .c = &own[i]};
     }
     for (size_t i = 0; i < CIRCUITS; i++) begin(&runs[i]);
-    for (size_t round = 0; round < ROUNDS; round++)
-        for (size_t i = 0; i < CIRCUITS; i++) round_of(&runs[i]);
-    double worst = 0;
+    double worst = 0, rounds[ROUNDS];
+    for (size_t round = 0; round < ROUNDS; round++) rounds[round] = round_of_all(runs, round);
     for (size_t i = 0; i < CIRCUITS; i++) worst = fmax(worst, end(&runs[i], &t));
     for (size_t i = 1; i < CIRCUITS; i++) circuit_destroy(own[i].c);
     annulus_circuit_destroy(c);
     table_end(&t, argc == 4 ? argv[2] : NULL);
+    for (size_t round = 0; round < ROUNDS; round++)
+        fprintf(stderr, "%s%.1f", round == 0 ? "largest deviation of each round, %: " : ", ", 100 * rounds[round]);
+    fputc('\n', stderr);
     printf("%.1f\n", 100 * worst);
     return 0;
 }
