@@ -189,7 +189,7 @@ static void network_is_what_was_trained(void **state)
         assert_ok(train_fold(&m, &t, &n));
         assert_ok(network_check(n));
         for (size_t i = 0; i < 2; i++) assert_true(n->layers[i].noise == (double)0.03f && n->layers[i].offsets == 3);
-        m.noise = m.value_noise = 0;
+        m.quiet = 1;
         source.first = 0;
         assert_ok(train_forward(&m, &source, 64, 1, &loss));
         size_t same = 0;

@@ -132,13 +132,19 @@ typedef struct annulus_train_options {
     const char
         *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
                             there, to the same model as without an interruption; the caller removes it; NULL: none */
-    double target_error; /* in place of phase_noise: look-ups err while training with this probability; 0: not */
-    unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with target_error */
+    double target_error; /* in place of phase_noise: look-ups err while training with this probability; 0: not. Of
+                            waves, unless phase_noise is given, phases have the noise that errs so in 2^rounding_bits
+                            cells over half a period */
+    double index_noise;  /* the same by the standard deviation of the noise, in cells; 0: not */
+    unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with either */
     unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
     int accumulator_masks;     /* how: 0: weights projected onto the L1 ball of the bound, 1: few weights a neuron */
     double sparsity;           /* part of each neuron's weights that becomes 0, [0,1) */
     uint64_t seed;             /* same seed, same bytes */
     unsigned threads;
+    /* In place of any other noise, borrowed: a circuit of a model of the same layers, widths and activations; each
+     * layer has the noise that is predicted of it (annulus_circuit_noise). NULL: none. */
+    const annulus_circuit *noise_of;
     const annulus_model *from; /* to go on from, borrowed: it gives layers, activations, bits and names; NULL: none */
 } annulus_train_options;
 ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
@@ -335,6 +341,19 @@ typedef struct annulus_passes {
     size_t constant, unread, equal, layers, tables, rotations;
 } annulus_passes;
 ANNULUS_API annulus_passes annulus_circuit_passes(const annulus_circuit *c);
+/* What its parameters are predicted to do to one layer: standard deviations, of the neuron with most noise. */
+typedef struct annulus_layer_noise {
+    char name[32]; /* as annulus_inspect gives it */
+    int waves;
+    double phase;  /* on what its look-ups read: of waves in periods, of others in cells; of "output" on the scores, in
+                      their units */
+    double error;  /* of other look-ups than waves: probability with which that reads another cell than the sum's */
+    double values; /* on its values, in their integers, where the scores take them; 0 of others */
+} annulus_layer_noise;
+/* out (ANNULUS_MAX_HIDDEN + 1): the hidden layers, without those that take bits off for exact rounding, and "output";
+ * *count of them. ANNULUS_ERR_INPUT: it answers labels alone, or has more layers. */
+ANNULUS_API annulus_status annulus_circuit_noise(const annulus_circuit *c, annulus_layer_noise *out,
+                                                 size_t *count) ANNULUS_MUST_USE;
 /* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
 ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 

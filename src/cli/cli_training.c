@@ -22,6 +22,7 @@ enum {
     BY_KEY,
     SPARSITY_KEY,
     TARGET_KEY,
+    INDEX_KEY,
     ROUNDING_KEY,
     OPTIMIZER_KEY,
     MOMENTUM_KEY,
@@ -62,8 +63,10 @@ static const struct argp_option entries[] = {
      0},
     {"target-p-error", TARGET_KEY, "P", 0,
      "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},
+    {"index-noise", INDEX_KEY, "C", 0, "the same by the standard deviation of the noise, in cells, up to 8", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
-     "with --target-p-error, --target-seconds, and --seconds of prune: as it will be given to compile, 1 to 12 "
+     "with --target-p-error, --index-noise, --target-seconds, and --seconds of prune: as it will be given to compile, "
+     "1 to 12 "
      "(default 5)",
      0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
@@ -210,6 +213,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case TARGET_KEY:
         o->target_error = parse_real(state, "--target-p-error", arg, 0.001, 0.9);
+        break;
+    case INDEX_KEY:
+        o->index_noise = parse_real(state, "--index-noise", arg, 1e-6, 8);
         break;
     case ROUNDING_KEY:
         o->rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 1, 12);

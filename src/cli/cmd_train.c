@@ -20,6 +20,7 @@ enum {
     NETWORK_KEY,
     AUTO_SECONDS_KEY,
     FROM_KEY,
+    NOISE_OF_KEY,
     NAMES_KEY,
     SECONDS_KEY
 };
@@ -31,7 +32,7 @@ typedef struct train_command {
     data_options data;
     work_options work;
     annulus_train_options o;
-    const char *output, *from;
+    const char *output, *from, *noise_of;
     int shaped; /* layers or bits were given */
     int json;
     const char *names[NAMES_MAX];
@@ -41,6 +42,7 @@ typedef struct train_command {
     size_t weight_bits_count, activation_bits_count, activations; /* that were given */
     annulus_budget budget;                                        /* seconds 0: none */
     annulus_choice choice;
+    noise_report noise;
 } train_command;
 
 static const struct argp_option entries[] = {
@@ -76,6 +78,10 @@ static const struct argp_option entries[] = {
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
     {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
+    {"noise-of", NOISE_OF_KEY, "CIRCUIT", 0,
+     "train for the noise that this circuit's parameters are predicted to have in each layer; of a network of the same "
+     "layers, widths and activations",
+     0},
     {"target-seconds", SECONDS_KEY, "S", 0,
      "of the hidden neurons, as many as this predicted time of an inference allows on --threads of this host; chooses "
      "the p-error and rounding bits to compile with, unless they are given",
@@ -240,8 +246,11 @@ static void check_options(const train_command *c, struct argp_state *state)
     if (c->activations > 1 && c->activations != hidden)
         argp_error(state, "--activation: %zu names for %zu hidden layers; give one for all, or one for each",
                    c->activations, hidden);
-    if (c->training.rounds && c->o.target_error == 0 && !(c->budget.seconds > 0) && !c->automatic)
+    const int errs = c->o.target_error > 0 || c->o.index_noise > 0;
+    if (c->training.rounds && !errs && !(c->budget.seconds > 0) && !c->automatic)
         argp_error(state, "--rounding-bits goes with --target-p-error or --target-seconds");
+    if (c->noise_of != NULL && c->budget.seconds > 0)
+        argp_error(state, "--target-seconds finds the noise itself: leave out --noise-of");
     if (c->automatic && c->budget.seconds > 0)
         argp_error(state, "--target-seconds goes with an activation; with --activation auto give --auto-seconds");
     if (c->from != NULL && c->budget.seconds > 0)
@@ -307,6 +316,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case FROM_KEY:
         c->from = arg;
+        break;
+    case NOISE_OF_KEY:
+        c->noise_of = arg;
         break;
     case NAMES_KEY:
         parse_names(c, arg, state);
@@ -435,7 +447,7 @@ static json_t *kinds_json(const train_command *c)
     return o;
 }
 
-static void print_json(const train_command *c, const annulus_model *m)
+static json_t *report_json(const train_command *c, const annulus_model *m)
 {
     const annulus_epoch *e = &c->training.last;
     json_t *o = json_object();
@@ -447,6 +459,23 @@ static void print_json(const train_command *c, const annulus_model *m)
     if (c->automatic || c->budget.seconds > 0) costs_json(o);
     (void)json_object_set_new(o, "layers", sums_json(m));
     if (c->automatic) (void)json_object_set_new(o, "auto", kinds_json(c));
+    if (c->o.noise_of != NULL) (void)json_object_set_new(o, "noise", noise_json(&c->noise));
+    return o;
+}
+
+/* What the network is and how it came about, when it is written. */
+static void report(const train_command *c, const annulus_model *m)
+{
+    if (c->automatic && !c->work.quiet) talk_of_kinds(c);
+    if (!c->work.quiet) {
+        print_sums(m);
+        if (c->o.noise_of != NULL) print_noise(&c->noise);
+        if (c->budget.seconds > 0) talk(c);
+        if (c->automatic || c->budget.seconds > 0) say_costs();
+        fprintf(stderr, "wrote %s\n", c->output);
+    }
+    if (!c->json) return;
+    json_t *o = report_json(c, m);
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
     json_decref(o);
@@ -463,19 +492,17 @@ int cmd_train(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     c.o.threads = c.work.threads;
     annulus_status st = ANNULUS_OK;
+    annulus_circuit *noise = NULL;
     if (c.from != NULL) st = annulus_model_read(c.from, &from);
     if (from != NULL) c.training.task = annulus_model_task(from);
+    if (st == ANNULUS_OK && c.noise_of != NULL) st = annulus_circuit_read(c.noise_of, &noise);
+    if (noise != NULL) st = annulus_circuit_noise(noise, c.noise.trained, &c.noise.count);
+    c.o.noise_of = noise;
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
     if (st == ANNULUS_OK) training_done(&c.training);
-    if (st == ANNULUS_OK && c.automatic && !c.work.quiet) talk_of_kinds(&c);
-    if (st == ANNULUS_OK && !c.work.quiet) {
-        print_sums(m);
-        if (c.budget.seconds > 0) talk(&c);
-        if (c.automatic || c.budget.seconds > 0) say_costs();
-        fprintf(stderr, "wrote %s\n", c.output);
-    }
-    if (st == ANNULUS_OK && c.json) print_json(&c, m);
+    if (st == ANNULUS_OK) report(&c, m);
+    annulus_circuit_destroy(noise);
     annulus_model_destroy(m);
     annulus_model_destroy(from);
     return st != ANNULUS_OK ? report_stopped(st, c.o.checkpoint) : finish_stdout();

@@ -164,7 +164,7 @@ static annulus_status candidates_init(comparison *c, double budget, candidate bo
     if (layers == 0) return fail(ANNULUS_ERR_INPUT, "activation auto: the network has no hidden layer");
     if (o->from != NULL || o->network != NULL)
         return fail(ANNULUS_ERR_INPUT, "activation auto: a model or file names the activations itself");
-    if (o->phase_noise >= 0)
+    if (o->phase_noise >= 0 || o->index_noise > 0 || o->noise_of != NULL)
         return fail(ANNULUS_ERR_INPUT, "activation auto: a noise means another thing to either kind; leave it out");
     if (o->accumulator_bits > 0 || o->sparsity > 0)
         return fail(ANNULUS_ERR_INPUT, "activation auto: accumulator_bits and sparsity are of classic networks");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/memory.h"
+#include "deploy/api_noise.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/host_costs.h"
 #include "nn/plain.h"
@@ -16,11 +17,9 @@ _Static_assert(ANNULUS_MAX_HIDDEN == TRAIN_MAX_HIDDEN && ANNULUS_MAX_WIDTH == TR
                    ANNULUS_MAX_CHANNELS == TRAIN_MAX_CHANNELS && ANNULUS_MAX_KERNEL == TRAIN_MAX_KERNEL,
                "public and internal limits agree");
 
-/* What bits and noise are unless they are given. */
+/* What bits are unless they are given. */
 #define CLASSIC_BITS 4u
-#define CLASSIC_NOISE 0.1
 #define WAVE_BITS 8u
-#define WAVE_NOISE 0x1p-5
 
 void annulus_train_options_init(annulus_train_options *o)
 {
@@ -45,6 +44,7 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .schedule = (annulus_schedule)t.schedule,
                                  .momentum = t.momentum,
                                  .target_error = t.target_error,
+                                 .index_noise = t.index_noise,
                                  .rounding_bits = t.rounding_bits,
                                  .accumulator_bits = t.accumulator_bits,
                                  .accumulator_masks = t.accumulator_masks,
@@ -70,18 +70,6 @@ static train_convolution convolution(const annulus_convolution *c)
 static unsigned bits_for(activation act)
 {
     return activation_is_wave(act) ? WAVE_BITS : CLASSIC_BITS;
-}
-
-/* Noise on the phases of the network's first layer of waves, or, if it is not known, of new ones; else on classic sums.
- */
-static double default_noise(const network *from, const train_options *t)
-{
-    const size_t hidden = from != NULL ? from->layers_count - 1 : t->layer_acts_count;
-    for (size_t i = 0; i < hidden; i++) {
-        if (!activation_is_wave(from != NULL ? from->layers[i].act : t->layer_acts[i].act)) continue;
-        return from != NULL && from->layers[i].noise > 0 ? from->layers[i].noise : WAVE_NOISE;
-    }
-    return from == NULL && activation_is_wave(t->act) ? WAVE_NOISE : CLASSIC_NOISE;
 }
 
 /* Layers, activations and bits; activations point into f. */
@@ -133,8 +121,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     t->batch = o->batch;
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
-    t->phase_noise = o->phase_noise >= 0 ? o->phase_noise : default_noise(from, t);
-    t->value_noise = o->value_noise;
+    TRY(noise_options(o, from, t));
     t->shift = o->shift;
     t->flip = o->flip;
     t->dropout = o->dropout;
@@ -149,8 +136,6 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     t->thresholds_count = o->thresholds_count;
     t->thresholds_best = o->thresholds_best;
     t->checkpoint = o->checkpoint;
-    t->target_error = o->target_error;
-    t->rounding_bits = o->rounding_bits;
     t->accumulator_bits = o->accumulator_bits;
     t->accumulator_masks = o->accumulator_masks;
     t->sparsity = o->sparsity;
@@ -298,6 +283,8 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     if (m == NULL) return fail(ANNULUS_ERR_INPUT, "there is no model to prune: train one, or read its file");
     if ((unsigned)options->by > ANNULUS_BY_TAYLOR)
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
+    if (options->train.noise_of != NULL)
+        return fail(ANNULUS_ERR_INPUT, "the noise of a circuit is that of the layers before pruning: train afterwards");
     TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
     annulus_status st = plain_network(m, d, &plain);
     if (st == ANNULUS_OK) st = options_convert(&options->train, plain, functions, &p.train);

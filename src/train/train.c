@@ -68,12 +68,20 @@ static annulus_status wave_options_check(const train_options *o)
 {
     const int waves = train_any_waves(o);
     TRY(range_check("value_noise", o->value_noise, 0, waves ? 1 : 0));
-    if (train_all_waves(o) && (o->accumulator_bits > 0 || o->sparsity > 0 || o->target_error > 0))
-        return fail(
-            ANNULUS_ERR_INPUT,
-            "training options: accumulator_bits, sparsity and target_error are for networks with a hidden layer "
-            "that has no waves");
+    if (train_all_waves(o) && (o->accumulator_bits > 0 || o->sparsity > 0))
+        return fail(ANNULUS_ERR_INPUT,
+                    "training options: accumulator_bits and sparsity are for networks with a hidden layer that has no "
+                    "waves");
     return range_check("phase_noise", o->phase_noise, 0, waves ? 0.25 : 10);
+}
+
+static annulus_status errors_check(const train_options *o)
+{
+    if ((o->target_error != 0) + (o->index_noise != 0) + (o->noise_of != NULL) > 1)
+        return fail(ANNULUS_ERR_INPUT, "training options: one of target_error, index_noise and noise_of is possible");
+    if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
+    if (o->index_noise != 0) TRY(range_check("index_noise", o->index_noise, 1e-6, 8));
+    return range_check("rounding_bits", o->rounding_bits, 1, 12);
 }
 
 static annulus_status convolutions_check(const train_options *o)
@@ -117,8 +125,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("dropout", o->dropout, 0, 0.9));
     TRY(range_check("outlier", o->outlier, 0, 100));
     if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
-    if (o->target_error != 0) TRY(range_check("target_error", o->target_error, 0.001, 0.9));
-    TRY(range_check("rounding_bits", o->rounding_bits, 1, 12));
+    TRY(errors_check(o));
     TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
     if (!(o->sparsity >= 0) || o->sparsity >= 1)
         return fail(ANNULUS_ERR_INPUT, "training options: sparsity is %g, [0, 1) is possible", o->sparsity);
@@ -276,7 +283,8 @@ static annulus_status teach(const loop *l, train_model *teacher)
     o.act = ACTIVATION_RELU;
     o.layer_acts_count = 0;
     o.from = NULL;
-    o.phase_noise = o.value_noise = o.outlier = o.target_error = o.sparsity = 0;
+    o.phase_noise = o.value_noise = o.outlier = o.target_error = o.index_noise = o.sparsity = 0;
+    o.noise_of = NULL;
     o.accumulator_bits = 0;
     o.epochs = o.epochs < TRAIN_TEACHER_EPOCHS ? o.epochs : TRAIN_TEACHER_EPOCHS;
     TRY(train_model_create(t.t, &o, t.key, 0, teacher));

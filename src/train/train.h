@@ -4,6 +4,7 @@
 #define TRAIN_TRAIN_H
 
 #include "base/progress.h"
+#include "circuit/circuit.h"
 #include "data/dataset.h"
 #include "nn/network.h"
 
@@ -69,7 +70,8 @@ typedef struct train_options {
     double value_noise;     /* waves: training noise on the values that the last layer takes, [0, 1] */
     double target_error;    /* in place of phase_noise where there are no waves: probability with which a look-up errs,
                                [0.001, 0.9]; 0: none */
-    unsigned rounding_bits; /* that the network will be compiled with, 1..12, with target_error */
+    double index_noise;     /* the same as a standard deviation in cells, (0, 8]; 0: none */
+    unsigned rounding_bits; /* that the network will be compiled with, 1..12, with either */
     double weight_decay;    /* decoupled (AdamW), [0, 1] */
     double clip_percentile; /* values and weights are clipped at this percentile of their magnitudes that are not 0,
                                [50, 100]; 0: values where it is learnt, weights by the better of two rules */
@@ -89,6 +91,9 @@ typedef struct train_options {
                         behind them, none; 0: none */
     uint64_t seed;   /* same seed, same bytes */
     unsigned threads;
+    /* In place of any other noise, borrowed: a circuit of a network of the same shape; each layer has the noise that is
+     * predicted of it (train_noise.h). NULL: none. */
+    const circuit *noise_of;
     const network *from; /* to go on from, borrowed: its layers, bits, activations and input quantizer are kept, what is
                             said of them above not looked at; NULL: a new network */
 } train_options;

@@ -90,6 +90,18 @@ static void write_function(writer *w, const function *f)
         }
 }
 
+/* Of options that say it for each layer. */
+static void write_noise(writer *w, const train_model *m, const train_options *o)
+{
+    if (o->index_noise > 0) write_f64(w, o->index_noise);
+    for (size_t i = 0; o->noise_of != NULL && i < m->layers; i++) {
+        const train_layer *l = &m->layer[i];
+        const float all[] = {l->noise, l->cells, l->value_noise};
+        write_bytes(w, all, sizeof all);
+        if (l->score_noise != NULL) write_bytes(w, l->score_noise, l->out * sizeof *l->score_noise);
+    }
+}
+
 /* What decides how training goes, but for the number of threads: options, data and the parameters it starts with. */
 annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
                             uint8_t out[SHA256_BYTES])
@@ -118,6 +130,7 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) write_f64(&w, reals[i]);
     write_u64s(&w, wholes, sizeof wholes / sizeof *wholes);
     for (size_t i = 0; i < o->distill_count; i++) write_u64(&w, o->distill[i]);
+    write_noise(&w, m, o);
     for (size_t i = 0; i < o->conv_count; i++) {
         const train_convolution *c = &o->conv[i];
         const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding, c->groups, c->add, c->pool};

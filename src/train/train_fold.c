@@ -232,13 +232,13 @@ static quantizer out_quantizer(const train_layer *l, double scale)
                        .bits = (unsigned)lrint(log2((double)(l->hi + 1))) + (unsigned)is_signed};
 }
 
-static void fold_waves(const train_layer *l, double noise, dense_layer *d)
+static void fold_waves(const train_layer *l, dense_layer *d)
 {
     d->act = l->act;
     if (l->act == ACTIVATION_WAVE) d->own = *l->own;
     d->rise = l->act == ACTIVATION_TRAPEZOID ? (double)l->rise : 0;
     d->offsets = l->offsets;
-    d->noise = noise;
+    d->noise = (double)l->noise;
     d->out_q = out_quantizer(l, (double)(1.0f / l->top));
     for (size_t p = 0; p < d->out; p++) d->bias[p] = (double)(l->beta.x[p / l->places] - l->base[p / l->places]);
 }
@@ -300,7 +300,7 @@ static annulus_status fold_layers(const train_model *m, const train_data *t, hel
         if (l->last) {
             fold_last(l, t, d);
         } else if (train_has_waves(l)) {
-            fold_waves(l, (double)m->noise, d);
+            fold_waves(l, d);
             if (!normalised_behind(m, i)) continue;
             TRY(sum_layer(n, i, h, m->threads, &h->of[i + 1]));
             TRY(activate(d, unit, NULL, &h->of[i + 1]));

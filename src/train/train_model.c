@@ -148,6 +148,7 @@ static void layer_destroy(train_layer *l)
     float *const all[] = {l->wq,     l->z,    l->noisy,    l->u,   l->v,    l->y,      l->scale,   l->kept, l->range,
                           l->cell,   l->dz,   l->mean,     l->inv, l->gain, l->mean_d, l->mean_dz, l->part, l->dy,
                           l->center, l->base, l->inv_norm, l->x,   l->dx,   l->mask,   l->sum,     l->dsum, l->dw};
+    mem_free(l->score_noise);
     mem_free(l->from);
     mem_free(l->sums);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
@@ -225,7 +226,7 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
     TRY(room_create(m));
     TRY(train_group(m));
     if (quantized) TRY(train_bound_init(m, t, o));
-    if (quantized) train_noise_init(m, o);
+    TRY(train_noise_init(m, t, o));
     return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
 }
 
@@ -237,8 +238,6 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
                      .classes = t->target == NULL,
                      .labels = t->binary,
                      .still = t->still,
-                     .noise = (float)o->phase_noise,
-                     .value_noise = (float)o->value_noise,
                      .outlier = (float)o->outlier,
                      .input_unit = (float)t->input.scale,
                      .threads = o->threads,

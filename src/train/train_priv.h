@@ -114,6 +114,11 @@ typedef struct train_layer {
     const function *own; /* of a layer's own program, borrowed */
     int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
     float top;           /* waves: integer that 1 would be: hi, or of powers of two hi + 1 */
+    /* Standard deviations of the noise: on what its look-ups read, of waves in periods, of others in deviations of the
+     * sum or, where cells is not 0, in cells; on its values, in their integers; of scores (out) on each besides, NULL:
+     * none. */
+    float noise, value_noise, *score_noise;
+    float cells; /* of its widest range, with the margins; 0: sums are read as they are */
 } train_layer;
 
 typedef struct train_model {
@@ -127,10 +132,9 @@ typedef struct train_model {
     int labels;           /* 1: sigmoid cross-entropy of each, their mean */
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
-    float noise, outlier;
-    float value_noise;       /* on each value that the last layer takes from waves */
-    float input_unit;        /* real value of an integer of the inputs */
-    float cells, cell_noise; /* of the widest look-up of a layer, less 1; deviation of the noise in cells; 0: none */
+    float outlier;
+    int quiet;        /* 1: no noise in the forward pass */
+    float input_unit; /* real value of an integer of the inputs */
     unsigned threads;
     float *room; /* (threads,room_each) windows of convolutions */
     size_t room_each;
@@ -255,12 +259,16 @@ void train_bound_row(train_layer *l, size_t o);
 /* Every sum of n is within bits (0: any), but those of waves and of scores behind them. */
 annulus_status train_bound_check(const network *n, unsigned bits) __attribute__((warn_unused_result));
 
-/* Look-ups that err (train_noise.c). */
-void train_noise_init(train_model *m, const train_options *o);
+/* Noise in the forward pass (train_noise.c), of all layers. t: of targets, for the noise of scores. */
+annulus_status train_noise_init(train_model *m, const train_data *t, const train_options *o)
+    __attribute__((warn_unused_result));
+/* As train_noise_init sets it, from what a circuit of the same shape is predicted to have (train_noise_of.c). */
+annulus_status train_noise_take(train_model *m, const train_data *t, const circuit *c)
+    __attribute__((warn_unused_result));
 /* cell of a layer whose inv is that of the batch. */
 void train_noise_cells(train_model *m, size_t layer);
-/* z (out) as its look-ups read it. */
-void train_noise_row(const train_model *m, const train_layer *l, train_random *r, float *z);
+/* z (out) as the look-ups read it. */
+void train_noise_row(const train_layer *l, train_random *r, float *z);
 void train_noise_follow(train_model *m, size_t rows);
 
 int train_bound_settled(const train_model *m); /* as in the end */

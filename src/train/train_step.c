@@ -150,16 +150,18 @@ static annulus_status activate_chunk(void *context, size_t chunk, unsigned worke
             const float beyond = fabsf(z[o]) - OUTLIER_FROM;
             if (beyond > 0) penalty += (double)(beyond * beyond);
         }
-        if (p->m->cells > 0)
-            train_noise_row(p->m, l, &r, noisy);
-        else if (p->m->noise > 0)
-            for (size_t o = 0; o < l->out; o++) noisy[o] += p->m->noise * train_random_bell(&r);
+        if (l->cells > 0 && !p->m->quiet)
+            train_noise_row(l, &r, noisy);
+        else if (l->noise > 0 && !p->m->quiet)
+            for (size_t o = 0; o < l->out; o++) noisy[o] += l->noise * train_random_bell(&r);
         for (size_t o = 0; o < l->out; o++) u[o] = l->gain[o] * noisy[o] + l->beta.x[o];
         for (size_t o = 0; o < l->out; o++) v[o] = train_act(l, u[o]);
         if (l->hi > 0)
             quantize_row(l, scale, v, l->y + i * l->out);
         else
             memcpy(l->y + i * l->out, v, l->out * sizeof *v);
+        for (size_t o = 0; l->value_noise > 0 && !p->m->quiet && o < l->out; o++)
+            l->y[i * l->out + o] += l->value_noise * scale * train_random_bell(&r);
     }
     p->m->loss[chunk] += (double)p->m->outlier * penalty / (double)(p->rows * l->places);
     return ANNULUS_OK;
@@ -224,10 +226,14 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const float weight = 1.0f / (float)p->rows, *soft = p->m->soft;
+    const int noisy = l->score_noise != NULL && !p->m->quiet;
     double loss = 0;
+    train_random r;
+    train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
+        for (size_t o = 0; noisy && o < l->out; o++) u[o] += l->score_noise[o] * train_random_bell(&r);
         if (p->m->classes) {
             const float own = p->m->class_weight != NULL ? weight * p->m->class_weight[p->m->label[i]] : weight;
             double row = softmax_loss(l->out, u, p->m->label[i], own, d);
@@ -273,7 +279,7 @@ annulus_status train_forward(train_model *m, const train_source *source, size_t 
         reduce(&p, chunks, l->inv);
         for (size_t o = 0; o < l->out; o++) l->inv[o] = 1.0f / sqrtf(l->inv[o] + TRAIN_EPSILON);
         train_gains(&m->layer[p.layer]);
-        if (m->cells > 0) train_noise_cells(m, p.layer);
+        if (l->cells > 0) train_noise_cells(m, p.layer);
         TRY(parallel_for(chunks, m->threads, activate_chunk, &p));
     }
     *loss = 0;

@@ -151,7 +151,8 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
-    const float noise = p->m->noise, value_noise = l[1].last ? p->m->value_noise : 0;
+    const float noise = p->m->quiet ? 0 : l->noise;
+    const float value_noise = p->m->quiet || l->hi == 0 ? 0 : l->value_noise / l->top;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = first; i < end; i++) {
@@ -289,14 +290,13 @@ annulus_status train_wave_follow(train_model *m, size_t rows)
 
 annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
 {
-    const float noise = m->noise, value_noise = m->value_noise;
     float drop[TRAIN_MAX_HIDDEN + 1];
     double loss;
-    m->noise = m->value_noise = 0;
+    m->quiet = 1;
     for (size_t i = 0; i < m->layers; i++) drop[i] = m->layer[i].drop, m->layer[i].drop = 0;
     annulus_status st = train_weights_quantize(m);
     if (st == ANNULUS_OK) st = train_forward(m, source, rows, 1, &loss);
-    m->noise = noise, m->value_noise = value_noise;
+    m->quiet = 0;
     for (size_t i = 0; i < m->layers; i++) m->layer[i].drop = drop[i];
     TRY(st);
     for (size_t i = 0; i < m->layers; i++)
