@@ -95,7 +95,7 @@ static void fewer_neurons(void **state)
         network *n = NULL;
         if (waves) o.act = ACTIVATION_TRIANGLE, o.offsets = 2, o.activation_bits = 8, o.phase_noise = 0.02;
         if (!waves) o.target_error = 0.3;
-        train_budget b = {.seconds = 100, .threads = 1, .rounding_bits = waves ? 0 : 6};
+        train_budget b = {.seconds = 100, .threads = 1, .rounding_bits = waves ? 0 : 6, .noise_given = waves};
         assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, &all, &n));
         assert_true(all.error == (waves ? 0 : 0.3) && all.rounding_bits == (waves ? 0 : 6));
         network_destroy(n);
@@ -131,6 +131,44 @@ static void fewer_channels(void **state)
     assert_true(c.hidden[0] == c.hidden[1] && c.hidden[0] < 3);
     assert_true(n->layers[1].out == 9 * c.hidden[1] && n->layers[2].out == c.hidden[2]);
     network_destroy(n);
+    drop(d);
+}
+
+/* Neurons, what was trained for and what is predicted of waves agree: the network carries the noise that it has at its
+ * parameters, which is what it was trained for at last. */
+static void noise_of_waves(void **state)
+{
+    (void)state;
+    dataset *d = rings(27, 600);
+    train_options o = brief();
+    train_choice all, c;
+    network *n = NULL;
+    o.act = ACTIVATION_TRAPEZOID, o.offsets = 2, o.activation_bits = o.weight_bits = 8, o.epochs = 4;
+    o.hidden[1] = 6, o.hidden_count = 2;
+    train_budget b = {.seconds = 100, .threads = 1};
+    for (int few = 0; few < 2; few++) {
+        train_choice *now = few ? &c : &all;
+        if (few) b.seconds = 0.6 * all.seconds;
+        assert_ok(train_within(d, &o, &b, NULL, NULL, NULL, now, &n));
+        assert_true(now->seconds <= b.seconds && now->seconds == seconds_of(n, d, now, 1));
+        assert_true(now->noise_count == 3 && now->hidden_count == 2 && now->error == 0 && now->rounds <= 3);
+        for (size_t i = 0; i < 2; i++) {
+            const train_layer_noise *t = &now->trained[i], *p = &now->predicted[i];
+            assert_true(fabs(log2(t->phase / p->phase)) <= 0.1 && p->waves && n->layers[i].out == now->hidden[i]);
+            assert_true(fabs(n->layers[i].noise / p->phase - 1) < 1e-5);
+            assert_true(p->phase <= (few ? exp2(-6.5) : exp2(-7)) * (1 + 1e-9));
+            if (i == 1) assert_true(t->values > 0 && fabs(log2(t->values / p->values)) <= 0.1);
+        }
+        assert_true(now->predicted[2].phase > 0 && n->layers[2].noise > 0);
+        network_destroy(n);
+        n = NULL;
+    }
+    assert_true(all.hidden[0] == 8 && all.hidden[1] == 6 && c.hidden[0] + c.hidden[1] < 14);
+    o.value_noise = 0.1;
+    assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "finds the noise on values itself");
+    o.value_noise = 0, b.seconds = 1e-9;
+    assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "one neuron a hidden layer takes");
+    assert_null(n);
     drop(d);
 }
 
@@ -188,8 +226,9 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_that_fits), cmocka_unit_test(look_ups_before_neurons),
-                                       cmocka_unit_test(fewer_neurons), cmocka_unit_test(fewer_channels),
-                                       cmocka_unit_test(mixed_layers),  cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_that_fits),  cmocka_unit_test(look_ups_before_neurons),
+                                       cmocka_unit_test(fewer_neurons),  cmocka_unit_test(fewer_channels),
+                                       cmocka_unit_test(noise_of_waves), cmocka_unit_test(mixed_layers),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

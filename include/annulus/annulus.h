@@ -195,6 +195,17 @@ ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const an
                                               void *context, const annulus_progress *progress,
                                               annulus_auto_report *found, annulus_model **out) ANNULUS_MUST_USE;
 
+/* What the parameters of a circuit are predicted to do to one layer: standard deviations, of the neuron with most
+ * noise. */
+typedef struct annulus_layer_noise {
+    char name[32]; /* as annulus_inspect gives it */
+    int waves;
+    double phase;  /* on what its look-ups read: of waves in periods, of others in cells; of "output" on the scores, in
+                      their units */
+    double error;  /* of other look-ups than waves: probability with which that reads another cell than the sum's */
+    double values; /* on its values, in their integers, where the scores take them; 0 of others */
+} annulus_layer_noise;
+
 /* What an inference may take. */
 typedef struct annulus_budget {
     double seconds;         /* predicted for the compiled model, on train_options.threads of this host, at most */
@@ -205,10 +216,16 @@ typedef struct annulus_choice {
     unsigned rounding_bits;                          /* to compile with; of waves alone 0 */
     size_t hidden[ANNULUS_MAX_HIDDEN], hidden_count; /* neurons */
     double seconds;                                  /* predicted, compiled so and by default otherwise */
+    /* Of waves alone, the hidden layers and the scores: what the model was trained for at last, and what it is
+     * predicted to have, compiled so; noise_count 0 of others. rounds: in which it went on for another noise. */
+    annulus_layer_noise trained[ANNULUS_MAX_HIDDEN + 1], predicted[ANNULUS_MAX_HIDDEN + 1];
+    size_t noise_count;
+    unsigned rounds;
 } annulus_choice;
 /* As annulus_train, with as many of the hidden neurons as the seconds allow, then with look-ups as precise as they
- * allow; options->target_error is kept if it is given. options->from must be NULL. ANNULUS_ERR_INFEASIBLE: not even one
- * neuron a layer fits; the message says what does. */
+ * allow; options->target_error, or of waves the noise on phases, is kept if it is given. Of waves the noise that is
+ * trained for and that of the parameters agree, or three rounds of training have not made them. options->from must be
+ * NULL. ANNULUS_ERR_INFEASIBLE: not even one neuron a layer fits; the message says what does. */
 ANNULUS_API annulus_status annulus_train_within(const annulus_dataset *d, const annulus_train_options *options,
                                                 const annulus_budget *budget,
                                                 void (*report)(void *context, const annulus_epoch *epoch),
@@ -341,15 +358,6 @@ typedef struct annulus_passes {
     size_t constant, unread, equal, layers, tables, rotations;
 } annulus_passes;
 ANNULUS_API annulus_passes annulus_circuit_passes(const annulus_circuit *c);
-/* What its parameters are predicted to do to one layer: standard deviations, of the neuron with most noise. */
-typedef struct annulus_layer_noise {
-    char name[32]; /* as annulus_inspect gives it */
-    int waves;
-    double phase;  /* on what its look-ups read: of waves in periods, of others in cells; of "output" on the scores, in
-                      their units */
-    double error;  /* of other look-ups than waves: probability with which that reads another cell than the sum's */
-    double values; /* on its values, in their integers, where the scores take them; 0 of others */
-} annulus_layer_noise;
 /* out (ANNULUS_MAX_HIDDEN + 1): the hidden layers, without those that take bits off for exact rounding, and "output";
  * *count of them. ANNULUS_ERR_INPUT: it answers labels alone, or has more layers. */
 ANNULUS_API annulus_status annulus_circuit_noise(const annulus_circuit *c, annulus_layer_noise *out,

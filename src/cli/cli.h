@@ -79,13 +79,14 @@ void training_done(const training_options *t);
 void print_sums(const annulus_model *m);
 json_t *sums_json(const annulus_model *m);
 
-/* Noise of the layers that a network was trained for, and, with `predicted`, what the circuit of the trained network is
- * predicted to have: a table on stderr; an array. */
+/* Noise of the layers that a network was trained for, and, with has_predicted, what the circuit of the trained network
+ * is predicted to have: those of a choice; a table on stderr; an array. */
 typedef struct noise_report {
     annulus_layer_noise trained[ANNULUS_MAX_HIDDEN + 1], predicted[ANNULUS_MAX_HIDDEN + 1];
     size_t count;
     int has_predicted;
 } noise_report;
+void noise_chosen(const annulus_choice *k, noise_report *r);
 void print_noise(const noise_report *r);
 json_t *noise_json(const noise_report *r);
 

@@ -9,6 +9,12 @@ static const char *unit_of(const annulus_layer_noise *n, int last)
     return last ? "of a score" : n->waves ? "periods" : "cells";
 }
 
+void noise_chosen(const annulus_choice *k, noise_report *r)
+{
+    *r = (noise_report){.count = k->noise_count, .has_predicted = 1};
+    for (size_t i = 0; i < k->noise_count; i++) r->trained[i] = k->trained[i], r->predicted[i] = k->predicted[i];
+}
+
 void print_noise(const noise_report *r)
 {
     fprintf(stderr, "%-9s %12s", "noise on", "trained for");

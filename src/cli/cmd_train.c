@@ -351,6 +351,7 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
     else if (st == ANNULUS_OK)
         st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
     annulus_dataset_destroy(d);
+    if (c->choice.noise_count > 0) noise_chosen(&c->choice, &c->noise);
     return training_end(&c->training, st);
 }
 
@@ -416,6 +417,7 @@ static void talk(const train_command *c)
     fprintf(stderr, k->hidden_count == 0 ? "no hidden neurons" : "hidden neurons ");
     for (size_t i = 0; i < k->hidden_count; i++) fprintf(stderr, i == 0 ? "%zu" : ",%zu", k->hidden[i]);
     fprintf(stderr, ": predicted %.3g s an inference, %.3g asked for\n", k->seconds, c->budget.seconds);
+    if (k->noise_count > 0) print_noise(&c->noise);
     if (k->rounding_bits > 0)
         fprintf(stderr, "compile with --p-error %.3g --rounding-bits %u\n", exp2(k->log2_error), k->rounding_bits);
 }
@@ -459,7 +461,8 @@ static json_t *report_json(const train_command *c, const annulus_model *m)
     if (c->automatic || c->budget.seconds > 0) costs_json(o);
     (void)json_object_set_new(o, "layers", sums_json(m));
     if (c->automatic) (void)json_object_set_new(o, "auto", kinds_json(c));
-    if (c->o.noise_of != NULL) (void)json_object_set_new(o, "noise", noise_json(&c->noise));
+    if (c->noise.count > 0) (void)json_object_set_new(o, "noise", noise_json(&c->noise));
+    if (c->choice.noise_count > 0) (void)json_object_set_new(o, "noise_rounds", json_integer(c->choice.rounds));
     return o;
 }
 

@@ -240,7 +240,11 @@ annulus_status annulus_train_within(const annulus_dataset *d, const annulus_trai
                                     const annulus_progress *progress, annulus_choice *choice, annulus_model **out)
 {
     train_choice c;
-    const train_budget b = {budget->seconds, options->threads, budget->rounding_bits};
+    const train_budget b = {.seconds = budget->seconds,
+                            .threads = options->threads,
+                            .rounding_bits = budget->rounding_bits,
+                            .noise_given =
+                                options->phase_noise > 0 || options->target_error > 0 || options->index_noise > 0};
     host_costs_load();
     TRY(convert_and_train(d, options, &b, (reporting){report, context}, progress, &c, out));
     *choice = (annulus_choice){.log2_error = c.error > 0 ? log2(c.error) : 0,
@@ -248,6 +252,9 @@ annulus_status annulus_train_within(const annulus_dataset *d, const annulus_trai
                                .hidden_count = c.hidden_count,
                                .seconds = c.seconds};
     memcpy(choice->hidden, c.hidden, sizeof choice->hidden);
+    choice->noise_count = c.noise_count, choice->rounds = c.rounds;
+    for (size_t i = 0; i < c.noise_count; i++)
+        choice->trained[i] = noise_public(&c.trained[i]), choice->predicted[i] = noise_public(&c.predicted[i]);
     return ANNULUS_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "train/train_budget.h"
+#include "train/train_budget_priv.h"
 
 #include "circuit/latency.h"
 #include "optimizer/noise.h"
@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALIBRATION ((size_t)2000) /* samples that circuits are compiled by */
 #define RUNGS_MOST 12u
-#define HEADROOM 0.97 /* of the seconds, where neurons are chosen before training moves weights and ranges */
-#define ROUNDS 3u     /* of removal after training */
+#define ROUNDS 3u /* of removal after training */
 
 static const double errors[] = {0.3, 0.1, 0.01, 0.001};
 static const unsigned bits[] = {6, 7, 8};
@@ -31,7 +29,6 @@ typedef struct search {
     const annulus_progress *progress;
     rung rungs[RUNGS_MOST]; /* the best first, the last one the cheapest */
     size_t count;
-    int waves; /* no look-up errs */
 } search;
 
 static int by_reading(const void *a, const void *b)
@@ -50,10 +47,6 @@ static void add_rung(search *s, unsigned rounding_bits, double error)
 static void list_rungs(search *s)
 {
     const unsigned given = s->budget->rounding_bits;
-    if (s->waves) {
-        s->rungs[s->count++] = (rung){0};
-        return;
-    }
     for (size_t b = 0; b < (given > 0 ? 1 : sizeof bits / sizeof *bits); b++)
         for (size_t e = 0; e < (s->o->target_error > 0 ? 1 : sizeof errors / sizeof *errors); e++)
             add_rung(s, given > 0 ? given : bits[b], s->o->target_error > 0 ? s->o->target_error : errors[e]);
@@ -64,7 +57,7 @@ static lower_options lowering(const rung *r)
 {
     lower_options l;
     lower_options_init(&l);
-    if (r->error > 0) l.log2_error = log2(r->error), l.rounding_bits = r->rounding_bits;
+    l.log2_error = log2(r->error), l.rounding_bits = r->rounding_bits;
     return l;
 }
 
@@ -72,7 +65,7 @@ annulus_status train_predict(const network *n, const dataset *data, const lower_
                              double *seconds)
 {
     circuit *c = NULL;
-    TRY(network_lower(n, data->x, data->count < CALIBRATION ? data->count : CALIBRATION, o, &c));
+    TRY(network_lower(n, data->x, data->count < TRAIN_CALIBRATION ? data->count : TRAIN_CALIBRATION, o, &c));
     *seconds = circuit_seconds(c, threads, NULL);
     circuit_destroy(c);
     return ANNULUS_OK;
@@ -124,19 +117,16 @@ static annulus_status fewer_neurons(const search *s, const network *n, double se
     p.train.checkpoint = NULL;
     p.train.epochs = epochs;
     p.train.learning_rate /= 3;
-    if (!s->waves) {
-        p.train.target_error = s->rungs[s->count - 1].error;
-        p.train.rounding_bits = s->rungs[s->count - 1].rounding_bits;
-    }
+    p.train.target_error = s->rungs[s->count - 1].error;
+    p.train.rounding_bits = s->rungs[s->count - 1].rounding_bits;
     return prune_network(n, s->data, &p, report, context, s->progress, NULL, out);
 }
 
-/* Neurons and channels as n has them. */
-static annulus_status take_widths(const search *s, const network *n, train_options *o)
+annulus_status train_take_widths(const dataset *data, const network *n, train_options *o)
 {
     train_options shape, given = *o;
     given.from = n;
-    TRY(train_from_options(s->data, &given, &shape));
+    TRY(train_from_options(data, &given, &shape));
     memcpy(o->conv, shape.conv, sizeof o->conv);
     memcpy(o->hidden, shape.hidden, sizeof o->hidden);
     return ANNULUS_OK;
@@ -153,14 +143,20 @@ static annulus_status plan(const search *s, train_options *o)
     TRY(train_network(s->data, &quick, NULL, NULL, s->progress, &probe));
     annulus_status st = best_rung(s, probe, &at, &seconds);
     if (st == ANNULUS_OK && at == s->count)
-        st = fewer_neurons(s, probe, HEADROOM * s->budget->seconds, 0, NULL, NULL, &small);
-    if (st == ANNULUS_OK && small != NULL) st = take_widths(s, small, o);
-    if (st == ANNULUS_OK && !s->waves) {
+        st = fewer_neurons(s, probe, TRAIN_HEADROOM * s->budget->seconds, 0, NULL, NULL, &small);
+    if (st == ANNULUS_OK && small != NULL) st = train_take_widths(s->data, small, o);
+    if (st == ANNULUS_OK) {
         const rung *r = &s->rungs[at < s->count ? at : s->count - 1];
         o->target_error = r->error, o->rounding_bits = r->rounding_bits;
     }
     network_destroy(probe), network_destroy(small);
     return st;
+}
+
+annulus_status train_too_slow(double seconds, const train_budget *budget)
+{
+    return fail(ANNULUS_ERR_INFEASIBLE, "the trained network takes %.3g s, %.3g were asked for: allow so much", seconds,
+                budget->seconds);
 }
 
 /* Removes neurons from *n until it fits at *at. */
@@ -172,15 +168,14 @@ static annulus_status settle(const search *s, train_report report, void *context
     TRY(best_rung(s, *n, at, seconds));
     for (unsigned k = 0; *at == s->count && k < ROUNDS; k++) {
         network *small = NULL;
-        goal *= HEADROOM;
+        goal *= TRAIN_HEADROOM;
         TRY(fewer_neurons(s, *n, goal, epochs, report, context, &small));
         network_destroy(*n);
         *n = small;
         TRY(best_rung(s, *n, at, seconds));
     }
     if (*at < s->count) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INFEASIBLE, "the trained network takes %.3g s, %.3g were asked for: allow so much",
-                *seconds, s->budget->seconds);
+    return train_too_slow(*seconds, s->budget);
 }
 
 static annulus_status budget_check(const train_options *o, const train_budget *b)
@@ -198,12 +193,14 @@ annulus_status train_within(const dataset *data, const train_options *options, c
                             train_report report, void *context, const annulus_progress *progress, train_choice *choice,
                             network **out)
 {
-    search s = {.data = data, .o = options, .budget = budget, .progress = progress, .waves = train_all_waves(options)};
+    search s = {.data = data, .o = options, .budget = budget, .progress = progress};
     train_options o = *options;
     network *n = NULL;
     size_t at;
     double seconds;
     TRY(budget_check(options, budget));
+    if (train_all_waves(options))
+        return train_within_waves(data, options, budget, report, context, progress, choice, out);
     list_rungs(&s);
     TRY(plan(&s, &o));
     TRY(train_network(data, &o, report, context, progress, &n));

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Of train_budget*.c. */
+#ifndef TRAIN_TRAIN_BUDGET_PRIV_H
+#define TRAIN_TRAIN_BUDGET_PRIV_H
+
+#include "train/train_budget.h"
+
+/* Samples that circuits are compiled by. */
+#define TRAIN_CALIBRATION ((size_t)2000)
+/* Of the seconds, where neurons are chosen before training moves weights and ranges. */
+#define TRAIN_HEADROOM 0.97
+
+/* o's neurons and channels become those of n. */
+annulus_status train_take_widths(const dataset *data, const network *n, train_options *o)
+    __attribute__((warn_unused_result));
+annulus_status train_too_slow(double seconds, const train_budget *budget) __attribute__((warn_unused_result));
+/* train_within, of networks of waves alone. */
+annulus_status train_within_waves(const dataset *data, const train_options *options, const train_budget *budget,
+                                  train_report report, void *context, const annulus_progress *progress,
+                                  train_choice *choice, network **out) __attribute__((warn_unused_result));
+#endif
