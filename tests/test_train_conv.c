@@ -245,8 +245,7 @@ static void refusals(void **state)
     o = residual(ACTIVATION_RELU, 1), o.conv[0].pool = 10;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "averages behind convolution 1");
     o = residual(ACTIVATION_SINE, 1), o.conv_count = 3, o.hidden_count = 0;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
-                   "convolution 3 adds values of an earlier one for the scores");
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layer 3 adds values of an earlier one for the scores");
     o = residual(ACTIVATION_RELU, 1), o.conv[1].add = 0, o.conv[2].add = 2, o.phase_noise = 0.01;
     o.layer_acts_count = 5; /* 2 has waves and takes what 4 adds */
     for (size_t i = 0; i < 5; i++)

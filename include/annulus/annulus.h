@@ -84,6 +84,8 @@ typedef struct annulus_convolution {
 typedef struct annulus_train_options {
     size_t hidden[ANNULUS_MAX_HIDDEN]; /* neurons of the hidden layers, 1..ANNULUS_MAX_WIDTH */
     size_t hidden_count;
+    size_t hidden_add[ANNULUS_MAX_HIDDEN];        /* to the values of a hidden layer those of the one so many before, no
+                                                     convolution, are added, of the same width; 0: none */
     annulus_convolution conv[ANNULUS_MAX_HIDDEN]; /* in front of the hidden layers, of images */
     size_t conv_count;                            /* with hidden_count at most ANNULUS_MAX_HIDDEN */
     const char *network;    /* text file of layers, activations and bits (docs/networks.md), borrowed: in place of

@@ -56,7 +56,8 @@ static const struct argp_option entries[] = {
      "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, gap for those of whole channels; or 0 for none "
      "(the default)",
      0},
-    {"hidden", HIDDEN_KEY, "A,B,...", 0, "neurons of the hidden layers, or 0 for none (default 92,32)", 0},
+    {"hidden", HIDDEN_KEY, "N[+A],...", 0,
+     "neurons of the hidden layers, +A with the values of the layer A before added, or 0 for none (default 92,32)", 0},
     {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
      "of all hidden layers or each, convolutions first: relu (default), leaky_relu[=SLOPE below 0] (1/8), elu, gelu, "
      "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y; "
@@ -89,14 +90,18 @@ static const struct argp_option entries[] = {
     {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
     {0}};
 
-/* Widths of at most ANNULUS_MAX_HIDDEN layers, 0 for none: how many. */
-static size_t parse_widths(const char *option, char *arg, struct argp_state *state, size_t *widths)
+/* Widths of at most ANNULUS_MAX_HIDDEN layers, 0 for none: how many. add: what stands behind + of each; NULL: nothing
+ * may. */
+static size_t parse_widths(const char *option, char *arg, struct argp_state *state, size_t *widths, size_t *add)
 {
     char *rest = arg;
     size_t count = 0;
     if (strcmp(arg, "0") == 0) return 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (count == ANNULUS_MAX_HIDDEN) argp_error(state, "%s: at most %d layers", option, ANNULUS_MAX_HIDDEN);
+        char *plus = add != NULL ? strchr(part, '+') : NULL;
+        if (plus != NULL) *plus++ = 0;
+        if (add != NULL) add[count] = plus != NULL ? parse_size(state, option, plus, 1, ANNULUS_MAX_HIDDEN) : 0;
         widths[count++] = parse_size(state, option, part, 1, ANNULUS_MAX_WIDTH);
     }
     return count;
@@ -286,14 +291,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case HIDDEN_KEY:
         c->shaped = 1;
-        c->o.hidden_count = parse_widths("--hidden", arg, state, c->o.hidden);
+        c->o.hidden_count = parse_widths("--hidden", arg, state, c->o.hidden, c->o.hidden_add);
         break;
     case CONV_KEY:
         c->shaped = 1;
         parse_convolutions(c, arg, state);
         break;
     case DISTILL_KEY:
-        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill);
+        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill, NULL);
         break;
     case NETWORK_KEY:
         c->o.network = arg;

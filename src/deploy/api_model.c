@@ -107,6 +107,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     if (o->conv_count > TRAIN_MAX_HIDDEN)
         return fail(ANNULUS_ERR_INPUT, "%zu convolutions: at most %u are possible", o->conv_count, TRAIN_MAX_HIDDEN);
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
+    memcpy(t->hidden_add, o->hidden_add, sizeof t->hidden_add);
     t->hidden_count = o->hidden_count;
     t->conv_count = o->conv_count;
     for (size_t i = 0; i < o->conv_count; i++) t->conv[i] = convolution(&o->conv[i]);

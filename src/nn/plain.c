@@ -12,6 +12,7 @@
 /* Values of a layer, or the inputs, as images; channels 0: they are none. */
 typedef struct shape {
     size_t channels, size[2], offsets;
+    size_t dense; /* 1: neurons, as channels of one place */
 } shape;
 
 /* The least signed narrow bits, `bits` at least, that hold the weights. */
@@ -270,8 +271,44 @@ static int is_added(const network *n, size_t i)
     return 0;
 }
 
-/* of[]: shapes of the sources so far; sets that of layer i. */
-static annulus_status know_layer(network *n, size_t i, shape *of)
+/* The first of the layers that are dense up to the scores: they have one place and no groups, and none of them is added
+ * to one before. */
+static size_t first_dense(const network *n)
+{
+    size_t first = 0;
+    for (size_t i = 0; i < n->layers_count; i++) {
+        const dense_layer *l = &n->layers[i];
+        if (l->W == NULL && (l->linear.blocks_count != 1 || l->linear.blocks[0].places > 1)) first = i + 1;
+    }
+    for (size_t pass = 0; pass < n->layers_count; pass++)
+        for (size_t i = 0; i < n->layers_count; i++) {
+            uint32_t sources[NETWORK_MAX_LAYERS];
+            const size_t count = network_sources(n, i, sources);
+            size_t least = sources[0], most = sources[0];
+            for (size_t k = 1; k < count; k++) {
+                least = sources[k] < least ? sources[k] : least;
+                most = sources[k] > most ? sources[k] : most;
+            }
+            if (least <= first && most > first && count > 1) first = most;
+        }
+    return first;
+}
+
+static shape neurons_of(const dense_layer *l)
+{
+    return (shape){.channels = l->out, .size = {1, 1}, .offsets = l->offsets, .dense = 1};
+}
+
+/* Makes the layer dense, if it can be, with its shape. */
+static annulus_status know_dense(dense_layer *l, shape *of)
+{
+    TRY(make_dense(l));
+    if (l->W != NULL) *of = neurons_of(l);
+    return ANNULUS_OK;
+}
+
+/* of[]: shapes of the sources so far; sets that of layer i. first: of those that are dense. */
+static annulus_status know_layer(network *n, size_t i, size_t first, shape *of)
 {
     dense_layer *l = &n->layers[i];
     uint32_t sources[NETWORK_MAX_LAYERS];
@@ -280,15 +317,17 @@ static annulus_status know_layer(network *n, size_t i, shape *of)
     size_t adds;
     int found = 0;
     of[i + 1] = (shape){.channels = 0};
+    if (l->W != NULL) of[i + 1] = neurons_of(l);
     if (l->W != NULL || l->linear.blocks_count == 0) return ANNULUS_OK;
     TRY(order_sources(n, l));
     if (!network_adds(n, i, &adds)) return ANNULUS_OK;
     const linear_block *b = l->linear.blocks;
     const size_t count = network_sources(n, i, sources), rows = b->rows * l->linear.blocks_count;
     const int images = alike(sources, count, of), single = l->linear.blocks_count == 1;
-    const int conv = b->places > 1 || !single || is_added(n, i);
-    if (!images && count == 1 && !conv) return make_dense(l);
-    if (!images || rows * b->places != l->out || !(conv ? one_affine(l, b->places) : has_own_rows(l, b)))
+    const int conv = b->places > 1 || !single || (i < first && is_added(n, i)), dense = of[sources[0]].dense != 0;
+    if (!conv && count == 1 && (!images || dense)) return know_dense(l, &of[i + 1]);
+    if (!images || (conv && dense) || rows * b->places != l->out ||
+        !(conv ? one_affine(l, b->places) : has_own_rows(l, b)))
         return ANNULUS_OK;
     known_shape k = {.sources = count, .rows = rows};
     annulus_status st = unknown_create(l, &u);
@@ -297,13 +336,13 @@ static annulus_status know_layer(network *n, size_t i, shape *of)
     TRY(st);
     if (found && !conv && k.average.channels == 0 && count == 1 && k.offsets == 1) {
         linear_clear(&linear);
-        return make_dense(l);
+        return know_dense(l, &of[i + 1]);
     }
     if (!found) return ANNULUS_OK;
     take_shape(&k, &linear, l);
     if (count == 1) l->sources_count = 0;
+    of[i + 1] = conv ? (shape){.channels = k.rows, .offsets = l->offsets} : neurons_of(l);
     if (!conv) return ANNULUS_OK;
-    of[i + 1] = (shape){.channels = k.rows, .offsets = l->offsets};
     return gather_count(&k.windows, of[i + 1].size);
 }
 
@@ -313,8 +352,9 @@ annulus_status network_plain(const network *n, const size_t size[3], network **o
     shape of[NETWORK_MAX_LAYERS + 1] = {{.channels = size[0], .size = {size[1], size[2]}, .offsets = 1}};
     if (size[0] * size[1] * size[2] != n->inputs || size[1] == 0) of[0].channels = 0;
     TRY(network_copy(n, &c));
+    const size_t first = first_dense(c);
     for (size_t i = 0; i < c->layers_count; i++) {
-        const annulus_status st = know_layer(c, i, of);
+        const annulus_status st = know_layer(c, i, first, of);
         if (st == ANNULUS_OK) continue;
         network_destroy(c);
         return st;

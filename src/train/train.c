@@ -278,6 +278,7 @@ static annulus_status teach(const loop *l, train_model *teacher)
     loop t = *l;
     double loss;
     memcpy(o.hidden, o.distill, sizeof o.hidden);
+    memset(o.hidden_add, 0, sizeof o.hidden_add);
     o.hidden_count = o.distill_count;
     o.conv_count = 0;
     o.act = ACTIVATION_RELU;

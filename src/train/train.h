@@ -36,6 +36,8 @@ typedef enum train_schedule { TRAIN_COSINE, TRAIN_ONE_CYCLE } train_schedule;
 typedef struct train_options {
     size_t hidden[TRAIN_MAX_HIDDEN];
     size_t hidden_count;
+    size_t hidden_add[TRAIN_MAX_HIDDEN]; /* (hidden_count) to a hidden layer's values those of the one so many before,
+                                            no convolution, are added, of the same width; 0: none */
     train_convolution conv[TRAIN_MAX_HIDDEN]; /* (conv_count) layers in front of the hidden ones, of images */
     size_t conv_count;                        /* 0: none; with hidden_count at most TRAIN_MAX_HIDDEN */
     activation act;

@@ -6,6 +6,17 @@
 #include <math.h>
 #include <string.h>
 
+annulus_status train_added_shape(const train_options *o, size_t i, train_layer *l)
+{
+    const size_t hidden = i - o->conv_count;
+    l->adds = o->hidden_add[hidden];
+    if (l->adds == 0 || (l->adds <= hidden && (l - l->adds)->out == l->out)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "layer %zu: the values added to its %zu neurons must be of a dense layer before with as many: %zu "
+                "before is none",
+                i + 1, l->out, l->adds);
+}
+
 annulus_status train_arrive_create(size_t batch, train_layer *l)
 {
     void *p;
@@ -158,7 +169,7 @@ static annulus_status added_check(const train_model *m, size_t i)
     if (l->offsets == other->offsets && waves == train_has_waves(other) && (!waves || l->hi == other->hi))
         return ANNULUS_OK;
     return fail(ANNULUS_ERR_INPUT,
-                "convolution %zu adds values of a convolution with other offsets or bits, or waves and others: both "
+                "layer %zu adds values of a layer with other offsets or bits, or waves and others: both "
                 "must be alike",
                 i + 1);
 }
@@ -174,7 +185,7 @@ annulus_status train_group(train_model *m)
             if ((!waves && !other) || from == into || !share_source(m, i, j)) continue;
             if (m->layer[i].last)
                 return fail(ANNULUS_ERR_INPUT,
-                            "convolution %zu adds values of an earlier one for the scores, which read waves in units "
+                            "layer %zu adds values of an earlier one for the scores, which read waves in units "
                             "of their own: put a layer in between",
                             i);
             if (waves != other)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAGIC "annulus-training"
-#define VERSION 1u
+#define VERSION 2u
 #define FILE_MOST ((size_t)1 << 34)
 
 /* The arrays of floats that make up a layer's state; those of the first TRAIN_PARAMETERS are the parameters. */
@@ -146,8 +146,8 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
         array a[TRAIN_ARRAYS];
         layer_arrays(&m->layer[i], a);
         const uint32_t kind[] = {(uint32_t)m->layer[i].act, m->layer[i].bits, (uint32_t)m->layer[i].lo,
-                                 (uint32_t)m->layer[i].hi};
-        write_u32s(&w, kind, 4);
+                                 (uint32_t)m->layer[i].hi, (uint32_t)m->layer[i].adds};
+        write_u32s(&w, kind, sizeof kind / sizeof *kind);
         write_f64(&w, (double)m->layer[i].rise);
         write_function(&w, m->layer[i].own);
         for (size_t k = 0; k < TRAIN_PARAMETERS; k++) write_bytes(&w, a[k].p, a[k].n * sizeof(float));

@@ -13,7 +13,8 @@ static int is_plain(const train_model *m, size_t i)
 {
     const train_layer *l = &m->layer[i], *before = l - 1;
     if (l->from != NULL) return 0;
-    return i == 0 || before->from == NULL || (l->average.channels == 0 && before->adds == 0 && before->offsets == 1);
+    if (i == 0 || before->adds > 0) return i == 0;
+    return before->from == NULL || (l->average.channels == 0 && before->offsets == 1);
 }
 
 double train_fold_parts(const train_layer *l)

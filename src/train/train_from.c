@@ -107,7 +107,7 @@ static annulus_status scales_fit(const network *n, size_t i)
     return ANNULUS_OK;
 }
 
-/* Convolutions, which may add up and average, then dense layers. */
+/* Convolutions, which may add up and average, then dense layers, which may add up. */
 static annulus_status layers_fit(const network *n)
 {
     int dense = 0;
@@ -132,6 +132,7 @@ static void take_shape(const network *n, size_t i, train_options *out)
     const dense_layer *d = &n->layers[i];
     const gather_windows *g = &d->windows, *average = &n->layers[i + 1].average;
     if (g->channels == 0) {
+        (void)network_adds(n, i + 1, &out->hidden_add[out->hidden_count]);
         out->hidden[out->hidden_count++] = d->out;
         return;
     }

@@ -187,6 +187,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     if (i > 0 && i <= o->conv_count) TRY(train_average_shape(o, i, l));
     l->in = l->takes;
     if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
+    if (i >= o->conv_count && !l->last) TRY(train_added_shape(o, i, l));
     l->drop = quantized && i > 0 && i >= o->conv_count ? (float)o->dropout : 0;
     l->values = l->places * l->out * l->offsets;
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;

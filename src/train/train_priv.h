@@ -209,6 +209,8 @@ void train_conv_backward(const train_model *m, size_t layer, train_span samples,
 
 /* What layers take (train_arrive.c): sum, dsum, x, dx, mask. */
 annulus_status train_arrive_create(size_t batch, train_layer *l) __attribute__((warn_unused_result));
+/* adds of hidden layer i, no convolution. */
+annulus_status train_added_shape(const train_options *o, size_t i, train_layer *l) __attribute__((warn_unused_result));
 /* (batch,takes), and gradients there; those of the inputs are NULL. */
 const float *train_arriving(const train_model *m, size_t layer);
 float *train_arriving_gradient(const train_model *m, size_t layer);

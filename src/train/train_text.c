@@ -190,11 +190,11 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     setting s[] = {{"bits", 1, 8, &bits, 0},
                    {"weights", 1, 8, &weights, 0},
                    {"offsets", 1, 16, &offsets, 0},
+                   {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0},
                    {"k", 1, TRAIN_MAX_KERNEL, &c.kernel, 0},
                    {"s", 1, TRAIN_MAX_KERNEL, &c.stride, 0},
                    {"p", 0, TRAIN_MAX_KERNEL - 1, &c.padding, 0},
-                   {"g", 1, TRAIN_MAX_CHANNELS, &c.groups, 0},
-                   {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0}};
+                   {"g", 1, TRAIN_MAX_CHANNELS, &c.groups, 0}};
     char *word = strtok_r(NULL, " \t", &rest);
     if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
     if (conv && o->hidden_count > 0) return refuse(t, first, "convolutions stand in front of dense layers");
@@ -202,7 +202,7 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
         return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": %s, 1 to %zu, are needed behind %s", t->name, t->line,
                     word == NULL ? first : word, conv ? "channels" : "neurons", most, first);
     train_activation act = {.act = ACTIVATION_RELU};
-    TRY(settings_read(t, rest, s, conv ? 8 : 3, &t->f->of[at], &act));
+    TRY(settings_read(t, rest, s, conv ? 8 : 4, &t->f->of[at], &act));
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
     if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
     if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
@@ -211,6 +211,7 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     o->layer_weight_bits[at] = (unsigned)weights;
     o->layer_acts_count = at + 1;
     c.channels = width;
+    if (!conv) o->hidden_add[o->hidden_count] = c.add;
     if (conv)
         o->conv[o->conv_count++] = c;
     else
