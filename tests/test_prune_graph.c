@@ -20,32 +20,49 @@ typedef struct shape {
 
 static const shape shapes[] = {
     /* averages in front of a convolution, a dense layer and the scores */
-    {1, ACTIVATION_RELU, 1, 2, 5, {{4, 3, 1, 0, 0, 0, 2}, {6, 2, 1, 0, 0, 0, TRAIN_POOL_ALL}}, 3, 15},
-    {2, ACTIVATION_TANH, 1, 1, 0, {{5, 3, 1, 1, 0, 0, 4}}, 1, 5},
+    {1, ACTIVATION_RELU, 1, 2, 5, {{4, 3, 1, 0, 0, 0, 2, 0}, {6, 2, 1, 0, 0, 0, TRAIN_POOL_ALL, 0}}, 3, 15},
+    {2, ACTIVATION_TANH, 1, 1, 0, {{5, 3, 1, 1, 0, 0, 4, 0}}, 1, 5},
     /* several offsets in front of convolutions, averages and dense layers */
-    {1, ACTIVATION_TRIANGLE, 3, 2, 5, {{3, 3, 2, 0, 0, 0, 0}, {4, 2, 1, 1, 0, 0, 0}}, 3, 12},
-    {1, ACTIVATION_SINE, 2, 2, 0, {{3, 3, 1, 0, 0, 0, 2}, {4, 2, 1, 0, 0, 0, TRAIN_POOL_ALL}}, 2, 7},
+    {1, ACTIVATION_TRIANGLE, 3, 2, 5, {{3, 3, 2, 0, 0, 0, 0, 0}, {4, 2, 1, 1, 0, 0, 0, 0}}, 3, 12},
+    {1, ACTIVATION_SINE, 2, 2, 0, {{3, 3, 1, 0, 0, 0, 2, 0}, {4, 2, 1, 0, 0, 0, TRAIN_POOL_ALL, 0}}, 2, 7},
     /* added values: once, twice, averaged behind, with one value a channel, and of waves */
-    {1, ACTIVATION_RELU, 1, 2, 5, {{4, 3, 1, 1, 0, 0, 0}, {4, 3, 1, 1, 0, 1, 0}}, 2, 9},
+    {1, ACTIVATION_RELU, 1, 2, 5, {{4, 3, 1, 1, 0, 0, 0, 0}, {4, 3, 1, 1, 0, 1, 0, 0}}, 2, 9},
     {2,
      ACTIVATION_RELU,
      1,
      4,
      0,
-     {{4, 4, 2, 1, 0, 0, 0}, {4, 3, 1, 1, 0, 1, 0}, {4, 1, 1, 0, 0, 1, 2}, {6, 3, 1, 1, 0, 0, TRAIN_POOL_ALL}},
+     {{4, 4, 2, 1, 0, 0, 0, 0},
+      {4, 3, 1, 1, 0, 1, 0, 0},
+      {4, 1, 1, 0, 0, 1, 2, 0},
+      {6, 3, 1, 1, 0, 0, TRAIN_POOL_ALL, 0}},
      2,
      10},
-    {1, ACTIVATION_TRIANGLE, 2, 3, 4, {{4, 3, 2, 1, 0, 0, 0}, {4, 3, 1, 1, 0, 1, 0}, {6, 3, 2, 1, 0, 0, 0}}, 3, 14},
+    {1,
+     ACTIVATION_TRIANGLE,
+     2,
+     3,
+     4,
+     {{4, 3, 2, 1, 0, 0, 0, 0}, {4, 3, 1, 1, 0, 1, 0, 0}, {6, 3, 2, 1, 0, 0, 0, 0}},
+     3,
+     14},
     /* groups of several channels, each channel by itself, groups that give one, and groups of what is added */
-    {1, ACTIVATION_RELU, 1, 2, 4, {{6, 3, 2, 0, 0, 0, 0}, {8, 3, 1, 1, 2, 0, 0}}, 3, 3 + 4 + 4},
-    {1, ACTIVATION_TANH, 1, 3, 0, {{4, 3, 2, 0, 0, 0, 0}, {8, 3, 1, 1, 4, 0, 0}, {5, 1, 1, 0, 0, 0, 2}}, 2, 4 + 5},
-    {2, ACTIVATION_RELU, 1, 2, 4, {{6, 3, 2, 0, 2, 0, 0}, {3, 3, 1, 1, 3, 0, 0}}, 2, 1 + 4},
+    {1, ACTIVATION_RELU, 1, 2, 4, {{6, 3, 2, 0, 0, 0, 0, 0}, {8, 3, 1, 1, 2, 0, 0, 0}}, 3, 3 + 4 + 4},
+    {1,
+     ACTIVATION_TANH,
+     1,
+     3,
+     0,
+     {{4, 3, 2, 0, 0, 0, 0, 0}, {8, 3, 1, 1, 4, 0, 0, 0}, {5, 1, 1, 0, 0, 0, 2, 0}},
+     2,
+     4 + 5},
+    {2, ACTIVATION_RELU, 1, 2, 4, {{6, 3, 2, 0, 2, 0, 0, 0}, {3, 3, 1, 1, 3, 0, 0, 0}}, 2, 1 + 4},
     {2,
      ACTIVATION_SINE,
      2,
      3,
      5,
-     {{4, 3, 2, 0, 0, 0, 0}, {4, 3, 1, 1, 2, 1, 0}, {4, 3, 1, 1, 4, 1, TRAIN_POOL_ALL}},
+     {{4, 3, 2, 0, 0, 0, 0, 0}, {4, 3, 1, 1, 2, 1, 0, 0}, {4, 3, 1, 1, 4, 1, TRAIN_POOL_ALL, 0}},
      2,
      2 + 5},
 };
@@ -225,7 +242,8 @@ static void worth_by_definition(void **state)
 {
     (void)state;
     dataset *d = lines(5, SAMPLES, 1);
-    const shape of = {1, ACTIVATION_RELU, 1, 2, 0, {{4, 3, 2, 0, 0, 0, 0}, {4, 3, 1, 1, 2, 1, TRAIN_POOL_ALL}}, 0, 0};
+    const shape of = {1, ACTIVATION_RELU, 1, 2, 0, {{4, 3, 2, 0, 0, 0, 0, 0}, {4, 3, 1, 1, 2, 1, TRAIN_POOL_ALL, 0}}, 0,
+                      0};
     train_options o = options_of(&of), own;
     train_data t;
     o.validation = 0, o.epochs = 4;
@@ -295,7 +313,8 @@ static void pruned(void **state)
     static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TRIANGLE};
     for (size_t a = 0; a < 2; a++) {
         dataset *d = lines(9, 2 * SAMPLES, 1);
-        shape of = {1, acts[a], 1, 3, 0, {{8, 3, 2, 1, 0, 0, 0}, {8, 3, 1, 1, 2, 1, 0}, {8, 3, 1, 1, 0, 0, 0}}, 0, 0};
+        shape of = {1, acts[a], 1, 3, 0, {{8, 3, 2, 1, 0, 0, 0, 0}, {8, 3, 1, 1, 2, 1, 0, 0}, {8, 3, 1, 1, 0, 0, 0, 0}},
+                    0, 0};
         of.conv[2].pool = TRAIN_POOL_ALL;
         if (a == 1) of.offsets = 2;
         train_options o = options_of(&of);

@@ -35,6 +35,15 @@ static train_options residual(activation act, size_t offsets)
     return o;
 }
 
+/* The same with sums in place of averages in front of convolution and dense layer. */
+static train_options summed(activation act, size_t offsets)
+{
+    train_options o = residual(act, offsets);
+    o.conv[2].sums = 1;
+    o.conv[3].pool = 2, o.conv[3].sums = 1;
+    return o;
+}
+
 typedef struct shape {
     train_options (*options)(activation act, size_t offsets);
     size_t channels;
@@ -44,7 +53,8 @@ typedef struct shape {
 static const shape shapes[] = {{convolutions, 1, ACTIVATION_TANH, 1}, {convolutions, 1, ACTIVATION_RELU, 1},
                                {convolutions, 1, ACTIVATION_SINE, 1}, {convolutions, 1, ACTIVATION_SINE, 3},
                                {residual, 3, ACTIVATION_TANH, 1},     {residual, 3, ACTIVATION_RELU, 1},
-                               {residual, 3, ACTIVATION_SINE, 1},     {residual, 3, ACTIVATION_SINE, 2}};
+                               {residual, 3, ACTIVATION_SINE, 1},     {residual, 3, ACTIVATION_SINE, 2},
+                               {summed, 3, ACTIVATION_TANH, 1},       {summed, 2, ACTIVATION_SINE, 2}};
 #define SHAPES (sizeof shapes / sizeof *shapes)
 
 static void loss_at(train_model *m, float *x, float value, double *loss)
@@ -134,8 +144,9 @@ static void learns_and_repeats(void **state)
     static const shape of[] = {{convolutions, 1, ACTIVATION_RELU, 1},
                                {convolutions, 1, ACTIVATION_TRIANGLE, 2},
                                {residual, 2, ACTIVATION_RELU, 1},
-                               {residual, 2, ACTIVATION_TRIANGLE, 2}};
-    for (size_t a = 0; a < 4; a++) {
+                               {residual, 2, ACTIVATION_TRIANGLE, 2},
+                               {summed, 2, ACTIVATION_RELU, 1}};
+    for (size_t a = 0; a < sizeof of / sizeof *of; a++) {
         dataset *d = lines(11, of[a].channels > 1 ? 700 : 800, of[a].channels);
         network *n[2] = {NULL, NULL};
         train_options o = of[a].options(of[a].act, of[a].offsets);
@@ -215,6 +226,35 @@ static void network_is_model(void **state)
     }
 }
 
+/* Sums are averages whose scale has the number of values: the same integers, and the same function. */
+static void sums_are_averages(void **state)
+{
+    (void)state;
+    dataset *d = lines(5, 60, 1);
+    train_options o = convolutions(ACTIVATION_RELU, 1);
+    train_data t;
+    train_model m[2];
+    network *n[2] = {NULL, NULL};
+    double loss[2];
+    o.phase_noise = 0, o.validation = 0, o.batch = 60, o.conv[0].pool = 2;
+    assert_ok(train_data_create(d, &o, 7, &t));
+    const train_source source = {.data = &t, .order = t.order};
+    for (size_t k = 0; k < 2; k++) {
+        o.conv[0].sums = k > 0;
+        assert_ok(train_model_create(&t, &o, 7, 1, &m[k]));
+        assert_ok(train_weights_quantize(&m[k]));
+        assert_ok(train_forward(&m[k], &source, 60, 1, &loss[k]));
+        assert_ok(train_fold(&m[k], &t, &n[k]));
+    }
+    for (size_t i = 0; i < m[0].layer[1].w.n; i++) assert_true(m[0].layer[1].w.x[i] == 4 * m[1].layer[1].w.x[i]);
+    assert_true(fabs(loss[0] - loss[1]) < 1e-6);
+    same_networks(n[0], n[1]);
+    network_destroy(n[0]), network_destroy(n[1]);
+    train_model_destroy(&m[0]), train_model_destroy(&m[1]);
+    train_data_destroy(&t);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -243,7 +283,7 @@ static void refusals(void **state)
     o = residual(ACTIVATION_RELU, 1), o.conv[3].add = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "must be of a convolution before with as many");
     o = residual(ACTIVATION_RELU, 1), o.conv[0].pool = 10;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "averages behind convolution 1");
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "averages or sums behind convolution 1");
     o = residual(ACTIVATION_SINE, 1), o.conv_count = 3, o.hidden_count = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layer 3 adds values of an earlier one for the scores");
     o = residual(ACTIVATION_RELU, 1), o.conv[1].add = 0, o.conv[2].add = 2, o.phase_noise = 0.01;
@@ -262,6 +302,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
                                        cmocka_unit_test(learns_and_repeats), cmocka_unit_test(network_is_model),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(sums_are_averages), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

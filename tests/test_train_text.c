@@ -39,6 +39,8 @@ static void a_network(void **state)
     assert_true(o.conv_count == 3 && o.layer_acts[0].offsets == 2 && o.conv[0].pool == 0);
     assert_true(o.conv[1].groups == 4 && o.conv[1].add == 1 && o.conv[1].pool == 2);
     assert_true(o.conv[2].pool == TRAIN_POOL_ALL && o.conv[2].add == 0);
+    assert_ok(read_text("conv 8 k=3\nsum 2\nconv 8 k=3\navg 2\noutput\n", &o));
+    assert_true(o.conv[0].pool == 2 && o.conv[0].sums && o.conv[1].pool == 2 && !o.conv[1].sums);
     assert_ok(read_text("output\n", &o));
     assert_true(o.hidden_count == 0 && o.layer_acts_count == 0);
 }
@@ -66,8 +68,9 @@ static void errors_name_the_line(void **state)
                {"dense 9 trapezoid=0.6\noutput", "0.001 to 0.5"},
                {"dense 9 trapezoid=x\noutput", "0.001 to 0.5"},
                {"dense 9 offsets=2\noutput", "offsets are of waves"},
-               {"avg 2\nconv 4 k=3\noutput", "averages follow a convolution"},
-               {"conv 4 k=3\ngap\navg 2\noutput", "averages follow a convolution"},
+               {"avg 2\nconv 4 k=3\noutput", "averages and sums follow a convolution"},
+               {"conv 4 k=3\nsum\noutput", "2 to 32, is needed behind sum"},
+               {"conv 4 k=3\ngap\navg 2\noutput", "averages and sums follow a convolution"},
                {"conv 4 k=3\navg 1\noutput", "2 to 32"},
                {"conv 4 k=3\ngap 2\noutput", "not known here"},
                {"conv 4\noutput", "k=K"},
@@ -78,7 +81,7 @@ static void errors_name_the_line(void **state)
                {"input\noutput", "bits=B is missing"},
                {"output\ndense 3", "output is the last line"},
                {"output bits=3", "not known here"},
-               {"pool 3\noutput", "input, conv, avg, gap, dense or output"},
+               {"pool 3\noutput", "input, conv, avg, sum, gap, dense or output"},
                {"dense 9 table=/nonexistent\noutput", "/nonexistent"}};
     train_options o;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_refused(read_text(bad[i].text, &o), bad[i].error);

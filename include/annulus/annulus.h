@@ -78,6 +78,7 @@ typedef struct annulus_convolution {
     size_t groups;                            /* of channels, those before and its own, that are apart; 0 or 1: one */
     size_t add;  /* to its values those of the convolution so many before are added, of the same shape; 0: none */
     size_t pool; /* the next layer takes averages of windows of pool*pool of these values; 0 or 1: the values */
+    int sums;    /* 1: in their place sums */
 } annulus_convolution;
 #define ANNULUS_POOL_ALL ((size_t)-1) /* as pool: of each channel one average */
 

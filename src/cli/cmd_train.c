@@ -53,8 +53,9 @@ static const struct argp_option entries[] = {
     {"conv", CONV_KEY, "CxK[sS][pP][gG][+A],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
      "zeros around (default 0), channels in G groups (default 1), the values of A convolutions before added (default: "
-     "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, gap for those of whole channels; or 0 for none "
-     "(the default)",
+     "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, sumN for sums, gap for averages of whole "
+     "channels; "
+     "or 0 for none (the default)",
      0},
     {"hidden", HIDDEN_KEY, "N[+A],...", 0,
      "neurons of the hidden layers, +A with the values of the layer A before added, or 0 for none (default 92,32)", 0},
@@ -139,15 +140,16 @@ static annulus_convolution parse_convolution(struct argp_state *state, char *par
     return c;
 }
 
-/* avgN or gap, behind a convolution; 0: neither. */
+/* avgN, sumN or gap, behind a convolution; 0: none of them. */
 static int parse_average(train_command *c, char *part, struct argp_state *state)
 {
-    const int all = strcmp(part, "gap") == 0;
-    if (!all && strncmp(part, "avg", 3) != 0) return 0;
+    const int all = strcmp(part, "gap") == 0, sums = strncmp(part, "sum", 3) == 0;
+    if (!all && !sums && strncmp(part, "avg", 3) != 0) return 0;
     if (c->o.conv_count == 0 || c->o.conv[c->o.conv_count - 1].pool != 0)
         argp_error(state, "--conv: %s must follow a convolution", part);
     c->o.conv[c->o.conv_count - 1].pool =
-        all ? ANNULUS_POOL_ALL : parse_size(state, "--conv avg", part + 3, 2, ANNULUS_MAX_KERNEL);
+        all ? ANNULUS_POOL_ALL : parse_size(state, sums ? "--conv sum" : "--conv avg", part + 3, 2, ANNULUS_MAX_KERNEL);
+    c->o.conv[c->o.conv_count - 1].sums = sums;
     return 1;
 }
 

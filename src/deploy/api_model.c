@@ -63,7 +63,8 @@ static train_convolution convolution(const annulus_convolution *c)
                                .padding = c->padding,
                                .groups = c->groups,
                                .add = c->add,
-                               .pool = c->pool == ANNULUS_POOL_ALL ? TRAIN_POOL_ALL : c->pool};
+                               .pool = c->pool == ANNULUS_POOL_ALL ? TRAIN_POOL_ALL : c->pool,
+                               .sums = c->sums};
 }
 
 /* Of weights and values, unless told. */

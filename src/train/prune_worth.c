@@ -63,8 +63,7 @@ static const float *arriving(const train_model *m, const reading *g, const room 
 {
     const train_layer *l = &m->layer[g->layer], *next = &m->layer[g->next];
     if (next->average.channels == 0) return l->y;
-    for (size_t i = 0; i < m->batch; i++)
-        train_average(&next->average, 0, l->y + i * l->values, r->arrived + i * next->takes);
+    for (size_t i = 0; i < m->batch; i++) train_average(next, 0, l->y + i * l->values, r->arrived + i * next->takes);
     return r->arrived;
 }
 
@@ -129,7 +128,7 @@ static void value_gradients(const train_model *m, size_t layer, const sums *s, c
         arrived_gradients(m, s->of[k].next, r->arrived_gradient);
         if (next->average.channels > 0) {
             for (size_t i = 0; i < m->batch; i++)
-                train_average(&next->average, 1, r->spread + i * l->values, r->arrived_gradient + i * next->takes);
+                train_average(next, 1, r->spread + i * l->values, r->arrived_gradient + i * next->takes);
             at = r->spread;
         }
         for (size_t i = 0; i < all; i++) r->gradient[i] += at[i];

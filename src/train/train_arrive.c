@@ -59,10 +59,11 @@ float *train_arriving_gradient(const train_model *m, size_t layer)
     return layer == 0 ? NULL : l->dx != NULL ? l->dx : gradient(&l[-1]);
 }
 
-void train_average(const gather_windows *g, int back, float *wide, float *narrow)
+void train_average(const train_layer *l, int back, float *wide, float *narrow)
 {
+    const gather_windows *g = &l->average;
     const size_t columns = g->size[1] / g->kernel[1], rows = g->size[0] / g->kernel[0], n = g->channels;
-    const float part = 1.0f / (float)(g->kernel[0] * g->kernel[1]);
+    const float part = 1.0f / (float)train_fold_parts(l);
     if (back)
         memset(wide, 0, g->size[0] * g->size[1] * n * sizeof *wide);
     else
@@ -97,7 +98,7 @@ void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span s
     const float *x = given(&l[-1]);
     if (l->average.channels > 0)
         for (size_t i = first; i < end; i++)
-            train_average(&l->average, 0, (float *)(uintptr_t)x + i * values, l->x + i * l->takes);
+            train_average(l, 0, (float *)(uintptr_t)x + i * values, l->x + i * l->takes);
     else
         memcpy(l->x + first * l->takes, x + first * l->takes, samples.count * l->takes * sizeof *x);
     if (l->mask == NULL) return;
@@ -115,7 +116,7 @@ void train_arrive_back(const train_model *m, size_t layer, train_span samples)
     float *d = gradient(&l[-1]);
     for (size_t k = first * l->takes; l->mask != NULL && k < end * l->takes; k++) l->dx[k] *= l->mask[k];
     if (l->average.channels > 0)
-        for (size_t i = first; i < end; i++) train_average(&l->average, 1, d + i * values, l->dx + i * l->takes);
+        for (size_t i = first; i < end; i++) train_average(l, 1, d + i * values, l->dx + i * l->takes);
     else if (l->dx != NULL)
         memcpy(d + first * values, l->dx + first * values, samples.count * values * sizeof *d);
     for (size_t c = layer; c < m->layers; c++) /* that add the values of layer - 1 to theirs */

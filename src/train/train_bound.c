@@ -24,7 +24,7 @@ static annulus_status bound_layer(const train_model *m, const train_data *t, con
     int32_t lo = i == 0 ? 0 : m->layer[i - 1].lo, hi = i == 0 ? 0 : m->layer[i - 1].hi;
     if (i == 0) quantizer_range(&t->input, &lo, &hi);
     uint32_t sources[NETWORK_MAX_LAYERS];
-    const int64_t added = (int64_t)train_sources(m, i, sources) * (int64_t)train_fold_parts(l);
+    const int64_t added = (int64_t)(train_sources(m, i, sources) * train_fold_values(l));
     const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / (hi - lo) / added;
     const int64_t kept = ball / ((1 << (l->bits - 1)) - 1);
     if (ball < 1)

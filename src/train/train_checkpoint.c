@@ -133,7 +133,8 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     write_noise(&w, m, o);
     for (size_t i = 0; i < o->conv_count; i++) {
         const train_convolution *c = &o->conv[i];
-        const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding, c->groups, c->add, c->pool};
+        const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding,
+                                  c->groups,   c->add,    c->pool,   (uint64_t)c->sums};
         write_u64s(&w, shape, sizeof shape / sizeof *shape);
     }
     for (size_t i = 0; m->class_weight != NULL && i < t->outputs; i++) write_f64(&w, (double)m->class_weight[i]);

@@ -49,8 +49,9 @@ annulus_status train_average_shape(const train_options *o, size_t i, train_layer
         l->average.dilation[d] = 1;
     }
     const annulus_status st = gather_count(&l->average, count);
-    if (st != ANNULUS_OK) return fail_prefix(st, "averages behind convolution %zu", i);
+    if (st != ANNULUS_OK) return fail_prefix(st, "averages or sums behind convolution %zu", i);
     l->takes = l->average.channels * count[0] * count[1];
+    l->summed = o->conv[i - 1].sums;
     return ANNULUS_OK;
 }
 

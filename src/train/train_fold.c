@@ -209,7 +209,7 @@ static void moments(const values *sums, size_t o, size_t places, double *mean, d
 /* A negative gain turns into negated weights; one that vanishes into none. */
 static void set_affine(const train_layer *l, dense_layer *d, size_t o, double gain, double bias)
 {
-    const double parts = train_fold_parts(l);
+    const double parts = (double)train_fold_values(l); /* files have averages */
     const float scale = (float)(fabs(gain) * parts);
     size_t taps;
     int32_t *W = train_fold_row(l, d, o, &taps);

@@ -17,9 +17,14 @@ static int is_plain(const train_model *m, size_t i)
     return before->from == NULL || (l->average.channels == 0 && before->offsets == 1);
 }
 
+size_t train_fold_values(const train_layer *l)
+{
+    return l->average.channels == 0 ? 1 : l->average.kernel[0] * l->average.kernel[1];
+}
+
 double train_fold_parts(const train_layer *l)
 {
-    return l->average.channels == 0 ? 1 : (double)(l->average.kernel[0] * l->average.kernel[1]);
+    return l->summed ? 1 : (double)train_fold_values(l);
 }
 
 static known_shape shape_of(const train_model *m, size_t i, size_t sources)
@@ -95,13 +100,14 @@ int32_t *train_fold_row(const train_layer *l, const dense_layer *d, size_t o, si
 void train_fold_weights(const train_model *m, size_t i, dense_layer *d)
 {
     const train_layer *l = &m->layer[i];
+    const double parts = (double)train_fold_values(l); /* files have averages, whose scale is of single precision */
     d->weight_bits = l->bits;
     for (size_t o = 0; o < l->out; o++) {
         size_t taps;
         int32_t *W = train_fold_row(l, d, o, &taps);
         const size_t each = taps / l->in;
-        for (size_t p = 0; p < l->places; p++)
-            d->w_scale[o * l->places + p] = (double)l->scale[o] / train_fold_parts(l);
+        const float scale = (float)((double)l->scale[o] * parts / train_fold_parts(l));
+        for (size_t p = 0; p < l->places; p++) d->w_scale[o * l->places + p] = (double)scale / parts;
         for (size_t k = 0; k < l->in; k++)
             for (size_t s = 0; s < each; s++)
                 W[train_conv_tap(m, i, k) * each + s] = (int32_t)lrintf(l->wq[o * l->in + k] / l->scale[o]);

@@ -154,11 +154,12 @@ static void layer_destroy(train_layer *l)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
-/* Weights uniform with variance 2/in (He et al. 2015), none for columns that never change; scale such that bounded
- * activations fill the range, and others reach 2.5 deviations. */
+/* Weights uniform with variance 2/in (He et al. 2015), of sums as of averages, none for columns that never change;
+ * scale such that bounded activations fill the range, and others reach 2.5 deviations. */
 static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
 {
-    const float bound = sqrtf((l->last ? 3.0f : 6.0f) / (float)l->in);
+    const float parts = (float)(l->summed ? train_fold_values(l) : 1),
+                bound = sqrtf((l->last ? 3.0f : 6.0f) / (float)l->in) / parts;
     for (size_t o = 0; o < l->out; o++)
         for (size_t i = 0; i < l->in; i++) {
             const float u = (float)(train_random_u64(r) >> 40) * 0x1p-23f - 1.0f;

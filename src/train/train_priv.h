@@ -78,6 +78,7 @@ typedef struct train_layer {
     uint32_t *from;         /* (places,kernel) place that each tap takes, or LINEAR_NOTHING; NULL: dense */
     float *dw;              /* (chunks,out,in) convolution: gradients of one chunk */
     gather_windows average; /* of the values before, that arrive; channels 0: as they are */
+    int summed;             /* what arrives are sums of these windows, not averages */
     float drop;             /* probability with which a value that arrives is lost */
     float *x, *dx, *mask;   /* (batch,takes) what arrives, gradients there, factors of dropout; NULL: as it was given */
     size_t adds;            /* so many layers back are values that are added to its own for those behind; 0: none */
@@ -217,8 +218,9 @@ float *train_arriving_gradient(const train_model *m, size_t layer);
 /* Of the samples of a chunk: what arrives at a layer; from the gradient there that of the layer before. */
 void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span samples, uint64_t salt);
 void train_arrive_back(const train_model *m, size_t layer, train_span samples);
-/* Values of a sample (place, channel): `wide` are the averaged ones of `narrow`, or, back, the gradients there. */
-void train_average(const gather_windows *g, int back, float *wide, float *narrow);
+/* Values of a sample (place, channel): `wide` are those that l averages, or adds up, to `narrow`, or, back, the
+ * gradients there. */
+void train_average(const train_layer *l, int back, float *wide, float *narrow);
 /* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
 size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
 /* group of layers of waves; scores and layers of other activations cannot be in one. */
@@ -236,7 +238,8 @@ annulus_status train_fold_layer(const train_model *m, size_t i, dense_layer *d) 
 void train_fold_weights(const train_model *m, size_t i, dense_layer *d);
 /* Row o of the weights; a tap stands in it once for each value that it adds up. */
 int32_t *train_fold_row(const train_layer *l, const dense_layer *d, size_t o, size_t *taps);
-/* Values of one average. */
+/* Values of one average or sum, and by how much it is less than their sum. */
+size_t train_fold_values(const train_layer *l);
 double train_fold_parts(const train_layer *l);
 
 /* Number among the taps of layer i of a network, before each is spread over its parts, of weight k of a row. */

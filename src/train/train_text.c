@@ -219,20 +219,22 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     return ANNULUS_OK;
 }
 
-/* The line of averages behind a convolution: avg N, or gap. */
+/* The line of averages or sums behind a convolution: avg N, sum N, or gap. */
 static annulus_status average_line(network_text *t, const char *first, char *rest)
 {
     train_options *o = t->o;
     const char *word = strtok_r(NULL, " \t", &rest);
+    const int all = strcmp(first, "gap") == 0;
     size_t side = TRAIN_POOL_ALL;
     if (o->conv_count == 0 || o->hidden_count > 0 || o->conv[o->conv_count - 1].pool != 0)
-        return refuse(t, first, "averages follow a convolution");
-    if (strcmp(first, "avg") == 0 && (word == NULL || !whole(word, 2, TRAIN_MAX_KERNEL, &side)))
-        return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": the width of a window, 2 to %u, is needed behind avg",
-                    t->name, t->line, word == NULL ? first : word, TRAIN_MAX_KERNEL);
-    word = strcmp(first, "avg") == 0 ? strtok_r(NULL, " \t", &rest) : word;
+        return refuse(t, first, "averages and sums follow a convolution");
+    if (!all && (word == NULL || !whole(word, 2, TRAIN_MAX_KERNEL, &side)))
+        return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": the width of a window, 2 to %u, is needed behind %s",
+                    t->name, t->line, word == NULL ? first : word, TRAIN_MAX_KERNEL, first);
+    word = all ? word : strtok_r(NULL, " \t", &rest);
     if (word != NULL) return refuse(t, word, "not known here");
     o->conv[o->conv_count - 1].pool = side;
+    o->conv[o->conv_count - 1].sums = strcmp(first, "sum") == 0;
     return ANNULUS_OK;
 }
 
@@ -244,7 +246,8 @@ static annulus_status read_line(network_text *t, char *line)
     if (first == NULL) return ANNULUS_OK;
     if (t->ended) return refuse(t, first, "output is the last line");
     if (strcmp(first, "dense") == 0 || strcmp(first, "conv") == 0) return hidden_line(t, first, rest);
-    if (strcmp(first, "avg") == 0 || strcmp(first, "gap") == 0) return average_line(t, first, rest);
+    if (strcmp(first, "avg") == 0 || strcmp(first, "sum") == 0 || strcmp(first, "gap") == 0)
+        return average_line(t, first, rest);
     if (strcmp(first, "input") == 0) {
         setting s[] = {{"bits", 1, 8, &bits, 0}};
         if (o->layer_acts_count > 0 || o->input_bits > 0) return refuse(t, first, "input is the first line");
@@ -254,7 +257,7 @@ static annulus_status read_line(network_text *t, char *line)
         return ANNULUS_OK;
     }
     setting s[] = {{"weights", 1, 8, &bits, 0}};
-    if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, avg, gap, dense or output is needed");
+    if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, avg, sum, gap, dense or output is needed");
     TRY(settings_read(t, rest, s, 1, NULL, NULL));
     o->layer_weight_bits[o->conv_count + o->hidden_count] = (unsigned)bits;
     t->ended = 1;
