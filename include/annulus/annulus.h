@@ -118,6 +118,10 @@ typedef struct annulus_train_options {
     int flip;                           /* images: 1: mirrored left to right at random */
     double
         dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in a step */
+    double layer_dropout[ANNULUS_MAX_HIDDEN + 1]; /* (layer_dropout_count) in its place of each layer, the scores last,
+                                                     the first layer's inputs, too; of what a convolution takes of
+                                                     another whole channels */
+    size_t layer_dropout_count;                   /* 0: dropout; else all layers */
     annulus_optimizer optimizer;
     annulus_schedule schedule;
     double momentum;   /* of ANNULUS_SGD */

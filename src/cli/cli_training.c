@@ -71,8 +71,11 @@ static const struct argp_option entries[] = {
      0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
-    {"dropout", DROPOUT_KEY, "P", 0,
-     "lose values that dense layers behind the first take with this probability (default 0)", 0},
+    {"dropout", DROPOUT_KEY, "P[,P...]", 0,
+     "lose values that dense layers behind the first take with this probability (default 0); or one for each layer, "
+     "the "
+     "first one's inputs, too, and the scores: what a convolution takes of another loses whole channels",
+     0},
     {"accumulator-bits", BITS_KEY, "B", 0,
      "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
     {"accumulator-by", BY_KEY, "HOW", 0,
@@ -133,6 +136,19 @@ static int parse_either(struct argp_state *state, const char *what, const char *
 {
     if (strcmp(arg, zero) != 0 && strcmp(arg, one) != 0) argp_error(state, "%s %s: %s or %s", what, arg, zero, one);
     return strcmp(arg, one) == 0;
+}
+
+/* One number for dense layers, or one for each layer. */
+static void parse_dropout(annulus_train_options *o, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    size_t count = 0;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
+        if (count > ANNULUS_MAX_HIDDEN) argp_error(state, "--dropout: at most %d layers", ANNULUS_MAX_HIDDEN + 1);
+        o->layer_dropout[count++] = parse_real(state, "--dropout", part, 0, 0.9);
+    }
+    o->dropout = count == 1 ? o->layer_dropout[0] : 0;
+    o->layer_dropout_count = count == 1 ? 0 : count;
 }
 
 /* How it goes, and what is kept of it. */
@@ -203,7 +219,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->shift = (unsigned)parse_size(state, "--shift", arg, 0, 64);
         break;
     case DROPOUT_KEY:
-        o->dropout = parse_real(state, "--dropout", arg, 0, 0.9);
+        parse_dropout(o, arg, state);
         break;
     case FLIP_KEY:
         o->flip = 1;

@@ -98,6 +98,19 @@ static annulus_status shape_convert(const annulus_train_options *o, train_functi
     return ANNULUS_OK;
 }
 
+/* In place of what a file of the network says, if anything is said. */
+static annulus_status dropout_convert(const annulus_train_options *o, train_options *t)
+{
+    if (o->layer_dropout_count > TRAIN_MAX_HIDDEN + 1)
+        return fail(ANNULUS_ERR_INPUT, "dropout of %zu layers: at most %u are possible", o->layer_dropout_count,
+                    TRAIN_MAX_HIDDEN + 1);
+    t->dropout = o->dropout;
+    if (o->layer_dropout_count == 0 && o->dropout == 0) return ANNULUS_OK;
+    memcpy(t->layer_dropout, o->layer_dropout, sizeof t->layer_dropout);
+    t->layer_dropout_count = o->layer_dropout_count;
+    return ANNULUS_OK;
+}
+
 /* from: that training goes on from, NULL for a new network. */
 static annulus_status options_convert(const annulus_train_options *o, const network *from, train_functions *f,
                                       train_options *t)
@@ -126,7 +139,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     TRY(noise_options(o, from, t));
     t->shift = o->shift;
     t->flip = o->flip;
-    t->dropout = o->dropout;
+    TRY(dropout_convert(o, t));
     t->optimizer = (train_optimizer)o->optimizer;
     t->schedule = (train_schedule)o->schedule;
     t->momentum = o->momentum;

@@ -101,6 +101,18 @@ static annulus_status convolutions_check(const train_options *o)
     return ANNULUS_OK;
 }
 
+static annulus_status dropout_check(const train_options *o)
+{
+    const size_t layers = o->conv_count + o->hidden_count + 1;
+    if (o->layer_dropout_count != 0 && o->layer_dropout_count != layers)
+        return fail(ANNULUS_ERR_INPUT,
+                    "dropout of %zu layers, the network has %zu: give one number, or one for each layer and the scores",
+                    o->layer_dropout_count, layers);
+    for (size_t i = 0; i < o->layer_dropout_count; i++)
+        TRY(range_check("the dropout of a layer", o->layer_dropout[i], 0, 0.9));
+    return range_check("dropout", o->dropout, 0, 0.9);
+}
+
 static annulus_status options_check(const train_options *o)
 {
     TRY(convolutions_check(o));
@@ -122,7 +134,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("validation", o->validation, 0, 0.5));
     TRY(wave_options_check(o));
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
-    TRY(range_check("dropout", o->dropout, 0, 0.9));
+    TRY(dropout_check(o));
     TRY(range_check("outlier", o->outlier, 0, 100));
     if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
     TRY(errors_check(o));

@@ -87,6 +87,10 @@ typedef struct train_options {
     int flip;                         /* images: 1: mirrored left to right at random */
     double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in
                        a step, [0, 0.9] */
+    double layer_dropout[TRAIN_MAX_HIDDEN + 1]; /* (layer_dropout_count) in its place of each layer, the scores last,
+                                                   the first layer's inputs, too; of what a convolution takes of another
+                                                   whole channels */
+    size_t layer_dropout_count;                 /* 0: dropout; else all layers */
     unsigned accumulator_bits; /* no sum of a neuron takes more than 2^accumulator_bits values, 1..31, waves and
                                   scores behind them apart; 0: no bound */
     int accumulator_masks;     /* how: 0: by projection, 1: by keeping few weights of each neuron */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a layer takes of the values before it: the sum with those of an earlier layer (He et al., "Deep residual
- * learning", 2016), averages of windows, and dropout (Srivastava et al. 2014, section 10, scaled while training). */
+ * learning", 2016), averages of windows, and dropout (Srivastava et al. 2014, section 10, scaled while training). What
+ * a convolution takes of another loses whole channels: values next to a lost one would tell what it was (Tompson et
+ * al., "Efficient object localization using convolutional networks", CVPR 2015, section 3.2). */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -45,7 +47,7 @@ static const float *given(const train_layer *l)
 const float *train_arriving(const train_model *m, size_t layer)
 {
     const train_layer *l = &m->layer[layer];
-    return layer == 0 ? m->x : l->x != NULL ? l->x : given(&l[-1]);
+    return l->x != NULL ? l->x : layer == 0 ? m->x : given(&l[-1]);
 }
 
 static float *gradient(const train_layer *l)
@@ -78,17 +80,37 @@ void train_average(const train_layer *l, int back, float *wide, float *narrow)
             }
 }
 
-/* A fresh mask of count values. */
-static void draw_mask(float drop, train_random *r, float *mask, size_t count)
+/* A fresh mask of count values, of which those `apart` have one factor. */
+static void draw_mask(float drop, train_random *r, size_t apart, size_t count, float *mask)
 {
     const uint64_t limit = (uint64_t)((double)drop * 0x1p32);
-    for (size_t k = 0; k < count; k++) mask[k] = train_random_u64(r) >> 32 < limit ? 0.0f : 1.0f / (1 - drop);
+    for (size_t k = 0; k < apart; k++) mask[k] = train_random_u64(r) >> 32 < limit ? 0.0f : 1.0f / (1 - drop);
+    for (size_t k = apart; k < count; k++) mask[k] = mask[k - apart];
+}
+
+/* x of the samples, after a fresh mask. */
+static void drop_values(const train_model *m, size_t layer, size_t chunk, train_span samples, uint64_t salt)
+{
+    const train_layer *l = &m->layer[layer];
+    const size_t end = (samples.first + samples.count) * l->takes,
+                 apart = layer > 0 && l->from != NULL ? l->windows.channels : l->takes;
+    train_random r;
+    train_random_init(&r, m->key, salt, 0x300000000u + (layer << 24) + chunk);
+    for (size_t k = samples.first * l->takes; k < end; k += l->takes)
+        draw_mask(l->drop, &r, apart, l->takes, l->mask + k);
+    for (size_t k = samples.first * l->takes; k < end; k++) l->x[k] *= l->mask[k];
 }
 
 void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span samples, uint64_t salt)
 {
     const train_layer *l = &m->layer[layer];
-    if (layer == 0) return;
+    if (layer == 0) {
+        if (l->x == NULL) return;
+        memcpy(l->x + samples.first * l->takes, m->x + samples.first * l->takes,
+               samples.count * l->takes * sizeof *l->x);
+        drop_values(m, layer, chunk, samples, salt);
+        return;
+    }
     const size_t first = samples.first, end = first + samples.count, values = l[-1].values;
     if (l[-1].adds > 0) {
         const float *other = given(&l[-1] - l[-1].adds);
@@ -101,11 +123,7 @@ void train_arrive(const train_model *m, size_t layer, size_t chunk, train_span s
             train_average(l, 0, (float *)(uintptr_t)x + i * values, l->x + i * l->takes);
     else
         memcpy(l->x + first * l->takes, x + first * l->takes, samples.count * l->takes * sizeof *x);
-    if (l->mask == NULL) return;
-    train_random r;
-    train_random_init(&r, m->key, salt, 0x300000000u + (layer << 24) + chunk);
-    draw_mask(l->drop, &r, l->mask + first * l->takes, samples.count * l->takes);
-    for (size_t k = first * l->takes; k < end * l->takes; k++) l->x[k] *= l->mask[k];
+    if (l->mask != NULL) drop_values(m, layer, chunk, samples, salt);
 }
 
 void train_arrive_back(const train_model *m, size_t layer, train_span samples)

@@ -150,6 +150,7 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
                                  (uint32_t)m->layer[i].hi, (uint32_t)m->layer[i].adds};
         write_u32s(&w, kind, sizeof kind / sizeof *kind);
         write_f64(&w, (double)m->layer[i].rise);
+        write_f64(&w, (double)m->layer[i].drop);
         write_function(&w, m->layer[i].own);
         for (size_t k = 0; k < TRAIN_PARAMETERS; k++) write_bytes(&w, a[k].p, a[k].n * sizeof(float));
     }

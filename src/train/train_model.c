@@ -169,6 +169,12 @@ static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
     if (l->hi > 0) l->step.x[0] = logf((train_act_bounded(l->act) ? 1.0f : 2.5f) / (float)l->hi);
 }
 
+static double dropout_of(const train_options *o, size_t i)
+{
+    if (o->layer_dropout_count > 0) return o->layer_dropout[i];
+    return i > 0 && i >= o->conv_count ? o->dropout : 0;
+}
+
 static annulus_status layer_shape(const train_data *t, const train_options *o, size_t i, int quantized, train_layer *l)
 {
     const size_t hidden = i - o->conv_count;
@@ -189,7 +195,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->in = l->takes;
     if (i < o->conv_count) TRY(train_conv_shape(t, o, i, l));
     if (i >= o->conv_count && !l->last) TRY(train_added_shape(o, i, l));
-    l->drop = quantized && i > 0 && i >= o->conv_count ? (float)o->dropout : 0;
+    if (quantized) l->drop = (float)dropout_of(o, i);
     l->values = l->places * l->out * l->offsets;
     l->bits = !quantized ? 0 : o->layer_weight_bits[i] > 0 ? o->layer_weight_bits[i] : o->weight_bits;
     if (o->from != NULL && quantized) train_from_shape(o->from, i, l);

@@ -138,6 +138,7 @@ typedef struct network_text {
     const char *name;
     size_t line;
     int ended;
+    int drops; /* 1: some layer loses values */
 } network_text;
 
 /* A word KEY=VALUE of a line: what value it has. */
@@ -145,6 +146,7 @@ typedef struct setting {
     const char *key;
     size_t least, most, *value;
     int given;
+    double *part; /* in place of value a real number from 0 to 0.9 */
 } setting;
 
 static annulus_status refuse(const network_text *t, const char *word, const char *why)
@@ -165,7 +167,9 @@ static annulus_status settings_read(const network_text *t, char *rest, setting *
                 break;
         if (value != NULL && k < count) {
             if (s[k].given++) return refuse(t, word, "given twice");
-            if (!whole(value + 1, s[k].least, s[k].most, s[k].value))
+            if (s[k].part != NULL && (!real(value + 1, s[k].part) || *s[k].part < 0 || *s[k].part > 0.9))
+                return refuse(t, word, "a number from 0 to 0.9 is needed");
+            if (s[k].part == NULL && !whole(value + 1, s[k].least, s[k].most, s[k].value))
                 return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": a whole number from %zu to %zu is needed",
                             t->name, t->line, word, s[k].least, s[k].most);
             continue;
@@ -187,14 +191,15 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     const size_t most = conv ? TRAIN_MAX_CHANNELS : TRAIN_MAX_WIDTH;
     size_t width, bits = 0, weights = 0, offsets = 1;
     train_convolution c = {.stride = 1};
-    setting s[] = {{"bits", 1, 8, &bits, 0},
-                   {"weights", 1, 8, &weights, 0},
-                   {"offsets", 1, 16, &offsets, 0},
-                   {"add", 1, TRAIN_MAX_HIDDEN, &c.add, 0},
-                   {"k", 1, TRAIN_MAX_KERNEL, &c.kernel, 0},
-                   {"s", 1, TRAIN_MAX_KERNEL, &c.stride, 0},
-                   {"p", 0, TRAIN_MAX_KERNEL - 1, &c.padding, 0},
-                   {"g", 1, TRAIN_MAX_CHANNELS, &c.groups, 0}};
+    setting s[] = {{.key = "bits", 1, 8, &bits},
+                   {.key = "weights", 1, 8, &weights},
+                   {.key = "offsets", 1, 16, &offsets},
+                   {.key = "add", 1, TRAIN_MAX_HIDDEN, &c.add},
+                   {.key = "drop", .part = &o->layer_dropout[at]},
+                   {.key = "k", 1, TRAIN_MAX_KERNEL, &c.kernel},
+                   {.key = "s", 1, TRAIN_MAX_KERNEL, &c.stride},
+                   {.key = "p", 0, TRAIN_MAX_KERNEL - 1, &c.padding},
+                   {.key = "g", 1, TRAIN_MAX_CHANNELS, &c.groups}};
     char *word = strtok_r(NULL, " \t", &rest);
     if (at == TRAIN_MAX_HIDDEN) return refuse(t, first, "too many layers");
     if (conv && o->hidden_count > 0) return refuse(t, first, "convolutions stand in front of dense layers");
@@ -202,10 +207,11 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
         return fail(ANNULUS_ERR_INPUT, "%s, line %zu: \"%.60s\": %s, 1 to %zu, are needed behind %s", t->name, t->line,
                     word == NULL ? first : word, conv ? "channels" : "neurons", most, first);
     train_activation act = {.act = ACTIVATION_RELU};
-    TRY(settings_read(t, rest, s, conv ? 8 : 4, &t->f->of[at], &act));
+    TRY(settings_read(t, rest, s, conv ? 9 : 5, &t->f->of[at], &act));
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
     if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
     if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
+    t->drops |= s[4].given;
     act.bits = (unsigned)bits, act.offsets = offsets;
     o->layer_acts[at] = act;
     o->layer_weight_bits[at] = (unsigned)weights;
@@ -249,17 +255,19 @@ static annulus_status read_line(network_text *t, char *line)
     if (strcmp(first, "avg") == 0 || strcmp(first, "sum") == 0 || strcmp(first, "gap") == 0)
         return average_line(t, first, rest);
     if (strcmp(first, "input") == 0) {
-        setting s[] = {{"bits", 1, 8, &bits, 0}};
+        setting s[] = {{.key = "bits", 1, 8, &bits}};
         if (o->layer_acts_count > 0 || o->input_bits > 0) return refuse(t, first, "input is the first line");
         TRY(settings_read(t, rest, s, 1, NULL, NULL));
         if (bits == 0) return refuse(t, first, "bits=B is missing");
         o->input_bits = (unsigned)bits;
         return ANNULUS_OK;
     }
-    setting s[] = {{"weights", 1, 8, &bits, 0}};
+    const size_t hidden = o->conv_count + o->hidden_count;
+    setting s[] = {{.key = "weights", 1, 8, &bits}, {.key = "drop", .part = &o->layer_dropout[hidden]}};
     if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, avg, sum, gap, dense or output is needed");
-    TRY(settings_read(t, rest, s, 1, NULL, NULL));
-    o->layer_weight_bits[o->conv_count + o->hidden_count] = (unsigned)bits;
+    TRY(settings_read(t, rest, s, 2, NULL, NULL));
+    o->layer_weight_bits[hidden] = (unsigned)bits;
+    if (t->drops || s[1].given) o->layer_dropout_count = hidden + 1;
     t->ended = 1;
     return ANNULUS_OK;
 }
@@ -270,7 +278,8 @@ annulus_status train_network_text(const char *text, size_t len, const char *name
     char line[LINE_MOST];
     size_t at = 0;
     int fits;
-    o->conv_count = o->hidden_count = o->layer_acts_count = 0;
+    o->conv_count = o->hidden_count = o->layer_acts_count = o->layer_dropout_count = 0;
+    memset(o->layer_dropout, 0, sizeof o->layer_dropout);
     o->input_bits = 0;
     memset(o->layer_weight_bits, 0, sizeof o->layer_weight_bits);
     while (next_line(text, len, &at, &t.line, line, &fits)) {
