@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define LOG2_ONE_PERCENT 0.014355
+#define PAIR_STARTS 5u /* bounds at which pairs are looked for */
 
 /* The bound at which any set stays within the global probability: what the layers of their own bounds leave, shared out
  * among the look-ups of the others. NaN: they leave nothing; 0: there are no others. */
@@ -90,27 +91,26 @@ annulus_status optimizer_find(const optimizer_request *q, search_space *space, i
     return ANNULUS_OK;
 }
 
-/* Two families that pay at a bound of the layers without their own, and their global probability. */
+/* Two families that pay at a bound of the layers without their own, if s.found. */
 typedef struct pair_found {
     search s;
-    double log2_p, log2_global; /* -infinity where there is none */
+    double log2_p;
 } pair_found;
 
-/* only: NULL, or the families but for their keyswitches. Better than `than`, if there is one. */
-static annulus_status pair_at(const search *one, double log2_p, const tfhe_families *only, const search *than,
-                              pair_found *out)
+/* global: those that keep to the global probability alone; only: NULL, or the families but for their keyswitches.
+ * Better than `than`, if there is one. */
+static annulus_status pair_at(const search *one, double log2_p, int global, const tfhe_families *only,
+                              const search *than, pair_found *out)
 {
     const double pays = one->space->model->pays;
-    optimizer_result r = {.log2_global_failure = -INFINITY};
     search_begin(&out->s, one->request, one->space, log2_p);
     out->s.only = only;
+    out->s.check_global = global;
     if (one->found) limit(&out->s, pays * one->best.seconds, pays * one->best.bytes);
     if (than != NULL && than->found) limit(&out->s, than->best.seconds, than->best.bytes);
     TRY(search_best(&out->s, search_pairs));
-    if (out->s.found) predict_best(&out->s, log2_p, &r);
     out->s.only = NULL;
     out->log2_p = log2_p;
-    out->log2_global = r.log2_global_failure;
     return ANNULUS_OK;
 }
 
@@ -118,41 +118,52 @@ static annulus_status pair_at(const search *one, double log2_p, const tfhe_famil
 static annulus_status raise_pair(const search *one, pair_found *best)
 {
     const tfhe_families only = best->s.best.families;
-    const double asked = one->request->log2_error;
-    double least = best->log2_p, most = asked;
+    double least = best->log2_p, most = one->request->log2_error;
     while (most - least > LOG2_ONE_PERCENT) {
         const double middle = (least + most) / 2;
         pair_found f;
-        TRY(pair_at(one, middle, &only, NULL, &f));
-        if (f.log2_global > asked) {
+        TRY(pair_at(one, middle, 1, &only, NULL, &f));
+        if (f.s.found)
+            least = middle, *best = f;
+        else
             most = middle;
-            continue;
-        }
-        least = middle;
-        *best = f;
     }
     return ANNULUS_OK;
 }
 
-/* Two families that pay, given the best of one. Of a global probability first those that are best half-way, in log2,
- * from the safe bound to that of one family (at the safe one, if these break it); at their largest bound there may be
- * better ones, which then have theirs. */
+/* Two families that keep to the global probability and pay, given the best of one: those that are best half-way, in
+ * log2, from the safe bound to `most` (at the safe one, if these break it), at their largest bound; then those that are
+ * better at any of PAIR_STARTS bounds from the larger of that and `most` down to the safe one, at theirs. Where none is
+ * better, whatever its failures, none is at lower bounds. */
+static annulus_status best_global_pair(const search *one, double safe, double most, pair_found *best)
+{
+    pair_found next;
+    optimizer_result r = {.log2_global_failure = INFINITY};
+    TRY(pair_at(one, (safe + most) / 2, 0, NULL, NULL, best));
+    if (best->s.found) predict_best(&best->s, best->log2_p, &r);
+    if (r.log2_global_failure > one->request->log2_error) TRY(pair_at(one, safe, 0, NULL, NULL, best));
+    if (best->s.found) TRY(raise_pair(one, best));
+    const double top = best->s.found ? fmax(most, best->log2_p) : most;
+    for (unsigned i = PAIR_STARTS; i-- > 0;) {
+        TRY(pair_at(one, safe + i * (top - safe) / (PAIR_STARTS - 1), 1, NULL, &best->s, &next));
+        if (!next.s.found && next.s.refused == 0) break;
+        if (!next.s.found) continue;
+        *best = next;
+        TRY(raise_pair(one, best));
+    }
+    return ANNULUS_OK;
+}
+
+/* Two families that pay, given the best of one. */
 static annulus_status best_pair(const search *one, search *s, double *log2_p)
 {
     const optimizer_request *q = one->request;
     const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : 0;
-    const int shared = safe < 0; /* else no layer shares the global one */
-    pair_found best, next;
-    TRY(pair_at(one, !shared ? *log2_p : one->found ? (*log2_p + safe) / 2 : safe, NULL, NULL, &best));
-    if (shared && best.log2_global > q->log2_error) TRY(pair_at(one, safe, NULL, NULL, &best));
-    if (shared && best.s.found) {
-        TRY(raise_pair(one, &best));
-        TRY(pair_at(one, best.log2_p, NULL, &best.s, &next));
-        if (next.s.found && next.log2_global <= q->log2_error) {
-            best = next;
-            TRY(raise_pair(one, &best));
-        }
-    }
+    pair_found best;
+    if (safe < 0)
+        TRY(best_global_pair(one, safe, one->found ? *log2_p : safe, &best));
+    else /* no layer shares the global one */
+        TRY(pair_at(one, *log2_p, 0, NULL, NULL, &best));
     *s = best.s;
     *log2_p = best.log2_p;
     return search_near(s, search_pairs);

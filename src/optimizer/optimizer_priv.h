@@ -150,6 +150,7 @@ typedef struct search {
     double limit_seconds, limit_bytes; /* the best so far, exclusive, or what else limits */
     const tfhe_families *only; /* search_pairs: NULL, or the two to take, whatever their keyswitches; borrowed */
     int check_global;          /* take only sets that hold the request's global probability */
+    size_t refused;            /* that do not */
     const space_ring *ring;    /* search_single: NULL, or the one to take */
     uint32_t group;            /* 0, or the key bits a step to take */
     unsigned levels;           /* search_single: 0, or those of the rotation's masks to take */

@@ -37,7 +37,10 @@ static int holds_global(const search *s, const candidate *c)
 
 void search_take(search *s, const candidate *c)
 {
-    if (s->check_global && !holds_global(s, c)) return;
+    if (s->check_global && !holds_global(s, c)) {
+        s->refused++;
+        return;
+    }
     s->found = 1;
     s->best = *c;
     if (s->goal == FASTEST)
