@@ -19,15 +19,15 @@ typedef struct layer_run {
     linear_rows sources[CIRCUIT_MAX_LAYERS];
     uint64_t *out;
     unsigned char *room;
-    size_t words, room_bytes;
+    size_t words, columns, room_bytes;
 } layer_run;
 
 static annulus_status columns(void *context, size_t item, unsigned worker)
 {
     const layer_run *r = context;
-    const size_t first = item * BATCHES_COLUMNS, left = r->words - first;
+    const size_t first = item * r->columns, left = r->words - first;
     linear_add(&r->l->linear, r->sources, r->l->sources_count, r->words, r->out, r->words, first,
-               left < BATCHES_COLUMNS ? left : BATCHES_COLUMNS, r->room + worker * r->room_bytes);
+               left < r->columns ? left : r->columns, r->room + worker * r->room_bytes);
     return ANNULUS_OK;
 }
 
@@ -61,7 +61,7 @@ static ceilings measure(void)
         seconds[k] = bench_seconds() - start;
     }
     const double products = (double)KERNEL_TURNS * KERNEL_ROWS * MATRIX_CHUNK * MATRIX_COLUMNS * threads;
-    return (ceilings){.bytes = peak_read((size_t)256 << 20, threads, 0.4),
+    return (ceilings){.bytes = peak_read((size_t)256 << 20, threads, CLOCK_MONOTONIC, 0.4),
                       .products = products / bench_median(seconds, REPEATS)};
 }
 
@@ -92,6 +92,7 @@ static double layer_seconds(const circuit *c, size_t i, const ceilings *most)
     layer_run r = {.l = l,
                    .words = lwe_words(&c->choice.families.of[circuit_source(c, i)]),
                    .room_bytes = linear_room(&l->linear)};
+    r.columns = linear_columns(&l->linear, r.words, parallel_threads(0));
     double seconds[REPEATS];
     void *p, *values;
     must(mem_create(l->in * r.words, sizeof(uint64_t), "ciphertexts", &values));
@@ -106,7 +107,7 @@ static double layer_seconds(const circuit *c, size_t i, const ceilings *most)
     r.room = p;
     for (size_t k = 0; k < REPEATS; k++) {
         const double start = bench_seconds();
-        must(parallel_for((r.words + BATCHES_COLUMNS - 1) / BATCHES_COLUMNS, 0, columns, &r));
+        must(parallel_for((r.words + r.columns - 1) / r.columns, 0, columns, &r));
         seconds[k] = bench_seconds() - start;
     }
     mem_free(values), mem_free(r.out), mem_free(r.room);

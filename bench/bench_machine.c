@@ -32,7 +32,8 @@ static void flops_row(const bench_table *t, cpu_level level, unsigned threads)
 
 static void read_row(const bench_table *t, const char *what, size_t bytes, unsigned threads)
 {
-    const double a = 1e-9 * peak_read(bytes, 1, 0.4), b = 1e-9 * peak_read(bytes, threads, 0.4);
+    const double a = 1e-9 * peak_read(bytes, 1, CLOCK_MONOTONIC, 0.4),
+                 b = 1e-9 * peak_read(bytes, threads, CLOCK_MONOTONIC, 0.4);
     table_row(t, what, "GB/s", a, b, b / a);
 }
 

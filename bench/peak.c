@@ -130,12 +130,9 @@ double peak_flops(cpu_level level, unsigned threads, clockid_t clock, double sec
     return all_rates(&w, threads, multiply_add);
 }
 
-double peak_read(size_t bytes, unsigned threads, double seconds)
+double peak_read(size_t bytes, unsigned threads, clockid_t clock, double seconds)
 {
-    work w = {.bytes = bytes / 128 * 128,
-              .seconds = seconds,
-              .clock = CLOCK_MONOTONIC,
-              .block = room(threads, sizeof *w.block)};
+    work w = {.bytes = bytes / 128 * 128, .seconds = seconds, .clock = clock, .block = room(threads, sizeof *w.block)};
     for (unsigned i = 0; i < threads; i++) {
         void *block;
         must(mem_create(w.bytes, 1, "block to read", &block));

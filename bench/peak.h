@@ -13,5 +13,5 @@
  * clock of each thread says: CLOCK_THREAD_CPUTIME_ID beside bench_cpu_seconds, else CLOCK_MONOTONIC. */
 double peak_flops(cpu_level level, unsigned threads, clockid_t clock, double seconds);
 /* Reads blocks of `bytes` (a thread's own, once touched) again and again: bytes a second, all threads together. */
-double peak_read(size_t bytes, unsigned threads, double seconds);
+double peak_read(size_t bytes, unsigned threads, clockid_t clock, double seconds);
 #endif

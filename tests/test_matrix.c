@@ -57,13 +57,39 @@ static void test_mul_add_u64(void **state)
         }
 }
 
+/* Few outputs, of rows anywhere, some of them missing, as the reference has them: every variant, weights of any width,
+ * with and without rows behind. */
+static void test_few(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    const size_t shapes[][2] = {{1, 1}, {1, 130}, {2, 64}, {3, 9}, {4, 2049}, {5, 8}, {9, 67}, {130, 200}};
+    for (size_t v = 0; v < matrix_kernels_all(variants); v++)
+        for (size_t s = 0; s < 4 * (sizeof shapes / sizeof *shapes); s++)
+            for (size_t O = 1; O <= MATRIX_FEW; O++) {
+                const size_t C = shapes[s / 4][0], D = shapes[s / 4][1], at = s % 3, ldx = D + at, ldy = D + 1;
+                int32_t *W = calloc(O * C, sizeof *W);
+                uint64_t *X = calloc(C * ldx, 8), *Y = calloc(O * ldy, 8), *want = calloc(O * ldy, 8);
+                const uint64_t **rows = calloc(C + MATRIX_ROWS, sizeof *rows);
+                for (size_t i = 0; i < O * C; i++) W[i] = weight((unsigned)(s % 4), &seed);
+                for (size_t i = 0; i < C * ldx; i++) X[i] = test_random(&seed);
+                for (size_t i = 0; i < O * ldy; i++) Y[i] = want[i] = test_random(&seed);
+                for (size_t c = 0; c < C + MATRIX_ROWS; c++)
+                    if (test_random(&seed) % 4 != 0) rows[c] = X + test_random(&seed) % C * ldx;
+                matrix_kernels_ref.mul_add_u64(want, ldy, W, C, O, C, 4, rows, at, D);
+                variants[v]->mul_add_few_u64(Y, ldy, W, O, C, rows, at, D);
+                assert_memory_equal(want, Y, O * ldy * 8); /* the word behind each row is untouched */
+                free(W), free(X), free(Y), free(want), free(rows);
+            }
+}
+
 /* Rows anywhere, some of them missing, as the product of a matrix that has them. */
 static void test_gather(void **state)
 {
     (void)state;
     enum { O = 5, C = 140, D = 131, AT = 3, ROWS = 40 };
     uint64_t seed = 4, *X = calloc(C * D, 8), *from = calloc(ROWS * (D + AT), 8), got[O * D], want[O * D];
-    const uint64_t *rows[C];
+    const uint64_t *rows[C + MATRIX_ROWS] = {NULL};
     int32_t W[O * C];
     for (size_t i = 0; i < ROWS * (D + AT); i++) from[i] = test_random(&seed);
     for (size_t i = 0; i < O * C; i++) W[i] = weight(0, &seed);
@@ -139,7 +165,8 @@ static void test_blocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_gather),
-                                       cmocka_unit_test(test_mul_sub_u32), cmocka_unit_test(test_blocks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mul_add_u64), cmocka_unit_test(test_few),
+                                       cmocka_unit_test(test_gather), cmocka_unit_test(test_mul_sub_u32),
+                                       cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

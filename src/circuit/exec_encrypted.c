@@ -175,15 +175,15 @@ typedef struct linear_run {
     const linear_rows *sources;
     uint64_t *out;
     unsigned char *room; /* per worker */
-    size_t words, room_bytes;
+    size_t words, columns, room_bytes;
 } linear_run;
 
-static annulus_status linear_columns(void *context, size_t item, unsigned worker)
+static annulus_status linear_item(void *context, size_t item, unsigned worker)
 {
     const linear_run *run = context;
-    const size_t first = item * BATCHES_COLUMNS, left = run->words - first;
+    const size_t first = item * run->columns, left = run->words - first;
     linear_add(&run->l->linear, run->sources, run->l->sources_count, run->words, run->out, run->words, first,
-               left < BATCHES_COLUMNS ? left : BATCHES_COLUMNS, run->room + worker * run->room_bytes);
+               left < run->columns ? left : run->columns, run->room + worker * run->room_bytes);
     return ANNULUS_OK;
 }
 
@@ -224,8 +224,8 @@ static annulus_status add_products(const encrypted_run *r, size_t i, size_t samp
     linear_run run = {.l = l, .sources = sources, .out = out, .words = words, .room_bytes = linear_room(&l->linear)};
     TRY(mem_create(parallel_threads(r->threads), run.room_bytes, "linear layer", &room));
     run.room = room;
-    const annulus_status st =
-        parallel_for((words + BATCHES_COLUMNS - 1) / BATCHES_COLUMNS, r->threads, linear_columns, &run);
+    run.columns = linear_columns(&l->linear, words, parallel_threads(r->threads));
+    const annulus_status st = parallel_for((words + run.columns - 1) / run.columns, r->threads, linear_item, &run);
     mem_free(room);
     return st;
 }

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "math/matrix.h"
+#include "optimizer/batches.h"
 
 #include <string.h>
 
@@ -163,13 +164,31 @@ double linear_products(const circuit_linear *l)
     return products;
 }
 
-/* Pointers to a block's inputs, and sums of rows that lie apart. */
+static int has_few(const linear_block *b)
+{
+    return b->rows <= MATRIX_FEW;
+}
+
+size_t linear_columns(const circuit_linear *l, size_t words, unsigned workers)
+{
+    for (size_t i = 0; i < l->blocks_count; i++)
+        if (!has_few(&l->blocks[i])) return BATCHES_COLUMNS;
+    const size_t share = (words + workers - 1) / workers;
+    return (share + 7) / 8 * 8; /* words of a cache line */
+}
+
+/* Pointers to a block's inputs and the next place's first, and sums of rows that lie apart. */
+static size_t pointers_bytes(const linear_block *b)
+{
+    return ROUND_UP((b->taps + MATRIX_ROWS) * sizeof(uint64_t *));
+}
+
 size_t linear_room(const circuit_linear *l)
 {
     size_t most = 0;
     for (size_t i = 0; i < l->blocks_count; i++) {
         const linear_block *b = &l->blocks[i];
-        const size_t bytes = ROUND_UP(b->taps * sizeof(uint64_t *)) + b->rows * MATRIX_COLUMNS * sizeof(uint64_t);
+        const size_t bytes = pointers_bytes(b) + b->rows * MATRIX_COLUMNS * sizeof(uint64_t);
         most = bytes > most ? bytes : most;
     }
     return ROUND_UP(most);
@@ -211,6 +230,20 @@ static void place_add(const linear_block *b, unsigned limbs, const uint64_t *con
     }
 }
 
+/* rows (taps + MATRIX_ROWS) <- inputs of place p, and the first of the place behind; returns whether p has some. */
+static int list_rows(const linear_block *b, size_t p, const linear_rows *sources, size_t count, size_t ldx,
+                     const uint64_t **rows)
+{
+    const size_t behind = (b->places - p) * b->taps;
+    int any = 0;
+    for (size_t t = 0; t < b->taps + MATRIX_ROWS; t++) {
+        const uint32_t from = t < behind ? b->from[p * b->taps + t] : LINEAR_NOTHING;
+        rows[t] = from == LINEAR_NOTHING ? NULL : row_of(sources, count, ldx, from);
+        any |= t < b->taps && rows[t] != NULL;
+    }
+    return any;
+}
+
 void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sources_count, size_t ldx, uint64_t *y,
                 size_t ldy, size_t at, size_t D, void *room)
 {
@@ -218,16 +251,10 @@ void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sour
         const linear_block *b = &l->blocks[i];
         const unsigned limbs = matrix_weight_limbs(b->W, b->rows * b->taps);
         const uint64_t **rows = room;
-        uint64_t *apart = (uint64_t *)(void *)((unsigned char *)room + ROUND_UP(b->taps * sizeof *rows));
-        for (size_t p = 0; p < b->places; p++) {
-            int any = 0;
-            for (size_t t = 0; t < b->taps; t++) {
-                const uint32_t from = b->from[p * b->taps + t];
-                rows[t] = from == LINEAR_NOTHING ? NULL : row_of(sources, sources_count, ldx, from);
-                any |= rows[t] != NULL;
-            }
-            if (any) place_add(b, limbs, rows, b->to + p * b->rows, y, ldy, at, D, apart);
-        }
+        uint64_t *apart = (uint64_t *)(void *)((unsigned char *)room + pointers_bytes(b));
+        for (size_t p = 0; p < b->places; p++)
+            if (list_rows(b, p, sources, sources_count, ldx, rows))
+                place_add(b, limbs, rows, b->to + p * b->rows, y, ldy, at, D, apart);
     }
 }
 

@@ -84,6 +84,9 @@ typedef struct linear_rows {
 } linear_rows;
 /* Bytes of room that linear_add needs. */
 size_t linear_room(const circuit_linear *l);
+/* Ciphertext words that one of so many workers takes at a time: BATCHES_COLUMNS; of layers all of whose blocks have at
+ * most MATRIX_FEW rows an equal share, since what bounds them, memory, is read fastest where rows go on for long. */
+size_t linear_columns(const circuit_linear *l, size_t words, unsigned workers);
 /* y += L x modulo 2^64 for words [at, at + D) of each row: inputs are the rows of the sources, one source behind the
  * other, ldx words each; y rows of ldy words, written from word `at` on. Cannot fail. */
 void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sources_count, size_t ldx, uint64_t *y,

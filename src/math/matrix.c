@@ -17,6 +17,12 @@ static void mul_add_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t ld
         }
 }
 
+static void mul_add_few_u64_ref(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *const *X,
+                                size_t at, size_t D)
+{
+    mul_add_u64_ref(Y, ldy, W, C, O, C, WEIGHT_LIMBS, X, at, D);
+}
+
 /* The word of row `odd` (0 or 1) of a pair, column `i` of the panel. */
 static uint32_t panel_word(const int16_t *pair, size_t odd, size_t i)
 {
@@ -36,8 +42,10 @@ static void mul_sub_u32_ref(uint32_t *Y, size_t ldy, const int16_t *digits, size
     }
 }
 
-const matrix_kernels matrix_kernels_ref = {
-    .name = "ref", .mul_add_u64 = mul_add_u64_ref, .mul_sub_u32 = mul_sub_u32_ref};
+const matrix_kernels matrix_kernels_ref = {.name = "ref",
+                                           .mul_add_u64 = mul_add_u64_ref,
+                                           .mul_add_few_u64 = mul_add_few_u64_ref,
+                                           .mul_sub_u32 = mul_sub_u32_ref};
 
 const matrix_kernels *matrix_kernels_for(cpu_level level)
 {
@@ -92,6 +100,10 @@ static size_t least(size_t a, size_t b)
 void matrix_gather_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, unsigned limbs,
                            const uint64_t *const *X, size_t at, size_t D)
 {
+    if (O <= MATRIX_FEW) {
+        kernels()->mul_add_few_u64(Y, ldy, W, O, C, X, at, D);
+        return;
+    }
     for (size_t d = 0; d < D; d += MATRIX_COLUMNS)
         for (size_t c = 0; c < C; c += MATRIX_CHUNK)
             kernels()->mul_add_u64(Y + d, ldy, W + c, C, O, least(C - c, MATRIX_CHUNK), limbs, X + c, at + d,

@@ -13,11 +13,15 @@
 void matrix_mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *X, size_t ldx,
                         size_t D);
 /* The same of rows that lie anywhere: words [at, at + D) of X (C pointers), NULL a row of zeros; limbs:
- * matrix_weight_limbs of all weights or more. */
+ * matrix_weight_limbs of all weights or more. Behind them X has MATRIX_ROWS pointers more, to rows that the next call
+ * begins with, or NULL: products of at most MATRIX_FEW outputs, which memory bounds, have them fetched meanwhile. Those
+ * cut no weights into limbs, read MATRIX_ROWS rows from end to end at a time, and are best where D is large. */
 void matrix_gather_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, unsigned limbs,
                            const uint64_t *const *X, size_t at, size_t D);
 /* Limbs, 1 to 4, that the vector kernels cut these weights into; the reference kernel cuts none. */
 unsigned matrix_weight_limbs(const int32_t *W, size_t count);
+#define MATRIX_FEW 4u
+#define MATRIX_ROWS 4u
 #define MATRIX_CHUNK 126u  /* rows of X that they take at a time, adding to all of Y each time */
 #define MATRIX_COLUMNS 64u /* words of X whose limbs are in the second-level cache at a time */
 

@@ -4,4 +4,5 @@
 
 #include "math/matrix_kernels_impl.h"
 
-const matrix_kernels matrix_kernels_avx512 = {.name = "avx512", .mul_add_u64 = mul_add_u64, .mul_sub_u32 = mul_sub_u32};
+const matrix_kernels matrix_kernels_avx512 = {
+    .name = "avx512", .mul_add_u64 = mul_add_u64, .mul_add_few_u64 = mul_add_few_u64, .mul_sub_u32 = mul_sub_u32};

@@ -5,4 +5,4 @@
 #include "math/matrix_kernels_impl.h"
 
 const matrix_kernels matrix_kernels_avxvnni = {
-    .name = "avxvnni", .mul_add_u64 = mul_add_u64, .mul_sub_u32 = mul_sub_u32};
+    .name = "avxvnni", .mul_add_u64 = mul_add_u64, .mul_add_few_u64 = mul_add_few_u64, .mul_sub_u32 = mul_sub_u32};

@@ -176,3 +176,65 @@ static void mul_add_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t ldw, s
     pack(&c, X, at);
     any_rows64(Y, ldy, &c, limbs, W, ldw, O);
 }
+
+/* ---- few outputs ------------------------------------------------------------------------------------------------- */
+
+#define BLOCK 64u /* words of MATRIX_ROWS rows that are in the first-level cache at a time */
+
+/* Rows that are added at once, and those to be fetched meanwhile. */
+typedef struct few {
+    const uint64_t *x[MATRIX_ROWS], *next[MATRIX_ROWS];
+    size_t column[MATRIX_ROWS], rows;
+} few;
+
+/* Of X (C), from row c on, those that are there, and the first of them again; returns the row behind them. */
+static size_t take_rows(few *f, const uint64_t *const *X, size_t c, size_t C, size_t at)
+{
+    for (f->rows = 0; c < C && f->rows < MATRIX_ROWS; c++)
+        if (X[c] != NULL) f->x[f->rows] = X[c] + at, f->column[f->rows++] = c;
+    for (size_t k = f->rows; k < MATRIX_ROWS; k++) f->x[k] = f->x[0];
+    for (size_t k = 0; k < MATRIX_ROWS; k++) f->next[k] = X[c + k] == NULL ? NULL : X[c + k] + at;
+    return c;
+}
+
+/* Into the second-level cache: rows lie a power of two apart but for a word, and the first level holds few of those. */
+static void fetch(const few *f, size_t d, size_t D)
+{
+    for (size_t k = 0; k < MATRIX_ROWS; k++)
+        for (size_t i = 0; f->next[k] != NULL && i < D; i += 8) __builtin_prefetch(f->next[k] + d + i, 0, 2);
+}
+
+INLINE void add_rows(size_t rows, uint64_t *restrict y, const few *f, const int32_t *W, size_t d, size_t D)
+{
+    const uint64_t *x[MATRIX_ROWS];
+    uint64_t w[MATRIX_ROWS];
+    for (size_t k = 0; k < rows; k++) {
+        x[k] = f->x[k] + d;
+        w[k] = k < f->rows ? (uint64_t)(int64_t)W[f->column[k]] : 0;
+    }
+    for (size_t i = 0; i < D; i++) {
+        uint64_t sum = y[i];
+        for (size_t k = 0; k < rows; k++) sum += w[k] * x[k][i];
+        y[i] = sum;
+    }
+}
+
+static void mul_add_few_u64(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *const *X,
+                            size_t at, size_t D)
+{
+    few f = {.rows = 0};
+    for (size_t c = 0; c < C;) {
+        c = take_rows(&f, X, c, C, at);
+        for (size_t d = 0; d < D; d += BLOCK) {
+            const size_t columns = D - d < BLOCK ? D - d : BLOCK;
+            fetch(&f, d, columns);
+            for (size_t o = 0; o < O; o++) {
+                uint64_t *y = Y + o * ldy + d;
+                if (f.rows > 2)
+                    add_rows(MATRIX_ROWS, y, &f, W + o * C, d, columns);
+                else if (f.rows > 0)
+                    add_rows(2, y, &f, W + o * C, d, columns);
+            }
+        }
+    }
+}

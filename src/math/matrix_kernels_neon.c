@@ -3,4 +3,5 @@
 
 #include "math/matrix_kernels_impl.h"
 
-const matrix_kernels matrix_kernels_neon = {.name = "neon", .mul_add_u64 = mul_add_u64, .mul_sub_u32 = mul_sub_u32};
+const matrix_kernels matrix_kernels_neon = {
+    .name = "neon", .mul_add_u64 = mul_add_u64, .mul_add_few_u64 = mul_add_few_u64, .mul_sub_u32 = mul_sub_u32};

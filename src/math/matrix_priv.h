@@ -26,6 +26,9 @@ typedef struct matrix_kernels {
      * MATRIX_COLUMNS words of the rows X (C), NULL a row of zeros, from word `at` of each. */
     void (*mul_add_u64)(uint64_t *Y, size_t ldy, const int32_t *W, size_t ldw, size_t O, size_t C, unsigned limbs,
                         const uint64_t *const *X, size_t at, size_t D);
+    /* matrix_gather_add_u64 of O <= MATRIX_FEW, W (O, C). */
+    void (*mul_add_few_u64)(uint64_t *Y, size_t ldy, const int32_t *W, size_t O, size_t C, const uint64_t *const *X,
+                            size_t at, size_t D);
     /* One block of matrix_u32_mul_sub: panels (ceil(W/16), pairs, PANEL_STEP), digits (B, ldd), ldd >= 2 pairs. */
     void (*mul_sub_u32)(uint32_t *Y, size_t ldy, const int16_t *digits, size_t ldd, size_t B, const int16_t *panels,
                         size_t pairs, size_t W);
