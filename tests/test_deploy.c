@@ -308,7 +308,32 @@ static void pruned(void **state)
     assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "one of neurons, look-ups and seconds");
     o.percent = NAN, o.look_ups = 0;
     assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "one of neurons, look-ups and seconds");
+    o.percent = 40, o.train.noise_of = w.c;
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "train afterwards");
     assert_null(small);
+}
+
+/* The noise of a circuit, and a model that goes on for it. */
+static void noise_of_a_circuit(void **state)
+{
+    (void)state;
+    annulus_layer_noise n[ANNULUS_MAX_HIDDEN + 1];
+    annulus_train_options o;
+    annulus_model *m = NULL;
+    size_t count = 0;
+    assert_ok(annulus_circuit_noise(w.c, n, &count));
+    assert_int_equal(count, 2);
+    assert_string_equal(n[0].name, "layer 1");
+    assert_string_equal(n[1].name, "output");
+    assert_true(!n[0].waves && n[0].phase > 0 && log2(n[0].error) <= annulus_circuit_log2_error(w.c));
+    assert_true(n[0].values > 0 && n[1].values == 0 && n[1].phase > 0 && n[1].error == 0);
+    annulus_train_options_init(&o);
+    o.epochs = 1, o.batch = 32, o.from = w.m, o.noise_of = w.c;
+    assert_ok(annulus_train(w.d, &o, NULL, NULL, NULL, &m));
+    annulus_model_destroy(m);
+    m = NULL, o.target_error = 0.1;
+    assert_refused(annulus_train(w.d, &o, NULL, NULL, NULL, &m), "gives the noise of every layer");
+    assert_null(m);
 }
 
 static void reports_in_files(void **state)
@@ -329,11 +354,11 @@ static void reports_in_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error_options),    cmocka_unit_test(pruned),
-        cmocka_unit_test(reports_in_files),      cmocka_unit_test(answers_survive_files),
-        cmocka_unit_test(strangers_are_refused), cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(simulation_repeats),    cmocka_unit_test(inputs_out_of_range),
-        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_error_options),        cmocka_unit_test(pruned),
+        cmocka_unit_test(noise_of_a_circuit),        cmocka_unit_test(reports_in_files),
+        cmocka_unit_test(answers_survive_files),     cmocka_unit_test(strangers_are_refused),
+        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(simulation_repeats),
+        cmocka_unit_test(inputs_out_of_range),       cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
