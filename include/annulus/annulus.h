@@ -94,8 +94,8 @@ typedef struct annulus_train_options {
     const char *activation; /* of all hidden layers or, with commas, of each, the convolutions first: "relu",
                                "leaky_relu", "leaky_relu=SLOPE" below 0 (else 1/8), "elu", "gelu", "silu", "softplus",
                                "sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "hard_silu", "sign", "identity",
-                               "table=FILE" of points x,y a line; waves: "triangle", "trapezoid", "trapezoid=RISE",
-                               "sine", "square" */
+                               "table=FILE" of points x,y a line, "entries=FILE" of up to 256 lines y or x,y; waves:
+                               "triangle", "trapezoid", "trapezoid=RISE", "sine", "square" */
     size_t offsets;         /* waves: values of one look-up, 1..16 */
     double rise;            /* waves: of a trapezoid, (0, 1/2] */
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */

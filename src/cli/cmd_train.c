@@ -61,7 +61,8 @@ static const struct argp_option entries[] = {
      "neurons of the hidden layers, +A with the values of the layer A before added, or 0 for none (default 92,32)", 0},
     {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
      "of all hidden layers or each, convolutions first: relu (default), leaky_relu[=SLOPE below 0] (1/8), elu, gelu, "
-     "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y; "
+     "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y, "
+     "entries=FILE of up to 256 lines y or x,y; "
      "waves: triangle, trapezoid[=RISE], sine or square; or auto: relu or trapezoids, the more accurate at equal "
      "predicted seconds",
      0},
@@ -194,9 +195,10 @@ static void parse_names(train_command *c, char *arg, struct argp_state *state)
 /* Names of activations, some of them with a value behind =; returns how many. */
 static size_t check_activations(const char *arg, struct argp_state *state)
 {
-    static const char *const known[] = {"relu",         "leaky_relu", "elu",       "gelu", "silu",      "softplus",
-                                        "sigmoid",      "tanh",       "identity",  "sign", "hard_tanh", "hard_silu",
-                                        "hard_sigmoid", "triangle",   "trapezoid", "sine", "square",    "table"};
+    static const char *const known[] = {"relu",      "leaky_relu", "elu",          "gelu",     "silu",
+                                        "softplus",  "sigmoid",    "tanh",         "identity", "sign",
+                                        "hard_tanh", "hard_silu",  "hard_sigmoid", "triangle", "trapezoid",
+                                        "sine",      "square",     "table",        "entries"};
     size_t count = 0;
     for (const char *at = arg; at != NULL; count++) {
         const size_t len = strcspn(at, "=,"), all = strcspn(at, ",");

@@ -2,6 +2,7 @@
 #include "nn/function.h"
 
 #include <math.h>
+#include <string.h>
 
 #define SELU_ALPHA 1.67326319217681884765625
 #define SELU_GAMMA 1.05070102214813232421875
@@ -47,6 +48,8 @@ const function_operator function_operators[FUNCTION_OPS] = {
     [FUNCTION_SELU] = {"Selu", 1, {"alpha", "gamma"}, {SELU_ALPHA, SELU_GAMMA}},
     [FUNCTION_HARD_SIGMOID] = {"HardSigmoid", 1, {"alpha", "beta"}, {0.2, 0.5}},
     [FUNCTION_THRESHOLDED] = {"ThresholdedRelu", 1, {"alpha"}, {1}},
+    [FUNCTION_CAST] = {"Cast", 1, {0}, {0}},
+    [FUNCTION_GATHER] = {"Gather", 1, {0}, {0}},
     [FUNCTION_COPY] = {"Identity", 1, {0}, {0}},
 };
 
@@ -146,6 +149,8 @@ static double apply_pieces(function_op op, const double *x)
         return x[2] * (x[0] < 0 ? x[1] * expm1(x[0]) : x[0]);
     case FUNCTION_HARD_SIGMOID:
         return fmin(fmax(x[1] * x[0] + x[2], 0), 1);
+    case FUNCTION_CAST:
+        return trunc(x[0]);
     case FUNCTION_THRESHOLDED:
         return x[0] > x[1] ? x[0] : 0;
     default:
@@ -169,9 +174,16 @@ double function_apply(const function *f, double x)
             const function_operand *o = &f->steps[i].in[k];
             in[k] = o->is_constant ? o->constant : value[o->value];
         }
-        value[i + 1] = function_op_apply(f->steps[i].op, in);
+        value[i + 1] = f->steps[i].op == FUNCTION_GATHER ? function_gather(f->table, f->entries, in[0])
+                                                         : function_op_apply(f->steps[i].op, in);
     }
     return value[f->count];
+}
+
+double function_gather(const float *table, size_t entries, double index)
+{
+    const double at = index < 0 ? index + (double)entries : index;
+    return at >= 0 && at < (double)entries ? (double)table[(size_t)at] : NAN;
 }
 
 size_t function_append(function *f, function_op op, function_operand a, function_operand b, function_operand c)
@@ -188,6 +200,9 @@ void function_chain(function *out, const function *f)
         *s = f->steps[i];
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) s->in[k].value += s->in[k].is_constant ? 0 : before;
     }
+    if (f->entries == 0) return;
+    out->entries = f->entries;
+    memcpy(out->table, f->table, sizeof f->table);
 }
 
 void function_stretch(const function *f, double by, function *out)
@@ -230,15 +245,59 @@ annulus_status function_points(size_t count, const double *x, const double *y, f
     return ANNULUS_OK;
 }
 
+annulus_status function_entries(size_t count, double first, double apart, const double *y, function *out)
+{
+    const double last = first + (double)(count - 1) * apart;
+    if (count < 2 || count > FUNCTION_MAX_ENTRIES)
+        return fail(ANNULUS_ERR_INPUT, "a table of %zu entries: 2 to %u are possible", count, FUNCTION_MAX_ENTRIES);
+    if (!(apart > 0) || !(fabs(first) <= 1e6) || !(fabs(last) <= 1e6) || !isnormal((float)(1 / apart)))
+        return fail(ANNULUS_ERR_INPUT, "entries of a table from %g, %g apart: they must rise, within 10^6", first,
+                    apart);
+    function f = {.entries = count};
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(y[i]) || fabs(y[i]) > 1e6)
+            return fail(ANNULUS_ERR_INPUT, "entry %zu of a table, %g: a number within 10^6 is needed", i + 1, y[i]);
+        f.table[i] = (float)y[i];
+    }
+    const function_operand none = function_constant(0);
+    const double lo = (double)(float)first;
+    size_t at = function_append(&f, FUNCTION_CLIP, function_value(0), function_constant(lo),
+                                function_constant((double)(float)last));
+    at = function_append(&f, FUNCTION_SUB, function_value(at), function_constant(lo), none);
+    at = function_append(&f, FUNCTION_MUL, function_value(at), function_constant((double)(float)(1 / apart)), none);
+    at = function_append(&f, FUNCTION_ADD, function_value(at), function_constant(0.5), none);
+    at = function_append(&f, FUNCTION_FLOOR, function_value(at), none, none);
+    at = function_append(&f, FUNCTION_CAST, function_value(at), none, none);
+    (void)function_append(&f, FUNCTION_GATHER, function_value(at), none, none);
+    *out = f;
+    return ANNULUS_OK;
+}
+
+double function_entry_width(const function *f)
+{
+    double by = 1;
+    for (size_t i = 0; f->entries > 0 && i < f->count; i++) {
+        const function_step *s = &f->steps[i];
+        if (s->op == FUNCTION_GATHER) return by > 0 && isfinite(by) ? 1 / by : 0;
+        if ((s->op != FUNCTION_MUL && s->op != FUNCTION_DIV) || !s->in[1].is_constant) continue;
+        by *= fabs(s->op == FUNCTION_MUL ? s->in[1].constant : 1 / s->in[1].constant);
+    }
+    return 0;
+}
+
 annulus_status function_check(const function *f)
 {
-    int fits = f->count <= FUNCTION_MAX_STEPS;
+    int fits = f->count <= FUNCTION_MAX_STEPS && f->entries <= FUNCTION_MAX_ENTRIES;
+    size_t gathers = 0;
+    for (size_t i = 0; fits && i < f->entries; i++) fits = isfinite(f->table[i]);
     for (size_t i = 0; fits && i < f->count; i++) {
         fits = (unsigned)f->steps[i].op < FUNCTION_OPS;
+        gathers += f->steps[i].op == FUNCTION_GATHER;
         for (size_t k = 0; fits && k < FUNCTION_MAX_OPERANDS; k++) {
             const function_operand *o = &f->steps[i].in[k];
             fits = o->is_constant ? isfinite(o->constant) != 0 : o->value <= i;
         }
     }
+    fits &= (gathers > 0) == (f->entries > 0);
     return fits ? ANNULUS_OK : fail(ANNULUS_ERR_INPUT, "a function is no program of operators");
 }

@@ -9,6 +9,7 @@
 #define FUNCTION_MAX_STEPS 64u
 #define FUNCTION_MAX_OPERANDS 3u
 #define FUNCTION_MAX_POINTS 17u
+#define FUNCTION_MAX_ENTRIES 256u
 
 typedef enum function_op {
     FUNCTION_ADD,
@@ -51,6 +52,8 @@ typedef enum function_op {
     FUNCTION_SELU,         /* in[1]: alpha, in[2]: gamma */
     FUNCTION_HARD_SIGMOID, /* in[1]: alpha, in[2]: beta */
     FUNCTION_THRESHOLDED,  /* in[1]: alpha */
+    FUNCTION_CAST,         /* to a whole number, towards 0 */
+    FUNCTION_GATHER,       /* that entry of the function's table, from the last one back below 0, no number beyond */
     FUNCTION_COPY,
     FUNCTION_OPS
 } function_op;
@@ -81,6 +84,8 @@ typedef struct function_step {
 typedef struct function {
     size_t count;
     function_step steps[FUNCTION_MAX_STEPS];
+    size_t entries; /* 0: no table, and no step that takes one */
+    float table[FUNCTION_MAX_ENTRIES];
 } function;
 double function_apply(const function *f, double x);
 /* For building: appends a step of two values or of one and constants; returns its result's number. */
@@ -93,7 +98,7 @@ static inline function_operand function_constant(double v)
 {
     return (function_operand){.is_constant = 1, .constant = v};
 }
-/* Appends the steps of f, of the last result so far (x of a program without steps). */
+/* Appends the steps of f, of the last result so far (x of a program without steps). One of both has a table at most. */
 void function_chain(function *out, const function *f);
 /* f(by*x), of f with fewer than FUNCTION_MAX_STEPS steps; `by` as single precision holds it. */
 void function_stretch(const function *f, double by, function *out);
@@ -101,6 +106,15 @@ void function_stretch(const function *f, double by, function *out);
  * not rise from point to point, or a number is not finite. */
 annulus_status function_points(size_t count, const double *x, const double *y, function *out)
     __attribute__((warn_unused_result));
-/* Operands stand before their step, constants are finite. */
+/* y[i] (count, 2..FUNCTION_MAX_ENTRIES) wherever first + i*apart is nearest. ANNULUS_ERR_INPUT: apart is not above 0,
+ * or a number is not finite. */
+annulus_status function_entries(size_t count, double first, double apart, const double *y, function *out)
+    __attribute__((warn_unused_result));
+/* By how much the arguments of two neighbouring entries of its table differ, if constants say so; 0: no table, or not
+ * known. */
+double function_entry_width(const function *f);
+/* Of a function with a table. */
+double function_gather(const float *table, size_t entries, double index);
+/* Operands stand before their step, constants are finite, and a table has a step that takes it. */
 annulus_status function_check(const function *f) __attribute__((warn_unused_result));
 #endif

@@ -128,6 +128,13 @@ static char *triangle(onnx_builder *b, char *u)
     return builder_apply(b, "Sub", builder_number(b, 1), builder_apply(b, "Mul", distance, builder_number(b, 4)));
 }
 
+static char *table(onnx_builder *b, const function *f)
+{
+    char *name = builder_name(b, "table", b->graph.n_initializer);
+    memcpy(builder_floats(b, name, 1, &f->entries), f->table, f->entries * sizeof *f->table);
+    return name;
+}
+
 /* A node for each step. */
 static void encode_function(onnx_builder *b, const function *f)
 {
@@ -138,10 +145,13 @@ static void encode_function(onnx_builder *b, const function *f)
         char *inputs[FUNCTION_MAX_OPERANDS];
         for (size_t k = 0; k < op->inputs; k++)
             inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
-        Onnx__NodeProto *n = builder_node(b, op->name, b->graph.n_node, op->inputs, inputs);
+        if (s->op == FUNCTION_GATHER) inputs[1] = inputs[0], inputs[0] = table(b, f);
+        Onnx__NodeProto *n =
+            builder_node(b, op->name, b->graph.n_node, op->inputs + (s->op == FUNCTION_GATHER), inputs);
         for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
             builder_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
         if (s->op == FUNCTION_MOD) builder_int(b, n, "fmod", 1);
+        if (s->op == FUNCTION_CAST) builder_int(b, n, "to", ONNX__TENSOR_PROTO__DATA_TYPE__INT64);
         value[i + 1] = n->output[0];
     }
     b->value = value[f->count];

@@ -199,6 +199,28 @@ static int is_one_of(const char *name, const char *const *list, size_t count)
 
 #define COMPOSITE_STEPS 9u /* at most */
 
+/* Cast to a whole number, or Gather from a constant table, the only one of the program: its operand. *fits 0: another.
+ */
+static annulus_status entry_step(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, onnx_step *s, int *fits)
+{
+    const int gather = s->op == FUNCTION_GATHER;
+    const onnx_constant *k = NULL;
+    int64_t attribute;
+    *fits = node->n_input == (gather ? 2 : 1) && value_find(p, node->input[gather], &s->in[0].value);
+    if (!*fits) return ANNULUS_OK;
+    s->deep = is_deep(p, s->in[0].value), s->wide = is_wide(p, s->in[0].value), s->flat = is_flat(p, s->in[0].value);
+    TRY(onnx_node_int(node, gather ? "axis" : "to", 0, &attribute));
+    if (!gather) {
+        *fits = attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 || attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
+        return ANNULUS_OK;
+    }
+    TRY(onnx_graph_find(c->g, node->input[0], &k));
+    *fits = attribute == 0 && k != NULL && k->f != NULL && k->rank == 1 && k->count >= 1 &&
+            k->count <= FUNCTION_MAX_ENTRIES && (p->table == NULL || p->table == k);
+    if (*fits) p->table = k;
+    return ANNULUS_OK;
+}
+
 static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, int *fits)
 {
     static const char *const shapes[] = {"Reshape", "Unsqueeze", "Flatten"}, *const several[] = {"Gelu", "Mish",
@@ -211,6 +233,11 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
     *fits = s.op < FUNCTION_OPS && p->count + COMPOSITE_STEPS <= FUNCTION_MAX_STEPS && node->n_output == 1 &&
             (domain[0] == 0 || domain[0] == 'a');
     if (!*fits) return ANNULUS_OK;
+    if (s.op == FUNCTION_CAST || s.op == FUNCTION_GATHER) {
+        TRY(entry_step(c, p, node, &s, fits));
+        if (*fits) p->steps[p->count++] = s;
+        return ANNULUS_OK;
+    }
     const size_t inputs = s.op == FUNCTION_CLIP ? node->n_input : function_operators[s.op].inputs;
     *fits = shape || (node->n_input == inputs && inputs <= FUNCTION_MAX_OPERANDS);
     if (*fits) TRY(operands_read(c, p, node, inputs, &s, fits));
@@ -312,7 +339,8 @@ double onnx_program_apply(const onnx_program *p, double u, size_t offset)
     for (size_t i = 0; i < p->count; i++) {
         double x[FUNCTION_MAX_OPERANDS];
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) x[k] = operand_at(&p->steps[i].in[k], value, offset);
-        value[i + 1] = function_op_apply(p->steps[i].op, x);
+        value[i + 1] = p->steps[i].op == FUNCTION_GATHER ? function_gather(p->table->f, p->table->count, x[0])
+                                                         : function_op_apply(p->steps[i].op, x);
     }
     return value[p->result];
 }
@@ -341,6 +369,7 @@ static function function_of(const onnx_program *p)
 {
     function f = {.count = p->result};
     for (size_t i = 0; i < p->result; i++) {
+        if (p->steps[i].op == FUNCTION_GATHER) f.entries = p->table->count;
         f.steps[i].op = p->steps[i].op;
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
             const onnx_operand *o = &p->steps[i].in[k];
@@ -349,6 +378,7 @@ static function function_of(const onnx_program *p)
                 .is_constant = constant, .value = o->value, .constant = constant ? operand_at(o, NULL, 0) : 0};
         }
     }
+    if (f.entries > 0) memcpy(f.table, p->table->f, f.entries * sizeof *f.table);
     return f;
 }
 

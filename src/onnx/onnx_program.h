@@ -33,7 +33,8 @@ typedef struct onnx_program {
     size_t count;
     size_t offsets; /* 1 until a constant has more */
     size_t result;
-    int repeats; /* a periodic function may come of it */
+    int repeats;                /* a periodic function may come of it */
+    const onnx_constant *table; /* that Gather takes; NULL: none */
 } onnx_program;
 
 double onnx_program_apply(const onnx_program *p, double u, size_t offset);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Activations of classic layers and what their gradients are. That of sign is its clipped identity, the
  * straight-through estimator of Hubara et al., "Binarized Neural Networks", NIPS 2016, section 1.3: 1 within [-1, 1], 0
- * beyond. */
+ * beyond. That of a table is the slope between two of its entries, the nearest one and that next to it. */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -31,6 +31,8 @@ int train_act_signed(const train_activation *a)
     if (a->act != ACTIVATION_FUNCTION)
         return a->act != ACTIVATION_RELU && a->act != ACTIVATION_SIGMOID && a->act != ACTIVATION_SOFTPLUS &&
                a->act != ACTIVATION_HARD_SIGMOID;
+    for (size_t i = 0; i < a->own->entries; i++)
+        if (a->own->table[i] < 0) return 1;
     for (int i = -STEPS; i <= STEPS; i++)
         if (function_apply(a->own, SPREAD * i / STEPS) < 0) return 1;
     return 0;
@@ -83,8 +85,8 @@ float train_act(const train_layer *l, float u)
 
 float train_function_slope(const function *f, float u)
 {
-    const double x = (double)u;
-    return (float)((function_apply(f, x + APART / 2) - function_apply(f, x - APART / 2)) / APART);
+    const double x = (double)u, width = function_entry_width(f), apart = width > 0 ? width : APART;
+    return (float)((function_apply(f, x + apart / 2) - function_apply(f, x - apart / 2)) / apart);
 }
 
 float train_act_slope(const train_layer *l, float u, float v)

@@ -88,6 +88,7 @@ static void write_function(writer *w, const function *f)
             write_u32(w, (uint32_t)o->value);
             write_f64(w, o->constant);
         }
+    for (size_t i = 0; f != NULL && i < f->entries; i++) write_f64(w, (double)f->table[i]);
 }
 
 /* Of options that say it for each layer. */

@@ -11,6 +11,8 @@
 #define FILE_MOST ((size_t)1 << 16)
 #define LINE_MOST 512u
 #define LEAKY_SLOPE 0.125
+#define ENTRIES_REACH 3.0 /* deviations, about, of what batch normalisation makes */
+#define EVEN 1e-3         /* of the distance of entries, that are written in a few digits */
 
 static int whole(const char *text, size_t least, size_t most, size_t *out)
 {
@@ -47,6 +49,46 @@ static int next_line(const char *text, size_t len, size_t *at, size_t *number, c
     return 1;
 }
 
+/* A line of a table, y or x,y: how many numbers it has; 0: others. */
+static size_t entry_read(char *line, double *x, double *y)
+{
+    char *comma = strchr(line, ',');
+    if (comma == NULL) return (size_t)real(line, y);
+    *comma = 0;
+    return real(line, x) && real(comma + 1, y) ? 2 : 0;
+}
+
+/* Entries x,y whose x are as far apart, or y alone, over ENTRIES_REACH to either side of 0. */
+static annulus_status entries_text(const char *text, size_t len, const char *name, function *out)
+{
+    char line[LINE_MOST];
+    double x[FUNCTION_MAX_ENTRIES] = {0}, y[FUNCTION_MAX_ENTRIES];
+    size_t at = 0, number = 0, count = 0, each = 0;
+    int fits;
+    while (next_line(text, len, &at, &number, line, &fits)) {
+        if (fits && line[0] == 0) continue;
+        if (count == FUNCTION_MAX_ENTRIES)
+            return fail(ANNULUS_ERR_INPUT, "%s, line %zu: at most %u entries are possible", name, number,
+                        FUNCTION_MAX_ENTRIES);
+        const size_t numbers = fits ? entry_read(line, &x[count], &y[count]) : 0;
+        if (numbers == 0 || (count > 0 && numbers != each))
+            return fail(ANNULUS_ERR_INPUT, "%s, line %zu: an entry, y, or x,y in every line, of numbers is needed",
+                        name, number);
+        each = numbers;
+        const double apart = count > 0 ? (x[count] - x[0]) / (double)count : 1, first = count > 0 ? x[1] - x[0] : 1;
+        if (each == 2 && !(fabs(apart - first) <= EVEN * fabs(first)))
+            return fail(ANNULUS_ERR_INPUT,
+                        "%s, line %zu: its x is not %g behind the one before: give entries that are as far apart", name,
+                        number, first);
+        count++;
+    }
+    if (count < 2) return fail(ANNULUS_ERR_INPUT, "%s: a table of %zu entries: 2 or more are needed", name, count);
+    const double first = each == 2 ? x[0] : -ENTRIES_REACH,
+                 apart = (each == 2 ? x[count - 1] - x[0] : 2 * ENTRIES_REACH) / (double)(count - 1);
+    const annulus_status st = function_entries(count, first, apart, y, out);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
+}
+
 static annulus_status points_text(const char *text, size_t len, const char *name, function *out)
 {
     char line[LINE_MOST];
@@ -68,12 +110,12 @@ static annulus_status points_text(const char *text, size_t len, const char *name
     return st == ANNULUS_OK ? st : fail_prefix(st, "%s", name);
 }
 
-static annulus_status table_read(const char *path, function *out)
+static annulus_status table_read(const char *path, int entries, function *out)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
     TRY(file_read(path, FILE_MOST, &bytes, &len));
-    const annulus_status st = points_text((const char *)bytes, len, path, out);
+    const annulus_status st = (entries ? entries_text : points_text)((const char *)bytes, len, path, out);
     mem_free(bytes);
     return st;
 }
@@ -86,8 +128,9 @@ annulus_status train_activation_read(const char *text, double rise, function *ta
     strcpy(name, text);
     char *value = strchr(name, '=');
     if (value != NULL) *value++ = 0;
-    if (value != NULL && strcmp(name, "table") == 0) {
-        TRY(table_read(value, table));
+    const int entries = strcmp(name, "entries") == 0;
+    if (value != NULL && (entries || strcmp(name, "table") == 0)) {
+        TRY(table_read(value, entries, table));
         out->act = ACTIVATION_FUNCTION;
         out->own = table;
         return ANNULUS_OK;

@@ -10,8 +10,9 @@ typedef struct train_functions {
     function of[TRAIN_MAX_HIDDEN];
 } train_functions;
 
-/* "NAME", "leaky_relu=SLOPE", "trapezoid=RISE" or "table=FILE", a CSV file of points (function_points); bits and
- * offsets are left alone. rise: of a trapezoid without its own. */
+/* "NAME", "leaky_relu=SLOPE", "trapezoid=RISE", "table=FILE", a CSV file of points (function_points), or
+ * "entries=FILE", one of entries (function_entries); bits and offsets are left alone. rise: of a trapezoid without its
+ * own. */
 annulus_status train_activation_read(const char *text, double rise, function *table, train_activation *out)
     __attribute__((warn_unused_result));
 /* One of those for all hidden layers or, with commas, one for each: layer_acts; act, if there is no hidden layer, too.

@@ -231,6 +231,23 @@ static void ciphertexts(const char *folder, const char *path)
     seed_from_file(folder, "ok-output", 5, path);
 }
 
+/* An activation that is a table of entries. */
+static void table_model(const char *folder)
+{
+    static const size_t widths[] = {4, 3, 2};
+    char path[4096];
+    uint64_t seed = 5;
+    uint8_t *p = NULL;
+    size_t len = 0;
+    network *n = random_network(&seed, widths, 2, ACTIVATION_FUNCTION, 3);
+    check(function_entries(5, -1, 0.5, (double[]){0, 1, -1, 0.5, 2}, &n->layers[0].own));
+    check(onnx_model_encode(n, &p, &len));
+    (void)snprintf(path, sizeof path, "%s/ok-entries", folder);
+    check(file_write(path, p, len, 0644));
+    mem_free(p);
+    network_destroy(n);
+}
+
 static void models(const char *folder)
 {
     static const size_t widths[] = {3, 4, 2};
@@ -250,6 +267,7 @@ static void models(const char *folder)
         mem_free(p);
         network_destroy(n);
     }
+    table_model(folder);
 }
 
 /* What follows the digest of a checkpoint, without and with the best parameters. */
