@@ -292,13 +292,57 @@ static void test_damage(void **state)
     }
 }
 
+/* Several targets, by name, in their order; the columns of a model; tables without features. */
+static void test_targets(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"y", "z"}, text[] = "z,a,y\n1,2,3\n4,5,6\n";
+    dataset *d = NULL;
+    csv_options o = {.task = CSV_REGRESSION, .label = "y,z"};
+    const float features[] = {2, 5}, targets[] = {3, 1, 6, 4};
+    for (int known = 0; known < 2; known++) {
+        assert_ok(parse(text, &o, &d));
+        assert_true(d->features == 1 && d->targets == 2 && !d->binary && d->label == NULL);
+        assert_memory_equal(d->x, features, sizeof features);
+        assert_memory_equal(d->y, targets, sizeof targets);
+        assert_string_equal(d->target_names[0], "y");
+        assert_string_equal(d->target_names[1], "z");
+        dataset_destroy(d);
+        o = (csv_options){.task = CSV_REGRESSION, .class_names = names, .class_names_count = 2};
+    }
+    o = (csv_options){.task = CSV_REGRESSION, .label = "b,c"}; /* a name with a comma is one column */
+    assert_ok(parse("a,\"b,c\"\n1,2\n", &o, &d));
+    assert_true(d->targets == 1 && d->y[0] == 2);
+    dataset_destroy(d);
+    o = (csv_options){.task = CSV_REGRESSION, .label = "y,x"};
+    assert_refused(parse(text, &o, &d),
+                   "no column is named \"x\", which is to be a label: the columns are \"z\" to \"y\"");
+    o.label = "a,y,z";
+    assert_refused(parse(text, &o, &d), "no features are left");
+    o = (csv_options){.task = CSV_REGRESSION, .targets_only = 1};
+    assert_ok(parse(text, &o, &d));
+    assert_true(d->features == 0 && d->x == NULL && d->targets == 3 && d->count == 2 && d->y[5] == 6);
+    dataset_destroy(d);
+    o = (csv_options){.task = CSV_MULTI_LABEL, .label = "wet", .targets_only = 1}; /* the name of a file is left out */
+    assert_ok(parse("file,wet\na.png,1\nb.png,0\n", &o, &d));
+    assert_true(d->features == 0 && d->targets == 1 && d->binary && d->y[0] == 1 && d->y[1] == 0);
+    assert_string_equal(d->target_names[0], "wet");
+    dataset_destroy(d);
+    assert_refused(parse("file,wet\na.png,2\n", &o, &d), "line 2, column \"wet\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classification), cmocka_unit_test(test_class_order),
-        cmocka_unit_test(test_other_tasks),    cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_locale_is_ignored),
+        cmocka_unit_test(test_classification),
+        cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_other_tasks),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_locale_is_ignored),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

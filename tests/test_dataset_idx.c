@@ -131,12 +131,43 @@ static void test_refusals(void **state)
     assert_null(d);
 }
 
+/* Images with a line each of a table. */
+static void test_table(void **state)
+{
+    (void)state;
+    static const char table[] = "wide,name,high\n1.5,a,-2\n3,b,4\n", longer[] = "y\n1\n2\n3\n";
+    csv_options o = {.task = CSV_REGRESSION, .label = "high,wide"};
+    dataset *d = NULL;
+    assert_ok(file_write(images, image_bytes, sizeof image_bytes, 0600));
+    assert_ok(file_write(labels, table, sizeof table - 1, 0600));
+    assert_ok(dataset_read_idx_csv(images, labels, &o, &d));
+    assert_true(d->count == 2 && d->features == 3 && d->width == 3 && d->targets == 2 && d->label == NULL);
+    const float x[] = {0, 127, 255, 1, 2, 3}, y[] = {-2, 1.5f, 4, 3};
+    assert_memory_equal(d->x, x, sizeof x);
+    assert_memory_equal(d->y, y, sizeof y);
+    assert_string_equal(d->target_names[1], "wide");
+    dataset_destroy(d);
+    d = NULL;
+    o.label = "high,deep";
+    assert_refused(dataset_read_idx_csv(images, labels, &o, &d), "no column is named \"deep\"");
+    assert_refused(dataset_read_idx_csv(images, labels, &o, &d), labels);
+    o = (csv_options){.task = CSV_MULTI_LABEL};
+    assert_refused(dataset_read_idx_csv(images, labels, &o, &d), "line 2, column \"wide\": \"1.5\" is a label");
+    o.task = CSV_REGRESSION;
+    assert_ok(file_write(labels, longer, sizeof longer - 1, 0600));
+    assert_refused(dataset_read_idx_csv(images, labels, &o, &d), "has 3 lines behind its header");
+    assert_ok(file_write(labels, label_bytes, sizeof label_bytes, 0600));
+    assert_refused(dataset_read_idx_csv(images, labels, &o, &d), labels);
+    assert_null(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -41,13 +41,19 @@ typedef enum annulus_task {
 
 /* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled; of
  * multi-label data the names of the labels' columns, which hold 0 and 1, with commas in between, NULL: those of
- * `classes`. classes: a circuit gives the order of the class names, NULL: sorted as found. */
+ * `classes`; so of several targets of a regression. classes: a circuit gives the order of the class names, NULL: sorted
+ * as found. */
 ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
                                                     const annulus_circuit *classes,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
 /* IDX images, (N,H,W) or (N,C,H,W), and labels (NULL: none) of unsigned bytes, plain or gzip. */
 ANNULUS_API annulus_status annulus_dataset_read_idx(const char *images, const char *labels,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
+/* The images, and a CSV table with a line for each, in their order, of targets (ANNULUS_REGRESSION) or of labels
+ * (ANNULUS_MULTI_LABEL). label: columns that are, with commas in between, NULL: those of `classes`, or all. */
+ANNULUS_API annulus_status annulus_dataset_read_images(const char *images, const char *table, annulus_task task,
+                                                       const char *label, const annulus_circuit *classes,
+                                                       annulus_dataset **out) ANNULUS_MUST_USE;
 /* Samples first .. first+count-1 as a new data set. */
 ANNULUS_API annulus_status annulus_dataset_slice(const annulus_dataset *d, size_t first, size_t count,
                                                  annulus_dataset **out) ANNULUS_MUST_USE;
@@ -489,9 +495,10 @@ typedef struct annulus_layer_counts {
 
 typedef struct annulus_evaluation {
     size_t count;
-    double score;          /* accuracy, of labels their mean, or R^2 for regression; NaN without labels */
-    size_t mismatches;     /* answers other than the clear run's; 0 for regression */
-    double largest_error;  /* largest difference of a value to the clear run's */
+    double score;         /* accuracy, of labels their mean, or R^2 for regression, of targets that vary their mean; NaN
+                             without labels */
+    size_t mismatches;    /* answers other than the clear run's; 0 for regression */
+    double largest_error; /* largest difference of a value to the clear run's */
     uint64_t out_of_range; /* look-ups and values outside their ranges, of all layers */
     double seconds;        /* per sample; encrypted: the server's part */
     size_t layers_count;
@@ -514,6 +521,16 @@ typedef struct annulus_label_score {
  * the data have other labels or none. */
 ANNULUS_API annulus_status annulus_score_labels(const annulus_circuit *c, const annulus_dataset *d,
                                                 const double *values, annulus_label_score *out) ANNULUS_MUST_USE;
+
+/* How well one target of a regression is met: root of the mean square of the errors, in its units, and R^2; NaN where
+ * all samples have the same value. */
+typedef struct annulus_target_score {
+    double rmse, r2;
+} annulus_target_score;
+/* values: (count, outputs) of annulus_evaluate. out: (outputs). ANNULUS_ERR_INPUT: the circuit is of no regression, or
+ * the data have other targets or none. */
+ANNULUS_API annulus_status annulus_score_targets(const annulus_circuit *c, const annulus_dataset *d,
+                                                 const double *values, annulus_target_score *out) ANNULUS_MUST_USE;
 
 /* Runs the samples in clear, simulated and encrypted, with keys made for the occasion and never written, and holds what
  * it decrypts of every layer against the noise model: deviations of the encrypted sums and of the phases that look-ups

@@ -79,9 +79,11 @@ enum { CSV_KEY = 0x200, LABEL_KEY, IMAGES_KEY, LABELS_KEY, FIRST_KEY, COUNT_KEY,
 
 static const struct argp_option data_entries[] = {
     {"csv", CSV_KEY, "FILE", 0, "table with one header line, plain or gzip", 1},
-    {"label", LABEL_KEY, "COLUMN", 0, "column of the class or target (default: the last); multi-label: A,B,...", 1},
+    {"label", LABEL_KEY, "COLUMN", 0,
+     "column of the class or target (default: the last); of several labels or targets A,B,...", 1},
     {"images", IMAGES_KEY, "FILE", 0, "images in IDX, plain or gzip", 1},
-    {"labels", LABELS_KEY, "FILE", 0, "labels in IDX, plain or gzip", 1},
+    {"labels", LABELS_KEY, "FILE", 0,
+     "labels in IDX; of regression and multi-label data a table with a line for each image; plain or gzip", 1},
     {"first", FIRST_KEY, "I", 0, "first sample, from 0", 1},
     {"count", COUNT_KEY, "N", 0, "number of samples (default: all)", 1},
     {0}};
@@ -111,7 +113,8 @@ static error_t data_parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->csv != NULL && o->images != NULL) argp_error(state, "give --csv or --images, not both");
         if (o->required && o->csv == NULL && o->images == NULL) argp_error(state, "data are needed: --csv or --images");
-        if (o->csv == NULL && o->label != NULL) argp_error(state, "--label goes with --csv");
+        if (o->csv == NULL && o->labels == NULL && o->label != NULL)
+            argp_error(state, "--label goes with --csv, or with --labels that are a table");
         if (o->images == NULL && o->labels != NULL) argp_error(state, "--labels goes with --images");
         break;
     default:
@@ -125,9 +128,11 @@ annulus_status data_read(const data_options *o, annulus_task task, const annulus
                          annulus_dataset **out)
 {
     annulus_dataset *all = NULL;
-    const annulus_status st =
-        o->csv != NULL ? annulus_dataset_read_csv(o->csv, task, o->label, classes, &all)
-                       : annulus_dataset_read_idx(o->images, task == ANNULUS_UNLABELED ? NULL : o->labels, &all);
+    const char *labels = task == ANNULUS_UNLABELED ? NULL : o->labels;
+    const int table = labels != NULL && (task != ANNULUS_CLASSIFICATION || o->label != NULL);
+    const annulus_status st = o->csv != NULL ? annulus_dataset_read_csv(o->csv, task, o->label, classes, &all)
+                              : table ? annulus_dataset_read_images(o->images, labels, task, o->label, classes, &all)
+                                      : annulus_dataset_read_idx(o->images, labels, &all);
     if (st != ANNULUS_OK) return st;
     if (o->first == 0 && o->count == 0) {
         *out = all;

@@ -16,7 +16,8 @@ typedef struct evaluate_command {
     annulus_mode mode;
     size_t seed;
     int json, answers;
-    annulus_label_score *labels; /* (outputs) of multi-label data, else NULL */
+    annulus_label_score *labels;   /* (outputs) of multi-label data, else NULL */
+    annulus_target_score *targets; /* (outputs) of a regression on data with targets, else NULL */
 } evaluate_command;
 
 static const char *const modes[] = {"clear", "simulate", "encrypted"};
@@ -119,6 +120,19 @@ static void labels_json(const evaluate_command *c, const annulus_circuit *circui
     (void)json_object_set_new(o, "labels", list);
 }
 
+static void targets_json(const evaluate_command *c, const annulus_circuit *circuit, json_t *o)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < annulus_circuit_outputs(circuit); k++) {
+        json_t *j = json_object();
+        (void)json_object_set_new(j, "name", json_string(annulus_circuit_label(circuit, k)));
+        (void)json_object_set_new(j, "rmse", json_real(c->targets[k].rmse));
+        if (!isnan(c->targets[k].r2)) (void)json_object_set_new(j, "r2", json_real(c->targets[k].r2));
+        (void)json_array_append_new(list, j);
+    }
+    (void)json_object_set_new(o, "targets", list);
+}
+
 static void print_json(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
     const annulus_task task = annulus_circuit_task(circuit);
@@ -129,6 +143,7 @@ static void print_json(const evaluate_command *c, const annulus_circuit *circuit
     if (!isnan(e->score))
         (void)json_object_set_new(o, task != ANNULUS_REGRESSION ? "accuracy" : "r2", json_real(e->score));
     if (c->labels != NULL) labels_json(c, circuit, o);
+    if (c->targets != NULL) targets_json(c, circuit, o);
     (void)json_object_set_new(o, "mismatches", json_integer((json_int_t)e->mismatches));
     (void)json_object_set_new(o, "largest_error", json_real(e->largest_error));
     (void)json_object_set_new(o, "out_of_range", json_integer((json_int_t)e->out_of_range));
@@ -199,6 +214,13 @@ static void print_labels(const evaluate_command *c, const annulus_circuit *circu
                c->labels[k].answered);
 }
 
+static void print_targets(const evaluate_command *c, const annulus_circuit *circuit)
+{
+    for (size_t k = 0; k < annulus_circuit_outputs(circuit); k++)
+        printf("  %-12s RMSE %.4g, R^2 %.4f\n", annulus_circuit_label(circuit, k), c->targets[k].rmse,
+               c->targets[k].r2);
+}
+
 static void print_text(const evaluate_command *c, const annulus_circuit *circuit, const annulus_evaluation *e)
 {
     const annulus_task task = annulus_circuit_task(circuit);
@@ -207,6 +229,7 @@ static void print_text(const evaluate_command *c, const annulus_circuit *circuit
         printf("accuracy       %.2f %%\n", 100 * e->score);
     else if (!isnan(e->score))
         printf("R^2            %.4f\n", e->score);
+    if (c->targets != NULL) print_targets(c, circuit);
     if (c->mode != ANNULUS_CLEAR) {
         if (task != ANNULUS_REGRESSION)
             printf("mismatches     %zu answers differ from the clear ones\n", e->mismatches);
@@ -243,15 +266,22 @@ static void warn_of_wraps(const annulus_evaluation *e)
     }
 }
 
-/* values, and of multi-label data the scores of the labels. */
+/* values, and the scores of labels or targets. */
 static annulus_status evaluate(evaluate_command *c, const annulus_circuit *circuit, const annulus_dataset *d,
                                const annulus_progress *progress, double **values, annulus_evaluation *e)
 {
-    const int labels = annulus_circuit_task(circuit) == ANNULUS_MULTI_LABEL;
+    const annulus_task task = annulus_circuit_task(circuit);
+    const int labels = task == ANNULUS_MULTI_LABEL;
     const size_t outputs = annulus_circuit_outputs(circuit);
-    if (c->answers || labels) *values = calloc(annulus_dataset_count(d) * outputs, sizeof **values);
+    if (c->answers || labels || task == ANNULUS_REGRESSION)
+        *values = calloc(annulus_dataset_count(d) * outputs, sizeof **values);
     annulus_status st = annulus_evaluate(circuit, d, c->mode, c->seed, c->work.threads, progress, *values, e);
-    if (st != ANNULUS_OK || !labels || *values == NULL) return st;
+    if (st != ANNULUS_OK || *values == NULL) return st;
+    if (task == ANNULUS_REGRESSION && !isnan(e->score)) {
+        c->targets = calloc(outputs, sizeof *c->targets);
+        return c->targets == NULL ? ANNULUS_OK : annulus_score_targets(circuit, d, *values, c->targets);
+    }
+    if (!labels) return ANNULUS_OK;
     c->labels = calloc(outputs, sizeof *c->labels);
     return c->labels == NULL ? ANNULUS_OK : annulus_score_labels(circuit, d, *values, c->labels);
 }
@@ -286,7 +316,7 @@ int cmd_evaluate(int argc, char **argv)
         rc = finish_stdout();
     }
     free(values);
-    free(c.labels);
+    free(c.labels), free(c.targets);
     annulus_dataset_destroy(d);
     annulus_circuit_destroy(circuit);
     return rc;

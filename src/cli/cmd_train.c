@@ -49,7 +49,10 @@ static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "ONNX file to write", 0},
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0,
-     "classification (default), regression, or multi-label: --label A,B,... are columns of 0 and 1", 0},
+     "classification (default), regression of one target or --label A,B,..., or multi-label: --label A,B,... are "
+     "columns "
+     "of 0 and 1",
+     0},
     {"conv", CONV_KEY, "CxK[sS][pP][gG][+A],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
      "zeros around (default 0), channels in G groups (default 1), the values of A convolutions before added (default: "
@@ -271,8 +274,6 @@ static void check_options(const train_command *c, struct argp_state *state)
         argp_error(state,
                    "%s gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits",
                    c->from != NULL ? "--from" : "--network");
-    if (c->training.task != ANNULUS_CLASSIFICATION && c->data.images != NULL)
-        argp_error(state, "--task regression and multi-label go with --csv: IDX labels are classes");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -26,9 +26,12 @@ typedef enum csv_task { CSV_CLASSIFICATION, CSV_REGRESSION, CSV_UNLABELED, CSV_M
 typedef struct csv_options {
     csv_task task;
     const char *label;              /* column name, or NULL: the last column (ignored when unlabeled); of multi-label
-                                       data names with commas in between, or NULL: class_names; cells 0 or 1 */
+                                       data and of several targets names with commas in between, or NULL: class_names,
+                                       of targets more than one; cells of labels are 0 or 1 */
     const char *const *class_names; /* classes in a fixed order (e.g. of a model), or NULL: sorted as found */
     size_t class_names_count;
+    int targets_only; /* of regression and multi-label data: 1: there are no features, columns that are no targets are
+                         not looked at; without label and class_names all are targets */
 } csv_options;
 /* One header line, then numbers; plain or gzip. A bad cell is named by line, column and content; NaN, infinity, ragged
  * lines, unknown classes and empty files are refused. */
@@ -36,6 +39,9 @@ annulus_status dataset_read_csv(const char *path, const csv_options *options, da
     __attribute__((warn_unused_result));
 /* IDX images (N,H,W) or (N,C,H,W), or (N,F), of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */
 annulus_status dataset_read_idx(const char *images, const char *labels, dataset **out)
+    __attribute__((warn_unused_result));
+/* IDX images with targets or labels of each from a table, line by line: options of regression or multi-label data. */
+annulus_status dataset_read_idx_csv(const char *images, const char *table, const csv_options *options, dataset **out)
     __attribute__((warn_unused_result));
 /* Samples index[0], index[1], ..., below d->count, as a new set that owns copies. */
 annulus_status dataset_choose(const dataset *d, const size_t *index, size_t count, dataset **out)

@@ -145,7 +145,7 @@ static annulus_status data_cell(csv_state *s, const char *cell, size_t len)
         TRY(target_cell(s, cell, len, target - 1));
     else if (s->column == s->label)
         TRY(label_cell(s, cell, len));
-    else
+    else if (!s->options->targets_only)
         TRY(feature_cell(s, cell, len));
     s->column++;
     return ANNULUS_OK;
@@ -190,14 +190,19 @@ static annulus_status target_add(csv_state *s, const char *name, size_t len)
         *target = ++s->targets;
         return ANNULUS_OK;
     }
-    return fail(ANNULUS_ERR_INPUT, "no column is named \"%.*s\", which is to be a label", shown(len), name);
+    return fail(ANNULUS_ERR_INPUT,
+                "no column is named \"%.*s\", which is to be a label: the columns are \"%.60s\" to \"%.60s\"",
+                shown(len), name, column_names(s)[0], column_names(s)[s->columns - 1]);
 }
 
 static annulus_status targets_find(csv_state *s)
 {
     const csv_options *o = s->options;
-    if (o->label == NULL && o->class_names == NULL)
+    if (o->label == NULL && o->class_names == NULL) {
+        for (size_t i = 0; o->targets_only && i < s->columns; i++) target_numbers(s)[i] = ++s->targets;
+        if (o->targets_only) return ANNULUS_OK;
         return fail(ANNULUS_ERR_INPUT, "multi-label data: name the columns of the labels, with commas in between");
+    }
     for (size_t i = 0; o->label == NULL && i < o->class_names_count; i++)
         TRY(target_add(s, o->class_names[i], strlen(o->class_names[i])));
     for (const char *at = o->label; at != NULL;) {
@@ -205,7 +210,8 @@ static annulus_status targets_find(csv_state *s)
         TRY(target_add(s, at, len));
         at = at[len] == 0 ? NULL : at + len + 1;
     }
-    if (s->targets == s->columns) return fail(ANNULUS_ERR_INPUT, "all columns are labels: no features are left");
+    if (s->targets == s->columns && !o->targets_only)
+        return fail(ANNULUS_ERR_INPUT, "all columns are labels: no features are left");
     return ANNULUS_OK;
 }
 
@@ -220,6 +226,9 @@ static annulus_status header_end(csv_state *s)
     if (o->task == CSV_MULTI_LABEL) return targets_find(s);
     size_t label = o->label == NULL ? s->columns - 1 : 0;
     while (o->label != NULL && label < s->columns && strcmp(column_names(s)[label], o->label) != 0) label++;
+    const int several =
+        o->label == NULL ? o->class_names_count > 1 : label == s->columns && strchr(o->label, ',') != NULL;
+    if (o->task == CSV_REGRESSION && (several || o->targets_only)) return targets_find(s);
     if (label == s->columns)
         return fail(ANNULUS_ERR_INPUT, "no column is named \"%.60s\": the columns are \"%.60s\" to \"%.60s\"", o->label,
                     column_names(s)[0], column_names(s)[s->columns - 1]);
@@ -353,8 +362,10 @@ static annulus_status classes_sort(csv_state *s, dataset *d)
 static annulus_status take_names(csv_state *s, dataset *d)
 {
     void *p;
-    TRY(mem_create(d->features, sizeof(char *), "column names", &p));
-    d->feature_names = p;
+    if (d->features > 0) {
+        TRY(mem_create(d->features, sizeof(char *), "column names", &p));
+        d->feature_names = p;
+    }
     if (s->targets > 0) {
         TRY(mem_create(s->targets, sizeof(char *), "label names", &p));
         d->target_names = p;
@@ -363,7 +374,7 @@ static annulus_status take_names(csv_state *s, dataset *d)
     }
     const size_t *target = target_numbers(s);
     for (size_t i = 0, f = 0; i < s->columns; i++) {
-        if (i == s->label) continue;
+        if (i == s->label || (target[i] == 0 && s->options->targets_only)) continue;
         char **name = target[i] > 0 ? &d->target_names[target[i] - 1] : &d->feature_names[f++];
         TRY(string_copy(column_names(s)[i], strlen(column_names(s)[i]), name));
     }
@@ -374,7 +385,7 @@ static annulus_status take_names(csv_state *s, dataset *d)
 static annulus_status assemble(csv_state *s, dataset *d)
 {
     d->count = s->rows;
-    d->features = s->columns - (s->label < s->columns ? 1 : 0) - s->targets;
+    d->features = s->options->targets_only ? 0 : s->columns - (s->label < s->columns ? 1 : 0) - s->targets;
     d->x = s->x;
     d->y = s->y;
     d->label = s->labels;

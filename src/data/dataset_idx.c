@@ -144,3 +144,31 @@ annulus_status dataset_read_idx(const char *images, const char *labels, dataset 
         dataset_destroy(d);
     return st;
 }
+
+/* What the table says of the samples of d, which it goes with line by line. */
+static annulus_status take_targets(const char *images, const char *table, dataset *t, dataset *d)
+{
+    if (t->count != d->count)
+        return fail(ANNULUS_ERR_INPUT,
+                    "%s has %zu lines behind its header, %s holds %zu samples: give a line for each, in their order",
+                    table, t->count, images, d->count);
+    d->y = t->y, d->targets = t->targets, d->target_names = t->target_names, d->binary = t->binary;
+    t->y = NULL, t->targets = 0, t->target_names = NULL;
+    return ANNULUS_OK;
+}
+
+annulus_status dataset_read_idx_csv(const char *images, const char *table, const csv_options *options, dataset **out)
+{
+    csv_options own = *options;
+    dataset *d = NULL, *t = NULL;
+    own.targets_only = 1;
+    TRY(dataset_read_idx(images, NULL, &d));
+    annulus_status st = dataset_read_csv(table, &own, &t);
+    if (st == ANNULUS_OK) st = take_targets(images, table, t, d);
+    dataset_destroy(t);
+    if (st == ANNULUS_OK)
+        *out = d;
+    else
+        dataset_destroy(d);
+    return st;
+}

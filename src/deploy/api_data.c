@@ -16,10 +16,8 @@ annulus_status dataset_wrap(annulus_status st, dataset *d, annulus_dataset **out
     return ANNULUS_OK;
 }
 
-annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
-                                        const annulus_circuit *classes, annulus_dataset **out)
+static csv_options csv_options_of(annulus_task task, const char *label, const annulus_circuit *classes)
 {
-    dataset *d = NULL;
     csv_options o = {.task = task == ANNULUS_CLASSIFICATION ? CSV_CLASSIFICATION
                              : task == ANNULUS_REGRESSION   ? CSV_REGRESSION
                              : task == ANNULUS_MULTI_LABEL  ? CSV_MULTI_LABEL
@@ -29,6 +27,14 @@ annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, con
         o.class_names = (const char *const *)classes->c->labels;
         o.class_names_count = circuit_last(classes->c)->out;
     }
+    return o;
+}
+
+annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
+                                        const annulus_circuit *classes, annulus_dataset **out)
+{
+    dataset *d = NULL;
+    const csv_options o = csv_options_of(task, label, classes);
     const annulus_status st = dataset_read_csv(path, &o, &d);
     return dataset_wrap(st, d, out);
 }
@@ -37,6 +43,21 @@ annulus_status annulus_dataset_read_idx(const char *images, const char *labels, 
 {
     dataset *d = NULL;
     const annulus_status st = dataset_read_idx(images, labels, &d);
+    return dataset_wrap(st, d, out);
+}
+
+annulus_status annulus_dataset_read_images(const char *images, const char *table, annulus_task task, const char *label,
+                                           const annulus_circuit *classes, annulus_dataset **out)
+{
+    dataset *d = NULL;
+    const csv_options o = csv_options_of(task, label, classes);
+    if (task != ANNULUS_REGRESSION && task != ANNULUS_MULTI_LABEL)
+        return fail(
+            ANNULUS_ERR_INPUT,
+            "%s: tables beside images are for regression and several labels a sample; classes come as labels in "
+            "IDX, without names of columns",
+            table);
+    const annulus_status st = dataset_read_idx_csv(images, table, &o, &d);
     return dataset_wrap(st, d, out);
 }
 

@@ -20,20 +20,42 @@ size_t annulus_argmax(const double *values, size_t count)
     return exec_answer(values, count);
 }
 
-/* R^2 over all targets: 1 - residual sum of squares / total sum of squares. */
+/* R^2: 1 - residual sum of squares / total sum of squares. */
+static annulus_target_score target_score(const dataset *d, const double *values, size_t o)
+{
+    double residual = 0, total = 0, mean = 0;
+    for (size_t i = 0; i < d->count; i++) mean += (double)d->y[i * d->targets + o] / (double)d->count;
+    for (size_t i = 0; i < d->count; i++) {
+        const double y = (double)d->y[i * d->targets + o], e = y - values[i * d->targets + o];
+        residual += e * e;
+        total += (y - mean) * (y - mean);
+    }
+    return (annulus_target_score){.rmse = sqrt(residual / (double)d->count),
+                                  .r2 = total > 0 ? 1 - residual / total : NAN};
+}
+
+/* Mean over the targets that vary: their units may be of any size. */
 static double determination(const evaluation *e)
 {
-    double residual = 0, total = 0;
+    double sum = 0;
+    size_t vary = 0;
     for (size_t o = 0; o < e->outputs; o++) {
-        double mean = 0;
-        for (size_t i = 0; i < e->count; i++) mean += e->d->d->y[i * e->outputs + o] / (double)e->count;
-        for (size_t i = 0; i < e->count; i++) {
-            const double y = e->d->d->y[i * e->outputs + o];
-            residual += (y - e->values[i * e->outputs + o]) * (y - e->values[i * e->outputs + o]);
-            total += (y - mean) * (y - mean);
-        }
+        const double r2 = target_score(e->d->d, e->values, o).r2;
+        if (isnan(r2)) continue;
+        sum += r2;
+        vary++;
     }
-    return total > 0 ? 1 - residual / total : NAN;
+    return vary > 0 ? sum / (double)vary : NAN;
+}
+
+annulus_status annulus_score_targets(const annulus_circuit *c, const annulus_dataset *d, const double *values,
+                                     annulus_target_score *out)
+{
+    const size_t outputs = circuit_last(c->c)->out;
+    if (c->c->task != CIRCUIT_REGRESSION || d->d->binary || d->d->y == NULL || d->d->targets != outputs)
+        return fail(ANNULUS_ERR_INPUT, "scores of targets: circuit or data are of no regression, or of other targets");
+    for (size_t o = 0; o < outputs; o++) out[o] = target_score(d->d, values, o);
+    return ANNULUS_OK;
 }
 
 /* Mean accuracy of the labels, and how many samples get others than in clear. */
