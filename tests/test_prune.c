@@ -4,6 +4,7 @@
 #include "circuit/latency.h"
 #include "nn/shrink.h"
 #include "train/prune_priv.h"
+#include "train/train_budget.h"
 
 static network *trained(const dataset *d, const train_options *o)
 {
@@ -323,6 +324,43 @@ static void waves_pruned(void **state)
     drop(d);
 }
 
+/* Waves bear the noise that is given, with fine-tuning and without, and are predicted with it: more noise, more of them
+ * stay. */
+static void noise_of_waves(void **state)
+{
+    (void)state;
+    dataset *d = rings(16, 600);
+    train_options o = small_waves(ACTIVATION_TRAPEZOID);
+    o.epochs = 4;
+    network *n = trained(d, &o), *out = NULL;
+    lower_options lower;
+    prune_options p;
+    prune_report r;
+    double whole;
+    size_t kept = 0;
+    lower_options_init(&lower);
+    lower.families_most = 1;
+    assert_ok(train_predict(n, d, &lower, 1, &whole));
+    for (int more = 0; more < 2; more++)
+        for (unsigned epochs = 0; epochs < 2; epochs++) {
+            prune_options_init(&p);
+            p.train = o, p.train.epochs = epochs;
+            p.lower = &lower, p.threads_seconds = 1, p.seconds = 0.6 * whole;
+            if (more) p.phase_noise = p.train.phase_noise = 0.04;
+            assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &out));
+            assert_true(r.seconds <= p.seconds);
+            for (size_t i = 0; i < 2; i++) assert_true(fabs(out->layers[i].noise - (more ? 0.04 : 0.01)) < 1e-8);
+            if (epochs == 0) assert_true(r.look_ups > kept);
+            if (epochs == 0) kept = r.look_ups;
+            network_destroy(out);
+            out = NULL;
+        }
+    p.phase_noise = 0.3;
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &out), "a phase noise of 0.3 periods");
+    network_destroy(n);
+    drop(d);
+}
+
 static void budgets(void **state)
 {
     (void)state;
@@ -358,6 +396,40 @@ static void budgets(void **state)
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small_one), "one neuron a hidden layer takes");
     assert_null(small_one);
     circuit_destroy(c);
+    network_destroy(n);
+    drop(d);
+}
+
+/* Seconds that fine-tuning moves the network beyond hold at the end, by further removal. */
+static void seconds_hold(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 1000);
+    train_options o = small();
+    network *n = trained(d, &o);
+    lower_options lower;
+    double whole;
+    lower_options_init(&lower);
+    lower.families_most = 1;
+    assert_ok(train_predict(n, d, &lower, 1, &whole));
+    unsigned rounds = 0;
+    for (int i = 0; i < 3; i++) {
+        network *small_one = NULL;
+        prune_options p;
+        prune_report r;
+        double seconds;
+        prune_options_init(&p);
+        p.train = o, p.train.epochs = 4, p.train.learning_rate = (double[]){0.02, 0.1, 0.5}[i];
+        p.lower = &lower, p.threads_seconds = 1, p.seconds = (i < 2 ? 0.5 : 0.4) * whole;
+        assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &small_one));
+        assert_ok(train_predict(small_one, d, &lower, 1, &seconds));
+        assert_true(r.seconds == seconds && seconds <= p.seconds);
+        assert_true(r.look_ups == small_one->layers[0].out + small_one->layers[1].out);
+        assert_true(r.after > 0.9 && share_right(small_one, d) > 0.9);
+        rounds += r.rounds;
+        network_destroy(small_one);
+    }
+    assert_true(rounds > 0);
     network_destroy(n);
     drop(d);
 }
@@ -410,15 +482,11 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network),
-                                       cmocka_unit_test(goes_on),
-                                       cmocka_unit_test(waves_go_on),
-                                       cmocka_unit_test(worth_nothing),
-                                       cmocka_unit_test(worth_by_definition),
-                                       cmocka_unit_test(worth_of_waves),
-                                       cmocka_unit_test(nothing_is_dropped),
-                                       cmocka_unit_test(waves_pruned),
-                                       cmocka_unit_test(budgets),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network), cmocka_unit_test(goes_on),
+                                       cmocka_unit_test(waves_go_on),         cmocka_unit_test(worth_nothing),
+                                       cmocka_unit_test(worth_by_definition), cmocka_unit_test(worth_of_waves),
+                                       cmocka_unit_test(nothing_is_dropped),  cmocka_unit_test(waves_pruned),
+                                       cmocka_unit_test(noise_of_waves),      cmocka_unit_test(budgets),
+                                       cmocka_unit_test(seconds_hold),        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

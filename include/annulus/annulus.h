@@ -445,7 +445,8 @@ typedef struct annulus_prune_options {
     double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
     const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
     annulus_prune_by by;
-    annulus_train_options train; /* fine-tuning, epochs 0: none; layers, bits and names are the model's */
+    annulus_train_options train; /* fine-tuning, epochs 0: none; layers, bits and names are the model's; its
+                                    phase_noise, if it is not negative, is what layers of waves bear from then on */
 } annulus_prune_options;
 ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
 
@@ -455,12 +456,14 @@ typedef struct annulus_prune_report {
     double before, removed, after;    /* accuracy or R^2 on the validation set, NaN without one: of the model, of what
                                          was left of it, and after fine-tuning */
     double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
+    unsigned rounds; /* of further removal, as fine-tuning had moved the seconds beyond those asked for */
 } annulus_prune_report;
 
 /* A model with fewer hidden neurons, and channels of convolutions. Those removed are replaced by the mean of their
- * value, which goes into the biases behind them, without any other change of the model's integers; fine-tuning follows.
- * epoch and pruned may be NULL. ANNULUS_ERR_INPUT: no model (NULL), a layer would vanish, or the data do not belong to
- * the model. ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
+ * value, which goes into the biases behind them, without any other change of the model's integers; fine-tuning follows,
+ * and where it moves the seconds beyond those asked for, further removal with a quarter of the epochs, at last without:
+ * they hold at the end. epoch and pruned may be NULL. ANNULUS_ERR_INPUT: no model (NULL), a layer would vanish, or the
+ * data do not belong to the model. ANNULUS_ERR_INFEASIBLE: seconds are out of reach. */
 ANNULUS_API annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d,
                                          const annulus_prune_options *options,
                                          void (*epoch)(void *context, const annulus_epoch *epoch), void *context,

@@ -59,7 +59,8 @@ static const struct argp_option entries[] = {
     {"curve", CURVE_KEY, "FILE", 0, "learning curve as SVG", 0},
     {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
     {"phase-noise", NOISE_KEY, "F", 0,
-     "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125)",
+     "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125; "
+     "prune: what the model bears), which the model then bears",
      0},
     {"target-p-error", TARGET_KEY, "P", 0,
      "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},

@@ -119,6 +119,7 @@ static void print_json(const prune_command *c, const annulus_prune_report *r, co
         if (!isnan(scores[i])) (void)json_object_set_new(o, names[i], json_real(scores[i]));
     if (c->o.seconds > 0) {
         (void)json_object_set_new(o, "seconds_predicted", json_real(r->seconds));
+        (void)json_object_set_new(o, "rounds", json_integer((json_int_t)r->rounds));
         costs_json(o);
     }
     (void)json_object_set_new(o, "layers", sums_json(m));
@@ -140,8 +141,8 @@ static void talk(const prune_command *c, const annulus_prune_report *r, const an
         fprintf(stderr, "validation R^2 %.4f before, %.4f after removal, %.4f at the end\n", r->before, r->removed,
                 r->after);
     if (c->o.seconds > 0) fprintf(stderr, "predicted %.3g s an inference\n", r->seconds);
-    if (c->o.seconds > 0 && r->seconds > c->o.seconds)
-        fprintf(stderr, "note: fine-tuning moved it beyond the %g s: ask for a little less\n", c->o.seconds);
+    if (r->rounds > 0)
+        fprintf(stderr, "fine-tuning moved it beyond the %g s: more were removed, %u times\n", c->o.seconds, r->rounds);
     if (c->o.seconds > 0) say_costs();
     fprintf(stderr, "wrote %s\n", c->output);
 }

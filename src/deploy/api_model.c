@@ -314,6 +314,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
     p.by = (prune_by)options->by;
+    p.phase_noise = options->train.phase_noise;
     p.threads_seconds = options->train.threads;
     p.lower = &lower;
     annulus_compile_options_init(&compile);
@@ -325,8 +326,8 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     network_destroy(plain);
     TRY(wrap(st, n, out));
     if (pruned != NULL)
-        *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,   report.before,
-                                         report.removed,         report.after,    report.seconds};
+        *pruned = (annulus_prune_report){report.look_ups_before, report.look_ups, report.idle,    report.before,
+                                         report.removed,         report.after,    report.seconds, report.rounds};
     return ANNULUS_OK;
 }
 

@@ -6,9 +6,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#define HEADROOM 0.97 /* of the seconds, where training follows that moves weights and ranges */
+#define ROUNDS 3u     /* of removal after fine-tuning */
+
 void prune_options_init(prune_options *o)
 {
-    *o = (prune_options){.share = -1, .by = PRUNE_BY_ACTIVATION};
+    *o = (prune_options){.share = -1, .by = PRUNE_BY_ACTIVATION, .phase_noise = -1};
     train_options_init(&o->train);
     o->train.epochs = 10;
     o->train.learning_rate = 0.001;
@@ -51,6 +54,13 @@ static annulus_status vanishes(const network *n, const network_ties *t, size_t i
                 l->W != NULL || l->windows.channels == 0 ? "neurons" : "channels", tied, 100 * share);
 }
 
+static size_t waves(const network *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) count += activation_is_wave(n->layers[i].act) != 0;
+    return count;
+}
+
 static annulus_status options_check(const network *n, const prune_options *o)
 {
     const size_t hidden = n->layers_count - 1;
@@ -62,6 +72,8 @@ static annulus_status options_check(const network *n, const prune_options *o)
     if ((o->share >= 0) + (o->look_ups > 0) + (o->seconds > 0) != 1)
         return fail(ANNULUS_ERR_INPUT, "pruning needs one of neurons, look-ups and seconds");
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
+    if (o->phase_noise > 0.25 && waves(n) > 0)
+        return fail(ANNULUS_ERR_INPUT, "a phase noise of %g periods: [0, 0.25] is possible", o->phase_noise);
     if (o->train.epochs == 0 && (o->train.sparsity > 0 || o->train.power_of_two))
         return fail(ANNULUS_ERR_INPUT, "%s takes training: allow epochs of fine-tuning",
                     o->train.sparsity > 0 ? "sparsity" : "power_of_two");
@@ -96,6 +108,12 @@ static annulus_status allocate(pruning *p)
     return ANNULUS_OK;
 }
 
+static void bear(double phase_noise, network *n)
+{
+    for (size_t i = 0; phase_noise >= 0 && i + 1 < n->layers_count; i++)
+        if (activation_is_wave(n->layers[i].act)) n->layers[i].noise = (double)(float)phase_noise;
+}
+
 /* A copy without the steps of least worth, as long as they are no more than `most`, and more than `keep` look-ups are
  * left; of each set at most `of`, by its first layer (hidden), NULL: all but one. */
 static annulus_status remove_least(const pruning *p, size_t most, size_t keep, const size_t *of, network **out)
@@ -116,6 +134,7 @@ static annulus_status remove_least(const pruning *p, size_t most, size_t keep, c
     network *small = NULL;
     if (st == ANNULUS_OK) st = network_shrink(masked, &small, NULL);
     network_destroy(masked);
+    if (st == ANNULUS_OK) bear(p->o->phase_noise, small);
     if (st == ANNULUS_OK && activation_is_wave(small->layers[small->layers_count - 2].act))
         st = train_score_noise(small, p->t, p->o->train.threads, p->key);
     if (st == ANNULUS_OK)
@@ -151,8 +170,14 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
     network *best = NULL, *n = NULL;
     double seconds, slow;
     for (size_t i = 0; i < p->hidden; i++) few += p->order.ties.set[i] == i;
-    TRY(predict(p, p->n, &slow));
-    if (slow <= p->o->seconds) return remove_least(p, 0, 0, NULL, out);
+    TRY(remove_least(p, 0, 0, NULL, &n)); /* with the noise that it is to bear */
+    const annulus_status whole = predict(p, n, &slow);
+    if (whole == ANNULUS_OK && slow <= p->o->seconds) {
+        *out = n;
+        return ANNULUS_OK;
+    }
+    network_destroy(n);
+    TRY(whole);
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
         network_destroy(best);
@@ -253,33 +278,67 @@ static void listen(void *context, const train_epoch *e)
     if (l->report != NULL) l->report(l->context, e);
 }
 
+/* Trains *n for some epochs. */
+static annulus_status fine_tune(const pruning *p, unsigned epochs, const char *checkpoint, listening *l, network **n)
+{
+    network *tuned = NULL;
+    train_options o = p->o->train;
+    o.from = *n;
+    o.epochs = epochs;
+    o.checkpoint = checkpoint;
+    TRY(train_network(p->data, &o, listen, l, p->progress, &tuned));
+    network_destroy(*n);
+    *n = tuned;
+    return ANNULUS_OK;
+}
+
+/* Removes more of *n until it keeps to the seconds, with a quarter of the epochs each time; after ROUNDS of them, or
+ * where no less is possible, with none. */
+static annulus_status settle(const pruning *p, listening *l, prune_report *r, network **n)
+{
+    const prune_options *o = p->o;
+    prune_options less = *o;
+    TRY(predict(p, *n, &r->seconds));
+    for (unsigned k = 0; r->seconds > o->seconds; k++) {
+        pruning more = {.n = *n, .data = p->data, .o = &less, .progress = p->progress, .hidden = p->hidden};
+        prune_report round = {0};
+        network *small = NULL;
+        less.seconds = k < ROUNDS ? HEADROOM * less.seconds : o->seconds;
+        const annulus_status st = shrink(&more, &round, &small);
+        if (st == ANNULUS_ERR_INFEASIBLE && k < ROUNDS) {
+            k = ROUNDS - 1;
+            continue;
+        }
+        TRY(st);
+        network_destroy(*n);
+        *n = small;
+        l->validation = round.removed;
+        if (k < ROUNDS) TRY(fine_tune(p, (o->train.epochs + 3) / 4, NULL, l, n));
+        r->rounds++;
+        TRY(predict(p, *n, &r->seconds));
+    }
+    return ANNULUS_OK;
+}
+
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
 {
     pruning p = {.n = n, .data = data, .o = options, .progress = progress, .hidden = n->layers_count - 1};
     prune_report r = {.look_ups_before = look_ups(n)};
-    network *small = NULL, *tuned = NULL;
+    network *small = NULL;
     TRY(shrink(&p, &r, &small));
-    r.look_ups = look_ups(small);
-    r.after = r.removed;
+    listening l = {.report = epoch, .context = context, .all = options->train.patience == 0, .validation = r.removed};
     annulus_status st = ANNULUS_OK;
-    if (options->train.epochs > 0) {
-        listening l = {
-            .report = epoch, .context = context, .all = options->train.patience == 0, .validation = r.removed};
-        train_options o = options->train;
-        o.from = small;
-        st = train_network(data, &o, listen, &l, progress, &tuned);
-        network_destroy(small);
-        small = tuned;
-        r.after = l.validation;
-    }
+    if (options->train.epochs > 0) st = fine_tune(&p, options->train.epochs, options->train.checkpoint, &l, &small);
+    if (st == ANNULUS_OK && options->seconds > 0) st = settle(&p, &l, &r, &small);
     if (st == ANNULUS_OK) st = train_bound_check(small, options->train.accumulator_bits); /* also without fine-tuning */
-    if (st == ANNULUS_OK && options->seconds > 0) st = predict(&p, small, &r.seconds);
-    if (st == ANNULUS_OK) {
-        *out = small;
-        if (report != NULL) *report = r;
-    } else {
+    if (st != ANNULUS_OK) {
         network_destroy(small);
+        return st;
     }
-    return st;
+    r.look_ups = look_ups(small);
+    r.after = l.validation;
+    *out = small;
+    if (report != NULL) *report = r;
+    return ANNULUS_OK;
 }

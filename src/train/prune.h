@@ -26,6 +26,7 @@ typedef struct prune_options {
     unsigned threads_seconds;   /* that the prediction is for; 0: all cores */
     const lower_options *lower; /* for seconds, borrowed */
     prune_by by;
+    double phase_noise;  /* that layers of waves bear from then on, in periods, [0, 1/4]; negative: each its own */
     train_options train; /* fine-tuning (epochs 0: none), and the split of the data; its `from` is not looked at */
 } prune_options;
 void prune_options_init(prune_options *o); /* nothing given, activation, 10 epochs at a rate of 0.001 */
@@ -35,15 +36,19 @@ typedef struct prune_report {
     size_t idle;                      /* neurons and channels that gave the same value always, or that nobody read */
     double before, removed, after;    /* validation as train_epoch has it: of the network given, of what was left of it,
                                          and after fine-tuning */
-    double seconds;                   /* predicted, after fine-tuning, where seconds were asked for; else 0 */
+    double seconds;                   /* predicted at the end, where seconds were asked for; else 0 */
+    unsigned rounds; /* of further removal, as fine-tuning had moved the seconds beyond those asked for */
 } prune_report;
 
 /* *out: a network with fewer hidden neurons, and channels of convolutions. Those of least worth, by layer for a share
  * and over all layers (worth of a look-up, over the root of the sum of squares of the layer's) for look_ups and
  * seconds, those that go together by the sum of theirs, are masked at the mean of their value, and removed by
- * network_shrink. report (may be NULL) is filled when the status is ANNULUS_OK. ANNULUS_ERR_INPUT: a layer would
- * vanish; data and network do not belong together. ANNULUS_ERR_INFEASIBLE: seconds that one neuron a layer exceeds, or
- * that only networks of one constant answer keep; sums that take more than accumulator_bits.
+ * network_shrink. Fine-tuning moves ranges and with them the seconds: while they are too many, at most three times,
+ * more go, to 0.97 of the seconds, 0.97^2, ..., with a quarter of the epochs each time; a fourth time to the seconds,
+ * without fine-tuning. It changes no count of look-ups. report (may be NULL) is filled when the status is ANNULUS_OK.
+ * ANNULUS_ERR_INPUT: a layer would vanish; data and network do not belong together. ANNULUS_ERR_INFEASIBLE: seconds
+ * that one neuron a layer exceeds, or that only networks of one constant answer keep; sums that take more than
+ * accumulator_bits.
  */
 annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
