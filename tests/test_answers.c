@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packed answers: their bytes to the bit, phases and noise, files of their keys, and how packings are chosen. */
-#include "tfhe_fixture.h"
+#include "key_set_fixture.h"
 
 #include "math/torus.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer_answers.h"
-#include "tfhe/key_set.h"
 #include <math.h>
 
 /* Little noise; the parameters of answers are set by each test. */
-static const tfhe_families toys = {.count = 2,
-                                   .of = {{.n = 18,
-                                           .k = 1,
-                                           .N = 256,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 16,
-                                           .pbs_group = 1,
-                                           .lwe_noise = 2,
-                                           .glwe_noise = 8},
-                                          {.n = 18,
-                                           .k = 3,
-                                           .N = 256,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 16,
-                                           .pbs_group = 1,
-                                           .lwe_noise = 2,
-                                           .glwe_noise = 8}}};
+static const tfhe_families toys = {
+    .count = 2,
+    .of = {TOY_SET(18, 1, 256, 1, 1, 16, 1, 2, 8, .ks_l = 0), TOY_SET(18, 3, 256, 1, 1, 16, 1, 2, 8, .ks_l = 0)}};
 
 static tfhe_families toys_with(tfhe_answers a)
 {
@@ -57,26 +40,6 @@ static void test_bytes(void **state)
     const tfhe_answers whole = {.k = 50, .N = 16, .bits = 12};
     assert_int_equal(answers_bytes(&whole, 10), 1215);
     assert_int_equal(answers_bytes(&whole, 17), (2 * 800 + 17) * 12 / 8 + 1);
-}
-
-typedef struct keys {
-    secret_key_set *secret;
-    seeded_eval_key_set *seeded;
-    eval_key_set *eval;
-} keys;
-
-static void keys_create(const tfhe_families *f, keys *k)
-{
-    assert_ok(secret_key_set_create(f, &k->secret));
-    assert_ok(seeded_eval_key_set_create(f, k->secret, 2, NULL, &k->seeded));
-    assert_ok(eval_key_set_create(k->seeded, 2, NULL, &k->eval));
-}
-
-static void keys_destroy(keys *k)
-{
-    secret_key_set_destroy(k->secret);
-    seeded_eval_key_set_destroy(k->seeded);
-    eval_key_set_destroy(k->eval);
 }
 
 /* Mean square over `rounds` of what packing adds to `count` uniform ciphertexts, over its prediction. */

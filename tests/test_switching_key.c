@@ -1,57 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keyswitching keys between families: noise, look-ups of ciphertexts under another key, files of the keys of a set. */
-#include "tfhe_fixture.h"
+#include "key_set_fixture.h"
 
 #include "math/torus.h"
 #include "optimizer/noise.h"
 #include "tfhe/bootstrap_priv.h"
-#include "tfhe/key_set.h"
 #include <math.h>
 
 /* Little noise, so that every look-up is certain (failure below 2^-100); family 1 takes none of its own ciphertexts. */
 static const tfhe_families toys = {.count = 2,
-                                   .of = {{.n = 18,
-                                           .k = 3,
-                                           .N = 256,
-                                           .pbs_l = 2,
-                                           .pbs_lb = 2,
-                                           .pbs_bg = 16,
-                                           .pbs_group = 1,
-                                           .ks_l = 4,
-                                           .ks_b = 4,
-                                           .lwe_noise = 2,
-                                           .glwe_noise = 8},
-                                          {.n = 24,
-                                           .k = 1,
-                                           .N = 512,
-                                           .pbs_l = 2,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 16,
-                                           .pbs_group = 3,
-                                           .lwe_noise = 2,
-                                           .glwe_noise = 8}},
+                                   .of = {TOY_SET(18, 3, 256, 2, 2, 16, 1, 2, 8, .ks_l = 4, .ks_b = 4),
+                                          TOY_SET(24, 1, 512, 2, 1, 16, 3, 2, 8, .ks_l = 0)},
                                    .into = {{.l = 5, .b = 3}, {.l = 7, .b = 2}}};
-
-typedef struct keys {
-    secret_key_set *secret;
-    seeded_eval_key_set *seeded;
-    eval_key_set *eval;
-} keys;
-
-static void keys_create(const tfhe_families *f, keys *k)
-{
-    assert_ok(tfhe_families_check(f));
-    assert_ok(secret_key_set_create(f, &k->secret));
-    assert_ok(seeded_eval_key_set_create(f, k->secret, 2, NULL, &k->seeded));
-    assert_ok(eval_key_set_create(k->seeded, 2, NULL, &k->eval));
-}
-
-static void keys_destroy(keys *k)
-{
-    secret_key_set_destroy(k->secret);
-    seeded_eval_key_set_destroy(k->seeded);
-    eval_key_set_destroy(k->eval);
-}
 
 /* Mean square of what 1,024 keyswitches add, over its prediction: Gaussian given the key, relative deviation 4.4 % of
  * the squares and 1.2 % of the key's noises (sqrt(4/5) over the root of at least 6,000 rows). 6 times both together and

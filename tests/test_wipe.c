@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "deploy/deploy_priv.h"
 #include "math/fft.h"
+#include "toy_set.h"
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -78,26 +79,8 @@ static void watch_transform(const tfhe_params *p, const uint64_t *S)
 
 /* A second family, so that a key is switched into another's. */
 static const tfhe_families toys = {.count = 2,
-                                   .of = {{.n = 600,
-                                           .k = 1,
-                                           .N = 1024,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 8,
-                                           .pbs_group = 1,
-                                           .ks_l = 2,
-                                           .ks_b = 4,
-                                           .lwe_noise = 10,
-                                           .glwe_noise = 20},
-                                          {.n = 90,
-                                           .k = 2,
-                                           .N = 256,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 8,
-                                           .pbs_group = 3,
-                                           .lwe_noise = 10,
-                                           .glwe_noise = 20}},
+                                   .of = {TOY_SET(600, 1, 1024, 1, 1, 8, 1, 10, 20, .ks_l = 2, .ks_b = 4),
+                                          TOY_SET(90, 2, 256, 1, 1, 8, 3, 10, 20, .ks_l = 0)},
                                    .into = {{.l = 2, .b = 4}, {.l = 3, .b = 2}},
                                    .answers = {.k = 30, .N = 16, .l = 2, .b = 4, .noise = 10, .bits = 12}};
 

@@ -4,6 +4,7 @@
 #define TESTS_TFHE_FIXTURE_H
 
 #include "testing.h"
+#include "toy_set.h"
 
 #include "tfhe/bootstrap.h"
 #include "tfhe/packed.h"

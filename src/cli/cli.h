@@ -105,6 +105,9 @@ void say_costs(void);
 void costs_json(json_t *o);
 /* Flushes stdout: 0, or 1 and a message when anything printed there was lost. */
 int finish_stdout(void);
+/* The circuit file that is a command's one argument; none or a second one is a usage error. */
+void take_circuit(struct argp_state *state, const char *arg, const char **circuit);
+void need_circuit(struct argp_state *state, const char *circuit);
 /* Numbers from the command line; a bad one is a usage error that names the option. */
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most);
 double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most);

@@ -45,6 +45,17 @@ int finish_stdout(void)
     return 1;
 }
 
+void take_circuit(struct argp_state *state, const char *arg, const char **circuit)
+{
+    if (*circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
+    *circuit = arg;
+}
+
+void need_circuit(struct argp_state *state, const char *circuit)
+{
+    if (circuit == NULL) argp_error(state, "a circuit is needed");
+}
+
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)
 {
     char *end = NULL;

@@ -31,11 +31,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->json = 1;
         break;
     case ARGP_KEY_ARG:
-        if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
-        c->circuit = arg;
+        take_circuit(state, arg, &c->circuit);
         break;
     case ARGP_KEY_END:
-        if (c->circuit == NULL) argp_error(state, "a circuit is needed");
+        need_circuit(state, c->circuit);
         if (c->client == NULL || c->input == NULL) argp_error(state, "--client and --input are needed");
         break;
     default:

@@ -30,11 +30,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->evaluation = arg;
         break;
     case ARGP_KEY_ARG:
-        if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
-        c->circuit = arg;
+        take_circuit(state, arg, &c->circuit);
         break;
     case ARGP_KEY_END:
-        if (c->circuit == NULL) argp_error(state, "a circuit is needed");
+        need_circuit(state, c->circuit);
         if (c->client == NULL || c->evaluation == NULL) argp_error(state, "--client and --evaluation are needed");
         if (c->client != NULL && c->evaluation != NULL && strcmp(c->client, c->evaluation) == 0)
             argp_error(state, "--client and --evaluation are both %s: one key would replace the other", c->client);

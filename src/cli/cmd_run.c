@@ -48,11 +48,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->how.together = parse_size(state, "--together", arg, 1, ANNULUS_MAX_TOGETHER);
         break;
     case ARGP_KEY_ARG:
-        if (c->circuit != NULL) argp_error(state, "one circuit, not also %s", arg);
-        c->circuit = arg;
+        take_circuit(state, arg, &c->circuit);
         break;
     case ARGP_KEY_END:
-        if (c->circuit == NULL) argp_error(state, "a circuit is needed");
+        need_circuit(state, c->circuit);
         if (c->evaluation == NULL || c->input == NULL || c->output == NULL)
             argp_error(state, "--evaluation, --input and --output are needed");
         break;

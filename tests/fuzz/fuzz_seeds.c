@@ -3,6 +3,7 @@
 #include "families_fixture.h"
 #include "random_networks.h"
 #include "share_fixture.h"
+#include "toy_set.h"
 #include "wave_fixture.h"
 
 #include "fuzz_training.h"
@@ -19,26 +20,8 @@
 
 /* The second is another, with a conversion and without a keyswitch of its own. */
 static const tfhe_families toys = {.count = 2,
-                                   .of = {{.n = 2,
-                                           .k = 1,
-                                           .N = 256,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 8,
-                                           .pbs_group = 1,
-                                           .ks_l = 2,
-                                           .ks_b = 4,
-                                           .lwe_noise = 10,
-                                           .glwe_noise = 20},
-                                          {.n = 1,
-                                           .k = 2,
-                                           .N = 256,
-                                           .pbs_l = 1,
-                                           .pbs_lb = 1,
-                                           .pbs_bg = 8,
-                                           .pbs_group = 1,
-                                           .lwe_noise = 10,
-                                           .glwe_noise = 20}},
+                                   .of = {TOY_SET(2, 1, 256, 1, 1, 8, 1, 10, 20, .ks_l = 2, .ks_b = 4),
+                                          TOY_SET(1, 2, 256, 1, 1, 8, 1, 10, 20, .ks_l = 0)},
                                    .into = {[1] = {.l = 1, .b = 4}}};
 
 static void check(annulus_status st)
