@@ -355,6 +355,13 @@ static void noise_of_waves(void **state)
             network_destroy(out);
             out = NULL;
         }
+    n->layers[1].noise = 0.02; /* each keeps its own, also if fine-tuning is told another for layers that have none */
+    prune_options_init(&p);
+    p.train = o, p.train.epochs = 1, p.share = 0.25;
+    assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &out));
+    for (size_t i = 0; i < 2; i++) assert_true(fabs(out->layers[i].noise - (i == 0 ? 0.01 : 0.02)) < 1e-8);
+    network_destroy(out);
+    out = NULL;
     p.phase_noise = 0.3;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &out), "a phase noise of 0.3 periods");
     network_destroy(n);

@@ -116,7 +116,7 @@ typedef struct annulus_train_options {
     size_t batch;
     double learning_rate, validation;
     double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, with
-                           waves 1/32, or what the first layer of waves of `from` bears */
+                           waves 1/32, or what each layer of waves of `from` bears */
     double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */

@@ -314,7 +314,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
     p.by = (prune_by)options->by;
-    p.phase_noise = options->train.phase_noise;
+    p.phase_noise = p.train.noise_kept ? -1 : p.train.phase_noise;
     p.threads_seconds = options->train.threads;
     p.lower = &lower;
     annulus_compile_options_init(&compile);

@@ -43,6 +43,7 @@ annulus_status noise_options(const annulus_train_options *o, const network *from
     t->value_noise = o->value_noise;
     t->phase_noise = given ? o->phase_noise : default_noise(from, waves, first);
     t->noise_of = o->noise_of != NULL ? o->noise_of->c : NULL;
+    t->noise_kept = from != NULL && !given && !errs;
     if (o->noise_of != NULL && (given || errs || o->value_noise > 0))
         return fail(ANNULUS_ERR_INPUT, "the circuit gives the noise of every layer: leave out any other");
     if (given && errs && waves > 0 && waves == hidden)

@@ -286,6 +286,7 @@ static annulus_status fine_tune(const pruning *p, unsigned epochs, const char *c
     o.from = *n;
     o.epochs = epochs;
     o.checkpoint = checkpoint;
+    o.noise_kept = 1; /* which it has by now */
     TRY(train_network(p->data, &o, listen, l, p->progress, &tuned));
     network_destroy(*n);
     *n = tuned;

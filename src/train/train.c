@@ -298,6 +298,7 @@ static annulus_status teach(const loop *l, train_model *teacher)
     o.from = NULL;
     o.phase_noise = o.value_noise = o.outlier = o.target_error = o.index_noise = o.sparsity = 0;
     o.noise_of = NULL;
+    o.noise_kept = 0;
     o.accumulator_bits = 0;
     o.epochs = o.epochs < TRAIN_TEACHER_EPOCHS ? o.epochs : TRAIN_TEACHER_EPOCHS;
     TRY(train_model_create(t.t, &o, t.key, 0, teacher));

@@ -98,6 +98,7 @@ typedef struct train_options {
                         behind them, none; 0: none */
     uint64_t seed;   /* same seed, same bytes */
     unsigned threads;
+    int noise_kept; /* with `from`: 1: each of its layers of waves has the noise that it bears, if that is known */
     /* In place of any other noise, borrowed: a circuit of a network of the same shape; each layer has the noise that is
      * predicted of it (train_noise.h). NULL: none. */
     const circuit *noise_of;

@@ -95,7 +95,7 @@ static void write_function(writer *w, const function *f)
 static void write_noise(writer *w, const train_model *m, const train_options *o)
 {
     if (o->index_noise > 0) write_f64(w, o->index_noise);
-    for (size_t i = 0; o->noise_of != NULL && i < m->layers; i++) {
+    for (size_t i = 0; (o->noise_of != NULL || o->noise_kept) && i < m->layers; i++) {
         const train_layer *l = &m->layer[i];
         const float all[] = {l->noise, l->cells, l->value_noise};
         write_bytes(w, all, sizeof all);

@@ -28,10 +28,12 @@ static double bell_limit(double p)
     return sqrt(3) * (hi - 2);
 }
 
-static void layer_noise(const train_options *o, int before_scores, train_layer *l)
+static void layer_noise(const train_options *o, size_t i, int before_scores, train_layer *l)
 {
     l->noise = (float)o->phase_noise;
     if (train_has_waves(l)) {
+        if (o->noise_kept && o->from != NULL && o->from->layers[i].noise > 0)
+            l->noise = (float)o->from->layers[i].noise;
         l->value_noise = before_scores ? (float)o->value_noise * l->top : 0;
     } else if (o->target_error > 0 || o->index_noise > 0) {
         l->cells = (float)((1u << o->rounding_bits) - 1);
@@ -43,7 +45,7 @@ annulus_status train_noise_init(train_model *m, const train_data *t, const train
 {
     for (size_t i = 0; i + 1 < m->layers; i++) {
         train_layer *l = &m->layer[i];
-        layer_noise(o, i + 2 == m->layers, l);
+        layer_noise(o, i, i + 2 == m->layers, l);
         for (size_t k = 0; k < l->out; k++) l->range[2 * k] = -FIRST_RANGE, l->range[2 * k + 1] = FIRST_RANGE;
     }
     return o->noise_of != NULL ? train_noise_take(m, t, o->noise_of) : ANNULUS_OK;
