@@ -10,8 +10,8 @@
 #define OUTPUTS 3u
 
 /* What two layers make of the same sums: relu and their identity; relu of them and of their opposites; relu of them and
- * of them shifted; three functions. */
-enum { IDENTITY, OPPOSITE, SHIFTED, THREE, KINDS };
+ * of them shifted; three functions; relu of them and of them shifted, and another function. */
+enum { IDENTITY, OPPOSITE, SHIFTED, THREE, KINDS, PAIRED = KINDS };
 
 static inline void fill_dense(uint64_t *seed, dense_layer *d, int32_t most)
 {
@@ -25,7 +25,8 @@ static inline void fill_dense(uint64_t *seed, dense_layer *d, int32_t most)
 static inline network *network_of(uint64_t *seed, int kind)
 {
     static const activation third[] = {ACTIVATION_RELU, ACTIVATION_IDENTITY, ACTIVATION_TANH};
-    const size_t branches = kind == THREE ? 3 : 2;
+    static const activation paired[] = {ACTIVATION_RELU, ACTIVATION_RELU, ACTIVATION_TANH};
+    const size_t branches = kind == THREE || kind == PAIRED ? 3 : 2;
     network *n = NULL;
     assert_ok(network_create(INPUTS, branches + 2, &n));
     n->input = (quantizer){.scale = 0.5, .bits = 2};
@@ -33,10 +34,13 @@ static inline network *network_of(uint64_t *seed, int kind)
         dense_layer *d = &n->layers[i];
         assert_ok(dense_layer_create(INPUTS, NEURONS, d));
         fill_dense(seed, d, 3);
+        for (size_t k = 0; kind == PAIRED && k < d->in * d->out; k++) /* ranges with a ramp and both plateaus */
+            d->W[k] = k % 2 == 0 ? 2 + (int32_t)(k / d->in >> k % d->in / 2 & 1) : -d->W[k - 1];
         for (size_t k = 0; i > 0 && k < d->in * d->out; k++)
             d->W[k] = kind == OPPOSITE ? -n->layers[0].W[k] : n->layers[0].W[k];
         d->act = kind == THREE ? third[i] : kind == IDENTITY && i > 0 ? ACTIVATION_IDENTITY : ACTIVATION_RELU;
-        for (size_t o = 0; kind == SHIFTED && o < d->out; o++) d->bias[o] -= i == 0 ? 1 : 0.5;
+        if (kind == PAIRED) d->act = paired[i];
+        for (size_t o = 0; (kind == SHIFTED || kind == PAIRED) && o < d->out; o++) d->bias[o] -= i == 0 ? 1 : 0.5;
         d->out_q = (quantizer){.scale = 0.25, .bits = 4, .is_signed = d->act != ACTIVATION_RELU};
         d->sources[0] = 0, d->sources_count = 1;
     }

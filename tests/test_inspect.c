@@ -169,10 +169,12 @@ static void test_several(void **state)
         int kind;
         share_way way;
         const char *name, *line;
-    } tries[] = {{THREE, SHARE_NOT, "none", "family 1"},
-                 {SHIFTED, SHARE_MIXED, "shifts", "several     layer 1: tables of one rotation, which are one"},
-                 {THREE, SHARE_MIXED, "steps", "several     layer 1: tables of one rotation, as sums of its steps"},
-                 {THREE, SHARE_SLOTS, "slots", "several     layer 1: tables of one rotation, side by side"}};
+    } tries[] = {
+        {THREE, SHARE_NOT, "none", "family 1"},
+        {SHIFTED, SHARE_MIXED, "shifts", "several     layer 1: tables of one rotation, which are one"},
+        {THREE, SHARE_MIXED, "steps", "several     layer 1: tables of one rotation, as sums of its steps"},
+        {THREE, SHARE_SLOTS, "slots", "several     layer 1: tables of one rotation, side by side: "},
+        {PAIRED, SHARE_BOTH, "shifts in slots", "several     layer 1: tables of one rotation, side by side, but"}};
     circuit *const own = c;
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         uint64_t seed = 7;

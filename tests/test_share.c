@@ -23,6 +23,7 @@ static circuit *lowered(const network *n, const float *x, unsigned rounding, dou
 
 #define MIXED (1u << SHARE_MIXED)
 #define SLOTS (1u << SHARE_SLOTS)
+#define BOTH (1u << SHARE_BOTH)
 
 /* The first layers share rotations by slots, whatever that costs; those of opposite sums do not as they are lowered. */
 static circuit *slotted(const network *n, const float *x)
@@ -38,8 +39,29 @@ static circuit *slotted(const network *n, const float *x)
     return c;
 }
 
-/* Half of the rotations of the first two layers are saved, by either way, and clear, simulated and encrypted values are
- * those of the network, with toy keys, whose noise no look-up can notice (below 2^-60 each). */
+/* Clear, simulated and encrypted values are those of the network, with toy keys of this ring, whose noise no look-up
+ * can notice (below 2^-60 each). */
+static void same_runs(const network *n, circuit *c, const float *x, uint32_t N)
+{
+    toy_parameters_of(c, N);
+    int32_t *q = quantize_all(c, x, SAMPLES);
+    double clear[SAMPLES * OUTPUTS], other[SAMPLES * OUTPUTS], want[OUTPUTS], got[OUTPUTS];
+    const seed256 noise = {{1}};
+    exec_stats stats = {0};
+    assert_ok(exec_clear(c, q, SAMPLES, 1, clear, NULL));
+    for (size_t i = 0; i < SAMPLES; i++) {
+        assert_ok(network_apply(n, x + i * INPUTS, want));
+        exec_values(c, clear + i * OUTPUTS, got);
+        for (size_t k = 0; k < OUTPUTS; k++) assert_true(fabs(want[k] - got[k]) < 1e-9);
+    }
+    assert_ok(exec_simulate(c, q, SAMPLES, &noise, 1, other, &stats));
+    for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
+    toy_encrypted(c, q, SAMPLES, other);
+    for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
+    free(q);
+}
+
+/* Half of the rotations of the first two layers are saved, by either way, and all values are those of the network. */
 static void test_runs(void **state)
 {
     (void)state;
@@ -59,25 +81,45 @@ static void test_runs(void **state)
             assert_int_equal(l->slot_bits, !slots ? 0 : branches == 3 ? 2 : 1);
             assert_int_equal(circuit_rotations_before(c, 3), 2 * NEURONS);
             assert_int_equal(circuit_look_ups(c), (branches + 1) * NEURONS);
-            toy_parameters_of(c, seed % 3 == 2 ? 256 : 1024); /* the former extended */
-            int32_t *q = quantize_all(c, x, SAMPLES);
-            double clear[SAMPLES * OUTPUTS], other[SAMPLES * OUTPUTS], want[OUTPUTS], got[OUTPUTS];
-            const seed256 noise = {{1}};
-            exec_stats stats = {0};
-            assert_ok(exec_clear(c, q, SAMPLES, 1, clear, NULL));
-            for (size_t i = 0; i < SAMPLES; i++) {
-                assert_ok(network_apply(n, x + i * INPUTS, want));
-                exec_values(c, clear + i * OUTPUTS, got);
-                for (size_t k = 0; k < OUTPUTS; k++) assert_true(fabs(want[k] - got[k]) < 1e-9);
-            }
-            assert_ok(exec_simulate(c, q, SAMPLES, &noise, 1, other, &stats));
-            for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
-            toy_encrypted(c, q, SAMPLES, other);
-            for (size_t i = 0; i < SAMPLES * OUTPUTS; i++) assert_true(rint(other[i]) == clear[i]);
-            free(q), free(x);
+            same_runs(n, c, x, seed % 3 == 2 ? 256 : 1024); /* the former extended */
+            free(x);
             circuit_destroy(c);
             network_destroy(n);
         }
+}
+
+/* Three tables of which two are shifts of each other take two slots, and all values are those of the network; errors of
+ * values are independent, since they are different coefficients. */
+static void test_shifts_in_slots(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        uint64_t random = seed;
+        network *n = network_of(&random, PAIRED);
+        float *x = random_inputs(&random, 40, INPUTS);
+        circuit *c = graph_reread(lowered(n, x, 0, -1, BOTH));
+        const circuit_layer *l = &c->layers[0];
+        mixes m;
+        assert_int_equal(l->out, NEURONS);
+        assert_int_equal(l->offsets, 3);
+        assert_int_equal(l->slot_bits, 1);
+        assert_int_equal(circuit_rotations_before(c, 3), 2 * NEURONS);
+        assert_int_equal(circuit_look_ups(c), 4 * NEURONS);
+        assert_ok(mixes_create(c, &m));
+        for (size_t k = 0; k < NEURONS * 9; k++) assert_true(m.of[0]->gram[k] == (k % 9 % 4 == 0));
+        mixes_clear(&m);
+        char *text = printed(c);
+        assert_non_null(strstr(text, ", 3 of them side by side in 2 slots, shifts of each other in one\n"));
+        free(text);
+        int32_t *entry = &c->layers[0].table[l->cells]; /* of the second table: no shift of the first any more */
+        *entry += 1;
+        refused_as(c, "layer layer 1 has 3 tables in 2^1 slots");
+        *entry -= 1;
+        same_runs(n, c, x, seed % 2 == 0 ? 256 : 1024); /* the former extended */
+        free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
 }
 
 /* Shifted tables are one that is rotated, read at several places, and so may be those of a ramp and of its opposite, or
@@ -137,7 +179,8 @@ static void noise_of(int kind, unsigned ways)
     const circuit_layer *l = &c->layers[0];
     const tfhe_params *p = &c->choice.families.of[0], slotted = tfhe_slotted(p, l->slot_bits);
     assert_int_equal(l->offsets, branches);
-    assert_int_equal(l->slot_bits > 0, ways == SLOTS);
+    assert_int_equal(l->slot_bits > 0, ways != MIXED);
+    assert_int_equal(circuit_shifts_slots(l), ways == BOTH);
     assert_true(circuit_switch_noise(c, 0) == noise_keyswitch(p) + noise_modulus_switch(&slotted, l->EF, l->price));
     roles r;
     roles_create(&r, c);
@@ -166,6 +209,7 @@ static void test_noise(void **state)
     noise_of(IDENTITY, SLOTS);
     noise_of(OPPOSITE, SLOTS);
     noise_of(THREE, SLOTS);
+    noise_of(PAIRED, BOTH);
 }
 
 /* The way is that of the fewest seconds: slots where the noise of sums of steps would ask for more levels, of ramps
@@ -265,8 +309,9 @@ static void test_slot_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),  cmocka_unit_test(test_mixes),
-                                       cmocka_unit_test(test_noise), cmocka_unit_test(test_choice),
-                                       cmocka_unit_test(test_files), cmocka_unit_test(test_slot_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),      cmocka_unit_test(test_shifts_in_slots),
+                                       cmocka_unit_test(test_mixes),     cmocka_unit_test(test_noise),
+                                       cmocka_unit_test(test_choice),    cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_slot_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

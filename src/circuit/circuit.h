@@ -26,7 +26,8 @@
  * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1) gives y[o*offsets + j] =
  * table[table_of[o*offsets + j]][cell], all of one rotation, of one table of which the others are shifts or sums
  * (mix.h; cells a power of two); or, with slot_bits > 0, table[table_of[o]][j][cell], of a rotation of `offsets`
- * tables side by side, in as many of 2^slot_bits slots (tfhe/bootstrap.h). Last layer: acc only
+ * tables side by side, in as many of 2^slot_bits slots (tfhe/bootstrap.h), or, where there are fewer slots, in one with
+ * those that they are shifts of (mix.h; cells a power of two). Last layer: acc only
  * (decrypted): phase = (acc + offset[o]) / period of the torus in [-1/2, 1/2); value = real_scale[o]*acc +
  * real_bias[o]. */
 #ifndef CIRCUIT_CIRCUIT_H
@@ -71,7 +72,7 @@ typedef struct circuit_layer {
     uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
-    uint32_t slot_bits; /* log2 of the slots of the tables that rotate, at least `offsets` of them if not 0 */
+    uint32_t slot_bits; /* log2 of the slots of the tables that rotate, not 0: at least as many as mix_slots says */
     uint32_t split;     /* low bits of a cell that rotations of TFHE_LOW read; 0: whole look-ups */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
@@ -201,6 +202,11 @@ static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
 static inline int circuit_is_mixed(const circuit_layer *l)
 {
     return l->unit == 0 && l->offsets > 1 && l->slot_bits == 0;
+}
+/* Whether values share slots: fewer tables than values rotate side by side, and others are read as their shifts. */
+static inline int circuit_shifts_slots(const circuit_layer *l)
+{
+    return l->slot_bits > 0 && l->offsets > 1u << l->slot_bits;
 }
 /* Tables side by side that one number stands for. */
 static inline size_t circuit_slots_used(const circuit_layer *l)

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "circuit/exec.h"
 #include "circuit/extend.h"
+#include "circuit/mix.h"
 
 #include <math.h>
 #include <string.h>
@@ -167,10 +168,11 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     TRY(read_u32(r, &l->slot_bits));
     TRY(read_u32(r, &l->split));
     TRY(read_f64(r, &l->noise));
+    const int whole = (l->cells & (l->cells - 1)) == 0;
     if (l->slot_bits > TFHE_MAX_SLOT_BITS ||
-        (l->slot_bits > 0 && (l->unit != 0 || l->offsets < 2 || l->offsets > 1u << l->slot_bits)))
+        (l->slot_bits > 0 && (l->unit != 0 || l->offsets < 2 || (circuit_shifts_slots(l) && !whole))))
         return read_fail(r, "layer %s has %u tables in 2^%u slots", l->name, l->offsets, l->slot_bits);
-    const int several = l->cells != 0 && (l->slot_bits > 0 || (l->cells & (l->cells - 1)) == 0);
+    const int several = l->cells != 0 && (l->slot_bits > 0 || whole);
     const uint32_t native = l->cells < CIRCUIT_MAX_OFFSETS ? l->cells : CIRCUIT_MAX_OFFSETS;
     const uint32_t most = l->unit != 0 ? native : several ? CIRCUIT_MAX_OFFSETS : 1;
     const int64_t widest = l->unit == 0 ? 0 : 2 * CIRCUIT_MAX_VALUE;
@@ -280,6 +282,16 @@ static annulus_status layer_shape_read(reader *r, const circuit *c, size_t i)
     return sources_read(r, c, i);
 }
 
+/* Where there are fewer slots than tables, these are shifts of each other. */
+static annulus_status slots_check(reader *r, const circuit_layer *l)
+{
+    uint32_t base[CIRCUIT_MAX_OFFSETS];
+    for (size_t t = 0; circuit_shifts_slots(l) && t < l->tables; t++)
+        if (mix_slots(l, l->table + t * circuit_table_entries(l), base) > 1u << l->slot_bits)
+            return read_fail(r, "layer %s has %u tables in 2^%u slots", l->name, l->offsets, l->slot_bits);
+    return ANNULUS_OK;
+}
+
 static annulus_status layer_read(reader *r, const circuit *c, size_t i)
 {
     circuit_layer *l = &c->layers[i];
@@ -299,6 +311,7 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
                              o / (circuit_is_mixed(l) ? l->offsets : 1) + 1, l->name, l->table_of[o], l->tables);
     TRY(read_i32s(r, l->table, l->tables * circuit_table_entries(l), -CIRCUIT_MAX_VALUE, CIRCUIT_MAX_VALUE,
                   "table entry"));
+    TRY(slots_check(r, l));
     for (size_t o = 0; l->unit == 0 && o < l->out; o++)
         if (!circuit_range_fits(c, l, o))
             return read_fail(r, "the range of neuron %zu of layer %s does not fit its table", o + 1, l->name);

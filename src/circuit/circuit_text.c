@@ -129,7 +129,8 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
     if (l->unit != 0)
         fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
     else if (l->slot_bits > 0)
-        fprintf(f, "step %" PRId64 ", %u of them side by side in %u slots\n", l->step, l->offsets, 1u << l->slot_bits);
+        fprintf(f, "step %" PRId64 ", %u of them side by side in %u slots%s\n", l->step, l->offsets, 1u << l->slot_bits,
+                circuit_shifts_slots(l) ? ", shifts of each other in one" : "");
     else if (l->offsets > 1)
         fprintf(f, "step %" PRId64 ", %u values each\n", l->step, l->offsets);
     else

@@ -60,7 +60,7 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
 static annulus_status plan_mix(const circuit *c, const circuit_layer *l, uint64_t half, plan_layer *out)
 {
     const uint32_t N = c->choice.families.of[l->family].N;
-    TRY(mix_create(l, l->EF * N / l->cells, &out->mix));
+    TRY(mix_create(l, (l->EF * N >> l->slot_bits) / l->cells, l->EF, &out->mix));
     if (!out->mix->steps) return ANNULUS_OK;
     TRY(lut_create_padded(N, l->EF, &half, 1, 0, &out->tables[l->tables]));
     return lut_set_price(out->tables[l->tables], l->price);
@@ -90,7 +90,7 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     if (l->split > 0) return plan_splits(c, l, half, out);
     TRY(mem_create(l->tables + 1, sizeof(lut *), "circuit tables", &p));
     out->tables = p;
-    if (circuit_is_mixed(l)) {
+    if (mix_of(l)) {
         TRY(plan_mix(c, l, half, out));
         if (!out->mix->shifts) rotated = 0;
     }
@@ -98,8 +98,11 @@ static annulus_status plan_tables(const circuit *c, size_t i, plan_layer *out)
     uint64_t *entries = p; /* slots that no value has hold 0 */
     annulus_status st = ANNULUS_OK;
     for (size_t t = 0; st == ANNULUS_OK && t < rotated; t++) {
-        for (size_t j = 0; j < circuit_slots_used(l); j++) {
-            const int32_t *table = l->table + (t * circuit_slots_used(l) + j) * l->cells;
+        const int32_t *list = l->table + t * circuit_table_entries(l);
+        uint32_t base[CIRCUIT_MAX_OFFSETS];
+        const size_t slots = circuit_shifts_slots(l) ? mix_slots(l, list, base) : circuit_slots_used(l);
+        for (size_t j = 0; j < slots; j++) {
+            const int32_t *table = list + (circuit_shifts_slots(l) ? base[j] : j) * l->cells;
             const int64_t centre = l->unit != 0 ? l->mid2 : (int64_t)table[0] + table[l->cells - 1];
             for (size_t x = 0; x < l->cells; x++)
                 entries[j * l->cells + x] = (uint64_t)(2 * (int64_t)table[x] - centre) * half;
@@ -276,8 +279,10 @@ static void list_extracted(const circuit_layer *l, uint32_t steps_a_cell, slices
 {
     const uint32_t parts = steps_a_cell == 0 || l->EF <= steps_a_cell ? 1 : l->EF / steps_a_cell;
     s->extracted_count = s->mix != NULL ? parts : l->offsets;
-    for (uint32_t j = 0; j < s->extracted_count; j++)
-        s->extracted[j] = l->slot_bits > 0 ? j * l->EF : (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
+    for (uint32_t j = 0; j < s->extracted_count; j++) {
+        const uint32_t steps = (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
+        s->extracted[j] = l->slot_bits > 0 && s->mix == NULL ? j * l->EF : steps;
+    }
 }
 
 /* Of sum `at` of all samples. */
@@ -344,7 +349,7 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
     const tfhe_params *p = &c->choice.families.of[l->family];
-    const uint32_t steps_a_cell = l->EF * p->N / l->cells; /* whole, if offsets > 1 without slots */
+    const uint32_t steps_a_cell = (l->EF * p->N >> l->slot_bits) / l->cells; /* whole, where shifts are read */
     const size_t rotations = r->samples * l->out, slice = batches_slice(l->EF, r->threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     slices s = {.l = l,

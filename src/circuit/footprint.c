@@ -47,7 +47,7 @@ static size_t plan_bytes(const circuit *c)
         }
         size_t tables = l->cells == 0 ? 0 : l->tables;
         int step = 0;
-        if (circuit_is_mixed(l)) bytes += mix_bytes(l, &tables, &step);
+        if (mix_of(l)) bytes += mix_bytes(l, &tables, &step);
         bytes += (tables + (size_t)step) * mem_bytes(ROUND_UP(sizeof(lut)) + words * sizeof(uint64_t));
     }
     return bytes;

@@ -3,24 +3,35 @@
 
 #include "base/memory.h"
 
-/* Twice the entry of value v at a cell in [0, 2*cells), less the centre: antiperiodic. */
-static int64_t centered(const circuit_layer *l, size_t v, uint32_t cell)
+/* Twice the entry of a table at a cell in [0, 2*cells), less the centre: antiperiodic. */
+static int64_t centered(const circuit_layer *l, const int32_t *t, uint32_t cell)
 {
-    const int64_t mid2 = circuit_value_mid2(l, v);
-    const int32_t *t = circuit_value_table(l, v);
+    const int64_t mid2 = (int64_t)t[0] + t[l->cells - 1];
     return cell < l->cells ? 2 * (int64_t)t[cell] - mid2 : mid2 - 2 * (int64_t)t[cell - l->cells];
 }
 
-/* Whether value v is value `base` as many cells on as *by, in [0, 2*cells). */
-static int is_shifted(const circuit_layer *l, size_t base, size_t v, uint32_t *by)
+/* Whether a table is `base` as many cells on as *by, in [0, 2*cells). */
+static int is_shifted(const circuit_layer *l, const int32_t *base, const int32_t *t, uint32_t *by)
 {
     const uint32_t period = 2 * l->cells;
     for (*by = 0; *by < period; ++*by) {
         uint32_t c = 0;
-        while (c < l->cells && centered(l, v, c) == centered(l, base, (c + *by) % period)) c++;
+        while (c < l->cells && centered(l, t, c) == centered(l, base, (c + *by) % period)) c++;
         if (c == l->cells) return 1;
     }
     return 0;
+}
+
+uint32_t mix_slots(const circuit_layer *l, const int32_t *list, uint32_t base[CIRCUIT_MAX_OFFSETS])
+{
+    const int shifts = (l->cells & (l->cells - 1)) == 0;
+    uint32_t count = 0, by;
+    for (uint32_t j = 0; j < l->offsets; j++) {
+        uint32_t s = 0;
+        while (s < count && !(shifts && is_shifted(l, list + base[s] * l->cells, list + j * l->cells, &by))) s++;
+        if (s == count) base[count++] = j;
+    }
+    return count;
 }
 
 static size_t count_jumps(const circuit_layer *l, size_t v)
@@ -38,10 +49,22 @@ static size_t find_base(const circuit_layer *l, size_t o)
         size_t v = o * l->offsets;
         uint32_t by;
         if (count_jumps(l, b) == 0) continue;
-        while (v < (o + 1) * l->offsets && is_shifted(l, b, v, &by)) v++;
+        while (v < (o + 1) * l->offsets && is_shifted(l, circuit_value_table(l, b), circuit_value_table(l, v), &by))
+            v++;
         if (v == (o + 1) * l->offsets) return b;
     }
     return SIZE_MAX;
+}
+
+/* The term of value v: the slot of the table that it is a shift of, and as far on. */
+static bootstrap_term slot_term(const circuit_layer *l, size_t v, uint32_t steps, uint32_t EF)
+{
+    const int32_t *list = circuit_value_table(l, v - v % l->offsets);
+    uint32_t base[CIRCUIT_MAX_OFFSETS], by = 0, s = 0;
+    (void)mix_slots(l, list, base);
+    while (!is_shifted(l, list + base[s] * l->cells, circuit_value_table(l, v), &by)) s++;
+    const uint32_t on = by % l->cells * steps;
+    return (bootstrap_term){.offset = ((on / EF << l->slot_bits) + s) * EF + on % EF, .weight = by < l->cells ? 1 : -1};
 }
 
 /* Terms of value v; returns how many. */
@@ -51,7 +74,7 @@ static size_t list_terms(const circuit_layer *l, size_t base, size_t v, uint32_t
     size_t count = 0;
     uint32_t by;
     if (base != SIZE_MAX) {
-        (void)is_shifted(l, base, v, &by);
+        (void)is_shifted(l, circuit_value_table(l, base), t, &by);
         terms[0] = (bootstrap_term){.offset = by % l->cells * steps, .weight = by < l->cells ? 1 : -1};
         return 1;
     }
@@ -74,6 +97,10 @@ static size_t count_terms(const circuit_layer *l, int *shifts, int *steps)
 {
     size_t terms = 0;
     *shifts = *steps = 0;
+    if (l->slot_bits > 0) {
+        *shifts = 1;
+        return circuit_values(l);
+    }
     for (size_t o = 0; o < l->out; o++) {
         const int shift = find_base(l, o) != SIZE_MAX;
         *shifts |= shift, *steps |= !shift;
@@ -91,15 +118,19 @@ size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step)
            mem_bytes(terms * sizeof(bootstrap_term)) + mem_bytes(values * l->offsets * sizeof(double));
 }
 
-static void fill(const circuit_layer *l, uint32_t steps, mix *m)
+static void fill(const circuit_layer *l, uint32_t steps, uint32_t EF, mix *m)
 {
     bootstrap_term *next = m->terms;
     const size_t V = l->offsets;
     for (size_t o = 0; o < l->out; o++) {
-        const size_t base = find_base(l, o);
-        m->rotated[o] = base == SIZE_MAX ? MIX_STEP : l->table_of[base];
+        const size_t base = l->slot_bits > 0 ? SIZE_MAX : find_base(l, o);
+        m->rotated[o] = l->slot_bits > 0 ? l->table_of[o] : base == SIZE_MAX ? MIX_STEP : l->table_of[base];
         for (size_t v = o * V; v < (o + 1) * V; v++) {
-            m->values[v] = (bootstrap_value){.terms = next, .count = list_terms(l, base, v, steps, next)};
+            m->values[v] = (bootstrap_value){.terms = next, .count = 1};
+            if (l->slot_bits > 0)
+                *next = slot_term(l, v, steps, EF);
+            else
+                m->values[v].count = list_terms(l, base, v, steps, next);
             next += m->values[v].count;
         }
         for (size_t a = 0; a < V; a++)
@@ -108,7 +139,7 @@ static void fill(const circuit_layer *l, uint32_t steps, mix *m)
     }
 }
 
-annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out)
+annulus_status mix_create(const circuit_layer *l, uint32_t steps, uint32_t EF, mix **out)
 {
     const size_t values = circuit_values(l);
     void *p;
@@ -124,7 +155,7 @@ annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out)
         return st;
     }
     m->gram = p;
-    fill(l, steps, m);
+    fill(l, steps, EF, m);
     *out = m;
     return ANNULUS_OK;
 }
@@ -143,8 +174,8 @@ annulus_status mixes_create(const circuit *c, mixes *out)
 {
     *out = (mixes){.of = {NULL}};
     for (size_t i = 0; i < c->layers_count; i++) {
-        if (!circuit_is_mixed(&c->layers[i])) continue;
-        const annulus_status st = mix_create(&c->layers[i], 1, &out->of[i]);
+        if (!mix_of(&c->layers[i])) continue;
+        const annulus_status st = mix_create(&c->layers[i], 1, 1, &out->of[i]);
         if (st == ANNULUS_OK) continue;
         mixes_clear(out);
         return st;

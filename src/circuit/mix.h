@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several tables on one accumulator by the rotation of one: layers with unit 0 and offsets above 1, without slots,
- * whose cells are a power of two (multi-value bootstrapping: Carpov, Izabachene, Mollimard, CT-RSA 2019).
+/* Several tables on one accumulator by the rotation of one, or of fewer side by side than there are values: layers with
+ * unit 0 and offsets above 1, without slots or with fewer slots than that, whose cells are a power of two (multi-value
+ * bootstrapping: Carpov, Izabachene, Mollimard, CT-RSA 2019).
  *
  * T(u) is the rotated table, antiperiodic, of period 1; a value is a sum of weights times T(u + cell/(2*cells)), each a
  * coefficient of the one accumulator. Where all tables of a neuron are one of them shifted, by whole cells and up to
  * sign, T is that one, and a value one term. Else T is 1 in [0,1/2): -T(u + (cells - b)/(2*cells)) is 1 from cell b on
  * and -1 before, so that the value, 2*t - mid2 half units, is the sum of these over b with weights t[b] - t[b-1].
+ * Side by side, tables that are shifts of each other have one slot, and a value is one term.
  *
  * Noise: coefficients have independent errors, of the variance of a bootstrap; values of one neuron have the covariance
  * gram times it. */
@@ -18,14 +20,23 @@
 #define MIX_STEP UINT32_MAX
 
 typedef struct mix {
-    uint32_t *rotated;       /* (out) number of the table that is T; MIX_STEP: 1 in [0,1/2) */
+    uint32_t *rotated;       /* (out) number of the table that is T, or list of them; MIX_STEP: 1 in [0,1/2) */
     bootstrap_value *values; /* (values) */
     bootstrap_term *terms;   /* of all values */
     double *gram;            /* (out,offsets,offsets) */
     int shifts, steps;       /* whether some neuron rotates a table of the layer; whether some MIX_STEP's */
 } mix;
-/* steps: of a rotation, in a cell. */
-annulus_status mix_create(const circuit_layer *l, uint32_t steps, mix **out) __attribute__((warn_unused_result));
+/* Whether a layer has one. */
+static inline int mix_of(const circuit_layer *l)
+{
+    return circuit_is_mixed(l) || circuit_shifts_slots(l);
+}
+/* Slots that a list of `offsets` tables needs, if those that are shifts of each other have one; base (offsets): the
+ * first table of each. Of cells that are no power of two: `offsets`. */
+uint32_t mix_slots(const circuit_layer *l, const int32_t *list, uint32_t base[CIRCUIT_MAX_OFFSETS]);
+/* steps: of a rotation that extends tables by EF, in a cell. */
+annulus_status mix_create(const circuit_layer *l, uint32_t steps, uint32_t EF, mix **out)
+    __attribute__((warn_unused_result));
 void mix_destroy(mix *m);
 /* What a mix holds: bytes, and how many tables are rotated; *step: 1 if one of them is MIX_STEP's. */
 size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step);

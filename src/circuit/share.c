@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "circuit/exec_priv.h"
+#include "circuit/mix.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,17 @@ static annulus_status mixed_layer(const circuit_layer *l, const sharing *s, size
     return ANNULUS_OK;
 }
 
+/* As few slots as tables that are no shifts of each other need. */
+static void narrow_slots(circuit_layer *l)
+{
+    uint32_t base[CIRCUIT_MAX_OFFSETS], most = 1;
+    for (size_t t = 0; t < l->tables; t++) {
+        const uint32_t slots = mix_slots(l, l->table + t * circuit_table_entries(l), base);
+        most = slots > most ? slots : most;
+    }
+    while (l->slot_bits > 1 && 1u << (l->slot_bits - 1) >= most) l->slot_bits--;
+}
+
 /* The layer with a list of tables for each rotation; where there are fewer than `most`, the first again. */
 static annulus_status slotted_layer(const circuit_layer *l, const sharing *s, size_t rotations, uint32_t most,
                                     circuit_layer *made)
@@ -208,7 +220,8 @@ static annulus_status share_layer(circuit *c, size_t i, share_way way, sharing *
     const size_t rotations = number_values(l->out, s, &most);
     if (most == 1 || rotations * most > 2 * l->out || rotations * most > CIRCUIT_MAX_WIDTH) return ANNULUS_OK;
     annulus_status st =
-        way == SHARE_SLOTS ? slotted_layer(l, s, rotations, most, &made) : mixed_layer(l, s, rotations, most, &made);
+        way == SHARE_MIXED ? mixed_layer(l, s, rotations, most, &made) : slotted_layer(l, s, rotations, most, &made);
+    if (st == ANNULUS_OK && way == SHARE_BOTH) narrow_slots(&made);
     if (st == ANNULUS_OK) st = linear_keep(&l->linear, s->as, s->number);
     if (st != ANNULUS_OK) {
         circuit_layer_clear(&made);
@@ -255,7 +268,7 @@ annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, si
             TRY(share_merge(c, i, j--));
         }
         const uint32_t cells = c->layers[i].cells;
-        const int fits = way == SHARE_SLOTS || (cells & (cells - 1)) == 0;
+        const int fits = way != SHARE_MIXED || (cells & (cells - 1)) == 0;
         if (share_allowed(&c->layers[i]) && fits) TRY(share_in(c, i, way, saved));
     }
     return ANNULUS_OK;

@@ -8,8 +8,9 @@
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
  * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
 annulus_status circuit_could_share(const circuit *c, unsigned char *could) __attribute__((warn_unused_result));
-/* By a rotation of one table, of layers whose cells are a power of two (mix.h), or of tables side by side. */
-typedef enum share_way { SHARE_NOT = 0, SHARE_MIXED = 1, SHARE_SLOTS = 2 } share_way;
+/* By a rotation of one table, of layers whose cells are a power of two (mix.h), of tables side by side, or, of such
+ * cells, of those side by side of which the others are shifts. */
+typedef enum share_way { SHARE_NOT = 0, SHARE_MIXED = 1, SHARE_SLOTS = 2, SHARE_BOTH = 3 } share_way;
 /* ways (layers): share_way. In the layers that are to share: later layers as above become part of them, and neurons
  * with equal or opposite sums one rotation of several values, where that gives at most twice as many values as look-ups
  * before. The integers of all sums within their windows stay as they are. *saved: rotations. */

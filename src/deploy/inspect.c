@@ -178,12 +178,13 @@ static void unseen_add_json(json_t *j, const circuit *c, size_t i)
     (void)json_object_set_new(j, "sample_out_of_range_probability", json_real(u.any));
 }
 
-/* How a rotation reads several tables: shifts of one, sums of steps (of some neurons at least), or side by side. */
+/* How a rotation reads several tables: shifts of one, sums of steps (of some neurons at least), side by side, or shifts
+ * of fewer side by side. */
 static const char *several_tables(const circuit_layer *l)
 {
     size_t tables;
     int steps;
-    if (l->slot_bits > 0) return "slots";
+    if (l->slot_bits > 0) return circuit_shifts_slots(l) ? "shifts in slots" : "slots";
     if (!circuit_is_mixed(l)) return "none";
     (void)mix_bytes(l, &tables, &steps);
     return steps ? "steps" : "shifts";

@@ -150,7 +150,8 @@ static void several_lines(FILE *f, const json_t *j)
         const char *name, *words;
     } ways[] = {{"shifts", "which are one that is read at several places"},
                 {"steps", "as sums of its steps: their noise is larger"},
-                {"slots", "side by side: its modulus switch is coarser"}};
+                {"slots", "side by side: its modulus switch is coarser"},
+                {"shifts in slots", "side by side, but for shifts of those: its modulus switch is coarser"}};
     const json_t *layers = json_object_get(j, "layers");
     for (size_t i = 0; i < json_array_size(layers); i++) {
         const json_t *l = json_array_get(layers, i);

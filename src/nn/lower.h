@@ -29,7 +29,7 @@ typedef struct layer_rounding {
 } layer_rounding;
 
 #define LOWER_MAX_PHASE_NOISE 0.25
-#define LOWER_SHARE_ANY (1u << SHARE_MIXED | 1u << SHARE_SLOTS)
+#define LOWER_SHARE_ANY (1u << SHARE_MIXED | 1u << SHARE_SLOTS | 1u << SHARE_BOTH)
 
 typedef struct lower_options {
     int ranges_measured; /* 1: measured range widened by margin; 0: proven */

@@ -39,7 +39,8 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     annulus_status st = ANNULUS_OK;
     p->extended = 0;
     for (size_t i = 0; i < n->layers_count; i++) {
-        units.of[i].whole = p->ways[i] == SHARE_MIXED || (p->ways[i] == SHARE_NOT && p->padded[i]);
+        units.of[i].whole =
+            p->ways[i] == SHARE_MIXED || p->ways[i] == SHARE_BOTH || (p->ways[i] == SHARE_NOT && p->padded[i]);
         units.of[i].lean = p->ways[i] != SHARE_NOT;
     }
     while (st == ANNULUS_OK && again) {
@@ -103,7 +104,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;
         unsigned char way = SHARE_NOT;
-        for (unsigned char next = SHARE_MIXED; st == ANNULUS_OK && next <= SHARE_SLOTS; next++) {
+        for (unsigned char next = SHARE_MIXED; st == ANNULUS_OK && next <= SHARE_BOTH; next++) {
             if ((options->share_ways >> next & 1) == 0) continue;
             p.ways[i] = next;
             st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
