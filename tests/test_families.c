@@ -376,6 +376,9 @@ static void wrong_families(const parties *r)
     fewer.families = r->evaluation->expanded->families;
     fewer.families.of[0] = fewer.families.of[1];
     assert_refused(annulus_run(r->c, &evaluation, r->x, NULL, NULL, NULL, &y), "other dimensions than the circuit");
+    r->x->bits -= 8;
+    assert_refused(annulus_run(r->c, r->evaluation, r->x, NULL, NULL, NULL, &y), "encrypt again");
+    r->x->bits += 8;
     assert_null(y);
 }
 

@@ -69,7 +69,8 @@ static void make(size_t features, annulus_dataset **d, annulus_circuit **c, annu
     annulus_model_destroy(m);
 }
 
-/* 8 bytes a value and 152 a file: at most 10 a value from 76 values on, however few a sample has. */
+/* As many bytes a value as the circuit says, here at most 6, and 152 a file: at most 10 a value from 38 values on,
+ * however few a sample has. */
 static void test_bytes_a_value(void **state)
 {
     (void)state;
@@ -84,8 +85,9 @@ static void test_bytes_a_value(void **state)
             assert_ok(annulus_dataset_slice(d, 0, count, &few));
             assert_ok(annulus_encrypt(client, c, few, 0, &x));
             assert_ok(annulus_input_write(x, path));
-            assert_int_equal(file_bytes(), OVERHEAD + 8 * count * features);
-            if (count * features >= 76) assert_true(file_bytes() <= 10 * count * features);
+            assert_true(c->c->input_bits <= 48 && c->c->input_bits % 8 == 0);
+            assert_int_equal(file_bytes(), OVERHEAD + c->c->input_bits / 8 * count * features);
+            if (count * features >= 38) assert_true(file_bytes() <= 10 * count * features);
             assert_ok(annulus_input_read(path, &back));
             assert_memory_equal(back->seeds, x->seeds, count * sizeof *x->seeds);
             assert_memory_equal(back->body, x->body, count * features * 8);
@@ -130,13 +132,14 @@ static void test_seeds(void **state)
     annulus_dataset_destroy(d);
 }
 
-static void put(uint64_t features, uint64_t count, size_t seed_bytes, size_t body_bytes)
+static void put(uint32_t features, uint32_t bits, uint64_t count, size_t seed_bytes, size_t body_bytes)
 {
     const binding of = {{1}, {2}};
     writer w;
     writer_init(&w, 0);
     binding_write(&w, &of);
-    write_u64(&w, features);
+    write_u32(&w, features);
+    write_u32(&w, bits);
     for (size_t i = 0; i < seed_bytes; i++) write_u8(&w, 7);
     write_u64(&w, count);
     for (size_t i = 0; i < body_bytes; i++) write_u8(&w, (uint8_t)i);
@@ -148,26 +151,37 @@ static void test_refusals(void **state)
 {
     (void)state;
     annulus_input *x = NULL;
-    put(3, 2, 32, 48);
+    put(3, 64, 2, 32, 48);
     assert_ok(annulus_input_read(path, &x)); /* the form of a right one */
     assert_true(annulus_input_count(x) == 2 && x->features == 3);
     annulus_input_destroy(x);
+    put(3, 40, 2, 32, 30);
+    assert_ok(annulus_input_read(path, &x)); /* words lie at the high end */
+    assert_true(x->bits == 40 && x->body[0] == UINT64_C(0x0403020100000000) &&
+                x->body[1] == UINT64_C(0x0908070605000000));
+    annulus_input_destroy(x);
     x = NULL;
-    put(3, 2, 32, 47);
+    put(3, 40, 2, 32, 31);
     assert_refused(annulus_input_read(path, &x), path);
-    put(3, 2, 32, 49);
+    for (uint32_t bits = 0; bits <= 72; bits += 36) {
+        put(1, bits, 1, 32, 8);
+        assert_refused(annulus_input_read(path, &x), "1 features a sample, of ");
+    }
+    put(3, 64, 2, 32, 47);
     assert_refused(annulus_input_read(path, &x), path);
-    put(3, 0, 32, 0);
+    put(3, 64, 2, 32, 49);
+    assert_refused(annulus_input_read(path, &x), path);
+    put(3, 64, 0, 32, 0);
     assert_refused(annulus_input_read(path, &x), "the file has no samples");
-    put(0, 1, 32, 0);
+    put(0, 64, 1, 32, 0);
     assert_refused(annulus_input_read(path, &x), "0 features a sample");
-    put(UINT64_MAX / 8, 8, 32, 64);
+    put(UINT32_MAX, 64, 8, 32, 64);
     assert_refused(annulus_input_read(path, &x), "features a sample");
-    put(1, UINT64_MAX, 32, 64);
+    put(1, 64, UINT64_MAX, 32, 64);
     assert_refused(annulus_input_read(path, &x), path);
-    put(2, UINT64_MAX / 16 + 1, 32, 64); /* times 16 it is 0 */
+    put(2, 64, UINT64_MAX / 16 + 1, 32, 64); /* times 16 it is 0 */
     assert_refused(annulus_input_read(path, &x), path);
-    put(1, 1, 20, 0);
+    put(1, 64, 1, 20, 0);
     assert_refused(annulus_input_read(path, &x), path);
     assert_null(x);
 }
@@ -179,7 +193,7 @@ static void test_version(void **state)
     annulus_input *x = NULL;
     uint8_t *bytes, digest[SHA256_BYTES];
     size_t len;
-    put(3, 2, 32, 48);
+    put(3, 64, 2, 32, 48);
     assert_ok(file_read(path, 1 << 20, &bytes, &len));
     bytes[8]--;
     assert_ok(bytes_sha256(bytes, len - SHA256_BYTES, digest));

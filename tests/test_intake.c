@@ -3,6 +3,7 @@
 #include "random_networks.h"
 
 #include "circuit/intake.h"
+#include "optimizer/noise.h"
 #include "optimizer/cost.h"
 
 #define TOGETHER 2u
@@ -274,6 +275,45 @@ static void test_choice(void **state)
     }
 }
 
+/* Largest variance that bodies of so many bits add to a phase of a layer, over what it has else. */
+static double rounding_share(const circuit *c, unsigned bits)
+{
+    lookup_layer layers[CIRCUIT_MAX_LAYERS];
+    double most = 0;
+    assert_ok(circuit_lookup_layers(c, layers));
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const double norm = layers[i].fresh_two_norm * layers[i].fresh_two_norm;
+        const double switches = c->layers[i].cells == 0 ? 0 : circuit_switch_noise(c, i);
+        if (norm > 0)
+            most = fmax(most, norm * noise_rounded(bits) / (norm * noise_fresh(circuit_inputs(c)) + switches));
+    }
+    return most;
+}
+
+/* The fewest bytes with which rounding adds 2^-16 of the variance at most, also of a circuit that is read again. */
+static void test_input_bits(void **state)
+{
+    (void)state;
+    size_t few = 0;
+    for (uint64_t s = 1; s <= 12; s++) {
+        uint64_t seed = s;
+        network *n = random_graph(&seed);
+        float *x = random_inputs(&seed, 40, n->inputs);
+        circuit *c = lowered(n, x, 40, 3), *back = graph_reread(lowered(n, x, 40, 3));
+        assert_int_equal(c->input_bits, back->input_bits);
+        assert_true(c->input_bits % 8 == 0 && c->input_bits <= 64);
+        assert_true(rounding_share(c, c->input_bits) <= 0x1p-16);
+        assert_true(rounding_share(c, c->input_bits - 8) > 0x1p-16);
+        assert_true(circuit_input_noise(c) == noise_fresh(circuit_inputs(c)) + noise_rounded(c->input_bits));
+        few += c->input_bits <= 48;
+        free(x);
+        circuit_destroy(c);
+        circuit_destroy(back);
+        network_destroy(n);
+    }
+    assert_true(few >= 6);
+}
+
 /* Products that cost nothing, in so much memory. */
 static void test_memory(void **state)
 {
@@ -301,6 +341,7 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_networks), cmocka_unit_test(test_convolutions),
-                                       cmocka_unit_test(test_choice), cmocka_unit_test(test_memory)};
+                                       cmocka_unit_test(test_choice), cmocka_unit_test(test_input_bits),
+                                       cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 void audit_model_init(const circuit *c, audit_model *out)
 {
-    *out = (audit_model){.fresh = noise_fresh(circuit_inputs(c))};
+    *out = (audit_model){.fresh = circuit_input_noise(c)};
     for (size_t i = 0; i < c->layers_count; i++) {
         if (c->layers[i].cells == 0) continue;
         out->least[i] = 1;

@@ -24,6 +24,7 @@ annulus_status circuit_create(size_t layers, circuit **out)
     }
     ((circuit *)c)->layers = l;
     ((circuit *)c)->layers_count = layers;
+    ((circuit *)c)->input_bits = 64;
     *out = c;
     return ANNULUS_OK;
 }
@@ -241,6 +242,27 @@ static annulus_status request_of(const circuit *c, lookup_layer *layers, layer_l
     return ANNULUS_OK;
 }
 
+/* What rounding the bodies of inputs may add to the variance of a phase: failures of 2^-128 become 2^-127.998. */
+#define INPUT_ROUNDING 0x1p-16
+
+/* The fewest whole bytes with which it adds no more in any layer that takes inputs. */
+static uint32_t input_bits(const circuit *c, const lookup_layer *layers)
+{
+    uint32_t bits = 8;
+    for (size_t i = 0; i < c->layers_count; i++) {
+        const double norm = layers[i].fresh_two_norm * layers[i].fresh_two_norm;
+        const double others = c->layers[i].cells == 0 ? 0 : circuit_switch_noise(c, i);
+        const double most = INPUT_ROUNDING * (norm * noise_fresh(circuit_inputs(c)) + others);
+        while (bits < 64 && norm * noise_rounded(bits) > most) bits += 8;
+    }
+    return bits;
+}
+
+double circuit_input_noise(const circuit *c)
+{
+    return noise_fresh(circuit_inputs(c)) + noise_rounded(c->input_bits);
+}
+
 static annulus_status predict(circuit *c, const optimizer_request *request)
 {
     layer_choice chosen[CIRCUIT_MAX_LAYERS];
@@ -253,6 +275,7 @@ static annulus_status predict(circuit *c, const optimizer_request *request)
     const double held = c->choice.log2_error;
     optimizer_predict(request, &families, chosen, &c->choice);
     c->choice.log2_error = held;
+    c->input_bits = input_bits(c, request->layers);
     return intake_set(c);
 }
 

@@ -126,11 +126,13 @@ typedef struct circuit {
     security_level level;
     circuit_passes passes;
     optimizer_result choice; /* parameters and predictions */
+    uint32_t input_bits;     /* of a packed input's body that are kept, a multiple of 8; 64 until circuit_predict */
     int inputs_packed;       /* no layer takes inputs one by one (intake.h); 0 until circuit_predict */
     uint8_t digest[32];      /* SHA-256 of everything that is written; binds keys and ciphertexts to the circuit */
 } circuit;
 
-annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result)); /* all zero */
+/* All zero, but input_bits. */
+annulus_status circuit_create(size_t layers, circuit **out) __attribute__((warn_unused_result));
 /* Allocates the arrays of one layer whose in, out, cells (0 for the last layer), tables and unit are set, linear apart;
  * offsets of 0 become 1. Tables of 0 become 1 if unit is not 0, else one for each neuron. */
 annulus_status circuit_layer_create(circuit_layer *layer) __attribute__((warn_unused_result));
@@ -167,7 +169,8 @@ uint32_t circuit_may_split(const circuit_layer *l);
 /* entries (cells) <- those of a table as split tables have them, CIRCUIT_MAX_VALUE more than the layer's. */
 void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entries);
 /* Sets choice to what its families promise for these layers, their families, EF and prices; log2_error stays. Then
- * chooses how inputs are taken (intake.h). */
+ * chooses how inputs are taken (intake.h), and input_bits: the fewest whole bytes with which rounding adds at most
+ * 2^-16 to the variance of the phases of any layer that takes inputs. */
 annulus_status circuit_predict(circuit *c) __attribute__((warn_unused_result));
 /* Which values are of one family (out has layers_count entries): those that one layer takes, inputs and the values of
  * layer 0, and as many more as it takes for each group to follow one other. */
@@ -287,6 +290,8 @@ static inline uint32_t circuit_source(const circuit *c, size_t i)
 {
     return circuit_family(c, c->layers[i].sources[0]);
 }
+/* Variance on the torus of an input as it is sent: its encryption's, and what rounding its body adds. */
+double circuit_input_noise(const circuit *c);
 /* Parameters that inputs are encrypted with, and those of the answers. */
 static inline const tfhe_params *circuit_inputs(const circuit *c)
 {

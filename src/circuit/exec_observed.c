@@ -170,6 +170,7 @@ static annulus_status encrypt(const observation *v, const int32_t *q, seed256 *s
     exec_encode(v->c, q, message);
     annulus_status st = random_seed(seed);
     if (st == ANNULUS_OK) st = packed_encrypt_seeded(secret, seed, message, features, body);
+    if (st == ANNULUS_OK) packed_round(body, features, v->c->input_bits);
     mem_wipe_free(message, features * sizeof(uint64_t));
     return st;
 }

@@ -378,7 +378,7 @@ static annulus_status noise_init(simulation *s)
     for (size_t i = 0; i < TAIL_ENTRIES; i++) s->tail[i] = 0.5 * erfc((double)i / TAIL_STEPS / M_SQRT2);
     TRY(mem_create((c->layers_count + 1) * s->widest, sizeof(double), "simulation", &q));
     s->variance = q;
-    for (size_t v = 0; v < c->input.features; v++) s->variance[v] = noise_fresh(circuit_inputs(c));
+    for (size_t v = 0; v < c->input.features; v++) s->variance[v] = circuit_input_noise(c);
     if (packed(c)) {
         TRY(mem_create(circuit_last(c)->out, sizeof(double), "simulation", &q));
         s->answer_std = q;

@@ -30,14 +30,14 @@ size_t annulus_output_count(const annulus_output *y)
     return y->count;
 }
 
-static annulus_status input_create(const binding *of, size_t count, size_t features, annulus_input **out)
+static annulus_status input_create(const binding *of, size_t count, size_t features, uint32_t bits, annulus_input **out)
 {
     void *p, *seeds = NULL, *body = NULL;
     TRY(object_create(sizeof **out, &p));
     annulus_status st = mem_create(count, sizeof(seed256), "mask seeds", &seeds);
     if (st == ANNULUS_OK) st = mem_create(count * features, sizeof(uint64_t), "ciphertexts", &body);
     *(annulus_input *)p =
-        (annulus_input){.of = *of, .count = count, .features = features, .seeds = seeds, .body = body};
+        (annulus_input){.of = *of, .count = count, .features = features, .bits = bits, .seeds = seeds, .body = body};
     if (st == ANNULUS_OK)
         *out = p;
     else
@@ -83,6 +83,7 @@ static annulus_status encrypt_samples(const annulus_client_key *k, const circuit
         exec_encode(c, p, q);
         st = packed_encrypt_seeded(k->secret->of[c->layers[0].family], &x->seeds[i], q, features,
                                    x->body + i * features);
+        if (st == ANNULUS_OK) packed_round(x->body + i * features, features, x->bits);
     }
     mem_wipe_free(p, features * sizeof(int32_t));
     mem_wipe_free(q, q == NULL ? 0 : features * sizeof(uint64_t));
@@ -99,7 +100,7 @@ annulus_status annulus_encrypt(const annulus_client_key *k, const annulus_circui
                     c->c->input.features);
     if (!secret_key_set_fits(k->secret, &c->c->choice.families))
         return fail(ANNULUS_ERR_INPUT, "the key has other dimensions than the circuit: make it again");
-    TRY(input_create(&k->of, d->d->count, d->d->features, &x));
+    TRY(input_create(&k->of, d->d->count, d->d->features, c->c->input_bits, &x));
     const annulus_status st = encrypt_samples(k, c->c, d->d, saturate, x);
     if (st == ANNULUS_OK)
         *out = x;
@@ -113,10 +114,14 @@ annulus_status annulus_input_write(const annulus_input *x, const char *path)
     writer w;
     writer_init(&w, 0);
     binding_write(&w, &x->of);
-    write_u64(&w, x->features);
+    write_u32(&w, (uint32_t)x->features);
+    write_u32(&w, x->bits);
     write_bytes(&w, &x->seed, sizeof x->seed);
     write_u64(&w, x->count);
-    write_u64s(&w, x->body, x->count * x->features);
+    for (size_t i = 0; i < x->count * x->features; i++) {
+        const uint64_t high = x->body[i] >> (64 - x->bits);
+        write_bytes(&w, &high, x->bits / 8); /* little-endian, as all files (base/bytes.c) */
+    }
     const annulus_status st = container_write(path, CONTAINER_INPUT, &w);
     writer_clear(&w);
     return st;
@@ -126,19 +131,23 @@ static annulus_status input_body_read(reader *r, annulus_input **out)
 {
     binding of;
     seed256 seed;
-    uint64_t features = 0;
+    uint32_t features = 0, bits = 0;
     size_t count = 0;
     TRY(binding_read(r, &of));
-    TRY(read_u64(r, &features));
+    TRY(read_u32(r, &features));
+    TRY(read_u32(r, &bits));
     TRY(read_bytes(r, &seed, sizeof seed));
-    if (features == 0 || features > CIRCUIT_MAX_WIDTH)
-        return read_fail(r, "%llu features a sample", (unsigned long long)features);
-    TRY(read_count(r, (size_t)features * 8, &count));
+    if (features == 0 || features > CIRCUIT_MAX_WIDTH || bits == 0 || bits > 64 || bits % 8 != 0)
+        return read_fail(r, "%u features a sample, of %u bits each", features, bits);
+    TRY(read_count(r, (size_t)features * (bits / 8), &count));
     if (count == 0) return read_fail(r, "the file has no samples");
-    TRY(input_create(&of, count, (size_t)features, out));
+    TRY(input_create(&of, count, features, bits, out));
     (*out)->seed = seed;
     TRY(derive_seeds(*out));
-    TRY(read_u64s(r, (*out)->body, count * (size_t)features));
+    for (size_t i = 0; i < count * features; i++) {
+        TRY(read_bytes(r, &(*out)->body[i], bits / 8));
+        (*out)->body[i] <<= 64 - bits;
+    }
     return read_end(r);
 }
 

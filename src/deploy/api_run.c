@@ -124,6 +124,9 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
     TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
     if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
         return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
+    if (x->bits < c->c->input_bits)
+        return fail(ANNULUS_ERR_INPUT, "the encrypted input has values of %u bits, the circuit takes %u: encrypt again",
+                    x->bits, c->c->input_bits);
     TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, exec_answer_bytes(c->c), &y));
     run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = o.threads, .progress = progress, .seconds = seconds};
     for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;

@@ -39,6 +39,7 @@ struct annulus_evaluation_key {
 struct annulus_input {
     binding of;
     size_t count, features;
+    uint32_t bits;  /* of the body's words, a multiple of 8; the others are 0 */
     seed256 seed;   /* of the masks of all; fresh from the operating system */
     seed256 *seeds; /* (count) derived from it, one a sample */
     uint64_t *body; /* (count, features) */

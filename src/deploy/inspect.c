@@ -279,7 +279,8 @@ static json_t *sizes_json(const circuit *c)
     }
     return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file", (json_int_t)file, "bootstrapping_key_memory",
                      (json_int_t)bsk, "keyswitching_key_memory", (json_int_t)ksk, "encrypted_input",
-                     (json_int_t)(c->input.features * 8), "encrypted_output", (json_int_t)exec_answer_bytes(c));
+                     (json_int_t)(c->input.features * c->input_bits / 8), "encrypted_output",
+                     (json_int_t)exec_answer_bytes(c));
 }
 
 /* Of a run of one sample on all cores. */

@@ -62,6 +62,11 @@ double noise_modulus_switch_standard(double n, double two_N, unsigned logq)
     return n * (q2 / 48 + w2 / 24) - q2 / 12 + w2 / 12;
 }
 
+double noise_rounded(unsigned bits)
+{
+    return bits == 64 ? 0 : exp2(-2.0 * bits) / 12;
+}
+
 double noise_fresh(const tfhe_params *p)
 {
     return noise_tuniform(p->glwe_noise, 64);

@@ -8,6 +8,7 @@
 
 double noise_tuniform(unsigned bound, unsigned logq); /* (2^(2B+1)+1)/6 / q^2 */
 double noise_fresh(const tfhe_params *p);             /* big-key encryption */
+double noise_rounded(unsigned bits);                  /* words to the nearest of 2^bits, [1, 64]; 64: none */
 double noise_keyswitch(const tfhe_params *p);         /* additive part, kN -> n at 2^32 */
 double noise_blind_rotate(const tfhe_params *p);      /* output of a bootstrap, independent of EF */
 /* Centered modulus switch to 2*EF*N, body rounding included; EF = 1 if pbs_group > 1. */

@@ -80,6 +80,12 @@ annulus_status packed_encrypt_seeded(const secret_key *key, const seed256 *mask_
     return st;
 }
 
+void packed_round(uint64_t *body, size_t count, unsigned bits)
+{
+    const uint64_t unit = UINT64_C(1) << (64 - bits);
+    for (size_t i = 0; bits < 64 && i < count; i++) body[i] = (body[i] + unit / 2) & -unit;
+}
+
 /* ---- every value by itself -------------------------------------------------------------------------------------- */
 
 typedef struct expansion {

@@ -5,7 +5,8 @@
  * Value i is coefficient i mod N of ciphertext i/N. The product with a polynomial that has weight i at coefficient
  * N-1 - i mod N has their sum of products at coefficient N-1, and at N-1-d the sum of the values d coefficients before;
  * each is extracted: an LWE ciphertext under the big key.
- * Masks come from a seed, and only the bodies of coefficients in use are kept: 8 bytes a value. */
+ * Masks come from a seed, and only the bodies of coefficients in use are kept: 8 bytes a value, or as many of their
+ * high bits as are needed. */
 #ifndef TFHE_PACKED_H
 #define TFHE_PACKED_H
 
@@ -16,6 +17,9 @@
  * sets of messages. */
 annulus_status packed_encrypt_seeded(const secret_key *key, const seed256 *mask_seed, const uint64_t *message,
                                      size_t count, uint64_t *body) __attribute__((warn_unused_result));
+/* Bodies (count) become the nearest multiples of 2^(64 - bits), bits in [1, 64]: an error each, of about uniform law,
+ * whose variance on the torus is noise_rounded of optimizer/noise.h. */
+void packed_round(uint64_t *body, size_t count, unsigned bits);
 /* out (count, lwe_words): every value by itself. */
 annulus_status packed_expand(const tfhe_params *p, const seed256 *mask_seed, const uint64_t *body, size_t count,
                              unsigned threads, uint64_t *out) __attribute__((warn_unused_result));

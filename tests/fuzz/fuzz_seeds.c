@@ -206,7 +206,7 @@ static void ciphertexts(const char *folder, const char *path)
 {
     seed256 seeds[2] = {{{1}}, {{2}}};
     uint64_t words[257] = {5, 6, 7, 8, 9, 10};
-    annulus_input x = {.count = 2, .features = 3, .seeds = seeds, .body = words};
+    annulus_input x = {.count = 2, .features = 3, .bits = 64, .seeds = seeds, .body = words};
     annulus_output y = {.count = 1, .outputs = 1, .bytes = sizeof words, .answers = (uint8_t *)words};
     check(annulus_input_write(&x, path));
     seed_from_file(folder, "ok-input", 4, path);
