@@ -129,15 +129,14 @@ static void gradients_are_differences(void **state)
     }
 }
 
-static void begins_at_the_spread(void **state)
+static void spread_is(double spread)
 {
-    (void)state;
     dataset *d = three_rings(7, 500);
     train_options o = small_waves(ACTIVATION_TRIANGLE);
     train_data t;
     train_model m;
     double loss;
-    o.validation = 0, o.batch = 500;
+    o.validation = 0, o.batch = 500, o.spread = spread;
     assert_ok(train_data_create(d, &o, 5, &t));
     assert_ok(train_model_create(&t, &o, 5, 0, &m));
     const train_source source = {.data = &t, .order = t.order};
@@ -153,11 +152,21 @@ static void begins_at_the_spread(void **state)
                 square += u * u / 500;
             }
             assert_true(fabs(sum) < 1e-4);
-            assert_true(fabs(sqrt(square - sum * sum) - 0.15) < 1e-3);
+            assert_true(fabs(sqrt(square - sum * sum) - spread) < 1e-3 * spread / 0.15);
         }
     train_model_destroy(&m);
     train_data_destroy(&t);
     drop(d);
+}
+
+static void begins_at_the_spread(void **state)
+{
+    (void)state;
+    train_options o;
+    train_options_init(&o);
+    assert_true(o.spread == 0.15);
+    spread_is(o.spread);
+    spread_is(0.4);
 }
 
 /* Scores of the quantized model without noise are those of the folded network. A value on the border of two steps may
@@ -490,6 +499,8 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "phase_noise is 0.3");
     o = small_waves(ACTIVATION_SINE), o.value_noise = 2;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is 2");
+    o = small_waves(ACTIVATION_SINE), o.spread = 0;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "spread is 0");
     o = small_waves(ACTIVATION_SINE), o.layer_weight_bits[1] = 9;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits of a layer is 9");
     assert_null(n);

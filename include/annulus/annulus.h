@@ -118,6 +118,7 @@ typedef struct annulus_train_options {
     double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, with
                            waves 1/32, or what each layer of waves of `from` bears */
     double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
+    double spread;      /* waves: standard deviation of the phases of a new network, in periods, [0.01, 1] */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
     unsigned shift;                     /* images: random shift in pixels */

@@ -16,6 +16,7 @@ enum {
     ACTIVATION_BITS_KEY,
     INPUT_KEY,
     VALUE_NOISE_KEY,
+    SPREAD_KEY,
     DISTILL_KEY,
     NETWORK_KEY,
     AUTO_SECONDS_KEY,
@@ -80,6 +81,7 @@ static const struct argp_option entries[] = {
      "1 to 8, for all hidden layers or each (default 4; with waves 8, sign 2)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
+    {"spread", SPREAD_KEY, "F", 0, "of the phases of new waves at the start, in periods (default 0.15)", 0},
     {"distill", DISTILL_KEY, "A,B,...", 0,
      "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
     {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
@@ -234,6 +236,9 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
         break;
     case SECONDS_KEY:
         c->budget.seconds = parse_real(state, "--target-seconds", arg, 1e-6, 1e9);
+        break;
+    case SPREAD_KEY:
+        c->o.spread = parse_real(state, "--spread", arg, 0.01, 1);
         break;
     case VALUE_NOISE_KEY:
         c->o.value_noise = parse_real(state, "--value-noise", arg, 0, 1);

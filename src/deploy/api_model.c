@@ -36,6 +36,7 @@ void annulus_train_options_init(annulus_train_options *o)
                                  .validation = t.validation,
                                  .phase_noise = -1,
                                  .value_noise = t.value_noise,
+                                 .spread = t.spread,
                                  .distill_count = t.distill_count,
                                  .shift = t.shift,
                                  .flip = t.flip,
@@ -137,6 +138,7 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     t->learning_rate = o->learning_rate;
     t->validation = o->validation;
     TRY(noise_options(o, from, t));
+    t->spread = o->spread;
     t->shift = o->shift;
     t->flip = o->flip;
     TRY(dropout_convert(o, t));

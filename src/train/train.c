@@ -26,6 +26,7 @@ void train_options_init(train_options *o)
                          .learning_rate = 0.003,
                          .validation = 0.1,
                          .phase_noise = 0.1,
+                         .spread = 0.15,
                          .rounding_bits = 5,
                          .momentum = 0.9,
                          .weight_decay = 0.01,
@@ -72,6 +73,7 @@ static annulus_status wave_options_check(const train_options *o)
         return fail(ANNULUS_ERR_INPUT,
                     "training options: accumulator_bits and sparsity are for networks with a hidden layer that has no "
                     "waves");
+    TRY(range_check("spread", o->spread, 0.01, 1));
     return range_check("phase_noise", o->phase_noise, 0, waves ? 0.25 : 10);
 }
 

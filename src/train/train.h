@@ -71,6 +71,7 @@ typedef struct train_options {
     double phase_noise;     /* training noise on accumulators, as a fraction of their standard deviation; of waves on
                                their phases, in periods; with waves [0, 1/4], else [0, 10]; 0: none */
     double value_noise;     /* waves: training noise on the values that the last layer takes, [0, 1] */
+    double spread;          /* waves: standard deviation of a new network's phases, in periods, [0.01, 1] */
     double target_error;    /* in place of phase_noise where there are no waves: probability with which a look-up errs,
                                [0.001, 0.9]; 0: none */
     double index_noise;     /* the same as a standard deviation in cells, (0, 8]; 0: none */

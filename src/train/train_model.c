@@ -246,6 +246,7 @@ annulus_status train_model_create(const train_data *t, const train_options *o, u
                      .classes = t->target == NULL,
                      .labels = t->binary,
                      .still = t->still,
+                     .spread = (float)o->spread,
                      .outlier = (float)o->outlier,
                      .input_unit = (float)t->input.scale,
                      .threads = o->threads,

@@ -134,6 +134,7 @@ typedef struct train_model {
     double *loss;         /* (chunks) */
     const uint8_t *still; /* (in) of the prepared data, borrowed: columns whose weights stay 0 */
     float outlier;
+    float spread;     /* of the phases of new waves, periods */
     int quiet;        /* 1: no noise in the forward pass */
     float input_unit; /* real value of an integer of the inputs */
     unsigned threads;
@@ -356,7 +357,7 @@ float train_wave_slope(const train_layer *l, float u);
 /* wq, not yet quantized, inv_norm. */
 void train_wave_weights(train_layer *l);
 void train_wave_base(train_layer *l);
-/* center, gamma and beta of all layers of waves from one batch: phases of standard deviation 0.15 about 0. */
+/* center, gamma and beta of all layers of waves from one batch: phases of standard deviation m->spread about 0. */
 annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
 /* center of all layers of waves from one batch of a model that counts from 0; beta takes it up. */

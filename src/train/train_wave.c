@@ -10,8 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#define START_SPREAD 0.15f /* standard deviation of the phases of a new network, periods */
-#define FOLLOW 0.02f       /* part of the way that a center goes to the mean of a batch */
+#define FOLLOW 0.02f /* part of the way that a center goes to the mean of a batch */
 
 typedef struct wave_pass {
     train_model *m;
@@ -325,7 +324,7 @@ annulus_status train_wave_start(train_model *m, const train_source *source, size
                 square += (double)l->z[k * l->out + o] * (double)l->z[k * l->out + o];
             }
             const double variance = square / (double)all - sum * sum / ((double)all * (double)all);
-            l->gamma.x[o] *= START_SPREAD / (float)sqrt(variance + 1e-9);
+            l->gamma.x[o] *= m->spread / (float)sqrt(variance + 1e-9);
         }
     }
     return ANNULUS_OK;
