@@ -1,5 +1,4 @@
-annulus_test(onnx_model onnx)
-foreach(name onnx_fold onnx_scale onnx_passes) # over the messages of the format
+foreach(name onnx_model onnx_fold onnx_scale onnx_passes) # over the messages of the format
   annulus_test(${name} onnx)
   target_include_directories(test_${name} SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/src/onnx/generated)
   add_dependencies(test_${name} annulus_onnx_proto)

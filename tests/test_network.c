@@ -19,6 +19,12 @@ static void test_quantizer(void **state)
     assert_int_equal(quantizer_integer(&s, -1e30), -3);
     assert_int_equal(quantizer_integer(&z, -5), -1);
     assert_int_equal(quantizer_integer(&z, 5), 2);
+    const quantizer two = {.scale = 0.5, .bits = 1, .is_signed = 1, .narrow = 1};
+    quantizer_range(&two, &lo, &hi);
+    assert_true(lo == -1 && hi == 1);
+    assert_true(quantizer_integer(&two, 0) == 1 && quantizer_integer(&two, -1e-300) == -1); /* half up */
+    assert_true(quantizer_integer(&two, 9) == 1 && quantizer_integer(&two, -9) == -1);
+    assert_int_equal(quantizer_integer(&two, (double)NAN), -1);
 }
 
 static void test_activations(void **state)
@@ -172,6 +178,12 @@ static void test_apply(void **state)
     assert_refused(network_check(n), "last layer");
     n->layers[1].act = ACTIVATION_IDENTITY, n->layers[0].out_q.bits = 17;
     assert_refused(network_check(n), "activation of layer 1: 17 bits");
+    n->layers[0].out_q = (quantizer){.scale = 1, .bits = 1, .is_signed = 1, .narrow = 1};
+    assert_ok(network_check(n));
+    n->layers[0].out_q.zero = 1;
+    assert_refused(network_check(n), "has no zero point, not 1");
+    n->layers[0].out_q.zero = 0, n->input = n->layers[0].out_q;
+    assert_refused(network_check(n), "for inputs use an unsigned one");
     network_destroy(n);
     n = NULL;
     assert_refused(network_create(0, 1, &n), "inputs");

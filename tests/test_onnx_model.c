@@ -2,6 +2,7 @@
 /* For check_onnx: with a path as its only argument, writes the model of seed 1 there and exits; with the name of an
  * activation besides, one of that wave; with "conv" behind it, one of convolutions. "read" and a path: says in JSON
  * what its first layer is, and what its activation gives at -4.5, -4.125, ..., 4.5. */
+#include "onnx_fixture.h"
 #include "wave_fixture.h"
 
 #include "base/memory.h"
@@ -221,6 +222,37 @@ static void bits_of_weights(void **state)
     network_destroy(a);
 }
 
+/* Values of one signed bit are behind a BipolarQuant; weights behind one are -1 and 1. */
+static void bipolar(void **state)
+{
+    (void)state;
+    const quantizer two = {.scale = 0.5, .bits = 1, .is_signed = 1, .narrow = 1}, in = {.scale = 1, .bits = 3};
+    network *a = model(3, ACTIVATION_TANH), *b = NULL;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    a->layers[0].out_q = a->layers[1].out_q = two;
+    assert_ok(onnx_model_encode(a, &bytes, &len));
+    assert_non_null(memmem(bytes, len, "BipolarQuant", 12));
+    assert_ok(onnx_model_decode(bytes, len, "model", &b));
+    assert_same(a, b);
+    mem_free(bytes);
+    network_destroy(a), network_destroy(b), b = NULL;
+
+    onnx_builder g;
+    const size_t dims[2] = {4, 3};
+    graph_begin(&g);
+    char *x = builder_quant(&g, 0, (char *)(uintptr_t) "x", builder_number(&g, 1), &in);
+    char *weights = builder_quant(&g, 1, counted(&g, -5, 2, dims), builder_number(&g, 0.25), &two);
+    char *y = builder_apply(&g, "MatMul", x, weights);
+    bytes = graph_pack(&g, 1, dims, y, &len);
+    assert_ok(onnx_model_decode(bytes, len, "model", &b));
+    for (size_t o = 0; o < 3; o++)
+        for (size_t i = 0; i < 4; i++) assert_int_equal(b->layers[0].W[o * 4 + i], i * 3 + o >= 5 ? 1 : -1);
+    assert_true(b->layers[0].w_scale[0] == 0.25);
+    network_destroy(b);
+    scratch_destroy(&g.mem);
+}
+
 static void waves_come_back_equal(void **state)
 {
     (void)state;
@@ -313,7 +345,7 @@ static void refusals(void **state)
         if (memcmp(bytes + i, "Tanh", 4) == 0 && bytes[i - 2] == 0x22) memcpy(bytes + i, "Tahn", 4);
     assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n), "operator not supported");
     assert_refused(onnx_model_decode(bytes, len, "m.onnx", &n),
-                   "ThresholdedRelu, Transpose, Unsqueeze, Where, Quant, IntQuant");
+                   "ThresholdedRelu, Transpose, Unsqueeze, Where, Quant, IntQuant, BipolarQuant");
     mem_free(bytes);
     a->layers[1].w_scale[2] = 1e-60;
     bytes = NULL;
@@ -354,9 +386,12 @@ int main(int argc, char **argv)
         network_destroy(n);
         return st == ANNULUS_OK ? 0 : 1;
     }
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_back_equal),      cmocka_unit_test(bits_of_weights),
-        cmocka_unit_test(waves_come_back_equal), cmocka_unit_test(convolutions_come_back_equal),
-        cmocka_unit_test(damage_is_survived),    cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back_equal),
+                                       cmocka_unit_test(bits_of_weights),
+                                       cmocka_unit_test(bipolar),
+                                       cmocka_unit_test(waves_come_back_equal),
+                                       cmocka_unit_test(convolutions_come_back_equal),
+                                       cmocka_unit_test(damage_is_survived),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

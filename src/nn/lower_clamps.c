@@ -80,13 +80,29 @@ static void find_ramp(const quantizer *q, clamp *k)
     k->fits = below < above && k->half < GAIN * (k->hi - k->lo);
 }
 
+/* The integer that q makes of the last value, of one signed bit -1 or 1. */
+static size_t append_integers(function *w, const quantizer *q)
+{
+    const int two = quantizer_is_bipolar(q);
+    int32_t lo, hi;
+    quantizer_range(q, &lo, &hi);
+    size_t y = two ? function_append(w, FUNCTION_GREATER_EQUAL, function_value(w->count), function_constant(0),
+                                     function_constant(0))
+                   : function_append(w, FUNCTION_DIV, function_value(w->count), function_constant(q->scale),
+                                     function_constant(0));
+    if (two) y = function_append(w, FUNCTION_MUL, function_value(y), function_constant(2), function_constant(0));
+    y = function_append(w, FUNCTION_ADD, function_value(y), function_constant(two ? -1 : 0.5), function_constant(0));
+    if (two) return y;
+    y = function_append(w, FUNCTION_FLOOR, function_value(y), function_constant(0), function_constant(0));
+    return function_append(w, FUNCTION_CLIP, function_value(y), function_constant(lo - q->zero),
+                           function_constant(hi - q->zero));
+}
+
 /* Of u in periods: q(f) on the half period about the ramp, low + high less that on the other. */
 static function wave_of(const clamp *k, const quantizer *q, double period)
 {
     const double start = (k->from + k->to - period / 2) / 2;
-    int32_t lo, hi;
     function w = {0};
-    quantizer_range(q, &lo, &hi);
     const size_t turned =
         function_append(&w, FUNCTION_SUB, function_value(0), function_constant(start / period), function_constant(0));
     const size_t whole =
@@ -102,12 +118,7 @@ static function wave_of(const clamp *k, const quantizer *q, double period)
     u = function_append(&w, FUNCTION_ADD, function_value(u), function_constant(start), function_constant(0));
     (void)function_append(&w, FUNCTION_CLIP, function_value(u), function_constant(k->lo), function_constant(k->hi));
     function_chain(&w, &k->f);
-    size_t y =
-        function_append(&w, FUNCTION_DIV, function_value(w.count), function_constant(q->scale), function_constant(0));
-    y = function_append(&w, FUNCTION_ADD, function_value(y), function_constant(0.5), function_constant(0));
-    y = function_append(&w, FUNCTION_FLOOR, function_value(y), function_constant(0), function_constant(0));
-    y = function_append(&w, FUNCTION_CLIP, function_value(y), function_constant(lo - q->zero),
-                        function_constant(hi - q->zero));
+    size_t y = append_integers(&w, q);
     const size_t mirror =
         function_append(&w, FUNCTION_SUB, function_constant(k->low + k->high), function_value(y), function_constant(0));
     y = function_append(&w, FUNCTION_WHERE, function_value(second), function_value(mirror), function_value(y));

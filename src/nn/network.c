@@ -29,7 +29,10 @@ function dense_layer_program(const dense_layer *l)
 void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
 {
     const int32_t values = (int32_t)1 << q->bits;
-    if (q->is_signed) {
+    if (quantizer_is_bipolar(q)) {
+        *lo = -1;
+        *hi = 1;
+    } else if (q->is_signed) {
         *lo = -values / 2 + (q->narrow ? 1 : 0);
         *hi = values / 2 - 1;
     } else {
@@ -41,6 +44,7 @@ void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi)
 int32_t quantizer_integer(const quantizer *q, double x)
 {
     int32_t lo, hi;
+    if (quantizer_is_bipolar(q)) return x >= 0 ? 1 : -1;
     quantizer_range(q, &lo, &hi);
     const double v = floor(x / q->scale + 0.5) + q->zero;
     return (int32_t)fmin(fmax(v, lo), hi) - q->zero;
@@ -236,6 +240,8 @@ static annulus_status quantizer_check(const quantizer *q, const char *what)
     if (!(q->scale > 0) || !isfinite(q->scale)) return fail(ANNULUS_ERR_INPUT, "%s: the scale is not positive", what);
     quantizer_range(q, &lo, &hi);
     if (lo >= hi) return fail(ANNULUS_ERR_INPUT, "%s: %u narrow bits leave a single value", what, q->bits);
+    if (quantizer_is_bipolar(q) && q->zero != 0)
+        return fail(ANNULUS_ERR_INPUT, "%s: one signed bit, -1 and 1, has no zero point, not %d", what, q->zero);
     if (lo - (int64_t)q->zero < -65536 || hi - (int64_t)q->zero > 65536) /* what a circuit holds */
         return fail(ANNULUS_ERR_INPUT, "%s: zero point %d puts integers beyond -65536..65536; choose one nearer to 0",
                     what, q->zero);
@@ -326,6 +332,8 @@ static annulus_status layer_check(const dense_layer *l, size_t index, int last)
 annulus_status network_check(const network *n)
 {
     TRY(quantizer_check(&n->input, "input quantizer"));
+    if (quantizer_is_bipolar(&n->input))
+        return fail(ANNULUS_ERR_INPUT, "input quantizer: one signed bit, -1 and 1: for inputs use an unsigned one");
     for (size_t i = 0; i < n->inputs; i++)
         if (!isfinite(n->shift[i]) || !isfinite(n->gain[i]))
             return fail(ANNULUS_ERR_INPUT, "input %zu: shift or gain is not finite", i + 1);

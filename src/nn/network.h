@@ -8,13 +8,18 @@
 #include <stdint.h>
 
 /* y = (clamp(floor(x/scale + 1/2) + zero, lo, hi) - zero)*scale with lo, hi from bits, is_signed, narrow: QONNX Quant
- * with rounding HALF_UP. */
+ * with rounding HALF_UP. Of one signed narrow bit, which this leaves the value 0 alone, y = scale for x >= 0 and else
+ * -scale: the nearer of two values, and of the middle the upper one as well (QONNX BipolarQuant); zero is 0. */
 typedef struct quantizer {
     double scale;
     int32_t zero;
     unsigned bits; /* 1..16; 0: no quantizer */
     int is_signed, narrow;
 } quantizer;
+static inline int quantizer_is_bipolar(const quantizer *q)
+{
+    return q->bits == 1 && q->is_signed && q->narrow;
+}
 void quantizer_range(const quantizer *q, int32_t *lo, int32_t *hi);
 /* The integer clamp(...) - zero. */
 int32_t quantizer_integer(const quantizer *q, double x);

@@ -116,6 +116,12 @@ void builder_ints(onnx_builder *b, Onnx__NodeProto *n, const char *name, const s
 char *builder_quant(onnx_builder *b, size_t index, char *input, char *scale, const quantizer *q)
 {
     static const char mode[] = "HALF_UP";
+    if (quantizer_is_bipolar(q)) {
+        char *const both[2] = {input, scale};
+        Onnx__NodeProto *n = builder_node(b, "BipolarQuant", index, 2, both);
+        n->domain = (char *)(uintptr_t)ONNX_QUANT_DOMAIN;
+        return n->output[0];
+    }
     char *const inputs[4] = {input, scale, builder_scalar(b, "zero_point", index, q->zero),
                              builder_scalar(b, "bits", index, q->bits)};
     Onnx__NodeProto *n = builder_node(b, "Quant", index, 4, inputs);

@@ -312,6 +312,7 @@ static const onnx_operator operators[] = {
     {"Where", 0, 3, 3, chain_unfit, NULL, onnx_tensor_where},
     {"Quant", 1, 4, 4, chain_quant, onnx_fold_quant, onnx_tensor_quant},
     {"IntQuant", 1, 4, 4, chain_quant, onnx_fold_quant, onnx_tensor_quant},
+    {"BipolarQuant", 1, 2, 2, chain_quant, onnx_fold_quant, onnx_tensor_quant},
 };
 
 static int quant_domain(const char *domain)

@@ -144,13 +144,20 @@ annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *nod
     return onnx_node_fail(node, "it is supported at the end of the model only, as its output");
 }
 
+int onnx_is_bipolar(const Onnx__NodeProto *node)
+{
+    return strcmp(node->op_type, "BipolarQuant") == 0;
+}
+
 annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx_quant *out)
 {
     int32_t bits;
-    onnx_quant q = {0};
+    onnx_quant q = {.is_signed = 1, .narrow = 1, .bits = 1};
     TRY(onnx_node_constant(g, node, 1, &q.scale));
     for (size_t k = 0; k < q.scale->count; k++)
         if (!(q.scale->f[k] > 0.0f)) return onnx_node_fail(node, "scale %g is not positive", (double)q.scale->f[k]);
+    *out = q;
+    if (onnx_is_bipolar(node)) return ANNULUS_OK;
     TRY(whole_scalar(g, node, 2, "the zero point", -65536, 65536, &q.zero));
     TRY(whole_scalar(g, node, 3, "the bit width", 1, QUANT_BITS_MAX, &bits));
     TRY(flag(node, "signed", 1, &q.is_signed));
@@ -158,7 +165,8 @@ annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx
     TRY(rounding(node, &q.half_even));
     q.bits = (unsigned)bits;
     if (bits == 1 && (q.is_signed || q.narrow))
-        return onnx_node_fail(node, "one bit that is signed or narrow is not a valid Quant: use 2 bits for -1, 0, 1");
+        return onnx_node_fail(node, "one bit that is signed or narrow is not a valid Quant: use 2 bits for -1, 0, 1, "
+                                    "or BipolarQuant for -1, 1");
     *out = q;
     return ANNULUS_OK;
 }
@@ -194,7 +202,7 @@ annulus_status onnx_fold_quant(onnx_graph *g, const Onnx__NodeProto *node)
         const double t = x->f[e] / scale + q.zero;
         double k = rint(t);
         if (fabs(t - k) >= GRID_TOLERANCE && !q.half_even) k = floor(t + 0.5);
-        k = (k < lo ? lo : k > hi ? hi : k) - q.zero;
+        k = onnx_is_bipolar(node) ? quantizer_integer(&range, t) : (k < lo ? lo : k > hi ? hi : k) - q.zero;
         y->q[e] = (int32_t)k;
         y->q_scale[e] = (float)scale;
         y->f[e] = (float)(k * scale);

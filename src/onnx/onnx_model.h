@@ -12,8 +12,9 @@
  * Reading accepts one chain Sub/Mul/Div/Add* Quant (Gemm|MatMul (Add|Sub|Mul|Div|BatchNormalization)* [Relu|Sigmoid|
  * Tanh] Quant)* that ends with a Gemm or MatMul; Identity, Flatten and a flattening Reshape anywhere; weights behind a
  * constant Quant (per tensor or per output), and whatever moves them (onnx_fold_shape.c). Quant is known in the domains
- * qonnx.custom_op.general, onnx.brevitas and finn.custom_op.general, also as IntQuant. Rounding of activations is
- * HALF_UP; ROUND (half to even) is accepted and differs from it at exact ties only.
+ * qonnx.custom_op.general, onnx.brevitas and finn.custom_op.general, also as IntQuant, and of one bit that is -1 or 1
+ * as BipolarQuant. Rounding of activations is HALF_UP; ROUND (half to even) is accepted and differs from it at exact
+ * ties only.
  *
  * Models with other linear operators or with branches are read as graphs of tensors (onnx_tensor.h): Conv in one and
  * two dimensions, AveragePool, GlobalAveragePool, ReduceMean, ReduceSum, Add, Sub and Sum of tensors, Concat, Pad,

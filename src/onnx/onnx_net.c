@@ -21,7 +21,7 @@ static int moves(const onnx_graph *g, size_t i, const char *input, const unsigne
 /* Whether a value is what a layer of a chain gives, rather than a constant or a part of a function of sums. */
 static int ends_layer(const onnx_graph *g, const char *name, const unsigned char *moving)
 {
-    static const char *const known[] = {"Gemm", "MatMul", "BatchNormalization", "Quant", "IntQuant"};
+    static const char *const known[] = {"Gemm", "MatMul", "BatchNormalization", "Quant", "IntQuant", "BipolarQuant"};
     for (size_t m = 0; m < g->g->n_node; m++)
         for (size_t i = 0; moving[m] && i < sizeof known / sizeof *known; i++)
             if (strcmp(g->g->node[m]->output[0], name) == 0 && strcmp(g->g->node[m]->op_type, known[i]) == 0) return 1;

@@ -98,6 +98,7 @@ typedef struct onnx_quant {
     unsigned bits;
     int is_signed, narrow, half_even;
 } onnx_quant;
+int onnx_is_bipolar(const Onnx__NodeProto *node); /* one bit, -1 and 1 */
 annulus_status onnx_quant_parse(onnx_graph *g, const Onnx__NodeProto *node, onnx_quant *out)
     __attribute__((warn_unused_result));
 

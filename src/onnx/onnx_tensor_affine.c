@@ -316,7 +316,7 @@ static int changes_nothing(const onnx_net *t, const Onnx__NodeProto *node, const
 {
     double grid;
     int32_t least, most;
-    int same = onnx_tensor_grid(t, node, x, &grid) == ANNULUS_OK &&
+    int same = !quantizer_is_bipolar(q) && onnx_tensor_grid(t, node, x, &grid) == ANNULUS_OK &&
                fabs(grid / q->scale - rint(grid / q->scale)) < SAME && rint(grid / q->scale) >= 1;
     quantizer_range(q, &least, &most);
     for (size_t o = 0; same && o < x->count; o++)

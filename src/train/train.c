@@ -43,13 +43,11 @@ static annulus_status range_check(const char *what, double value, double least, 
 
 static annulus_status activation_check(const train_activation *a)
 {
-    const int is_signed = train_act_signed(a);
     if (activation_is_wave(a->act) && (!(a->rise > 0) || a->rise > 0.5))
         return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", a->rise);
     if (a->act == ACTIVATION_LEAKY_RELU) TRY(range_check("rise (the slope of leaky_relu)", a->rise, 0, 1));
     TRY(range_check("offsets", (double)a->offsets, 1, activation_is_wave(a->act) ? 16 : 1));
-    return range_check(is_signed ? "activation_bits (of a signed activation)" : "activation_bits", a->bits,
-                       is_signed ? 2 : 1, 8);
+    return range_check("activation_bits", a->bits, 1, 8);
 }
 
 static annulus_status activations_check(const train_options *o)

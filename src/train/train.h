@@ -27,7 +27,7 @@ typedef struct train_activation {
     activation act;
     double rise;         /* as in train_options */
     const function *own; /* of a layer's own program, borrowed */
-    unsigned bits;       /* 1..8, 2..8 where values are negative */
+    unsigned bits;       /* 1..8; of 1 where values are negative, -1 and 1 times a scale, else 0 and 1 */
     size_t offsets;      /* of waves 1..16; 0: that of train_options */
 } train_activation;
 

@@ -23,7 +23,7 @@ static float through_row(const pass *p, const train_layer *l, size_t row, float 
     const size_t n = l->out;
     const float *z = l->z + row * n, *noisy = l->noisy + row * n, *u = l->u + row * n, *v = l->v + row * n,
                 *y = l->y + row * n;
-    const float lo = ((float)l->lo - 0.5f) * scale, hi = ((float)l->hi + 0.5f) * scale;
+    const float half = l->two ? 1.0f : 0.5f, lo = ((float)l->lo - half) * scale, hi = ((float)l->hi + half) * scale;
     const float pull = 2.0f * p->m->outlier / (float)(p->rows * l->places);
     float *mean_d = part, *mean_dz = part + n, *gamma = part + 2 * n, *beta = part + 3 * n, step = 0;
     for (size_t o = 0; o < n; o++) {

@@ -147,8 +147,8 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     for (size_t i = 0; i < m->layers; i++) {
         array a[TRAIN_ARRAYS];
         layer_arrays(&m->layer[i], a);
-        const uint32_t kind[] = {(uint32_t)m->layer[i].act, m->layer[i].bits, (uint32_t)m->layer[i].lo,
-                                 (uint32_t)m->layer[i].hi, (uint32_t)m->layer[i].adds};
+        const uint32_t kind[] = {(uint32_t)m->layer[i].act, m->layer[i].bits,           (uint32_t)m->layer[i].lo,
+                                 (uint32_t)m->layer[i].hi,  (uint32_t)m->layer[i].adds, (uint32_t)m->layer[i].two};
         write_u32s(&w, kind, sizeof kind / sizeof *kind);
         write_f64(&w, (double)m->layer[i].rise);
         write_f64(&w, (double)m->layer[i].drop);

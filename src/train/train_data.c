@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define TABLE_REACH 3.0 /* deviations of a column about its mean that its quantizer spans */
+
 static annulus_status check_values(const dataset *d)
 {
     for (size_t i = 0; i < d->count * d->features; i++)
@@ -103,19 +105,28 @@ static void normalise_columns(const dataset *d, train_data *t)
 static void choose_input(const dataset *d, const train_options *o, train_data *t)
 {
     float top;
+    const int image = o->from == NULL && is_image(d, &top);
     if (o->from != NULL) {
         train_from_input(o->from, t);
-    } else if (is_image(d, &top)) {
+    } else if (image) {
         const int32_t hi = (1 << o->input_bits) - 1;
         t->input = (quantizer){.scale = (double)(1.0f / (float)hi), .bits = o->input_bits};
         for (size_t f = 0; f < d->features; f++) t->gain[f] = top <= 1 ? 1.0 : (double)(1.0f / 255.0f);
+    } else if (o->input_bits == 1) {
+        t->input = (quantizer){.scale = 1, .bits = 1};
+        normalise_columns(d, t);
+        for (size_t f = 0; f < d->features; f++) {
+            t->gain[f] = (double)(float)(t->gain[f] / (2 * TABLE_REACH));
+            t->shift[f] = (double)(float)(t->shift[f] - 0.5 / t->gain[f]);
+        }
     } else {
         const int32_t hi = (1 << (o->input_bits - 1)) - 1;
-        t->input = (quantizer){.scale = (double)(3.0f / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
+        t->input = (quantizer){
+            .scale = (double)((float)TABLE_REACH / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
         normalise_columns(d, t);
     }
     if (o->power_of_two) t->input.scale = (double)train_power_of_two((float)t->input.scale);
-    if (!t->input.is_signed && d->height > 0) {
+    if ((image || (o->from != NULL && !t->input.is_signed)) && d->height > 0) {
         t->channels = d->channels;
         t->height = d->height;
         t->width = d->width;
@@ -211,11 +222,7 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
         if (t.train < 8)
             st = fail(ANNULUS_ERR_INPUT, "training data: %zu samples are left to train on; give at least 8", t.train);
     }
-    if (st == ANNULUS_OK) {
-        choose_input(d, o, &t);
-        if (t.input.is_signed && o->input_bits < 2)
-            st = fail(ANNULUS_ERR_INPUT, "training options: input_bits is 1, but a table's signed columns need 2 to 8");
-    }
+    if (st == ANNULUS_OK) choose_input(d, o, &t);
     if (st == ANNULUS_OK) quantize_inputs(d, &t);
     if (st == ANNULUS_OK && d->label == NULL) st = standardise_targets(d, &t);
     if (st == ANNULUS_OK)

@@ -229,7 +229,7 @@ static quantizer out_quantizer(const train_layer *l, double scale)
     return (quantizer){.scale = scale,
                        .is_signed = is_signed,
                        .narrow = is_signed,
-                       .bits = (unsigned)lrint(log2((double)(l->hi + 1))) + (unsigned)is_signed};
+                       .bits = l->two ? 1 : (unsigned)lrint(log2((double)(l->hi + 1))) + (unsigned)is_signed};
 }
 
 static void fold_waves(const train_layer *l, dense_layer *d)

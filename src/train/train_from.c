@@ -46,12 +46,12 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
     TRY(weights_fit(d, i));
     if (last) return ANNULUS_OK;
     const quantizer *q = &d->out_q;
-    if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow || (q->is_signed && q->bits < 2))
+    if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow)
         return fail(ANNULUS_ERR_INPUT,
                     "layer %zu: activations of 1 to 8 bits, unsigned or narrow signed, zero point 0, can be trained",
                     i + 1);
-    const double top = (double)(1 << (q->bits - 1)) - 1;
-    const int whole = fabs(q->scale * top - 1) <= SAME || fabs(q->scale * (top + 1) - 1) <= SAME;
+    const double top = q->bits == 1 ? 1 : (double)(1 << (q->bits - 1)) - 1;
+    const int whole = fabs(q->scale * top - 1) <= SAME || (q->bits > 1 && fabs(q->scale * (top + 1) - 1) <= SAME);
     if (activation_is_wave(d->act) && (!q->is_signed || !whole))
         return fail(ANNULUS_ERR_INPUT,
                     "layer %zu: values of %s whose amplitude is the largest integer of the quantizer, or that plus 1, "
@@ -190,7 +190,8 @@ void train_from_shape(const network *n, size_t i, train_layer *l)
     l->bits = d->weight_bits;
     if (l->last) return;
     quantizer_range(&d->out_q, &l->lo, &l->hi);
-    l->top = (float)(l->power_of_two ? l->hi + 1 : lrint(1 / d->out_q.scale));
+    l->two = quantizer_is_bipolar(&d->out_q);
+    l->top = (float)(l->power_of_two && !l->two ? l->hi + 1 : lrint(1 / d->out_q.scale));
 }
 
 /* Mean and variance of u of the channels of layer i, over the samples that folding takes its statistics from and the

@@ -154,8 +154,15 @@ static void layer_destroy(train_layer *l)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) mem_free(all[i]);
 }
 
+/* Where values of an activation without bounds are clipped at first, in deviations of a normal one: of two values,
+ * where half of it, or its magnitude, has the least error. */
+static float first_clip(const train_layer *l)
+{
+    return l->two ? 0.8f : l->hi == 1 && l->lo == 0 ? 1.2f : 2.5f;
+}
+
 /* Weights uniform with variance 2/in (He et al. 2015), of sums as of averages, none for columns that never change;
- * scale such that bounded activations fill the range, and others reach 2.5 deviations. */
+ * scale such that bounded activations fill the range. */
 static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
 {
     const float parts = (float)(l->summed ? train_fold_values(l) : 1),
@@ -166,7 +173,7 @@ static void layer_init(train_layer *l, const uint8_t *still, train_random *r)
             l->w.x[o * l->in + i] = still != NULL && still[i] ? 0.0f : bound * u;
         }
     for (size_t o = 0; o < l->out; o++) l->gamma.x[o] = 1.0f;
-    if (l->hi > 0) l->step.x[0] = logf((train_act_bounded(l->act) ? 1.0f : 2.5f) / (float)l->hi);
+    if (l->hi > 0) l->step.x[0] = logf((train_act_bounded(l->act) ? 1.0f : first_clip(l)) / (float)l->hi);
 }
 
 static double dropout_of(const train_options *o, size_t i)
@@ -203,7 +210,8 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     const int is_signed = train_act_signed(&a);
     const quantizer q = {.bits = a.bits, .is_signed = is_signed, .narrow = is_signed};
     quantizer_range(&q, &l->lo, &l->hi);
-    l->top = (float)(l->hi + l->power_of_two);
+    l->two = quantizer_is_bipolar(&q);
+    l->top = (float)(l->hi + (l->power_of_two && !l->two));
     return ANNULUS_OK;
 }
 

@@ -114,6 +114,7 @@ typedef struct train_layer {
     activation act;
     const function *own; /* of a layer's own program, borrowed */
     int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
+    int two;             /* 1: of one signed bit, lo and hi alone */
     float top;           /* waves: integer that 1 would be: hi, or of powers of two hi + 1 */
     /* Standard deviations of the noise: on what its look-ups read, of waves in periods, of others in deviations of the
      * sum or, where cells is not 0, in cells; on its values, in their integers; of scores (out) on each besides, NULL:

@@ -123,7 +123,8 @@ static void reduce(const pass *p, size_t chunks, float *mean)
 static void quantize_row(const train_layer *l, float scale, const float *v, float *y)
 {
     const float inv = 1.0f / scale, lo = (float)l->lo, hi = (float)l->hi;
-    for (size_t o = 0; o < l->out; o++) {
+    for (size_t o = 0; l->two && o < l->out; o++) y[o] = v[o] >= 0 ? scale : -scale;
+    for (size_t o = 0; !l->two && o < l->out; o++) {
         float k = v[o] * inv;
         k = k > hi ? hi : k;
         k = k < lo ? lo : k;

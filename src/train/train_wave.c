@@ -134,8 +134,11 @@ void train_wave_base(train_layer *l)
     }
 }
 
-static void quantize_row(float lo, float hi, float top, const float *v, float *y, size_t n)
+static void quantize_row(const train_layer *l, const float *v, float *y, size_t n)
 {
+    const float lo = (float)l->lo, hi = (float)l->hi, top = l->top;
+    for (size_t k = 0; l->two && k < n; k++) y[k] = v[k] >= 0 ? 1.0f : -1.0f;
+    if (l->two) return;
     for (size_t k = 0; k < n; k++) {
         float q = train_round(v[k] * top);
         q = q < lo ? lo : q;
@@ -164,7 +167,7 @@ static annulus_status forward_chunk(void *context, size_t chunk, unsigned worker
         spread_offsets(l, u, v);
         wave_row(l, v, v, values);
         if (l->hi > 0)
-            quantize_row((float)l->lo, (float)l->hi, l->top, v, y, values);
+            quantize_row(l, v, y, values);
         else
             memcpy(y, v, values * sizeof *y);
         for (size_t k = 0; value_noise > 0 && k < values; k++) y[k] += value_noise * train_random_bell(&r);
