@@ -33,7 +33,7 @@ static train_options of_bits(activation act, unsigned input, unsigned weight, un
     o.hidden[0] = 6, o.hidden[1] = 4;
     o.act = act;
     o.input_bits = input, o.weight_bits = weight, o.activation_bits = value;
-    o.layer_weight_bits[1] = weight % 8 + 1; /* per layer */
+    o.layer_weight_bits[1] = weight > 8 ? weight : weight % 8 + 1; /* per layer */
     o.layer_acts_count = 2;
     for (size_t i = 0; i < 2; i++) o.layer_acts[i] = (train_activation){.act = act, .rise = 0.25, .bits = value};
     o.layer_acts[1].bits = 9 - value;
@@ -180,6 +180,20 @@ static void every_number_of_bits(void **state)
     drop(d), drop(fresh);
 }
 
+/* Weights that are as wide as files hold, of tables and of waves. */
+static void wide_weights(void **state)
+{
+    (void)state;
+    static const activation acts[] = {ACTIVATION_GELU, ACTIVATION_TRAPEZOID, ACTIVATION_SINE};
+    dataset *d = scattered(3), *fresh = scattered(4);
+    for (unsigned weight = 9; weight <= TRAIN_WEIGHT_BITS; weight++)
+        for (size_t a = 0; a < 3; a++) {
+            const train_options o = of_bits(acts[a], 4, weight, 4);
+            (void)bits_are(d, fresh, &o, 0);
+        }
+    drop(d), drop(fresh);
+}
+
 /* Inside or outside of a cross through the means: inputs of one bit tell. */
 static dataset *quarters(uint64_t seed, size_t count)
 {
@@ -222,6 +236,7 @@ static void one_bit_learns(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_number_of_bits), cmocka_unit_test(one_bit_learns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_number_of_bits), cmocka_unit_test(wide_weights),
+                                       cmocka_unit_test(one_bit_learns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

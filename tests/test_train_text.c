@@ -58,6 +58,7 @@ static void errors_name_the_line(void **state)
                {"dense 00000009\noutput", "line 1"},
                {"dense\noutput", "line 1: \"dense\""},
                {"dense 9 bits=9\noutput", "line 1: \"bits=9\": a whole number from 1 to 8"},
+               {"dense 9 weights=17\noutput", "line 1: \"weights=17\": a whole number from 1 to 16"},
                {"dense 9 bits=\noutput", "a whole number"},
                {"dense 9 bits=4 bits=4\noutput", "given twice"},
                {"dense 9 relu gelu\noutput", "second activation"},

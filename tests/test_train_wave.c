@@ -501,8 +501,8 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is 2");
     o = small_waves(ACTIVATION_SINE), o.spread = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "spread is 0");
-    o = small_waves(ACTIVATION_SINE), o.layer_weight_bits[1] = 9;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits of a layer is 9");
+    o = small_waves(ACTIVATION_SINE), o.layer_weight_bits[1] = 17;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "weight_bits of a layer is 17");
     assert_null(n);
     drop(d);
 }

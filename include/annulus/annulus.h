@@ -106,7 +106,8 @@ typedef struct annulus_train_options {
     double rise;            /* waves: of a trapezoid, (0, 1/2] */
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
     size_t class_names_count;
-    unsigned weight_bits, activation_bits, input_bits;  /* of the first two 0: 4, waves 8; values of sign 2 */
+    unsigned weight_bits;                               /* 1..16; 0: 4, waves 8 */
+    unsigned activation_bits, input_bits;               /* 1..8; of the first 0: 4, waves 8, sign 2 */
     unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned layer_activation_bits[ANNULUS_MAX_HIDDEN]; /* of one hidden layer; 0: activation_bits */
     double clip_percentile; /* values and weights are clipped at this percentile of those that are not 0, [50, 100]; 0:

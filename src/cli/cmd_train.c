@@ -76,7 +76,7 @@ static const struct argp_option entries[] = {
     {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
     {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
     {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
-     "1 to 8, for all layers or each, the last one too (default 4; with waves 8)", 0},
+     "1 to 16, for all layers or each, the last one too (default 4; with waves 8)", 0},
     {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
      "1 to 8, for all hidden layers or each (default 4; with waves 8, sign 2)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
@@ -171,15 +171,15 @@ static void parse_convolutions(train_command *c, char *arg, struct argp_state *s
     }
 }
 
-/* One number for all layers, *all, or one for each; returns how many. */
-static size_t parse_bits(struct argp_state *state, const char *what, char *arg, size_t most, unsigned *all,
+/* One number of 1 to `bits` for all layers, *all, or one for each; returns how many. */
+static size_t parse_bits(struct argp_state *state, const char *what, size_t bits, char *arg, size_t most, unsigned *all,
                          unsigned *each)
 {
     char *rest = arg;
     size_t count = 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (count == most) argp_error(state, "%s: at most %zu layers", what, most);
-        each[count++] = (unsigned)parse_size(state, what, part, 1, 8);
+        each[count++] = (unsigned)parse_size(state, what, part, 1, bits);
     }
     if (count > 1) return count;
     *all = each[0];
@@ -315,7 +315,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ACTIVATION_BITS_KEY:
         c->shaped = 1;
-        c->activation_bits_count = parse_bits(state, "--activation-bits", arg, ANNULUS_MAX_HIDDEN,
+        c->activation_bits_count = parse_bits(state, "--activation-bits", 8, arg, ANNULUS_MAX_HIDDEN,
                                               &c->o.activation_bits, c->o.layer_activation_bits);
         break;
     case ACTIVATION_KEY:
@@ -326,8 +326,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case WEIGHT_KEY:
         c->shaped = 1;
-        c->weight_bits_count =
-            parse_bits(state, "--weight-bits", arg, ANNULUS_MAX_HIDDEN + 1, &c->o.weight_bits, c->o.layer_weight_bits);
+        c->weight_bits_count = parse_bits(state, "--weight-bits", 16, arg, ANNULUS_MAX_HIDDEN + 1, &c->o.weight_bits,
+                                          c->o.layer_weight_bits);
         break;
     case FROM_KEY:
         c->from = arg;

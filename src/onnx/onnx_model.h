@@ -31,7 +31,7 @@
 
 #include "nn/network.h"
 
-#define ONNX_TRAINED_BITS 8u
+#define ONNX_TRAINED_BITS 15u /* 16 are those of a layer of which nothing is known */
 
 /* Serialized ModelProto; *out owned by the caller (mem_free). Refuses what float cannot hold (overflow, a scale that
  * becomes 0) and labels that are not UTF-8. */

@@ -123,9 +123,10 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->distill_count; i++)
         TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, TRAIN_MAX_WIDTH));
-    TRY(range_check("weight_bits", o->weight_bits, 1, 8));
+    TRY(range_check("weight_bits", o->weight_bits, 1, TRAIN_WEIGHT_BITS));
     for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)
-        if (o->layer_weight_bits[i] > 0) TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 1, 8));
+        if (o->layer_weight_bits[i] > 0)
+            TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 1, TRAIN_WEIGHT_BITS));
     TRY(activations_check(o));
     TRY(range_check("input_bits", o->input_bits, 1, 8));
     TRY(range_check("epochs", o->epochs, 1, 100000));

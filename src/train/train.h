@@ -11,7 +11,8 @@
 #define TRAIN_MAX_HIDDEN 16u
 #define TRAIN_MAX_WIDTH 8192u
 #define TRAIN_MAX_CHANNELS 1024u
-#define TRAIN_MAX_KERNEL 32u /* of windows, and their stride */
+#define TRAIN_WEIGHT_BITS 16u /* at most, as in networks */
+#define TRAIN_MAX_KERNEL 32u  /* of windows, and their stride */
 
 /* 2-D, square: windows of kernel*kernel values, `stride` apart, `padding` zeros around each channel. */
 typedef struct train_convolution {
@@ -46,8 +47,9 @@ typedef struct train_options {
     size_t layer_acts_count;                       /* 0: act, rise and activation_bits for all of them */
     size_t offsets;                                /* waves: values of one look-up, 1..16 */
     double rise; /* of a trapezoid, (0, 1/2]; square learns by the slope of that trapezoid; of leaky_relu, [0, 1] */
-    unsigned weight_bits, activation_bits, input_bits; /* 1..8 each */
-    unsigned layer_weight_bits[TRAIN_MAX_HIDDEN + 1];  /* of one layer; 0: weight_bits */
+    unsigned weight_bits;                             /* 1..TRAIN_WEIGHT_BITS */
+    unsigned activation_bits, input_bits;             /* 1..8 each */
+    unsigned layer_weight_bits[TRAIN_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned epochs;
     size_t batch;
     double learning_rate; /* at its highest */

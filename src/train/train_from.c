@@ -41,8 +41,6 @@ static annulus_status weights_fit(const dense_layer *d, size_t i)
 
 static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
-    if (d->weight_bits > 8)
-        return fail(ANNULUS_ERR_INPUT, "layer %zu: weights of %u bits, 1 to 8 can be trained", i + 1, d->weight_bits);
     TRY(weights_fit(d, i));
     if (last) return ANNULUS_OK;
     const quantizer *q = &d->out_q;

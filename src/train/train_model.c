@@ -283,8 +283,9 @@ void train_model_destroy(train_model *m)
 float train_weight_scale(const float *w, size_t n, unsigned bits, float part)
 {
     /* Clip of the uniform quantizer of least error for a normal source, in deviations, half a step inside its outermost
-     * level (Max 1960, table II), for 2..8 bits narrow. */
-    static const float clip[9] = {0, 0, 1.22f, 1.95f, 2.5f, 3.0f, 3.4f, 3.8f, 4.2f};
+     * level (Max 1960, table II), for 2..8 bits narrow; for more by integration. */
+    static const float clip[TRAIN_WEIGHT_BITS + 1] = {0,    0,    1.22f, 1.95f, 2.5f,  3.0f, 3.4f, 3.8f, 4.2f,
+                                                      4.3f, 4.5f, 4.75f, 5.0f,  5.25f, 5.5f, 5.7f, 5.95f};
     float top = 0;
     double square = 0, sum = 0;
     size_t used = 0;

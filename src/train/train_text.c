@@ -235,7 +235,7 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     size_t width, bits = 0, weights = 0, offsets = 1;
     train_convolution c = {.stride = 1};
     setting s[] = {{.key = "bits", 1, 8, &bits},
-                   {.key = "weights", 1, 8, &weights},
+                   {.key = "weights", 1, TRAIN_WEIGHT_BITS, &weights},
                    {.key = "offsets", 1, 16, &offsets},
                    {.key = "add", 1, TRAIN_MAX_HIDDEN, &c.add},
                    {.key = "drop", .part = &o->layer_dropout[at]},
@@ -306,7 +306,7 @@ static annulus_status read_line(network_text *t, char *line)
         return ANNULUS_OK;
     }
     const size_t hidden = o->conv_count + o->hidden_count;
-    setting s[] = {{.key = "weights", 1, 8, &bits}, {.key = "drop", .part = &o->layer_dropout[hidden]}};
+    setting s[] = {{.key = "weights", 1, TRAIN_WEIGHT_BITS, &bits}, {.key = "drop", .part = &o->layer_dropout[hidden]}};
     if (strcmp(first, "output") != 0) return refuse(t, first, "input, conv, avg, sum, gap, dense or output is needed");
     TRY(settings_read(t, rest, s, 2, NULL, NULL));
     o->layer_weight_bits[hidden] = (unsigned)bits;
