@@ -131,9 +131,130 @@ static void clips_where_asked(void **state)
     drop(d);
 }
 
+/* What is beyond the percentile clips: of columns about their means, of all pixels, of which one in twenty is at the
+ * top. */
+static void clips_inputs(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 2000), *images = lines(5, 200, 1);
+    train_options o = small();
+    train_data t;
+    o.clip_inputs = 90;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    for (size_t f = 0; f < 2; f++) {
+        size_t clipped = 0;
+        for (size_t i = 0; i < d->count; i++)
+            clipped += fabs(((double)d->x[3 * i + f] - t.shift[f]) * t.gain[f]) > 3 * (1 + 1e-6);
+        assert_true(clipped > 190 && clipped <= 200);
+    }
+    assert_true(t.gain[2] == 1); /* it never changes */
+    train_data_destroy(&t);
+    assert_ok(train_data_create(images, &o, 5, &t));
+    const float top = train_percentile(images->x, images->count * images->features, 0.9f);
+    assert_true(top < 99 && t.gain[0] == (double)(1.0f / top));
+    train_data_destroy(&t);
+    o.clip_inputs = 100;
+    assert_ok(train_data_create(images, &o, 5, &t));
+    assert_true(t.gain[0] == (double)(1.0f / 255));
+    train_data_destroy(&t);
+    o.clip_inputs = 40;
+    network *n = NULL;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "clip_inputs is 40");
+    drop(d), drop(images);
+}
+
+/* The gradients of the scales of weights and of what clips are those of their formula. */
+static void learned_gradients(void **state)
+{
+    (void)state;
+    dataset *d = rings(3, 128);
+    for (unsigned bits = 1; bits <= 3; bits++) {
+        train_options o = small();
+        train_data t;
+        train_model m;
+        double loss;
+        size_t clips = 0;
+        o.clip_learned = 1, o.weight_bits = bits, o.batch = 128, o.validation = 0;
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 1, &m));
+        const train_source source = {.data = &t, .order = t.order};
+        assert_ok(train_clip_learn(&m));
+        const train_layer *l = &m.layer[1];
+        for (size_t k = 0; k < l->out; k++) assert_true(fabsf(expf(l->log_scale.x[k]) / l->scale[k] - 1) < 1e-5f);
+        for (size_t k = 0; k < l->out; k++) l->log_scale.x[k] -= 0.5f;
+        assert_ok(train_weights_quantize(&m));
+        assert_ok(train_forward(&m, &source, 128, 3, &loss));
+        m.layer[1].learnt = 0;
+        assert_ok(train_backward(&m, 128));
+        float *raw = calloc(l->w.n, sizeof *raw);
+        memcpy(raw, l->w.g, l->w.n * sizeof *raw);
+        m.layer[1].learnt = 1;
+        assert_ok(train_forward(&m, &source, 128, 3, &loss));
+        assert_ok(train_backward(&m, 128));
+        for (size_t k = 0; k < l->out; k++) {
+            double sum = 0;
+            for (size_t i = k * l->in; i < (k + 1) * l->in; i++) {
+                const double most = (bits == 2 ? 1.5 : 3.5) * (double)l->scale[k];
+                const int beyond = bits > 1 && fabs((double)l->w.x[i]) >= most;
+                sum += (double)raw[i] * ((double)l->wq[i] - (beyond || bits == 1 ? 0 : (double)l->w.x[i]));
+                assert_true(l->w.g[i] == (beyond ? 0 : raw[i]));
+                clips += (size_t)beyond;
+            }
+            assert_true(fabs(sum - (double)l->log_scale.g[k]) < 1e-6);
+        }
+        assert_true(bits == 1 || clips > 0);
+        free(raw);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+    }
+    drop(d);
+}
+
+/* Scales that are learnt leave those of the rule, whatever the threads; of waves one a layer. */
+static void learned_scales(void **state)
+{
+    (void)state;
+    dataset *d = rings(11, 1500);
+    static const activation acts[] = {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_TRIANGLE};
+    for (size_t a = 0; a < 3; a++) {
+        train_options o = small();
+        network *n[3] = {NULL, NULL, NULL}, *more = NULL;
+        double validation = 0;
+        o.act = acts[a], o.weight_bits = (unsigned)a + 1, o.clip_learned = 1;
+        o.layer_weight_bits[2] = 3;
+        if (a == 2) o.phase_noise = 0.02, o.activation_bits = 8;
+        for (unsigned k = 0; k < 3; k++) {
+            o.threads = k + 1, o.clip_learned = k < 2;
+            assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[k]));
+            assert_true(validation > 0.9);
+        }
+        same_linear_parts(n[0], n[1]);
+        int same = 1;
+        for (size_t i = 0; i < 3; i++) {
+            const dense_layer *x = &n[0]->layers[i], *y = &n[1]->layers[i], *rule = &n[2]->layers[i];
+            assert_memory_equal(x->w_scale, y->w_scale, x->out * sizeof *x->w_scale);
+            same &= memcmp(x->w_scale, rule->w_scale, x->out * sizeof *x->w_scale) == 0;
+            for (size_t k = 1; a == 2 && k < x->out; k++) assert_true(x->w_scale[k] == x->w_scale[0]);
+        }
+        assert_false(same);
+        o.from = n[0], o.epochs = 2, o.learning_rate = 0.001, o.clip_learned = 1;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &more));
+        assert_true(validation > 0.9);
+        for (size_t k = 0; k < 3; k++) network_destroy(n[k]);
+        network_destroy(more);
+    }
+    train_options o = small();
+    network *n = NULL;
+    o.clip_learned = 1, o.accumulator_bits = 12;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "clip_learned leaves no scale");
+    drop(d);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles), cmocka_unit_test(powers_of_two),
-                                       cmocka_unit_test(powers_from_others), cmocka_unit_test(clips_where_asked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles),        cmocka_unit_test(powers_of_two),
+                                       cmocka_unit_test(powers_from_others), cmocka_unit_test(clips_where_asked),
+                                       cmocka_unit_test(clips_inputs),       cmocka_unit_test(learned_gradients),
+                                       cmocka_unit_test(learned_scales)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,10 +63,11 @@ static void goes_on_where_it_stopped(void **state)
         seen all = {.count = 0}, again = {.count = 0};
         o.epochs = 12, o.seed = round + 1;
         if (round == 1) o.optimizer = TRAIN_SGD, o.learning_rate = 0.05, o.schedule = TRAIN_ONE_CYCLE;
-        if (round == 2) o.patience = 3;
+        if (round == 2) o.patience = 3, o.clip_learned = 1;
         if (round == 3) o.sparsity = 0.5, o.patience = 2;
         if (round == 4) o.target_error = 0.1, o.classes_balanced = 1;
         if (round == 5) o.accumulator_bits = 8, o.schedule = TRAIN_ONE_CYCLE;
+        if (round == 7) o.clip_learned = 1;
         if (round > 5) o.act = ACTIVATION_TRIANGLE, o.offsets = 2, o.phase_noise = 0.02, o.patience = 4;
         if (round == 7) o.conv[0] = (train_convolution){.channels = 4, .kernel = 3, .stride = 3}, o.conv_count = 2;
         if (round == 7) o.conv[1] = (train_convolution){.channels = 4, .kernel = 3, .stride = 1, .groups = 2};

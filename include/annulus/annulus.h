@@ -112,6 +112,8 @@ typedef struct annulus_train_options {
     unsigned layer_activation_bits[ANNULUS_MAX_HIDDEN]; /* of one hidden layer; 0: activation_bits */
     double clip_percentile; /* values and weights are clipped at this percentile of those that are not 0, [50, 100]; 0:
                                values where it is learnt, weights by rule */
+    double clip_inputs;     /* inputs at this percentile, [50, 100]; 0: pixels nowhere, columns at 3 deviations */
+    int clip_learned;       /* 1: scales of weights are learnt too; without accumulator_bits and sparsity */
     int power_of_two;       /* 1: scales of inputs, values and weights are powers of two */
     unsigned epochs;
     size_t batch;

@@ -83,8 +83,10 @@ static const struct argp_option entries[] = {
      "with --accumulator-bits: projection of the weights (default), or masks that leave few of each neuron", 0},
     {"sparsity", SPARSITY_KEY, "F", 0,
      "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
-    {"clip", CLIP_KEY, "percentile=P", 0,
-     "clip values and weights at this percentile, 50 to 100, of those that are not 0 (default: where it is learned)",
+    {"clip", CLIP_KEY, "HOW,...", 0,
+     "percentile=P: values and weights at this percentile, 50 to 100, of those that are not 0 (default: values where "
+     "it "
+     "is learned, weights by rule); learned: weights where it is learned, too; inputs=P: inputs at this percentile",
      0},
     {"power-of-two", POWER_KEY, 0, 0, "scales of inputs, values and weights are powers of two", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
@@ -152,6 +154,20 @@ static void parse_dropout(annulus_train_options *o, char *arg, struct argp_state
     o->layer_dropout_count = count == 1 ? 0 : count;
 }
 
+static void parse_clip(training_options *t, char *arg, struct argp_state *state)
+{
+    char *rest = arg;
+    for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ","))
+        if (strncmp(part, "percentile=", 11) == 0)
+            t->o->clip_percentile = parse_real(state, "--clip percentile=", part + 11, 50, 100);
+        else if (strncmp(part, "inputs=", 7) == 0)
+            t->o->clip_inputs = parse_real(state, "--clip inputs=", part + 7, 50, 100);
+        else if (strcmp(part, "learned") == 0)
+            t->o->clip_learned = 1;
+        else
+            argp_error(state, "--clip %s: percentile=P, as percentile=99, inputs=P or learned", part);
+}
+
 /* How it goes, and what is kept of it. */
 static error_t parse_habit(training_options *t, int key, char *arg, struct argp_state *state)
 {
@@ -172,8 +188,7 @@ static error_t parse_habit(training_options *t, int key, char *arg, struct argp_
         parse_class_weights(t, arg, state);
         break;
     case CLIP_KEY:
-        if (strncmp(arg, "percentile=", 11) != 0) argp_error(state, "--clip %s: percentile=P, as percentile=99", arg);
-        t->o->clip_percentile = parse_real(state, "--clip percentile=", arg + 11, 50, 100);
+        parse_clip(t, arg, state);
         break;
     case POWER_KEY:
         t->o->power_of_two = 1;

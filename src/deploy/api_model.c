@@ -132,6 +132,8 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     t->rise = o->rise;
     TRY(shape_convert(o, f, t));
     t->clip_percentile = o->clip_percentile;
+    t->clip_inputs = o->clip_inputs;
+    t->clip_learned = o->clip_learned;
     t->power_of_two = o->power_of_two;
     t->epochs = o->epochs;
     t->batch = o->batch;

@@ -113,6 +113,15 @@ static annulus_status dropout_check(const train_options *o)
     return range_check("dropout", o->dropout, 0, 0.9);
 }
 
+static annulus_status clip_check(const train_options *o)
+{
+    if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
+    if (o->clip_inputs != 0) TRY(range_check("clip_inputs", o->clip_inputs, 50, 100));
+    if (!o->clip_learned || (o->accumulator_bits == 0 && o->sparsity == 0)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "training options: clip_learned leaves no scale of the weights to accumulator_bits and sparsity");
+}
+
 static annulus_status options_check(const train_options *o)
 {
     TRY(convolutions_check(o));
@@ -137,7 +146,7 @@ static annulus_status options_check(const train_options *o)
     TRY(range_check("weight_decay", o->weight_decay, 0, 1));
     TRY(dropout_check(o));
     TRY(range_check("outlier", o->outlier, 0, 100));
-    if (o->clip_percentile != 0) TRY(range_check("clip_percentile", o->clip_percentile, 50, 100));
+    TRY(clip_check(o));
     TRY(errors_check(o));
     TRY(range_check("accumulator_bits", o->accumulator_bits, 0, 31));
     if (!(o->sparsity >= 0) || o->sparsity >= 1)
@@ -251,6 +260,7 @@ static annulus_status run_epochs(loop *l, network **out)
     unsigned done = 0;
     if (l->o->from == NULL) TRY(train_wave_start(l->m, &start_from, l->m->batch));
     TRY(train_clip_start(l->m, &start_from, l->m->batch));
+    TRY(train_clip_learn(l->m));
     if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
     if (l->o->checkpoint != NULL) {
         TRY(train_digest(l->m, l->t, l->o, l->digest));

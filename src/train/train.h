@@ -81,7 +81,11 @@ typedef struct train_options {
     double weight_decay;    /* decoupled (AdamW), [0, 1] */
     double clip_percentile; /* values and weights are clipped at this percentile of their magnitudes that are not 0,
                                [50, 100]; 0: values where it is learnt, weights by the better of two rules */
-    int power_of_two;       /* 1: scales of inputs, values and weights are powers of two */
+    double clip_inputs; /* inputs are clipped at this percentile of their magnitudes, of columns about their means, that
+                           are not 0, [50, 100]; 0: pixels not, columns at 3 deviations */
+    int clip_learned;   /* 1: scales of weights are learnt, from where they would be otherwise; without accumulator_bits
+                           and sparsity */
+    int power_of_two;   /* 1: scales of inputs, values and weights are powers of two */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
     size_t distill[TRAIN_MAX_HIDDEN]; /* relu layers of a teacher of real weights, trained first, whose scores the
                                          network learns beside the targets (Hinton et al. 2015) */

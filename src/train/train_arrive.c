@@ -230,7 +230,7 @@ void train_share_units(train_model *m)
         float most = 0, least = INFINITY;
         size_t members = 0;
         for (size_t i = g; i < m->layers; i++) {
-            if (m->layer[i].group != g || m->layer[i].kept != NULL) continue;
+            if (m->layer[i].group != g || (m->layer[i].kept != NULL && !m->layer[i].learnt)) continue;
             most = fmaxf(most, sum_unit(&m->layer[i]));
             least = fminf(least, sum_unit(&m->layer[i]));
             members++;

@@ -131,6 +131,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
                     (blasint)l->in);
     for (size_t i = 0; p->layer == 0 && l->from == NULL && i < l->in; i++)
         for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
+    train_clip_gradients(&p->m->layer[p->layer], first, count);
     if (train_has_waves(l)) train_wave_gradients(&p->m->layer[p->layer], first, count);
     return ANNULUS_OK;
 }
@@ -149,6 +150,7 @@ annulus_status train_backward(train_model *m, size_t rows)
         TRY(parallel_for(chunks, m->threads, linear_chunk, &p));
         const size_t blocks = (m->layer[p.layer].out + TRAIN_CHANNELS - 1) / TRAIN_CHANNELS;
         TRY(parallel_for(blocks, m->threads, weights_chunk, &p));
+        if (m->layer[p.layer].learnt && train_has_unit(&m->layer[p.layer])) train_clip_join(&m->layer[p.layer]);
     }
     train_join_steps(m);
     return ANNULUS_OK;

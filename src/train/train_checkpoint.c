@@ -17,8 +17,9 @@
 #define FILE_MOST ((size_t)1 << 34)
 
 /* The arrays of floats that make up a layer's state; those of the first TRAIN_PARAMETERS are the parameters. */
-#define TRAIN_ARRAYS 14
-#define TRAIN_PARAMETERS 5
+#define TRAIN_ARRAYS 17
+#define TRAIN_PARAMETERS 6
+#define TRAIN_MOMENTS 5 /* of each kind, from there on; those of the second are squares */
 typedef struct array {
     float *p;
     size_t n;
@@ -26,14 +27,15 @@ typedef struct array {
 
 static void layer_arrays(const train_layer *l, array out[TRAIN_ARRAYS])
 {
-    const param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
-    for (size_t k = 0; k < 4; k++) {
-        out[k] = (array){all[k]->x, all[k]->n};
-        out[5 + k] = (array){all[k]->m, all[k]->n};
-        out[9 + k] = (array){all[k]->v, all[k]->n};
+    const param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step, l->learns ? &l->log_scale : NULL};
+    for (size_t k = 0; k < TRAIN_MOMENTS; k++) {
+        const param none = {0, l->w.x, l->w.g, l->w.m, l->w.v}, *p = all[k] == NULL ? &none : all[k];
+        out[k] = (array){p->x, p->n};
+        out[TRAIN_PARAMETERS + k] = (array){p->m, p->n};
+        out[TRAIN_PARAMETERS + TRAIN_MOMENTS + k] = (array){p->v, p->n};
     }
-    out[4] = train_has_waves(l) ? (array){l->center, l->groups * l->in} : (array){l->w.x, 0};
-    out[13] = (array){l->range, 2 * l->out};
+    out[TRAIN_MOMENTS] = train_has_waves(l) ? (array){l->center, l->groups * l->in} : (array){l->w.x, 0};
+    out[TRAIN_ARRAYS - 1] = (array){l->range, 2 * l->out};
 }
 
 static size_t parameters(const train_model *m)
@@ -125,6 +127,7 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
                                o->schedule,
                                o->patience,
                                (uint64_t)o->power_of_two,
+                               (uint64_t)o->clip_learned,
                                o->seed,
                                t->count,
                                t->features};
@@ -244,7 +247,8 @@ static annulus_status read_state(reader *r, const train_options *o, train_epoch 
         array a[TRAIN_ARRAYS];
         layer_arrays(&m->layer[i], a);
         for (size_t k = 0; k < TRAIN_ARRAYS; k++) /* second moments are squares */
-            TRY(read_floats(r, a[k].p, a[k].n, k >= 9 && k < 13 ? 0 : -INFINITY));
+            TRY(read_floats(r, a[k].p, a[k].n,
+                            k >= TRAIN_PARAMETERS + TRAIN_MOMENTS && k + 1 < TRAIN_ARRAYS ? 0 : -INFINITY));
     }
     TRY(read_u8(r, &has_best));
     if (has_best != (best->x != NULL)) return read_fail(r, "best parameters are missing or not wanted");

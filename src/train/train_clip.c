@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where quantizers clip, and which scales they may have: percentiles in place of learnt steps, and powers of two. */
+/* Where quantizers clip, and which scales they may have: percentiles in place of learnt steps, scales of weights that
+ * are learnt as those of values are (Esser et al., "Learned step size quantization", ICLR 2020, section 2.1, as
+ * logarithms, without its factor of the gradient, which Adam would undo), and powers of two. */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -74,6 +76,48 @@ annulus_status train_clip_start(train_model *m, const train_source *source, size
         follow(&m->layer[i], rows, 1);
     }
     return ANNULUS_OK;
+}
+
+annulus_status train_clip_learn(train_model *m)
+{
+    TRY(train_weights_quantize(m));
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        for (size_t o = 0; l->learns && o < l->out; o++) l->log_scale.x[o] = logf(l->scale[o]);
+        l->learnt = l->learns;
+    }
+    return ANNULUS_OK;
+}
+
+/* Of row o: the derivative of wq by the logarithm of its scale is wq where it clips, else wq less the weight, as if
+ * rounding added a constant; of one bit it is wq. */
+static void row_gradients(train_layer *l, size_t o)
+{
+    const float *w = l->w.x + o * l->in, *q = l->wq + o * l->in;
+    const float gain = train_has_waves(l) ? l->gamma.x[o] * l->inv_norm[o] : 1;
+    const float most = ((float)((1 << (l->bits - 1)) - 1) + 0.5f) * l->scale[o];
+    float *g = l->w.g + o * l->in;
+    double sum = 0;
+    for (size_t i = 0; i < l->in; i++) {
+        const float x = gain * w[i];
+        const int clipped = l->bits > 1 && fabsf(x) >= most;
+        sum += (double)g[i] * (double)(clipped || l->bits == 1 ? q[i] : q[i] - x);
+        if (clipped) g[i] = 0;
+    }
+    l->log_scale.g[o] = (float)sum;
+}
+
+void train_clip_gradients(train_layer *l, size_t first, size_t count)
+{
+    for (size_t o = first; l->learnt && o < first + count; o++) row_gradients(l, o);
+}
+
+void train_clip_join(train_layer *l)
+{
+    double sum = 0;
+    for (size_t o = 0; o < l->out; o++) sum += (double)l->log_scale.g[o];
+    memset(l->log_scale.g, 0, l->out * sizeof *l->log_scale.g);
+    l->log_scale.g[0] = (float)sum;
 }
 
 float train_step_scale(const train_layer *l)

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define TABLE_REACH 3.0 /* deviations of a column about its mean that its quantizer spans */
+#define PIXELS_MOST ((size_t)1 << 22) /* that a percentile is taken of */
+#define TABLE_REACH 3.0               /* deviations of a column about its mean that its quantizer spans */
 
 static annulus_status check_values(const dataset *d)
 {
@@ -102,7 +103,31 @@ static void normalise_columns(const dataset *d, train_data *t)
     }
 }
 
-static void choose_input(const dataset *d, const train_options *o, train_data *t)
+/* Gains such that what clips is beyond the percentile of each column. */
+static annulus_status clip_columns(const dataset *d, double percentile, train_data *t)
+{
+    void *p;
+    TRY(mem_create(d->count, sizeof(float), "a column", &p));
+    float *x = p;
+    for (size_t f = 0; f < d->features; f++) {
+        for (size_t i = 0; i < d->count; i++) x[i] = (float)((double)d->x[i * d->features + f] - t->shift[f]);
+        const float top = train_percentile(x, d->count, (float)(percentile / 100));
+        const float gain = (float)TABLE_REACH / top;
+        if (isnormal(gain)) t->gain[f] = (double)gain;
+    }
+    mem_free(x);
+    return ANNULUS_OK;
+}
+
+/* The same for all pixels of up to so many values. */
+static float clip_pixels(const dataset *d, double percentile)
+{
+    const size_t all = d->count * d->features;
+    const float top = train_percentile(d->x, all < PIXELS_MOST ? all : PIXELS_MOST, (float)(percentile / 100));
+    return top > 0 ? top : 1;
+}
+
+static annulus_status choose_input(const dataset *d, const train_options *o, train_data *t)
 {
     float top;
     const int image = o->from == NULL && is_image(d, &top);
@@ -111,7 +136,8 @@ static void choose_input(const dataset *d, const train_options *o, train_data *t
     } else if (image) {
         const int32_t hi = (1 << o->input_bits) - 1;
         t->input = (quantizer){.scale = (double)(1.0f / (float)hi), .bits = o->input_bits};
-        for (size_t f = 0; f < d->features; f++) t->gain[f] = top <= 1 ? 1.0 : (double)(1.0f / 255.0f);
+        const float most = o->clip_inputs > 0 ? clip_pixels(d, o->clip_inputs) : top <= 1 ? 1 : 255;
+        for (size_t f = 0; f < d->features; f++) t->gain[f] = (double)(1.0f / most);
     } else if (o->input_bits == 1) {
         t->input = (quantizer){.scale = 1, .bits = 1};
         normalise_columns(d, t);
@@ -124,6 +150,7 @@ static void choose_input(const dataset *d, const train_options *o, train_data *t
         t->input = (quantizer){
             .scale = (double)((float)TABLE_REACH / (float)hi), .bits = o->input_bits, .is_signed = 1, .narrow = 1};
         normalise_columns(d, t);
+        if (o->clip_inputs > 0) TRY(clip_columns(d, o->clip_inputs, t));
     }
     if (o->power_of_two) t->input.scale = (double)train_power_of_two((float)t->input.scale);
     if ((image || (o->from != NULL && !t->input.is_signed)) && d->height > 0) {
@@ -131,6 +158,7 @@ static void choose_input(const dataset *d, const train_options *o, train_data *t
         t->height = d->height;
         t->width = d->width;
     }
+    return ANNULUS_OK;
 }
 
 static void quantize_inputs(const dataset *d, train_data *t)
@@ -222,7 +250,7 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
         if (t.train < 8)
             st = fail(ANNULUS_ERR_INPUT, "training data: %zu samples are left to train on; give at least 8", t.train);
     }
-    if (st == ANNULUS_OK) choose_input(d, o, &t);
+    if (st == ANNULUS_OK) st = choose_input(d, o, &t);
     if (st == ANNULUS_OK) quantize_inputs(d, &t);
     if (st == ANNULUS_OK && d->label == NULL) st = standardise_targets(d, &t);
     if (st == ANNULUS_OK)

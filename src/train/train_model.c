@@ -110,6 +110,7 @@ static annulus_status layer_create(size_t batch, train_layer *l)
     TRY(param_create(l->out, &l->gamma));
     TRY(param_create(l->out, &l->beta));
     TRY(param_create(1, &l->step));
+    if (l->learns) TRY(param_create(l->out, &l->log_scale));
     TRY(floats_create(l->in * l->out, "quantized weights", &l->wq));
     TRY(floats_create(l->out, "weight scales", &l->scale));
     TRY(floats_create(2 * l->out, "ranges", &l->range));
@@ -145,6 +146,7 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->gamma);
     param_destroy(&l->beta);
     param_destroy(&l->step);
+    param_destroy(&l->log_scale);
     float *const all[] = {l->wq,     l->z,    l->noisy,    l->u,   l->v,    l->y,      l->scale,   l->kept, l->range,
                           l->cell,   l->dz,   l->mean,     l->inv, l->gain, l->mean_d, l->mean_dz, l->part, l->dy,
                           l->center, l->base, l->inv_norm, l->x,   l->dx,   l->mask,   l->sum,     l->dsum, l->dw};
@@ -194,6 +196,7 @@ static annulus_status layer_shape(const train_data *t, const train_options *o, s
     l->common = activation_is_wave(l->act) || (l->last && activation_is_wave(before));
     l->offsets = activation_is_wave(l->act) ? a.offsets : 1;
     l->rise = (float)a.rise;
+    l->learns = quantized && o->clip_learned;
     l->clip = quantized ? (float)(o->clip_percentile / 100) : 0;
     l->power_of_two = quantized && o->power_of_two;
     l->takes = i == 0 ? t->features : l[-1].values;
@@ -306,7 +309,9 @@ float train_weight_scale(const float *w, size_t n, unsigned bits, float part)
 
 float train_row_scale(const train_layer *l, size_t o, const float *w)
 {
-    const float scale = l->kept != NULL ? l->kept[o] : train_weight_scale(w, l->in, l->bits, l->clip);
+    const float scale = l->learnt         ? expf(l->log_scale.x[o])
+                        : l->kept != NULL ? l->kept[o]
+                                          : train_weight_scale(w, l->in, l->bits, l->clip);
     return (l->last || train_has_waves(l)) && l->power_of_two ? train_power_of_two(scale) : scale;
 }
 
@@ -323,7 +328,7 @@ static annulus_status quantize_rows(void *context, size_t item, unsigned worker)
         }
         const float *w = (train_has_waves(l) ? l->wq : l->w.x) + o * l->in;
         float *q = l->wq + o * l->in;
-        const float s = l->common && l->kept == NULL ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
+        const float s = train_has_unit(l) ? l->unit : train_row_scale(l, o, w), inv = 1.0f / s;
         l->scale[o] = s;
         for (size_t i = 0; l->bits == 1 && i < l->in; i++) q[i] = w[i] == 0 ? 0 : copysignf(s, w[i]);
         for (size_t i = 0; l->bits > 1 && i < l->in; i++) {
@@ -345,9 +350,10 @@ annulus_status train_weights_quantize(train_model *m)
             train_wave_weights(l);
         else if (l->bits == 0)
             memcpy(l->wq, l->w.x, l->w.n * sizeof(float));
-        if (l->common && l->kept == NULL && l->bits > 0)
-            l->unit = train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
-        if (l->common && l->kept == NULL && l->power_of_two && l->bits > 0) l->unit = train_power_of_two(l->unit);
+        if (!train_has_unit(l) || l->bits == 0) continue;
+        l->unit = l->learnt ? expf(l->log_scale.x[0])
+                            : train_weight_scale(train_has_waves(l) ? l->wq : l->w.x, l->w.n, l->bits, l->clip);
+        if (l->power_of_two) l->unit = train_power_of_two(l->unit);
     }
     train_share_units(m);
     for (size_t i = 0; i < m->layers; i++) {

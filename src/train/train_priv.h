@@ -96,6 +96,8 @@ typedef struct train_layer {
     float *dz;                    /* (batch*places,out) gradient at the linear output */
     float *mean, *inv;            /* (out) of the batch: mean and 1/deviation */
     float *gain;                  /* (out) gamma, or near it such that gain*inv*scale is a power of two */
+    param log_scale;              /* (out) learnt, of `scale`; of a common one the first */
+    int learns, learnt;           /* 1: it is to be, and has begun to */
     float clip;                   /* part of the values and weights that are not clipped; 0: learnt, and by rule */
     int power_of_two;             /* scales are */
     float *mean_d, *mean_dz;      /* (out) batch means of the gradient at `z`, and of that times z */
@@ -163,6 +165,11 @@ static inline train_span train_rows(const train_layer *l, size_t rows, size_t ch
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
                                   train_model *out) __attribute__((warn_unused_result));
 void train_model_destroy(train_model *m);
+/* One scale of the weights, `unit`, that is made anew in every step. */
+static inline int train_has_unit(const train_layer *l)
+{
+    return l->common && (l->kept == NULL || l->learnt);
+}
 /* wq from w. */
 annulus_status train_weights_quantize(train_model *m) __attribute__((warn_unused_result));
 /* Scale of row o, its weights or those of them that are kept being w. */
@@ -329,6 +336,11 @@ float train_percentile(const float *x, size_t n, float part);
 void train_clip_follow(train_model *m, size_t rows);
 annulus_status train_clip_start(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
+/* Of weights whose scales are learnt: where they begin; from the gradients at wq in w.g, of rows first..first+count,
+ * those at the weights, and of the scales of the rows; those of a common scale from those of its rows. */
+annulus_status train_clip_learn(train_model *m) __attribute__((warn_unused_result));
+void train_clip_gradients(train_layer *l, size_t first, size_t count);
+void train_clip_join(train_layer *l);
 float train_step_scale(const train_layer *l); /* of the values */
 void train_gains(train_layer *l);             /* gain, inv and scale being those of the batch */
 

@@ -74,9 +74,9 @@ static annulus_status update_all(train_model *m, update u, parallel_fn block)
     const float decay = u.decay;
     for (size_t i = 0; i < m->layers; i++) {
         train_layer *l = &m->layer[i];
-        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step};
-        for (size_t k = 0; k < 4; k++) {
-            if (l->last && (k == 1 || k == 3)) continue;
+        param *const all[] = {&l->w, &l->gamma, &l->beta, &l->step, &l->log_scale};
+        for (size_t k = 0; k < 5; k++) {
+            if ((l->last && (k == 1 || k == 3)) || (k == 4 && !l->learnt)) continue;
             u.p = all[k], u.decay = k == 0 ? decay : 0;
             TRY(parallel_for((u.p->n + UPDATE_BLOCK - 1) / UPDATE_BLOCK, m->threads, block, &u));
         }
