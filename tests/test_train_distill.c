@@ -97,6 +97,92 @@ static void learns_and_repeats(void **state)
     }
 }
 
+/* Share of the samples of d to which two networks give the same class. */
+static double alike(const network *a, const network *b, const dataset *d)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        double x[2], y[2];
+        assert_ok(network_apply(a, d->x + i * d->features, x));
+        assert_ok(network_apply(b, d->x + i * d->features, y));
+        same += (x[1] > x[0]) == (y[1] > y[0]);
+    }
+    return (double)same / (double)d->count;
+}
+
+/* A convolution teaches dense layers, which see the pictures moved; the same bytes on any number of threads. */
+static void from_a_convolution(void **state)
+{
+    (void)state;
+    dataset *d = lines(7, 800, 1);
+    train_options teacher, o;
+    network *n[3] = {NULL, NULL, NULL};
+    train_options_init(&teacher);
+    teacher.conv[0] = (train_convolution){.channels = 6, .kernel = 4, .stride = 1, .pool = TRAIN_POOL_ALL};
+    teacher.conv_count = 1, teacher.hidden_count = 0, teacher.layer_acts_count = 1;
+    teacher.layer_acts[0] = (train_activation){.act = ACTIVATION_SILU, .bits = 4};
+    for (size_t i = 0; i < 3; i++) {
+        double validation = 0;
+        o = one_layer(), o.hidden[0] = 32, o.input_bits = 4, o.shift = 1, o.epochs = 10, o.threads = i == 1 ? 1 : 2;
+        o.teacher = i == 2 ? NULL : &teacher;
+        assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n[i]));
+        assert_true(validation > 0.6);
+    }
+    same_linear_parts(n[0], n[1]);
+    assert_memory_not_equal(n[0]->layers[0].w_scale, n[2]->layers[0].w_scale, 32 * sizeof(double));
+    for (size_t i = 0; i < 3; i++) network_destroy(n[i]);
+    teacher.layer_acts[0].act = ACTIVATION_SINE, teacher.layer_acts[0].rise = 0.25;
+    o.teacher = &teacher, n[0] = NULL;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n[0]), "the teacher has waves");
+    teacher.layer_acts[0].act = ACTIVATION_RELU, o.distill_count = 1, o.distill[0] = 4;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n[0]), "two teachers");
+    drop(d);
+}
+
+/* Whoever learns from a network whose answers are turned round answers as it does; networks whose sources have scales
+ * of their own, too. */
+static void from_a_network(void **state)
+{
+    (void)state;
+    dataset *d = rings(7, 1500);
+    train_options o = one_layer();
+    network *good = NULL, *pupil = NULL;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &good));
+    assert_true(share_right(good, d) > 0.95);
+    dense_layer *last = &good->layers[1];
+    for (size_t i = 0; i < last->in * last->out; i++) last->W[i] = -last->W[i];
+    for (size_t c = 0; c < 2; c++) last->bias[c] = -last->bias[c];
+    o.taught_by = good, o.seed = 3;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &pupil));
+    assert_true(share_right(pupil, d) < 0.1 && alike(pupil, good, d) > 0.9);
+    train_data t;
+    float *many = NULL;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_taught(good, d, &t, 2, &many));
+    for (size_t i = 0; i < d->count; i++) {
+        double y[2];
+        assert_ok(network_apply(good, d->x + 3 * i, y));
+        for (size_t c = 0; c < 2; c++) assert_true(fabs(y[c] - (double)many[2 * i + c]) < 1e-5 * (1 + fabs(y[c])));
+    }
+    mem_free(many), many = NULL;
+    good->input.bits = 9, good->input.scale /= 2; /* one by one */
+    assert_ok(train_taught(good, d, &t, 2, &many));
+    double y[2];
+    assert_ok(network_apply(good, d->x + 3 * 700, y));
+    assert_true(fabs(y[1] - (double)many[2 * 700 + 1]) < 1e-5 * (1 + fabs(y[1])));
+    mem_free(many);
+    train_data_destroy(&t);
+    network_destroy(pupil), pupil = NULL;
+    o.distill_count = 1, o.distill[0] = 4;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &pupil), "a teacher to train and one that there is");
+    o.distill_count = 0;
+    dataset *other = quarters(9, 100, 0);
+    assert_refused(train_network(other, &o, NULL, NULL, NULL, &pupil), "the teacher: the data have 2 features");
+    drop(other);
+    network_destroy(good);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -114,6 +200,7 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
-                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(from_a_convolution),
+                                       cmocka_unit_test(from_a_network), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,10 @@ typedef struct annulus_train_options {
     double spread;      /* waves: standard deviation of the phases of a new network, in periods, [0.01, 1] */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
+    const char *distill_network; /* in place of them text file of the teacher's layers and activations, whose bits
+                                    are not looked at, borrowed; NULL: none */
+    const annulus_model *distill_model; /* in place of a teacher that is trained: any model of these scores, borrowed;
+                                           NULL: none */
     unsigned shift;                     /* images: random shift in pixels */
     int flip;                           /* images: 1: mirrored left to right at random */
     double

@@ -33,7 +33,7 @@ typedef struct train_command {
     data_options data;
     work_options work;
     annulus_train_options o;
-    const char *output, *from, *noise_of;
+    const char *output, *from, *noise_of, *teacher;
     int shaped; /* layers or bits were given */
     int json;
     const char *names[NAMES_MAX];
@@ -82,8 +82,11 @@ static const struct argp_option entries[] = {
     {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
     {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
     {"spread", SPREAD_KEY, "F", 0, "of the phases of new waves at the start, in periods (default 0.15)", 0},
-    {"distill", DISTILL_KEY, "A,B,...", 0,
-     "learn beside the targets from a float relu network of these hidden layers, trained first", 0},
+    {"distill", DISTILL_KEY, "TEACHER", 0,
+     "learn beside the targets from another network: A,B,... for one of relu layers of these widths, of real weights, "
+     "trained first; a text file as of --network for one of its layers and activations; or any MODEL.onnx of the same "
+     "scores",
+     0},
     {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
     {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
     {"noise-of", NOISE_OF_KEY, "CIRCUIT", 0,
@@ -185,6 +188,18 @@ static size_t parse_bits(struct argp_state *state, const char *what, size_t bits
     *all = each[0];
     each[0] = 0;
     return count;
+}
+
+/* Widths, a model or the text file of a network. */
+static void parse_teacher(train_command *c, char *arg, struct argp_state *state)
+{
+    const size_t len = strlen(arg);
+    if (len > 5 && strcmp(arg + len - 5, ".onnx") == 0)
+        c->teacher = arg;
+    else if (strspn(arg, "0123456789,") == len)
+        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill, NULL);
+    else
+        c->o.distill_network = arg;
 }
 
 static void parse_names(train_command *c, char *arg, struct argp_state *state)
@@ -308,7 +323,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         parse_convolutions(c, arg, state);
         break;
     case DISTILL_KEY:
-        c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill, NULL);
+        parse_teacher(c, arg, state);
         break;
     case NETWORK_KEY:
         c->o.network = arg;
@@ -505,13 +520,15 @@ int cmd_train(int argc, char **argv)
         {&training_argp, 0, NULL, 0}, {&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {entries, parse, NULL, "Trains a quantized network.", children, NULL, NULL};
     train_command c = {.data = {.required = 1}, .training = {.o = &c.o}};
-    annulus_model *m = NULL, *from = NULL;
+    annulus_model *m = NULL, *from = NULL, *teacher = NULL;
     annulus_train_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     c.o.threads = c.work.threads;
     annulus_status st = ANNULUS_OK;
     annulus_circuit *noise = NULL;
     if (c.from != NULL) st = annulus_model_read(c.from, &from);
+    if (st == ANNULUS_OK && c.teacher != NULL) st = annulus_model_read(c.teacher, &teacher);
+    c.o.distill_model = teacher;
     if (from != NULL) c.training.task = annulus_model_task(from);
     if (st == ANNULUS_OK && c.noise_of != NULL) st = annulus_circuit_read(c.noise_of, &noise);
     if (noise != NULL) st = annulus_circuit_noise(noise, c.noise.trained, &c.noise.count);
@@ -522,6 +539,6 @@ int cmd_train(int argc, char **argv)
     if (st == ANNULUS_OK) report(&c, m);
     annulus_circuit_destroy(noise);
     annulus_model_destroy(m);
-    annulus_model_destroy(from);
+    annulus_model_destroy(from), annulus_model_destroy(teacher);
     return st != ANNULUS_OK ? report_stopped(st, c.o.checkpoint) : finish_stdout();
 }

@@ -164,6 +164,24 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
     return ANNULUS_OK;
 }
 
+/* Functions of activations, and the layers of a teacher. */
+typedef struct shapes {
+    train_functions own, teachers;
+    train_options teacher;
+} shapes;
+
+static annulus_status teacher_convert(const annulus_train_options *o, shapes *s, train_options *t)
+{
+    t->taught_by = o->distill_model == NULL ? NULL : o->distill_model->n;
+    if (o->distill_network == NULL) return ANNULUS_OK;
+    train_options_init(&s->teacher);
+    TRY(train_network_read(o->distill_network, &s->teachers, &s->teacher));
+    for (size_t i = 0; i < s->teacher.layer_acts_count; i++)
+        if (s->teacher.layer_acts[i].bits == 0) s->teacher.layer_acts[i].bits = CLASSIC_BITS;
+    t->teacher = &s->teacher;
+    return ANNULUS_OK;
+}
+
 typedef struct reporting {
     void (*report)(void *context, const annulus_epoch *epoch);
     void *context;
@@ -235,14 +253,16 @@ static annulus_status convert_and_train(const annulus_dataset *d, const annulus_
                                         train_choice *choice, annulus_model **out)
 {
     train_options t;
-    void *functions;
+    void *p;
     network *n = NULL, *from;
-    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    TRY(mem_create(1, sizeof(shapes), "activations", &p));
+    shapes *s = p;
     annulus_status st = plain_network(options->from, d, &from);
-    if (st == ANNULUS_OK) st = options_convert(options, from, functions, &t);
+    if (st == ANNULUS_OK) st = options_convert(options, from, &s->own, &t);
+    if (st == ANNULUS_OK) st = teacher_convert(options, s, &t);
     if (st == ANNULUS_OK) st = train_model(d, options, &t, budget, &r, progress, choice, &n);
     network_destroy(from);
-    mem_free(functions);
+    mem_free(s);
     return wrap(st, n, out);
 }
 

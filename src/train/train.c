@@ -122,21 +122,28 @@ static annulus_status clip_check(const train_options *o)
                 "training options: clip_learned leaves no scale of the weights to accumulator_bits and sparsity");
 }
 
-static annulus_status options_check(const train_options *o)
+static annulus_status layers_check(const train_options *o)
 {
     TRY(convolutions_check(o));
     TRY(range_check("the number of hidden layers", (double)o->hidden_count, 0,
                     (double)(TRAIN_MAX_HIDDEN - o->conv_count)));
     for (size_t i = 0; i < o->hidden_count; i++)
         TRY(range_check("the width of a hidden layer", (double)o->hidden[i], 1, TRAIN_MAX_WIDTH));
+    return activations_check(o);
+}
+
+static annulus_status options_check(const train_options *o)
+{
+    TRY(layers_check(o));
     TRY(range_check("the number of layers of the teacher", (double)o->distill_count, 0, TRAIN_MAX_HIDDEN));
     for (size_t i = 0; i < o->distill_count; i++)
         TRY(range_check("the width of a layer of the teacher", (double)o->distill[i], 1, TRAIN_MAX_WIDTH));
+    TRY(train_teacher_check(o));
+    if (o->teacher != NULL) TRY(layers_check(o->teacher));
     TRY(range_check("weight_bits", o->weight_bits, 1, TRAIN_WEIGHT_BITS));
     for (size_t i = 0; i <= o->conv_count + o->hidden_count; i++)
         if (o->layer_weight_bits[i] > 0)
             TRY(range_check("weight_bits of a layer", o->layer_weight_bits[i], 1, TRAIN_WEIGHT_BITS));
-    TRY(activations_check(o));
     TRY(range_check("input_bits", o->input_bits, 1, 8));
     TRY(range_check("epochs", o->epochs, 1, 100000));
     TRY(range_check("batch", (double)o->batch, 2, BATCH_MAX));
@@ -297,21 +304,10 @@ static annulus_status run_epochs(loop *l, network **out)
 /* Trains a network of real weights for l->teacher, which the caller destroys in every case. */
 static annulus_status teach(const loop *l, train_model *teacher)
 {
-    train_options o = *l->o;
+    train_options o;
     loop t = *l;
     double loss;
-    memcpy(o.hidden, o.distill, sizeof o.hidden);
-    memset(o.hidden_add, 0, sizeof o.hidden_add);
-    o.hidden_count = o.distill_count;
-    o.conv_count = 0;
-    o.act = ACTIVATION_RELU;
-    o.layer_acts_count = 0;
-    o.from = NULL;
-    o.phase_noise = o.value_noise = o.outlier = o.target_error = o.index_noise = o.sparsity = 0;
-    o.noise_of = NULL;
-    o.noise_kept = 0;
-    o.accumulator_bits = 0;
-    o.epochs = o.epochs < TRAIN_TEACHER_EPOCHS ? o.epochs : TRAIN_TEACHER_EPOCHS;
+    train_teacher_options(l->o, &o);
     TRY(train_model_create(t.t, &o, t.key, 0, teacher));
     t.o = &o, t.m = teacher;
     t.steps = t.t->train / teacher->batch;
@@ -333,18 +329,23 @@ static annulus_status allocate(loop *l)
 static annulus_status run_model(loop *l, network **out)
 {
     train_model m, teacher = {0};
+    float *taught = NULL;
     TRY(train_thresholds_check(l->t, l->o));
     TRY(train_model_create(l->t, l->o, l->key, 1, &m));
     l->m = &m;
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
-    annulus_status st = l->o->distill_count > 0 ? teach(l, &teacher) : ANNULUS_OK;
-    if (st == ANNULUS_OK && l->o->distill_count > 0) {
+    annulus_status st = train_has_teacher(l->o) ? teach(l, &teacher) : ANNULUS_OK;
+    if (st == ANNULUS_OK && l->o->taught_by != NULL)
+        st = train_taught(l->o->taught_by, l->set, l->t, l->o->threads, &taught);
+    m.taught = taught;
+    if (st == ANNULUS_OK && train_has_teacher(l->o)) {
         l->teacher = &teacher;
         m.soft = teacher.layer[teacher.layers - 1].u;
     }
     if (st == ANNULUS_OK) st = run_epochs(l, out);
     train_model_destroy(&teacher);
     train_model_destroy(&m);
+    mem_free(taught);
     mem_free(l->best.x);
     return st;
 }

@@ -87,11 +87,15 @@ typedef struct train_options {
                            and sparsity */
     int power_of_two;   /* 1: scales of inputs, values and weights are powers of two */
     double outlier; /* penalty on pre-activations beyond 3 standard deviations: keeps accumulators narrow; 0: none */
-    size_t distill[TRAIN_MAX_HIDDEN]; /* relu layers of a teacher of real weights, trained first, whose scores the
-                                         network learns beside the targets (Hinton et al. 2015) */
-    size_t distill_count;             /* 0: none */
-    unsigned shift;                   /* images: random shift of up to this many pixels */
-    int flip;                         /* images: 1: mirrored left to right at random */
+    size_t distill[TRAIN_MAX_HIDDEN];    /* relu layers of a teacher of real weights, trained first, whose scores the
+                                            network learns beside the targets (Hinton et al. 2015) */
+    size_t distill_count;                /* 0: none */
+    const struct train_options *teacher; /* in place of those layers its convolutions, hidden layers and activations,
+                                            not waves; the rest is not looked at; borrowed; NULL: none */
+    const network *taught_by; /* in place of a teacher that is trained: any network of these scores, of whose samples as
+                                 they are in the data it gives the scores; borrowed; NULL: none */
+    unsigned shift;           /* images: random shift of up to this many pixels */
+    int flip;                 /* images: 1: mirrored left to right at random */
     double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in
                        a step, [0, 0.9] */
     double layer_dropout[TRAIN_MAX_HIDDEN + 1]; /* (layer_dropout_count) in its place of each layer, the scores last,

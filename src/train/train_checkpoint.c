@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MAGIC "annulus-training"
-#define VERSION 2u
+#define VERSION 3u
 #define FILE_MOST ((size_t)1 << 34)
 
 /* The arrays of floats that make up a layer's state; those of the first TRAIN_PARAMETERS are the parameters. */
@@ -105,6 +105,27 @@ static void write_noise(writer *w, const train_model *m, const train_options *o)
     }
 }
 
+static void write_convolutions(writer *w, const train_options *o)
+{
+    for (size_t i = 0; i < o->conv_count; i++) {
+        const train_convolution *c = &o->conv[i];
+        const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding,
+                                  c->groups,   c->add,    c->pool,   (uint64_t)c->sums};
+        write_u64s(w, shape, sizeof shape / sizeof *shape);
+    }
+}
+
+static void write_teacher(writer *w, const train_options *o)
+{
+    write_convolutions(w, o);
+    for (size_t i = 0; i < o->hidden_count; i++) write_u64(w, o->hidden[i]), write_u64(w, o->hidden_add[i]);
+    for (size_t i = 0; i < o->layer_acts_count; i++) {
+        write_u32(w, (uint32_t)o->layer_acts[i].act);
+        write_f64(w, o->layer_acts[i].rise);
+        write_function(w, o->layer_acts[i].own);
+    }
+}
+
 /* What decides how training goes, but for the number of threads: options, data and the parameters it starts with. */
 annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
                             uint8_t out[SHA256_BYTES])
@@ -134,13 +155,10 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) write_f64(&w, reals[i]);
     write_u64s(&w, wholes, sizeof wholes / sizeof *wholes);
     for (size_t i = 0; i < o->distill_count; i++) write_u64(&w, o->distill[i]);
+    if (m->taught != NULL) write_bytes(&w, m->taught, t->count * t->outputs * sizeof *m->taught);
+    if (o->teacher != NULL) write_teacher(&w, o->teacher);
     write_noise(&w, m, o);
-    for (size_t i = 0; i < o->conv_count; i++) {
-        const train_convolution *c = &o->conv[i];
-        const uint64_t shape[] = {c->channels, c->kernel, c->stride, c->padding,
-                                  c->groups,   c->add,    c->pool,   (uint64_t)c->sums};
-        write_u64s(&w, shape, sizeof shape / sizeof *shape);
-    }
+    write_convolutions(&w, o);
     for (size_t i = 0; m->class_weight != NULL && i < t->outputs; i++) write_f64(&w, (double)m->class_weight[i]);
     write_bytes(&w, t->q, t->count * t->features);
     if (t->target != NULL)

@@ -73,7 +73,7 @@ static annulus_status classes_fit(const network *n, const dataset *d, size_t out
     return ANNULUS_OK;
 }
 
-static annulus_status data_fit(const network *n, const dataset *d)
+annulus_status train_from_fits(const network *n, const dataset *d)
 {
     const size_t outputs = n->layers[n->layers_count - 1].out;
     if (d->features != n->inputs)
@@ -151,7 +151,7 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
     *out = *o;
     if (n == NULL) return ANNULUS_OK;
     TRY(network_check(n));
-    TRY(data_fit(n, d));
+    TRY(train_from_fits(n, d));
     TRY(layers_fit(n));
     if (n->input.bits > 8) return fail(ANNULUS_ERR_INPUT, "inputs of %u bits: 1 to 8 can be trained", n->input.bits);
     if (n->layers_count - 1 > TRAIN_MAX_HIDDEN)

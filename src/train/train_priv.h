@@ -131,6 +131,7 @@ typedef struct train_model {
     float *x, *t;         /* (batch,in) inputs; (batch,outputs) regression targets */
     int32_t *label;       /* (batch) */
     const float *soft;    /* (batch,outputs) scores of a teacher for this batch, borrowed; NULL: none */
+    const float *taught;  /* (count,outputs) those of one for all samples, borrowed; NULL: none */
     float *class_weight;  /* (outputs) in the loss, of labels where a sample has them; NULL: all 1 */
     int classes;          /* 1: softmax cross-entropy, 0: mean of squares or, of labels, logistic losses */
     int labels;           /* 1: sigmoid cross-entropy of each, their mean */
@@ -251,12 +252,22 @@ int32_t *train_fold_row(const train_layer *l, const dense_layer *d, size_t o, si
 size_t train_fold_values(const train_layer *l);
 double train_fold_parts(const train_layer *l);
 
+/* Teachers (train_teacher.c). One that is to be trained, with those options. */
+int train_has_teacher(const train_options *o);
+annulus_status train_teacher_check(const train_options *o) __attribute__((warn_unused_result));
+void train_teacher_options(const train_options *o, train_options *out);
+/* Scores (count,outputs) of n, of regressions standardised, freed by the caller. */
+annulus_status train_taught(const network *n, const dataset *d, const train_data *t, unsigned threads, float **out)
+    __attribute__((warn_unused_result));
+
 /* Number among the taps of layer i of a network, before each is spread over its parts, of weight k of a row. */
 size_t train_conv_tap(const train_model *m, size_t i, size_t k);
 
 /* Options with the shape of o->from, which fits the data; *out = *o without it. */
 annulus_status train_from_options(const dataset *d, const train_options *o, train_options *out)
     __attribute__((warn_unused_result));
+/* Features, task and classes are those of the data. */
+annulus_status train_from_fits(const network *n, const dataset *d) __attribute__((warn_unused_result));
 void train_from_input(const network *n, train_data *t);
 void train_from_shape(const network *n, size_t i, train_layer *l);
 /* The same function as the network's, up to single precision. */

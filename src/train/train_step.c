@@ -219,6 +219,15 @@ static double labels_loss(size_t labels, const float *u, const float *truth, con
     return loss;
 }
 
+/* Scores of a teacher for row i of the batch; NULL: there is none. */
+static const float *taught(const pass *p, size_t i)
+{
+    const size_t outputs = p->m->layer[p->layer].out;
+    if (p->m->taught != NULL && p->source != NULL)
+        return p->m->taught + p->source->order[p->source->first + i] * outputs;
+    return p->m->soft == NULL ? NULL : p->m->soft + i * outputs;
+}
+
 /* Scores, loss and its gradient at the scores. */
 static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
 {
@@ -226,31 +235,31 @@ static annulus_status loss_chunk(void *context, size_t chunk, unsigned worker)
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
-    const float weight = 1.0f / (float)p->rows, *soft = p->m->soft;
+    const float weight = 1.0f / (float)p->rows;
     const int noisy = l->score_noise != NULL && !p->m->quiet;
     double loss = 0;
     train_random r;
     train_random_init(&r, p->m->key, p->salt, 0x200000000u + (p->layer << 24) + chunk);
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
         float *u = l->u + i * l->out, *d = l->dz + i * l->out;
+        const float *soft = taught(p, i);
         for (size_t o = 0; o < l->out; o++) u[o] = l->z[i * l->out + o] + l->beta.x[o];
         for (size_t o = 0; noisy && o < l->out; o++) u[o] += l->score_noise[o] * train_random_bell(&r);
         if (p->m->classes) {
             const float own = p->m->class_weight != NULL ? weight * p->m->class_weight[p->m->label[i]] : weight;
             double row = softmax_loss(l->out, u, p->m->label[i], own, d);
             if (soft != NULL)
-                row = teacher_loss(l->out, u, soft + i * l->out, own, row, d, l->noisy + i * l->out, l->v + i * l->out);
+                row = teacher_loss(l->out, u, soft, own, row, d, l->noisy + i * l->out, l->v + i * l->out);
             loss += row * (double)own;
             continue;
         }
         if (p->m->labels) {
-            loss += labels_loss(l->out, u, p->m->t + i * l->out, soft == NULL ? NULL : soft + i * l->out,
-                                p->m->class_weight, weight, d);
+            loss += labels_loss(l->out, u, p->m->t + i * l->out, soft, p->m->class_weight, weight, d);
             continue;
         }
         for (size_t o = 0; o < l->out; o++) {
             const float truth = p->m->t[i * l->out + o], share = soft != NULL ? TRAIN_TEACHER_SHARE : 0;
-            const float e = u[o] - (soft != NULL ? truth + share * (soft[i * l->out + o] - truth) : truth);
+            const float e = u[o] - (soft != NULL ? truth + share * (soft[o] - truth) : truth);
             d[o] = 2.0f * e * weight / (float)l->out;
             loss += (double)(e * e) * (double)weight / (double)l->out;
         }
