@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "annulus-training"
-#define VERSION 3u
 #define FILE_MOST ((size_t)1 << 34)
 
 /* The arrays of floats that make up a layer's state; those of the first TRAIN_PARAMETERS are the parameters. */
@@ -188,8 +186,8 @@ annulus_status train_checkpoint_write(const char *path, const uint8_t digest[SHA
     writer w;
     uint8_t sum[SHA256_BYTES];
     writer_init(&w, 0);
-    write_string(&w, MAGIC);
-    write_u32(&w, VERSION);
+    write_string(&w, TRAIN_CHECKPOINT_MARK);
+    write_u32(&w, TRAIN_CHECKPOINT_VERSION);
     write_bytes(&w, digest, SHA256_BYTES);
     write_u32(&w, epochs);
     for (unsigned e = 0; e < epochs; e++) {
@@ -223,11 +221,12 @@ static annulus_status check_head(reader *r, const uint8_t digest[SHA256_BYTES])
     uint32_t version = 0;
     uint8_t found[SHA256_BYTES], sum[SHA256_BYTES];
     const annulus_status st = read_string(r, &magic);
-    const int known = st == ANNULUS_OK && strcmp(magic, MAGIC) == 0;
+    const int known = st == ANNULUS_OK && strcmp(magic, TRAIN_CHECKPOINT_MARK) == 0;
     mem_free(magic);
     if (!known) return read_fail(r, "not a checkpoint of training");
     TRY(read_u32(r, &version));
-    if (version != VERSION) return read_fail(r, "version %u, %u is known", version, VERSION);
+    if (version != TRAIN_CHECKPOINT_VERSION)
+        return read_fail(r, "version %u, %u is known", version, TRAIN_CHECKPOINT_VERSION);
     if (r->len < SHA256_BYTES) return read_fail(r, "cut short");
     r->len -= SHA256_BYTES;
     TRY(bytes_sha256(r->p, r->len, sum));

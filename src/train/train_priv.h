@@ -315,6 +315,8 @@ typedef struct train_best {
 annulus_status train_best_create(const train_model *m, train_best *out) __attribute__((warn_unused_result));
 void train_best_store(const train_model *m, unsigned epoch, double score, train_best *b);
 void train_best_restore(const train_best *b, train_model *m);
+#define TRAIN_CHECKPOINT_MARK "annulus-training"
+#define TRAIN_CHECKPOINT_VERSION 3u
 /* Of all that decides where training from the model's present parameters leads. */
 annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
                             uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));

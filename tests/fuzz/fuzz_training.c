@@ -13,8 +13,8 @@ static const char *framed(const small_training *s, const uint8_t *data, size_t s
     writer w;
     uint8_t sum[SHA256_BYTES];
     writer_init(&w, 0);
-    write_string(&w, "annulus-training");
-    write_u32(&w, 1);
+    write_string(&w, TRAIN_CHECKPOINT_MARK);
+    write_u32(&w, TRAIN_CHECKPOINT_VERSION);
     write_bytes(&w, s->digest, SHA256_BYTES);
     REQUIRE(w.len == TRAINING_HEAD);
     write_bytes(&w, data, size);
