@@ -228,8 +228,8 @@ static void test_external_products(void **state)
 {
     (void)state;
     static const product_case cases[] = {
-        {{2, 23, 1, 1}, 1, 1}, {{2, 16, 2, 1}, 3, 0}, {{4, 18, 1, 1}, 8, 1},
-        {{3, 12, 3, 3}, 2, 0}, {{7, 8, 4, 2}, 1, 1},
+        {{2, 23, 1, 1, 0}, 1, 1}, {{2, 16, 2, 1, 0}, 3, 0}, {{4, 18, 1, 1, 0}, 8, 1},
+        {{3, 12, 3, 3, 0}, 2, 0}, {{7, 8, 4, 2, 0}, 1, 1},
     };
     uint64_t seed = 5;
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
@@ -301,8 +301,8 @@ static void test_bundles(void **state)
 {
     (void)state;
     static const bundle_case cases[] = {
-        {{2, 23, 1, 1}, 3, 3}, {{2, 16, 2, 1}, 7, 8}, {{4, 18, 1, 1}, 3, 8},
-        {{3, 12, 3, 3}, 7, 2}, {{7, 8, 2, 1}, 7, 3},
+        {{2, 23, 1, 1, 0}, 3, 3}, {{2, 16, 2, 1, 0}, 7, 8}, {{4, 18, 1, 1, 0}, 3, 8},
+        {{3, 12, 3, 3, 0}, 7, 2}, {{7, 8, 2, 1, 0}, 7, 3},
     };
     uint64_t seed = 6;
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
@@ -311,6 +311,99 @@ static void test_bundles(void **state)
             assert_ok(fft_plan_create_with(N, variants[v], &plan));
             for (size_t i = 0; i < (N <= 1024 ? sizeof cases / sizeof *cases : 2); i++)
                 bundle_products(plan, &cases[i], &seed);
+            fft_plan_destroy(plan);
+        }
+}
+
+/* wide (polys, N) <- narrow polynomials, whose last words must be the first again; down: and 2^-64 at odd places, so
+ * that what is in the middle less it goes down there, as it does from narrow words. */
+static void widen(size_t N, size_t polys, const uint64_t *narrow, uint64_t *wide, int down)
+{
+    for (size_t c = 0; c < polys; c++, narrow += N / 2 + FFT_NARROW_PAD, wide += N) {
+        for (size_t i = 0; i < N; i++) wide[i] = fft_narrow_word(N, narrow, i) + (down ? i & 1 : 0);
+        assert_memory_equal(narrow, narrow + N / 2, FFT_NARROW_PAD * sizeof *narrow);
+    }
+}
+
+/* Random words, some multiples of 2^-bits, some in the middle between two. */
+static void narrow_random(size_t N, size_t polys, unsigned bits, uint64_t *p, uint64_t *seed)
+{
+    const uint64_t halves = UINT64_C(1) << 32 | 1, middle = halves << (31 - bits), rest = 2 * middle - halves;
+    for (; polys > 0; polys--, p += N / 2 + FFT_NARROW_PAD) {
+        for (size_t j = 0; j < N / 2; j++) {
+            p[j] = test_random(seed);
+            if (j % 4 < 2) p[j] &= ~rest;
+            if (j % 4 == 1) p[j] |= middle;
+        }
+        fft_narrow_close(N, p);
+    }
+}
+
+/* Products of narrow accumulators, with a matrix (members 0) or a bundle, against those of the same words in 64 bits:
+ * bounds of external_case and bundle_products, and the words' 2^-33. */
+static void narrow_case(fft_plan *plan, const fft_gadget *g, size_t members, size_t count, uint64_t *seed)
+{
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(g), entries = rows * g->columns, all = members + !members;
+    const size_t words = g->columns * fft_accumulator_words(N, g), polys = g->columns * count;
+    const double terms = (double)(rows * N * (members == 0 ? 1 : 2 * members));
+    const double bound = sqrt(terms) * ldexp(1.0, (int)g->bg - 47) / 12 + 0x1p-50 + 0x1.001p-33;
+    double *packed = array(all * fft_matrix_words(N, rows, g->columns), 8);
+    double *digits = array(count * fft_digits_words(N, g), 8);
+    uint64_t *matrices = array(all * entries * N, 8), *combined = array(entries * N, 8), *acc = array(count * words, 8);
+    uint64_t *from = array(count * words, 8), *wide = array(polys * N, 8), *base = array(polys * N, 8);
+    uint64_t *want = array(polys * N, 8), *part[8];
+    uint32_t e[8][FFT_BUNDLE_MOST];
+    const uint32_t *exponents[8];
+    const fourier entry = {array(fft_words(N), 8)};
+    for (size_t i = 0; i < all * entries; i++) {
+        for (size_t x = 0; x < N; x++) matrices[i * N + x] = test_random(seed);
+        fft_forward_torus(plan, entry, matrices + i * N);
+        if (members == 0)
+            fft_matrix_pack(plan, packed, g, i / g->columns, i % g->columns, entry);
+        else
+            fft_bundle_pack(plan, packed, members, g, i / entries, i % entries / g->columns, i % g->columns, entry);
+    }
+    narrow_random(N, polys, g->bg * g->l, acc, seed);
+    narrow_random(N, polys, g->bg * g->l, from, seed);
+    widen(N, polys, acc, want, 0);
+    widen(N, polys, members == 0 ? from : acc, wide, 0);
+    for (size_t i = 0; i < polys * N; i++) base[i] = (members == 0 ? want[i] : 0) + (i & 1);
+    for (size_t q = 0; q < count; q++) {
+        const uint32_t edges[8] = {0, 1, (uint32_t)N, (uint32_t)(2 * N - 1), (uint32_t)N / 2, 3 * (uint32_t)N / 2 + 9};
+        const uint32_t a = members > 0 ? 0 : q < 6 ? edges[q] : (uint32_t)(test_random(seed) % (2 * N));
+        for (size_t j = 0; j < members; j++) e[q][j] = (uint32_t)(test_random(seed) % (2 * N));
+        exponents[q] = e[q], part[q] = acc + q * words;
+        fft_digits_take(plan, g, digits + q * fft_digits_words(N, g), members == 0 ? from + q * words : part[q], a,
+                        members == 0 ? part[q] : NULL);
+        memset(combined, 0, entries * N * sizeof *combined);
+        for (size_t i = 0; i < members * entries; i++)
+            add_difference(N, combined + i % entries * N, matrices + i * N, e[q][i / entries]);
+        for (size_t c = 0; c < g->columns; c++)
+            slow_column(plan, g, wide + q * g->columns * N, a, base + q * g->columns * N,
+                        members == 0 ? matrices : combined, c, want + (q * g->columns + c) * N);
+    }
+    if (members == 0)
+        fft_digits_apply(plan, g, digits, count, part, packed, NULL);
+    else
+        fft_bundle_apply(plan, g, digits, count, part, packed, members, exponents, 1);
+    widen(N, polys, acc, wide, 0);
+    assert_true(worst_difference(wide, want, polys * N) < bound);
+    mem_free(packed), mem_free(digits), mem_free(matrices), mem_free(combined), mem_free(acc), mem_free(from);
+    mem_free(wide), mem_free(base), mem_free(want), mem_free(entry.v);
+}
+
+static void test_narrow(void **state)
+{
+    (void)state;
+    static const fft_gadget gadgets[] = {{2, 23, 1, 1, 1}, {4, 18, 1, 1, 1}, {3, 9, 3, 2, 1}, {7, 6, 2, 1, 1}};
+    uint64_t seed = 11;
+    for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
+        for (size_t N = 256; N <= 4096; N *= 2) {
+            fft_plan *plan;
+            assert_ok(fft_plan_create_with(N, variants[v], &plan));
+            for (size_t i = 0; i < (N <= 1024 ? 4 : 2); i++)
+                for (size_t members = 0; members <= 7; members += members == 0 ? 3 : 4)
+                    if (fft_narrow_fits(N, &gadgets[i], members)) narrow_case(plan, &gadgets[i], members, 8, &seed);
             fft_plan_destroy(plan);
         }
 }
@@ -386,7 +479,7 @@ static void few_case(fft_plan *plan, const fft_gadget *g, size_t members, uint64
 static void test_large_rings(void **state)
 {
     (void)state;
-    static const fft_gadget gadgets[] = {{2, 23, 1, 1}, {2, 16, 2, 1}};
+    static const fft_gadget gadgets[] = {{2, 23, 1, 1, 0}, {2, 16, 2, 1, 0}};
     uint64_t seed = 7;
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t N = 16384; N <= FFT_MAX_N; N *= 2) {
@@ -418,7 +511,7 @@ static void largest_products(fft_plan *plan, const fft_gadget *g, size_t members
     const fourier f = {array(fft_words(N), 8)};
     for (unsigned j = 1; j <= g->l; j++) digit -= half_base << (64 - g->bg * j);
     for (size_t i = 0; i < g->columns * N; i++) {
-        from[i] = digit;
+        from[i] = g->narrow ? fft_narrow_pair(digit, digit) : digit;
         want[i] = factor * rows * half_base * value * (uint64_t)(N - 2 * (i % N + 1));
     }
     for (size_t j = 0; j < FFT_BUNDLE_MOST; j++) e[j] = (uint32_t)N;
@@ -436,21 +529,24 @@ static void largest_products(fft_plan *plan, const fft_gadget *g, size_t members
         fft_digits_apply(plan, g, digits, 1, &acc, packed, NULL);
     else
         fft_bundle_apply(plan, g, digits, 1, &acc, packed, members, &exponents, 0);
-    assert_true(worst_difference(acc, want, g->columns * N) < bound);
+    if (g->narrow) widen(N, g->columns, acc, from, 0);
+    assert_true(worst_difference(g->narrow ? from : acc, want, g->columns * N) < bound);
     mem_free(packed), mem_free(digits), mem_free(from), mem_free(acc), mem_free(want), mem_free(entry), mem_free(f.v);
 }
 
 static void test_largest_products(void **state)
 {
     (void)state;
-    static const fft_gadget gadgets[] = {{2, 23, 1, 1}, {4, 18, 1, 1}, {3, 12, 3, 3}, {7, 8, 2, 2}};
+    static const fft_gadget gadgets[] = {{2, 23, 1, 1, 0}, {4, 18, 1, 1, 0}, {3, 12, 3, 3, 0}, {7, 8, 2, 2, 0},
+                                         {2, 23, 1, 1, 1}, {4, 18, 1, 1, 1}, {7, 8, 2, 2, 1}};
     for (size_t v = 0, count = fft_kernels_all(variants); v < count; v++)
         for (size_t N = 256; N <= 2048; N *= 2) {
             fft_plan *plan;
             assert_ok(fft_plan_create_with(N, variants[v], &plan));
             for (size_t i = 0; i < sizeof gadgets / sizeof *gadgets; i++)
                 for (size_t members = 0; members <= 7; members += members == 0 ? 3 : 4)
-                    largest_products(plan, &gadgets[i], members);
+                    if (!gadgets[i].narrow || fft_narrow_fits(N, &gadgets[i], members))
+                        largest_products(plan, &gadgets[i], members);
             fft_plan_destroy(plan);
         }
 }
@@ -474,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_rotate_decompose),
         cmocka_unit_test(test_external_products),
         cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_large_rings),
         cmocka_unit_test(test_largest_products),
         cmocka_unit_test(test_refusals),

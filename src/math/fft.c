@@ -212,21 +212,12 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
     tmp->used = mark;
 }
 
-/* With this added, bits [64-bg*j, 64-bg*(j-1)) of the sum are digit j plus B/2: half a last step rounds, B/2 at every
- * level balances (the carries are the sum's own). */
-static uint64_t digit_offset(unsigned bg, unsigned l)
-{
-    uint64_t offset = bg * l == 64 ? 0 : UINT64_C(1) << (63 - bg * l);
-    for (unsigned j = 1; j <= l; j++) offset += UINT64_C(1) << (64 - bg * j + bg - 1);
-    return offset;
-}
-
 void fft_decompose(const fft_plan *plan, double *out, const uint64_t *p, uint32_t a, const uint64_t *q, unsigned bg,
                    unsigned l)
 {
     const size_t words = fft_words(plan->N);
     a &= (uint32_t)(2 * plan->N - 1);
-    plan->kernels->first_pass(plan, out, words, p, a, q, bg, l, digit_offset(bg, l));
+    plan->kernels->first_pass(plan, out, words, p, a, q, bg, l, fft_digit_offset(bg, l));
     for (unsigned j = 0; j < l; j++) plan->kernels->forward_rest(plan, out + j * words);
 }
 
@@ -248,15 +239,37 @@ size_t fft_gadget_rows(const fft_gadget *g)
 }
 
 /* A product's coefficient is a sum of rows*N digits, of at most B/2, times words of a key, which look random: at most
- * B sqrt(rows N)/(4 sqrt(3)) its deviation is, or of 2*members such sums. The b for which 27 of those, FFT_SUM_MOST,
- * are below 2^63 when scaled by 2^b. All words of an accumulator are multiples of 2^-b then, and ties of the gadget's
- * rounding (to -B/2) shift each coefficient by half of that: for a b from the largest sum of any key, 2 or 3 less, that
- * added as much noise as the transform has. */
+ * B sqrt(rows N)/(4 sqrt(3)) its deviation is, or of 2*members such sums. 27 of those, FFT_SUM_MOST, are below 2 to
+ * this. */
+static unsigned sum_bits(size_t N, const fft_gadget *g, size_t members)
+{
+    const size_t terms = fft_gadget_rows(g) * N * (members == 0 ? 1 : 2 * members);
+    return g->bg + 2 + (65 - (unsigned)__builtin_clzll(terms - 1)) / 2;
+}
+
+int fft_narrow_fits(size_t N, const fft_gadget *g, size_t members)
+{
+    return g->bg * g->l <= FFT_NARROW_MOST && sum_bits(N, g, members) <= 31;
+}
+
+size_t fft_accumulator_words(size_t N, const fft_gadget *g)
+{
+    return g->narrow ? N / 2 + FFT_NARROW_PAD : N;
+}
+
+void fft_narrow_close(size_t N, uint64_t *p)
+{
+    memcpy(p + N / 2, p, FFT_NARROW_PAD * sizeof *p);
+}
+
+/* The b for which sums scaled by 2^b are below 2^63. All words of an accumulator are multiples of 2^-b then, and ties
+ * of the gadget's rounding (to -B/2) shift each coefficient by half of that: for a b from the largest sum of any key, 2
+ * or 3 less, that added as much noise as the transform has. */
 static unsigned product_bits(const fft_plan *plan, const fft_gadget *g, size_t members)
 {
-    const size_t terms = fft_gadget_rows(g) * plan->N * (members == 0 ? 1 : 2 * members);
-    const unsigned used = g->bg + 2 + (65 - (unsigned)__builtin_clzll(terms - 1)) / 2;
-    return !plan->kernels->scaled_products || used > 63 ? 0 : 63 - used;
+    const unsigned used = sum_bits(plan->N, g, members);
+    if (!plan->kernels->scaled_products || used > 63) return 0;
+    return g->narrow ? 32 : 63 - used;
 }
 
 static void product_scale(const fft_plan *plan, const fft_gadget *g, size_t members, fourier in)
@@ -282,10 +295,14 @@ void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, 
     const size_t N = plan->N, stride = row_words(N);
     double *v = digits + MOST_LEAD;
     a &= (uint32_t)(2 * N - 1);
+    if (g->narrow) {
+        plan->kernels->narrow_first(plan, g, v, stride, from, a, base);
+        return;
+    }
     for (size_t c = 0; c < g->columns; c++, v += g->l * stride) {
         const unsigned l = c + 1 == g->columns ? g->lb : g->l;
         plan->kernels->first_pass(plan, v, stride, from + c * N, a, base == NULL ? NULL : base + c * N, g->bg, l,
-                                  digit_offset(g->bg, l));
+                                  fft_digit_offset(g->bg, l));
     }
 }
 
@@ -300,13 +317,19 @@ static fft_middle middle_of(const fft_plan *plan, const fft_gadget *g, size_t co
                         .next = next};
 }
 
-static void products_add(const fft_plan *plan, const fft_middle *m, double *digits, uint64_t *const *acc, unsigned bits)
+static void products_add(const fft_plan *plan, const fft_gadget *g, const fft_middle *m, double *digits,
+                         uint64_t *const *acc, unsigned bits)
 {
     const fft_kernels *kernels = plan->kernels;
+    const size_t words = fft_accumulator_words(plan->N, g);
     for (size_t q = 0; q < m->count; q++)
-        for (size_t c = 0; c < m->columns; c++)
-            kernels->last_add(plan, digits + MOST_LEAD + (q * m->rows + c) * m->stride - kernels->lead,
-                              acc[q] + c * plan->N, bits);
+        for (size_t c = 0; c < m->columns; c++) {
+            double *v = digits + MOST_LEAD + (q * m->rows + c) * m->stride - kernels->lead;
+            if (g->narrow)
+                kernels->narrow_add(plan, v, acc[q] + c * words);
+            else
+                kernels->last_add(plan, v, acc[q] + c * words, bits);
+        }
 }
 
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
@@ -314,7 +337,7 @@ void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits,
 {
     const fft_middle m = middle_of(plan, g, count, matrix, next);
     plan->kernels->middle(plan, digits + MOST_LEAD, &m);
-    products_add(plan, &m, digits, acc, product_bits(plan, g, 0));
+    products_add(plan, g, &m, digits, acc, product_bits(plan, g, 0));
 }
 
 void fft_bundle_pack(const fft_plan *plan, double *bundle, size_t members, const fft_gadget *g, size_t j, size_t r,
@@ -331,5 +354,5 @@ void fft_bundle_apply(const fft_plan *plan, const fft_gadget *g, double *digits,
     m.members = members;
     m.exponents = exponents;
     plan->kernels->bundle(plan, digits + MOST_LEAD, &m);
-    products_add(plan, &m, digits, acc, product_bits(plan, g, members));
+    products_add(plan, g, &m, digits, acc, product_bits(plan, g, members));
 }

@@ -52,12 +52,37 @@ void poly_mul_binary_add(const fft_plan *plan, uint64_t *c, const uint64_t *a, f
 #define FFT_MAX_ROWS 364u /* 7 * 52 */
 
 /* Gadget of an external product: columns = k+1 polynomials in and out, l levels of base 2^bg each (l*bg <= 52), but
- * lb <= l of the last one (its body); columns <= rows of the matrix <= FFT_MAX_ROWS. */
+ * lb <= l of the last one (its body); columns <= rows of the matrix <= FFT_MAX_ROWS. narrow: accumulators have words of
+ * 32 bits. */
 typedef struct fft_gadget {
     size_t columns;
     unsigned bg, l, lb;
+    int narrow;
 } fft_gadget;
 size_t fft_gadget_rows(const fft_gadget *g);
+
+/* A polynomial of an accumulator is N torus words; or, narrow, as the nearest multiples of 2^-32, N/2 + FFT_NARROW_PAD
+ * words, of which word j holds coefficient j in its lower and j + N/2 in its upper half, the last ones the first
+ * again. */
+#define FFT_NARROW_PAD 8u
+/* Bits of all levels of masks up to which an accumulator may be narrow: what its words round off adds half a percent of
+ * the variance of the gadget's rounding then. */
+#define FFT_NARROW_MOST 27u
+/* Whether it may be, and sums up to FFT_SUM_MOST are below 2^31; members: of bundles, else 0. */
+int fft_narrow_fits(size_t N, const fft_gadget *g, size_t members);
+size_t fft_accumulator_words(size_t N, const fft_gadget *g); /* of one polynomial; a multiple of 8 */
+/* Word j of a narrow polynomial, of coefficients j and j + N/2 to the nearest; and the last words, when all are set. */
+static inline uint64_t fft_narrow_pair(uint64_t low, uint64_t high)
+{
+    const uint64_t half = UINT64_C(1) << 31;
+    return (low + half) >> 32 | (high + half) >> 32 << 32;
+}
+void fft_narrow_close(size_t N, uint64_t *p);
+/* Coefficient i of a narrow polynomial. */
+static inline uint64_t fft_narrow_word(size_t N, const uint64_t *p, size_t i)
+{
+    return i < N / 2 ? p[i] << 32 : p[i - N / 2] >> 32 << 32;
+}
 
 /* A GGSW in Fourier form: rows x columns polynomials, fft_matrix_words doubles, 64-byte aligned, in a layout and a
  * scale of the plan's own for one gadget: filled by fft_matrix_pack with transforms by fft_forward_torus. Destroys
@@ -67,18 +92,20 @@ void fft_matrix_pack(const fft_plan *plan, double *matrix, const fft_gadget *g, 
 
 /* External products in two steps, so that all that is read of an accumulator may be read before any of it is written.
  * First the digits of X^a*from - base (a in [0, 2N)), balanced base 2^bg, row r*l + j level j (most significant first)
- * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). from, base: (columns, N); base NULL: nothing is
- * subtracted, and a is 0. digits: fft_digits_words
- * doubles, 64-byte aligned. */
+ * of polynomial r; ties go to -B/2: digits are in [-B/2, B/2). What the last level rounds goes up from the middle
+ * between two; in narrow accumulators, where that is frequent, from coefficients i of even i mod N/2 alone. from, base:
+ * (columns, fft_accumulator_words); base NULL: nothing is subtracted, and a is 0. digits: fft_digits_words doubles,
+ * 64-byte aligned. */
 #define FFT_SUM_MOST(B, terms) (4.0 * (B)*sqrt(terms)) /* of terms = rows*N, times 2*members of a bundle */
 size_t fft_digits_words(size_t N, const fft_gadget *g);
 void fft_digits_take(const fft_plan *plan, const fft_gadget *g, double *digits, const uint64_t *from, uint32_t a,
                      const uint64_t *base);
 /* Then acc[q] <- acc[q] + IFFT(digits x matrix) in torus words (to 2^-51 or, if that is more, 2^-62 times
- * FFT_SUM_MOST), (columns, N) each, for `count` sets of digits, one after another, which are destroyed; blocks of the
- * matrix are fetched once for all. Sums must stay below FFT_SUM_MOST, else words are wrong: a key's words look random,
- * and for those that is 27 standard deviations, 2^-540, even of the largest digits. `next`: the matrix needed after
- * this one, fetched meanwhile (only addresses of it are taken), or NULL. */
+ * FFT_SUM_MOST; narrow ones to 2^-33 besides), (columns, fft_accumulator_words) each, for `count` sets of digits, one
+ * after another, which are destroyed; blocks of the matrix are fetched once for all. Sums must stay below FFT_SUM_MOST,
+ * else words are wrong: a key's words look random, and for those that is 27 standard deviations, 2^-540, even of the
+ * largest digits. `next`: the matrix needed after this one, fetched meanwhile (only addresses of it are taken), or
+ * NULL. */
 void fft_digits_apply(const fft_plan *plan, const fft_gadget *g, double *digits, size_t count, uint64_t *const *acc,
                       const double *matrix, const double *next);
 

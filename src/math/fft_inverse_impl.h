@@ -63,23 +63,38 @@ ALWAYS void accumulate(const fft_plan *plan, uint64_t *acc, size_t j, const cv *
     for (size_t q = 0; q < 2 * radix; q++) vi_store(acc + j + q * h, sum[q]);
 }
 
-/* In place where acc is NULL, else onto it. */
-ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *acc, size_t j, const cv *x, const vd *factor,
-                   word_form form, size_t radix)
+/* The same for a narrow accumulator. */
+ALWAYS void accumulate_narrow(const fft_plan *plan, uint64_t *acc, size_t j, const cv *x, const vd *factor,
+                              size_t radix)
 {
     const size_t h = plan->M / radix;
-    if (acc != NULL) {
-        accumulate(plan, acc, j, x, factor, form, radix);
-        return;
-    }
+    vi sum[4];
 #pragma GCC unroll 4
     for (size_t q = 0; q < radix; q++)
+        sum[q] =
+            vi_add32(vi_load(acc + j + q * h), vi_words(value_of(x[q].re, factor[q]), value_of(x[q].im, factor[q])));
+#pragma GCC unroll 4
+    for (size_t q = 0; q < radix; q++) vi_store(acc + j + q * h, sum[q]);
+    if (j < FFT_NARROW_PAD) vi_store(acc + plan->M + j, sum[0]);
+}
+
+enum { IN_PLACE, WIDE, NARROW };
+
+/* In place, or onto an accumulator. */
+ALWAYS void finish(const fft_plan *plan, double *v, uint64_t *acc, size_t j, const cv *x, const vd *factor,
+                   word_form form, size_t radix, int onto)
+{
+    const size_t h = plan->M / radix;
+    if (onto == WIDE) accumulate(plan, acc, j, x, factor, form, radix);
+    if (onto == NARROW) accumulate_narrow(plan, acc, j, x, factor, radix);
+#pragma GCC unroll 4
+    for (size_t q = 0; onto == IN_PLACE && q < radix; q++)
         cv_store(v, j + q * h, (cv){value_of(x[q].re, factor[q]), value_of(x[q].im, factor[q])});
 }
 
 /* Last pass of radix 4: the twist of position j goes into the roots, that of j + qM/4 is exp(-i pi q/8) times it and
  * done behind. */
-ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc, word_form form)
+ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc, word_form form, int onto)
 {
     const size_t h = plan->M / 4;
     const double *t = plan->inverse_last;
@@ -93,12 +108,12 @@ ALWAYS void last4(const fft_plan *plan, double *v, uint64_t *acc, word_form form
             factor[q] = factor_of(w, (unsigned)q);
         }
         inverse4_twisted(x, w);
-        finish(plan, v, acc, j, x, factor, form, 4);
+        finish(plan, v, acc, j, x, factor, form, 4, onto);
     }
 }
 
 /* Of radix 2: roots, then for both outputs the twist's parts (last2_fill). */
-ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc, word_form form)
+ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc, word_form form, int onto)
 {
     const size_t h = plan->M / 2;
     const double *t = plan->inverse_last;
@@ -114,17 +129,17 @@ ALWAYS void last2(const fft_plan *plan, double *v, uint64_t *acc, word_form form
             const vd c = w[2 + 2 * q], s = w[3 + 2 * q];
             x[q] = (cv){vd_fma(y.re, c, vd_mul(y.im, s)), vd_fnma(y.re, s, vd_mul(y.im, c))};
         }
-        finish(plan, v, acc, j, x, factor, form, 2);
+        finish(plan, v, acc, j, x, factor, form, 2, onto);
     }
 }
 
-ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits)
+ALWAYS void inverse_last(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits, int onto)
 {
     const word_form form = word_form_make(bits);
     if (outer_radix(plan->M) == 4)
-        last4(plan, v, acc, form);
+        last4(plan, v, acc, form, onto);
     else
-        last2(plan, v, acc, form);
+        last2(plan, v, acc, form, onto);
 }
 
 static void inverse(const fft_plan *plan, double *v)
@@ -137,11 +152,16 @@ static void inverse(const fft_plan *plan, double *v)
         inverse_group(plan, x, v, g);
     }
     inverse_passes(plan, v, 0, M, M / outer_radix(M), 0);
-    inverse_last(plan, v, NULL, 0);
+    inverse_last(plan, v, NULL, 0, IN_PLACE);
 }
 
 static void last_add(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits)
 {
-    inverse_last(plan, v, acc, bits);
+    inverse_last(plan, v, acc, bits, WIDE);
+}
+
+static void narrow_add(const fft_plan *plan, double *v, uint64_t *acc)
+{
+    inverse_last(plan, v, acc, 0, NARROW);
 }
 #endif

@@ -14,6 +14,7 @@
 #include "math/fft_combine_impl.h"
 #include "math/fft_forward_impl.h"
 #include "math/fft_inverse_impl.h"
+#include "math/fft_narrow_impl.h"
 #include <string.h>
 
 /* x <- sum of the rows of digits, `stride` doubles apart, times the rows' entries of group g. */
@@ -105,5 +106,7 @@ const fft_kernels FFT_KERNELS = {
     .bundle = bundle,
     .scaled_products = SCALED_PRODUCTS,
     .last_add = last_add,
+    .narrow_first = narrow_first,
+    .narrow_add = narrow_add,
 };
 #endif

@@ -165,6 +165,45 @@ static void last_add(const fft_plan *plan, double *v, uint64_t *acc, unsigned bi
     fft_words_add(plan, acc, v);
 }
 
+/* Coefficient c of X^a p, narrow. */
+static uint32_t narrow_rotated(size_t N, const uint64_t *p, uint32_t a, size_t c)
+{
+    const size_t from = (c + 2 * N - a) & (2 * N - 1);
+    const uint32_t word = (uint32_t)(fft_narrow_word(N, p, from & (N - 1)) >> 32);
+    return from < N ? word : -word;
+}
+
+static void narrow_first(const fft_plan *plan, const fft_gadget *g, double *v, size_t stride, const uint64_t *from,
+                         uint32_t a, const uint64_t *base)
+{
+    const size_t N = plan->N, M = plan->M, words = fft_accumulator_words(N, g);
+    const uint32_t mask = (UINT32_C(1) << g->bg) - 1;
+    const int32_t half = INT32_C(1) << (g->bg - 1);
+    for (size_t i = 0; i < g->columns * N; i++) {
+        const size_t column = i / N, c = i % N;
+        const unsigned l = column + 1 == g->columns ? g->lb : g->l;
+        uint32_t y = narrow_rotated(N, from + column * words, a, c) + fft_narrow_offset(g->bg, l, c & (M - 1));
+        if (base != NULL) y -= narrow_rotated(N, base + column * words, 0, c);
+        double *point = v + column * g->l * stride + (c < M ? 2 * c : 2 * (c - M) + 1);
+        for (unsigned j = 0; j < l; j++) point[j * stride] = (int32_t)(y >> (32 - g->bg * (j + 1)) & mask) - half;
+    }
+}
+
+/* The nearest multiple of 2^-32. */
+static uint32_t narrow_word(double x)
+{
+    return (uint32_t)(int64_t)rint((x - rint(x)) * 0x1p32);
+}
+
+static void narrow_add(const fft_plan *plan, double *v, uint64_t *acc)
+{
+    for (size_t j = 0; j < plan->M; j++) {
+        const uint32_t low = (uint32_t)acc[j] + narrow_word(v[2 * j]);
+        acc[j] = ((acc[j] >> 32) + narrow_word(v[2 * j + 1])) << 32 | low;
+    }
+    memcpy(acc + plan->M, acc, FFT_NARROW_PAD * sizeof *acc);
+}
+
 static void dot(size_t M, double *out, const double *a, size_t a_stride, const double *b, size_t b_stride, size_t count)
 {
     memset(out, 0, 2 * M * sizeof *out);
@@ -189,4 +228,6 @@ const fft_kernels fft_kernels_ref = {
     .bundle = bundle,
     .scaled_products = 0,
     .last_add = last_add,
+    .narrow_first = narrow_first,
+    .narrow_add = narrow_add,
 };

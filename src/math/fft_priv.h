@@ -58,6 +58,11 @@ typedef struct fft_kernels {
      * where it is 0 and bits too. Scaled values are below 2^63: matrices and bundles are (fft.c). */
     int scaled_products;
     void (*last_add)(const fft_plan *plan, double *v, uint64_t *acc, unsigned bits);
+    /* Of narrow accumulators (fft.h): the first passes of the digits of all their polynomials, of rows `stride` apart;
+     * and last_add, of values scaled by 2^32 where scaled_products is 1. */
+    void (*narrow_first)(const fft_plan *plan, const fft_gadget *g, double *v, size_t stride, const uint64_t *from,
+                         uint32_t a, const uint64_t *base);
+    void (*narrow_add)(const fft_plan *plan, double *v, uint64_t *acc);
 } fft_kernels;
 
 extern const fft_kernels fft_kernels_ref, fft_kernels_avx2, fft_kernels_avx512, fft_kernels_avx512add, fft_kernels_neon;
@@ -84,6 +89,21 @@ static inline const double *fft_root(const fft_plan *plan, size_t x)
 static inline size_t fft_at(const fft_kernels *kernels, size_t j)
 {
     return 2 * (j & ~(kernels->lanes - 1)) + (j & (kernels->lanes - 1));
+}
+/* With this added, bits [64-bg*j, 64-bg*(j-1)) of the sum are digit j plus B/2: half a last step rounds, B/2 at every
+ * level balances (the carries are the sum's own). */
+static inline uint64_t fft_digit_offset(unsigned bg, unsigned l)
+{
+    uint64_t offset = bg * l == 64 ? 0 : UINT64_C(1) << (63 - bg * l);
+    for (unsigned j = 1; j <= l; j++) offset += UINT64_C(1) << (64 - bg * j + bg - 1);
+    return offset;
+}
+
+/* The same for both halves of word j of a narrow polynomial: what lies in the middle goes up and down in turns. Always
+ * up would shift every coefficient of a mask by 2^-33, what the key adds up. */
+static inline uint32_t fft_narrow_offset(unsigned bg, unsigned l, size_t j)
+{
+    return (uint32_t)(fft_digit_offset(bg, l) >> 32) - (uint32_t)(j & 1);
 }
 /* c <- c + the words nearest to the values v (period 1). */
 void fft_words_add(const fft_plan *plan, uint64_t *c, const double *v);

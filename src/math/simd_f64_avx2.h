@@ -133,6 +133,50 @@ static inline vi vi_word(vd x, word_form f)
     return _mm256_slli_epi64(_mm256_castpd_si256(fraction), 13);
 }
 
+/* Two 32-bit words a lane, of narrow accumulators. */
+static inline vi vi_add32(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+static inline vi vi_sub32(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+/* (y and mask) or exponent, as a double */
+static inline vd vd_field(vi y, vi mask, vi exponent)
+{
+    return _mm256_castsi256_pd(_mm256_or_si256(_mm256_and_si256(y, mask), exponent));
+}
+/* i^(t+1) in the lanes below n, i^t in the others. */
+typedef struct powers_of_i {
+    vi turned, minus;
+} powers_of_i;
+static inline powers_of_i powers_of_i_make(ptrdiff_t n, unsigned t)
+{
+    static const uint64_t minus[5] = {0, UINT32_MAX, UINT64_MAX, ~(uint64_t)UINT32_MAX,
+                                      0}; /* lower halves: real parts */
+    const vi before = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_set_epi64x(3, 2, 1, 0));
+    const vi change = _mm256_and_si256(before, vi_set1(minus[t] ^ minus[t + 1]));
+    return (powers_of_i){vi_xor(before, vi_set1(0 - (uint64_t)(t & 1))), vi_xor(change, vi_set1(minus[t]))};
+}
+static inline vi vi_times_i(vi x, powers_of_i p)
+{
+    x = _mm256_blendv_epi8(x, _mm256_shuffle_epi32(x, 0xb1), p.turned);
+    return vi_sub32(vi_xor(x, p.minus), p.minus);
+}
+/* What is left of x above the nearest integer, times 2^32, in the low half of the mantissa. */
+static inline vi low_words(vd x)
+{
+    const vd shifter = vd_set1(0x1.8p52);
+    const vd fraction = vd_sub(x, vd_sub(vd_add(x, shifter), shifter));
+    return _mm256_castpd_si256(vd_fma(fraction, vd_set1(0x1p32), shifter));
+}
+/* The words of values, real parts below. */
+static inline vi vi_words(vd re, vd im)
+{
+    return _mm256_blend_epi32(low_words(re), _mm256_slli_epi64(low_words(im), 32), 0xaa);
+}
+
 static inline void vd_transpose(vd a[4])
 {
     const vd t0 = _mm256_unpacklo_pd(a[0], a[1]), t1 = _mm256_unpackhi_pd(a[0], a[1]);

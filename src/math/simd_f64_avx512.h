@@ -123,6 +123,42 @@ static inline vi vi_word(vd x, word_form f)
     return _mm512_sll_epi64(_mm512_cvtpd_epi64(x), f.up);
 }
 
+/* Two 32-bit words a lane, of narrow accumulators. */
+static inline vi vi_add32(vi a, vi b)
+{
+    return _mm512_add_epi32(a, b);
+}
+static inline vi vi_sub32(vi a, vi b)
+{
+    return _mm512_sub_epi32(a, b);
+}
+/* (y and mask) or exponent, as a double */
+static inline vd vd_field(vi y, vi mask, vi exponent)
+{
+    return _mm512_castsi512_pd(_mm512_ternarylogic_epi64(y, mask, exponent, 0xea));
+}
+/* i^(t+1) in the lanes below n, i^t in the others. */
+typedef struct powers_of_i {
+    __mmask16 turned, minus;
+} powers_of_i;
+static inline powers_of_i powers_of_i_make(ptrdiff_t n, unsigned t)
+{
+    static const uint16_t minus[5] = {0, 0x5555, 0xffff, 0xaaaa, 0}; /* lower halves: real parts */
+    const unsigned count = n < 0 ? 0 : n < 8 ? (unsigned)n : 8, before = (1u << 2 * count) - 1;
+    return (powers_of_i){(__mmask16)((0 - (t & 1)) ^ before),
+                         (__mmask16)(minus[t] ^ ((minus[t] ^ minus[t + 1]) & before))};
+}
+static inline vi vi_times_i(vi x, powers_of_i p)
+{
+    x = _mm512_mask_shuffle_epi32(x, p.turned, x, (_MM_PERM_ENUM)0xb1);
+    return _mm512_mask_sub_epi32(x, p.minus, _mm512_setzero_si512(), x);
+}
+/* The words of values scaled by 2^32, real parts below. */
+static inline vi vi_words(vd re, vd im)
+{
+    return _mm512_mask_shuffle_epi32(_mm512_cvtpd_epi64(re), 0xaaaa, _mm512_cvtpd_epi64(im), (_MM_PERM_ENUM)0xa0);
+}
+
 static inline void vd_transpose(vd a[8])
 {
     vd t[8], u[8];

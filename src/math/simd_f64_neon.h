@@ -122,6 +122,43 @@ static inline vi vi_word(vd x, word_form f)
     return vshlq_u64(vreinterpretq_u64_s64(vcvtnq_s64_f64(x)), f.up);
 }
 
+/* Two 32-bit words a lane, of narrow accumulators. */
+static inline vi vi_add32(vi a, vi b)
+{
+    return vreinterpretq_u64_u32(vaddq_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b)));
+}
+static inline vi vi_sub32(vi a, vi b)
+{
+    return vreinterpretq_u64_u32(vsubq_u32(vreinterpretq_u32_u64(a), vreinterpretq_u32_u64(b)));
+}
+/* (y and mask) or exponent, as a double */
+static inline vd vd_field(vi y, vi mask, vi exponent)
+{
+    return vreinterpretq_f64_u64(vorrq_u64(vandq_u64(y, mask), exponent));
+}
+/* i^(t+1) in the lanes below n, i^t in the others. */
+typedef struct powers_of_i {
+    vi turned, minus;
+} powers_of_i;
+static inline powers_of_i powers_of_i_make(ptrdiff_t n, unsigned t)
+{
+    static const uint64_t minus[5] = {0, UINT32_MAX, UINT64_MAX, ~(uint64_t)UINT32_MAX,
+                                      0}; /* lower halves: real parts */
+    const vi before = vcltq_s64(vcombine_s64(vdup_n_s64(0), vdup_n_s64(1)), vdupq_n_s64(n));
+    const vi change = vandq_u64(before, vi_set1(minus[t] ^ minus[t + 1]));
+    return (powers_of_i){vi_xor(before, vi_set1(0 - (uint64_t)(t & 1))), vi_xor(change, vi_set1(minus[t]))};
+}
+static inline vi vi_times_i(vi x, powers_of_i p)
+{
+    const vi other = vreinterpretq_u64_u32(vrev64q_u32(vreinterpretq_u32_u64(x)));
+    return vi_sub32(vi_xor(vbslq_u64(p.turned, other, x), p.minus), p.minus);
+}
+/* The words of values scaled by 2^32, real parts below. */
+static inline vi vi_words(vd re, vd im)
+{
+    return vsliq_n_u64(vreinterpretq_u64_s64(vcvtnq_s64_f64(re)), vreinterpretq_u64_s64(vcvtnq_s64_f64(im)), 32);
+}
+
 static inline void vd_transpose(vd a[2])
 {
     const vd t = vzip1q_f64(a[0], a[1]);
