@@ -147,29 +147,29 @@ static inline vd vd_field(vi y, vi mask, vi exponent)
 {
     return _mm256_castsi256_pd(_mm256_or_si256(_mm256_and_si256(y, mask), exponent));
 }
-/* i^(t+1) in the lanes below n, i^t in the others. */
+/* i^(t+1) in the lanes below n, i^t in the others: bytes in their order or halves exchanged, then 1 or -1. */
 typedef struct powers_of_i {
-    vi turned, minus;
+    vi order, sign;
 } powers_of_i;
 static inline powers_of_i powers_of_i_make(ptrdiff_t n, unsigned t)
 {
     static const uint64_t minus[5] = {0, UINT32_MAX, UINT64_MAX, ~(uint64_t)UINT32_MAX,
                                       0}; /* lower halves: real parts */
+    const vi order = _mm256_set_epi64x(0x0f0e0d0c0b0a0908, 0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
     const vi before = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_set_epi64x(3, 2, 1, 0));
+    const vi turned = vi_xor(before, vi_set1(0 - (uint64_t)(t & 1)));
     const vi change = _mm256_and_si256(before, vi_set1(minus[t] ^ minus[t + 1]));
-    return (powers_of_i){vi_xor(before, vi_set1(0 - (uint64_t)(t & 1))), vi_xor(change, vi_set1(minus[t]))};
+    return (powers_of_i){vi_xor(order, _mm256_and_si256(turned, _mm256_set1_epi8(4))),
+                         _mm256_or_si256(vi_xor(change, vi_set1(minus[t])), _mm256_set1_epi32(1))};
 }
 static inline vi vi_times_i(vi x, powers_of_i p)
 {
-    x = _mm256_blendv_epi8(x, _mm256_shuffle_epi32(x, 0xb1), p.turned);
-    return vi_sub32(vi_xor(x, p.minus), p.minus);
+    return _mm256_sign_epi32(_mm256_shuffle_epi8(x, p.order), p.sign);
 }
-/* What is left of x above the nearest integer, times 2^32, in the low half of the mantissa. */
+/* What is left of x above the nearest integer, in units of 2^-32: 3*2^19 more has it in the mantissa's low half. */
 static inline vi low_words(vd x)
 {
-    const vd shifter = vd_set1(0x1.8p52);
-    const vd fraction = vd_sub(x, vd_sub(vd_add(x, shifter), shifter));
-    return _mm256_castpd_si256(vd_fma(fraction, vd_set1(0x1p32), shifter));
+    return _mm256_castpd_si256(vd_sub(x, vd_sub(vd_add(x, vd_set1(0x1.8p52)), vd_set1(0x1.8p52 + 0x1.8p20))));
 }
 /* The words of values, real parts below. */
 static inline vi vi_words(vd re, vd im)
