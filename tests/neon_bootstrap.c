@@ -91,14 +91,14 @@ static double check_outputs(const secret_key *key, const look_up *x)
     return log2(squares / (COUNT * OUTPUTS) / noise_blind_rotate(p)) / 2;
 }
 
-void test_look_ups(uint32_t k, uint32_t N, uint32_t g, uint32_t EF)
+void test_look_ups(uint32_t k, uint32_t N, uint32_t bg, uint32_t g, uint32_t EF)
 {
     const tfhe_params p = {.n = 36,
                            .k = k,
                            .N = N,
                            .pbs_l = 2,
                            .pbs_lb = 2,
-                           .pbs_bg = 16,
+                           .pbs_bg = bg,
                            .pbs_group = g,
                            .ks_l = 6,
                            .ks_b = 4,
@@ -119,7 +119,8 @@ void test_look_ups(uint32_t k, uint32_t N, uint32_t g, uint32_t EF)
     expect("sums of packed values", N, memcmp(ref.in, neon.in, words * 8) != 0, 0);
     expect("keyswitched words", N, memcmp(ref.small, neon.small, small * sizeof *ref.small) != 0, 0);
     const double bits[2] = {check_outputs(secret, &ref), check_outputs(secret, &neon)};
-    printf("look-ups k=%u N=%u g=%u EF=%u: noise %+.3f bit (ref), %+.3f bit (neon)\n", k, N, g, EF, bits[0], bits[1]);
+    printf("look-ups k=%u N=%u 2x%u g=%u EF=%u: noise %+.3f bit (ref), %+.3f bit (neon)\n", k, N, bg, g, EF, bits[0],
+           bits[1]);
     expect("noise of look-ups, bit, by the reference", N, fabs(bits[0]), 0.3);
     expect("noise of look-ups, bit", N, fabs(bits[1]), 0.3);
     mem_free(ref.in), mem_free(ref.out), mem_free(ref.small), mem_free(neon.in), mem_free(neon.out);

@@ -41,49 +41,58 @@ void expect(const char *what, size_t N, double worst, double bound)
 
 /* out <- q + the digits of X^a p - q times the matrix of `key`, by the kernels of one variant; l rows and one column.
  */
-static void step(const fft_kernels *kernels, size_t N, unsigned bg, unsigned l, uint32_t a, const uint64_t *p,
+static void step(const fft_kernels *kernels, size_t N, const fft_gadget *g, uint32_t a, const uint64_t *p,
                  const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
-    const fft_gadget g = {.columns = 1, .bg = bg, .l = l, .lb = l};
     fft_plan *plan;
-    double *digits = array(fft_digits_words(N, &g));
+    double *digits = array(fft_digits_words(N, g));
     fourier entry = {array(fft_words(N))};
-    double *matrix = array(fft_matrix_words(N, l, 1));
+    double *matrix = array(fft_matrix_words(N, g->l, 1));
     must(fft_plan_create_with(N, kernels, &plan));
-    for (unsigned j = 0; j < l; j++) {
+    for (unsigned j = 0; j < g->l; j++) {
         fft_forward_torus(plan, entry, key + j * N);
-        fft_matrix_pack(plan, matrix, &g, j, 0, entry);
+        fft_matrix_pack(plan, matrix, g, j, 0, entry);
     }
-    memcpy(out, q, N * sizeof *out);
-    fft_digits_take(plan, &g, digits, p, a, q);
-    fft_digits_apply(plan, &g, digits, 1, &out, matrix, NULL);
+    memcpy(out, q, fft_accumulator_words(N, g) * sizeof *out);
+    fft_digits_take(plan, g, digits, p, a, q);
+    fft_digits_apply(plan, g, digits, 1, &out, matrix, NULL);
     mem_free(entry.v), mem_free(matrix), mem_free(digits);
     fft_plan_destroy(plan);
 }
 
-static void test_steps(size_t N, unsigned most_l, unsigned rounds, uint64_t *seed)
+/* Coefficients of a narrow polynomial in place of it, whose last words are the first again. */
+static void widen(size_t N, uint64_t *p)
+{
+    expect("last words", N, memcmp(p, p + N / 2, FFT_NARROW_PAD * sizeof *p) != 0, 0);
+    for (size_t j = N / 2; j-- > 0;) p[j + N / 2] = fft_narrow_word(N, p, j + N / 2), p[j] = fft_narrow_word(N, p, j);
+}
+
+static void test_steps(size_t N, unsigned most_l, unsigned rounds, int narrow, uint64_t *seed)
 {
     uint64_t *p = array(N), *q = array(N), *key = array(4 * N), *want = array(N), *got = array(N);
     for (unsigned l = 1; l <= most_l; l++)
         for (unsigned round = 0; round < rounds; round++) {
-            const unsigned bg = l == 1 ? 23 : 12;
+            const fft_gadget g = {.columns = 1, .bg = l == 1 ? 23 : narrow ? 9 : 12, .l = l, .lb = l, .narrow = narrow};
+            if (narrow && !fft_narrow_fits(N, &g, 0)) continue;
             const uint32_t edges[3] = {(uint32_t)N, 1, (uint32_t)(2 * N - 1)};
             const uint32_t a = round < 3 ? edges[round] : (uint32_t)(test_random(seed) % (2 * N));
             for (size_t j = 0; j < N; j++) p[j] = test_random(seed), q[j] = test_random(seed);
             for (size_t j = 0; j < l * N; j++) key[j] = test_random(seed);
-            step(&fft_kernels_ref, N, bg, l, a, p, q, key, want);
-            step(&fft_kernels_neon, N, bg, l, a, p, q, key, got);
-            expect("step", N, worst_difference(want, got, N),
-                   sqrt((double)(l * N)) * ldexp(1.0, (int)bg - 47) / 12 + 0x1p-50);
+            if (narrow) fft_narrow_close(N, p), fft_narrow_close(N, q);
+            step(&fft_kernels_ref, N, &g, a, p, q, key, want);
+            step(&fft_kernels_neon, N, &g, a, p, q, key, got);
+            if (narrow) widen(N, want), widen(N, got);
+            expect(narrow ? "narrow step" : "step", N, worst_difference(want, got, N),
+                   sqrt((double)(l * N)) * ldexp(1.0, (int)g.bg - 47) / 12 + 0x1p-50 + (narrow ? 0x1p-32 : 0));
         }
     mem_free(p), mem_free(q), mem_free(key), mem_free(want), mem_free(got);
 }
 
 /* out <- q + the digits of q times the combination of the bundle of `key`; l rows and one column. */
-static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, size_t members, const uint32_t *e,
+static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, int narrow, size_t members, const uint32_t *e,
                         const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
-    const fft_gadget g = {.columns = 1, .bg = 12, .l = l, .lb = l};
+    const fft_gadget g = {.columns = 1, .bg = 12, .l = l, .lb = l, .narrow = narrow};
     fft_plan *plan;
     double *digits = array(fft_digits_words(N, &g)), *bundle = array(members * fft_matrix_words(N, l, 1));
     fourier entry = {array(fft_words(N))};
@@ -92,14 +101,14 @@ static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, size_t
         fft_forward_torus(plan, entry, key + i * N);
         fft_bundle_pack(plan, bundle, members, &g, i / l, i % l, 0, entry);
     }
-    memcpy(out, q, N * sizeof *out);
+    memcpy(out, q, fft_accumulator_words(N, &g) * sizeof *out);
     fft_digits_take(plan, &g, digits, out, 0, NULL);
     fft_bundle_apply(plan, &g, digits, 1, &out, bundle, members, &e, 0);
     mem_free(entry.v), mem_free(bundle), mem_free(digits);
     fft_plan_destroy(plan);
 }
 
-static void test_bundles(size_t N, uint64_t *seed)
+static void test_bundles(size_t N, int narrow, uint64_t *seed)
 {
     uint64_t *q = array(N), *key = array(14 * N), *want = array(N), *got = array(N);
     for (size_t members = 3; members <= 7; members += 4)
@@ -108,10 +117,12 @@ static void test_bundles(size_t N, uint64_t *seed)
             for (size_t j = 0; j < members; j++) e[j] = (uint32_t)(test_random(seed) % (2 * N));
             for (size_t j = 0; j < N; j++) q[j] = test_random(seed);
             for (size_t j = 0; j < members * l * N; j++) key[j] = test_random(seed);
-            bundle_step(&fft_kernels_ref, N, l, members, e, q, key, want);
-            bundle_step(&fft_kernels_neon, N, l, members, e, q, key, got);
-            expect("bundle", N, worst_difference(want, got, N),
-                   sqrt((double)(2 * members * l * N)) * 0x1p-35 / 12 + 0x1p-50);
+            if (narrow) fft_narrow_close(N, q);
+            bundle_step(&fft_kernels_ref, N, l, narrow, members, e, q, key, want);
+            bundle_step(&fft_kernels_neon, N, l, narrow, members, e, q, key, got);
+            if (narrow) widen(N, want), widen(N, got);
+            expect(narrow ? "narrow bundle" : "bundle", N, worst_difference(want, got, N),
+                   sqrt((double)(2 * members * l * N)) * 0x1p-35 / 12 + 0x1p-50 + (narrow ? 0x1p-32 : 0));
         }
     mem_free(q), mem_free(key), mem_free(want), mem_free(got);
 }
@@ -175,13 +186,16 @@ int main(int argc, char **argv)
     }
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
     for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {
-        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, &seed);
-        if (N <= 16384) test_bundles(N, &seed);
+        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, 0, &seed);
+        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, 1, &seed);
+        for (int narrow = 0; narrow <= 1 && N <= 16384; narrow++) test_bundles(N, narrow, &seed);
     }
     test_matrices(&seed);
-    test_look_ups(1, 512, 1, 1);
-    test_look_ups(2, 256, 3, 1);
-    test_look_ups(1, 256, 1, 4);
+    for (uint32_t bg = 10; bg <= 16; bg += 6) { /* narrow accumulators and others */
+        test_look_ups(1, 512, bg, 1, 1);
+        test_look_ups(2, 256, bg, 3, 1);
+        test_look_ups(1, 256, bg, 1, 4);
+    }
     puts("NEON kernels and look-ups agree with the reference");
     return 0;
 }

@@ -1,6 +1,7 @@
 annulus_test(security optimizer)
 annulus_test(noise optimizer)
 annulus_test(variants optimizer)
+annulus_test(rotation optimizer)
 annulus_test(grouped optimizer)
 annulus_test(slots optimizer)
 annulus_test(split optimizer)

@@ -4,9 +4,9 @@
  * and more, and there are 8: a false alarm of less than 4*10^-7 in all. */
 #include "tfhe_fixture.h"
 
+#include "accumulator.h"
 #include "math/torus.h"
 #include "optimizer/noise.h"
-#include "tfhe/bootstrap_priv.h"
 #include <math.h>
 
 #define MOST 33u
@@ -119,11 +119,13 @@ static void plain_rotate(const eval_key *key, const inputs *in, size_t q, uint64
     const fft_gadget g = pbs_gadget(p);
     const size_t patterns = tfhe_step_patterns(p);
     const uint32_t *e = in->exponents + q * tfhe_exponents(p), body = e[tfhe_exponents(p) - 1];
-    memset(acc, 0, p->k * p->N * sizeof *acc);
+    uint64_t *first = calloc((p->k + 1) * p->N, 8);
     for (size_t x = 0; x < p->N; x++) {
         const size_t at = (x + body) % (2 * p->N);
-        acc[p->k * p->N + x] = at < p->N ? in->table[q]->v[at] : -in->table[q]->v[at - p->N];
+        first[p->k * p->N + x] = at < p->N ? in->table[q]->v[at] : -in->table[q]->v[at - p->N];
     }
+    accumulator_pack(p, acc, first);
+    free(first);
     for (size_t i = 0; i < tfhe_steps(p); i++, e += patterns) {
         fft_digits_take(key->plan, &g, digits, acc, 0, NULL);
         fft_bundle_apply(key->plan, &g, digits, 1, &acc, key->bsk + i * key->bsk_row, patterns, &e, 0);
@@ -147,7 +149,7 @@ static void rotate_member(void *context, const parallel_member *me)
 static void check_rotation(const eval_key *key, const inputs *in, const uint64_t *plain, size_t count, unsigned members)
 {
     const tfhe_params *p = &key->params;
-    const size_t words = (p->k + 1) * p->N;
+    const size_t words = rotation_words(p);
     uint64_t *acc = calloc(count * words, 8);
     rotation r[MOST];
     team t = {.key = key, .r = r, .count = count};
@@ -168,7 +170,7 @@ static void test_batches_and_teams(void **state)
     for (uint32_t g = 2; g <= 3; g++)
         for (uint32_t k = 1; k <= 6; k++) {
             const tfhe_params p = toy(g, k, k % 2 + 1);
-            const size_t words = (p.k + 1) * p.N;
+            const size_t words = rotation_words(&p);
             uint64_t *plain = calloc(MOST * words, 8);
             fixture f;
             inputs in;

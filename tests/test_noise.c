@@ -43,8 +43,30 @@ static void test_default_set(void **state)
     assert_true(noise_modulus_switch(&p, 4, 0) < noise_modulus_switch(&p, 1, 0) / 15.9);
 }
 
+/* Words of 32 bits add less than a hundredth of a bit, to sets whose gadgets leave the least bits out too. */
+static void test_narrow(void **state)
+{
+    (void)state;
+    static const uint32_t gadgets[][2] = {{1, 23}, {1, 18}, {2, 13}, {3, 9}, {2, 14}, {2, 16}};
+    for (size_t i = 0; i < sizeof gadgets / sizeof *gadgets; i++)
+        for (uint32_t g = 1; g <= 3; g++) {
+            tfhe_params p = default_set;
+            p.pbs_l = p.pbs_lb = gadgets[i][0], p.pbs_bg = gadgets[i][1], p.pbs_group = g, p.n = 900;
+            const double factor = g == 1 ? 1 : 4 * (exp2(g) - 1) / exp2(g) / g, masks = p.k * p.N / 2.0;
+            const double rounded = factor * p.n * masks * exp2(-2.0 * p.pbs_l * p.pbs_bg) / 24;
+            double fft, key, decomposition;
+            noise_blind_rotate_parts(&p, &fft, &key, &decomposition);
+            const double added = decomposition / rounded - 1; /* the body's digits too, one of 1025 */
+            /* 23 bits in steps of several key bits: sums could pass 2^31 */
+            assert_int_equal(tfhe_narrow(&p), p.pbs_l * p.pbs_bg <= 27 && (g == 1 || p.pbs_bg < 23));
+            assert_true(added > 0 && added < (p.pbs_l * p.pbs_bg == 27 ? 0.007 : 0.003));
+            if (tfhe_narrow(&p) && p.pbs_l * p.pbs_bg == 27) assert_true(added > 0.003);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failure), cmocka_unit_test(test_default_set)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_failure), cmocka_unit_test(test_default_set),
+                                       cmocka_unit_test(test_narrow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,12 @@
  * random exponents of every valuation; batches of look-ups against single ones. */
 #include "tfhe_fixture.h"
 
+#include "accumulator.h"
 #include "base/cpu.h"
-#include "tfhe/bootstrap_priv.h"
+#include "math/torus.h"
+#include "optimizer/noise.h"
+#include "tfhe/lwe.h"
+#include <math.h>
 
 #define BATCH 9u
 
@@ -61,8 +65,8 @@ static void plain_step(const eval_key *key, uint32_t EF, size_t i, uint32_t a, u
                        double *digits)
 {
     const tfhe_params *p = &key->params;
-    const fft_gadget g = {.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
-    const size_t words = (p->k + 1) * p->N;
+    const fft_gadget g = pbs_gadget(p);
+    const size_t words = rotation_words(p);
     for (uint32_t t = 0; t < EF; t++) {
         const uint32_t s = (t - a) & (EF - 1);
         uint64_t *part = next + t * words;
@@ -83,27 +87,27 @@ static uint32_t rank_of(uint32_t EF, uint32_t a)
     return 1 + v * EF + (length < ROTATION_LONG ? 0 : rest < length - rest ? rest : length - rest);
 }
 
-/* acc (EF, k+1, N): all parts kept up. */
+/* acc (EF, rotation_words): all parts kept up. */
 static void plain_rotate(const eval_key *key, const inputs *in, size_t q, uint64_t *acc)
 {
     const tfhe_params *p = &key->params;
-    const size_t words = (p->k + 1) * p->N, steps = in->EF * p->N;
+    const size_t words = rotation_words(p), glwe = (p->k + 1) * p->N, steps = in->EF * p->N;
     const uint32_t *a = in->exponents + q * (p->n + 1);
-    uint64_t *next = calloc(in->EF * words, 8);
+    uint64_t *next = calloc(in->EF * words, 8), *first = calloc(in->EF * glwe, 8);
     scratch tmp;
     assert_ok(scratch_create(blind_rotate_scratch(p), &tmp));
     double *digits = scratch_take(&tmp, blind_rotate_scratch(p));
-    memset(acc, 0, in->EF * words * sizeof *acc);
     for (size_t x = 0; x < steps; x++) {
         const size_t at = (x + a[p->n]) % (2 * steps);
         const uint64_t value = in->table[q]->v[at % steps];
-        acc[x % in->EF * words + p->k * p->N + x / in->EF] = at < steps ? value : -value;
+        first[x % in->EF * glwe + p->k * p->N + x / in->EF] = at < steps ? value : -value;
     }
+    for (size_t t = 0; t < in->EF; t++) accumulator_pack(p, acc + t * words, first + t * glwe);
     for (uint32_t rank = 1; rank <= 7 * in->EF; rank++)
         for (size_t i = 0; i < p->n; i++)
             if (rank_of(in->EF, a[i]) == rank) plain_step(key, in->EF, i, a[i], acc, next, digits);
     scratch_destroy(&tmp);
-    free(next);
+    free(next), free(first);
 }
 
 typedef struct team {
@@ -128,7 +132,7 @@ static void check_rotation(const eval_key *key, const inputs *in, const uint64_t
                            const uint32_t *needed, size_t needed_count)
 {
     const tfhe_params *p = &key->params;
-    const size_t part = (p->k + 1) * p->N, words = in->EF * part;
+    const size_t part = rotation_words(p), words = in->EF * part;
     uint64_t *acc = calloc(count * words, 8);
     rotation r[BATCH];
     for (size_t q = 0; q < count; q++)
@@ -151,7 +155,7 @@ static void check_rotation(const eval_key *key, const inputs *in, const uint64_t
 static void check_factor(const eval_key *key, uint32_t EF)
 {
     const tfhe_params *p = &key->params;
-    const size_t words = (size_t)EF * (p->k + 1) * p->N;
+    const size_t words = EF * rotation_words(p);
     const uint32_t offset[3] = {0, EF * p->N / 3, EF * p->N - 1};
     uint64_t *plain = calloc(BATCH * words, 8);
     inputs in;
@@ -207,6 +211,94 @@ static void test_lookups(void **state)
     fixture_destroy(&f);
 }
 
+/* What a matrix of 64-bit accumulators is of one of narrow ones: its scale. */
+static double wide_scale(const fft_plan *plan, const fft_gadget *wide, const fft_gadget *narrow)
+{
+    const size_t N = fft_plan_N(plan), rows = fft_gadget_rows(wide), words = fft_matrix_words(N, rows, wide->columns);
+    const fft_gadget *gadgets[2] = {wide, narrow};
+    double value[2] = {0};
+    scratch tmp;
+    assert_ok(scratch_create((words + N) * sizeof(double), &tmp));
+    double *matrix = scratch_take(&tmp, words * sizeof *matrix);
+    const fourier one = {scratch_take(&tmp, N * sizeof *matrix)};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t x = 0; x < N; x++) one.v[x] = 1;
+        fft_matrix_pack(plan, matrix, gadgets[i], 0, 0, one);
+        value[i] = matrix[0];
+    }
+    scratch_destroy(&tmp);
+    return value[0] / value[1];
+}
+
+/* acc (k+1, N) <- rotation by the exponents `a`, in words of 64 bits. */
+static void wide_rotate(const eval_key *key, const lut *table, const uint32_t *a, uint64_t *acc)
+{
+    const tfhe_params *p = &key->params;
+    const fft_gadget narrow = pbs_gadget(p);
+    fft_gadget wide = narrow;
+    wide.narrow = 0;
+    const double scale = wide_scale(key->plan, &wide, &narrow);
+    const size_t words = fft_matrix_words(p->N, fft_gadget_rows(&wide), wide.columns);
+    scratch tmp;
+    assert_ok(scratch_create((words + fft_digits_words(p->N, &wide) + 8) * sizeof(double), &tmp));
+    double *matrix = scratch_take(&tmp, words * sizeof *matrix);
+    double *digits = scratch_take(&tmp, fft_digits_words(p->N, &wide) * sizeof *digits);
+    memset(acc, 0, (p->k + 1) * p->N * sizeof *acc);
+    for (size_t x = 0; x < p->N; x++) {
+        const size_t at = (x + a[p->n]) % (2 * p->N);
+        acc[p->k * p->N + x] = at < p->N ? table->v[at] : -table->v[at - p->N];
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        for (size_t x = 0; x < words; x++) matrix[x] = scale * key->bsk[i * key->bsk_row + x];
+        fft_digits_take(key->plan, &wide, digits, acc, a[i], acc);
+        fft_digits_apply(key->plan, &wide, digits, 1, &acc, matrix, NULL);
+    }
+    scratch_destroy(&tmp);
+}
+
+/* Rotations in words of 32 and of 64 bits: phases that are the table's to 2^-10, 12 and more standard deviations, and
+ * not the same words. */
+static void check_widths(uint32_t k, uint32_t l, uint32_t bg)
+{
+    tfhe_params p = toy(k, l);
+    p.pbs_bg = bg, p.pbs_lb = l;
+    fixture f;
+    inputs in;
+    fixture_create(&f, &p);
+    inputs_create(&p, 1, &in);
+    assert_true(tfhe_narrow(&p) && 12 * sqrt(noise_blind_rotate(&p)) < 0x1p-10);
+    const size_t words = (p.k + 1) * p.N;
+    uint64_t *narrow = calloc(words, 8), *wide = calloc(words, 8), out[2][4096];
+    scratch tmp;
+    assert_ok(scratch_create(blind_rotate_scratch(&p), &tmp));
+    for (size_t q = 0; q < BATCH; q++) {
+        const rotation r = {in.table[q], in.exponents + q * (p.n + 1), narrow, NULL};
+        const uint32_t needed = 0, step = lwe_rotation_step(f.secret, 1, 0, r.exponents);
+        const uint64_t value = step < p.N ? r.table->v[step] : -r.table->v[step - p.N];
+        tfhe_params as_wide = p;
+        as_wide.pbs_l = 52 / bg;
+        blind_rotate(f.eval, &r, 1, &needed, 1, &parallel_alone, &tmp);
+        wide_rotate(f.eval, r.table, r.exponents, wide);
+        sample_extract(&p, 1, narrow, 0, out[0]);
+        sample_extract(&as_wide, 1, wide, 0, out[1]);
+        for (size_t i = 0; i < 2; i++)
+            assert_true(fabs(torus_to_double(lwe_phase(f.secret, out[i]) - value)) < 0x1p-10);
+        assert_memory_not_equal(out[0], out[1], lwe_words(&p) * sizeof *out[0]);
+    }
+    scratch_destroy(&tmp);
+    free(narrow), free(wide);
+    inputs_destroy(&in);
+    fixture_destroy(&f);
+}
+
+static void test_widths(void **state)
+{
+    (void)state;
+    check_widths(1, 1, 20);
+    check_widths(3, 1, 20);
+    check_widths(2, 2, 10);
+}
+
 static void cache_set(size_t kilobytes)
 {
     char text[32];
@@ -241,7 +333,7 @@ static void test_batch_rule(void **state)
     for (size_t kilobytes = 64; kilobytes <= 65536; kilobytes *= 2) check_batch_rule(kilobytes);
     check_batch_rule(1280);
     const tfhe_params p = {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 1};
-    const size_t batches[4] = {12, 24, 32, 32}, products[4] = {1, 2, 4, 8};
+    const size_t batches[4] = {23, 32, 32, 32}, products[4] = {1, 2, 4, 8};
     for (size_t i = 0; i < 4; i++) { /* 256 KiB to 2 MiB */
         cache_set((size_t)256 << i);
         assert_int_equal(rotation_batch(&p, 1), batches[i]);
@@ -295,10 +387,8 @@ static int start_largest_team(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_batches_and_teams),
-        cmocka_unit_test(test_lookups),
-        cmocka_unit_test(test_batch_rule),
-        cmocka_unit_test(test_any_cache),
+        cmocka_unit_test(test_batches_and_teams), cmocka_unit_test(test_lookups),   cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_batch_rule),        cmocka_unit_test(test_any_cache),
     };
     return cmocka_run_group_tests(tests, start_largest_team, NULL);
 }

@@ -1,6 +1,5 @@
 annulus_test(params tfhe)
 annulus_test(keys tfhe)
 annulus_test(modulus_switch tfhe)
-annulus_test(rotation tfhe)
 annulus_test(bootstrap tfhe)
 annulus_test(packed tfhe)

@@ -114,19 +114,24 @@ double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
 }
 
 /* A step of g bits multiplies by 2^g - 1 GGSWs times X^e - 1: twice the noise of key and transform of each. The
- * rounding of its digits stays, twice, unless all bits are 0; that of a single bit stays where it is 1. */
+ * rounding of its digits stays, twice, unless all bits are 0; that of a single bit stays where it is 1. Words of narrow
+ * accumulators are rounded to u = 2^-32 by every step, and what the gadget leaves out of multiples of u, D of which are
+ * a last digit, up to and with one of the middles, has the variance (D^2 + 2) u^2/12, not D^2 u^2/12. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
 {
     const double g = p->pbs_group, patterns = exp2(g) - 1;
+    const double masks = (double)tfhe_big_dim(p) / 2, narrow = tfhe_narrow(p) ? exp2(-64) / 12 : 0;
     double parts[3];
     blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, p->pbs_lb, noise_fresh(p), parts);
     *fft = NOISE_TRANSFORM * parts[0];
     *key = parts[1];
-    *decomposition = parts[2];
-    if (p->pbs_group == 1) return;
-    *fft *= FFT_GROUPED * 2 * patterns / g;
-    *key *= 2 * patterns / g;
-    *decomposition *= 4 * patterns / (patterns + 1) / g;
+    *decomposition = parts[2] + narrow * p->n * masks;
+    if (p->pbs_group > 1) {
+        *fft *= FFT_GROUPED * 2 * patterns / g;
+        *key *= 2 * patterns / g;
+        *decomposition *= 4 * patterns / (patterns + 1) / g;
+    }
+    *decomposition += narrow * (double)tfhe_steps(p) * (1 + masks);
 }
 
 double noise_blind_rotate(const tfhe_params *p)

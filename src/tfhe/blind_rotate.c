@@ -153,32 +153,30 @@ static void step_apply(walk *w, const step *s)
     parallel_wait(w->me);
 }
 
-/* Coefficient i*EF + j of X^-body start(X^EF) (1 + X + .. + X^(EF-1)), of each component: all parts of it are alike. */
-static void started(const tfhe_params *p, const rotation *r, size_t j, uint64_t *a)
+/* Coefficient i of polynomial c of part j: coefficient i*EF + j of X^-body start(X^EF) (1 + X + .. + X^(EF-1)), so that
+ * all parts of `start` are alike, or of X^-body table. */
+static uint64_t initial(const tfhe_params *p, const rotation *r, size_t j, size_t c, size_t i)
 {
-    const size_t EF = r->table->EF, steps = EF * p->N, body = r->exponents[tfhe_exponents(p) - 1];
-    for (size_t c = 0; c <= p->k; c++)
-        for (size_t i = 0; i < p->N; i++) {
-            const size_t at = (i * EF + j + body) & (2 * steps - 1);
-            const uint64_t *start = r->start + c * p->N;
-            a[c * p->N + i] = at < steps ? start[at / EF] : -start[(at - steps) / EF];
-        }
+    const size_t EF = r->table->EF, slot_bits = r->table->slot_bits;
+    const size_t steps = EF * p->N >> slot_bits, body = r->exponents[tfhe_exponents(p) - 1];
+    const size_t at = ((i >> slot_bits) * EF + j + body) & (2 * steps - 1), x = at & (steps - 1);
+    const size_t slot = i & (((size_t)1 << slot_bits) - 1);
+    const uint64_t v = r->start != NULL ? r->start[c * p->N + x / EF] : r->table->v[(x << slot_bits) + slot];
+    return at < steps ? v : -v;
 }
 
 void rotation_init(const tfhe_params *p, const rotation *r, size_t j)
 {
-    const size_t EF = r->table->EF, slot_bits = r->table->slot_bits, slots = (size_t)1 << slot_bits;
-    const size_t steps = EF * p->N >> slot_bits, body = r->exponents[tfhe_exponents(p) - 1];
-    uint64_t *a = r->acc + j * (p->k + 1) * p->N;
-    if (r->start != NULL) {
-        started(p, r, j, a);
-        return;
-    }
-    memset(a, 0, p->k * p->N * sizeof *a);
-    for (size_t i = 0; i < p->N; i++) {
-        const size_t at = ((i >> slot_bits) * EF + j + body) & (2 * steps - 1);
-        const uint64_t v = r->table->v[((at & (steps - 1)) << slot_bits) + (i & (slots - 1))];
-        a[p->k * p->N + i] = at < steps ? v : -v;
+    const fft_gadget g = pbs_gadget(p);
+    const size_t N = p->N, words = fft_accumulator_words(N, &g);
+    uint64_t *a = r->acc + j * rotation_words(p);
+    if (r->start == NULL) memset(a, 0, p->k * words * sizeof *a);
+    for (size_t c = r->start == NULL ? p->k : 0; c <= p->k; c++) {
+        uint64_t *poly = a + c * words;
+        for (size_t i = 0; i < N && !g.narrow; i++) poly[i] = initial(p, r, j, c, i);
+        for (size_t i = 0; i < N / 2 && g.narrow; i++)
+            poly[i] = fft_narrow_pair(initial(p, r, j, c, i), initial(p, r, j, c, i + N / 2));
+        if (g.narrow) fft_narrow_close(N, poly);
     }
 }
 
@@ -252,7 +250,7 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
     walk w = {.key = key,
               .EF = EF,
               .slot_bits = r[0].table->slot_bits,
-              .words = (size_t)(p->k + 1) * p->N,
+              .words = rotation_words(p),
               .me = me,
               .gadget = pbs_gadget(p)};
     w.set = fft_digits_words(p->N, &w.gadget);
@@ -271,17 +269,33 @@ void blind_rotate(const eval_key *key, const rotation *r, size_t count, const ui
     tmp->used = mark;
 }
 
+/* Coefficient i of a polynomial. */
+static inline uint64_t coefficient(size_t N, const uint64_t *a, int narrow, size_t i)
+{
+    return narrow ? fft_narrow_word(N, a, i) : a[i];
+}
+
+/* out += weight times coefficient `at` of a part, as a ciphertext under the big key; narrow: a constant. */
+static inline void part_extract_add(const tfhe_params *p, const uint64_t *part, size_t words, int narrow, size_t at,
+                                    uint64_t weight, uint64_t *out)
+{
+    const size_t N = p->N;
+    for (size_t c = 0; c < p->k; c++, part += words, out += N) {
+        for (size_t x = 0; x <= at; x++) out[x] += weight * coefficient(N, part, narrow, at - x);
+        for (size_t x = at + 1; x < N; x++) out[x] -= weight * coefficient(N, part, narrow, N + at - x);
+    }
+    *out += weight * coefficient(N, part, narrow, at);
+}
+
 void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, bootstrap_term term, uint64_t *out)
 {
-    const uint64_t *part = acc + (size_t)(term.offset & (EF - 1)) * (p->k + 1) * p->N;
+    const fft_gadget g = pbs_gadget(p);
+    const uint64_t *part = acc + (size_t)(term.offset & (EF - 1)) * rotation_words(p);
     const uint64_t weight = (uint64_t)(int64_t)term.weight;
-    const size_t at = term.offset / EF, N = p->N;
-    for (size_t i = 0; i < p->k; i++) {
-        const uint64_t *a = part + i * N;
-        for (size_t x = 0; x <= at; x++) out[i * N + x] += weight * a[at - x];
-        for (size_t x = at + 1; x < N; x++) out[i * N + x] -= weight * a[N + at - x];
-    }
-    out[tfhe_big_dim(p)] += weight * part[p->k * N + at];
+    if (g.narrow)
+        part_extract_add(p, part, fft_accumulator_words(p->N, &g), 1, term.offset / EF, weight, out);
+    else
+        part_extract_add(p, part, p->N, 0, term.offset / EF, weight, out);
 }
 
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out)

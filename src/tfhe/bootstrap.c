@@ -31,7 +31,7 @@ static size_t up(size_t a, size_t b)
 
 static size_t accumulator_bytes(const tfhe_params *p, uint32_t EF)
 {
-    return (size_t)EF * (p->k + 1) * p->N * sizeof(uint64_t);
+    return EF * rotation_words(p) * sizeof(uint64_t);
 }
 
 size_t rotation_batch(const tfhe_params *p, uint32_t EF)

@@ -100,7 +100,8 @@ annulus_status keyswitch_batch(const switching_key *key, const uint64_t *const *
  * g = pbs_group > 1 (EF = 1 and price 0, else REQUIRE fails) out is (n/g, 2^g-1) and the body: the sums of the mask
  * elements of every pattern of a step. N >= 16: that of tfhe_slotted. */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out);
-/* acc (EF, k+1, N): extended accumulator, part j holds coefficients i*EF + j. out: lwe_words; c in [0, EF*N). */
+/* acc: accumulator of a rotation (bootstrap_priv.h), part j holds coefficients i*EF + j. out: lwe_words; c in [0,
+ * EF*N). */
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out);
 /* out += weight times what sample_extract gives. */
 void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, bootstrap_term term, uint64_t *out);

@@ -21,7 +21,7 @@ void keyswitch_apply(const switching_key *key, const uint64_t *const *in, size_t
 typedef struct rotation {
     const lut *table;
     const uint32_t *exponents; /* (tfhe_exponents), body last */
-    uint64_t *acc;             /* (EF, k+1, N) */
+    uint64_t *acc;             /* (EF, rotation_words) */
     const uint64_t *start; /* NULL: the table; else (k+1, N), of which every part of the accumulator is made: a table
                               that is encrypted; `table` has its EF, and no slots */
 } rotation;
@@ -53,7 +53,14 @@ void rotation_init(const tfhe_params *p, const rotation *r, size_t j);
 
 static inline fft_gadget pbs_gadget(const tfhe_params *p)
 {
-    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
+    return (fft_gadget){.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb, .narrow = tfhe_narrow(p)};
+}
+
+/* Words of a part of an accumulator: k+1 polynomials (math/fft.h), narrow ones where tfhe_narrow. */
+static inline size_t rotation_words(const tfhe_params *p)
+{
+    const fft_gadget g = pbs_gadget(p);
+    return g.columns * fft_accumulator_words(p->N, &g);
 }
 
 static inline size_t least(size_t a, size_t b)

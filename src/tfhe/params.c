@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe/params.h"
 
+#include "math/fft.h"
+
 #include <string.h>
 
 #define PARAMETERS (TFHE_PARAMS_BYTES / 4)
@@ -17,6 +19,12 @@ static annulus_status keyswitch_check(uint32_t l, uint32_t b)
     if (l == 0 && b == 0) return ANNULUS_OK;
     TRY(in_range("ks_b", b, 1, 15)); /* digits in 16 bits */
     return in_range("ks_l", l, 1, 32 / b);
+}
+
+int tfhe_narrow(const tfhe_params *p)
+{
+    const fft_gadget g = {.columns = p->k + 1, .bg = p->pbs_bg, .l = p->pbs_l, .lb = p->pbs_lb};
+    return fft_narrow_fits(p->N, &g, p->pbs_group == 1 ? 0 : tfhe_step_patterns(p));
 }
 
 annulus_status tfhe_params_check(const tfhe_params *p)

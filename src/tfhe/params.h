@@ -55,6 +55,9 @@ static inline tfhe_params tfhe_slotted(const tfhe_params *p, uint32_t slot_bits)
     coarse.N >>= slot_bits;
     return coarse;
 }
+/* Whether accumulators have words of 32 bits (math/fft.h, narrow): where that adds less than a hundredth of a bit to
+ * the deviation of a rotation's output. */
+int tfhe_narrow(const tfhe_params *p);
 /* Structural ranges only (security is optimizer/security.h). The message names the field. */
 annulus_status tfhe_params_check(const tfhe_params *p) __attribute__((warn_unused_result));
 #define TFHE_PARAMS_BYTES 44u /* as written */

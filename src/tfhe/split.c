@@ -67,8 +67,8 @@ static void rotate(const work *w, const eval_key *key, const uint32_t *exponents
 {
     const tfhe_params *p = &key->params;
     const uint32_t EF = level == NULL ? w->jobs[0].table->high.EF : 1, needed = 0;
-    const size_t part = (size_t)(p->k + 1) * p->N, together = least(rotation_batch(p, EF), w->count),
-                 mark = w->tmp->used;
+    const size_t glwe = (size_t)(p->k + 1) * p->N, part = rotation_words(p), mark = w->tmp->used;
+    const size_t together = least(rotation_batch(p, EF), w->count);
     uint64_t *acc = scratch_take(w->tmp, together * EF * part * sizeof *acc);
     rotation r[ROTATION_MOST];
     for (size_t first = 0, n; first < w->count; first += n) {
@@ -79,7 +79,7 @@ static void rotate(const work *w, const eval_key *key, const uint32_t *exponents
             r[i] = (rotation){.table = level == NULL ? &t->high : t->low[*level],
                               .exponents = exponents + q * tfhe_exponents(p),
                               .acc = acc + i * EF * part,
-                              .start = level == NULL ? w->start + q * part : NULL};
+                              .start = level == NULL ? w->start + q * glwe : NULL};
         }
         blind_rotate(key, r, n, &needed, 1, &parallel_alone, w->tmp);
         for (size_t i = 0; i < n; i++) {
@@ -153,7 +153,7 @@ static size_t rotate_scratch(const tfhe_params *p, uint32_t EF, size_t count)
 {
     return ROUND_UP(count * tfhe_exponents(p) * sizeof(uint32_t)) +
            ROUND_UP(count * bootstrap_small_words(p) * sizeof(uint32_t)) + keyswitch_scratch(p) +
-           ROUND_UP(least(rotation_batch(p, EF), count) * EF * (p->k + 1) * p->N * sizeof(uint64_t)) +
+           ROUND_UP(least(rotation_batch(p, EF), count) * EF * rotation_words(p) * sizeof(uint64_t)) +
            blind_rotate_scratch(p);
 }
 
