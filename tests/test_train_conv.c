@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
+#include "train_steps.h"
 
 #include "train/train_priv.h"
 
@@ -57,15 +58,6 @@ static const shape shapes[] = {{convolutions, 1, ACTIVATION_TANH, 1}, {convoluti
                                {summed, 3, ACTIVATION_TANH, 1},       {summed, 2, ACTIVATION_SINE, 2}};
 #define SHAPES (sizeof shapes / sizeof *shapes)
 
-static void loss_at(train_model *m, float *x, float value, double *loss)
-{
-    const float keep = *x;
-    *x = value;
-    assert_ok(train_weights_quantize(m));
-    assert_ok(train_forward(m, NULL, 70, 1, loss));
-    *x = keep;
-}
-
 /* Dropout of all layers, or of those behind convolutions, also where weights are real numbers. */
 static void drop_values(train_model *m, int all)
 {
@@ -88,7 +80,7 @@ static void gradients_are_differences(void **state)
         const int wave = activation_is_wave(o.act), relu = o.act == ACTIVATION_RELU;
         train_data t;
         train_model m;
-        double loss, up, down;
+        double loss;
         o.phase_noise = 0, o.outlier = wave ? 0 : 0.1, o.validation = 0, o.batch = 70;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
@@ -105,9 +97,7 @@ static void gradients_are_differences(void **state)
                     const size_t at = i * 7 % all[k]->n;
                     float *x = &all[k]->x[at];
                     const float step = relu ? 2e-4f : 1e-3f, g = all[k]->g[at];
-                    loss_at(&m, x, *x + step, &up);
-                    loss_at(&m, x, *x - step, &down);
-                    const double slope = (up - down) / (2 * (double)step);
+                    const double slope = train_slope(&m, x, step);
                     /* kinks of relu and float32 sums bound the agreement */
                     assert_true(fabs(slope - (double)g) < 0.02 * fabs(slope) + (relu ? 4e-3 : 5e-4));
                 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
+#include "train_steps.h"
 
 #include "train/train_priv.h"
 
@@ -42,7 +43,7 @@ static void gradients_are_differences(void **state)
         train_options o = one_layer();
         train_data t;
         train_model m;
-        double loss, up, down;
+        double loss;
         float soft[200];
         uint64_t seed = 5;
         for (size_t i = 0; i < 200; i++) soft[i] = (float)(6 * unit(&seed) - 3);
@@ -56,15 +57,7 @@ static void gradients_are_differences(void **state)
         assert_ok(train_backward(&m, 50));
         param *w = &m.layer[1].w;
         for (size_t i = 0; i < w->n; i++) {
-            const float keep = w->x[i];
-            w->x[i] = keep + 0.001f;
-            assert_ok(train_weights_quantize(&m));
-            assert_ok(train_forward(&m, NULL, 50, 1, &up));
-            w->x[i] = keep - 0.001f;
-            assert_ok(train_weights_quantize(&m));
-            assert_ok(train_forward(&m, NULL, 50, 1, &down));
-            w->x[i] = keep;
-            const double slope = (up - down) / 0.002;
+            const double slope = train_slope(&m, &w->x[i], 0.001f);
             assert_true(fabs(slope - (double)w->g[i]) < 0.01 * fabs(slope) + 5e-4);
         }
         train_model_destroy(&m);

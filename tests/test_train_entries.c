@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Activations that are tables of up to 256 entries. */
-#include "random_networks.h"
-#include "train_fixture.h"
+#include "train_encrypted.h"
 
-#include "nn/plain.h"
-#include "onnx/onnx_model.h"
 #include "train/prune.h"
 #include "train/train_priv.h"
 #include "train/train_text.h"
@@ -82,19 +79,6 @@ static void nearest_entries(void **state)
     assert_true(function_gather(a.own->table, 3, -1) == 0.25 && isnan(function_gather(a.own->table, 3, 3)));
 }
 
-static network *read_back(const network *n)
-{
-    network *file = NULL, *plain = NULL;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    assert_ok(onnx_model_encode(n, &bytes, &len));
-    assert_ok(onnx_model_decode(bytes, len, "model", &file));
-    assert_ok(network_plain(file, (const size_t[]){1, LINES_SIDE, LINES_SIDE}, &plain));
-    mem_free(bytes);
-    network_destroy(file);
-    return plain;
-}
-
 static void same_functions(const network *a, const network *b)
 {
     for (size_t i = 0; i < a->layers_count; i++) {
@@ -132,7 +116,7 @@ static void learns_and_reads_back(void **state)
         o.layer_acts[0].bits = 4, o.layer_acts[1].bits = 4;
         assert_ok(train_network(d, &o, last_validation, &validation, NULL, &n));
         assert_true(validation > 0.9 && n->layers[0].own.entries == 200);
-        network *back = read_back(n);
+        network *back = read_back(n, LINES_SIDE);
         same_functions(n, back);
         for (size_t i = 0; i < 100; i++) {
             double x[2], y[2];
@@ -162,34 +146,13 @@ static void runs_encrypted(void **state)
     train_options o = small();
     train_activation a = {.bits = 3};
     network *n = NULL;
-    circuit *c = NULL;
-    lower_options l;
-    const seed256 noise = {{1}};
-    exec_stats stats = {0};
-    double clear[2 * GRAPH_SAMPLES], other[2 * GRAPH_SAMPLES], want[2], got[2];
     assert_ok(read_entries(text, &a));
     o.hidden[0] = 6, o.hidden[1] = 4, o.weight_bits = 2, o.epochs = 4;
     o.layer_acts_count = 2, o.layer_acts[0] = o.layer_acts[1] = a;
     assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
-    network *back = read_back(n);
-    lower_options_init(&l);
-    l.ranges_measured = 0, l.log2_error = -1, l.families_most = 1, l.rounding_bits = 0;
-    assert_ok(network_lower(back, d->x, d->count, &l, &c));
-    toy_parameters(c);
-    int32_t *q = quantize_all(c, d->x, GRAPH_SAMPLES);
-    assert_ok(exec_clear(c, q, GRAPH_SAMPLES, 1, clear, NULL));
-    for (size_t i = 0; i < GRAPH_SAMPLES; i++) {
-        assert_ok(network_apply(n, d->x + 3 * i, want));
-        exec_values(c, clear + 2 * i, got);
-        for (size_t k = 0; k < 2; k++) assert_true(fabs(want[k] - got[k]) < 1e-6 * (1 + fabs(want[k])));
-    }
-    assert_ok(exec_simulate(c, q, GRAPH_SAMPLES, &noise, 1, other, &stats));
-    assert_true(stats.samples_erred == 0);
-    toy_encrypted(c, q, GRAPH_SAMPLES, other);
-    for (size_t i = 0; i < 2 * GRAPH_SAMPLES; i++) assert_true(rint(other[i]) == clear[i]);
-    free(q), free(text);
-    circuit_destroy(c);
-    network_destroy(n), network_destroy(back);
+    runs_as_trained(n, d);
+    free(text);
+    network_destroy(n);
     drop(d);
 }
 

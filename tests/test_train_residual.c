@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values of dense layers that are added to those of later ones. */
-#include "random_networks.h"
-#include "train_fixture.h"
+#include "train_encrypted.h"
+#include "train_steps.h"
 
-#include "nn/plain.h"
-#include "onnx/onnx_model.h"
 #include "train/prune_priv.h"
 #include "train/train_text.h"
 
@@ -33,15 +31,6 @@ static const kind kinds[] = {
     {ACTIVATION_TANH, 1}, {ACTIVATION_GELU, 1}, {ACTIVATION_SINE, 1}, {ACTIVATION_TRIANGLE, 2}};
 #define KINDS (sizeof kinds / sizeof *kinds)
 
-static void loss_at(train_model *m, float *x, float value, double *loss)
-{
-    const float keep = *x;
-    *x = value;
-    assert_ok(train_weights_quantize(m));
-    assert_ok(train_forward(m, NULL, 70, 1, loss));
-    *x = keep;
-}
-
 static void gradients_are_differences(void **state)
 {
     (void)state;
@@ -50,7 +39,7 @@ static void gradients_are_differences(void **state)
         train_options o = residual(kinds[a].act, kinds[a].offsets);
         train_data t;
         train_model m;
-        double loss, up, down;
+        double loss;
         o.phase_noise = 0, o.validation = 0, o.batch = 70;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
@@ -66,9 +55,7 @@ static void gradients_are_differences(void **state)
                     const size_t at = i * 7 % all[k]->n;
                     float *x = &all[k]->x[at];
                     const float g = all[k]->g[at];
-                    loss_at(&m, x, *x + 1e-3f, &up);
-                    loss_at(&m, x, *x - 1e-3f, &down);
-                    const double slope = (up - down) / 2e-3;
+                    const double slope = train_slope(&m, x, 1e-3f);
                     assert_true(fabs(slope - (double)g) < 0.02 * fabs(slope) + 5e-4); /* of float32 sums */
                 }
         }
@@ -92,19 +79,6 @@ static void same_layers(const network *a, const network *b)
 }
 
 /* What a file holds of n, as --from takes it. */
-static network *read_back(const network *n)
-{
-    network *file = NULL, *plain = NULL;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    assert_ok(onnx_model_encode(n, &bytes, &len));
-    assert_ok(onnx_model_decode(bytes, len, "model", &file));
-    assert_ok(network_plain(file, (const size_t[]){0, 0, 0}, &plain));
-    mem_free(bytes);
-    network_destroy(file);
-    return plain;
-}
-
 static void learns_and_reads_back(void **state)
 {
     (void)state;
@@ -121,7 +95,7 @@ static void learns_and_reads_back(void **state)
         same_layers(n[0], n[1]);
         assert_int_equal(n[0]->layers[2].sources_count, 2);
         assert_int_equal(n[0]->layers[3].sources_count, 3);
-        network *back = read_back(n[0]);
+        network *back = read_back(n[0], 0);
         same_layers(n[0], back);
         o.from = back, o.epochs = 1, o.learning_rate = 1e-4, o.threads = 1;
         memset(o.hidden_add, 0, sizeof o.hidden_add); /* the network's own are taken */
@@ -174,7 +148,7 @@ static void pruned_together(void **state)
         p.train = o, p.share = 0.5, p.by = a % 2 ? PRUNE_BY_TAYLOR : PRUNE_BY_ACTIVATION;
         assert_ok(prune_network(n, d, &p, NULL, NULL, NULL, &r, &half));
         assert_true(r.look_ups_before == 23 && r.look_ups == 3 * 3 + 2);
-        network *back = read_back(half);
+        network *back = read_back(half, 0);
         same_layers(half, back);
         network_destroy(n), network_destroy(half), network_destroy(masked), network_destroy(small);
         network_destroy(back);
@@ -189,33 +163,10 @@ static void runs_encrypted(void **state)
     dataset *d = rings(13, COUNT);
     train_options o = residual(ACTIVATION_RELU, 1);
     network *n = NULL;
-    circuit *c = NULL;
-    lower_options l;
-    const seed256 noise = {{1}};
-    exec_stats stats = {0};
-    double clear[2 * GRAPH_SAMPLES], other[2 * GRAPH_SAMPLES], want[2], got[2];
     o.weight_bits = 2, o.activation_bits = 3;
     assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
-    network *back = read_back(n);
-    lower_options_init(&l);
-    l.ranges_measured = 0, l.log2_error = -1, l.families_most = 1, l.rounding_bits = 0;
-    assert_ok(network_lower(back, d->x, d->count, &l, &c));
-    toy_parameters(c);
-    int32_t *q = quantize_all(c, d->x, GRAPH_SAMPLES);
-    assert_ok(exec_clear(c, q, GRAPH_SAMPLES, 1, clear, NULL));
-    for (size_t i = 0; i < GRAPH_SAMPLES; i++) {
-        assert_ok(network_apply(n, d->x + 3 * i, want));
-        exec_values(c, clear + 2 * i, got);
-        for (size_t k = 0; k < 2; k++) assert_true(fabs(want[k] - got[k]) < 1e-6 * (1 + fabs(want[k])));
-    }
-    assert_ok(exec_simulate(c, q, GRAPH_SAMPLES, &noise, 1, other, &stats));
-    assert_true(stats.samples_erred == 0);
-    for (size_t i = 0; i < 2 * GRAPH_SAMPLES; i++) assert_true(rint(other[i]) == clear[i]);
-    toy_encrypted(c, q, GRAPH_SAMPLES, other);
-    for (size_t i = 0; i < 2 * GRAPH_SAMPLES; i++) assert_true(rint(other[i]) == clear[i]);
-    free(q);
-    circuit_destroy(c);
-    network_destroy(n), network_destroy(back);
+    runs_as_trained(n, d);
+    network_destroy(n);
     drop(d);
 }
 

@@ -7,6 +7,21 @@
 
 #include "train/train_priv.h"
 
+/* The slope of the loss in *x, a parameter of m, between the points `step` on either side, of the samples that stand in
+ * the model. */
+static inline double train_slope(train_model *m, float *x, float step)
+{
+    const float keep = *x;
+    double loss[2];
+    for (int k = 0; k < 2; k++) {
+        *x = k == 0 ? keep - step : keep + step;
+        assert_ok(train_weights_quantize(m));
+        assert_ok(train_forward(m, NULL, m->batch, 1, &loss[k]));
+    }
+    *x = keep;
+    return (loss[1] - loss[0]) / (2 * (double)step);
+}
+
 /* 300 steps on batches of 64 samples, of the first `batches` of them in turn. */
 static inline void train_steps(train_model *m, const train_data *t, size_t batches, double rate)
 {
