@@ -196,7 +196,7 @@ static void parse_teacher(train_command *c, char *arg, struct argp_state *state)
     const size_t len = strlen(arg);
     if (len > 5 && strcmp(arg + len - 5, ".onnx") == 0)
         c->teacher = arg;
-    else if (strspn(arg, "0123456789,") == len)
+    else if (strspn(arg, "0123456789,+") == len)
         c->o.distill_count = parse_widths("--distill", arg, state, c->o.distill, NULL);
     else
         c->o.distill_network = arg;
