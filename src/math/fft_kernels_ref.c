@@ -179,20 +179,25 @@ static void narrow_first(const fft_plan *plan, const fft_gadget *g, double *v, s
     const size_t N = plan->N, M = plan->M, words = fft_accumulator_words(N, g);
     const uint32_t mask = (UINT32_C(1) << g->bg) - 1;
     const int32_t half = INT32_C(1) << (g->bg - 1);
-    for (size_t i = 0; i < g->columns * N; i++) {
-        const size_t column = i / N, c = i % N;
+    for (size_t column = 0; column < g->columns; column++, v += g->l * stride, from += words) {
         const unsigned l = column + 1 == g->columns ? g->lb : g->l;
-        uint32_t y = narrow_rotated(N, from + column * words, a, c) + fft_narrow_offset(g->bg, l, c & (M - 1));
-        if (base != NULL) y -= narrow_rotated(N, base + column * words, 0, c);
-        double *point = v + column * g->l * stride + (c < M ? 2 * c : 2 * (c - M) + 1);
-        for (unsigned j = 0; j < l; j++) point[j * stride] = (int32_t)(y >> (32 - g->bg * (j + 1)) & mask) - half;
+        const uint32_t offset[2] = {fft_narrow_offset(g->bg, l, 0), fft_narrow_offset(g->bg, l, 1)};
+        for (size_t c = 0; c < N; c++) {
+            uint32_t y = narrow_rotated(N, from, a, c) + offset[c & (M - 1) & 1];
+            if (base != NULL) y -= narrow_rotated(N, base + column * words, 0, c);
+            double *point = v + (c < M ? 2 * c : 2 * (c - M) + 1);
+            for (unsigned j = 0; j < l; j++) point[j * stride] = (int32_t)(y >> (32 - g->bg * (j + 1)) & mask) - half;
+        }
     }
 }
 
-/* The nearest multiple of 2^-32. */
+/* The nearest multiple of 2^-32 to |x| < 2^51, as the bits of a sum that ends there. */
 static uint32_t narrow_word(double x)
 {
-    return (uint32_t)(int64_t)rint((x - rint(x)) * 0x1p32);
+    const double whole = (x + 0x1.8p52) - 0x1.8p52, sum = (x - whole) + 0x1.8p20;
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    return (uint32_t)bits;
 }
 
 static void narrow_add(const fft_plan *plan, double *v, uint64_t *acc)
