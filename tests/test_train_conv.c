@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "train_fixture.h"
+#include "train_encrypted.h"
 #include "train_steps.h"
 
 #include "train/train_priv.h"
@@ -245,6 +245,39 @@ static void sums_are_averages(void **state)
     drop(d);
 }
 
+/* Windows so wide for the image that each place has taps of its own are known again in a file, of the least sides that
+ * do: in groups, too, and behind averages. */
+static void wide_windows_are_known(void **state)
+{
+    (void)state;
+    static const train_convolution behind[] = {{.channels = 4, .kernel = 3, .stride = 1, .padding = 1},
+                                               {.channels = 4, .kernel = 5, .stride = 1, .padding = 2},
+                                               {.channels = 6, .kernel = 3, .stride = 1, .padding = 1, .groups = 2}};
+    dataset *d = lines(11, 100, 1);
+    for (size_t a = 0; a < 6; a++) {
+        train_options o = small();
+        network *n = NULL;
+        double want[2], got[2];
+        o.conv[0] = (train_convolution){.channels = 4, .kernel = 2, .stride = 2, .pool = a < 3 ? 2 : 0};
+        o.conv[1] = (train_convolution){.channels = 4, .kernel = 3, .stride = 2, .padding = 1};
+        o.conv[a < 3 ? 1 : 2] = behind[a % 3];
+        o.conv_count = a < 3 ? 2 : 3, o.hidden_count = 1, o.epochs = 1;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        network *plain = read_back(n, LINES_SIDE);
+        const dense_layer *last = &plain->layers[o.conv_count - 1];
+        assert_true(last->known && last->windows.kernel[0] == 3 && last->windows.pad[0] == 1);
+        assert_int_equal(last->linear.blocks_count, a % 3 == 2 ? 2 : 1);
+        if (a % 3 != 1) same_linear_parts(n, plain);
+        for (size_t i = 0; i < 50; i++) {
+            assert_ok(network_apply(n, d->x + d->features * i, want));
+            assert_ok(network_apply(plain, d->x + d->features * i, got));
+            for (size_t y = 0; y < 2; y++) assert_true(fabs(want[y] - got[y]) < 1e-6 * (1 + fabs(want[y])));
+        }
+        network_destroy(n), network_destroy(plain);
+    }
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -290,8 +323,9 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
-                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(network_is_model),
-                                       cmocka_unit_test(sums_are_averages), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_differences), cmocka_unit_test(learns_and_repeats),
+        cmocka_unit_test(network_is_model),          cmocka_unit_test(sums_are_averages),
+        cmocka_unit_test(wide_windows_are_known),    cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,8 @@ typedef struct unknown {
     int64_t *weight; /* (in) zeros between two calls */
     uint8_t *seen;   /* (taps) room */
     size_t taps;     /* at most */
+    int cut;         /* 1: its blocks do not tell the windows: on a small image each place may have a block of its own,
+                        of the taps that lie inside */
 } unknown;
 
 /* Row r of the block, of which the lists are known: its weights, 1 if they are the same at all places and for all
@@ -151,18 +153,12 @@ static annulus_status compare(const unknown *u, const known_shape *k, circuit_li
     return st;
 }
 
-/* Windows by which the layer is a convolution of what arrives, (channels,size), if it is one. */
-static annulus_status find_windows(const unknown *u, known_shape *k, const size_t size[2], circuit_linear *out,
-                                   int *found)
+/* Windows of kernel*kernel as below. */
+static annulus_status find_strides(const unknown *u, known_shape *k, const size_t size[2], size_t kernel,
+                                   circuit_linear *out, int *found)
 {
-    const circuit_linear *l = &u->l->linear;
     const size_t channels = k->channels * k->offsets, places = u->l->out / k->rows;
-    size_t kernel = 1, count[2];
-    if (channels % l->blocks_count != 0 || k->rows % l->blocks_count != 0) return ANNULUS_OK;
-    k->groups = l->blocks_count;
-    const size_t each = channels / k->groups * known_each(k), taps = l->blocks[0].taps;
-    while (kernel < MOST_KERNEL && each * kernel * kernel < taps) kernel++;
-    if (each * kernel * kernel != taps) return ANNULUS_OK;
+    size_t count[2];
     for (size_t stride = 1; !*found && stride <= MOST_KERNEL; stride++)
         for (size_t pad = 0; !*found && pad < kernel; pad++) {
             k->windows = (gather_windows){.channels = channels,
@@ -175,6 +171,26 @@ static annulus_status find_windows(const unknown *u, known_shape *k, const size_
             TRY(compare(u, k, out, found));
         }
     return ANNULUS_OK;
+}
+
+/* Windows by which the layer is a convolution of what arrives, (channels,size), if it is one. */
+static annulus_status find_windows(const unknown *u, known_shape *k, const size_t size[2], circuit_linear *out,
+                                   int *found)
+{
+    const circuit_linear *l = &u->l->linear;
+    const size_t channels = k->channels * k->offsets, least = size[0] < size[1] ? size[0] : size[1];
+    size_t kernel = 1;
+    for (size_t groups = u->cut ? channels : 0; !*found && groups > 0; groups--) {
+        if (channels % groups != 0 || k->rows % groups != 0) continue;
+        k->groups = groups;
+        for (size_t side = 2; !*found && side < 2 * least && side <= MOST_KERNEL; side++)
+            TRY(find_strides(u, k, size, side, out, found));
+    }
+    if (u->cut || channels % l->blocks_count != 0 || k->rows % l->blocks_count != 0) return ANNULUS_OK;
+    k->groups = l->blocks_count;
+    const size_t each = channels / k->groups * known_each(k), taps = l->blocks[0].taps;
+    while (kernel < MOST_KERNEL && each * kernel * kernel < taps) kernel++;
+    return each * kernel * kernel == taps ? find_strides(u, k, size, kernel, out, found) : ANNULUS_OK;
 }
 
 /* Averages of windows of height*width, or none of 1. */
@@ -212,7 +228,7 @@ static annulus_status unknown_create(const dense_layer *l, unknown *u)
 {
     void *p;
     *u = (unknown){.l = l, .taps = l->linear.blocks[0].taps};
-    if (u->taps < l->in) u->taps = l->in;
+    if (u->taps < 4 * l->in) u->taps = 4 * l->in; /* windows of up to twice the image's sides */
     TRY(mem_create(l->in, sizeof *u->weight, "weights", &p));
     u->weight = p;
     TRY(mem_create(u->taps, sizeof *u->seen, "weights", &p));
@@ -249,6 +265,14 @@ static void take_shape(const known_shape *k, circuit_linear *linear, dense_layer
         l->weight_bits = bits_of(b->W, b->rows * b->taps, l->weight_bits);
     }
     for (size_t o = 0; o < l->out; o++) l->channel[o] = (uint32_t)(o / places);
+}
+
+/* Channels of a layer of a file. */
+static size_t channels_of(const dense_layer *l)
+{
+    size_t channels = 0;
+    for (size_t o = 0; o < l->out; o++) channels += l->channel == NULL || l->channel[o] == o;
+    return channels;
 }
 
 /* All values of its sources are images of one shape, of[] that of each source. */
@@ -326,12 +350,17 @@ static annulus_status know_layer(network *n, size_t i, size_t first, shape *of)
     const int images = alike(sources, count, of), single = l->linear.blocks_count == 1;
     const int conv = b->places > 1 || !single || (i < first && is_added(n, i)), dense = of[sources[0]].dense != 0;
     if (!conv && count == 1 && (!images || dense)) return know_dense(l, &of[i + 1]);
-    if (!images || (conv && dense) || rows * b->places != l->out ||
-        !(conv ? one_affine(l, b->places) : has_own_rows(l, b)))
-        return ANNULUS_OK;
+    if (!images || (conv && dense)) return ANNULUS_OK;
     known_shape k = {.sources = count, .rows = rows};
     annulus_status st = unknown_create(l, &u);
-    if (st == ANNULUS_OK) st = find_shape(&u, &of[sources[0]], sources[0] > 0, conv, &k, &linear, &found);
+    if (st == ANNULUS_OK && rows * b->places == l->out && (conv ? one_affine(l, b->places) : has_own_rows(l, b)))
+        st = find_shape(&u, &of[sources[0]], sources[0] > 0, conv, &k, &linear, &found);
+    const size_t channels = channels_of(l);
+    if (st == ANNULUS_OK && !found && !single && channels > 0 && l->out % channels == 0 &&
+        one_affine(l, l->out / channels)) {
+        k.rows = channels, u.cut = 1;
+        st = find_shape(&u, &of[sources[0]], sources[0] > 0, conv, &k, &linear, &found);
+    }
     unknown_clear(&u);
     TRY(st);
     if (found && !conv && k.average.channels == 0 && count == 1 && k.offsets == 1) {
