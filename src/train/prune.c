@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#define HEADROOM 0.97 /* of the seconds, where training follows that moves weights and ranges */
-#define ROUNDS 3u     /* of removal after fine-tuning */
+#define ROUNDS 3u /* of removal after fine-tuning */
 
 void prune_options_init(prune_options *o)
 {
@@ -304,7 +303,7 @@ static annulus_status settle(const pruning *p, listening *l, prune_report *r, ne
         pruning more = {.n = *n, .data = p->data, .o = &less, .progress = p->progress, .hidden = p->hidden};
         prune_report round = {0};
         network *small = NULL;
-        less.seconds = k < ROUNDS ? HEADROOM * less.seconds : o->seconds;
+        less.seconds = k < ROUNDS ? TRAIN_HEADROOM * less.seconds : o->seconds;
         const annulus_status st = shrink(&more, &round, &small);
         if (st == ANNULUS_ERR_INFEASIBLE && k < ROUNDS) {
             k = ROUNDS - 1;

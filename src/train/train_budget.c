@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define RUNGS_MOST 12u
-#define ROUNDS 3u /* of removal after training */
 
 static const double errors[] = {0.3, 0.1, 0.01, 0.001};
 static const unsigned bits[] = {6, 7, 8};
@@ -132,14 +131,21 @@ annulus_status train_take_widths(const dataset *data, const network *n, train_op
     return ANNULUS_OK;
 }
 
+train_options train_probe_options(const train_options *o)
+{
+    train_options quick = *o;
+    quick.epochs = 1, quick.patience = 0, quick.checkpoint = NULL;
+    quick.distill_count = 0, quick.teacher = NULL, quick.taught_by = NULL;
+    return quick;
+}
+
 /* Options of the training proper: neurons and look-ups as a network of one epoch needs them. */
 static annulus_status plan(const search *s, train_options *o)
 {
-    train_options quick = *s->o;
+    const train_options quick = train_probe_options(s->o);
     network *probe = NULL, *small = NULL;
     size_t at;
     double seconds;
-    quick.epochs = 1, quick.patience = 0, quick.checkpoint = NULL, quick.distill_count = 0;
     TRY(train_network(s->data, &quick, NULL, NULL, s->progress, &probe));
     annulus_status st = best_rung(s, probe, &at, &seconds);
     if (st == ANNULUS_OK && at == s->count)
@@ -153,29 +159,20 @@ static annulus_status plan(const search *s, train_options *o)
     return st;
 }
 
-annulus_status train_too_slow(double seconds, const train_budget *budget)
-{
-    return fail(ANNULUS_ERR_INFEASIBLE, "the trained network takes %.3g s, %.3g were asked for: allow so much", seconds,
-                budget->seconds);
-}
-
-/* Removes neurons from *n until it fits at *at. */
+/* Removes neurons from *n, if it takes that, so that it fits at *at: pruning settles what fine-tuning moves. */
 static annulus_status settle(const search *s, train_report report, void *context, network **n, size_t *at,
                              double *seconds)
 {
     const unsigned epochs = s->o->epochs / 4 > 0 ? s->o->epochs / 4 : 1;
-    double goal = s->budget->seconds;
+    network *small = NULL;
     TRY(best_rung(s, *n, at, seconds));
-    for (unsigned k = 0; *at == s->count && k < ROUNDS; k++) {
-        network *small = NULL;
-        goal *= TRAIN_HEADROOM;
-        TRY(fewer_neurons(s, *n, goal, epochs, report, context, &small));
-        network_destroy(*n);
-        *n = small;
-        TRY(best_rung(s, *n, at, seconds));
-    }
     if (*at < s->count) return ANNULUS_OK;
-    return train_too_slow(*seconds, s->budget);
+    TRY(fewer_neurons(s, *n, TRAIN_HEADROOM * s->budget->seconds, epochs, report, context, &small));
+    network_destroy(*n);
+    *n = small;
+    TRY(best_rung(s, *n, at, seconds));
+    REQUIRE(*at < s->count);
+    return ANNULUS_OK;
 }
 
 static annulus_status budget_check(const train_options *o, const train_budget *b)

@@ -7,6 +7,9 @@
 #include "train/train.h"
 #include "train/train_noise.h"
 
+/* Of the seconds, where neurons are chosen before training moves weights and ranges. */
+#define TRAIN_HEADROOM 0.97
+
 typedef struct train_budget {
     double seconds;         /* predicted for one inference of the compiled network, at most */
     unsigned threads;       /* that the prediction is for; 0: all cores */

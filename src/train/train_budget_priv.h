@@ -7,13 +7,12 @@
 
 /* Samples that circuits are compiled by. */
 #define TRAIN_CALIBRATION ((size_t)2000)
-/* Of the seconds, where neurons are chosen before training moves weights and ranges. */
-#define TRAIN_HEADROOM 0.97
 
 /* o's neurons and channels become those of n. */
 annulus_status train_take_widths(const dataset *data, const network *n, train_options *o)
     __attribute__((warn_unused_result));
-annulus_status train_too_slow(double seconds, const train_budget *budget) __attribute__((warn_unused_result));
+/* Of a network of one epoch, without a teacher. */
+train_options train_probe_options(const train_options *o);
 /* train_within, of networks of waves alone. */
 annulus_status train_within_waves(const dataset *data, const train_options *options, const train_budget *budget,
                                   train_report report, void *context, const annulus_progress *progress,

@@ -119,8 +119,8 @@ static int agree(const search *s)
 /* The widths of a network of one epoch that fits, and the network trained for its noise. */
 static annulus_status begin(search *s)
 {
-    train_options quick = *s->o, own = *s->o;
-    quick.epochs = 1, quick.patience = 0, quick.checkpoint = NULL, quick.distill_count = 0;
+    const train_options quick = train_probe_options(s->o);
+    train_options own = *s->o;
     TRY(train_network(s->data, &quick, NULL, NULL, s->progress, &s->n));
     TRY(fit(s));
     if (!s->fits) {
@@ -150,7 +150,9 @@ static annulus_status settle(search *s, unsigned *rounds)
         TRY(st);
         TRY(fit(s));
     }
-    return s->fits ? ANNULUS_OK : train_too_slow(s->seconds, s->budget);
+    if (s->fits) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INFEASIBLE, "the trained network takes %.3g s, %.3g were asked for: allow so much",
+                s->seconds, s->budget->seconds);
 }
 
 static annulus_status run(search *s, train_choice *choice)
