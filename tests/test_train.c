@@ -27,17 +27,13 @@ static void gradients_are_differences(void **state)
             train_options o = small();
             train_data t;
             train_model m;
-            double loss;
             size_t off = 0;
             o.act = acts[a], o.phase_noise = 0, o.outlier = 0.1, o.validation = 0, o.batch = 70;
             if (acts[a] == ACTIVATION_FUNCTION) o.layer_acts_count = 2;
             for (size_t i = 0; i < 2; i++) o.layer_acts[i] = (train_activation){.act = acts[a], .own = &hat, .bits = 4};
             assert_ok(train_data_create(d, &o, 5, &t));
             assert_ok(train_model_create(&t, &o, 5, 0, &m));
-            const train_source source = {.data = &t, .order = t.order};
-            assert_ok(train_weights_quantize(&m));
-            assert_ok(train_forward(&m, &source, 70, 1, &loss));
-            assert_ok(train_backward(&m, 70));
+            train_gradients(&m, &t);
             for (size_t l = 0; l < m.layers; l++) {
                 param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
                 for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)
@@ -67,15 +63,12 @@ static void gradient_of_the_step(void **state)
         train_options o = small();
         train_data t;
         train_model m;
-        double loss, expected = 0, clipped = 0, within = 0;
+        double expected = 0, clipped = 0, within = 0;
         o.act = acts[a], o.hidden_count = 1, o.phase_noise = 0, o.validation = 0, o.batch = 70, o.activation_bits = 3;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 1, &m));
-        const train_source source = {.data = &t, .order = t.order};
         m.layer[0].step.x[0] -= 0.7f; /* so that some are clipped */
-        assert_ok(train_weights_quantize(&m));
-        assert_ok(train_forward(&m, &source, 70, 1, &loss));
-        assert_ok(train_backward(&m, 70));
+        train_gradients(&m, &t);
         const train_layer *l = &m.layer[0], *last = &m.layer[1];
         const double s = exp((double)l->step.x[0]);
         for (size_t i = 0; i < 70; i++)

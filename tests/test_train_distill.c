@@ -43,18 +43,14 @@ static void gradients_are_differences(void **state)
         train_options o = one_layer();
         train_data t;
         train_model m;
-        double loss;
         float soft[200];
         uint64_t seed = 5;
         for (size_t i = 0; i < 200; i++) soft[i] = (float)(6 * unit(&seed) - 3);
         o.validation = 0, o.phase_noise = 0;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
-        const train_source source = {.data = &t, .order = t.order};
         m.soft = soft;
-        assert_ok(train_weights_quantize(&m));
-        assert_ok(train_forward(&m, &source, 50, 1, &loss));
-        assert_ok(train_backward(&m, 50));
+        train_gradients(&m, &t);
         param *w = &m.layer[1].w;
         for (size_t i = 0; i < w->n; i++) {
             const double slope = train_slope(&m, &w->x[i], 0.001f);

@@ -236,15 +236,11 @@ static void weighted_gradients(void **state)
     train_options o = brief();
     train_data t;
     train_model m;
-    double loss;
     o.act = ACTIVATION_TANH, o.phase_noise = 0, o.validation = 0, o.batch = 64;
     o.class_weights = (const double[]){0.4, 2}, o.class_weights_count = 2;
     assert_ok(train_data_create(d, &o, 5, &t));
     assert_ok(train_model_create(&t, &o, 5, 0, &m));
-    const train_source source = {.data = &t, .order = t.order};
-    assert_ok(train_weights_quantize(&m));
-    assert_ok(train_forward(&m, &source, 64, 1, &loss));
-    assert_ok(train_backward(&m, 64));
+    train_gradients(&m, &t);
     for (size_t k = 0; k < 2; k++) {
         const float g = m.layer[2].beta.g[k];
         const double slope = train_slope(&m, &m.layer[2].beta.x[k], 0.001f);

@@ -39,15 +39,10 @@ static void gradients_are_differences(void **state)
         train_options o = residual(kinds[a].act, kinds[a].offsets);
         train_data t;
         train_model m;
-        double loss;
         o.phase_noise = 0, o.validation = 0, o.batch = 70;
         assert_ok(train_data_create(d, &o, 5, &t));
         assert_ok(train_model_create(&t, &o, 5, 0, &m));
-        const train_source source = {.data = &t, .order = t.order};
-        assert_ok(train_wave_start(&m, &source, 70));
-        assert_ok(train_weights_quantize(&m));
-        assert_ok(train_forward(&m, &source, 70, 1, &loss));
-        assert_ok(train_backward(&m, 70));
+        train_gradients(&m, &t);
         for (size_t l = 0; l < m.layers; l++) {
             param *all[] = {&m.layer[l].w, &m.layer[l].beta, &m.layer[l].gamma};
             for (size_t k = 0; k < (m.layer[l].last ? 2u : 3u); k++)

@@ -39,14 +39,10 @@ static void gradients_are_differences(void **state)
     train_options o = small();
     train_data t;
     train_model m;
-    double loss;
     o.act = ACTIVATION_TANH, o.phase_noise = 0, o.validation = 0, o.batch = 70;
     assert_ok(train_data_create(d, &o, 5, &t));
     assert_ok(train_model_create(&t, &o, 5, 0, &m));
-    const train_source source = {.data = &t, .order = t.order};
-    assert_ok(train_weights_quantize(&m));
-    assert_ok(train_forward(&m, &source, 70, 1, &loss));
-    assert_ok(train_backward(&m, 70));
+    train_gradients(&m, &t);
     for (size_t l = 0; l < m.layers; l++)
         for (size_t i = 0; i < 12; i++) {
             param *p = i % 2 ? &m.layer[l].w : &m.layer[l].beta;

@@ -7,6 +7,17 @@
 
 #include "train/train_priv.h"
 
+/* Gradients of the loss over the first batch of t, at the start of training; the model keeps its samples. */
+static inline void train_gradients(train_model *m, const train_data *t)
+{
+    const train_source source = {.data = t, .order = t->order};
+    double loss;
+    assert_ok(train_wave_start(m, &source, m->batch));
+    assert_ok(train_weights_quantize(m));
+    assert_ok(train_forward(m, &source, m->batch, 1, &loss));
+    assert_ok(train_backward(m, m->batch));
+}
+
 /* The slope of the loss in *x, a parameter of m, between the points `step` on either side, of the samples that stand in
  * the model. */
 static inline double train_slope(train_model *m, float *x, float step)
