@@ -67,15 +67,13 @@ static const struct argp_option entries[] = {
     {"index-noise", INDEX_KEY, "C", 0, "the same by the standard deviation of the noise, in cells, up to 8", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
      "with --target-p-error, --index-noise, --target-seconds, and --seconds of prune: as it will be given to compile, "
-     "1 to 12 "
-     "(default 5)",
+     "1 to 12 (default 5)",
      0},
     {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
     {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
     {"dropout", DROPOUT_KEY, "P[,P...]", 0,
      "lose values that dense layers behind the first take with this probability (default 0); or one for each layer, "
-     "the "
-     "first one's inputs, too, and the scores: what a convolution takes of another loses whole channels",
+     "the first one's inputs, too, and the scores: what a convolution takes of another loses whole channels",
      0},
     {"accumulator-bits", BITS_KEY, "B", 0,
      "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
@@ -85,8 +83,7 @@ static const struct argp_option entries[] = {
      "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
     {"clip", CLIP_KEY, "HOW,...", 0,
      "percentile=P: values and weights at this percentile, 50 to 100, of those that are not 0 (default: values where "
-     "it "
-     "is learned, weights by rule); learned: weights where it is learned, too; inputs=P: inputs at this percentile",
+     "it is learned, weights by rule); learned: weights where it is learned, too; inputs=P: inputs at this percentile",
      0},
     {"power-of-two", POWER_KEY, 0, 0, "scales of inputs, values and weights are powers of two", 0},
     {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},

@@ -51,15 +51,13 @@ static const struct argp_option entries[] = {
     {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0,
      "classification (default), regression of one target or --label A,B,..., or multi-label: --label A,B,... are "
-     "columns "
-     "of 0 and 1",
+     "columns of 0 and 1",
      0},
     {"conv", CONV_KEY, "CxK[sS][pP][gG][+A],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
      "zeros around (default 0), channels in G groups (default 1), the values of A convolutions before added (default: "
      "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, sumN for sums, gap for averages of whole "
-     "channels; "
-     "or 0 for none (the default)",
+     "channels; or 0 for none (the default)",
      0},
     {"hidden", HIDDEN_KEY, "N[+A],...", 0,
      "neurons of the hidden layers, +A with the values of the layer A before added, or 0 for none (default 92,32)", 0},
