@@ -11,9 +11,10 @@ typedef struct inspect_command {
 enum { HTML_KEY = 0x300 };
 
 static const struct argp_option entries[] = {
-    {"json", 'j', 0, 0, "machine-readable", 0},
+    {"json", 'j', 0, 0, "as JSON; with --circuit the ranges of every neuron's sums besides", 0},
     {"circuit", 'c', 0, 0, "the integer program of a circuit file: weights, lists of inputs, tables, ranges", 0},
-    {"html", HTML_KEY, "FILE", 0, "write a report of a circuit file for a browser, with a picture of its graph", 0},
+    {"html", HTML_KEY, "FILE", 0,
+     "write a page for a browser about a circuit file, with a picture of its graph, in place of printing", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -35,7 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (c->path == NULL) argp_error(state, "a file is needed");
-        if (c->json + c->program + (c->html != NULL) > 1) argp_error(state, "one of --json, --circuit and --html");
+        if (c->html != NULL && (c->json || c->program)) argp_error(state, "--html goes without --json and --circuit");
         break;
     default:
         return ARGP_ERR_UNKNOWN;

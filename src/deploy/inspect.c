@@ -425,8 +425,11 @@ static annulus_status describe_program(container *file, int json, char **out)
     TRY(circuit_read(&file->body, &c));
     annulus_status st = read_end(&file->body);
     if (st == ANNULUS_OK) {
-        *out = (json ? program_json : program_text)(c);
-        if (*out == NULL) st = fail(ANNULUS_ERR_MEMORY, "no memory for the program");
+        char *text = (json ? program_json : program_text)(c);
+        if (text == NULL)
+            st = fail(ANNULUS_ERR_MEMORY, "no memory for the program");
+        else
+            *out = text;
     }
     circuit_destroy(c);
     return st;
@@ -435,7 +438,6 @@ static annulus_status describe_program(container *file, int json, char **out)
 annulus_status annulus_inspect_program(const char *path, int json, char **out)
 {
     container file;
-    *out = NULL;
     TRY(container_read(path, CONTAINER_CIRCUIT, &file));
     const annulus_status st = describe_program(&file, json, out);
     container_clear(&file);

@@ -19,6 +19,7 @@ static void describe(const char *path)
         char *text = NULL;
         if (annulus_inspect(path, json, &text) == ANNULUS_OK) REQUIRE(text != NULL && text[0] != '\0');
         annulus_text_destroy(text);
+        text = NULL;
         if (annulus_inspect_program(path, json, &text) == ANNULUS_OK) REQUIRE(text != NULL && text[0] != '\0');
         annulus_text_destroy(text);
     }
