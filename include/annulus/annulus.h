@@ -208,9 +208,8 @@ typedef struct annulus_auto_report {
  * predicted seconds, within 5 % where widths allow; one that takes longer at all that were tried is left out. The
  * widths of the options are where both start; seconds: of both; 0: those of the dearer one at these widths. Relu
  * networks are compiled with target_error, or 0.01 without, and rounding_bits, trapezoids are trained for a noise of
- * 0.011 periods with 4 offsets (more if the options say so, 1 behind convolutions). found may be NULL.
- * ANNULUS_ERR_INPUT as well: options that fit one kind only. ANNULUS_ERR_INFEASIBLE: both take longer; the message has
- * their seconds. */
+ * 0.011 periods with the offsets of the options, or 4 if these are 1. found may be NULL. ANNULUS_ERR_INPUT as well:
+ * options that fit one kind only. ANNULUS_ERR_INFEASIBLE: both take longer; the message has their seconds. */
 ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_options *options,
                                               double seconds, void (*report)(void *context, const annulus_epoch *epoch),
                                               void *context, const annulus_progress *progress,
@@ -383,7 +382,8 @@ ANNULUS_API annulus_passes annulus_circuit_passes(const annulus_circuit *c);
  * *count of them. ANNULUS_ERR_INPUT: it answers labels alone, or has more layers. */
 ANNULUS_API annulus_status annulus_circuit_noise(const annulus_circuit *c, annulus_layer_noise *out,
                                                  size_t *count) ANNULUS_MUST_USE;
-/* Whether its scores may be shown to others (SECURITY.md): exact, without rounding, and failures at most 2^-128. */
+/* Whether its scores may be shown to others (SECURITY.md): exact, rounded exactly if at all, and failures at most
+ * 2^-128. */
 ANNULUS_API int annulus_circuit_shared_output(const annulus_circuit *c);
 
 /* Predicted seconds of the server's part of one sample on `threads` threads (0: all cores; at most as many), by the
