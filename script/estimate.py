@@ -1,6 +1,6 @@
 """sage -python script/estimate.py ESTIMATOR <POINTS: bits of security of points as tests/security_points.c prints them.
 
-The attacks are those that decide for these points, the cost of lattice reduction that of MATZOV (tfhe.md 1.4). Exits with 1
+The attacks are those that decide for these points, the cost of lattice reduction that of MATZOV (SECURITY.md). Exits with 1
 if a point is below its level less half a bit."""
 import sys
 

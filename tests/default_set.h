@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The default set of the leading library (tfhe.md 6.1, 2_2): 4-bit look-ups, failure probability 2^-129 at two-norm 5.
- */
+/* The default set of tfhe-rs (message 2, carry 2): 4-bit look-ups, failure probability 2^-129 at two-norm 5. */
 #ifndef TESTS_DEFAULT_SET_H
 #define TESTS_DEFAULT_SET_H
 

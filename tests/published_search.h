@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The library's search over the model and grid that the sets V1_4_PARAM_MESSAGE_m_CARRY_c_KS_PBS_GAUSSIAN_2M128 of
  * published_parameters.csv come from: Gaussian noise at 132 bits, ciphertexts of 64 bits throughout, no extension
- * factor, cost in operations (tfhe.md 1.2, 2.4 to 2.6, 3.4). published_costs.csv: what their documentation says that
- * they cost, in millions, rounded. */
+ * factor, cost in operations (noise_formulas/secure_noise.rs of tfhe-rs; Concrete's optimizer). published_costs.csv:
+ * what their documentation says that they cost, in millions, rounded. */
 #ifndef TESTS_PUBLISHED_SEARCH_H
 #define TESTS_PUBLISHED_SEARCH_H
 
@@ -11,7 +11,7 @@
 
 #define PUBLISHED_SETS 36u
 
-/* The least variance of the curve, which goes over to a standard deviation of 4 integers; tfhe.md 1.2. */
+/* The least variance of the curve, which goes over to a standard deviation of 4 integers (secure_noise.rs). */
 static inline double published_gaussian(double dim)
 {
     return dim < 450 ? INFINITY : exp2(4 - 128.0) + exp2(5.31469187675068 - 0.0497829131652661 * dim);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Toy dimensions with little noise, so that every answer is certain: the failure probability of one look-up here is
- * below 2^-100 by the formulas of tfhe.md section 2, far less than the number of look-ups tested. */
+ * below 2^-100 by the formulas of optimizer/noise.h, far less than the number of look-ups tested. */
 #include "tfhe_fixture.h"
 
 #include "default_set.h"
@@ -175,8 +175,7 @@ static void test_values(void **state)
     fixture_destroy(&f);
 }
 
-/* The default set of the leading library (tfhe.md 6.1, 2_2): 4-bit look-ups, failure probability 2^-129 at two-norm 5.
- */
+/* The default set of tfhe-rs (message 2, carry 2): 4-bit look-ups, failure probability 2^-129 at two-norm 5. */
 static void test_secure_parameters(void **state)
 {
     (void)state;

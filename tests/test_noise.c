@@ -8,7 +8,7 @@
 static void test_failure(void **state)
 {
     (void)state;
-    /* kappa and its inverse: tfhe.md section 0. */
+    /* kappa = sqrt(2) erfc^-1(p), and its inverse */
     const double table[][2] = {{log2(0.1), 1.645}, {log2(0.01), 2.576}, {-40, 7.144}, {-64, 9.155}, {-128, 13.109}};
     for (size_t i = 0; i < 5; i++) {
         const double kappa = noise_kappa(table[i][0]);
@@ -21,7 +21,7 @@ static void test_failure(void **state)
     assert_true(isinf(noise_failure_log2(0, 1)));
 }
 
-/* Standard deviations of the published default set (tfhe.md 2.9a): pbs -14.83, ks -11.02, ms -9.87. */
+/* Standard deviations of the published default set by its formulas: pbs -14.83, ks -11.02, ms -9.87. */
 static void test_default_set(void **state)
 {
     (void)state;
@@ -37,7 +37,7 @@ static void test_default_set(void **state)
     assert_true(fabs(fft + key + decomposition - noise_blind_rotate(&p)) < 1e-6 * noise_blind_rotate(&p));
     assert_true(fft > noise_blind_rotate(&p) - published); /* ours differs in this term only */
     fft -= noise_blind_rotate(&p) - published;
-    assert_true(fabs(log2(fft) / 2 + 15.93) < 0.006); /* tfhe.md 2.9d */
+    assert_true(fabs(log2(fft) / 2 + 15.93) < 0.006); /* the parts of the -14.83 */
     assert_true(fabs(log2(key) / 2 + 15.66) < 0.006);
     assert_true(fabs(log2(decomposition) / 2 + 15.37) < 0.006);
     assert_true(noise_modulus_switch(&p, 4, 0) < noise_modulus_switch(&p, 1, 0) / 15.9);

@@ -150,7 +150,7 @@ static void test_families(void **state)
     assert_refused(tfhe_families_check(&f), "families");
 }
 
-/* Sizes of the published set 2_2 (tfhe.md 6.1): 60 MB and 30 MB seeded; keyswitch half of 60 MB at 2^32. */
+/* Sizes of the published default set: 60 MB and 30 MB seeded; keyswitch half of 60 MB at 2^32. */
 static void test_sizes(void **state)
 {
     (void)state;

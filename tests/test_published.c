@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Published parameter sets of tfhe-rs (KS-PBS order): the failure formula against their documented log2 p_fail. Sets of
  * the drift technique (releases 1.0 to 1.3) choose their own tail bound, which the table does not carry: for them the
- * centered formula, which superseded the technique, must be at least as good up to 0.5 (tfhe.md 2.6). Sets of the
+ * centered formula, which superseded the technique, must be at least as good up to 0.5. Sets of the
  * hardware accelerator (HPU) state their target, not their probability, and use no FFT: they must only be near the
  * target or better. */
 #include "testing.h"

@@ -5,7 +5,7 @@
 #include "optimizer/security.h"
 #include <math.h>
 
-/* Points of tfhe.md 1.3: dimension, 128-bit and 132-bit curve. */
+/* Points of the published curves: dimension, 128-bit and 132-bit curve. */
 static void test_points(void **state)
 {
     (void)state;
@@ -20,7 +20,7 @@ static void test_points(void **state)
     assert_true(security_log2_std(4000, 32, SECURITY_128) == -30);
 }
 
-/* TUniform bounds are the smallest on the curve (tfhe.md 9.3: B = 15 for the big key of 2048). */
+/* TUniform bounds are the smallest on the curve (B = 15 for the big key of 2048). */
 static void test_bounds(void **state)
 {
     (void)state;

@@ -5,8 +5,8 @@
 #include "math/torus.h"
 #include <math.h>
 
-#define PHASE_NOISE 0x1p-5 /* torus_native.md 3: what networks bear at little loss */
-#define VALUE_NOISE 0x1p-4 /* of the amplitude; half of what PHASE_NOISE makes of a triangle (torus_native.md 6) */
+#define PHASE_NOISE 0x1p-5 /* what networks bear at little loss (docs/torus-native.md) */
+#define VALUE_NOISE 0x1p-4 /* of the amplitude; half of what PHASE_NOISE makes of a triangle */
 
 annulus_status lower_native_encode(const dense_layer *d, double phase, const lower_options *options, circuit_layer *l)
 {

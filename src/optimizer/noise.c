@@ -4,7 +4,7 @@
 #include "tfhe/split.h"
 #include <math.h>
 
-/* FFT noise: fit of tfhe-rs (secure_noise.rs; tfhe.md 2.5), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
+/* FFT noise: fit of tfhe-rs (noise_formulas/secure_noise.rs), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
 #define FFT_SCALE 0.00705
 #define FFT_POWER_L 1.01827
 #define FFT_POWER_K 1.22003

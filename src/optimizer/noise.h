@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Noise formulas, one per operation: variances on the torus (period 1). tfhe.md section 2. */
+/* Noise formulas, one per operation: variances on the torus (period 1), as tfhe-rs documents
+ * them (core_crypto/commons/noise_formulas) but for what noise.c says. */
 #ifndef OPTIMIZER_NOISE_H
 #define OPTIMIZER_NOISE_H
 

@@ -5,7 +5,7 @@
 
 #define LEAST_DIMENSION 450.0
 
-/* Lines fitted to the lattice estimator (tfhe.md 1.1), binary secrets, any modulus. */
+/* Lines fitted to the lattice estimator (Concrete, tools/parameter-curves), binary secrets, any modulus. */
 static void curve(security_level level, double *slope, double *bias)
 {
     *slope = level == SECURITY_132 ? -0.024891456582633045 : -0.025696778711484593;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Minimal noise for 128-bit security with binary secrets (tfhe.md 1.1). */
+/* Minimal noise for 128-bit security with binary secrets (SECURITY.md, The security curve). */
 #ifndef OPTIMIZER_SECURITY_H
 #define OPTIMIZER_SECURITY_H
 

@@ -85,8 +85,8 @@ static void pack_rows(const packing *p, uint32_t *rows, size_t count, uint32_t *
     }
 }
 
-/* Centered (tfhe.md 2.6): half of what the rounding of the masks adds to the product with a key of ones goes into the
- * bodies. Coefficient j of A P is sum_(i <= j) A_i P_(j-i) - sum_(i > j) A_i P_(N+j-i). */
+/* Centered (ePrint 2025/809): half of what the rounding of the masks adds to the product with a key of ones goes into
+ * the bodies. Coefficient j of A P is sum_(i <= j) A_i P_(j-i) - sum_(i > j) A_i P_(N+j-i). */
 static void switch_words(const tfhe_answers *a, const uint32_t *sum, size_t count, uint8_t *out, size_t at)
 {
     const size_t N = a->N, dim = tfhe_answers_dim(a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers as they are sent: many big-key ciphertexts packed into few GLWE ciphertexts of a small ring, one a
  * coefficient (Chillotti et al., J. Cryptology 2020, public functional keyswitch), whose words are then switched from
- * 2^32 to 2^bits, centered (tfhe.md 2.4, 2.6). Ciphertext g holds answers g*N to g*N + N - 1. As bytes, one ciphertext
+ * 2^32 to 2^bits, centered (ePrint 2025/809). Ciphertext g holds answers g*N to g*N + N - 1. As bytes, one ciphertext
  * behind the other, each its k N mask words and a body for every answer that it holds: words of `bits` bits, the least
  * significant bit first, without gaps; the last byte is filled up with zeros. */
 #ifndef TFHE_ANSWERS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programmable bootstrapping: keyswitch into 2^32, centered modulus switch to 2*EF*N, sorted extended blind rotation,
- * sample extraction (tfhe.md 2, 5.6). */
+ * sample extraction (Lee and Yoon, PKC 2023; Bergerat et al., ePrint 2025/2214). */
 #ifndef TFHE_BOOTSTRAP_H
 #define TFHE_BOOTSTRAP_H
 

@@ -60,9 +60,9 @@ static int64_t group_rounded(const uint32_t *in, unsigned g, unsigned shift, uin
     return drift;
 }
 
-/* tfhe.md 2.6, from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, that of a group the mean
- * of its patterns' errors, which goes into the body; 2^g times the body keeps its lower bits. The body is truncated, as
- * the tables expect (bootstrap.h). */
+/* Centered (ePrint 2025/809), from modulus 2^32: the rounding drift sum r_i s_i has the mean sum r_i / 2, that of a
+ * group the mean of its patterns' errors, which goes into the body; 2^g times the body keeps its lower bits. The body
+ * is truncated, as the tables expect (bootstrap.h). */
 void modulus_switch_centered(const tfhe_params *p, uint32_t EF, uint32_t price, const uint32_t *in, uint32_t *out)
 {
     const unsigned log2_EF = (unsigned)__builtin_ctz(EF), log2_w = 1 + (unsigned)__builtin_ctz(p->N) + log2_EF;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many values in few GLWE ciphertexts, one a coefficient, and linear maps of them (torus_native study, "the first
- * layer, packed"; Chillotti et al., J. Cryptology 2020, sample extraction).
+/* Many values in few GLWE ciphertexts, one a coefficient, and linear maps of them (Chillotti et al., J. Cryptology
+ * 2020, sample extraction).
  *
  * Value i is coefficient i mod N of ciphertext i/N. The product with a polynomial that has weight i at coefficient
  * N-1 - i mod N has their sum of products at coefficient N-1, and at N-1-d the sum of the values d coefficients before;
