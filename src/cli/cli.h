@@ -10,6 +10,9 @@
 #include <argp.h>
 #include <jansson.h>
 
+/* Help texts have a command's own options first, then groups 1 to 7, data and work. */
+enum { TRAINING_GROUP = 2, NOISE_GROUP, SUMS_GROUP, DATA_GROUP = 8, WORK_GROUP };
+
 /* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
 typedef struct data_options {
     const char *csv, *label, *images, *labels;
@@ -57,8 +60,8 @@ int report_stopped(annulus_status st, const char *checkpoint);
 typedef struct training_options {
     annulus_train_options *o;
     annulus_task task; /* what the report speaks of */
-    const char *log, *curve;
-    int quiet, bound_by, rounds;
+    const char *output, *log, *curve;
+    int json, quiet, bound_by, rounds;
     double class_weights[CLASSES_MOST], thresholds[CLASSES_MOST];
     annulus_epoch *epochs; /* (epochs_count) reported */
     size_t epochs_count;

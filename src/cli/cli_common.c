@@ -89,14 +89,17 @@ double parse_log2_probability(struct argp_state *state, const char *what, const 
 enum { CSV_KEY = 0x200, LABEL_KEY, IMAGES_KEY, LABELS_KEY, FIRST_KEY, COUNT_KEY, THREADS_KEY };
 
 static const struct argp_option data_entries[] = {
-    {"csv", CSV_KEY, "FILE", 0, "table with one header line, plain or gzip", 1},
+    {0, 0, 0, 0, "Data:", DATA_GROUP},
+    {"csv", CSV_KEY, "FILE", 0, "table as CSV with one header line, plain or gzip", 0},
     {"label", LABEL_KEY, "COLUMN", 0,
-     "column of the class or target (default: the last); of several labels or targets A,B,...", 1},
-    {"images", IMAGES_KEY, "FILE", 0, "images in IDX, plain or gzip", 1},
+     "column of the class or target (default: the last one); A,B,... for several labels or targets", 0},
+    {"images", IMAGES_KEY, "FILE", 0, "images in IDX, in place of --csv, plain or gzip", 0},
     {"labels", LABELS_KEY, "FILE", 0,
-     "labels in IDX; of regression and multi-label data a table with a line for each image; plain or gzip", 1},
-    {"first", FIRST_KEY, "I", 0, "first sample, from 0", 1},
-    {"count", COUNT_KEY, "N", 0, "number of samples (default: all)", 1},
+     "with --images: their classes in IDX, or, for regression and several labels, a table as CSV with a line for each "
+     "image; plain or gzip",
+     0},
+    {"first", FIRST_KEY, "I", 0, "first sample to take, counted from 0 (default 0)", 0},
+    {"count", COUNT_KEY, "N", 0, "number of samples to take (default: all)", 0},
     {0}};
 
 static error_t data_parse(int key, char *arg, struct argp_state *state)
@@ -157,8 +160,8 @@ annulus_status data_read(const data_options *o, annulus_task task, const annulus
 }
 
 static const struct argp_option work_entries[] = {
-    {"quiet", 'q', 0, 0, "no talk on stderr but errors", 2},
-    {"threads", THREADS_KEY, "N", 0, "worker threads (default: all cores)", 2},
+    {"quiet", 'q', 0, 0, "nothing on stderr but errors", WORK_GROUP},
+    {"threads", THREADS_KEY, "N", 0, "worker threads, 1 to 1024 (default: all cores)", WORK_GROUP},
     {0}};
 
 static error_t work_parse(int key, char *arg, struct argp_state *state)

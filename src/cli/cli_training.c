@@ -38,55 +38,62 @@ enum {
 };
 
 static const struct argp_option entries[] = {
+    {"output", 'o', "FILE", 0, "ONNX file to write", 0},
+    {"json", 'j', 0, 0, "print a report on stdout, as JSON", 0},
+    {0, 0, 0, 0, "Training:", TRAINING_GROUP},
     {"epochs", EPOCHS_KEY, "E", 0, "passes over the data (default 30; prune: 10, 0 for no fine-tuning)", 0},
-    {"batch", BATCH_KEY, "N", 0, "samples of one step (default 128)", 0},
-    {"learning-rate", RATE_KEY, "R", 0, "of Adam at its highest (default 0.003; prune: 0.001)", 0},
-    {"optimizer", OPTIMIZER_KEY, "NAME", 0, "adam (default) or sgd, which wants a rate of 0.05 or so", 0},
+    {"batch", BATCH_KEY, "N", 0, "samples of one step, 2 to 65536 (default 128)", 0},
+    {"learning-rate", RATE_KEY, "R", 0, "at its highest (default 0.003; prune: 0.001; sgd wants 0.05 or so)", 0},
+    {"optimizer", OPTIMIZER_KEY, "NAME", 0, "adam (default) or sgd", 0},
     {"momentum", MOMENTUM_KEY, "M", 0, "of sgd, 0 to 0.999 (default 0.9)", 0},
     {"schedule", SCHEDULE_KEY, "NAME", 0, "of the learning rate: cosine (default) or one-cycle", 0},
     {"patience", PATIENCE_KEY, "E", 0,
      "end after E epochs without a better validation, and take the best epoch's network (default: all epochs)", 0},
+    {"validation", VALIDATION_KEY, "F", 0, "part of the samples held out to validate on, 0 to 0.5 (default 0.1)", 0},
     {"class-weights", CLASSES_KEY, "A,B,...", 0,
-     "what a sample of each class counts while training, or balanced: by the number of its class's samples", 0},
+     "what a sample of each class counts, or balanced: all classes count the same (default: all samples do)", 0},
     {"thresholds", THRESHOLDS_KEY, "A,B,...", 0,
      "multi-label: probabilities above which a sample has each label (default 0.5), or best: by F1 on the validation "
      "set",
      0},
+    {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to so many pixels, 0 to 64 (default 0)", 0},
+    {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
+    {"dropout", DROPOUT_KEY, "P[,P...]", 0,
+     "lose values that dense layers behind the first take with this probability, 0 to 0.9 (default 0); or one for each "
+     "layer, also of the first one's inputs, the scores last: of what a convolution takes of another whole channels",
+     0},
+    {"seed", SEED_KEY, "S", 0, "the same seed gives the same file, on any number of threads (default 1)", 0},
     {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
      "keep there where training stands after every epoch; go on from it if it is there; removed at the end", 0},
     {"resume", 0, 0, OPTION_ALIAS, 0, 0},
-    {"log", LOG_KEY, "FILE", 0, "epoch, loss, validation and seconds as CSV", 0},
-    {"curve", CURVE_KEY, "FILE", 0, "learning curve as SVG", 0},
-    {"validation", VALIDATION_KEY, "F", 0, "fraction held out to validate on (default 0.1)", 0},
-    {"phase-noise", NOISE_KEY, "F", 0,
-     "noise on accumulators while training, in their deviations (default 0.1); with waves in periods (default 0.03125; "
-     "prune: what the model bears), which the model then bears",
+    {"log", LOG_KEY, "FILE", 0, "write epoch, loss, validation and seconds there, as CSV", 0},
+    {"curve", CURVE_KEY, "FILE", 0, "draw the learning curve there, as SVG", 0},
+    {0, 0, 0, 0, "Noise while training, as of encrypted look-ups:", NOISE_GROUP},
+    {"phase-noise", NOISE_KEY, "S", 0,
+     "standard deviation on the sums of a neuron, in deviations of these, 0 to 10 (default 0.1); where layers are "
+     "waves in periods, 0 to 0.25 (default 0.03125; prune: what the model bears), which the model then bears",
      0},
     {"target-p-error", TARGET_KEY, "P", 0,
-     "in place of --phase-noise: train with look-ups that err with probability P, 0.001 to 0.9", 0},
-    {"index-noise", INDEX_KEY, "C", 0, "the same by the standard deviation of the noise, in cells, up to 8", 0},
+     "in place of --phase-noise: look-ups read another cell than the right one with this probability, 0.001 to 0.9", 0},
+    {"index-noise", INDEX_KEY, "C", 0, "in place of --phase-noise: standard deviation in cells of a look-up, up to 8",
+     0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
-     "with --target-p-error, --index-noise, --target-seconds, and --seconds of prune: as it will be given to compile, "
-     "1 to 12 (default 5)",
+     "as it will be given to compile, 1 to 12 (default 5): with --target-p-error, --index-noise, --target-seconds and "
+     "--seconds of prune",
      0},
-    {"shift", SHIFT_KEY, "PIXELS", 0, "move images at random by up to this many pixels (default 0)", 0},
-    {"flip", FLIP_KEY, NULL, 0, "mirror images left to right at random", 0},
-    {"dropout", DROPOUT_KEY, "P[,P...]", 0,
-     "lose values that dense layers behind the first take with this probability (default 0); or one for each layer, "
-     "the first one's inputs, too, and the scores: what a convolution takes of another loses whole channels",
-     0},
+    {0, 0, 0, 0, "Sums and scales:", SUMS_GROUP},
     {"accumulator-bits", BITS_KEY, "B", 0,
-     "no neuron's sum takes more than 2^B values, whatever its inputs (default: any)", 0},
+     "no neuron's sum takes more than 2^B values, whatever its inputs, 1 to 31 (default: any)", 0},
     {"accumulator-by", BY_KEY, "HOW", 0,
      "with --accumulator-bits: projection of the weights (default), or masks that leave few of each neuron", 0},
     {"sparsity", SPARSITY_KEY, "F", 0,
      "part of each neuron's weights that becomes 0, from 0 to less than 1 (default 0)", 0},
     {"clip", CLIP_KEY, "HOW,...", 0,
-     "percentile=P: values and weights at this percentile, 50 to 100, of those that are not 0 (default: values where "
-     "it is learned, weights by rule); learned: weights where it is learned, too; inputs=P: inputs at this percentile",
+     "where values and weights are cut off (default: values where training learns to, weights by a rule); "
+     "percentile=P: both at this percentile, 50 to 100, of those that are not 0; learned: weights where training "
+     "learns to, as well; inputs=P: inputs at this percentile",
      0},
-    {"power-of-two", POWER_KEY, 0, 0, "scales of inputs, values and weights are powers of two", 0},
-    {"seed", SEED_KEY, "S", 0, "same seed, same file (default 1)", 0},
+    {"power-of-two", POWER_KEY, 0, 0, "make the scales of inputs, values and weights powers of two", 0},
     {0}};
 
 /* Adds the numbers to those that x has, *count, at most CLASSES_MOST. */
@@ -169,6 +176,12 @@ static void parse_clip(training_options *t, char *arg, struct argp_state *state)
 static error_t parse_habit(training_options *t, int key, char *arg, struct argp_state *state)
 {
     switch (key) {
+    case 'o':
+        t->output = arg;
+        break;
+    case 'j':
+        t->json = 1;
+        break;
     case OPTIMIZER_KEY:
         t->o->optimizer = (annulus_optimizer)parse_either(state, "--optimizer", arg, "adam", "sgd");
         break;
@@ -262,6 +275,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (o->sparsity == 1) argp_error(state, "--sparsity 1: no weight would be left");
         break;
     case ARGP_KEY_END:
+        if (t->output == NULL) argp_error(state, "--output is needed");
         if (t->bound_by && o->accumulator_bits == 0) argp_error(state, "--accumulator-by goes with --accumulator-bits");
         if (o->patience > 0 && o->validation == 0) argp_error(state, "--patience needs --validation above 0");
         break;

@@ -8,7 +8,7 @@ typedef struct calibrate_command {
 } calibrate_command;
 
 static const struct argp_option entries[] = {
-    {"json", 'j', 0, 0, "machine-readable", 0}, {"quiet", 'q', 0, 0, "no talk on stderr but errors", 0}, {0}};
+    {"json", 'j', 0, 0, "print JSON", 0}, {"quiet", 'q', 0, 0, "nothing on stderr but errors", 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -33,9 +33,9 @@ int cmd_calibrate(int argc, char **argv)
 {
     const struct argp argp = {entries,
                               parse,
-                              "",
-                              "Measures this processor for some seconds, best with nothing else running: compile and "
-                              "inspect go by it from then on.",
+                              NULL,
+                              "Measures this processor, for at most 20 seconds, best with nothing else running: the "
+                              "parameter search and predicted times go by it from then on.",
                               NULL,
                               NULL,
                               NULL};

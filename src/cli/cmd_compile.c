@@ -22,6 +22,8 @@ enum {
     TOP_1_KEY
 };
 
+enum { RANGES_GROUP = 1, ERRORS_GROUP }; /* of the help text */
+
 #define MAX_LAYERS 64u           /* with an error probability or a rounding of their own */
 #define SHARING_LOG2_ERROR (-64) /* above, what sharing results risks is said */
 
@@ -40,14 +42,19 @@ typedef struct compile_command {
 
 static const struct argp_option entries[] = {
     {"output", 'o', "FILE", 0, "circuit file to write", 0},
+    {"top-1", TOP_1_KEY, "BITS", OPTION_ARG_OPTIONAL,
+     "answers are the label alone, found by comparing scores of BITS bits, 1 to 10 (default 6), under encryption", 0},
+    {"minimize", OBJECTIVE_KEY, "WHAT", 0, "seconds of an inference (default), key-size or memory", 0},
+    {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
+    {0, 0, 0, 0, "Ranges and rounding of sums:", RANGES_GROUP},
     {"ranges", RANGES_KEY, "HOW", 0,
-     "of sums: likely (default), what the data reach, beyond which an answer may be any; measured, the same, but sums "
+     "likely (default): what the data reach; sums beyond may be answered by any value; measured: the same, but sums "
      "beyond saturate, which takes larger tables; or proven from the weights",
      0},
-    {"margin", MARGIN_KEY, "F", 0, "fraction added to each side of a measured range (default 0.1)", 0},
+    {"margin", MARGIN_KEY, "F", 0, "part of a measured range that is added at each side, 0 to 10 (default 0.1)", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
-     "look-ups of at most 2^B cells, 0: no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", the others by "
-     "default; or auto: the cheapest that keep the answers; each may have its method, 4:exact",
+     "look-ups of at most 2^B cells, 1 to 12, or 0 for no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", "
+     "the others by default; or auto: the cheapest that keep the answers; each may have its method, 4:exact",
      0},
     {"rounding-method", METHOD_KEY, "HOW", 0,
      "approximate (default; exact with --preset shared-output): a look-up reads wide cells, near their borders by its "
@@ -56,31 +63,28 @@ static const struct argp_option entries[] = {
      0},
     {"accuracy-budget", BUDGET_KEY, "F", 0,
      "what rounding that is auto may lose, in per cent: of accuracy (default 0.5), of the answers of data without "
-     "labels "
-     "(default 2), of the variance in regression (default 1)",
+     "labels or with several (default 2), of the variance in regression (default 1)",
      0},
-    {"output-bits", OUTPUT_BITS_KEY, "B", 0, "resolution of the decrypted scores (default 6)", 0},
+    {0, 0, 0, 0, "Errors and noise:", ERRORS_GROUP},
     {"p-error", ERROR_KEY, "P", 0,
      "error probability of one look-up, 0.001, 1e-3 or 2^-10 (default 2^-40); or of layers, \"layer "
      "1=1e-3,output=2^-40\"",
      0},
-    {"global-p-error", GLOBAL_KEY, "P", 0, "error probability of a whole inference", 0},
+    {"global-p-error", GLOBAL_KEY, "P", 0, "in place of --p-error: error probability of a whole inference", 0},
     {"preset", PRESET_KEY, "NAME", 0,
-     "p-error by name: exact (2^-40), relaxed (1e-3), fast (1e-2), or shared-output (2^-128, exact scores, no "
+     "in place of --p-error: exact (2^-40), relaxed (1e-3), fast (1e-2), or shared-output (2^-128, exact scores, no "
      "rounding but exact: results may be shown to others)",
      0},
+    {"output-bits", OUTPUT_BITS_KEY, "B", 0,
+     "bits of their range that decrypted scores are right to, 1 to 24 (default 6)", 0},
     {"phase-noise", PHASE_KEY, "S", 0,
-     "standard deviation that torus-native look-ups, those of waves, may read with, in periods, 0.03 or 2^-5 (default: "
-     "what the network was trained to bear, or 2^-5)",
+     "standard deviation that torus-native look-ups, those of waves, may read with, in periods, as 0.03 or 2^-5, at "
+     "most 0.25 (default: what the network was trained to bear, or 2^-5)",
      0},
     {"wrap-clamps", WRAP_KEY, NULL, 0,
      "layers of one weight scale whose function is level at both ends may be torus-native, read with --phase-noise, "
      "where that is predicted to be faster",
      0},
-    {"top-1", TOP_1_KEY, "BITS", OPTION_ARG_OPTIONAL,
-     "answers are the label alone, without scores, which are compared with 2^BITS values, 1 to 10 (default 6)", 0},
-    {"security", SECURITY_KEY, "BITS", 0, "128 (default) or 132", 0},
-    {"minimize", OBJECTIVE_KEY, "WHAT", 0, "seconds of an inference (default), key-size or memory", 0},
     {0}};
 
 /* The next LAYER=VALUE of *rest, which is cut there: the layer in *layer, the value returned. NULL: no more. */

@@ -12,10 +12,11 @@ typedef struct decrypt_command {
     int json;
 } decrypt_command;
 
-static const struct argp_option entries[] = {{"client", CLIENT_KEY, "FILE", 0, "client key", 0},
-                                             {"input", INPUT_KEY, "FILE", 0, "encrypted answers", 0},
-                                             {"json", 'j', 0, 0, "machine-readable", 0},
-                                             {0}};
+static const struct argp_option entries[] = {
+    {"client", CLIENT_KEY, "FILE", 0, "client key, that of the encrypted input", 0},
+    {"input", INPUT_KEY, "FILE", 0, "encrypted answers, as run writes them", 0},
+    {"json", 'j', 0, 0, "print JSON, in place of CSV", 0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

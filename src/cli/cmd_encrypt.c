@@ -13,7 +13,7 @@ typedef struct encrypt_command {
 } encrypt_command;
 
 static const struct argp_option entries[] = {
-    {"client", CLIENT_KEY, "FILE", 0, "client key", 0},
+    {"client", CLIENT_KEY, "FILE", 0, "client key, as keygen writes it", 0},
     {"output", 'o', "FILE", 0, "encrypted samples to write", 0},
     {"saturate", SATURATE_KEY, 0, 0, "move values beyond the circuit's range to its ends, in place of refusing them",
      0},

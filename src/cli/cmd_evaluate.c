@@ -23,10 +23,13 @@ typedef struct evaluate_command {
 static const char *const modes[] = {"clear", "simulate", "encrypted"};
 
 static const struct argp_option entries[] = {
-    {"mode", MODE_KEY, "MODE", 0, "clear, simulate (default) or encrypted", 0},
+    {"mode", MODE_KEY, "MODE", 0,
+     "clear: without noise; simulate (default): with the noise that encryption would have; encrypted: with keys made "
+     "for the occasion",
+     0},
     {"seed", SEED_KEY, "S", 0, "of the simulated noise (default 1)", 0},
-    {"answers", ANSWERS_KEY, 0, 0, "print the answer to every sample in place of the summary", 0},
-    {"json", 'j', 0, 0, "machine-readable", 0},
+    {"answers", ANSWERS_KEY, 0, 0, "print the answer to every sample, as CSV, in place of the summary", 0},
+    {"json", 'j', 0, 0, "print JSON", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)

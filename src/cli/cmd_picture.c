@@ -24,10 +24,10 @@ typedef struct picture_command {
 } picture_command;
 
 static const struct argp_option entries[] = {
-    {"columns", COLUMNS_KEY, "N", 0, "images side by side (default 3)", 0},
-    {"circuit", CIRCUIT_KEY, "FILE", 0, "circuit whose class names the labels have", 0},
+    {"columns", COLUMNS_KEY, "N", 0, "images side by side, 1 to 100 (default 3)", 0},
+    {"circuit", CIRCUIT_KEY, "FILE", 0, "circuit that has the names of the classes (default: their numbers)", 0},
     {"answers", ANSWERS_KEY, "TITLE=FILE", 0,
-     "answers to the images shown, as decrypt and evaluate --answers print them", 0},
+     "answers to the images shown, as decrypt and evaluate --answers print them; up to 8 times", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -15,25 +15,23 @@ typedef struct prune_command {
     work_options work;
     annulus_prune_options o;
     annulus_compile_options compile;
-    const char *model, *output;
-    int json, compiled;
+    const char *model;
+    int compiled;
 } prune_command;
 
 static const char *const ways[] = {"norm", "activation", "taylor"};
 
 static const struct argp_option entries[] = {
-    {"output", 'o', "FILE", 0, "ONNX file to write", 0},
     {"neurons", NEURONS_KEY, "P%", 0,
      "remove this part of every hidden layer, of convolutions the channels, 0 to less than 100 %", 0},
-    {"look-ups", LOOK_UPS_KEY, "N", 0, "leave at most this many look-ups in hidden layers", 0},
+    {"look-ups", LOOK_UPS_KEY, "N", 0, "leave at most so many look-ups in hidden layers, of waves rotations", 0},
     {"seconds", SECONDS_KEY, "S", 0,
-     "leave as many as this predicted time of an inference allows, on --threads of this host", 0},
+     "leave as many neurons as an inference may have that is predicted to take S seconds on --threads of this host", 0},
     {"by", BY_KEY, "WHAT", 0,
      "which neurons go: those whose removal moves the sums behind them least (activation, the default), changes the "
      "loss least (taylor), or those of the smallest weights (norm)",
      0},
     {"p-error", ERROR_KEY, "P", 0, "with --seconds: as it will be given to compile (default 2^-40)", 0},
-    {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {0}};
 
 static double parse_percent(struct argp_state *state, const char *text)
@@ -49,7 +47,6 @@ static double parse_percent(struct argp_state *state, const char *text)
 static void check(const prune_command *c, struct argp_state *state)
 {
     if (c->model == NULL) argp_error(state, "an ONNX file is needed");
-    if (c->output == NULL) argp_error(state, "--output is needed");
     if ((c->o.percent >= 0) + (c->o.look_ups > 0) + (c->o.seconds > 0) != 1)
         argp_error(state, "one of --neurons, --look-ups and --seconds is needed");
     if (c->compiled && !(c->o.seconds > 0)) argp_error(state, "--p-error goes with --seconds");
@@ -65,12 +62,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &c->training;
         state->child_inputs[1] = &c->data;
         state->child_inputs[2] = &c->work;
-        break;
-    case 'o':
-        c->output = arg;
-        break;
-    case 'j':
-        c->json = 1;
         break;
     case NEURONS_KEY:
         c->o.percent = parse_percent(state, arg);
@@ -144,7 +135,7 @@ static void talk(const prune_command *c, const annulus_prune_report *r, const an
     if (r->rounds > 0)
         fprintf(stderr, "fine-tuning moved it beyond the %g s: more were removed, %u times\n", c->o.seconds, r->rounds);
     if (c->o.seconds > 0) say_costs();
-    fprintf(stderr, "wrote %s\n", c->output);
+    fprintf(stderr, "wrote %s\n", c->training.output);
 }
 
 static annulus_status prune(prune_command *c, annulus_prune_report *r, annulus_model **out)
@@ -157,7 +148,7 @@ static annulus_status prune(prune_command *c, annulus_prune_report *r, annulus_m
     progress_line *line = training_begin(&c->training, &c->work);
     if (st == ANNULUS_OK) st = annulus_prune(m, d, &c->o, training_report, &c->training, &line->progress, r, out);
     st = training_end(&c->training, st);
-    if (st == ANNULUS_OK) st = annulus_model_write(*out, c->output);
+    if (st == ANNULUS_OK) st = annulus_model_write(*out, c->training.output);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);
     return st;
@@ -182,7 +173,7 @@ int cmd_prune(int argc, char **argv)
     const annulus_status st = prune(&c, &r, &m);
     if (st == ANNULUS_OK) training_done(&c.training);
     if (st == ANNULUS_OK && !c.work.quiet) talk(&c, &r, m);
-    if (st == ANNULUS_OK && c.json) print_json(&c, &r, m);
+    if (st == ANNULUS_OK && c.training.json) print_json(&c, &r, m);
     annulus_model_destroy(m);
     return st != ANNULUS_OK ? report_stopped(st, c.o.train.checkpoint) : finish_stdout();
 }

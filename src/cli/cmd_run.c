@@ -12,18 +12,19 @@ typedef struct run_command {
     annulus_run_options how;
 } run_command;
 
-static const struct argp_option entries[] = {{"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key", 0},
-                                             {"input", INPUT_KEY, "FILE", 0, "encrypted samples", 0},
-                                             {"output", 'o', "FILE", 0, "encrypted answers to write", 0},
-                                             {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
-                                              "keep here how far the run is, and go on from it if the file is there; "
-                                              "removed at the end",
-                                              0},
-                                             {"together", TOGETHER_KEY, "N", 0,
-                                              "samples to run together, at most 32; 1: each answered as soon as "
-                                              "possible (default: as many as fill the batches of look-ups)",
-                                              0},
-                                             {0}};
+static const struct argp_option entries[] = {
+    {"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key, as keygen writes it", 0},
+    {"input", INPUT_KEY, "FILE", 0, "encrypted samples, as encrypt writes them", 0},
+    {"output", 'o', "FILE", 0, "encrypted answers to write", 0},
+    {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
+     "keep here how far the run is, and go on from it if the file is there; "
+     "removed at the end",
+     0},
+    {"together", TOGETHER_KEY, "N", 0,
+     "samples to run together, 1 to 32; 1: each answered as soon as "
+     "possible (default: as many as fill the batches of look-ups)",
+     0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

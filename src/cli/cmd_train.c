@@ -27,15 +27,15 @@ enum {
 };
 
 #define NAMES_MAX 1000
+#define NETWORK_GROUP 1
 
 typedef struct train_command {
     training_options training;
     data_options data;
     work_options work;
     annulus_train_options o;
-    const char *output, *from, *noise_of, *teacher;
+    const char *from, *noise_of, *teacher;
     int shaped; /* layers or bits were given */
-    int json;
     const char *names[NAMES_MAX];
     int automatic; /* activation auto */
     double auto_seconds;
@@ -47,55 +47,59 @@ typedef struct train_command {
 } train_command;
 
 static const struct argp_option entries[] = {
-    {"output", 'o', "FILE", 0, "ONNX file to write", 0},
-    {"json", 'j', 0, 0, "machine-readable report on stdout", 0},
     {"task", TASK_KEY, "TASK", 0,
-     "classification (default), regression of one target or --label A,B,..., or multi-label: --label A,B,... are "
-     "columns of 0 and 1",
+     "classification (default); regression, of several targets with --label A,B,...; or multi-label, where --label "
+     "A,B,... are columns of 0 and 1",
      0},
+    {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
+    {"target-seconds", SECONDS_KEY, "S", 0,
+     "of the hidden neurons as many as an inference may have that is predicted to take S seconds on --threads of this "
+     "host; chooses the p-error and rounding bits to compile with, of waves the noise, unless they are given",
+     0},
+    {0, 0, 0, 0, "The network:", NETWORK_GROUP},
     {"conv", CONV_KEY, "CxK[sS][pP][gG][+A],...", 0,
      "convolutions of images in front of the hidden layers: C channels of windows of K x K, S apart (default 1), P "
-     "zeros around (default 0), channels in G groups (default 1), the values of A convolutions before added (default: "
-     "none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, sumN for sums, gap for averages of whole "
-     "channels; or 0 for none (the default)",
+     "zeros around (default 0), channels in G groups (default 1), the values of the convolution A before added "
+     "(default: none), as 8x5s2,16x3p1; behind one avgN for averages of N x N, sumN for sums, gap for averages of "
+     "whole channels; or 0 for none (the default)",
      0},
     {"hidden", HIDDEN_KEY, "N[+A],...", 0,
-     "neurons of the hidden layers, +A with the values of the layer A before added, or 0 for none (default 92,32)", 0},
+     "neurons of the hidden layers, each 1 to 8192, +A with the values of the layer A before added; or 0 for none "
+     "(default 92,32)",
+     0},
     {"activation", ACTIVATION_KEY, "NAME[,NAME...]", 0,
      "of all hidden layers or each, convolutions first: relu (default), leaky_relu[=SLOPE below 0] (1/8), elu, gelu, "
      "silu, softplus, sigmoid, tanh, hard_sigmoid, hard_tanh, hard_silu, sign, identity, table=FILE of points x,y, "
-     "entries=FILE of up to 256 lines y or x,y; "
-     "waves: triangle, trapezoid[=RISE], sine or square; or auto: relu or trapezoids, the more accurate at equal "
-     "predicted seconds",
+     "entries=FILE of up to 256 lines y or x,y; waves: triangle, trapezoid[=RISE], sine or square; or auto: relu or "
+     "trapezoids, the more accurate at equal predicted seconds",
      0},
     {"auto-seconds", AUTO_SECONDS_KEY, "S", 0,
-     "with --activation auto: predicted seconds that both kinds are sized to (default: of the dearer at these widths)",
+     "with --activation auto: predicted seconds that both kinds are sized to (default: of the dearer kind at the "
+     "widths given)",
      0},
-    {"offsets", OFFSETS_KEY, "J", 0, "values of a wave from one look-up, 1 to 16 (default 1)", 0},
-    {"rise", RISE_KEY, "R", 0, "width of a trapezoid's edges, of a period (default 0.25)", 0},
+    {"offsets", OFFSETS_KEY, "J", 0, "of waves: values of one look-up, 1 to 16 (default 1)", 0},
+    {"rise", RISE_KEY, "R", 0, "of trapezoids: width of an edge in periods, 0.001 to 0.5 (default 0.25)", 0},
     {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
-     "1 to 16, for all layers or each, the last one too (default 4; with waves 8)", 0},
+     "of the weights, 1 to 16, for all layers or each, the last one too (default 4; of waves 8)", 0},
     {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
-     "1 to 8, for all hidden layers or each (default 4; with waves 8, sign 2)", 0},
-    {"input-bits", INPUT_KEY, "B", 0, "1 to 8 (default 4)", 0},
-    {"value-noise", VALUE_NOISE_KEY, "F", 0, "noise on the last waves' values while training (default 0)", 0},
-    {"spread", SPREAD_KEY, "F", 0, "of the phases of new waves at the start, in periods (default 0.15)", 0},
+     "of the values, 1 to 8, for all hidden layers or each (default 4; of waves 8, of sign 2)", 0},
+    {"input-bits", INPUT_KEY, "B", 0, "of the inputs, 1 to 8 (default 4)", 0},
+    {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
+    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
+    {"spread", SPREAD_KEY, "F", 0,
+     "of waves: standard deviation of the phases at the start, in periods, 0.01 to 1 (default 0.15)", TRAINING_GROUP},
     {"distill", DISTILL_KEY, "TEACHER", 0,
      "learn beside the targets from another network: A,B,... for one of relu layers of these widths, of real weights, "
      "trained first; a text file as of --network for one of its layers and activations; or any MODEL.onnx of the same "
      "scores",
-     0},
-    {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
-    {"from", FROM_KEY, "MODEL", 0, "go on from this ONNX file: its layers, activations and bits stay", 0},
+     TRAINING_GROUP},
+    {"value-noise", VALUE_NOISE_KEY, "V", 0,
+     "of waves: standard deviation on the values that the scores take, whose amplitude is 1, 0 to 1 (default 0)",
+     NOISE_GROUP},
     {"noise-of", NOISE_OF_KEY, "CIRCUIT", 0,
-     "train for the noise that this circuit's parameters are predicted to have in each layer; of a network of the same "
-     "layers, widths and activations",
-     0},
-    {"target-seconds", SECONDS_KEY, "S", 0,
-     "of the hidden neurons, as many as this predicted time of an inference allows on --threads of this host; chooses "
-     "the p-error and rounding bits to compile with, unless they are given",
-     0},
-    {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
+     "in place of any other noise: what the parameters of this circuit are predicted to have in each layer; of a "
+     "network of the same layers, widths and activations",
+     NOISE_GROUP},
     {0}};
 
 /* Widths of at most ANNULUS_MAX_HIDDEN layers, 0 for none: how many. add: what stands behind + of each; NULL: nothing
@@ -264,7 +268,6 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
 
 static void check_options(const train_command *c, struct argp_state *state)
 {
-    if (c->output == NULL) argp_error(state, "--output is needed");
     if (c->auto_seconds > 0 && !c->automatic) argp_error(state, "--auto-seconds goes with --activation auto");
     if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
         argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
@@ -302,12 +305,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &c->training;
         state->child_inputs[1] = &c->data;
         state->child_inputs[2] = &c->work;
-        break;
-    case 'o':
-        c->output = arg;
-        break;
-    case 'j':
-        c->json = 1;
         break;
     case TASK_KEY:
         c->training.task = parse_task(state, arg);
@@ -503,9 +500,9 @@ static void report(const train_command *c, const annulus_model *m)
         if (c->o.noise_of != NULL) print_noise(&c->noise);
         if (c->budget.seconds > 0) talk(c);
         if (c->automatic || c->budget.seconds > 0) say_costs();
-        fprintf(stderr, "wrote %s\n", c->output);
+        fprintf(stderr, "wrote %s\n", c->training.output);
     }
-    if (!c->json) return;
+    if (!c->training.json) return;
     json_t *o = report_json(c, m);
     (void)json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
     printf("\n");
@@ -532,7 +529,7 @@ int cmd_train(int argc, char **argv)
     if (noise != NULL) st = annulus_circuit_noise(noise, c.noise.trained, &c.noise.count);
     c.o.noise_of = noise;
     if (st == ANNULUS_OK) st = train(&c, from, &m);
-    if (st == ANNULUS_OK) st = annulus_model_write(m, c.output);
+    if (st == ANNULUS_OK) st = annulus_model_write(m, c.training.output);
     if (st == ANNULUS_OK) training_done(&c.training);
     if (st == ANNULUS_OK) report(&c, m);
     annulus_circuit_destroy(noise);
