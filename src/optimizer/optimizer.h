@@ -103,16 +103,16 @@ typedef struct optimizer_result {
  *   as many as that, or split_most low ones taken off; all others are whole. Exact but that values of any layer count
  *   with the noise of the layer that has most; each rotation of a look-up has the same share of its failures; the merge
  *   adds at most a sixteenth to the variance of the rotations if any gadget of six levels does. With ERROR_GLOBAL at
- * the largest probability, to 1 %, by halves. Taken where seconds fall by more than 2 % below those of
- * the better of the above, or where there is none.
+ *   the largest probability, to 1 %, by halves. Taken where seconds fall by more than 2 % below those of the better of
+ *   the above, or where there is none.
  * - Threads (MINIMIZE_SECONDS): the above are the best in large batches on one core, where nothing waits for keys. Of
  *   them, of the same with at most 2 and 1 key bits a step, and of the best of one family for each ring, key bits and
  *   levels of a step that take at most 1.5 times as long as the best, the one of fewest batches_seconds (batches.h);
  *   two families and split look-ups where that falls by more than 2 %. With ERROR_GLOBAL the latter hold it at the
  *   probability of the best.
  * - Near-ties, but for split look-ups: of the sets within 1 % of the fastest, each with its fastest keyswitches, that
- * of the smallest seeded key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that
- * hold it.
+ *   of the smallest seeded key; of the sets within 1 % of the least bytes the fastest; with ERROR_GLOBAL of those that
+ *   hold it.
  *
  * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
  * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for
