@@ -14,7 +14,7 @@
 #define SHORTER 4u      /* than the whole: a short training */
 #define CALIBRATION ((size_t)2000)
 #define CLASSIC_LOG2_ERROR -6.643856189774724 /* log2(0.01): the best trade of relu networks that err */
-/* Of torus-native candidates: docs/training-waves.md, the table of figures. */
+/* Of torus-native candidates: docs/training-waves.md, What was tried. */
 #define NATIVE_NOISE 0.011
 #define NATIVE_OFFSETS 4u
 #define NATIVE_LAST_BITS 4u
