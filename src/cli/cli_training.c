@@ -71,7 +71,7 @@ static const struct argp_option entries[] = {
     {0, 0, 0, 0, "Noise while training, as of encrypted look-ups:", NOISE_GROUP},
     {"phase-noise", NOISE_KEY, "S", 0,
      "standard deviation on the sums of a neuron, in deviations of these, 0 to 10 (default 0.1); where layers are "
-     "waves in periods, 0 to 0.25 (default 0.03125; prune: what the model bears), which the model then bears",
+     "waves, in periods, 0 to 0.25 (default 0.03125; prune: what the model bears), which the model then bears",
      0},
     {"target-p-error", TARGET_KEY, "P", 0,
      "in place of --phase-noise: look-ups read another cell than the right one with this probability, 0.001 to 0.9", 0},

@@ -16,8 +16,7 @@ typedef struct audit_command {
 } audit_command;
 
 static const struct argp_option entries[] = {
-    {"samples", SAMPLES_KEY, "N", 0,
-     "how many, at most, from --first on (default 4); each takes as long as an encrypted run", 0},
+    {"samples", SAMPLES_KEY, "N", 0, "how many, at most, from --first on (default 4); each is an encrypted run", 0},
     {"seed", SEED_KEY, "S", 0, "of the simulated noise (default 1)", 0},
     {"json", 'j', 0, 0, "print JSON", 0},
     {0}};
