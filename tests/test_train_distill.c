@@ -5,7 +5,9 @@
 #include "train/train_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Points of a plane: the class says in which of four quarters they lie, the target is the product. */
 static dataset *quarters(uint64_t seed, size_t count, int regression)
@@ -172,6 +174,115 @@ static void from_a_network(void **state)
     drop(d);
 }
 
+/* A network with its features in units of its own. */
+static network *brighter(const network *n)
+{
+    network *other = NULL;
+    assert_ok(network_copy(n, &other));
+    for (size_t f = 0; f < n->inputs; f++) other->shift[f] = -20 - (double)(f % 7), other->gain[f] = n->gain[f] * 0.7;
+    return other;
+}
+
+/* A teacher scores what the network is given: pictures of two channels, moved and mirrored, of a batch that is no
+ * multiple of a chunk, in layers that are convolutions and others. */
+static void scores_of_moved_samples(void **state)
+{
+    (void)state;
+    enum { ROWS = 75, PIXELS = LINES_SIDE * LINES_SIDE };
+    dataset *d = lines(11, 300, 2);
+    for (size_t k = 0; k < d->count * d->features; k++) d->x[k] = 17 * floorf(d->x[k] / 17); /* as 4 bits hold them */
+    for (int conv = 0; conv < 2; conv++) {
+        train_options o = one_layer();
+        o.epochs = 1, o.batch = ROWS, o.input_bits = 4, o.validation = 0;
+        if (conv) o.conv[0] = (train_convolution){.channels = 3, .kernel = 3, .stride = 3}, o.conv_count = 1;
+        network *n = NULL, *teacher = NULL;
+        train_data t;
+        train_model m;
+        train_tutor u[2];
+        double loss;
+        size_t apart = 0;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_ok(train_model_create(&t, &o, 5, 1, &m));
+        assert_ok(train_weights_quantize(&m));
+        teacher = brighter(n);
+        teacher->input.bits = conv ? 9 : 8; /* of 9 they are scored one by one */
+        for (unsigned k = 0; k < 2; k++) assert_ok(train_tutor_create(teacher, d, &t, ROWS, 1 + k, &u[k]));
+        const train_source source = {.data = &t, .order = t.order, .first = 30, .shift = 2, .flip = 1};
+        assert_ok(train_forward(&m, &source, ROWS, 77, &loss));
+        for (unsigned k = 0; k < 2; k++) assert_ok(train_tutor_score(&u[k], &source, ROWS, 5, 77));
+        assert_memory_equal(u[0].soft, u[1].soft, sizeof(float) * 2 * ROWS);
+        for (size_t i = 0; i < ROWS; i++) {
+            float x[2 * PIXELS];
+            double y[2];
+            for (size_t f = 0; f < d->features; f++)
+                x[f] = roundf(255 * m.x[i * d->features + (conv ? f % PIXELS * 2 + f / PIXELS : f)]);
+            assert_ok(network_apply(teacher, x, y));
+            for (size_t c = 0; c < 2; c++) apart += fabs(y[c] - (double)u[0].soft[2 * i + c]) > 1e-5 * (1 + fabs(y[c]));
+        }
+        assert_int_equal(apart, 0);
+        for (unsigned k = 0; k < 2; k++) train_tutor_clear(&u[k]);
+        train_model_destroy(&m);
+        train_data_destroy(&t);
+        network_destroy(n), network_destroy(teacher);
+    }
+    drop(d);
+}
+
+/* Pictures of noise with a bright column on the left or, of class 1, on the right. */
+static dataset *sides(uint64_t seed, size_t count)
+{
+    enum { SIDE = 8 };
+    dataset *d = data_create(count, SIDE * SIDE, 2);
+    d->channels = 1, d->height = d->width = SIDE;
+    for (size_t i = 0; i < count; i++) {
+        float *x = d->x + i * d->features;
+        for (size_t k = 0; k < d->features; k++) x[k] = (float)(test_random(&seed) % 100);
+        d->label[i] = (int32_t)(test_random(&seed) & 1);
+        const size_t column = (size_t)d->label[i] * SIDE / 2 + test_random(&seed) % (SIDE / 2);
+        for (size_t r = 0; r < SIDE; r++) x[r * SIDE + column] = 255;
+    }
+    return d;
+}
+
+static int stop_in_epoch_3(void *context, const char *what, size_t done, size_t total)
+{
+    (void)context, (void)what;
+    return done > 5 * total / 16;
+}
+
+/* Of mirrored pictures a teacher tells the other side, and whoever sees them learns it from that, though the labels are
+ * of no use; the same on any number of threads, and after a stop. With another teacher it does not go on. */
+static void sees_what_the_network_sees(void **state)
+{
+    (void)state;
+    dataset *d = sides(21, 1200);
+    train_options o = one_layer();
+    network *good = NULL, *pupil = NULL, *again = NULL;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/annulus-distill-%d", (int)getpid());
+    o.input_bits = 4, o.epochs = 8, o.threads = 2;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &good));
+    assert_true(share_right(good, d) > 0.97);
+    for (size_t i = 0; i < d->count; i++) d->label[i] = (int32_t)(i & 1);
+    o.taught_by = good, o.flip = 1;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &pupil));
+    assert_true(alike(pupil, good, d) > 0.9);
+    const annulus_progress stopping = {stop_in_epoch_3, NULL};
+    o.checkpoint = path, o.threads = 1;
+    assert_int_equal(train_network(d, &o, NULL, NULL, &stopping, &again), ANNULUS_ERR_CANCELLED);
+    good->layers[1].bias[0] += 0.5;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &again), "other data or options");
+    good->layers[1].bias[0] -= 0.5;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &again));
+    same_linear_parts(pupil, again);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(pupil->layers[i].w_scale, again->layers[i].w_scale, pupil->layers[i].out * sizeof(double));
+    unlink(path);
+    network_destroy(good), network_destroy(pupil), network_destroy(again);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -189,7 +300,11 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
-                                       cmocka_unit_test(learns_and_repeats), cmocka_unit_test(from_a_convolution),
-                                       cmocka_unit_test(from_a_network), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(learns_and_repeats),
+                                       cmocka_unit_test(from_a_convolution),
+                                       cmocka_unit_test(from_a_network),
+                                       cmocka_unit_test(scores_of_moved_samples),
+                                       cmocka_unit_test(sees_what_the_network_sees),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,6 +171,7 @@ typedef struct loop {
     const dataset *set;
     train_data *t;
     train_model *m, *teacher; /* teacher: NULL for none */
+    train_tutor *tutor;       /* NULL: none */
     train_report report;
     void *context;
     const annulus_progress *progress;
@@ -202,8 +203,9 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
         const train_source source = {
             .data = l->t, .order = l->t->order, .first = s * l->m->batch, .shift = l->o->shift, .flip = l->o->flip};
         TRY(progress_report(l->progress, "training", epoch * l->steps + s, l->o->epochs * l->steps));
-        /* same rows and salt: the teacher sees the images moved alike */
+        /* same rows and salt: teachers see the images moved alike */
         if (l->teacher != NULL) TRY(train_forward(l->teacher, &source, l->m->batch, 16 + l->step, &part));
+        if (l->tutor != NULL) TRY(train_tutor_score(l->tutor, &source, l->m->batch, l->key, 16 + l->step));
         train_bound_at(l->m, (double)l->step / (double)(l->steps * l->o->epochs));
         TRY(train_weights_quantize(l->m));
         TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
@@ -261,6 +263,19 @@ static annulus_status end_epoch(loop *l, double start, train_epoch *report)
     return ANNULUS_OK;
 }
 
+/* Where the teacher's scores are made batch by batch, those of the samples as they are tell it from others. */
+static annulus_status digest(loop *l)
+{
+    float *scores = NULL;
+    if (l->tutor == NULL) return train_digest(l->m, l->t, l->o, l->digest);
+    TRY(train_taught(l->tutor->n, l->set, l->t, l->o->threads, &scores));
+    l->m->taught = scores;
+    const annulus_status st = train_digest(l->m, l->t, l->o, l->digest);
+    l->m->taught = NULL;
+    mem_free(scores);
+    return st;
+}
+
 static annulus_status run_epochs(loop *l, network **out)
 {
     const train_source start_from = {.data = l->t, .order = l->t->order, .shift = l->o->shift, .flip = l->o->flip};
@@ -270,7 +285,7 @@ static annulus_status run_epochs(loop *l, network **out)
     TRY(train_clip_learn(l->m));
     if (l->o->patience > 0) TRY(train_best_create(l->m, &l->best));
     if (l->o->checkpoint != NULL) {
-        TRY(train_digest(l->m, l->t, l->o, l->digest));
+        TRY(digest(l));
         TRY(train_checkpoint_read(l->o->checkpoint, l->digest, l->o, l->history, &done, l->m, &l->best));
         order_after(l, done);
         l->step = done * l->steps;
@@ -326,18 +341,31 @@ static annulus_status allocate(loop *l)
     return ANNULUS_OK;
 }
 
+/* Has a network that there is teach l->m; *tutor and *taught are the caller's in every case. */
+static annulus_status learn_from(loop *l, const network *n, train_tutor *tutor, float **taught)
+{
+    if (!train_moves(l->t, l->o->shift, l->o->flip)) {
+        TRY(train_taught(n, l->set, l->t, l->o->threads, taught));
+        l->m->taught = *taught;
+        return ANNULUS_OK;
+    }
+    TRY(train_tutor_create(n, l->set, l->t, l->m->batch, l->o->threads, tutor));
+    l->tutor = tutor;
+    l->m->soft = tutor->soft;
+    return ANNULUS_OK;
+}
+
 static annulus_status run_model(loop *l, network **out)
 {
     train_model m, teacher = {0};
+    train_tutor tutor = {0};
     float *taught = NULL;
     TRY(train_thresholds_check(l->t, l->o));
     TRY(train_model_create(l->t, l->o, l->key, 1, &m));
     l->m = &m;
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
     annulus_status st = train_has_teacher(l->o) ? teach(l, &teacher) : ANNULUS_OK;
-    if (st == ANNULUS_OK && l->o->taught_by != NULL)
-        st = train_taught(l->o->taught_by, l->set, l->t, l->o->threads, &taught);
-    m.taught = taught;
+    if (st == ANNULUS_OK && l->o->taught_by != NULL) st = learn_from(l, l->o->taught_by, &tutor, &taught);
     if (st == ANNULUS_OK && train_has_teacher(l->o)) {
         l->teacher = &teacher;
         m.soft = teacher.layer[teacher.layers - 1].u;
@@ -345,6 +373,7 @@ static annulus_status run_model(loop *l, network **out)
     if (st == ANNULUS_OK) st = run_epochs(l, out);
     train_model_destroy(&teacher);
     train_model_destroy(&m);
+    train_tutor_clear(&tutor);
     mem_free(taught);
     mem_free(l->best.x);
     return st;

@@ -92,8 +92,8 @@ typedef struct train_options {
     size_t distill_count;                /* 0: none */
     const struct train_options *teacher; /* in place of those layers its convolutions, hidden layers and activations,
                                             not waves; the rest is not looked at; borrowed; NULL: none */
-    const network *taught_by; /* in place of a teacher that is trained: any network of these scores, of whose samples as
-                                 they are in the data it gives the scores; borrowed; NULL: none */
+    const network *taught_by; /* in place of a teacher that is trained: any network of these scores, which sees the
+                                 samples as the network does, moved or not; borrowed; NULL: none */
     unsigned shift;           /* images: random shift of up to this many pixels */
     int flip;                 /* images: 1: mirrored left to right at random */
     double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in

@@ -154,6 +154,7 @@ annulus_status train_digest(const train_model *m, const train_data *t, const tra
     write_u64s(&w, wholes, sizeof wholes / sizeof *wholes);
     for (size_t i = 0; i < o->distill_count; i++) write_u64(&w, o->distill[i]);
     if (m->taught != NULL) write_bytes(&w, m->taught, t->count * t->outputs * sizeof *m->taught);
+    if (o->taught_by != NULL) write_u8(&w, (uint8_t)train_moves(t, o->shift, o->flip)); /* what it sees */
     if (o->teacher != NULL) write_teacher(&w, o->teacher);
     write_noise(&w, m, o);
     write_convolutions(&w, o);

@@ -161,16 +161,23 @@ static annulus_status choose_input(const dataset *d, const train_options *o, tra
     return ANNULUS_OK;
 }
 
+int32_t train_data_least(const quantizer *input)
+{
+    int32_t lo, hi;
+    quantizer_range(input, &lo, &hi);
+    return lo - input->zero;
+}
+
+void train_data_quantize(const train_data *t, const float *x, uint8_t *q)
+{
+    for (size_t f = 0; f < t->features; f++)
+        q[f] = (uint8_t)(quantizer_integer(&t->input, ((double)x[f] - t->shift[f]) * t->gain[f]) - t->lo);
+}
+
 static void quantize_inputs(const dataset *d, train_data *t)
 {
-    int32_t hi;
-    quantizer_range(&t->input, &t->lo, &hi);
-    t->lo -= t->input.zero;
-    for (size_t i = 0; i < d->count; i++)
-        for (size_t f = 0; f < d->features; f++) {
-            const double x = ((double)d->x[i * d->features + f] - t->shift[f]) * t->gain[f];
-            t->q[i * d->features + f] = (uint8_t)(quantizer_integer(&t->input, x) - t->lo);
-        }
+    t->lo = train_data_least(&t->input);
+    for (size_t i = 0; i < d->count; i++) train_data_quantize(t, d->x + i * d->features, t->q + i * d->features);
     for (size_t f = 0; f < d->features; f++) {
         t->still[f] = 1;
         for (size_t i = 1; i < d->count && t->still[f]; i++) t->still[f] = t->q[i * d->features + f] == t->q[f];

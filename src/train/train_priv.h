@@ -57,6 +57,9 @@ typedef struct train_data {
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
     __attribute__((warn_unused_result));
 void train_data_destroy(train_data *t);
+/* Least integer of a quantizer of inputs, and q (features) of the sample x by t's input, lo, shift and gain. */
+int32_t train_data_least(const quantizer *input);
+void train_data_quantize(const train_data *t, const float *x, uint8_t *q);
 
 typedef struct train_span {
     size_t first, count;
@@ -197,6 +200,23 @@ typedef struct train_source {
     unsigned shift;
     int flip;
 } train_source;
+/* How a picture is moved, drawn anew for every sample and step; of samples that are none, or stay, all 0. */
+typedef struct train_move {
+    int dy, dx, mirror;
+} train_move;
+static inline int train_moves(const train_data *t, unsigned shift, int flip)
+{
+    return (shift > 0 || flip) && t->height > 0;
+}
+/* Of the samples of a chunk (samples.count), by the key of the model and the salt of the step. */
+void train_moves_draw(const train_source *s, train_span samples, uint64_t key, uint64_t salt, train_move *out);
+/* Pixel of a channel that comes to (row, column); SIZE_MAX: none does. */
+static inline size_t train_moved_from(const train_data *t, train_move m, size_t row, size_t column)
+{
+    const int height = (int)t->height, width = (int)t->width, r = (int)row - m.dy, c = (int)column - m.dx;
+    if (r < 0 || r >= height || c < 0 || c >= width) return SIZE_MAX;
+    return (size_t)(r * width + (m.mirror ? width - 1 - c : c));
+}
 /* Loss of `rows` samples; source NULL: m->x and the targets are already there. `salt` seeds shift and noise. */
 annulus_status train_forward(train_model *m, const train_source *source, size_t rows, uint64_t salt, double *loss)
     __attribute__((warn_unused_result));
@@ -256,8 +276,23 @@ double train_fold_parts(const train_layer *l);
 int train_has_teacher(const train_options *o);
 annulus_status train_teacher_check(const train_options *o) __attribute__((warn_unused_result));
 void train_teacher_options(const train_options *o, train_options *out);
-/* Scores (count,outputs) of n, of regressions standardised, freed by the caller. */
+/* Scores (count,outputs) of n for the samples as they are, of regressions standardised, freed by the caller. */
 annulus_status train_taught(const network *n, const dataset *d, const train_data *t, unsigned threads, float **out)
+    __attribute__((warn_unused_result));
+/* A teacher that there is, beside a network that sees its samples moved: its scores are made batch by batch. */
+typedef struct train_tutor {
+    const network *n; /* borrowed, as are the others */
+    const dataset *d;
+    const train_data *t; /* of the network that is trained */
+    unsigned threads;
+    train_move *moves; /* (batch) */
+    float *soft;       /* (batch,outputs) */
+} train_tutor;
+annulus_status train_tutor_create(const network *n, const dataset *d, const train_data *t, size_t batch,
+                                  unsigned threads, train_tutor *out) __attribute__((warn_unused_result));
+void train_tutor_clear(train_tutor *u);
+/* soft, of the rows as train_forward moves them with this key and salt. */
+annulus_status train_tutor_score(train_tutor *u, const train_source *s, size_t rows, uint64_t key, uint64_t salt)
     __attribute__((warn_unused_result));
 
 /* Number among the taps of layer i of a network, before each is spread over its parts, of weight k of a row. */

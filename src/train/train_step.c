@@ -23,18 +23,29 @@ typedef struct layout {
     size_t channel, pixel;
 } layout;
 
-/* x <- a channel q of a picture, seen in a mirror or not, moved by (dy, dx), 0 where nothing arrives. */
-static void moved(const train_data *t, const uint8_t *q, int mirror, int dy, int dx, size_t pixel, float *x)
+/* x <- a channel q of a picture, moved, 0 where nothing arrives. */
+static void moved(const train_data *t, const uint8_t *q, train_move m, size_t pixel, float *x)
 {
-    const int height = (int)t->height, width = (int)t->width;
     const float scale = (float)t->input.scale;
-    for (int r = 0; r < height; r++)
-        for (int c = 0; c < width; c++, x += pixel) {
-            const int from_r = r - dy, from_c = c - dx;
-            const int inside = from_r >= 0 && from_r < height && from_c >= 0 && from_c < width;
-            const int column = mirror ? width - 1 - from_c : from_c;
-            *x = inside ? scale * (float)(q[from_r * width + column] + t->lo) : 0.0f;
+    for (size_t r = 0; r < t->height; r++)
+        for (size_t c = 0; c < t->width; c++, x += pixel) {
+            const size_t from = train_moved_from(t, m, r, c);
+            *x = from != SIZE_MAX ? scale * (float)(q[from] + t->lo) : 0.0f;
         }
+}
+
+void train_moves_draw(const train_source *s, train_span samples, uint64_t key, uint64_t salt, train_move *out)
+{
+    const uint64_t places = 2 * s->shift + 1;
+    train_random r;
+    train_random_init(&r, key, salt, 0x100000000u + samples.first / TRAIN_ROWS);
+    for (size_t i = 0; i < samples.count; i++) {
+        out[i] = (train_move){0};
+        if (!train_moves(s->data, s->shift, s->flip)) continue;
+        out[i].dy = (int)train_random_below(&r, places) - (int)s->shift;
+        out[i].dx = (int)train_random_below(&r, places) - (int)s->shift;
+        out[i].mirror = s->flip && (train_random_u64(&r) >> 63) != 0;
+    }
 }
 
 static void fetch(const pass *p, size_t chunk)
@@ -45,23 +56,16 @@ static void fetch(const pass *p, size_t chunk)
     const float scale = (float)t->input.scale;
     const size_t pixels = t->height * t->width;
     const layout at = p->m->layer[0].from != NULL ? (layout){1, t->channels} : (layout){pixels, 1};
-    train_random r;
-    train_random_init(&r, p->m->key, p->salt, 0x100000000u + chunk);
+    const int in_order = at.pixel == 1 && !train_moves(t, s->shift, s->flip);
+    train_move moves[TRAIN_ROWS];
+    train_moves_draw(s, rows, p->m->key, p->salt, moves);
     for (size_t i = rows.first; i < rows.first + rows.count; i++) {
         const size_t sample = s->order[s->first + i];
         const uint8_t *q = t->q + sample * t->features;
         float *x = p->m->x + i * t->features;
-        if ((s->shift > 0 || s->flip) && t->height > 0) {
-            const int dy = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
-            const int dx = (int)train_random_below(&r, 2 * s->shift + 1) - (int)s->shift;
-            const int mirror = s->flip && (train_random_u64(&r) >> 63) != 0;
-            for (size_t c = 0; c < t->channels; c++)
-                moved(t, q + c * pixels, mirror, dy, dx, at.pixel, x + c * at.channel);
-        } else if (at.pixel > 1) {
-            for (size_t c = 0; c < t->channels; c++) moved(t, q + c * pixels, 0, 0, 0, at.pixel, x + c * at.channel);
-        } else {
-            for (size_t f = 0; f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
-        }
+        for (size_t f = 0; in_order && f < t->features; f++) x[f] = scale * (float)(q[f] + t->lo);
+        for (size_t c = 0; !in_order && c < t->channels; c++)
+            moved(t, q + c * pixels, moves[i - rows.first], at.pixel, x + c * at.channel);
         if (t->target == NULL)
             p->m->label[i] = t->label[sample];
         else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Teachers: networks of real weights that are trained first, or ones that there are. The scores of the latter are those
- * of the samples as they are in the data, made once, also where the network sees its images moved. */
+/* Teachers: networks of real weights that are trained first, or ones that there are. Both see the samples as the
+ * network does that is trained: the scores of the latter are made once, or, where pictures are moved, batch by batch.
+ */
 #include "train/train_priv.h"
 
 #include "base/parallel.h"
@@ -66,66 +67,149 @@ static int scales_agree(const network *n)
     return agree && n->input.bits <= 8;
 }
 
+/* Scores of some samples. */
 typedef struct lesson {
     const network *n;
     const dataset *d;
-    double *y; /* (count,outputs) */
+    const train_data *t;
+    const size_t *samples;   /* (count) NULL: those of the data, in order */
+    const train_move *moves; /* (count) NULL: none */
+    size_t count, each;      /* each: of a work item */
+    int together;            /* several samples at once */
+    float *y;                /* (count,outputs) */
 } lesson;
 
-static annulus_status apply_block(void *context, size_t item, unsigned worker)
+/* x (features) <- sample i in the units of the data; 0 of the network that is trained, where nothing arrives. */
+static void take(const lesson *l, size_t i, float *x)
 {
-    (void)worker;
-    const lesson *l = context;
-    const size_t outputs = l->n->layers[l->n->layers_count - 1].out, first = item * TRAIN_BLOCK,
-                 left = l->d->count - first, count = left < TRAIN_BLOCK ? left : TRAIN_BLOCK;
-    for (size_t i = first; i < first + count; i++)
-        TRY(network_apply(l->n, l->d->x + i * l->d->features, l->y + i * outputs));
+    const train_data *t = l->t;
+    const float *sample = l->d->x + (l->samples != NULL ? l->samples[i] : i) * t->features;
+    const size_t pixels = t->height * t->width;
+    if (l->moves == NULL) memcpy(x, sample, t->features * sizeof *x);
+    for (size_t f = 0; l->moves != NULL && f < t->features; f++) {
+        const size_t pixel = f % pixels;
+        const size_t from = train_moved_from(t, l->moves[i], pixel / t->width, pixel % t->width);
+        x[f] = from != SIZE_MAX ? sample[f - pixel + from] : (float)t->shift[f];
+    }
+}
+
+/* y (count,outputs); x (features) and q (count,features): room. */
+static annulus_status scores_together(const lesson *l, size_t first, size_t count, float *x, uint8_t *q, double *y)
+{
+    const network *n = l->n;
+    const train_data own = {.features = n->inputs,
+                            .shift = n->shift,
+                            .gain = n->gain,
+                            .input = n->input,
+                            .q = q,
+                            .lo = train_data_least(&n->input)};
+    size_t order[TRAIN_BLOCK];
+    for (size_t i = 0; i < count; i++) {
+        take(l, first + i, x);
+        train_data_quantize(&own, x, q + i * own.features);
+        order[i] = i;
+    }
+    return train_outputs(n, &own, order, count, 1, 0, y);
+}
+
+static annulus_status scores_one_by_one(const lesson *l, size_t first, size_t count, float *x, double *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        take(l, first + i, x);
+        TRY(network_apply(l->n, x, y + i * l->t->outputs));
+    }
     return ANNULUS_OK;
 }
 
-/* Scores of samples in the order of the data, many at once. */
-static annulus_status outputs_of(const network *n, const dataset *d, const train_data *t, unsigned threads, double *y)
+static annulus_status score_item(void *context, size_t item, unsigned worker)
 {
-    train_options o;
-    train_data own;
-    train_options_init(&o);
-    o.from = n, o.validation = 0;
-    TRY(train_data_create(d, &o, 1, &own));
-    for (size_t i = 0; i < d->count; i++) own.order[i] = i;
-    const size_t most = train_held_samples(n) < d->count ? train_held_samples(n) : d->count;
-    annulus_status st = ANNULUS_OK;
-    for (size_t k = 0; st == ANNULUS_OK && k < d->count; k += most)
-        st = train_outputs(n, &own, own.order + k, d->count - k < most ? d->count - k : most, threads, 0,
-                           y + k * t->outputs);
-    train_data_destroy(&own);
+    (void)worker;
+    const lesson *l = context;
+    const train_data *t = l->t;
+    const size_t first = item * l->each, left = l->count - first, count = left < l->each ? left : l->each;
+    const int real = t->target != NULL && !t->binary; /* standardised */
+    void *p;
+    TRY(mem_create(count * t->outputs * sizeof(double) + t->features * (sizeof(float) + count), 1,
+                   "samples of the teacher", &p));
+    double *y = p;
+    float *x = (float *)(y + count * t->outputs);
+    const annulus_status st = l->together ? scores_together(l, first, count, x, (uint8_t *)(x + t->features), y)
+                                          : scores_one_by_one(l, first, count, x, y);
+    for (size_t i = 0; st == ANNULUS_OK && i < count * t->outputs; i++) {
+        const size_t c = i % t->outputs;
+        l->y[first * t->outputs + i] = (float)(real ? (y[i] - t->t_mean[c]) / t->t_gain[c] : y[i]);
+    }
+    mem_free(p);
     return st;
 }
 
-annulus_status train_taught(const network *n, const dataset *d, const train_data *t, unsigned threads, float **out)
+/* The scores do not depend on how the samples are shared out: sums are exact. */
+static annulus_status score(lesson *l, unsigned threads)
 {
-    const size_t count = d->count * t->outputs;
-    void *p, *q = NULL;
+    const size_t workers = parallel_threads(threads), held = train_held_samples(l->n) / workers;
+    l->together = scales_agree(l->n);
+    l->each = (l->count + workers - 1) / workers;
+    if (l->each > TRAIN_BLOCK) l->each = TRAIN_BLOCK;
+    if (l->each > held) l->each = held > 0 ? held : 1;
+    return parallel_for((l->count + l->each - 1) / l->each, threads, score_item, l);
+}
+
+static annulus_status teacher_fits(const network *n, const dataset *d, const train_data *t)
+{
     annulus_status st = network_check(n);
     if (st == ANNULUS_OK) st = train_from_fits(n, d);
     if (st == ANNULUS_OK && n->layers[n->layers_count - 1].out != t->outputs)
         st = fail(ANNULUS_ERR_INPUT, "%zu scores, the network to train has %zu", n->layers[n->layers_count - 1].out,
                   t->outputs);
-    if (st != ANNULUS_OK) return fail_prefix(st, "the teacher");
-    TRY(mem_create(count, sizeof(double), "scores of the teacher", &p));
-    lesson l = {.n = n, .d = d, .y = p};
-    st = mem_create(count, sizeof(float), "scores of the teacher", &q);
+    return st == ANNULUS_OK ? st : fail_prefix(st, "the teacher");
+}
+
+annulus_status train_taught(const network *n, const dataset *d, const train_data *t, unsigned threads, float **out)
+{
+    void *p;
+    TRY(teacher_fits(n, d, t));
+    TRY(mem_create(d->count * t->outputs, sizeof(float), "scores of the teacher", &p));
+    lesson l = {.n = n, .d = d, .t = t, .count = d->count, .y = p};
+    const annulus_status st = score(&l, threads);
     if (st == ANNULUS_OK)
-        st = scales_agree(n) ? outputs_of(n, d, t, threads, l.y)
-                             : parallel_for((d->count + TRAIN_BLOCK - 1) / TRAIN_BLOCK, threads, apply_block, &l);
-    const int real = t->target != NULL && !t->binary; /* standardised */
-    for (size_t i = 0; st == ANNULUS_OK && i < count; i++) {
-        const size_t c = i % t->outputs;
-        ((float *)q)[i] = (float)(real ? (l.y[i] - t->t_mean[c]) / t->t_gain[c] : l.y[i]);
-    }
-    mem_free(p);
-    if (st == ANNULUS_OK)
-        *out = q;
+        *out = p;
     else
-        mem_free(q);
+        mem_free(p);
     return st;
+}
+
+annulus_status train_tutor_create(const network *n, const dataset *d, const train_data *t, size_t batch,
+                                  unsigned threads, train_tutor *out)
+{
+    void *moves, *soft;
+    TRY(teacher_fits(n, d, t));
+    TRY(mem_create(batch, sizeof(train_move), "moves of samples", &moves));
+    const annulus_status st = mem_create(batch * t->outputs, sizeof(float), "scores of the teacher", &soft);
+    if (st == ANNULUS_OK)
+        *out = (train_tutor){.n = n, .d = d, .t = t, .threads = threads, .moves = moves, .soft = soft};
+    else
+        mem_free(moves);
+    return st;
+}
+
+void train_tutor_clear(train_tutor *u)
+{
+    mem_free(u->moves), mem_free(u->soft);
+    *u = (train_tutor){0};
+}
+
+annulus_status train_tutor_score(train_tutor *u, const train_source *s, size_t rows, uint64_t key, uint64_t salt)
+{
+    for (size_t chunk = 0; chunk < train_chunks(rows); chunk++) {
+        const train_span samples = train_samples(rows, chunk);
+        train_moves_draw(s, samples, key, salt, u->moves + samples.first);
+    }
+    lesson l = {.n = u->n,
+                .d = u->d,
+                .t = u->t,
+                .samples = s->order + s->first,
+                .moves = u->moves,
+                .count = rows,
+                .y = u->soft};
+    return score(&l, u->threads);
 }
