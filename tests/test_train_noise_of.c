@@ -248,6 +248,44 @@ static void trained_for_a_circuit(void **state)
     subject_clear(&s);
 }
 
+static void lowered_wrapping(const network *n, const dataset *d, circuit **c)
+{
+    lower_options l;
+    lower_options_init(&l);
+    l.wrap_clamps = 1, l.phase_noise = 0x1p-6;
+    assert_ok(network_lower(n, d->x, d->count, &l, c));
+}
+
+/* A clamped function wraps where all its neurons have one scale, and no longer when it was trained: each has its own.
+ * So there is nothing that training for the noise of its phases would be good for. */
+static void clamps_that_wrap_are_refused(void **state)
+{
+    (void)state;
+    dataset *d = rings(66, 600);
+    train_options o = small();
+    network *n = NULL, *again = NULL;
+    circuit *c = NULL;
+    o.act = ACTIVATION_HARD_TANH, o.hidden_count = 1, o.epochs = 2;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+    for (size_t k = 1; k < n->layers[0].out; k++) n->layers[0].w_scale[k] = n->layers[0].w_scale[0];
+    lowered_wrapping(n, d, &c);
+    assert_true(circuit_is_wave(&c->layers[0]));
+    o.from = n, o.noise_of = c;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &again),
+                   "layer 1 has look-ups that wrap in the circuit; those of hard_tanh cannot once it is trained, since "
+                   "each neuron has a scale of its own: compile without --wrap-clamps");
+    circuit_destroy(c);
+    lowered(n, d, &c);
+    o.noise_of = c;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &again));
+    circuit_destroy(c);
+    lowered_wrapping(again, d, &c);
+    assert_true(!circuit_is_wave(&c->layers[0]));
+    circuit_destroy(c);
+    network_destroy(n), network_destroy(again);
+    drop(d);
+}
+
 /* A copy of o that trains for the circuit is refused, with this text. */
 static void refused(const subject *s, const train_options *o, const char *text)
 {
@@ -295,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(noise_is_that_predicted), cmocka_unit_test(scores_have_what_is_predicted),
-        cmocka_unit_test(trained_for_a_circuit), cmocka_unit_test(other_networks_are_refused)};
+        cmocka_unit_test(trained_for_a_circuit), cmocka_unit_test(clamps_that_wrap_are_refused),
+        cmocka_unit_test(other_networks_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

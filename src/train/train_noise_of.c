@@ -105,9 +105,15 @@ static annulus_status same_layer(const train_model *m, size_t i, const circuit *
         return fail(ANNULUS_ERR_INPUT, "%s has %zu neurons in the circuit, %zu in the network", name, k->out, out);
     *gone += out - k->out;
     if (l->last) return ANNULUS_OK;
+    if (strcmp(k->activation, activation_name(ACTIVATION_WAVE)) == 0 && !train_has_waves(l))
+        return fail(
+            ANNULUS_ERR_INPUT,
+            "%s has look-ups that wrap in the circuit; those of %s cannot once it is trained, since each neuron "
+            "has a scale of its own: compile without --wrap-clamps",
+            name, activation_name(l->act));
     if (strcmp(k->activation, activation_name(l->act)) != 0 || n->waves != train_has_waves(l))
-        return fail(ANNULUS_ERR_INPUT, "%s has look-ups of %s%s in the circuit, of %s in the network", name,
-                    k->activation, n->waves && !train_has_waves(l) ? " that wrap" : "", activation_name(l->act));
+        return fail(ANNULUS_ERR_INPUT, "%s has look-ups of %s in the circuit, of %s in the network", name,
+                    k->activation, activation_name(l->act));
     if (n->waves && k->offsets != l->offsets)
         return fail(ANNULUS_ERR_INPUT, "%s has %u offsets in the circuit, %zu in the network", name, k->offsets,
                     l->offsets);
