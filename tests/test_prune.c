@@ -441,6 +441,48 @@ static void seconds_hold(void **state)
     drop(d);
 }
 
+/* An epoch of fine-tuning makes the circuit dearer: its look-ups are to err less from then on. */
+typedef struct dearer {
+    lower_options lower;
+    unsigned epochs;
+    double validation; /* of the last one */
+} dearer;
+
+static void make_dearer(void *context, const train_epoch *e)
+{
+    dearer *k = context;
+    k->epochs++;
+    k->validation = e->validation;
+    if (e->epoch == e->epochs) k->lower.log2_error *= 2;
+}
+
+/* Three rounds that fine-tuning moves beyond the seconds again are followed by a last removal, which nothing moves. */
+static void last_removal(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 1000);
+    train_options o = small();
+    network *n = trained(d, &o), *small_one = NULL;
+    dearer k = {.epochs = 0};
+    prune_options p;
+    prune_report r;
+    double whole, seconds;
+    lower_options_init(&k.lower);
+    k.lower.families_most = 1, k.lower.log2_error = -6;
+    assert_ok(train_predict(n, d, &k.lower, 1, &whole));
+    prune_options_init(&p);
+    p.train = o, p.train.epochs = 8;
+    p.lower = &k.lower, p.threads_seconds = 1, p.seconds = 0.9 * whole;
+    assert_ok(prune_network(n, d, &p, make_dearer, &k, NULL, &r, &small_one));
+    assert_ok(train_predict(small_one, d, &k.lower, 1, &seconds));
+    assert_true(r.rounds == 4 && k.epochs == 8 + 3 * 2);
+    assert_true(r.seconds == seconds && seconds <= p.seconds);
+    assert_true(r.look_ups == small_one->layers[0].out + small_one->layers[1].out);
+    assert_true(r.after < k.validation - 0.05 && fabs(r.after - share_right(small_one, d)) < 0.1);
+    network_destroy(n), network_destroy(small_one);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -489,11 +531,18 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network), cmocka_unit_test(goes_on),
-                                       cmocka_unit_test(waves_go_on),         cmocka_unit_test(worth_nothing),
-                                       cmocka_unit_test(worth_by_definition), cmocka_unit_test(worth_of_waves),
-                                       cmocka_unit_test(nothing_is_dropped),  cmocka_unit_test(waves_pruned),
-                                       cmocka_unit_test(noise_of_waves),      cmocka_unit_test(budgets),
-                                       cmocka_unit_test(seconds_hold),        cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network),
+                                       cmocka_unit_test(goes_on),
+                                       cmocka_unit_test(waves_go_on),
+                                       cmocka_unit_test(worth_nothing),
+                                       cmocka_unit_test(worth_by_definition),
+                                       cmocka_unit_test(worth_of_waves),
+                                       cmocka_unit_test(nothing_is_dropped),
+                                       cmocka_unit_test(waves_pruned),
+                                       cmocka_unit_test(noise_of_waves),
+                                       cmocka_unit_test(budgets),
+                                       cmocka_unit_test(seconds_hold),
+                                       cmocka_unit_test(last_removal),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
