@@ -483,6 +483,45 @@ static void last_removal(void **state)
     drop(d);
 }
 
+/* Fine-tuning leaves a network for which so many seconds are asked for. */
+typedef struct stricter {
+    prune_options p;
+    double seconds;
+    unsigned epochs;
+} stricter;
+
+static void make_stricter(void *context, const train_epoch *e)
+{
+    stricter *k = context;
+    k->epochs++;
+    if (e->epoch == e->epochs) k->p.seconds = k->seconds;
+}
+
+/* Where rounds would have to leave less than one neuron a layer, the last removal comes at once. */
+static void last_removal_at_once(void **state)
+{
+    (void)state;
+    dataset *d = rings(13, 1000);
+    train_options o = small();
+    network *n = trained(d, &o), *small_one = NULL;
+    lower_options lower;
+    stricter k = {.seconds = 1e-6};
+    prune_report r;
+    lower_options_init(&lower);
+    lower.families_most = 1, lower.log2_error = -6;
+    prune_options_init(&k.p);
+    k.p.train = o, k.p.train.epochs = 4;
+    k.p.lower = &lower, k.p.threads_seconds = 1, k.p.seconds = 1;
+    static const char told[] = "one neuron a hidden layer takes ";
+    assert_refused(prune_network(n, d, &k.p, make_stricter, &k, NULL, &r, &small_one), told);
+    const double least = strtod(strstr(annulus_error_message(), told) + sizeof told - 1, NULL); /* up to 0.5 % */
+    k.epochs = 0, k.p.seconds = 1, k.seconds = 1.015 * least;
+    assert_ok(prune_network(n, d, &k.p, make_stricter, &k, NULL, &r, &small_one));
+    assert_true(r.rounds == 1 && k.epochs == 4 && r.seconds <= k.seconds && r.seconds > TRAIN_HEADROOM * k.seconds);
+    network_destroy(n), network_destroy(small_one);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -531,18 +570,12 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network),
-                                       cmocka_unit_test(goes_on),
-                                       cmocka_unit_test(waves_go_on),
-                                       cmocka_unit_test(worth_nothing),
-                                       cmocka_unit_test(worth_by_definition),
-                                       cmocka_unit_test(worth_of_waves),
-                                       cmocka_unit_test(nothing_is_dropped),
-                                       cmocka_unit_test(waves_pruned),
-                                       cmocka_unit_test(noise_of_waves),
-                                       cmocka_unit_test(budgets),
-                                       cmocka_unit_test(seconds_hold),
-                                       cmocka_unit_test(last_removal),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_is_the_network),  cmocka_unit_test(goes_on),
+                                       cmocka_unit_test(waves_go_on),          cmocka_unit_test(worth_nothing),
+                                       cmocka_unit_test(worth_by_definition),  cmocka_unit_test(worth_of_waves),
+                                       cmocka_unit_test(nothing_is_dropped),   cmocka_unit_test(waves_pruned),
+                                       cmocka_unit_test(noise_of_waves),       cmocka_unit_test(budgets),
+                                       cmocka_unit_test(seconds_hold),         cmocka_unit_test(last_removal),
+                                       cmocka_unit_test(last_removal_at_once), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
