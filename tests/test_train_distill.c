@@ -2,11 +2,14 @@
 #include "train_fixture.h"
 #include "train_steps.h"
 
+#include "train/prune.h"
+#include "train/train_budget.h"
 #include "train/train_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Points of a plane: the class says in which of four quarters they lie, the target is the product. */
@@ -174,6 +177,13 @@ static void from_a_network(void **state)
     drop(d);
 }
 
+static void same_weights(const network *a, const network *b)
+{
+    same_linear_parts(a, b);
+    for (size_t i = 0; i < a->layers_count; i++)
+        assert_memory_equal(a->layers[i].w_scale, b->layers[i].w_scale, a->layers[i].out * sizeof(double));
+}
+
 /* A network with its features in units of its own. */
 static network *brighter(const network *n)
 {
@@ -283,6 +293,103 @@ static void sees_what_the_network_sees(void **state)
     drop(d);
 }
 
+/* Networks whose training begins, teachers among them. */
+static int count_trained(void *context, const char *what, size_t done, size_t total)
+{
+    (void)total;
+    *(size_t *)context += done == 0 && strcmp(what, "training") == 0;
+    return 0;
+}
+
+/* A teacher that was kept teaches as the one that is trained anew. */
+static void kept(void **state)
+{
+    (void)state;
+    dataset *d = rings(31, 700);
+    train_options o = one_layer();
+    network *n[2] = {NULL, NULL};
+    train_model k = {0};
+    size_t trained = 0;
+    const annulus_progress p = {count_trained, &trained};
+    o.epochs = 3, o.distill[0] = 12, o.distill_count = 1, o.kept = &k;
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(train_network(d, &o, NULL, NULL, &p, &n[i]));
+        assert_int_equal(trained, 2 + i);
+    }
+    same_weights(n[0], n[1]);
+    train_model_destroy(&k);
+    network_destroy(n[0]), network_destroy(n[1]);
+    drop(d);
+}
+
+static void make_dearer(void *context, const train_epoch *e)
+{
+    lower_options *lower = context;
+    if (e->epoch == e->epochs) lower->log2_error *= 2; /* so that more has to go */
+}
+
+/* One teacher for all fine-tuning of a network, whose bytes do not depend on the threads. */
+static void pruning_trains_one(void **state)
+{
+    (void)state;
+    dataset *d = rings(32, 700);
+    train_options o = small();
+    network *n = NULL, *out[2] = {NULL, NULL};
+    double whole;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+    for (unsigned i = 0; i < 2; i++) {
+        lower_options lower;
+        prune_options p;
+        prune_report r;
+        size_t trained = 0;
+        const annulus_progress progress = {count_trained, &trained};
+        lower_options_init(&lower);
+        lower.families_most = 1, lower.log2_error = -6;
+        assert_ok(train_predict(n, d, &lower, 1, &whole));
+        prune_options_init(&p);
+        p.train = o, p.train.epochs = 4, p.train.threads = 1 + i;
+        p.train.distill[0] = 12, p.train.distill_count = 1;
+        p.lower = &lower, p.threads_seconds = 1, p.seconds = 0.9 * whole;
+        assert_ok(prune_network(n, d, &p, make_dearer, &lower, &progress, &r, &out[i]));
+        assert_true(r.rounds == 4 && trained == 1 + 4); /* the last round trains nothing */
+    }
+    same_weights(out[0], out[1]);
+    network_destroy(n), network_destroy(out[0]), network_destroy(out[1]);
+    drop(d);
+}
+
+static void count_reported(void *context, const train_epoch *e)
+{
+    *(size_t *)context += e->epoch == 1;
+}
+
+/* And one for all rounds of training within seconds, besides a network of one epoch that is not reported: some go on
+ * from the first. */
+static void training_within_seconds_trains_one(void **state)
+{
+    (void)state;
+    dataset *d = rings(27, 600);
+    const double seconds[] = {100, 0.0118, 0.013};
+    size_t more = 0;
+    for (size_t i = 0; i < 3; i++) {
+        train_options o = small();
+        const train_budget b = {.seconds = seconds[i], .threads = 1};
+        train_choice c;
+        network *n = NULL;
+        size_t trained = 0, reported = 0;
+        const annulus_progress p = {count_trained, &trained};
+        o.epochs = 4, o.hidden[0] = 8, o.hidden[1] = 6, o.distill[0] = 12, o.distill_count = 1;
+        if (i == 0) o.act = ACTIVATION_TRAPEZOID, o.offsets = 2, o.activation_bits = o.weight_bits = 8;
+        assert_ok(train_within(d, &o, &b, count_reported, &reported, &p, &c, &n));
+        assert_int_equal(trained, 2 + reported);
+        more += reported - 1;
+        if (i == 0) assert_true(more > 0);
+        network_destroy(n);
+    }
+    assert_true(more > 1);
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -305,6 +412,9 @@ int main(void)
                                        cmocka_unit_test(from_a_network),
                                        cmocka_unit_test(scores_of_moved_samples),
                                        cmocka_unit_test(sees_what_the_network_sees),
+                                       cmocka_unit_test(kept),
+                                       cmocka_unit_test(pruning_trains_one),
+                                       cmocka_unit_test(training_within_seconds_trains_one),
                                        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

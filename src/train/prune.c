@@ -22,6 +22,7 @@ typedef struct pruning {
     const prune_options *o;
     const annulus_progress *progress;
     const train_data *t;
+    train_model *kept; /* teacher of fine-tuning */
     uint64_t key;
     size_t hidden; /* layers */
     prune_worth worth[TRAIN_MAX_HIDDEN];
@@ -285,6 +286,7 @@ static annulus_status fine_tune(const pruning *p, unsigned epochs, const char *c
     o.from = *n;
     o.epochs = epochs;
     o.checkpoint = checkpoint;
+    o.kept = p->kept;
     o.noise_kept = 1; /* which it has by now */
     TRY(train_network(p->data, &o, listen, l, p->progress, &tuned));
     network_destroy(*n);
@@ -320,25 +322,41 @@ static annulus_status settle(const pruning *p, listening *l, prune_report *r, ne
     return ANNULUS_OK;
 }
 
-annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
-                             void *context, const annulus_progress *progress, prune_report *report, network **out)
+/* Removes, fine-tunes and settles. */
+static annulus_status prune_and_tune(pruning *p, listening *l, prune_report *r, network **out)
 {
-    pruning p = {.n = n, .data = data, .o = options, .progress = progress, .hidden = n->layers_count - 1};
-    prune_report r = {.look_ups_before = look_ups(n)};
+    const train_options *o = &p->o->train;
     network *small = NULL;
-    TRY(shrink(&p, &r, &small));
-    listening l = {.report = epoch, .context = context, .all = options->train.patience == 0, .validation = r.removed};
+    TRY(shrink(p, r, &small));
+    l->validation = r->removed;
     annulus_status st = ANNULUS_OK;
-    if (options->train.epochs > 0) st = fine_tune(&p, options->train.epochs, options->train.checkpoint, &l, &small);
-    if (st == ANNULUS_OK && options->seconds > 0) st = settle(&p, &l, &r, &small);
-    if (st == ANNULUS_OK) st = train_bound_check(small, options->train.accumulator_bits); /* also without fine-tuning */
+    if (o->epochs > 0) st = fine_tune(p, o->epochs, o->checkpoint, l, &small);
+    if (st == ANNULUS_OK && p->o->seconds > 0) st = settle(p, l, r, &small);
+    if (st == ANNULUS_OK) st = train_bound_check(small, o->accumulator_bits); /* also without fine-tuning */
     if (st != ANNULUS_OK) {
         network_destroy(small);
         return st;
     }
-    r.look_ups = look_ups(small);
-    r.after = l.validation;
+    r->look_ups = look_ups(small);
+    r->after = l->validation;
     *out = small;
-    if (report != NULL) *report = r;
     return ANNULUS_OK;
+}
+
+annulus_status prune_network(const network *n, const dataset *data, const prune_options *options, train_report epoch,
+                             void *context, const annulus_progress *progress, prune_report *report, network **out)
+{
+    train_model kept = {0};
+    pruning p = {.n = n,
+                 .data = data,
+                 .o = options,
+                 .progress = progress,
+                 .kept = options->train.kept != NULL ? options->train.kept : &kept,
+                 .hidden = n->layers_count - 1};
+    listening l = {.report = epoch, .context = context, .all = options->train.patience == 0};
+    prune_report r = {.look_ups_before = look_ups(n)};
+    const annulus_status st = prune_and_tune(&p, &l, &r, out);
+    train_model_destroy(&kept);
+    if (st == ANNULUS_OK && report != NULL) *report = r;
+    return st;
 }

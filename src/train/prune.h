@@ -27,7 +27,8 @@ typedef struct prune_options {
     const lower_options *lower; /* for seconds, borrowed */
     prune_by by;
     double phase_noise;  /* that layers of waves bear from then on, in periods, [0, 1/4]; negative: each its own */
-    train_options train; /* fine-tuning (epochs 0: none), and the split of the data; its `from` is not looked at */
+    train_options train; /* fine-tuning (epochs 0: none), and the split of the data; its `from` is not looked at; a
+                            teacher is trained once, as for the first epochs */
 } prune_options;
 void prune_options_init(prune_options *o); /* nothing given, activation, 10 epochs at a rate of 0.001 */
 

@@ -316,19 +316,37 @@ static annulus_status run_epochs(loop *l, network **out)
     return st;
 }
 
-/* Trains a network of real weights for l->teacher, which the caller destroys in every case. */
-static annulus_status teach(const loop *l, train_model *teacher)
+/* Trains a network of real weights. */
+static annulus_status train_teacher(const loop *l, train_model *out)
 {
     train_options o;
     loop t = *l;
+    train_model m;
     double loss;
     train_teacher_options(l->o, &o);
-    TRY(train_model_create(t.t, &o, t.key, 0, teacher));
-    t.o = &o, t.m = teacher;
-    t.steps = t.t->train / teacher->batch;
-    for (unsigned e = 0; e < o.epochs; e++) TRY(run_epoch(&t, e, &loss));
+    TRY(train_model_create(t.t, &o, t.key, 0, &m));
+    t.o = &o, t.m = &m;
+    t.steps = t.t->train / m.batch;
+    annulus_status st = ANNULUS_OK;
+    for (unsigned e = 0; st == ANNULUS_OK && e < o.epochs; e++) st = run_epoch(&t, e, &loss);
     order_after(l, 0);
-    return train_weights_quantize(teacher);
+    if (st == ANNULUS_OK) st = train_weights_quantize(&m);
+    m.still = NULL; /* it may outlive the data */
+    if (st == ANNULUS_OK)
+        *out = m;
+    else
+        train_model_destroy(&m);
+    return st;
+}
+
+/* Has a network that is trained first, or was before, teach l->m. */
+static annulus_status learn_from_trained(loop *l, train_model *teacher)
+{
+    if (teacher->layers == 0) TRY(train_teacher(l, teacher));
+    REQUIRE(teacher->batch == l->m->batch && teacher->layer[teacher->layers - 1].out == l->t->outputs);
+    l->teacher = teacher;
+    l->m->soft = teacher->layer[teacher->layers - 1].u;
+    return ANNULUS_OK;
 }
 
 static annulus_status allocate(loop *l)
@@ -342,7 +360,7 @@ static annulus_status allocate(loop *l)
 }
 
 /* Has a network that there is teach l->m; *tutor and *taught are the caller's in every case. */
-static annulus_status learn_from(loop *l, const network *n, train_tutor *tutor, float **taught)
+static annulus_status learn_from_given(loop *l, const network *n, train_tutor *tutor, float **taught)
 {
     if (!train_moves(l->t, l->o->shift, l->o->flip)) {
         TRY(train_taught(n, l->set, l->t, l->o->threads, taught));
@@ -364,12 +382,9 @@ static annulus_status run_model(loop *l, network **out)
     TRY(train_model_create(l->t, l->o, l->key, 1, &m));
     l->m = &m;
     l->steps = l->t->train / m.batch; /* the last, short batch of an epoch is left out; epochs are shuffled anew */
-    annulus_status st = train_has_teacher(l->o) ? teach(l, &teacher) : ANNULUS_OK;
-    if (st == ANNULUS_OK && l->o->taught_by != NULL) st = learn_from(l, l->o->taught_by, &tutor, &taught);
-    if (st == ANNULUS_OK && train_has_teacher(l->o)) {
-        l->teacher = &teacher;
-        m.soft = teacher.layer[teacher.layers - 1].u;
-    }
+    annulus_status st = ANNULUS_OK;
+    if (train_has_teacher(l->o)) st = learn_from_trained(l, l->o->kept != NULL ? l->o->kept : &teacher);
+    if (l->o->taught_by != NULL) st = learn_from_given(l, l->o->taught_by, &tutor, &taught); /* never both */
     if (st == ANNULUS_OK) st = run_epochs(l, out);
     train_model_destroy(&teacher);
     train_model_destroy(&m);

@@ -186,31 +186,41 @@ static annulus_status budget_check(const train_options *o, const train_budget *b
     return ANNULUS_OK;
 }
 
-annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
-                            train_report report, void *context, const annulus_progress *progress, train_choice *choice,
-                            network **out)
+static annulus_status within(search *s, train_report report, void *context, train_choice *choice, network **out)
 {
-    search s = {.data = data, .o = options, .budget = budget, .progress = progress};
-    train_options o = *options;
+    train_options o = *s->o;
     network *n = NULL;
     size_t at;
     double seconds;
-    TRY(budget_check(options, budget));
-    if (train_all_waves(options))
-        return train_within_waves(data, options, budget, report, context, progress, choice, out);
-    list_rungs(&s);
-    TRY(plan(&s, &o));
-    TRY(train_network(data, &o, report, context, progress, &n));
-    const annulus_status st = settle(&s, report, context, &n, &at, &seconds);
+    list_rungs(s);
+    TRY(plan(s, &o));
+    TRY(train_network(s->data, &o, report, context, s->progress, &n));
+    const annulus_status st = settle(s, report, context, &n, &at, &seconds);
     if (st != ANNULUS_OK) {
         network_destroy(n);
         return st;
     }
-    *choice = (train_choice){.error = s.rungs[at].error,
-                             .rounding_bits = s.rungs[at].rounding_bits,
+    *choice = (train_choice){.error = s->rungs[at].error,
+                             .rounding_bits = s->rungs[at].rounding_bits,
                              .hidden_count = n->layers_count - 1,
                              .seconds = seconds};
     for (size_t i = 0; i < choice->hidden_count; i++) choice->hidden[i] = dense_layer_neurons(&n->layers[i]);
     *out = n;
     return ANNULUS_OK;
+}
+
+annulus_status train_within(const dataset *data, const train_options *options, const train_budget *budget,
+                            train_report report, void *context, const annulus_progress *progress, train_choice *choice,
+                            network **out)
+{
+    train_model kept = {0};
+    train_options o = *options;
+    search s = {.data = data, .o = &o, .budget = budget, .progress = progress};
+    TRY(budget_check(options, budget));
+    if (o.kept == NULL) o.kept = &kept;
+    const annulus_status st = train_all_waves(options)
+                                  ? train_within_waves(data, &o, budget, report, context, progress, choice, out)
+                                  : within(&s, report, context, choice, out);
+    train_model_destroy(&kept);
+    return st;
 }
