@@ -94,8 +94,8 @@ typedef struct train_options {
                                             not waves; the rest is not looked at; borrowed; NULL: none */
     const network *taught_by; /* in place of a teacher that is trained: any network of these scores, which sees the
                                  samples as the network does, moved or not; borrowed; NULL: none */
-    struct train_model *kept; /* zeros, or a teacher that was trained with the same data and batch and is taken: it is
-                                 left there, and destroyed by the caller; borrowed; NULL: none is kept */
+    struct train_model *kept; /* zeros: where a teacher that is trained is left, for the caller to destroy; or one that
+                                 was left by training with the same data and batch, and is taken; NULL: none is kept */
     unsigned shift;           /* images: random shift of up to this many pixels */
     int flip;                 /* images: 1: mirrored left to right at random */
     double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in
