@@ -293,12 +293,17 @@ static void sees_what_the_network_sees(void **state)
     drop(d);
 }
 
-/* Networks whose training begins, teachers among them. */
+/* Networks whose training begins, teachers among them; stops at that of number `most`, unless it is 0. */
+typedef struct trainings {
+    size_t count, most;
+} trainings;
+
 static int count_trained(void *context, const char *what, size_t done, size_t total)
 {
     (void)total;
-    *(size_t *)context += done == 0 && strcmp(what, "training") == 0;
-    return 0;
+    trainings *t = context;
+    t->count += done == 0 && strcmp(what, "training") == 0;
+    return t->most > 0 && t->count == t->most;
 }
 
 /* A teacher that was kept teaches as the one that is trained anew. */
@@ -309,12 +314,12 @@ static void kept(void **state)
     train_options o = one_layer();
     network *n[2] = {NULL, NULL};
     train_model k = {0};
-    size_t trained = 0;
+    trainings trained = {0};
     const annulus_progress p = {count_trained, &trained};
     o.epochs = 3, o.distill[0] = 12, o.distill_count = 1, o.kept = &k;
     for (size_t i = 0; i < 2; i++) {
         assert_ok(train_network(d, &o, NULL, NULL, &p, &n[i]));
-        assert_int_equal(trained, 2 + i);
+        assert_int_equal(trained.count, 2 + i);
     }
     same_weights(n[0], n[1]);
     train_model_destroy(&k);
@@ -328,33 +333,50 @@ static void make_dearer(void *context, const train_epoch *e)
     if (e->epoch == e->epochs) lower->log2_error *= 2; /* so that more has to go */
 }
 
-/* One teacher for all fine-tuning of a network, whose bytes do not depend on the threads. */
+static annulus_status pruned(const network *n, const dataset *d, unsigned threads, const char *checkpoint, trainings *t,
+                             network **out)
+{
+    const annulus_progress progress = {count_trained, t};
+    lower_options lower;
+    prune_options p;
+    prune_report r;
+    double whole;
+    lower_options_init(&lower);
+    lower.families_most = 1, lower.log2_error = -6;
+    TRY(train_predict(n, d, &lower, 1, &whole));
+    prune_options_init(&p);
+    p.train = small(), p.train.epochs = 4, p.train.threads = threads, p.train.checkpoint = checkpoint;
+    p.train.distill[0] = 12, p.train.distill_count = 1;
+    p.lower = &lower, p.threads_seconds = 1, p.seconds = 0.9 * whole;
+    TRY(prune_network(n, d, &p, make_dearer, &lower, &progress, &r, out));
+    assert_int_equal(r.rounds, 4); /* the last one trains nothing */
+    return ANNULUS_OK;
+}
+
+/* One teacher for all fine-tuning of a network, whose bytes depend neither on the threads nor on a stop in a later
+ * round. */
 static void pruning_trains_one(void **state)
 {
     (void)state;
     dataset *d = rings(32, 700);
-    train_options o = small();
-    network *n = NULL, *out[2] = {NULL, NULL};
-    double whole;
+    const train_options o = small();
+    network *n = NULL, *out[3] = {NULL, NULL, NULL};
+    trainings whole[2] = {{0}, {0}}, stopped = {.most = 4}, rest = {0};
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/annulus-distill-%d", (int)getpid());
     assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
     for (unsigned i = 0; i < 2; i++) {
-        lower_options lower;
-        prune_options p;
-        prune_report r;
-        size_t trained = 0;
-        const annulus_progress progress = {count_trained, &trained};
-        lower_options_init(&lower);
-        lower.families_most = 1, lower.log2_error = -6;
-        assert_ok(train_predict(n, d, &lower, 1, &whole));
-        prune_options_init(&p);
-        p.train = o, p.train.epochs = 4, p.train.threads = 1 + i;
-        p.train.distill[0] = 12, p.train.distill_count = 1;
-        p.lower = &lower, p.threads_seconds = 1, p.seconds = 0.9 * whole;
-        assert_ok(prune_network(n, d, &p, make_dearer, &lower, &progress, &r, &out[i]));
-        assert_true(r.rounds == 4 && trained == 1 + 4); /* the last round trains nothing */
+        assert_ok(pruned(n, d, 1 + i, NULL, &whole[i], &out[i]));
+        assert_int_equal(whole[i].count, 1 + 4);
     }
+    assert_int_equal(pruned(n, d, 2, path, &stopped, &out[2]), ANNULUS_ERR_CANCELLED);
+    assert_ok(pruned(n, d, 2, path, &rest, &out[2]));
+    assert_int_equal(rest.count, 1 + 3); /* the first one was done */
     same_weights(out[0], out[1]);
-    network_destroy(n), network_destroy(out[0]), network_destroy(out[1]);
+    same_weights(out[0], out[2]);
+    unlink(path);
+    network_destroy(n);
+    for (size_t i = 0; i < 3; i++) network_destroy(out[i]);
     drop(d);
 }
 
@@ -376,12 +398,13 @@ static void training_within_seconds_trains_one(void **state)
         const train_budget b = {.seconds = seconds[i], .threads = 1};
         train_choice c;
         network *n = NULL;
-        size_t trained = 0, reported = 0;
+        trainings trained = {0};
+        size_t reported = 0;
         const annulus_progress p = {count_trained, &trained};
         o.epochs = 4, o.hidden[0] = 8, o.hidden[1] = 6, o.distill[0] = 12, o.distill_count = 1;
         if (i == 0) o.act = ACTIVATION_TRAPEZOID, o.offsets = 2, o.activation_bits = o.weight_bits = 8;
         assert_ok(train_within(d, &o, &b, count_reported, &reported, &p, &c, &n));
-        assert_int_equal(trained, 2 + reported);
+        assert_int_equal(trained.count, 2 + reported);
         more += reported - 1;
         if (i == 0) assert_true(more > 0);
         network_destroy(n);
