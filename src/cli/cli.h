@@ -52,6 +52,9 @@ int stop_wanted(void);
 /* Exit status of a command that returned `status`: where it failed and a signal asked it to, the process ends by that
  * signal, as shells expect. */
 int stop_finish(int status);
+/* A usage error if a command with --checkpoint, which is removed at the end, would write its output there; either may
+ * be NULL. */
+void need_apart(struct argp_state *state, const char *checkpoint, const char *output);
 /* report_failure, of a command with --checkpoint (NULL: not given), which a stopped one may go on from. */
 int report_stopped(annulus_status st, const char *checkpoint);
 

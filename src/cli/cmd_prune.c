@@ -89,6 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         check(c, state);
+        need_apart(state, c->o.train.checkpoint, c->training.output);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -55,6 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         need_circuit(state, c->circuit);
         if (c->evaluation == NULL || c->input == NULL || c->output == NULL)
             argp_error(state, "--evaluation, --input and --output are needed");
+        need_apart(state, c->how.checkpoint, c->output);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -353,6 +353,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         check_options(c, state);
+        need_apart(state, c->o.checkpoint, c->training.output);
         break;
     default:
         return parse_number(c, key, arg, state);
