@@ -228,7 +228,7 @@ static annulus_status check_head(reader *r, const uint8_t digest[SHA256_BYTES])
     TRY(read_u32(r, &version));
     if (version != TRAIN_CHECKPOINT_VERSION)
         return read_fail(r, "version %u, %u is known", version, TRAIN_CHECKPOINT_VERSION);
-    if (r->len < SHA256_BYTES) return read_fail(r, "cut short");
+    if (r->len - r->pos < SHA256_BYTES) return read_fail(r, "cut short");
     r->len -= SHA256_BYTES;
     TRY(bytes_sha256(r->p, r->len, sum));
     if (memcmp(sum, r->p + r->len, sizeof sum) != 0) return read_fail(r, "damaged: the checksum differs");
