@@ -225,6 +225,11 @@ static void test_refusals(void **state)
     assert_refused(gather_convolution(&g, W, 3, 2, &l), "2 groups do not divide 2 and 3 channels");
     g.size[0] = g.size[1] = 1 << 20;
     assert_refused(gather_sums(&g, &l), "are too many");
+    g.size[0] = 1, g.size[1] = 2049; /* one channel's are not too many, nor one group's */
+    g.kernel[0] = 1, g.kernel[1] = 1025;
+    g.channels = 64;
+    assert_refused(gather_sums(&g, &l), "65600 windows of 1025 values and 1 outputs are too many");
+    assert_refused(gather_convolution(&g, W, 64, 64, &l), "1025 windows of 65600 values and 64 outputs are too many");
     assert_ok(linear_dense(W, 2, 3, &l));
     l.blocks[0].to[1] = 0;
     assert_refused(linear_check(&l, 3, 2), "block 1 gives output 1 twice");

@@ -9,10 +9,10 @@
 #define MOST ((size_t)1 << 20)        /* of any size: products of three fit */
 #define MOST_LISTED ((size_t)1 << 26) /* inputs of all places */
 
-static annulus_status listed_check(size_t places, size_t taps, size_t rows)
+annulus_status gather_listed_check(size_t windows, size_t taps, size_t rows)
 {
-    if (places <= MOST_LISTED / taps && places <= MOST_LISTED / rows) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INPUT, "%zu windows of %zu values and %zu outputs are too many", places, taps, rows);
+    if (windows <= MOST_LISTED / taps && windows <= MOST_LISTED / rows) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "%zu windows of %zu values and %zu outputs are too many", windows, taps, rows);
 }
 
 annulus_status gather_count(const gather_windows *g, size_t count[2])
@@ -58,7 +58,7 @@ annulus_status gather_convolution(const gather_windows *g, const int32_t *W, siz
         return fail(ANNULUS_ERR_INPUT, "%zu groups do not divide %zu and %zu channels", groups, g->channels, rows);
     const size_t channels = g->channels / groups, taps = channels * g->kernel[0] * g->kernel[1], R = rows / groups;
     const size_t places = count[0] * count[1];
-    TRY(listed_check(places, taps, rows));
+    TRY(gather_listed_check(places, groups * taps, rows));
     TRY(linear_create(groups, out));
     for (size_t k = 0; k < groups; k++) {
         linear_block *b = &out->blocks[k];
@@ -77,7 +77,7 @@ annulus_status gather_sums(const gather_windows *g, circuit_linear *out)
     size_t count[2];
     TRY(gather_count(g, count));
     const size_t taps = g->kernel[0] * g->kernel[1], places = count[0] * count[1];
-    TRY(listed_check(places, taps, g->channels));
+    TRY(gather_listed_check(g->channels * places, taps, 1));
     TRY(linear_create(1, out));
     linear_block *b = &out->blocks[0];
     TRY(linear_block_create(1, taps, g->channels * places, b));

@@ -13,6 +13,9 @@ typedef struct gather_windows {
 } gather_windows;
 /* Windows in both dimensions; ANNULUS_ERR_INPUT: there is none, or a number is 0 or too large. */
 annulus_status gather_count(const gather_windows *g, size_t count[2]) __attribute__((warn_unused_result));
+/* ANNULUS_ERR_INPUT: so many windows of `taps` values and with `rows` outputs each list more of either than memory is
+ * taken for, 2^26. */
+annulus_status gather_listed_check(size_t windows, size_t taps, size_t rows) __attribute__((warn_unused_result));
 /* What a layer over such windows is called: "conv 5x5 stride 2 pad 1 dilation 2", "conv 5" of one dimension; strides of
  * 1, or of what is no convolution as wide as the kernel, no padding and dilations of 1 are left out. `one`: one
  * dimension. */

@@ -25,6 +25,11 @@ annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, .
                 text);
 }
 
+annulus_status onnx_node_at(const Onnx__NodeProto *node, annulus_status st)
+{
+    return st == ANNULUS_OK ? st : fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+}
+
 const Onnx__AttributeProto *onnx_node_attribute(const Onnx__NodeProto *node, const char *name)
 {
     for (size_t k = 0; k < node->n_attribute; k++)
@@ -74,8 +79,7 @@ annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, cha
 annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
 {
     if (index >= node->n_input) return onnx_node_fail(node, "input %zu is missing", index);
-    const annulus_status st = onnx_graph_find(g, node->input[index], out);
-    if (st != ANNULUS_OK) return fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+    TRY(onnx_node_at(node, onnx_graph_find(g, node->input[index], out)));
     if (*out == NULL) return onnx_node_fail(node, "input %zu, \"%.60s\", is not a constant", index, node->input[index]);
     return ANNULUS_OK;
 }
@@ -225,5 +229,5 @@ annulus_status onnx_fold_constant(onnx_graph *g, const Onnx__NodeProto *node)
         st = onnx_graph_add_scalar(g, node->output[0], (float)a->i, &a->i);
     else
         return onnx_node_fail(node, "only the attributes value, value_float and value_int are supported");
-    return st == ANNULUS_OK ? st : fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+    return onnx_node_at(node, st);
 }

@@ -242,8 +242,7 @@ annulus_status onnx_fold_filled(onnx_graph *g, const Onnx__NodeProto *node)
         dims[d] = (size_t)k->i[d];
     }
     if (a != NULL && a->t == NULL) return onnx_node_fail(node, "its value must be a tensor of one element");
-    const annulus_status st = a == NULL ? onnx_graph_add_scalar(g, node->output[0], 0, NULL)
-                                        : onnx_graph_add_tensor(g, node->output[0], a->t);
-    if (st != ANNULUS_OK) return fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+    TRY(onnx_node_at(node, a == NULL ? onnx_graph_add_scalar(g, node->output[0], 0, NULL)
+                                     : onnx_graph_add_tensor(g, node->output[0], a->t)));
     return onnx_graph_repeat(g, node, k->count, dims);
 }

@@ -70,6 +70,8 @@ annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c) __attrib
 /* ---- onnx_fold.c: nodes whose inputs are all constant, and attributes ---- */
 annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
+/* st; the message of a failure gets the node's name in front. */
+annulus_status onnx_node_at(const Onnx__NodeProto *node, annulus_status st) __attribute__((warn_unused_result));
 /* NULL: it has none of this name. */
 const Onnx__AttributeProto *onnx_node_attribute(const Onnx__NodeProto *node, const char *name);
 annulus_status onnx_node_int(const Onnx__NodeProto *node, const char *name, int64_t missing, int64_t *out)

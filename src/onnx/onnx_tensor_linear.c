@@ -164,8 +164,7 @@ static annulus_status windows_shape(const Onnx__NodeProto *node, const onnx_tens
                                     size_t channels, size_t dims[3])
 {
     size_t count[2];
-    const annulus_status st = gather_count(g, count);
-    if (st != ANNULUS_OK) return fail_prefix(st, "node \"%.60s\"", node->name == NULL ? "" : node->name);
+    TRY(onnx_node_at(node, gather_count(g, count)));
     dims[0] = channels;
     dims[1] = x->rank == 3 ? count[0] : count[1];
     dims[2] = count[1];
@@ -212,7 +211,7 @@ annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const 
     windows_name(x, "conv", &g, name, sizeof name);
     const size_t taps = w->count / w->dims[0];
     annulus_status st = row_scales(node, w, w->dims[0], taps, taps, 1, p);
-    if (st == ANNULUS_OK) st = gather_convolution(&g, w->q, w->dims[0], (size_t)group, &outer);
+    if (st == ANNULUS_OK) st = onnx_node_at(node, gather_convolution(&g, w->q, w->dims[0], (size_t)group, &outer));
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
     if (st == ANNULUS_OK) st = scale_channels(t, node, p, dims[0], y->count / dims[0], y);
     linear_clear(&outer);
@@ -311,7 +310,7 @@ annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, con
     TRY(onnx_node_int(node, "count_include_pad", 0, &all));
     TRY(onnx_tensor_windows(node, x, &g, dims, &flat, more));
     windows_name(x, "average", &g, name, sizeof name);
-    annulus_status st = gather_sums(&g, &sums);
+    annulus_status st = onnx_node_at(node, gather_sums(&g, &sums));
     if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
     if (st == ANNULUS_OK) divide(&g, &sums, all != 0, more, y);

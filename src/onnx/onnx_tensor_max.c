@@ -220,6 +220,9 @@ annulus_status onnx_tensor_pool(onnx_net *t, const Onnx__NodeProto *node, const 
     void *p;
     TRY(gather_count(g, count));
     const size_t outputs = g->channels * count[0] * count[1];
+    TRY(onnx_node_at(node, gather_listed_check(outputs, g->kernel[0] + g->kernel[1], 1)));
+    for (size_t d = 0; d < 2; d++)
+        TRY(onnx_node_at(node, gather_listed_check(g->channels * g->size[1 - d] * count[d], g->kernel[d], 1)));
     TRY(mem_create(2 * outputs, sizeof(uint32_t), "windows", &p));
     uint32_t *by_rows = p, *by_columns = by_rows + outputs;
     annulus_status st = windows_join(&rows, node, g, count, 1, by_rows);

@@ -45,7 +45,8 @@ annulus_status onnx_tensor_expand(onnx_net *t, const Onnx__NodeProto *node, cons
     if (x->stage != ONNX_QUANTIZED && x->stage != ONNX_LINEAR)
         return onnx_node_fail(node, "its input is not quantized: put a Quant node in front of it");
     if (memcmp(x->dims, dims, rank * sizeof *dims) == 0) return onnx_tensor_copy(t, x, y);
-    for (size_t d = 0; d < rank; d++) count *= dims[d];
+    for (size_t d = 0; d < rank; d++)
+        if ((count *= dims[d]) > 65536) return onnx_node_fail(node, "it makes more than 65536 values");
     TRY(mem_create(count, sizeof(uint32_t), "values", &p));
     uint32_t *from = p;
     for (size_t o = 0; o < count; o++) {
