@@ -183,10 +183,31 @@ static void groups_of_channels(void **state)
     drop(d);
 }
 
+/* Added values have the ranges of the layers they come from, here 15 and 3. */
+static void the_widest_of_added_values(void **state)
+{
+    (void)state;
+    dataset *d = rings(43, 600);
+    for (size_t widest = 0; widest < 2; widest++) {
+        train_options o = small();
+        network *n = NULL;
+        o.hidden[0] = o.hidden[1] = 8, o.hidden[2] = 6, o.hidden_count = 3, o.hidden_add[1] = 1, o.epochs = 4;
+        o.layer_acts_count = 3, o.accumulator_bits = 9;
+        for (size_t i = 0; i < 3; i++)
+            o.layer_acts[i] = (train_activation){.act = ACTIVATION_RELU, .bits = i == widest ? 4 : 2};
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        assert_int_equal(network_reach(n, 2), 15);
+        for (size_t i = 0; i < 4; i++) assert_true(network_sums(n, i).bits <= 9);
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(holds_and_learns), cmocka_unit_test(rows_in_the_ball),
-                                       cmocka_unit_test(falls_by_a_cubic), cmocka_unit_test(groups_of_channels),
-                                       cmocka_unit_test(sparsity)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(holds_and_learns),           cmocka_unit_test(rows_in_the_ball),
+        cmocka_unit_test(falls_by_a_cubic),           cmocka_unit_test(groups_of_channels),
+        cmocka_unit_test(the_widest_of_added_values), cmocka_unit_test(sparsity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,21 +18,34 @@
  * weights where the ball is wide, more is worse where it is narrow. */
 #define MOST_FALL 0.25f
 
+/* The largest less the least value of the input, 0, or of a layer, counted from 1. */
+static int64_t source_reach(const train_model *m, const train_data *t, uint32_t source)
+{
+    int32_t lo, hi;
+    if (source > 0) return (int64_t)m->layer[source - 1].hi - m->layer[source - 1].lo;
+    quantizer_range(&t->input, &lo, &hi);
+    return (int64_t)hi - lo;
+}
+
 static annulus_status bound_layer(const train_model *m, const train_data *t, const train_options *o, size_t i)
 {
     train_layer *l = &m->layer[i];
-    int32_t lo = i == 0 ? 0 : m->layer[i - 1].lo, hi = i == 0 ? 0 : m->layer[i - 1].hi;
-    if (i == 0) quantizer_range(&t->input, &lo, &hi);
     uint32_t sources[NETWORK_MAX_LAYERS];
-    const int64_t added = (int64_t)(train_sources(m, i, sources) * train_fold_values(l));
-    const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / (hi - lo) / added;
+    const size_t count = train_sources(m, i, sources);
+    const int64_t added = (int64_t)(count * train_fold_values(l));
+    int64_t reach = 0; /* of the widest of them */
+    for (size_t k = 0; k < count; k++) {
+        const int64_t own = source_reach(m, t, sources[k]);
+        reach = own > reach ? own : reach;
+    }
+    const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / reach / added;
     const int64_t kept = ball / ((1 << (l->bits - 1)) - 1);
     if (ball < 1)
         return fail(
             ANNULUS_ERR_INPUT,
             "layer %zu: no weight fits %u bits of accumulator, inputs alone take %d values: allow more bits, or "
             "give its inputs fewer",
-            i + 1, o->accumulator_bits, (int)((hi - lo) * added + 1));
+            i + 1, o->accumulator_bits, (int)(reach * added + 1));
     if (!o->accumulator_masks) {
         l->ball = (float)ball;
         return ANNULUS_OK;
