@@ -147,6 +147,30 @@ static void test_bytes(void **state)
     assert_refused(read_end(&(reader){.p = r.p, .len = 3, .pos = 1, .name = "end"}), "2 bytes too many");
 }
 
+static void test_utf8(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"",
+                                       "plain",
+                                       "gr\xc3\xb6\xc3\x9f",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const cut[] = {
+        "gr\xf6\xdf",           "\x80", "\xbfx", "\xc2", "\xc2x", "\xc3\xc3", "\xe2\x82", "\xf0\x90\x80",
+        "\xf8\x88\x80\x80\x80", "\xfe", "\xff"};
+    static const char *const longer[] = {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf"};
+    static const char *const none[] = {"\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80",
+                                       "\xf7\xbf\xbf\xbf"}; /* surrogates; beyond 0x10ffff */
+    for (size_t i = 0; i < 11; i++) assert_true(text_is_utf8(good[i]) && !text_is_utf8(cut[i]));
+    for (size_t i = 0; i < 4; i++) assert_false(text_is_utf8(longer[i]) || text_is_utf8(none[i]));
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -437,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_memory_available),
         cmocka_unit_test(test_huge_pages),
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_stream_known_answer),
         cmocka_unit_test(test_distributions),

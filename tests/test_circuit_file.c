@@ -89,7 +89,7 @@ static void test_tasks(void **state)
     circuit_destroy(c);
 }
 
-static void test_bad_errors(void **state)
+static void test_refused(void **state)
 {
     (void)state;
     circuit *c = small_circuit();
@@ -107,6 +107,10 @@ static void test_bad_errors(void **state)
     refused_as(c, "error probability 2^-6 of a look-up, 2^-7 asked for");
     c->choice.log2_error = c->log2_error = 0;
     refused_as(c, "error probability 2^0");
+    circuit_destroy(c);
+    c = small_circuit();
+    c->labels[1][0] = (char)0xfc; /* of Latin-1 */
+    refused_as(c, "label 2 is not UTF-8");
     circuit_destroy(c);
 }
 
@@ -469,7 +473,7 @@ int main(void)
                                        cmocka_unit_test(test_global_answers),
                                        cmocka_unit_test(test_errors_round_trip),
                                        cmocka_unit_test(test_tasks),
-                                       cmocka_unit_test(test_bad_errors),
+                                       cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_levels),
                                        cmocka_unit_test(test_branches),
                                        cmocka_unit_test(test_shapes),

@@ -93,6 +93,23 @@ annulus_status read_count(reader *r, size_t item, size_t *out)
     return ANNULUS_OK;
 }
 
+int text_is_utf8(const char *s)
+{
+    static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
+    for (const uint8_t *p = (const uint8_t *)s; *p != 0;) {
+        const uint8_t head = *p++;
+        const int more = head < 0x80 ? 0 : head >> 5 == 6 ? 1 : head >> 4 == 14 ? 2 : head >> 3 == 30 ? 3 : -1;
+        if (more < 0) return 0;
+        uint32_t c = more == 0 ? head : head & (0x3fu >> more);
+        for (int k = 0; k < more; k++, p++) {
+            if (*p >> 6 != 2) return 0;
+            c = c << 6 | (*p & 0x3fu);
+        }
+        if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b) return 0;
+    }
+    return 1;
+}
+
 annulus_status read_string(reader *r, char **out)
 {
     uint32_t n = 0;

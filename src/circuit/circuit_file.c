@@ -383,7 +383,10 @@ static annulus_status labels_read(reader *r, circuit *c)
     void *labels;
     TRY(mem_create(circuit_last(c)->out, sizeof(char *), "labels", &labels));
     c->labels = labels;
-    for (size_t i = 0; i < circuit_last(c)->out; i++) TRY(read_string(r, &c->labels[i]));
+    for (size_t i = 0; i < circuit_last(c)->out; i++) {
+        TRY(read_string(r, &c->labels[i]));
+        if (!text_is_utf8(c->labels[i])) return read_fail(r, "label %zu is not UTF-8", i + 1);
+    }
     return ANNULUS_OK;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "deploy/api_noise.h"
 #include "deploy/deploy_priv.h"
@@ -222,6 +223,22 @@ static annulus_status plain_network(const annulus_model *m, const annulus_datase
     return network_plain(m->n, size, out);
 }
 
+/* Names that no model's file could hold are refused before hours of training. */
+static annulus_status names_check(const annulus_train_options *o, const dataset *d, size_t outputs)
+{
+    const char *const *names = o->class_names;
+    if (names != NULL && o->class_names_count != outputs)
+        return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", o->class_names_count,
+                    outputs);
+    if (names == NULL && o->from == NULL)
+        names = (const char *const *)(d->label != NULL ? d->class_names : d->target_names);
+    for (size_t i = 0; names != NULL && i < outputs; i++)
+        if (!text_is_utf8(names[i]))
+            return fail(ANNULUS_ERR_INPUT, "output %zu: name \"%.60s\" is not UTF-8: convert it, or give class names",
+                        i + 1, names[i]);
+    return ANNULUS_OK;
+}
+
 /* Within the budget, unless it is NULL. */
 static annulus_status train_model(const annulus_dataset *d, const annulus_train_options *options,
                                   const train_options *t, const train_budget *budget, reporting *r,
@@ -231,9 +248,7 @@ static annulus_status train_model(const annulus_dataset *d, const annulus_train_
     const size_t outputs = t->from != NULL       ? t->from->layers[t->from->layers_count - 1].out
                            : d->d->label != NULL ? d->d->classes
                                                  : d->d->targets;
-    if (options->class_names != NULL && options->class_names_count != outputs)
-        return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", options->class_names_count,
-                    outputs);
+    TRY(names_check(options, d->d, outputs));
     const train_report report = r->report == NULL ? NULL : report_epoch;
     if (budget != NULL)
         TRY(train_within(d->d, t, budget, report, r, progress, choice, &n));
