@@ -13,6 +13,14 @@
 /* Help texts have a command's own options first, then groups 1 to 7, data and work. */
 enum { TRAINING_GROUP = 2, NOISE_GROUP, SUMS_GROUP, DATA_GROUP = 8, WORK_GROUP };
 
+/* A file of the command line and what names it there; path NULL: not given. */
+typedef struct named_file {
+    const char *name, *path;
+} named_file;
+/* A usage error if one of the first `written` files, by whatever path, is another one: it would take that one's place.
+ */
+void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count);
+
 /* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
 typedef struct data_options {
     const char *csv, *label, *images, *labels;
@@ -52,9 +60,6 @@ int stop_wanted(void);
 /* Exit status of a command that returned `status`: where it failed and a signal asked it to, the process ends by that
  * signal, as shells expect. */
 int stop_finish(int status);
-/* A usage error if a command with --checkpoint, which is removed at the end, would write its output there; either may
- * be NULL. */
-void need_apart(struct argp_state *state, const char *checkpoint, const char *output);
 /* report_failure, of a command with --checkpoint (NULL: not given), which a stopped one may go on from. */
 int report_stopped(annulus_status st, const char *checkpoint);
 
@@ -73,6 +78,9 @@ typedef struct training_options {
     progress_line line;
 } training_options;
 extern const struct argp training_argp;
+/* Checkpoint, log, curve and the model that training writes, then its data (need_apart). */
+enum { TRAINING_WRITTEN = 4, TRAINING_FILES = 7 };
+void training_files(const training_options *t, const data_options *d, named_file out[TRAINING_FILES]);
 /* Ready to report. */
 progress_line *training_begin(training_options *t, const work_options *w);
 /* A line on stderr for an epoch, and the log; context: training_options. */

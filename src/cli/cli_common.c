@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int report_failure(void)
 {
@@ -54,6 +55,41 @@ void take_circuit(struct argp_state *state, const char *arg, const char **circui
 void need_circuit(struct argp_state *state, const char *circuit)
 {
     if (circuit == NULL) argp_error(state, "a circuit is needed");
+}
+
+/* The absolute path of a file, which need not be there but in a folder that is; NULL: there can be none, or it is not a
+ * regular file, whose place nothing takes. Freed by the caller. */
+static char *place_of(const char *path)
+{
+    struct stat is;
+    char *out = NULL;
+    if (stat(path, &is) == 0) return S_ISREG(is.st_mode) ? realpath(path, NULL) : NULL;
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    char *folder = strndup(path, (size_t)(name - path)), *whole = NULL;
+    if (folder != NULL) whole = realpath(slash == NULL ? "." : folder, NULL);
+    if (whole != NULL && asprintf(&out, "%s/%s", whole, name) < 0) out = NULL;
+    free(folder);
+    free(whole);
+    return out;
+}
+
+static int same_place(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL) return 0;
+    char *at_a = place_of(a), *at_b = place_of(b);
+    const int same = at_a != NULL && at_b != NULL && strcmp(at_a, at_b) == 0;
+    free(at_a);
+    free(at_b);
+    return same;
+}
+
+void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count)
+{
+    for (size_t i = 0; i < written; i++)
+        for (size_t j = i + 1; j < count; j++)
+            if (same_place(files[i].path, files[j].path))
+                argp_error(state, "%s and %s are both %s: one would take the place of the other", files[i].name,
+                           files[j].name, files[i].path);
 }
 
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)

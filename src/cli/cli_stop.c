@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stopped;
@@ -35,12 +34,6 @@ int stop_finish(int status)
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
     return 128 + signal_number;
-}
-
-void need_apart(struct argp_state *state, const char *checkpoint, const char *output)
-{
-    if (checkpoint != NULL && output != NULL && strcmp(checkpoint, output) == 0)
-        argp_error(state, "--checkpoint and --output are both %s: the checkpoint is removed at the end", output);
 }
 
 int report_stopped(annulus_status st, const char *checkpoint)

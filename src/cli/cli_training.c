@@ -286,6 +286,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 const struct argp training_argp = {.options = entries, .parser = parse};
 
+void training_files(const training_options *t, const data_options *d, named_file out[TRAINING_FILES])
+{
+    const named_file files[TRAINING_FILES] = {{"--checkpoint", t->o->checkpoint},
+                                              {"--log", t->log},
+                                              {"--curve", t->curve},
+                                              {"--output", t->output},
+                                              {"--csv", d->csv},
+                                              {"--images", d->images},
+                                              {"--labels", d->labels}};
+    memcpy(out, files, sizeof files);
+}
+
 progress_line *training_begin(training_options *t, const work_options *w)
 {
     t->quiet = w->quiet;

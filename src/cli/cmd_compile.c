@@ -200,6 +200,16 @@ static void explain_sharing(const annulus_circuit *circuit)
             log2_p);
 }
 
+static void check_files(const compile_command *c, struct argp_state *state)
+{
+    const named_file files[] = {{"--output", c->output},
+                                {"the model", c->model},
+                                {"--csv", c->data.csv},
+                                {"--images", c->data.images},
+                                {"--labels", c->data.labels}};
+    need_apart(state, files, 1, sizeof files / sizeof *files);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     compile_command *c = state->input;
@@ -268,6 +278,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--accuracy-budget is for --rounding-bits auto or a method auto");
         c->o.keep_widths = !c->rounds_auto;
         apply_preset(state, c);
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

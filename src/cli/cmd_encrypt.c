@@ -19,6 +19,13 @@ static const struct argp_option entries[] = {
      0},
     {0}};
 
+static void check_files(const encrypt_command *c, struct argp_state *state)
+{
+    const named_file files[] = {{"--output", c->output}, {"--client", c->client},      {"the circuit", c->circuit},
+                                {"--csv", c->data.csv},  {"--images", c->data.images}, {"--labels", c->data.labels}};
+    need_apart(state, files, 1, sizeof files / sizeof *files);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     encrypt_command *c = state->input;
@@ -42,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         need_circuit(state, c->circuit);
         if (c->client == NULL || c->output == NULL) argp_error(state, "--client and --output are needed");
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -17,6 +17,12 @@ static const struct argp_option entries[] = {
      "write a page for a browser about a circuit file, with a picture of its graph, in place of printing", 0},
     {0}};
 
+static void check_files(const inspect_command *c, struct argp_state *state)
+{
+    const named_file files[] = {{"--html", c->html}, {"the file", c->path}};
+    need_apart(state, files, 1, sizeof files / sizeof *files);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     inspect_command *c = state->input;
@@ -37,6 +43,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->path == NULL) argp_error(state, "a file is needed");
         if (c->html != NULL && (c->json || c->program)) argp_error(state, "--html goes without --json and --circuit");
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

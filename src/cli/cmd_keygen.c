@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { CLIENT_KEY = 0x300, EVALUATION_KEY };
 
@@ -15,6 +14,12 @@ static const struct argp_option entries[] = {
     {"client", CLIENT_KEY, "FILE", 0, "secret key to write, for its owner only", 0},
     {"evaluation", EVALUATION_KEY, "FILE", 0, "evaluation key to write, for the server", 0},
     {0}};
+
+static void check_files(const keygen_command *c, struct argp_state *state)
+{
+    const named_file files[] = {{"--client", c->client}, {"--evaluation", c->evaluation}, {"the circuit", c->circuit}};
+    need_apart(state, files, 2, sizeof files / sizeof *files);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -35,8 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         need_circuit(state, c->circuit);
         if (c->client == NULL || c->evaluation == NULL) argp_error(state, "--client and --evaluation are needed");
-        if (c->client != NULL && c->evaluation != NULL && strcmp(c->client, c->evaluation) == 0)
-            argp_error(state, "--client and --evaluation are both %s: one key would replace the other", c->client);
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -54,6 +54,16 @@ static void check(const prune_command *c, struct argp_state *state)
         argp_error(state, "--rounding-bits goes with --seconds or --target-p-error");
 }
 
+/* Nothing but the model that is written may take the place of the model that it was. */
+static void check_files(const prune_command *c, struct argp_state *state)
+{
+    named_file files[TRAINING_FILES];
+    training_files(&c->training, &c->data, files);
+    need_apart(state, files, TRAINING_WRITTEN, sizeof files / sizeof *files);
+    files[TRAINING_WRITTEN - 1] = (named_file){"the model", c->model};
+    need_apart(state, files, TRAINING_WRITTEN - 1, TRAINING_WRITTEN);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     prune_command *c = state->input;
@@ -89,7 +99,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         check(c, state);
-        need_apart(state, c->o.train.checkpoint, c->training.output);
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -26,6 +26,16 @@ static const struct argp_option entries[] = {
      0},
     {0}};
 
+static void check_files(const run_command *c, struct argp_state *state)
+{
+    const named_file files[] = {{"--checkpoint", c->how.checkpoint},
+                                {"--output", c->output},
+                                {"--evaluation", c->evaluation},
+                                {"--input", c->input},
+                                {"the circuit", c->circuit}};
+    need_apart(state, files, 2, sizeof files / sizeof *files);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     run_command *c = state->input;
@@ -55,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         need_circuit(state, c->circuit);
         if (c->evaluation == NULL || c->input == NULL || c->output == NULL)
             argp_error(state, "--evaluation, --input and --output are needed");
-        need_apart(state, c->how.checkpoint, c->output);
+        check_files(c, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

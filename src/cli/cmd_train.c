@@ -297,6 +297,20 @@ static void check_options(const train_command *c, struct argp_state *state)
                    c->from != NULL ? "--from" : "--network");
 }
 
+/* Nothing but the model that is written may take the place of the model that it was. */
+static void check_files(const train_command *c, struct argp_state *state)
+{
+    named_file files[TRAINING_FILES + 4];
+    training_files(&c->training, &c->data, files);
+    files[TRAINING_FILES] = (named_file){"--network", c->o.network};
+    files[TRAINING_FILES + 1] = (named_file){"--noise-of", c->noise_of};
+    files[TRAINING_FILES + 2] = (named_file){"--distill", c->teacher};
+    files[TRAINING_FILES + 3] = (named_file){"--distill", c->o.distill_network};
+    need_apart(state, files, TRAINING_WRITTEN, sizeof files / sizeof *files);
+    files[TRAINING_WRITTEN - 1] = (named_file){"--from", c->from};
+    need_apart(state, files, TRAINING_WRITTEN - 1, TRAINING_WRITTEN);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     train_command *c = state->input;
@@ -353,7 +367,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         check_options(c, state);
-        need_apart(state, c->o.checkpoint, c->training.output);
+        check_files(c, state);
         break;
     default:
         return parse_number(c, key, arg, state);
