@@ -147,13 +147,13 @@ static void test_bytes(void **state)
     assert_refused(read_end(&(reader){.p = r.p, .len = 3, .pos = 1, .name = "end"}), "2 bytes too many");
 }
 
-static void test_utf8(void **state)
+static void test_plain_text(void **state)
 {
     (void)state;
     static const char *const good[] = {"",
                                        "plain",
                                        "gr\xc3\xb6\xc3\x9f",
-                                       "\xc2\x80",
+                                       "\xc2\xa0~",
                                        "\xdf\xbf",
                                        "\xe0\xa0\x80",
                                        "\xed\x9f\xbf",
@@ -167,8 +167,10 @@ static void test_utf8(void **state)
     static const char *const longer[] = {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf"};
     static const char *const none[] = {"\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80",
                                        "\xf7\xbf\xbf\xbf"}; /* surrogates; beyond 0x10ffff */
-    for (size_t i = 0; i < 11; i++) assert_true(text_is_utf8(good[i]) && !text_is_utf8(cut[i]));
-    for (size_t i = 0; i < 4; i++) assert_false(text_is_utf8(longer[i]) || text_is_utf8(none[i]));
+    for (size_t i = 0; i < 11; i++) assert_true(text_is_plain(good[i]) && !text_is_plain(cut[i]));
+    static const char *const control[] = {"\x1b[2J", "a\tb", "\x7f", "\xc2\x9b"};
+    for (size_t i = 0; i < 4; i++)
+        assert_false(text_is_plain(longer[i]) || text_is_plain(none[i]) || text_is_plain(control[i]));
 }
 
 static void test_file(void **state)
@@ -461,7 +463,7 @@ int main(void)
         cmocka_unit_test(test_memory_available),
         cmocka_unit_test(test_huge_pages),
         cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_plain_text),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_stream_known_answer),
         cmocka_unit_test(test_distributions),

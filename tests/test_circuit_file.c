@@ -110,7 +110,11 @@ static void test_refused(void **state)
     circuit_destroy(c);
     c = small_circuit();
     c->labels[1][0] = (char)0xfc; /* of Latin-1 */
-    refused_as(c, "label 2 is not UTF-8");
+    refused_as(c, "label 2 is not UTF-8, or has control characters");
+    circuit_destroy(c);
+    c = small_circuit();
+    c->layers[0].name[0] = 0x1b; /* as terminals take commands */
+    refused_as(c, "a name is not UTF-8, or has control characters");
     circuit_destroy(c);
 }
 

@@ -93,7 +93,7 @@ annulus_status read_count(reader *r, size_t item, size_t *out)
     return ANNULUS_OK;
 }
 
-int text_is_utf8(const char *s)
+int text_is_plain(const char *s)
 {
     static const uint32_t least[4] = {0, 0x80, 0x800, 0x10000};
     for (const uint8_t *p = (const uint8_t *)s; *p != 0;) {
@@ -105,7 +105,7 @@ int text_is_utf8(const char *s)
             if (*p >> 6 != 2) return 0;
             c = c << 6 | (*p & 0x3fu);
         }
-        if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b) return 0;
+        if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b || c < 0x20 || (c >= 0x7f && c < 0xa0)) return 0;
     }
     return 1;
 }

@@ -11,8 +11,9 @@
 #define SHA256_BYTES 32u
 annulus_status bytes_sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));
 
-/* Whether a text is well-formed UTF-8: shortest forms of code points other than surrogates. */
-int text_is_utf8(const char *s);
+/* Whether a text can stand in JSON and on a terminal: well-formed UTF-8 (shortest forms of code points other than
+ * surrogates) without control characters (below U+0020, U+007F to U+009F). */
+int text_is_plain(const char *s);
 
 typedef struct reader {
     const uint8_t *p;

@@ -104,8 +104,10 @@ static annulus_status read_name(reader *r, char *out, size_t size)
     char *text = NULL;
     TRY(read_string(r, &text));
     const size_t len = strlen(text);
+    const int plain = text_is_plain(text);
     if (len < size) memcpy(out, text, len + 1);
     mem_free(text);
+    if (!plain) return read_fail(r, "a name is not UTF-8, or has control characters");
     return len < size ? ANNULUS_OK : read_fail(r, "a name of %zu bytes, at most %zu are possible", len, size - 1);
 }
 
@@ -385,7 +387,8 @@ static annulus_status labels_read(reader *r, circuit *c)
     c->labels = labels;
     for (size_t i = 0; i < circuit_last(c)->out; i++) {
         TRY(read_string(r, &c->labels[i]));
-        if (!text_is_utf8(c->labels[i])) return read_fail(r, "label %zu is not UTF-8", i + 1);
+        if (!text_is_plain(c->labels[i]))
+            return read_fail(r, "label %zu is not UTF-8, or has control characters", i + 1);
     }
     return ANNULUS_OK;
 }

@@ -233,8 +233,10 @@ static annulus_status names_check(const annulus_train_options *o, const dataset 
     if (names == NULL && o->from == NULL)
         names = (const char *const *)(d->label != NULL ? d->class_names : d->target_names);
     for (size_t i = 0; names != NULL && i < outputs; i++)
-        if (!text_is_utf8(names[i]))
-            return fail(ANNULUS_ERR_INPUT, "output %zu: name \"%.60s\" is not UTF-8: convert it, or give class names",
+        if (!text_is_plain(names[i]))
+            return fail(ANNULUS_ERR_INPUT,
+                        "output %zu: name \"%.60s\" is not UTF-8, or has control characters: change it, or give class "
+                        "names",
                         i + 1, names[i]);
     return ANNULUS_OK;
 }
