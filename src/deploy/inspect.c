@@ -21,16 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A name from a file, whose bytes may be no UTF-8: then with '?' for those that are not ASCII. */
-static json_t *name_json(const char *name)
-{
-    char ascii[64] = {0};
-    json_t *j = json_string(name);
-    for (size_t i = 0; j == NULL && name[i] != '\0' && i + 1 < sizeof ascii; i++)
-        ascii[i] = (unsigned char)name[i] < 128 ? name[i] : '?';
-    return j != NULL ? j : json_string(ascii);
-}
-
 static unsigned bits_of(int64_t lo, int64_t hi)
 {
     unsigned bits = 1;
@@ -103,7 +93,7 @@ static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
     json_t *sources = json_array(), *numbers = json_array();
     for (size_t k = 0; k < l->sources_count; k++) {
         const uint32_t s = l->sources[k];
-        (void)json_array_append_new(sources, name_json(s == 0 ? "input" : c->layers[s - 1].name));
+        (void)json_array_append_new(sources, json_string(s == 0 ? "input" : c->layers[s - 1].name));
         (void)json_array_append_new(numbers, json_integer(s));
     }
     for (size_t k = 0; k < l->linear.blocks_count; k++) {
@@ -112,7 +102,7 @@ static void linear_add_json(json_t *j, const circuit *c, const circuit_layer *l)
         places += b->places;
         weights += b->rows * b->taps;
     }
-    (void)json_object_set_new(j, "operation", name_json(l->op));
+    (void)json_object_set_new(j, "operation", json_string(l->op));
     (void)json_object_set_new(j, "shape_in", shape_json(l->shape.in, l->in, 1));
     (void)json_object_set_new(j, "shape_out", shape_json(l->shape.out, l->out, l->offsets > 0 ? l->offsets : 1));
     (void)json_object_set_new(j, "sources", sources);
@@ -196,13 +186,12 @@ static json_t *layer_json(const circuit *c, size_t i)
     const layer_choice *choice = &c->choice.layers[i];
     int64_t range[2];
     extremes(l->lo, l->hi, l->out, range);
-    json_t *j =
-        json_pack("{s:o, s:o, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", name_json(l->name), "activation",
-                  name_json(l->activation), "torus_native", circuit_is_wave(l), "family", (int)l->family + 1, "inputs",
-                  (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
-                  (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
-                  (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
-                  (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
+    json_t *j = json_pack("{s:s, s:s, s:b, s:i, s:I, s:I, s:i, s:i, s:[I,I], s:f}", "name", l->name, "activation",
+                          l->activation, "torus_native", circuit_is_wave(l), "family", (int)l->family + 1, "inputs",
+                          (json_int_t)l->in, "outputs", (json_int_t)circuit_values(l), "accumulator_bits_proven",
+                          (int)widest_bits(l->proven_lo, l->proven_hi, l->out), "accumulator_bits_measured",
+                          (int)widest_bits(l->measured_lo, l->measured_hi, l->out), "range", (json_int_t)range[0],
+                          (json_int_t)range[1], "noise_log2_std", fmax(log2(choice->phase_std), -1000));
     if (j != NULL) bound_add(j, c, l, choice);
     if (j != NULL) linear_add_json(j, c, l);
     if (j == NULL || l->cells == 0) {

@@ -47,7 +47,7 @@ void inspect_escape(FILE *f, const char *s)
             fputs("\xef\xbf\xbd", f);
             s += 2;
         } else
-            fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+            fputc(*s, f);
     }
 }
 
