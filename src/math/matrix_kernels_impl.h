@@ -8,6 +8,8 @@
  *   simd_step32, simd_sub32 two rows of SIMD_LANES words modulo 2^32 as lo pairs and hi pairs; y -= sums
  *   simd_pack64             two rows of SIMD_LANES / 2 words as balanced limbs of 16 bits: 4 * SIMD_LANES int16_t
  *   simd_step64, simd_add64 the same for these; y += sums * 2^shift
+ *   simd_add_rows           with SIMD_ADD_ROWS: y (D) += the sum of w x over MATRIX_ROWS rows or fewer, modulo 2^64, as
+ *                           far as vectors reach; w: of 32 bits, sign extended; returns how far
  *
  * Sums of limbs live in 32 bits. Modulo 2^32 nothing can be lost; the lower limbs of a 64-bit word have sums that must
  * be exact, which CHUNK rows of weights below 2^(WEIGHT_BITS - 1) are: 126 * 2^9 * 2^15 < 2^31. */
@@ -208,11 +210,15 @@ INLINE void add_rows(size_t rows, uint64_t *restrict y, const few *f, const int3
 {
     const uint64_t *x[MATRIX_ROWS];
     uint64_t w[MATRIX_ROWS];
+    size_t i = 0;
     for (size_t k = 0; k < rows; k++) {
         x[k] = f->x[k] + d;
         w[k] = k < f->rows ? (uint64_t)(int64_t)W[f->column[k]] : 0;
     }
-    for (size_t i = 0; i < D; i++) {
+#ifdef SIMD_ADD_ROWS
+    i = simd_add_rows(rows, y, x, w, D);
+#endif
+    for (; i < D; i++) {
         uint64_t sum = y[i];
         for (size_t k = 0; k < rows; k++) sum += w[k] * x[k][i];
         y[i] = sum;

@@ -79,4 +79,26 @@ static inline void simd_add64(uint64_t *y, simd_sums s, unsigned shift)
     const __m256i moved = _mm256_sll_epi64(sum, _mm_cvtsi32_si128((int)shift));
     simd_store(y, _mm256_add_epi64(simd_load(y), moved));
 }
+
+/* A word is a signed half and 2^32 times another, each of which takes one product; three would be taken of a weight of
+ * 64 bits. */
+#define SIMD_ADD_ROWS
+static inline __attribute__((always_inline)) size_t simd_add_rows(size_t rows, uint64_t *restrict y,
+                                                                  const uint64_t *const *x, const uint64_t *w, size_t D)
+{
+    const __m256i half = _mm256_set1_epi64x(INT64_C(1) << 31);
+    __m256i m[4];
+    size_t i = 0;
+    for (size_t k = 0; k < rows; k++) m[k] = _mm256_set1_epi64x((int64_t)w[k]);
+    for (; i + 4 <= D; i += 4) {
+        __m256i low = simd_load(y + i), high = _mm256_setzero_si256();
+        for (size_t k = 0; k < rows; k++) {
+            const __m256i v = simd_load(x[k] + i), upper = _mm256_srli_epi64(_mm256_add_epi64(v, half), 32);
+            low = _mm256_add_epi64(low, _mm256_mul_epi32(v, m[k]));
+            high = _mm256_add_epi64(high, _mm256_mul_epu32(upper, m[k]));
+        }
+        simd_store(y + i, _mm256_add_epi64(low, _mm256_slli_epi64(high, 32)));
+    }
+    return i;
+}
 #endif
