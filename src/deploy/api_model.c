@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "deploy/api_noise.h"
 #include "deploy/deploy_priv.h"
@@ -232,13 +231,7 @@ static annulus_status names_check(const annulus_train_options *o, const dataset 
                     outputs);
     if (names == NULL && o->from == NULL)
         names = (const char *const *)(d->label != NULL ? d->class_names : d->target_names);
-    for (size_t i = 0; names != NULL && i < outputs; i++)
-        if (!text_is_plain(names[i]))
-            return fail(ANNULUS_ERR_INPUT,
-                        "output %zu: name \"%.60s\" is not UTF-8, or has control characters: change it, or give class "
-                        "names",
-                        i + 1, names[i]);
-    return ANNULUS_OK;
+    return names == NULL ? ANNULUS_OK : network_labels_check(names, outputs);
 }
 
 /* Within the budget, unless it is NULL. */

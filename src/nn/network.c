@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/network.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "nn/network_priv.h"
 #include "nn/wave.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_WIDTH 65536u
@@ -179,6 +181,33 @@ static void labels_destroy(char **labels, size_t count)
 {
     for (size_t i = 0; labels != NULL && i < count; i++) mem_free(labels[i]);
     mem_free(labels);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+annulus_status network_labels_check(const char *const *names, size_t count)
+{
+    void *p;
+    annulus_status st = ANNULUS_OK;
+    TRY(mem_create(count, sizeof *names, "labels", &p));
+    const char **sorted = p;
+    for (size_t i = 0; st == ANNULUS_OK && i < count; i++) {
+        sorted[i] = names[i];
+        if (!text_is_plain(names[i]))
+            st = fail(ANNULUS_ERR_INPUT,
+                      "output %zu: name \"%.60s\" is not UTF-8, or has control characters: change it, or give class "
+                      "names",
+                      i + 1, names[i]);
+    }
+    if (st == ANNULUS_OK) qsort(sorted, count, sizeof *sorted, by_text);
+    for (size_t i = 1; st == ANNULUS_OK && i < count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            st = fail(ANNULUS_ERR_INPUT, "two outputs have the name \"%.60s\": give each its own", sorted[i]);
+    mem_free(p);
+    return st;
 }
 
 annulus_status network_set_labels(network *n, const char *const *names, size_t count)

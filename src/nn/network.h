@@ -112,6 +112,9 @@ annulus_status dense_layer_create(size_t in, size_t out, dense_layer *layer) __a
 /* Takes the linear part over, also when it fails; channels are all 0. */
 annulus_status gathered_layer_create(size_t in, size_t out, circuit_linear *linear, dense_layer *layer)
     __attribute__((warn_unused_result));
+/* Refuses names (count) of outputs that are no plain text (base/bytes.h) or twice the same, by which JSON would lose an
+ * answer. ANNULUS_ERR_MEMORY. */
+annulus_status network_labels_check(const char *const *names, size_t count) __attribute__((warn_unused_result));
 /* Labels "0".."outputs-1" when names is NULL. */
 annulus_status network_set_labels(network *n, const char *const *names, size_t count)
     __attribute__((warn_unused_result));

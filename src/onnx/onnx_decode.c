@@ -3,7 +3,6 @@
 #include "onnx/onnx_priv.h"
 #include "onnx/onnx_tensor.h"
 
-#include "base/bytes.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -28,10 +27,9 @@ static annulus_status set_labels_json(network *n, const json_t *list, size_t out
     annulus_status st = ANNULUS_OK;
     for (size_t i = 0; i < outputs && st == ANNULUS_OK; i++) {
         names[i] = json_string_value(json_array_get(list, i));
-        if (names[i] == NULL || !text_is_plain(names[i]))
-            st = fail(ANNULUS_ERR_INPUT, "metadata annulus.labels: name %zu is not a string without control characters",
-                      i + 1);
+        if (names[i] == NULL) st = fail(ANNULUS_ERR_INPUT, "metadata annulus.labels: name %zu is not a string", i + 1);
     }
+    if (st == ANNULUS_OK) st = network_labels_check(names, outputs);
     if (st == ANNULUS_OK) st = network_set_labels(n, names, outputs);
     mem_free(p);
     return st;
