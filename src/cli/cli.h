@@ -13,14 +13,6 @@
 /* Help texts have a command's own options first, then groups 1 to 7, data and work. */
 enum { TRAINING_GROUP = 2, NOISE_GROUP, SUMS_GROUP, DATA_GROUP = 8, WORK_GROUP };
 
-/* A file of the command line and what names it there; path NULL: not given. */
-typedef struct named_file {
-    const char *name, *path;
-} named_file;
-/* A usage error if one of the first `written` files, by whatever path, is another one: it would take that one's place.
- */
-void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count);
-
 /* --csv/--label or --images/--labels, and --first/--count: an argp child, its input a data_options. */
 typedef struct data_options {
     const char *csv, *label, *images, *labels;
@@ -28,6 +20,14 @@ typedef struct data_options {
     int required;
 } data_options;
 extern const struct argp data_argp;
+/* A file of the command line and what names it there; path NULL: not given. */
+typedef struct named_file {
+    const char *name, *path;
+} named_file;
+/* A usage error if one of the first `written` files, by whatever path, is another one, or one of the data (NULL: none):
+ * it would take that one's place. */
+void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,
+                const data_options *data);
 /* The samples asked for; labels are wanted when `task` is not ANNULUS_UNLABELED. classes: see annulus_dataset_read_csv.
  */
 annulus_status data_read(const data_options *o, annulus_task task, const annulus_circuit *classes,
@@ -78,9 +78,9 @@ typedef struct training_options {
     progress_line line;
 } training_options;
 extern const struct argp training_argp;
-/* Checkpoint, log, curve and the model that training writes, then its data (need_apart). */
-enum { TRAINING_WRITTEN = 4, TRAINING_FILES = 7 };
-void training_files(const training_options *t, const data_options *d, named_file out[TRAINING_FILES]);
+/* Checkpoint, log, curve and, last, the model: what training writes (need_apart). */
+#define TRAINING_FILES 4u
+void training_files(const training_options *t, named_file out[TRAINING_FILES]);
 /* Ready to report. */
 progress_line *training_begin(training_options *t, const work_options *w);
 /* A line on stderr for an epoch, and the log; context: training_options. */

@@ -73,23 +73,27 @@ static char *place_of(const char *path)
     return out;
 }
 
-static int same_place(const char *a, const char *b)
+static void need_two(struct argp_state *state, const named_file *written, const named_file *other)
 {
-    if (a == NULL || b == NULL) return 0;
-    char *at_a = place_of(a), *at_b = place_of(b);
-    const int same = at_a != NULL && at_b != NULL && strcmp(at_a, at_b) == 0;
-    free(at_a);
-    free(at_b);
-    return same;
+    if (written->path == NULL || other->path == NULL) return;
+    char *at = place_of(written->path), *at_other = place_of(other->path);
+    const int same = at != NULL && at_other != NULL && strcmp(at, at_other) == 0;
+    free(at);
+    free(at_other);
+    if (same)
+        argp_error(state, "%s and %s are both %s: one would take the place of the other", written->name, other->name,
+                   written->path);
 }
 
-void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count)
+void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,
+                const data_options *data)
 {
-    for (size_t i = 0; i < written; i++)
-        for (size_t j = i + 1; j < count; j++)
-            if (same_place(files[i].path, files[j].path))
-                argp_error(state, "%s and %s are both %s: one would take the place of the other", files[i].name,
-                           files[j].name, files[i].path);
+    const data_options none = {0}, *d = data != NULL ? data : &none;
+    const named_file of_data[] = {{"--csv", d->csv}, {"--images", d->images}, {"--labels", d->labels}};
+    for (size_t i = 0; i < written; i++) {
+        for (size_t j = i + 1; j < count; j++) need_two(state, &files[i], &files[j]);
+        for (size_t j = 0; j < sizeof of_data / sizeof *of_data; j++) need_two(state, &files[i], &of_data[j]);
+    }
 }
 
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)

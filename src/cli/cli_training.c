@@ -286,15 +286,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 const struct argp training_argp = {.options = entries, .parser = parse};
 
-void training_files(const training_options *t, const data_options *d, named_file out[TRAINING_FILES])
+void training_files(const training_options *t, named_file out[TRAINING_FILES])
 {
-    const named_file files[TRAINING_FILES] = {{"--checkpoint", t->o->checkpoint},
-                                              {"--log", t->log},
-                                              {"--curve", t->curve},
-                                              {"--output", t->output},
-                                              {"--csv", d->csv},
-                                              {"--images", d->images},
-                                              {"--labels", d->labels}};
+    const named_file files[TRAINING_FILES] = {
+        {"--checkpoint", t->o->checkpoint}, {"--log", t->log}, {"--curve", t->curve}, {"--output", t->output}};
     memcpy(out, files, sizeof files);
 }
 

@@ -202,12 +202,8 @@ static void explain_sharing(const annulus_circuit *circuit)
 
 static void check_files(const compile_command *c, struct argp_state *state)
 {
-    const named_file files[] = {{"--output", c->output},
-                                {"the model", c->model},
-                                {"--csv", c->data.csv},
-                                {"--images", c->data.images},
-                                {"--labels", c->data.labels}};
-    need_apart(state, files, 1, sizeof files / sizeof *files);
+    const named_file files[] = {{"--output", c->output}, {"the model", c->model}};
+    need_apart(state, files, 1, sizeof files / sizeof *files, &c->data);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

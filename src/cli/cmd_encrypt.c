@@ -21,9 +21,8 @@ static const struct argp_option entries[] = {
 
 static void check_files(const encrypt_command *c, struct argp_state *state)
 {
-    const named_file files[] = {{"--output", c->output}, {"--client", c->client},      {"the circuit", c->circuit},
-                                {"--csv", c->data.csv},  {"--images", c->data.images}, {"--labels", c->data.labels}};
-    need_apart(state, files, 1, sizeof files / sizeof *files);
+    const named_file files[] = {{"--output", c->output}, {"--client", c->client}, {"the circuit", c->circuit}};
+    need_apart(state, files, 1, sizeof files / sizeof *files, &c->data);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -20,7 +20,7 @@ static const struct argp_option entries[] = {
 static void check_files(const inspect_command *c, struct argp_state *state)
 {
     const named_file files[] = {{"--html", c->html}, {"the file", c->path}};
-    need_apart(state, files, 1, sizeof files / sizeof *files);
+    need_apart(state, files, 1, sizeof files / sizeof *files, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

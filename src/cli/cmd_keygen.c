@@ -18,7 +18,7 @@ static const struct argp_option entries[] = {
 static void check_files(const keygen_command *c, struct argp_state *state)
 {
     const named_file files[] = {{"--client", c->client}, {"--evaluation", c->evaluation}, {"the circuit", c->circuit}};
-    need_apart(state, files, 2, sizeof files / sizeof *files);
+    need_apart(state, files, 2, sizeof files / sizeof *files, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -58,10 +58,10 @@ static void check(const prune_command *c, struct argp_state *state)
 static void check_files(const prune_command *c, struct argp_state *state)
 {
     named_file files[TRAINING_FILES];
-    training_files(&c->training, &c->data, files);
-    need_apart(state, files, TRAINING_WRITTEN, sizeof files / sizeof *files);
-    files[TRAINING_WRITTEN - 1] = (named_file){"the model", c->model};
-    need_apart(state, files, TRAINING_WRITTEN - 1, TRAINING_WRITTEN);
+    training_files(&c->training, files);
+    need_apart(state, files, TRAINING_FILES, sizeof files / sizeof *files, &c->data);
+    files[TRAINING_FILES - 1] = (named_file){"the model", c->model};
+    need_apart(state, files, TRAINING_FILES - 1, TRAINING_FILES, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -17,12 +17,10 @@ static const struct argp_option entries[] = {
     {"input", INPUT_KEY, "FILE", 0, "encrypted samples, as encrypt writes them", 0},
     {"output", 'o', "FILE", 0, "encrypted answers to write", 0},
     {"checkpoint", CHECKPOINT_KEY, "FILE", 0,
-     "keep here how far the run is, and go on from it if the file is there; "
-     "removed at the end",
-     0},
+     "keep here how far the run is, and go on from it if the file is there; removed at the end", 0},
     {"together", TOGETHER_KEY, "N", 0,
-     "samples to run together, 1 to 32; 1: each answered as soon as "
-     "possible (default: as many as fill the batches of look-ups)",
+     "samples to run together, 1 to 32; 1: each answered as soon as possible (default: as many as fill the batches of "
+     "look-ups)",
      0},
     {0}};
 
@@ -33,7 +31,7 @@ static void check_files(const run_command *c, struct argp_state *state)
                                 {"--evaluation", c->evaluation},
                                 {"--input", c->input},
                                 {"the circuit", c->circuit}};
-    need_apart(state, files, 2, sizeof files / sizeof *files);
+    need_apart(state, files, 2, sizeof files / sizeof *files, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -301,14 +301,14 @@ static void check_options(const train_command *c, struct argp_state *state)
 static void check_files(const train_command *c, struct argp_state *state)
 {
     named_file files[TRAINING_FILES + 4];
-    training_files(&c->training, &c->data, files);
+    training_files(&c->training, files);
     files[TRAINING_FILES] = (named_file){"--network", c->o.network};
     files[TRAINING_FILES + 1] = (named_file){"--noise-of", c->noise_of};
     files[TRAINING_FILES + 2] = (named_file){"--distill", c->teacher};
     files[TRAINING_FILES + 3] = (named_file){"--distill", c->o.distill_network};
-    need_apart(state, files, TRAINING_WRITTEN, sizeof files / sizeof *files);
-    files[TRAINING_WRITTEN - 1] = (named_file){"--from", c->from};
-    need_apart(state, files, TRAINING_WRITTEN - 1, TRAINING_WRITTEN);
+    need_apart(state, files, TRAINING_FILES, sizeof files / sizeof *files, &c->data);
+    files[TRAINING_FILES - 1] = (named_file){"--from", c->from};
+    need_apart(state, files, TRAINING_FILES - 1, TRAINING_FILES, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
