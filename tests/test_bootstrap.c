@@ -175,7 +175,6 @@ static void test_values(void **state)
     fixture_destroy(&f);
 }
 
-/* The default set of tfhe-rs (message 2, carry 2): 4-bit look-ups, failure probability 2^-129 at two-norm 5. */
 static void test_secure_parameters(void **state)
 {
     (void)state;

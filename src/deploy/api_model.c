@@ -222,7 +222,7 @@ static annulus_status plain_network(const annulus_model *m, const annulus_datase
     return network_plain(m->n, size, out);
 }
 
-/* Names that no model's file could hold are refused before hours of training. */
+/* Names that a model's file must not have are refused before hours of training. */
 static annulus_status names_check(const annulus_train_options *o, const dataset *d, size_t outputs)
 {
     const char *const *names = o->class_names;

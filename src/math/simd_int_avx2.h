@@ -4,6 +4,8 @@
 #ifndef MATH_SIMD_INT_AVX2_H
 #define MATH_SIMD_INT_AVX2_H
 
+#include "math/matrix.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -87,7 +89,7 @@ static inline __attribute__((always_inline)) size_t simd_add_rows(size_t rows, u
                                                                   const uint64_t *const *x, const uint64_t *w, size_t D)
 {
     const __m256i half = _mm256_set1_epi64x(INT64_C(1) << 31);
-    __m256i m[4];
+    __m256i m[MATRIX_ROWS];
     size_t i = 0;
     for (size_t k = 0; k < rows; k++) m[k] = _mm256_set1_epi64x((int64_t)w[k]);
     for (; i + 4 <= D; i += 4) {
