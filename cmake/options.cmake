@@ -14,8 +14,11 @@ target_compile_options(annulus_options INTERFACE
   $<$<CONFIG:Release>:-O3> -fno-math-errno -fno-trapping-math
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(ANNULUS_SANITIZE)
-  target_compile_options(annulus_options INTERFACE -fsanitize=${ANNULUS_SANITIZE} -fno-omit-frame-pointer -g
+  target_compile_options(annulus_options INTERFACE -fsanitize=${ANNULUS_SANITIZE} -fno-omit-frame-pointer -gline-tables-only
     $<$<CONFIG:Debug>:-O1>) # at -O0 every intrinsic is a checked call: the suites take three to eight times as long
+  if(ANNULUS_NO_SANITIZE)
+    target_compile_options(annulus_options INTERFACE -fno-sanitize=${ANNULUS_NO_SANITIZE})
+  endif()
   target_link_options(annulus_options INTERFACE -fsanitize=${ANNULUS_SANITIZE})
 endif()
 if(ANNULUS_OPENMP)
