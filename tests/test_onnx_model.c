@@ -307,9 +307,9 @@ static void damage(const network *a, size_t copies)
 static void damage_is_survived(void **state)
 {
     (void)state;
-    network *a = model(1, ACTIVATION_RELU), *b = wave_model(1, ACTIVATION_TRAPEZOID, 4);
+    network *a = model(1, ACTIVATION_RELU), *b = wave_model(1, ACTIVATION_TRAPEZOID, 2);
     damage(a, 20000);
-    damage(b, 3000);
+    damage(b, 1000);
     network_destroy(a);
     network_destroy(b);
 }

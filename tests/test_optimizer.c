@@ -90,17 +90,24 @@ static double best_unpriced(const lookup_layer *layer, double log2_error, uint32
     for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
         for (p.pbs_bg = 2; p.pbs_bg * p.pbs_l <= 52 && p.pbs_bg <= 30; p.pbs_bg++)
             rotated[p.pbs_l] = fmin(rotated[p.pbs_l], noise_blind_rotate(&p));
+    const uint32_t EF_most = g == 1 ? TFHE_MAX_EF : 1;
     for (p.n = 450; p.n <= 1300; p.n += g == 3 ? 6 : 2) {
+        const tfhe_params slotted = tfhe_slotted(&p, layer->slot_bits);
+        double switched[TFHE_MAX_EF + 1], seconds[4][TFHE_MAX_EF + 1]; /* by EF: variance; (levels): of a rotation */
+        for (uint32_t EF = 1; EF <= EF_most; EF *= 2) {
+            switched[EF] = noise_modulus_switch(&slotted, EF, 0);
+            for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
+                seconds[p.pbs_l][EF] = cost_blind_rotate(&p, EF, 0);
+        }
         p.lwe_noise = security_tuniform_bound(p.n, 32, SECURITY_128);
         for (p.ks_l = 1; p.ks_l <= 24; p.ks_l++) {
             double v = INFINITY;
             for (p.ks_b = 1; p.ks_b * p.ks_l <= 32 && p.ks_b <= 15; p.ks_b++) v = fmin(v, noise_keyswitch(&p));
-            for (p.pbs_l = p.pbs_lb = 1; p.pbs_l <= 3; p.pbs_lb = ++p.pbs_l)
-                for (uint32_t EF = 1; EF <= (g == 1 ? TFHE_MAX_EF : 1); EF *= 2) {
-                    const double w = v + layer->two_norm * layer->two_norm * p.n * rotated[p.pbs_l];
-                    const tfhe_params slotted = tfhe_slotted(&p, layer->slot_bits);
-                    if (EF * slotted.N >= 2 * layer->cells && w + noise_modulus_switch(&slotted, EF, 0) <= most * most)
-                        best = fmin(best, cost_keyswitch(&p) + cost_blind_rotate(&p, EF, 0));
+            for (uint32_t l = 1; l <= 3; l++)
+                for (uint32_t EF = 1; EF <= EF_most; EF *= 2) {
+                    const double w = v + layer->two_norm * layer->two_norm * p.n * rotated[l];
+                    if (EF * slotted.N >= 2 * layer->cells && w + switched[EF] <= most * most)
+                        best = fmin(best, cost_keyswitch(&p) + seconds[l][EF]);
                 }
         }
     }

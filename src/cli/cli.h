@@ -25,7 +25,7 @@ typedef struct named_file {
     const char *name, *path;
 } named_file;
 /* A usage error if one of the first `written` files, by whatever path, is another one, or one of the data (NULL: none):
- * it would take that one's place. */
+ * it would take that one's place; and an error if one of them cannot be written. */
 void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,
                 const data_options *data);
 /* The samples asked for; labels are wanted when `task` is not ANNULUS_UNLABELED. classes: see annulus_dataset_read_csv.

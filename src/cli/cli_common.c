@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int report_failure(void)
 {
@@ -85,6 +86,21 @@ static void need_two(struct argp_state *state, const named_file *written, const 
                    written->path);
 }
 
+/* Said before the work, not behind it, where it can be told. */
+static void need_writable(struct argp_state *state, const char *path)
+{
+    struct stat is;
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &is) == 0) {
+        if (!S_ISREG(is.st_mode))
+            argp_failure(state, 1, 0, "%s: cannot write: it exists and is no regular file; name a file", path);
+        return;
+    }
+    char *folder = slash == NULL ? NULL : strndup(path, (size_t)(slash - path) + 1);
+    if (folder != NULL && access(folder, W_OK) != 0) argp_failure(state, 1, errno, "%s: cannot write there", path);
+    free(folder);
+}
+
 void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,
                 const data_options *data)
 {
@@ -94,6 +110,8 @@ void need_apart(struct argp_state *state, const named_file *files, size_t writte
         for (size_t j = i + 1; j < count; j++) need_two(state, &files[i], &files[j]);
         for (size_t j = 0; j < sizeof of_data / sizeof *of_data; j++) need_two(state, &files[i], &of_data[j]);
     }
+    for (size_t i = 0; i < written; i++)
+        if (files[i].path != NULL) need_writable(state, files[i].path);
 }
 
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)

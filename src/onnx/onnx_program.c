@@ -335,12 +335,16 @@ static double operand_at(const onnx_operand *o, const double *value, size_t offs
 
 double onnx_program_apply(const onnx_program *p, double u, size_t offset)
 {
-    double value[FUNCTION_MAX_STEPS + 1] = {u};
-    for (size_t i = 0; i < p->count; i++) {
+    double value[FUNCTION_MAX_STEPS + 1];
+    value[0] = u;
+    for (size_t i = 0; i < p->result; i++) {
+        const onnx_step *s = &p->steps[i];
+        const function_operator *of = &function_operators[s->op];
+        const size_t operands = of->inputs + (of->attribute[0] != NULL) + (of->attribute[1] != NULL);
         double x[FUNCTION_MAX_OPERANDS];
-        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) x[k] = operand_at(&p->steps[i].in[k], value, offset);
-        value[i + 1] = p->steps[i].op == FUNCTION_GATHER ? function_gather(p->table->f, p->table->count, x[0])
-                                                         : function_op_apply(p->steps[i].op, x);
+        for (size_t k = 0; k < operands; k++) x[k] = operand_at(&s->in[k], value, offset);
+        value[i + 1] = s->op == FUNCTION_GATHER ? function_gather(p->table->f, p->table->count, x[0])
+                                                : function_op_apply(s->op, x);
     }
     return value[p->result];
 }
