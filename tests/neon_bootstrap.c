@@ -93,7 +93,7 @@ static double check_outputs(const secret_key *key, const look_up *x)
 
 void test_look_ups(uint32_t k, uint32_t N, uint32_t bg, uint32_t g, uint32_t EF)
 {
-    const tfhe_params p = {.n = 36,
+    const tfhe_params p = {.n = 18,
                            .k = k,
                            .N = N,
                            .pbs_l = 2,

@@ -39,16 +39,19 @@ void expect(const char *what, size_t N, double worst, double bound)
     exit(1);
 }
 
-/* out <- q + the digits of X^a p - q times the matrix of `key`, by the kernels of one variant; l rows and one column.
- */
-static void step(const fft_kernels *kernels, size_t N, const fft_gadget *g, uint32_t a, const uint64_t *p,
-                 const uint64_t *q, const uint64_t *key, uint64_t *out)
+/* Of each N made once: their roots of unity take the emulator longer than all products. */
+typedef struct plans {
+    size_t N;
+    fft_plan *ref, *neon;
+} plans;
+
+/* out <- q + the digits of X^a p - q times the matrix of `key`; l rows and one column. */
+static void step(const fft_plan *plan, size_t N, const fft_gadget *g, uint32_t a, const uint64_t *p, const uint64_t *q,
+                 const uint64_t *key, uint64_t *out)
 {
-    fft_plan *plan;
     double *digits = array(fft_digits_words(N, g));
     fourier entry = {array(fft_words(N))};
     double *matrix = array(fft_matrix_words(N, g->l, 1));
-    must(fft_plan_create_with(N, kernels, &plan));
     for (unsigned j = 0; j < g->l; j++) {
         fft_forward_torus(plan, entry, key + j * N);
         fft_matrix_pack(plan, matrix, g, j, 0, entry);
@@ -57,7 +60,6 @@ static void step(const fft_kernels *kernels, size_t N, const fft_gadget *g, uint
     fft_digits_take(plan, g, digits, p, a, q);
     fft_digits_apply(plan, g, digits, 1, &out, matrix, NULL);
     mem_free(entry.v), mem_free(matrix), mem_free(digits);
-    fft_plan_destroy(plan);
 }
 
 /* Coefficients of a narrow polynomial in place of it, whose last words are the first again. */
@@ -67,8 +69,9 @@ static void widen(size_t N, uint64_t *p)
     for (size_t j = N / 2; j-- > 0;) p[j + N / 2] = fft_narrow_word(N, p, j + N / 2), p[j] = fft_narrow_word(N, p, j);
 }
 
-static void test_steps(size_t N, unsigned most_l, unsigned rounds, int narrow, uint64_t *seed)
+static void test_steps(const plans *of, unsigned most_l, unsigned rounds, int narrow, uint64_t *seed)
 {
+    const size_t N = of->N;
     uint64_t *p = array(N), *q = array(N), *key = array(4 * N), *want = array(N), *got = array(N);
     for (unsigned l = 1; l <= most_l; l++)
         for (unsigned round = 0; round < rounds; round++) {
@@ -79,8 +82,8 @@ static void test_steps(size_t N, unsigned most_l, unsigned rounds, int narrow, u
             for (size_t j = 0; j < N; j++) p[j] = test_random(seed), q[j] = test_random(seed);
             for (size_t j = 0; j < l * N; j++) key[j] = test_random(seed);
             if (narrow) fft_narrow_close(N, p), fft_narrow_close(N, q);
-            step(&fft_kernels_ref, N, &g, a, p, q, key, want);
-            step(&fft_kernels_neon, N, &g, a, p, q, key, got);
+            step(of->ref, N, &g, a, p, q, key, want);
+            step(of->neon, N, &g, a, p, q, key, got);
             if (narrow) widen(N, want), widen(N, got);
             expect(narrow ? "narrow step" : "step", N, worst_difference(want, got, N),
                    sqrt((double)(l * N)) * ldexp(1.0, (int)g.bg - 47) / 12 + 0x1p-50 + (narrow ? 0x1p-32 : 0));
@@ -89,14 +92,12 @@ static void test_steps(size_t N, unsigned most_l, unsigned rounds, int narrow, u
 }
 
 /* out <- q + the digits of q times the combination of the bundle of `key`; l rows and one column. */
-static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, int narrow, size_t members, const uint32_t *e,
+static void bundle_step(const fft_plan *plan, size_t N, unsigned l, int narrow, size_t members, const uint32_t *e,
                         const uint64_t *q, const uint64_t *key, uint64_t *out)
 {
     const fft_gadget g = {.columns = 1, .bg = 12, .l = l, .lb = l, .narrow = narrow};
-    fft_plan *plan;
     double *digits = array(fft_digits_words(N, &g)), *bundle = array(members * fft_matrix_words(N, l, 1));
     fourier entry = {array(fft_words(N))};
-    must(fft_plan_create_with(N, kernels, &plan));
     for (size_t i = 0; i < members * l; i++) {
         fft_forward_torus(plan, entry, key + i * N);
         fft_bundle_pack(plan, bundle, members, &g, i / l, i % l, 0, entry);
@@ -105,11 +106,11 @@ static void bundle_step(const fft_kernels *kernels, size_t N, unsigned l, int na
     fft_digits_take(plan, &g, digits, out, 0, NULL);
     fft_bundle_apply(plan, &g, digits, 1, &out, bundle, members, &e, 0);
     mem_free(entry.v), mem_free(bundle), mem_free(digits);
-    fft_plan_destroy(plan);
 }
 
-static void test_bundles(size_t N, int narrow, uint64_t *seed)
+static void test_bundles(const plans *of, int narrow, uint64_t *seed)
 {
+    const size_t N = of->N;
     uint64_t *q = array(N), *key = array(14 * N), *want = array(N), *got = array(N);
     for (size_t members = 3; members <= 7; members += 4)
         for (unsigned l = 1; l <= 2; l++) {
@@ -118,8 +119,8 @@ static void test_bundles(size_t N, int narrow, uint64_t *seed)
             for (size_t j = 0; j < N; j++) q[j] = test_random(seed);
             for (size_t j = 0; j < members * l * N; j++) key[j] = test_random(seed);
             if (narrow) fft_narrow_close(N, q);
-            bundle_step(&fft_kernels_ref, N, l, narrow, members, e, q, key, want);
-            bundle_step(&fft_kernels_neon, N, l, narrow, members, e, q, key, got);
+            bundle_step(of->ref, N, l, narrow, members, e, q, key, want);
+            bundle_step(of->neon, N, l, narrow, members, e, q, key, got);
             if (narrow) widen(N, want), widen(N, got);
             expect(narrow ? "narrow bundle" : "bundle", N, worst_difference(want, got, N),
                    sqrt((double)(2 * members * l * N)) * 0x1p-35 / 12 + 0x1p-50 + (narrow ? 0x1p-32 : 0));
@@ -127,18 +128,30 @@ static void test_bundles(size_t N, int narrow, uint64_t *seed)
     mem_free(q), mem_free(key), mem_free(want), mem_free(got);
 }
 
-static void test_round_trip(size_t N, uint64_t *seed)
+static void test_round_trip(const plans *of, uint64_t *seed)
 {
-    fft_plan *plan;
+    const size_t N = of->N;
     uint64_t *a = array(N), *b = array(N);
     const fourier x = {array(fft_words(N))};
-    must(fft_plan_create_with(N, &fft_kernels_neon, &plan));
     for (size_t j = 0; j < N; j++) a[j] = test_random(seed);
-    fft_forward_torus(plan, x, a);
-    fft_inverse_add_torus(plan, b, x);
+    fft_forward_torus(of->neon, x, a);
+    fft_inverse_add_torus(of->neon, b, x);
     expect("round trip", N, worst_difference(a, b, N), 0x1p-48);
     mem_free(a), mem_free(b), mem_free(x.v);
-    fft_plan_destroy(plan);
+}
+
+static void test_transforms(size_t N, uint64_t *seed)
+{
+    plans of = {.N = N};
+    must(fft_plan_create_with(N, &fft_kernels_ref, &of.ref));
+    must(fft_plan_create_with(N, &fft_kernels_neon, &of.neon));
+    test_round_trip(&of, seed);
+    for (int narrow = 0; narrow <= 1; narrow++) {
+        test_steps(&of, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, narrow, seed);
+        if (N <= 16384) test_bundles(&of, narrow, seed);
+    }
+    fft_plan_destroy(of.ref);
+    fft_plan_destroy(of.neon);
 }
 
 static void test_matrices(uint64_t *seed)
@@ -184,12 +197,7 @@ int main(int argc, char **argv)
         print_transform_noise((unsigned)strtoul(argv[2], NULL, 10));
         return 0;
     }
-    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_round_trip(N, &seed);
-    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) {
-        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, 0, &seed);
-        test_steps(N, N <= 4096 ? 3 : 2, N <= 4096 ? 6 : 1, 1, &seed);
-        for (int narrow = 0; narrow <= 1 && N <= 16384; narrow++) test_bundles(N, narrow, &seed);
-    }
+    for (size_t N = FFT_MIN_N; N <= FFT_MAX_N; N *= 2) test_transforms(N, &seed);
     test_matrices(&seed);
     for (uint32_t bg = 10; bg <= 16; bg += 6) { /* narrow accumulators and others */
         test_look_ups(1, 512, bg, 1, 1);
