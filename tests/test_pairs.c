@@ -8,6 +8,7 @@
 #define LAYERS 6u
 #define LEVELS 4u
 #define MAX_FAMILIES 400u
+#define SLOTS 3u
 
 static double uniform(uint64_t *seed)
 {
@@ -45,7 +46,7 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
         else
             layers[i].log2_error = -2 - 25 * uniform(seed);
         if (test_random(seed) % 4 == 0) layers[i].output_std = exp2(-9 - 5 * uniform(seed));
-        if (i % 2 == 1) layers[i].slot_bits = (uint32_t)ceil(norm) % 3;
+        if (i % 2 == 1) layers[i].slot_bits = (uint32_t)ceil(norm) % SLOTS;
     }
     if (test_random(seed) % 2 == 0) layers[count - 1].is_output = 1, layers[count - 1].output_std = 0;
 }
@@ -76,8 +77,9 @@ static layer_link link_of(const optimizer_request *q, size_t i)
 
 typedef struct family { /* without keyswitch gadget */
     tfhe_params p;
-    double noise, step, variance[EXTENSION_MAX_FRONT];
-    tfhe_params switches[3][LEVELS]; /* from big keys of 512, 1024, 2048; of these levels */
+    double noise, fresh, step;
+    double variance[SLOTS][EXTENSION_MAX_FRONT]; /* of what so many bits of slots leave of the ring */
+    tfhe_params switches[3][LEVELS];             /* from big keys of 512, 1024, 2048; of these levels */
     double switch_noise[3][LEVELS];
 } family;
 
@@ -85,8 +87,14 @@ static extension_front fronts[2];
 
 static void family_fill(const tfhe_params *p, family *out)
 {
-    *out = (family){.p = *p, .noise = noise_blind_rotate(p), .step = (double)tfhe_steps(p) * cost_step(p)};
-    extension_front_vary(&fronts[p->pbs_group > 1], p, out->variance);
+    const extension_front *f = &fronts[p->pbs_group > 1];
+    *out = (family){
+        .p = *p, .noise = noise_blind_rotate(p), .fresh = noise_fresh(p), .step = (double)tfhe_steps(p) * cost_step(p)};
+    extension_front_vary(f, p, out->variance[0]);
+    for (uint32_t bits = 1; bits < SLOTS; bits++) {
+        const tfhe_params slotted = tfhe_slotted(p, bits);
+        for (size_t e = 0; e < f->count; e++) out->variance[bits][e] = noise_extension(&slotted, &f->at[e]);
+    }
     for (uint32_t d = 0; d < 3; d++)
         for (uint32_t g = 0; g < LEVELS; g++) {
             tfhe_params q = *p;
@@ -137,17 +145,17 @@ static double layer_seconds(const lookup_layer *l, double bound, const family *f
 {
     const extension_front *f = &fronts[to->p.pbs_group > 1];
     const double room =
-        bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * noise_fresh(&from->p);
+        bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->fresh;
     const double weights = (double)l->weights * cost_weight(&from->p);
     if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
     const double keyswitch = to->switch_noise[size_of(&from->p)][g];
-    const tfhe_params slotted = tfhe_slotted(&to->p, l->slot_bits);
+    const double *variance = to->variance[l->slot_bits];
     size_t e = 0;
     if (l->slot_bits == 0)
-        e = extension_front_find(f, f->count, to->variance, to->p.N, room - keyswitch, 2 * l->cells);
+        e = extension_front_find(f, f->count, variance, to->p.N, room - keyswitch, 2 * l->cells);
     else
-        while (e < f->count && !(noise_extension(&slotted, &f->at[e]) <= room - keyswitch &&
-                                 (double)f->at[e].EF * slotted.N >= 2 * l->cells))
+        while (e < f->count &&
+               !(variance[e] <= room - keyswitch && (double)f->at[e].EF * (to->p.N >> l->slot_bits) >= 2 * l->cells))
             e++;
     if (e == f->count || (l->output_std > 0 && to->noise > l->output_std * l->output_std)) return INFINITY;
     return weights +
@@ -213,16 +221,33 @@ static double bytes_of(const optimizer_request *q, const family *const f[2], uns
     return bytes;
 }
 
-typedef struct brute {
-    double seconds, bytes;           /* least */
-    double near_seconds, near_bytes; /* the best of those near to it */
+typedef struct pair_cost {
+    double seconds, bytes;
+} pair_cost;
+
+typedef struct brute { /* all pairs of families */
+    pair_cost *at;
+    size_t count, room;
+    pair_cost least, near; /* least of each; the best of those near to the least */
 } brute;
 
-/* All pairs; by_keys: with every choice of levels. */
-static void all_pairs(const optimizer_request *q, const family *all, size_t count, double near, int by_keys, brute *b,
-                      void (*note)(const optimizer_request *, double near, double seconds, double bytes, brute *))
+static void brute_add(brute *b, double seconds, double bytes)
+{
+    if (b->count == b->room) {
+        b->room = 2 * b->room + 1024;
+        b->at = realloc(b->at, b->room * sizeof *b->at);
+        assert_non_null(b->at);
+    }
+    b->at[b->count++] = (pair_cost){seconds, bytes};
+    b->least = (pair_cost){fmin(b->least.seconds, seconds), fmin(b->least.bytes, bytes)};
+}
+
+/* by_keys: with every choice of levels. */
+static void all_pairs(const optimizer_request *q, const family *all, size_t count, int by_keys, brute *b)
 {
     double bound[LAYERS];
+    b->count = 0;
+    b->least = (pair_cost){INFINITY, INFINITY};
     for (size_t i = 0; i < q->layers_count; i++) bound[i] = bound_of(q, &q->layers[i]);
     for (size_t x = 0; x < count; x++)
         for (size_t y = x + 1; y < count; y++) {
@@ -235,30 +260,26 @@ static void all_pairs(const optimizer_request *q, const family *all, size_t coun
             const double seconds = fastest(q, at, none, most, &used, levels);
             if (isinf(seconds)) continue;
             if (!by_keys) {
-                note(q, near, seconds, bytes_of(q, f, used, levels), b);
+                brute_add(b, seconds, bytes_of(q, f, used, levels));
                 continue;
             }
             for (int c = 0; c < 4 * 4 * 5 * 5; c++) {
                 const int of[4] = {c % 4, c / 16 % 5 - 1, c / 80 - 1, c / 4 % 4};
                 const int lo[4] = {of[0], of[1] < 0 ? 0 : of[1], of[2] < 0 ? 0 : of[2], of[3]};
                 const double s = fastest(q, at, lo, of, &used, NULL);
-                if (isfinite(s)) note(q, near, s, bytes_of(q, f, used, of), b);
+                if (isfinite(s)) brute_add(b, s, bytes_of(q, f, used, of));
             }
         }
 }
 
-static void note_least(const optimizer_request *q, double near, double seconds, double bytes, brute *b)
+static void brute_near(brute *b, double near, int by_keys)
 {
-    (void)q, (void)near;
-    b->seconds = fmin(b->seconds, seconds);
-    b->bytes = fmin(b->bytes, bytes);
-}
-
-static void note_near(const optimizer_request *q, double near, double seconds, double bytes, brute *b)
-{
-    const int by_bytes = q->minimize != MINIMIZE_SECONDS;
-    if (by_bytes && bytes <= near * b->bytes) b->near_seconds = fmin(b->near_seconds, seconds);
-    if (!by_bytes && seconds <= near * b->seconds) b->near_bytes = fmin(b->near_bytes, bytes);
+    b->near = (pair_cost){INFINITY, INFINITY};
+    for (size_t i = 0; i < b->count; i++) {
+        const pair_cost p = b->at[i];
+        if (by_keys && p.bytes <= near * b->least.bytes) b->near.seconds = fmin(b->near.seconds, p.seconds);
+        if (!by_keys && p.seconds <= near * b->least.seconds) b->near.bytes = fmin(b->near.bytes, p.bytes);
+    }
 }
 
 /* The result is what it says, keeps to all bounds, and has no keyswitch that it does not use. */
@@ -296,6 +317,7 @@ static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, ui
     extension_front_init(&fronts[0]);
     const size_t count = all_families(&m, SECURITY_128, all);
     size_t feasible = 0, better = 0;
+    brute b = {0};
     const int by_keys = minimize != MINIMIZE_SECONDS;
     for (size_t i = 0; i < requests; i++) {
         lookup_layer layers[LAYERS];
@@ -310,40 +332,40 @@ static void exact(search_objective minimize, uint64_t seed, uint32_t last_kN, ui
                                .families_most = 2,
                                .links = graphs ? links : NULL};
         optimizer_result r, p, single;
-        brute b = {INFINITY, INFINITY, INFINITY, INFINITY};
         m.near = 1;
-        all_pairs(&q, all, count, 1, by_keys, &b, note_least);
+        all_pairs(&q, all, count, by_keys, &b);
         if (optimizer_search_model(&q, &m, &r) != ANNULUS_OK) {
-            assert_true(isinf(b.seconds));
+            assert_true(isinf(b.least.seconds));
             continue;
         }
         feasible++;
         check_result(&q, &r);
         optimizer_predict(&q, &r.families, r.layers, &p);
-        assert_true(fabs(by_keys ? p.key_bytes / b.bytes - 1 : r.seconds / b.seconds - 1) < 1e-12);
+        assert_true(fabs(by_keys ? p.key_bytes / b.least.bytes - 1 : r.seconds / b.least.seconds - 1) < 1e-12);
         m.near = 1.02;
-        all_pairs(&q, all, count, m.near, by_keys, &b, note_near);
+        brute_near(&b, m.near, by_keys);
         assert_ok(optimizer_search_model(&q, &m, &r));
         check_result(&q, &r);
         optimizer_predict(&q, &r.families, r.layers, &p);
-        assert_true(by_keys ? p.key_bytes <= m.near * b.bytes : p.seconds <= m.near * b.seconds * (1 + 1e-12));
-        assert_true(fabs(by_keys ? p.seconds / b.near_seconds - 1 : p.key_bytes / b.near_bytes - 1) < 1e-12);
+        assert_true(by_keys ? p.key_bytes <= m.near * b.least.bytes
+                            : p.seconds <= m.near * b.least.seconds * (1 + 1e-12));
+        assert_true(fabs(by_keys ? p.seconds / b.near.seconds - 1 : p.key_bytes / b.near.bytes - 1) < 1e-12);
         q.families_most = 1;
         m.near = 1;
         const int has_one = optimizer_search_model(&q, &m, &single) == ANNULUS_OK;
-        better += !has_one || b.seconds < 0.98 * single.seconds;
+        better += !has_one || b.least.seconds < 0.98 * single.seconds;
         if (!has_one) continue;
         optimizer_predict(&q, &single.families, single.layers, &single);
-        const double least = by_keys ? b.bytes / single.key_bytes : b.seconds / single.seconds;
+        const double least = by_keys ? b.least.bytes / single.key_bytes : b.least.seconds / single.seconds;
         if (least >= 0.999) continue;
         q.families_most = 2; /* looks for what is hardly worse than the best alone */
         m.pays = least * (1 + 1e-9);
         assert_ok(optimizer_search_model(&q, &m, &r));
         optimizer_predict(&q, &r.families, r.layers, &p);
-        assert_true(fabs(by_keys ? p.key_bytes / b.bytes - 1 : p.seconds / b.seconds - 1) < 1e-12);
+        assert_true(fabs(by_keys ? p.key_bytes / b.least.bytes - 1 : p.seconds / b.least.seconds - 1) < 1e-12);
         m.pays = INFINITY;
     }
-    free(all);
+    free(all), free(b.at);
     print_message("%zu requests have sets, %zu better ones of two families\n", feasible, better);
     assert_true(feasible >= requests / 2 && (by_keys || better >= requests / 4));
 }
