@@ -115,7 +115,7 @@ static void test_nothing_lost(void **state)
     (void)state;
     uint64_t seed = 31;
     size_t rounded = 0, run = 0, some = 0;
-    for (size_t trial = 0; trial < 40; trial++) {
+    for (size_t trial = 0; trial < 30; trial++) { /* all kinds, scales and methods */
         const int kind = (int)(trial % FUNCTIONS), least = 2 + (int)(trial % 3), exact = trial % 2 == 0;
         network *n = shifting_network(&seed, 8, kind, least);
         float *x = random_inputs(&seed, SAMPLES, 8);
@@ -148,7 +148,7 @@ static void test_nothing_lost(void **state)
         free(x);
         network_destroy(n);
     }
-    assert_true(rounded > 60 && some > 5);
+    assert_true(rounded > 45 && some > 4);
     assert_int_equal(run, 4);
 }
 
