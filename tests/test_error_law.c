@@ -2,7 +2,8 @@
 /* Index errors of look-ups against the Gaussian law at sets that the search finds: of each of the first SETS, LOOK_UPS
  * encrypted and 20,000 simulated (script/bench error-law has all precisions and families). Seeds are fixed: with the
  * same kernels every run is the same. A new draw, by other kernels, leaves one of the 40 exact intervals with
- * probability 10^-6 each, 4*10^-5 in all. */
+ * probability 10^-6 each, 4*10^-5 in all. Of 500 look-ups a deviation that is 1.4 times the law's is seen with
+ * probability 0.99, of p_error 0.3 one of 0.74, too. */
 #include "testing.h"
 
 #include "binomial.h"
@@ -95,7 +96,7 @@ static void test_errors(void **state)
         searched(i, &s);
         const law_rates rates = law_predict(&s);
         assert_true(fabs(log2(rates.c[LAW_RIGHT]) - s.r.layers[0].log2_failure) < 1e-9);
-        assert_ok(law_encrypted(&s, i, LOOK_UPS, LOOK_UPS / 8, 0, &encrypted));
+        assert_ok(law_encrypted(&s, i, LOOK_UPS, LOOK_UPS / 5, 0, &encrypted));
         assert_true(follows(&encrypted, LOOK_UPS, &rates));
         assert_int_equal(encrypted.strange, 0);
         assert_ok(law_simulated(&s, i, SIMULATED, &simulated));
