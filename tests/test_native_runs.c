@@ -105,7 +105,7 @@ static void wide_weights(uint64_t *seed, dense_layer *d)
 
 /* Phases in the middle of 1/16 of the period, and tables of as many values, each repeated: noise of 2^-8 at most, 8
  * deviations, changes none, and the encrypted scores are the clear ones, in one family of keys and in two, whose scores
- * are noisier. 90 look-ups and 27 scores beyond 8 deviations: a false alarm has probability below 2^-42. */
+ * are noisier. 60 look-ups and 18 scores beyond 8 deviations: a false alarm has probability below 2^-42. */
 static void test_encrypted_is_exact(void **state)
 {
     (void)state;
@@ -134,16 +134,16 @@ static void test_encrypted_is_exact(void **state)
         }
         if (families == 2) c = circuit_in_families(c, &both, 8192);
         assert_int_equal(c->choice.families.count, families);
-        int32_t *q = quantize_all(c, x, 3);
+        int32_t *q = quantize_all(c, x, 2);
         assert_true(circuit_last(c)->noise == 0);
         const double near = 8 * c->choice.layers[2].phase_std * (double)circuit_last(c)->period;
         assert_true(families == 2 || near < 0.5);
         for (size_t i = 0; i < 2; i++) assert_true(c->choice.layers[i].phase_std < 0x1p-8);
-        double want[9], got[3];
+        double want[6], got[3];
         roles r;
         roles_create(&r, c);
-        assert_ok(exec_clear(c, q, 3, 1, want, NULL));
-        for (size_t i = 0; i < 3; i++) {
+        assert_ok(exec_clear(c, q, 2, 1, want, NULL));
+        for (size_t i = 0; i < 2; i++) {
             run_encrypted(&r, c, q + 8 * i, got);
             for (size_t y = 0; y < 3; y++) assert_true(fabs(got[y] - want[3 * i + y]) < near);
         }
@@ -171,11 +171,12 @@ static void see_phase(void *context, const exec_seen *s)
 /* Rank of each score's encrypted error among SIMULATED of the same image: if encrypted errors are distributed as
  * simulated, ranks of different images are independent and uniform. A false alarm of each of 4 scores has probability
  * 1e-7 (ranks.h); a deviation that is wrong by half is seen. That of the phases is predicted, and by the bound, within
- * 10 %: 1,600 of them, of nearly independent noise, 5.6 standard errors, 2e-8. */
+ * 15 %: 800 of them, of nearly independent noise, 6 standard errors, 2e-9; one that is 20 % off is seen with probability
+ * 0.97. */
 static void test_encrypted_follows_simulation(void **state)
 {
     (void)state;
-    enum { IMAGES = 100, SIMULATED = 499, OUTPUTS = 4, NEURONS = 16 };
+    enum { IMAGES = 100, SIMULATED = 499, OUTPUTS = 4, NEURONS = 8 };
     uint64_t seed = 24;
     const size_t widths[] = {30, NEURONS, OUTPUTS};
     network *n = wave_network(&seed, widths, 2, ACTIVATION_TRIANGLE, 4, 4);
@@ -209,7 +210,7 @@ static void test_encrypted_follows_simulation(void **state)
     }
     for (size_t k = 0; k < OUTPUTS; k++) assert_false(ranks_judge(rank[k], IMAGES, SIMULATED + 1, 1e-7).rejected);
     assert_int_equal(v.count, IMAGES * NEURONS);
-    assert_true(fabs(sqrt(v.square / (double)v.count) / read->phase_std - 1) < 0.1);
+    assert_true(fabs(sqrt(v.square / (double)v.count) / read->phase_std - 1) < 0.15);
     roles_destroy(&r);
     free(q), free(x), free(scores);
     circuit_destroy(c);
@@ -234,12 +235,12 @@ static void test_mixed(void **state)
     l->unit = UINT64_C(3) << 60;
     for (size_t p = 0; p < l->out; p++) l->shift[p] = (2 * (test_random(&seed) % 16) + 1) << 59;
     for (size_t t = 0; t < l->cells; t++) l->table[t] = (int32_t)(t / 32 * 5 % 14) - 7;
-    int32_t *q = quantize_all(c, x, 4);
-    double want[12], got[3];
+    int32_t *q = quantize_all(c, x, 2);
+    double want[6], got[3];
     roles r;
     roles_create(&r, c);
-    assert_ok(exec_clear(c, q, 4, 1, want, NULL));
-    for (size_t i = 0; i < 4; i++) {
+    assert_ok(exec_clear(c, q, 2, 1, want, NULL));
+    for (size_t i = 0; i < 2; i++) {
         run_encrypted(&r, c, q + 8 * i, got);
         for (size_t k = 0; k < 3; k++) assert_true(fabs(got[k] - want[3 * i + k]) < 0.5);
     }
