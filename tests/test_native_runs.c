@@ -172,7 +172,7 @@ static void see_phase(void *context, const exec_seen *s)
  * simulated, ranks of different images are independent and uniform. A false alarm of each of 4 scores has probability
  * 1e-7 (ranks.h); a deviation that is wrong by half is seen. That of the phases is predicted, and by the bound, within
  * 15 %: 800 of them, of nearly independent noise, 6 standard errors, 2e-9; one that is 20 % off is seen with
- * probability 0.97. */
+ * probability 0.95. */
 static void test_encrypted_follows_simulation(void **state)
 {
     (void)state;
