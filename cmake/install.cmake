@@ -27,10 +27,9 @@ if(ANNULUS_TESTS)
   add_test(NAME readme COMMAND ${SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/check_commands ${CMAKE_SOURCE_DIR}
     $<TARGET_FILE_DIR:annulus-cli>)
   # minutes under sanitizers: calibrate and audits; what they call is sanitized in the other tests
-  set_tests_properties(readme PROPERTIES LABELS "long;commands")
+  set_tests_properties(readme PROPERTIES LABELS long)
   if(NOT ANNULUS_SANITIZE)
     add_test(NAME install COMMAND ${CMAKE_SOURCE_DIR}/tests/check_install ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR}
       ${CMAKE_C_COMPILER})
-    set_tests_properties(install PROPERTIES LABELS commands)
   endif()
 endif()
