@@ -219,6 +219,7 @@ static void test_graphs(void **state)
         free(x);
         network_destroy(n);
     }
+    assert_true(same > 8 && tied > 2);
 }
 
 /* The layer as it would be of any scales: the fewest units a cell, ranges in the middle of the table. */
