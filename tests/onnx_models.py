@@ -282,6 +282,31 @@ def dense_chain(seed):
     return m.finish(m.dense(x, 5, 3), 3)
 
 
+def behind_quants(seed):
+    """Without convolutions: functions and normalisations of values that are quantized already, shapes and matrices of them."""
+    m = Model(seed, (6,))
+    x = m.quant(m.quant("x", 0.5, 3), 0.5, 3)
+    x = m.relu(m.normalise_to(x, [1, -0.5, 2, 0.5, 1, -1]), 0.25, 3)
+    x = m.quant(m.node("Tanh", [x]), 0.25, 3, signed=1)
+    x = m.quant(m.node("Abs", [x]), 0.25, 3)
+    x = m.node("Reshape", [x, m.constant([0, 2, 3], np.int64)])
+    x = m.node("MatMul", [x, m.quant(m.constant(m.random.integers(-3, 4, (3, 4)) / 4), 0.25, 3, signed=1)])
+    x = m.relu(m.node("Flatten", [m.quant(x, 0.25, 4, signed=1)]), 0.25, 3)
+    return m.finish(m.dense(x, 8, 3), 3)
+
+
+def casts(seed):
+    """Comparisons and whole numbers that become floats again on the way to a Quant."""
+    m = Model(seed, (6,))
+    floats = lambda v: m.node("Cast", [v], to=TensorProto.FLOAT)
+    x = m.quant("x", 0.5, 2)
+    a = floats(m.node("Greater", [m.node("Tanh", [m.dense(x, 6, 4)]), m.constant(0.2)]))
+    b = floats(m.node("Cast", [m.node("Mul", [m.dense(x, 6, 4), m.constant(1.5)])], to=TensorProto.INT64))
+    c = m.node("Abs", [floats(m.node("LessOrEqual", [m.dense(x, 6, 4), m.constant(0.3)]))])
+    parts = [m.quant(m.node("Sub", [a, m.constant(0.75)]), 0.25, 3, signed=1), m.quant(b, 1, 4, signed=1), m.quant(c, 0.5, 2)]
+    return m.finish(m.dense(m.node("Concat", parts, axis=1), 12, 3), 3)
+
+
 def folded(seed):
     """Weights and other constants that nodes make of constants, of the input's shape and of that of sums."""
     m = Model(seed, (2, 3, 4))
@@ -378,7 +403,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, folded, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----
@@ -555,7 +580,7 @@ def apply(model, sample, absolute=False):
             "LessOrEqual": lambda: x <= i[1],
             "Equal": lambda: x == i[1],
             "Where": lambda: np.where(x, i[1], i[2]),
-            "Cast": lambda: x.astype(np.float64),
+            "Cast": lambda: np.trunc(x) if a["to"] == TensorProto.INT64 else x.astype(np.float64),
             "ReduceMean": lambda: x.mean(axis=of_sample(a["axes"]), keepdims=bool(a.get("keepdims", 1))),
             "ReduceSum": lambda: x.sum(axis=of_sample(i[1]), keepdims=bool(a.get("keepdims", 1))),
             "Sum": lambda: reduce(np.add, i),

@@ -81,6 +81,7 @@ static annulus_status chain_normalise(onnx_chain *c, const Onnx__NodeProto *node
 {
     const onnx_constant *k[4]; /* scale, bias, mean, variance */
     float epsilon;
+    c->graph = c->stage == ONNX_QUANTIZED;
     if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind Gemm or MatMul");
     TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
     for (size_t i = 0; i < 4; i++) {
@@ -161,6 +162,7 @@ static annulus_status chain_gemm(onnx_chain *c, const Onnx__NodeProto *node)
 
 static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *node)
 {
+    c->graph = c->stage == ONNX_QUANTIZED;
     if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind Gemm or MatMul");
     layer_at(c)->act = node->op_type[0] == 'R'   ? ACTIVATION_RELU
                        : node->op_type[0] == 'S' ? ACTIVATION_SIGMOID
@@ -172,7 +174,7 @@ static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *nod
 
 static annulus_status chain_unfit(onnx_chain *c, const Onnx__NodeProto *node)
 {
-    c->graph = onnx_operator_find(node)->tensor != NULL;
+    c->graph = c->stage == ONNX_QUANTIZED || onnx_operator_find(node)->tensor != NULL;
     return onnx_node_fail(
         node,
         "it is read as a part of a function of sums only: what stands between \"%.60s\" and its Quant "
@@ -185,6 +187,7 @@ static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)
     onnx_quant q;
     if (strcmp(node->input[0], c->value) != 0)
         return onnx_node_fail(node, "its first input must be the value to quantize");
+    c->graph = c->stage == ONNX_QUANTIZED;
     if (c->stage == ONNX_QUANTIZED) return onnx_node_fail(node, "its input is quantized already");
     TRY(onnx_quant_parse(c->g, node, &q));
     for (size_t i = 1; i < q.scale->count; i++)
@@ -233,6 +236,7 @@ static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
     const int64_t *s = shape->i;
     const int fits = s != NULL && shape->count == 2 && (s[1] == -1 || s[1] == (int64_t)c->features) &&
                      (s[0] == -1 || s[0] == 0 || s[0] == 1) && s[0] + s[1] != -2;
+    c->graph = c->stage == ONNX_QUANTIZED;
     if (!fits) return onnx_node_fail(node, "only a reshape to (batch, %zu) is supported", c->features);
     c->rank = 1;
     return ANNULUS_OK;

@@ -135,6 +135,14 @@ static char *table(onnx_builder *b, const function *f)
     return name;
 }
 
+/* Whether a step makes a number of what is none yet: of a comparison, or of an integer. */
+static int is_cast(const function *f, const function_step *s)
+{
+    if (s->op != FUNCTION_COPY || s->in[0].is_constant || s->in[0].value == 0) return 0;
+    const function_op of = f->steps[s->in[0].value - 1].op;
+    return of == FUNCTION_CAST || (of >= FUNCTION_LESS && of <= FUNCTION_GREATER_EQUAL);
+}
+
 /* A node for each step. */
 static void encode_function(onnx_builder *b, const function *f)
 {
@@ -146,12 +154,14 @@ static void encode_function(onnx_builder *b, const function *f)
         for (size_t k = 0; k < op->inputs; k++)
             inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
         if (s->op == FUNCTION_GATHER) inputs[1] = inputs[0], inputs[0] = table(b, f);
-        Onnx__NodeProto *n =
-            builder_node(b, op->name, b->graph.n_node, op->inputs + (s->op == FUNCTION_GATHER), inputs);
+        const int cast = is_cast(f, s);
+        Onnx__NodeProto *n = builder_node(b, cast ? "Cast" : op->name, b->graph.n_node,
+                                          op->inputs + (s->op == FUNCTION_GATHER), inputs);
         for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
             builder_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
         if (s->op == FUNCTION_MOD) builder_int(b, n, "fmod", 1);
         if (s->op == FUNCTION_CAST) builder_int(b, n, "to", ONNX__TENSOR_PROTO__DATA_TYPE__INT64);
+        if (cast) builder_int(b, n, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
         value[i + 1] = n->output[0];
     }
     b->value = value[f->count];

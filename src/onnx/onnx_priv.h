@@ -88,6 +88,13 @@ annulus_status onnx_node_text(const Onnx__NodeProto *node, const char *name, cha
 annulus_status onnx_node_constant(onnx_graph *g, const Onnx__NodeProto *node, size_t index, const onnx_constant **out)
     __attribute__((warn_unused_result));
 
+/* Whether a Cast to this type leaves a number as it is. */
+static inline int onnx_is_float(int64_t type)
+{
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT || type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
+}
+
 /* Whether a Gemm has its weights transposed; its other attributes must be those of a plain product. */
 annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed) __attribute__((warn_unused_result));
 

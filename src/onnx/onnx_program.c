@@ -199,8 +199,8 @@ static int is_one_of(const char *name, const char *const *list, size_t count)
 
 #define COMPOSITE_STEPS 9u /* at most */
 
-/* Cast to a whole number, or Gather from a constant table, the only one of the program: its operand. *fits 0: another.
- */
+/* Cast to a whole number or a float, or Gather from a constant table, the only one of the program: its operand. *fits
+ * 0: another. */
 static annulus_status entry_step(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, onnx_step *s, int *fits)
 {
     const int gather = s->op == FUNCTION_GATHER;
@@ -211,7 +211,9 @@ static annulus_status entry_step(onnx_chain *c, onnx_program *p, const Onnx__Nod
     s->deep = is_deep(p, s->in[0].value), s->wide = is_wide(p, s->in[0].value), s->flat = is_flat(p, s->in[0].value);
     TRY(onnx_node_int(node, gather ? "axis" : "to", 0, &attribute));
     if (!gather) {
-        *fits = attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 || attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
+        if (onnx_is_float(attribute)) s->op = FUNCTION_COPY;
+        *fits = s->op == FUNCTION_COPY || attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||
+                attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
         return ANNULUS_OK;
     }
     TRY(onnx_graph_find(c->g, node->input[0], &k));
@@ -369,6 +371,14 @@ static int is_affine(const onnx_program *p)
     return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
 }
 
+/* A comparison of the sums and nothing else, which the graph of tensors reads to the last bit. */
+static int only_compares(const onnx_program *p)
+{
+    size_t steps = 0;
+    for (size_t i = 0; i < p->result; i++) steps += p->steps[i].op != FUNCTION_COPY;
+    return steps == 1 && p->steps[0].op >= FUNCTION_LESS && p->steps[0].op <= FUNCTION_GREATER_EQUAL;
+}
+
 static function function_of(const onnx_program *p)
 {
     function f = {.count = p->result};
@@ -420,7 +430,7 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, on
     int wave = onnx_wave_fit(&p, out);
     if (!wave && one_scale) TRY(wave_find(c, &p, end, out, &wave));
     if (!wave) {
-        if (p.offsets != 1 || is_affine(&p)) return ANNULUS_OK;
+        if (p.offsets != 1 || is_affine(&p) || only_compares(&p)) return ANNULUS_OK;
         *out = (onnx_function){.f = function_of(&p), .period = 1, .amplitude = 1};
         out->act = activation_find(&out->f, &out->rise);
     }

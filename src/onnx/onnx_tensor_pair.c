@@ -200,7 +200,7 @@ annulus_status onnx_tensor_cast(onnx_net *t, const Onnx__NodeProto *node, const 
 {
     int64_t to = 0;
     TRY(onnx_node_int(node, "to", 0, &to));
-    if (to != 1 && to != 10 && to != 11) /* FLOAT, FLOAT16, DOUBLE */
+    if (!onnx_is_float(to))
         return onnx_node_fail(node, "a cast to type %lld is not supported: only to floats", (long long)to);
     return onnx_tensor_copy(t, x, y);
 }
