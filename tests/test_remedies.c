@@ -98,7 +98,7 @@ static void test_remedies_by_cause(void **state)
 
     layers[0] = hidden(11, 4096, 10); /* a whole inference */
     q.target = ERROR_GLOBAL, q.log2_error = -40, q.layers_count = 1;
-    assert_refused(optimizer_search(&q, &r), "rounding to 10 bits");
+    assert_refused(optimizer_search(&q, &r), "rounding to 10 bits (");
     reaches(" with error probability 2^-40.0 an inference, 2^-43.3 a look-up, ", 10, 10);
     q.log2_error = remedy(annulus_error_message(), "global-p-error 2^", &seconds);
     assert_ok(optimizer_search(&q, &r));
@@ -114,6 +114,12 @@ static void test_remedies_by_cause(void **state)
     layers[0] = hidden(2, 1, 10), layers[1] = changed, layers[1].half_window = 0x1p-19;
     assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
     reaches(" with error probability 2^-40.0 an inference, 2^-44.3 a value, ", 10, 20);
+
+    layers[0] = layers[1] = hidden(11, 4096, 10), layers[0].name = "layer 7"; /* which layers rounding has to name */
+    q.target = ERROR_PER_LOOKUP, q.layers_count = 2;
+    assert_refused(optimizer_search(&q, &r), "rounding to 10 bits (");
+    layers[1] = hidden(2, 1, 10);
+    assert_refused(optimizer_search(&q, &r), "rounding to 10 bits of layer 7 (");
 
     changed = out;
     changed.half_window = 0x1p-12, changed.two_norm = exp2(60), changed.count = 1;

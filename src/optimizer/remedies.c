@@ -27,7 +27,7 @@ typedef struct changed_request {
 } changed_request;
 
 typedef struct remedy {
-    char text[96];
+    char text[160];
     double seconds;
 } remedy;
 
@@ -72,10 +72,16 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
     }
 }
 
+/* Whether rounding to so many bits changes a layer. */
+static int has_more_bits(const lookup_layer *layer, double value)
+{
+    return !layer->is_output && !(layer->phase_std > 0) && layer->half_window < exp2(-value - 2);
+}
+
 static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
 {
-    if (kind == FEWER_BITS && !layer->is_output && !(layer->phase_std > 0)) {
-        layer->half_window = fmax(layer->half_window, exp2(-value - 2));
+    if (kind == FEWER_BITS && has_more_bits(layer, value)) {
+        layer->half_window = exp2(-value - 2);
         layer->cells = fmin(layer->cells, exp2(value));
     }
     if (kind == FEWER_OUTPUT_BITS && layer->is_output) layer->half_window *= exp2(value);
@@ -139,14 +145,27 @@ static annulus_status least_strength(remedy_kind kind, const optimizer_request *
     return ANNULUS_OK;
 }
 
+/* Behind text: the layers that have more bits, unless all look-ups do; comparisons of scores are rounded by name only.
+ */
+static void name_layers(const optimizer_request *q, double value, char *text, size_t room)
+{
+    size_t at = strlen(text), others = 0, named = 0;
+    for (size_t i = 0; i < q->layers_count; i++)
+        others += !q->layers[i].is_output && !has_more_bits(&q->layers[i], value);
+    for (size_t i = 0; others > 0 && i < q->layers_count && at < room; i++)
+        if (has_more_bits(&q->layers[i], value))
+            at += (size_t)snprintf(text + at, room - at, "%s%s", named++ == 0 ? " of " : ", ", q->layers[i].name);
+}
+
 static void describe(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, double value,
                      remedy *out)
 {
     const int own = has_own_error(q, culprit);
     const size_t room = sizeof out->text;
-    if (kind == FEWER_BITS)
+    if (kind == FEWER_BITS) {
         (void)snprintf(out->text, room, "rounding to %.0f bits", value);
-    else if (kind == FEWER_OUTPUT_BITS)
+        name_layers(q, value, out->text, room);
+    } else if (kind == FEWER_OUTPUT_BITS)
         (void)snprintf(out->text, room, "output bits fewer by %.0f", value);
     else if (kind == LARGER_ERROR)
         (void)snprintf(out->text, room, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "", value,
