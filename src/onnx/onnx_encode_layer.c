@@ -155,8 +155,8 @@ static void encode_function(onnx_builder *b, const function *f)
             inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
         if (s->op == FUNCTION_GATHER) inputs[1] = inputs[0], inputs[0] = table(b, f);
         const int cast = is_cast(f, s);
-        Onnx__NodeProto *n = builder_node(b, cast ? "Cast" : op->name, b->graph.n_node,
-                                          op->inputs + (s->op == FUNCTION_GATHER), inputs);
+        Onnx__NodeProto *n =
+            builder_node(b, cast ? "Cast" : op->name, b->graph.n_node, op->inputs + (s->op == FUNCTION_GATHER), inputs);
         for (size_t k = 0; k < 2 && op->attribute[k] != NULL; k++)
             builder_float(b, n, op->attribute[k], s->in[op->inputs + k].constant);
         if (s->op == FUNCTION_MOD) builder_int(b, n, "fmod", 1);
