@@ -341,10 +341,18 @@ static void test_refusals(void **state)
     assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other encrypted samples");
     of.key[0] ^= 1;
     put(&of, &p, SAMPLES, 1, 0, 0, answer);
-    assert_refused(run(w.x, 0, &i, NULL, &y), "come from different keys");
+    assert_refused(run(w.x, 0, &i, NULL, &y), "this run had other keys; give its own, or remove the file");
     of.circuit[0] ^= 1;
     put(&of, &p, SAMPLES, 1, 0, 0, answer);
-    assert_refused(run(w.x, 0, &i, NULL, &y), "belongs to another circuit");
+    assert_refused(run(w.x, 0, &i, NULL, &y), "this run had another circuit; give its own, or remove the file");
+    FILE *f = fopen(w.path, "r+");
+    assert_non_null(f);
+    assert_true(fseek(f, -1, SEEK_END) == 0);
+    const int last = getc(f);
+    assert_true(fseek(f, -1, SEEK_END) == 0 && putc(last ^ 1, f) != EOF && fclose(f) == 0);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "(its check sum is wrong); remove it to start anew");
+    assert_int_equal(truncate(w.path, 100), 0);
+    assert_refused(run(w.x, 0, &i, NULL, &y), "cut off or has bytes too many; remove it to start anew");
     assert_null(y);
 }
 

@@ -48,6 +48,12 @@ annulus_status container_write(const char *path, container_kind kind, const writ
     return st;
 }
 
+/* What to do about a file that is not what was written. */
+static const char *mend(container_kind kind)
+{
+    return kind == CONTAINER_CHECKPOINT ? "remove it to start anew" : "copy it again";
+}
+
 /* The first HEAD_BYTES of a file of `size` bytes. */
 static annulus_status head_check(const char *path, const uint8_t *head, size_t got, uint64_t size, container_kind *out)
 {
@@ -65,7 +71,7 @@ static annulus_status head_check(const char *path, const uint8_t *head, size_t g
     if (kind < CONTAINER_CIRCUIT || kind > CONTAINER_CHECKPOINT)
         return fail(ANNULUS_ERR_INPUT, "%s: kind %u is unknown; make the file again", path, kind);
     if (length != size - HEAD_BYTES - HASH_BYTES)
-        return fail(ANNULUS_ERR_INPUT, "%s: the file is cut off or has bytes too many; copy it again", path);
+        return fail(ANNULUS_ERR_INPUT, "%s: the file is cut off or has bytes too many; %s", path, mend(kind));
     if (size > kinds[kind].largest)
         return fail(ANNULUS_ERR_INPUT, "%s: %llu bytes are too many for a file of kind %s; make the file again", path,
                     (unsigned long long)size, kinds[kind].name);
@@ -79,7 +85,8 @@ static annulus_status frame_check(const char *path, container *c)
     TRY(head_check(path, c->bytes, c->len, c->len, &c->kind));
     TRY(bytes_sha256(c->bytes, c->len - HASH_BYTES, digest));
     if (memcmp(digest, c->bytes + c->len - HASH_BYTES, HASH_BYTES) != 0)
-        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); copy it again", path);
+        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); %s", path,
+                    mend(c->kind));
     c->body = (reader){.p = c->bytes + HEAD_BYTES, .len = c->len - HEAD_BYTES - HASH_BYTES, .name = path};
     return ANNULUS_OK;
 }
