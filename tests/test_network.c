@@ -19,6 +19,7 @@ static void test_quantizer(void **state)
     assert_int_equal(quantizer_integer(&s, -1e30), -3);
     assert_int_equal(quantizer_integer(&z, -5), -1);
     assert_int_equal(quantizer_integer(&z, 5), 2);
+    assert_true(quantizer_integer(&u, NAN) == 0 && quantizer_integer(&s, NAN) == -3); /* the least */
     const quantizer two = {.scale = 0.5, .bits = 1, .is_signed = 1, .narrow = 1};
     quantizer_range(&two, &lo, &hi);
     assert_true(lo == -1 && hi == 1);

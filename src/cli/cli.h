@@ -125,8 +125,9 @@ void need_circuit(struct argp_state *state, const char *circuit);
 /* Numbers from the command line; a bad one is a usage error that names the option. */
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most);
 double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most);
-/* Probabilities as 0.01, 1e-3 or 2^-40; log2 of it. */
+/* Probabilities, and deviations in periods, as 0.01, 1e-3 or 2^-40; log2 of it. */
 double parse_log2_probability(struct argp_state *state, const char *what, const char *text);
+double parse_log2_deviation(struct argp_state *state, const char *what, const char *text);
 
 /* Class, or labels, of an answer and its values as CSV to stdout, or JSON: one row a sample. What finish_stdout
  * returns. */

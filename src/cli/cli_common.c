@@ -133,15 +133,25 @@ double parse_real(struct argp_state *state, const char *what, const char *text, 
     return v;
 }
 
-double parse_log2_probability(struct argp_state *state, const char *what, const char *text)
+static double parse_log2(struct argp_state *state, const char *what, const char *kind, const char *text)
 {
     char *end = NULL;
     const int power = strncmp(text, "2^", 2) == 0;
     const double v = strtod(power ? text + 2 : text, &end);
     const double log2_p = power ? v : log2(v);
     if (end == text || *end != '\0' || !(log2_p < 0) || log2_p < -512)
-        argp_error(state, "%s %s: a probability below 1 is needed, such as 0.01, 1e-3 or 2^-40", what, text);
+        argp_error(state, "%s %s: a %s above 0 and below 1 is needed, such as 0.01, 1e-3 or 2^-5", what, text, kind);
     return log2_p;
+}
+
+double parse_log2_probability(struct argp_state *state, const char *what, const char *text)
+{
+    return parse_log2(state, what, "probability", text);
+}
+
+double parse_log2_deviation(struct argp_state *state, const char *what, const char *text)
+{
+    return parse_log2(state, what, "deviation", text);
 }
 
 enum { CSV_KEY = 0x200, LABEL_KEY, IMAGES_KEY, LABELS_KEY, FIRST_KEY, COUNT_KEY, THREADS_KEY };
@@ -150,7 +160,8 @@ static const struct argp_option data_entries[] = {
     {0, 0, 0, 0, "Data:", DATA_GROUP},
     {"csv", CSV_KEY, "FILE", 0, "table as CSV with one header line, plain or gzip", 0},
     {"label", LABEL_KEY, "COLUMN", 0,
-     "column of the class or target (default: the last one); A,B,... for several labels or targets", 0},
+     "column of the class or target (default: the last one, to encrypt none); A,B,... for several labels or targets",
+     0},
     {"images", IMAGES_KEY, "FILE", 0, "images in IDX, in place of --csv, plain or gzip", 0},
     {"labels", LABELS_KEY, "FILE", 0,
      "with --images: their classes in IDX, or, for regression and several labels, a table as CSV with a line for each "

@@ -245,7 +245,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->o.log2_global_error = parse_log2_probability(state, "--global-p-error", arg);
         break;
     case PHASE_KEY:
-        c->o.phase_noise = exp2(parse_log2_probability(state, "--phase-noise", arg));
+        c->o.phase_noise = exp2(parse_log2_deviation(state, "--phase-noise", arg));
         break;
     case WRAP_KEY:
         c->o.wrap_clamps = 1;
@@ -272,6 +272,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (c->output == NULL) argp_error(state, "--output is needed");
         if (c->budget >= 0 && !c->rounds_auto && !c->methods_auto)
             argp_error(state, "--accuracy-budget is for --rounding-bits auto or a method auto");
+        if (c->rounds_auto && c->o.layer_roundings_count > 0)
+            argp_error(state, "--rounding-bits auto chooses the width of every layer: leave out those of single ones");
         c->o.keep_widths = !c->rounds_auto;
         apply_preset(state, c);
         check_files(c, state);

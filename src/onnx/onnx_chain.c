@@ -341,6 +341,9 @@ annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
 {
     char known[1000] = "";
     size_t used = 0;
+    if (strstr(node->op_type, "Softmax") != NULL) /* LogSoftmax as well */
+        return onnx_node_fail(node, "operator not supported: behind the scores it leaves them in their order, so drop "
+                                    "it there");
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", operators[i].name);
     return onnx_node_fail(node, "operator not supported in domain \"%.40s\". Known: %s",
