@@ -181,6 +181,16 @@ def own_waves(seed):
     return m.finish(m.dense(x, 6, 3), 3)
 
 
+def padded_waves(seed):
+    """Waves behind weights of several scales, which look-ups of a padded table read: in a graph, and in its last layers."""
+    m = Model(seed, (2, 4, 4))
+    x = m.quant(m.node("Sin", [m.conv(m.quant("x", 0.25, 3), 2, 4, (3, 3))]), 1 / 7, 4, signed=1, narrow=1)  # (4,2,2)
+    x = m.dense(m.node("Flatten", [x]), 16, 6)
+    away = m.node("Abs", [m.node("Sub", [x, m.node("Floor", [m.node("Add", [x, m.constant(0.5)])])])])
+    x = m.quant(m.node("Sub", [m.constant(1), m.node("Mul", [away, m.constant(4)])]), 0.25, 4, signed=1, narrow=1)
+    return m.finish(m.dense(x, 6, 3), 3)
+
+
 def wave_offsets(seed):
     """A convolution of waves at two offsets, an axis of their own behind the channels, then twice as many channels."""
     m = Model(seed, (2, 5, 4))
@@ -403,7 +413,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----

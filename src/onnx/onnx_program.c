@@ -427,7 +427,7 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, on
     *found = 0;
     TRY(program_read(c, first, &p, &end));
     if (end == 0) return ANNULUS_OK;
-    int wave = onnx_wave_fit(&p, out);
+    int wave = onnx_wave_fit(&p, out) && (one_scale || p.offsets > 1); /* the latter is refused later on */
     if (!wave && one_scale) TRY(wave_find(c, &p, end, out, &wave));
     if (!wave) {
         if (p.offsets != 1 || is_affine(&p) || only_compares(&p)) return ANNULUS_OK;
