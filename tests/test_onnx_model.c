@@ -193,6 +193,38 @@ static void comes_back_equal(void **state)
     }
 }
 
+/* What is a truth value or an integer on the way is cast to a number again, as ONNX has it. */
+static void casts_are_written(void **state)
+{
+    (void)state;
+    const function_operand none = function_constant(0);
+    for (size_t whole = 0; whole < 2; whole++) {
+        network *a = model(4, ACTIVATION_TANH), *b = NULL;
+        function *f = &a->layers[0].own;
+        uint8_t *bytes = NULL;
+        size_t len = 0, casts = 0;
+        a->layers[0].act = ACTIVATION_FUNCTION;
+        *f = (function){0};
+        (void)function_append(f, FUNCTION_TANH, function_value(0), none, none);
+        if (whole)
+            (void)function_append(f, FUNCTION_CAST, function_value(1), none, none);
+        else
+            (void)function_append(f, FUNCTION_GREATER, function_value(1), function_constant(0.25), none);
+        (void)function_append(f, FUNCTION_COPY, function_value(2), none, none);
+        (void)function_append(f, FUNCTION_SUB, function_value(3), function_constant(0.5), none);
+        assert_ok(onnx_model_encode(a, &bytes, &len));
+        for (size_t i = 2; i + 4 < len; i++) casts += bytes[i - 2] == 0x22 && memcmp(bytes + i, "Cast", 4) == 0;
+        assert_int_equal(casts, 1 + whole);
+        assert_ok(onnx_model_decode(bytes, len, "model", &b));
+        assert_int_equal(b->layers[0].act, ACTIVATION_FUNCTION);
+        for (int i = -9; i <= 9; i++)
+            assert_true(dense_layer_act(&a->layers[0], 0.2 * i) == dense_layer_act(&b->layers[0], 0.2 * i));
+        mem_free(bytes);
+        network_destroy(a);
+        network_destroy(b);
+    }
+}
+
 /* What metadata say of the bits of weights: a list for the layers, of numbers that can be, and no fewer than they take.
  */
 static void bits_of_weights(void **state)
@@ -386,12 +418,10 @@ int main(int argc, char **argv)
         network_destroy(n);
         return st == ANNULUS_OK ? 0 : 1;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(comes_back_equal),
-                                       cmocka_unit_test(bits_of_weights),
-                                       cmocka_unit_test(bipolar),
-                                       cmocka_unit_test(waves_come_back_equal),
-                                       cmocka_unit_test(convolutions_come_back_equal),
-                                       cmocka_unit_test(damage_is_survived),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_back_equal),      cmocka_unit_test(casts_are_written),
+        cmocka_unit_test(bits_of_weights),       cmocka_unit_test(bipolar),
+        cmocka_unit_test(waves_come_back_equal), cmocka_unit_test(convolutions_come_back_equal),
+        cmocka_unit_test(damage_is_survived),    cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
