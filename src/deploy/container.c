@@ -85,8 +85,7 @@ static annulus_status frame_check(const char *path, container *c)
     TRY(head_check(path, c->bytes, c->len, c->len, &c->kind));
     TRY(bytes_sha256(c->bytes, c->len - HASH_BYTES, digest));
     if (memcmp(digest, c->bytes + c->len - HASH_BYTES, HASH_BYTES) != 0)
-        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); %s", path,
-                    mend(c->kind));
+        return fail(ANNULUS_ERR_INPUT, "%s: the file is damaged (its check sum is wrong); %s", path, mend(c->kind));
     c->body = (reader){.p = c->bytes + HEAD_BYTES, .len = c->len - HEAD_BYTES - HASH_BYTES, .name = path};
     return ANNULUS_OK;
 }
