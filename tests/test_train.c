@@ -222,6 +222,11 @@ static void refusals(void **state)
     d->x[17] = NAN;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "sample 5, feature 2");
     d->x[17] = 7;
+    o = small(), o.shift = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "shift and flip move images");
+    o = small(), o.flip = 1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "shift and flip move images");
+    o = small();
     d->label[3] = 2;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "label 2 of sample 3");
     for (size_t i = 0; i < d->count; i++) d->label[i] = 1;

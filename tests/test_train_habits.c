@@ -181,6 +181,8 @@ static void patience_keeps_the_best(void **state)
     network *n = NULL;
     o.patience = 2, o.validation = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "patience needs a validation set");
+    o.validation = 0.001; /* of 400 */
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "0.001 of 400 samples is none to validate on");
     drop(d);
 }
 

@@ -244,6 +244,21 @@ static annulus_status allocate(const dataset *d, train_data *t)
     return ANNULUS_OK;
 }
 
+/* Options that would do nothing with these data, or another thing than they say. */
+static annulus_status options_fit(const train_data *t, const train_options *o)
+{
+    if (t->train < 8)
+        return fail(ANNULUS_ERR_INPUT, "training data: %zu samples are left to train on; give at least 8", t->train);
+    if (o->patience > 0 && t->held == 0)
+        return fail(ANNULUS_ERR_INPUT,
+                    "patience: %g of %zu samples is none to validate on; hold out a larger part, or give more samples",
+                    o->validation, t->count);
+    if ((o->shift > 0 || o->flip) && t->height == 0)
+        return fail(ANNULUS_ERR_INPUT,
+                    "shift and flip move images: leave them out for tables, and for networks that take images as such");
+    return ANNULUS_OK;
+}
+
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
 {
     TRY(check_data(d));
@@ -254,10 +269,9 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
     annulus_status st = allocate(d, &t);
     if (st == ANNULUS_OK) {
         split(o, key, &t);
-        if (t.train < 8)
-            st = fail(ANNULUS_ERR_INPUT, "training data: %zu samples are left to train on; give at least 8", t.train);
+        st = choose_input(d, o, &t);
     }
-    if (st == ANNULUS_OK) st = choose_input(d, o, &t);
+    if (st == ANNULUS_OK) st = options_fit(&t, o);
     if (st == ANNULUS_OK) quantize_inputs(d, &t);
     if (st == ANNULUS_OK && d->label == NULL) st = standardise_targets(d, &t);
     if (st == ANNULUS_OK)
