@@ -333,6 +333,10 @@ static void noise_of_a_circuit(void **state)
     annulus_model_destroy(m);
     m = NULL, o.target_error = 0.1;
     assert_refused(annulus_train(w.d, &o, NULL, NULL, NULL, &m), "gives the noise of every layer");
+    annulus_train_options_init(&o);
+    o.conv_count = o.hidden_count = ANNULUS_MAX_HIDDEN;
+    assert_refused(annulus_train(w.d, &o, NULL, NULL, NULL, &m), "at most 16 together");
+    assert_refused(annulus_train_auto(w.d, &o, 0, NULL, NULL, NULL, NULL, &m), "at most 16 layers");
     assert_null(m);
 }
 

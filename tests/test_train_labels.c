@@ -114,6 +114,9 @@ static void learns_labels(void **state)
     o.from = same, o.epochs = 2, o.learning_rate = 1e-3, o.classes_balanced = 1, o.validation = 0.1;
     assert_ok(train_network(d, &o, last_validation, &validation, NULL, &more));
     assert_true(validation > 0.9 && more->task == NETWORK_MULTI_LABEL);
+    d->target_names = (char *[]){"inside", "right"};
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &best),
+                   "target 1 is inside in the data and right in the network");
     network_destroy(n), network_destroy(same), network_destroy(low), network_destroy(best), network_destroy(more);
     mem_free(bytes);
     d->target_names = NULL;

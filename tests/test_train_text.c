@@ -83,7 +83,11 @@ static void errors_name_the_line(void **state)
                {"output\ndense 3", "output is the last line"},
                {"output bits=3", "not known here"},
                {"pool 3\noutput", "input, conv, avg, sum, gap, dense or output"},
-               {"dense 9 table=/nonexistent\noutput", "/nonexistent"}};
+               {"dense 9 table=/nonexistent\noutput", "/nonexistent"},
+               {"dense 9\ndense 8 add=1\noutput", "line 2: \"dense\": add=A: there is no such layer"},
+               {"dense 9\ndense 9 add=2\noutput", "line 2: \"dense\": add=A"},
+               {"conv 4 k=3\nconv 5 k=3 p=1 add=1\noutput", "line 2: \"conv\": add=A"},
+               {"conv 4 k=3\n\ndense 4 add=1\noutput", "line 3: \"dense\": add=A"}};
     train_options o;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_refused(read_text(bad[i].text, &o), bad[i].error);
     char many[17 * 8 + 8] = "", wide[600];
@@ -93,6 +97,7 @@ static void errors_name_the_line(void **state)
     strcpy(wide + sizeof wide - 3, "x\n");
     assert_refused(read_text(wide, &o), "line 1: it is too long");
     assert_refused(train_network_text("a\0b", 3, "net.txt", &functions, &o), "no text");
+    assert_refused(train_network_text("output\0", 7, "net.txt", &functions, &o), "no text");
 }
 
 static void lists(void **state)

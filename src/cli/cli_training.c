@@ -96,11 +96,12 @@ static const struct argp_option entries[] = {
     {"power-of-two", POWER_KEY, 0, 0, "make the scales of inputs, values and weights powers of two", 0},
     {0}};
 
-/* Adds the numbers to those that x has, *count, at most CLASSES_MOST. */
+/* x (CLASSES_MOST) <- the numbers, *count of them. */
 static const double *parse_reals(struct argp_state *state, const char *what, char *arg, double least, double most,
                                  double *x, size_t *count)
 {
     char *rest = arg;
+    *count = 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (*count == CLASSES_MOST) argp_error(state, "%s: at most %d", what, CLASSES_MOST);
         x[(*count)++] = parse_real(state, what, part, least, most);
@@ -110,10 +111,8 @@ static const double *parse_reals(struct argp_state *state, const char *what, cha
 
 static void parse_class_weights(training_options *t, char *arg, struct argp_state *state)
 {
-    if (strcmp(arg, "balanced") == 0) {
-        t->o->classes_balanced = 1;
-        return;
-    }
+    t->o->classes_balanced = strcmp(arg, "balanced") == 0;
+    if (t->o->classes_balanced) return;
     t->o->class_weights =
         parse_reals(state, "--class-weights", arg, 0, 1e9, t->class_weights, &t->o->class_weights_count);
 }

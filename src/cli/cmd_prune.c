@@ -50,8 +50,8 @@ static void check(const prune_command *c, struct argp_state *state)
     if ((c->o.percent >= 0) + (c->o.look_ups > 0) + (c->o.seconds > 0) != 1)
         argp_error(state, "one of --neurons, --look-ups and --seconds is needed");
     if (c->compiled && !(c->o.seconds > 0)) argp_error(state, "--p-error goes with --seconds");
-    if (c->training.rounds && !(c->o.seconds > 0) && c->o.train.target_error == 0)
-        argp_error(state, "--rounding-bits goes with --seconds or --target-p-error");
+    if (c->training.rounds && !(c->o.seconds > 0) && c->o.train.target_error == 0 && c->o.train.index_noise == 0)
+        argp_error(state, "--rounding-bits goes with --seconds, --target-p-error or --index-noise");
 }
 
 /* Nothing but the model that is written may take the place of the model that it was. */

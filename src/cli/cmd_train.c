@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -36,6 +37,7 @@ typedef struct train_command {
     annulus_train_options o;
     const char *from, *noise_of, *teacher;
     int shaped; /* layers or bits were given */
+    int tasked; /* --task was given */
     const char *names[NAMES_MAX];
     int automatic; /* activation auto */
     double auto_seconds;
@@ -182,6 +184,7 @@ static size_t parse_bits(struct argp_state *state, const char *what, size_t bits
 {
     char *rest = arg;
     size_t count = 0;
+    memset(each, 0, most * sizeof *each); /* the option may have been given before */
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (count == most) argp_error(state, "%s: at most %zu layers", what, most);
         each[count++] = (unsigned)parse_size(state, what, part, 1, bits);
@@ -207,6 +210,7 @@ static void parse_teacher(train_command *c, char *arg, struct argp_state *state)
 static void parse_names(train_command *c, char *arg, struct argp_state *state)
 {
     char *rest = arg;
+    c->o.class_names_count = 0;
     for (char *part = strsep(&rest, ","); part != NULL; part = strsep(&rest, ",")) {
         if (c->o.class_names_count == NAMES_MAX) argp_error(state, "--class-names: at most %d names", NAMES_MAX);
         c->names[c->o.class_names_count++] = part;
@@ -281,7 +285,7 @@ static void check_options(const train_command *c, struct argp_state *state)
                    c->activations, hidden);
     const int errs = c->o.target_error > 0 || c->o.index_noise > 0;
     if (c->training.rounds && !errs && !(c->budget.seconds > 0) && !c->automatic)
-        argp_error(state, "--rounding-bits goes with --target-p-error or --target-seconds");
+        argp_error(state, "--rounding-bits goes with --target-p-error, --index-noise or --target-seconds");
     if (c->noise_of != NULL && c->budget.seconds > 0)
         argp_error(state, "--target-seconds finds the noise itself: leave out --noise-of");
     if (c->automatic && c->budget.seconds > 0)
@@ -293,14 +297,29 @@ static void check_options(const train_command *c, struct argp_state *state)
     if (c->o.epochs == 0) argp_error(state, "--epochs 0: at least one is needed");
     if ((c->from != NULL) + (c->o.network != NULL) + (c->shaped != 0) > 1)
         argp_error(state,
-                   "%s gives layers, activation and bits: leave out --hidden, --conv, --activation and --...-bits",
+                   "%s gives layers, activations and bits: leave out --hidden, --conv, --activation, --...-bits, "
+                   "--offsets and "
+                   "--rise",
                    c->from != NULL ? "--from" : "--network");
+}
+
+/* The files of table=FILE and entries=FILE among activations, at most ANNULUS_MAX_HIDDEN; the list is cut to pieces. */
+static void table_files(char *list, named_file *out)
+{
+    size_t count = 0;
+    for (char *part = strsep(&list, ","); part != NULL && count < ANNULUS_MAX_HIDDEN; part = strsep(&list, ",")) {
+        const size_t name = strcspn(part, "=");
+        if (part[name] == 0 || (strncmp(part, "table=", 6) != 0 && strncmp(part, "entries=", 8) != 0)) continue;
+        out[count++] = (named_file){"--activation", part + name + 1};
+    }
 }
 
 /* Nothing but the model that is written may take the place of the model that it was. */
 static void check_files(const train_command *c, struct argp_state *state)
 {
-    named_file files[TRAINING_FILES + 4];
+    named_file files[TRAINING_FILES + 4 + ANNULUS_MAX_HIDDEN] = {{0}};
+    char *activations = strdup(c->o.activation);
+    if (activations != NULL) table_files(activations, files + TRAINING_FILES + 4);
     training_files(&c->training, files);
     files[TRAINING_FILES] = (named_file){"--network", c->o.network};
     files[TRAINING_FILES + 1] = (named_file){"--noise-of", c->noise_of};
@@ -309,6 +328,7 @@ static void check_files(const train_command *c, struct argp_state *state)
     need_apart(state, files, TRAINING_FILES, sizeof files / sizeof *files, &c->data);
     files[TRAINING_FILES - 1] = (named_file){"--from", c->from};
     need_apart(state, files, TRAINING_FILES - 1, TRAINING_FILES, NULL);
+    free(activations);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -322,6 +342,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case TASK_KEY:
         c->training.task = parse_task(state, arg);
+        c->tasked = 1;
         break;
     case HIDDEN_KEY:
         c->shaped = 1;
@@ -539,7 +560,7 @@ int cmd_train(int argc, char **argv)
     if (c.from != NULL) st = annulus_model_read(c.from, &from);
     if (st == ANNULUS_OK && c.teacher != NULL) st = annulus_model_read(c.teacher, &teacher);
     c.o.distill_model = teacher;
-    if (from != NULL) c.training.task = annulus_model_task(from);
+    if (from != NULL && !c.tasked) c.training.task = annulus_model_task(from);
     if (st == ANNULUS_OK && c.noise_of != NULL) st = annulus_circuit_read(c.noise_of, &noise);
     if (noise != NULL) st = annulus_circuit_noise(noise, c.noise.trained, &c.noise.count);
     c.o.noise_of = noise;

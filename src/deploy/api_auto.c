@@ -161,6 +161,8 @@ static annulus_status candidates_init(comparison *c, double budget, candidate bo
 {
     const annulus_train_options *o = c->options;
     const size_t layers = o->conv_count + o->hidden_count;
+    if (o->conv_count > ANNULUS_MAX_HIDDEN || layers > ANNULUS_MAX_HIDDEN)
+        return fail(ANNULUS_ERR_INPUT, "activation auto: at most %d layers are possible", ANNULUS_MAX_HIDDEN);
     if (layers == 0) return fail(ANNULUS_ERR_INPUT, "activation auto: the network has no hidden layer");
     if (o->from != NULL || o->network != NULL)
         return fail(ANNULUS_ERR_INPUT, "activation auto: a model or file names the activations itself");

@@ -117,10 +117,9 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
                                       train_options *t)
 {
     train_options_init(t);
-    if (o->hidden_count > TRAIN_MAX_HIDDEN)
-        return fail(ANNULUS_ERR_INPUT, "%zu hidden layers: at most %u are possible", o->hidden_count, TRAIN_MAX_HIDDEN);
-    if (o->conv_count > TRAIN_MAX_HIDDEN)
-        return fail(ANNULUS_ERR_INPUT, "%zu convolutions: at most %u are possible", o->conv_count, TRAIN_MAX_HIDDEN);
+    if (o->hidden_count > TRAIN_MAX_HIDDEN || o->conv_count > TRAIN_MAX_HIDDEN - o->hidden_count)
+        return fail(ANNULUS_ERR_INPUT, "%zu convolutions and %zu hidden layers: at most %u together are possible",
+                    o->conv_count, o->hidden_count, TRAIN_MAX_HIDDEN);
     memcpy(t->hidden, o->hidden, sizeof t->hidden);
     memcpy(t->hidden_add, o->hidden_add, sizeof t->hidden_add);
     t->hidden_count = o->hidden_count;

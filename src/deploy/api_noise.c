@@ -46,9 +46,10 @@ annulus_status noise_options(const annulus_train_options *o, const network *from
     t->noise_kept = from != NULL && !given && !errs;
     if (o->noise_of != NULL && (given || errs || o->value_noise > 0))
         return fail(ANNULUS_ERR_INPUT, "the circuit gives the noise of every layer: leave out any other");
-    if (given && errs && waves > 0 && waves == hidden)
+    if (given && errs && (waves == 0 || waves == hidden))
         return fail(ANNULUS_ERR_INPUT,
-                    "waves have one noise: give phase_noise or, in its place, target_error or index_noise");
+                    "%s have one noise: give phase_noise or, in its place, target_error or index_noise",
+                    waves == 0 ? "look-ups" : "waves");
     if (given || !errs || waves == 0) return ANNULUS_OK;
     const double cells = o->index_noise > 0 ? o->index_noise : train_error_noise(o->target_error);
     t->phase_noise = train_phase_noise(cells, o->rounding_bits);

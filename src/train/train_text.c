@@ -38,7 +38,7 @@ static int next_line(const char *text, size_t len, size_t *at, size_t *number, c
     size_t used = all;
     for (size_t i = 0; i < used; i++)
         if (text[*at + i] == '#') used = i;
-    while (used > 0 && strchr(" \t\r", text[*at + used - 1]) != NULL) used--;
+    while (used > 0 && memchr(" \t\r", text[*at + used - 1], 3) != NULL) used--;
     *fits = used < LINE_MOST && memchr(text + *at, 0, used) == NULL;
     if (*fits) {
         memcpy(line, text + *at, used);
@@ -225,6 +225,15 @@ static annulus_status settings_read(const network_text *t, char *rest, setting *
     return ANNULUS_OK;
 }
 
+/* Whether there is a layer of the same kind, `add` before, of this width; 0: none is added. Places of convolutions are
+ * known with the images. */
+static int added_fits(const train_options *o, int conv, size_t add, size_t width)
+{
+    const size_t before = conv ? o->conv_count : o->hidden_count;
+    if (add == 0 || add > before) return add == 0;
+    return (conv ? o->conv[before - add].channels : o->hidden[before - add]) == width;
+}
+
 /* The line of a hidden layer: `first` and what stands behind it. */
 static annulus_status hidden_line(network_text *t, const char *first, char *rest)
 {
@@ -254,6 +263,8 @@ static annulus_status hidden_line(network_text *t, const char *first, char *rest
     if (conv && c.kernel == 0) return refuse(t, first, "k=K, the width of its windows, is missing");
     if (conv && c.padding >= c.kernel) return refuse(t, first, "the padding must be less than the kernel");
     if (offsets > 1 && !activation_is_wave(act.act)) return refuse(t, first, "offsets are of waves");
+    if (!added_fits(o, conv, c.add, width))
+        return refuse(t, first, "add=A: there is no such layer, of as many neurons or channels, A before");
     t->drops |= s[4].given;
     act.bits = (unsigned)bits, act.offsets = offsets;
     o->layer_acts[at] = act;
