@@ -226,6 +226,8 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "shift and flip move images");
     o = small(), o.flip = 1;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "shift and flip move images");
+    o = small(), o.optimizer = TRAIN_SGD, o.learning_rate = 10, o.momentum = 0.999, o.batch = 8;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "training diverged in epoch");
     o = small();
     d->label[3] = 2;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "label 2 of sample 3");

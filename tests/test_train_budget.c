@@ -215,7 +215,11 @@ static void refusals(void **state)
     assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "a positive number");
     b.seconds = 1, b.rounding_bits = 13;
     assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "rounding_bits is 13");
-    b.rounding_bits = 0;
+    b.rounding_bits = 0, b.noise_given = 1; /* a noise on sums, which look-ups that err would take the place of */
+    assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "give target_error in place");
+    o.index_noise = 0.5;
+    assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "give target_error in place");
+    o.index_noise = 0, b.noise_given = 0;
     assert_ok(train_network(d, &o, NULL, NULL, NULL, &from));
     o.from = from;
     assert_refused(train_within(d, &o, &b, NULL, NULL, NULL, &c, &n), "prune a network that there is");

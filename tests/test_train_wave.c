@@ -477,7 +477,7 @@ static void refusals(void **state)
     o.offsets = 17;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 17");
     o = small_waves(ACTIVATION_RELU);
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "offsets is 3");
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "3 offsets: they are of waves");
     o = small_waves(ACTIVATION_TRAPEZOID), o.rise = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "rise is 0");
     o.rise = 0.6;
@@ -486,6 +486,8 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "phase_noise is 0.3");
     o = small_waves(ACTIVATION_SINE), o.value_noise = 2;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is 2");
+    o = small_waves(ACTIVATION_RELU), o.offsets = 1, o.value_noise = 0.1;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "value_noise is of waves");
     o = small_waves(ACTIVATION_SINE), o.spread = 0;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "spread is 0");
     o = small_waves(ACTIVATION_SINE), o.layer_weight_bits[1] = 17;

@@ -181,8 +181,8 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
     TRY(try_size(p, few, step, &best, &seconds));
     if (seconds > p->o->seconds) {
         network_destroy(best);
-        return fail(ANNULUS_ERR_INFEASIBLE, "one neuron a hidden layer takes %.3g s already: allow more than %.3g",
-                    seconds, p->o->seconds);
+        return fail(ANNULUS_ERR_INFEASIBLE, "one neuron a hidden layer takes %.3g s already: allow more than that",
+                    seconds);
     }
     while (few + 1 < many) {
         const size_t keep = few + (many - few) / 2;
@@ -202,8 +202,8 @@ static annulus_status remove_until_fast(const pruning *p, network **out)
     }
     *out = best;
     if (best != NULL) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INFEASIBLE, "%zu neurons give one answer always, %zu take %.3g s: allow more than %.3g",
-                few, many > p->order.count ? p->order.count : many, slow, p->o->seconds);
+    return fail(ANNULUS_ERR_INFEASIBLE, "%zu neurons give one answer always, %zu take %.3g s: allow more than that",
+                few, many > p->order.count ? p->order.count : many, slow);
 }
 
 static annulus_status choose(const pruning *p, network **out)

@@ -46,7 +46,10 @@ static annulus_status activation_check(const train_activation *a)
     if (activation_is_wave(a->act) && (!(a->rise > 0) || a->rise > 0.5))
         return fail(ANNULUS_ERR_INPUT, "training options: rise is %g, (0, 0.5] is possible", a->rise);
     if (a->act == ACTIVATION_LEAKY_RELU) TRY(range_check("rise (the slope of leaky_relu)", a->rise, 0, 1));
-    TRY(range_check("offsets", (double)a->offsets, 1, activation_is_wave(a->act) ? 16 : 1));
+    if (a->offsets > 1 && !activation_is_wave(a->act))
+        return fail(ANNULUS_ERR_INPUT, "training options: %zu offsets of %s: they are of waves alone", a->offsets,
+                    activation_name(a->act));
+    TRY(range_check("offsets", (double)a->offsets, 1, 16));
     return range_check("activation_bits", a->bits, 1, 8);
 }
 
@@ -60,13 +63,16 @@ static annulus_status activations_check(const train_options *o)
         const train_activation a = train_activation_of(o, i);
         TRY(activation_check(&a));
     }
-    return train_any_waves(o) ? ANNULUS_OK : range_check("offsets", (double)o->offsets, 1, 1);
+    if (o->offsets == 1 || train_any_waves(o)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "training options: %zu offsets: they are of waves, no layer has any", o->offsets);
 }
 
 static annulus_status wave_options_check(const train_options *o)
 {
     const int waves = train_any_waves(o);
-    TRY(range_check("value_noise", o->value_noise, 0, waves ? 1 : 0));
+    TRY(range_check("value_noise", o->value_noise, 0, 1));
+    if (o->value_noise > 0 && !waves)
+        return fail(ANNULUS_ERR_INPUT, "training options: value_noise is of waves, no layer has any");
     if (train_all_waves(o) && (o->accumulator_bits > 0 || o->sparsity > 0))
         return fail(ANNULUS_ERR_INPUT,
                     "training options: accumulator_bits and sparsity are for networks with a hidden layer that has no "
@@ -194,6 +200,27 @@ static void shuffle(const loop *l, unsigned epoch)
     }
 }
 
+static annulus_status diverged(const loop *l, unsigned epoch)
+{
+    return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch,
+                l->o->learning_rate);
+}
+
+/* Whether parameters and scales are still those of a network. */
+static int holds(const train_model *m)
+{
+    for (size_t i = 0; i < m->layers; i++) {
+        const train_layer *l = &m->layer[i];
+        const float step = l->last || train_has_waves(l) ? 1 : train_step_scale(l);
+        if (!(step > 0) || !isfinite(step)) return 0;
+        for (size_t o = 0; o < l->out; o++)
+            if (!(l->scale[o] > 0) || !isfinite(l->scale[o]) || !isfinite(l->beta.x[o]) ||
+                (!l->last && !isfinite(l->gamma.x[o])))
+                return 0;
+    }
+    return 1;
+}
+
 static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
 {
     shuffle(l, epoch);
@@ -209,9 +236,7 @@ static annulus_status run_epoch(loop *l, unsigned epoch, double *loss)
         train_bound_at(l->m, (double)l->step / (double)(l->steps * l->o->epochs));
         TRY(train_weights_quantize(l->m));
         TRY(train_forward(l->m, &source, l->m->batch, 16 + l->step, &part));
-        if (!isfinite(part))
-            return fail(ANNULUS_ERR_INPUT, "training diverged in epoch %u: lower the learning rate (%g)", epoch + 1,
-                        l->o->learning_rate);
+        if (!isfinite(part)) return diverged(l, epoch + 1);
         TRY(train_backward(l->m, l->m->batch));
         train_noise_follow(l->m, l->m->batch);
         TRY(train_wave_follow(l->m, l->m->batch));
@@ -251,6 +276,7 @@ static annulus_status end_epoch(loop *l, double start, train_epoch *report)
 {
     train_bound_at(l->m, (double)report->epoch / (double)l->o->epochs);
     TRY(train_weights_quantize(l->m));
+    if (!holds(l->m)) return diverged(l, report->epoch);
     if (l->report != NULL || l->o->patience > 0) TRY(score_epoch(l, report));
     const int better = l->best.epoch == 0 || report->validation > l->best.score;
     report->best = l->o->patience > 0 && train_bound_settled(l->m) && better;

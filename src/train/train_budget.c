@@ -183,6 +183,11 @@ static annulus_status budget_check(const train_options *o, const train_budget *b
         return fail(ANNULUS_ERR_INPUT, "training options: rounding_bits is %u, 1 to 12 are possible", b->rounding_bits);
     if (o->from != NULL)
         return fail(ANNULUS_ERR_INPUT, "training within seconds chooses the layers: prune a network that there is");
+    if (train_all_waves(o)) return ANNULUS_OK;
+    if (o->index_noise > 0 || (b->noise_given && o->target_error == 0 && !train_any_waves(o)))
+        return fail(
+            ANNULUS_ERR_INPUT,
+            "training within seconds chooses how often look-ups err: give target_error in place of another noise");
     return ANNULUS_OK;
 }
 

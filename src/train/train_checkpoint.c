@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where training stands, in a file: parameters with the optimizer's moments, ranges, the best parameters so far,
- * and what was reported.  * Everything else follows from data and options, whose digest the file carries. */
+ * and what was reported. Everything else follows from data and options, whose digest the file carries. */
 #include "train/train_priv.h"
 
 #include "base/bytes.h"
