@@ -421,6 +421,10 @@ static void refusals(void **state)
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "a layer of the teacher is 0");
     o.distill_count = 17;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layers of the teacher is 17");
+    train_options windows = one_layer();
+    windows.conv[0] = (train_convolution){.channels = 2, .kernel = 3, .stride = 1}, windows.conv_count = 1;
+    o = one_layer(), o.teacher = &windows;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "the teacher: convolutions are for images");
     assert_null(n);
     drop(d);
 }

@@ -157,7 +157,7 @@ static void refusals(void **state)
     d->y[7] = 0.5;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "not 0 or 1");
     for (size_t i = 0; i < 100; i++) d->y[2 * i + 1] = 0;
-    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "label 1 never changes");
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "label 2, inside never changes");
     d->target_names = NULL;
     drop(d), drop(r);
 }

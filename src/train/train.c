@@ -350,10 +350,10 @@ static annulus_status train_teacher(const loop *l, train_model *out)
     train_model m;
     double loss;
     train_teacher_options(l->o, &o);
-    TRY(train_model_create(t.t, &o, t.key, 0, &m));
+    annulus_status st = train_model_create(t.t, &o, t.key, 0, &m);
+    if (st != ANNULUS_OK) return fail_prefix(st, "the teacher");
     t.o = &o, t.m = &m;
     t.steps = t.t->train / m.batch;
-    annulus_status st = ANNULUS_OK;
     for (unsigned e = 0; st == ANNULUS_OK && e < o.epochs; e++) st = run_epoch(&t, e, &loss);
     order_after(l, 0);
     if (st == ANNULUS_OK) st = train_weights_quantize(&m);

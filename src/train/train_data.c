@@ -184,13 +184,19 @@ static void quantize_inputs(const dataset *d, train_data *t)
     }
 }
 
+static annulus_status still_target(const dataset *d, size_t j)
+{
+    return fail(ANNULUS_ERR_INPUT, "training data: %s %zu%s%.60s never changes; there is nothing to learn",
+                d->binary ? "label" : "target", j + 1, d->target_names != NULL ? ", " : "",
+                d->target_names != NULL ? d->target_names[j] : "");
+}
+
 /* Labels of several a sample stay 0 and 1. */
 static annulus_status copy_labels(const dataset *d, train_data *t)
 {
     for (size_t j = 0; j < d->targets; j++) {
         t->t_gain[j] = 1;
-        if (column_still(d->y, d->count, d->targets, j))
-            return fail(ANNULUS_ERR_INPUT, "training data: label %zu never changes; there is nothing to learn", j);
+        if (column_still(d->y, d->count, d->targets, j)) return still_target(d, j);
     }
     memcpy(t->target, d->y, d->count * d->targets * sizeof *d->y);
     return ANNULUS_OK;
@@ -201,8 +207,7 @@ static annulus_status standardise_targets(const dataset *d, train_data *t)
     if (d->binary) return copy_labels(d, t);
     for (size_t j = 0; j < d->targets; j++) {
         column_moments(d->y, d->count, d->targets, j, &t->t_mean[j], &t->t_gain[j]);
-        if (column_still(d->y, d->count, d->targets, j) || !(t->t_gain[j] > 0))
-            return fail(ANNULUS_ERR_INPUT, "training data: target %zu never changes; there is nothing to learn", j);
+        if (column_still(d->y, d->count, d->targets, j) || !(t->t_gain[j] > 0)) return still_target(d, j);
         for (size_t i = 0; i < d->count; i++)
             t->target[i * d->targets + j] = (float)(((double)d->y[i * d->targets + j] - t->t_mean[j]) / t->t_gain[j]);
     }
@@ -255,7 +260,7 @@ static annulus_status options_fit(const train_data *t, const train_options *o)
                     o->validation, t->count);
     if ((o->shift > 0 || o->flip) && t->height == 0)
         return fail(ANNULUS_ERR_INPUT,
-                    "shift and flip move images: leave them out for tables, and for networks that take images as such");
+                    "shift and flip move images: leave them out for tables, and for networks of signed inputs");
     return ANNULUS_OK;
 }
 
