@@ -153,9 +153,9 @@ typedef struct annulus_train_options {
     const char
         *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
                             there, to the same model as without an interruption; the caller removes it; NULL: none */
-    double target_error; /* in place of phase_noise: look-ups err while training with this probability; 0: not. Of
-                            waves, unless phase_noise is given, phases have the noise that errs so in 2^rounding_bits
-                            cells over half a period */
+    double target_error; /* in place of phase_noise, which waves beside tables may have beside it: look-ups err while
+                            training with this probability; 0: not. Of waves, unless phase_noise is given, phases have
+                            the noise that errs so in 2^rounding_bits cells over half a period */
     double index_noise;  /* the same by the standard deviation of the noise, in cells; 0: not */
     unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with either */
     unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
