@@ -252,22 +252,24 @@ static void wide_windows_are_known(void **state)
     (void)state;
     static const train_convolution behind[] = {{.channels = 4, .kernel = 3, .stride = 1, .padding = 1},
                                                {.channels = 4, .kernel = 5, .stride = 1, .padding = 2},
-                                               {.channels = 6, .kernel = 3, .stride = 1, .padding = 1, .groups = 2}};
+                                               {.channels = 6, .kernel = 3, .stride = 1, .padding = 1, .groups = 2},
+                                               {.channels = 4, .kernel = 4, .stride = 1, .padding = 3}};
     dataset *d = lines(11, 100, 1);
-    for (size_t a = 0; a < 6; a++) {
+    for (size_t a = 0; a < 8; a++) {
+        const size_t kernel = a % 4 == 3 ? 4 : 3, pad = a % 4 == 3 ? 3 : 1;
         train_options o = small();
         network *n = NULL;
         double want[2], got[2];
-        o.conv[0] = (train_convolution){.channels = 4, .kernel = 2, .stride = 2, .pool = a < 3 ? 2 : 0};
+        o.conv[0] = (train_convolution){.channels = 4, .kernel = 2, .stride = 2, .pool = a < 4 ? 2 : 0};
         o.conv[1] = (train_convolution){.channels = 4, .kernel = 3, .stride = 2, .padding = 1};
-        o.conv[a < 3 ? 1 : 2] = behind[a % 3];
-        o.conv_count = a < 3 ? 2 : 3, o.hidden_count = 1, o.epochs = 1;
+        o.conv[a < 4 ? 1 : 2] = behind[a % 4];
+        o.conv_count = a < 4 ? 2 : 3, o.hidden_count = 1, o.epochs = 1;
         assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
         network *plain = read_back(n, LINES_SIDE);
         const dense_layer *last = &plain->layers[o.conv_count - 1];
-        assert_true(last->known && last->windows.kernel[0] == 3 && last->windows.pad[0] == 1);
-        assert_int_equal(last->linear.blocks_count, a % 3 == 2 ? 2 : 1);
-        if (a % 3 != 1) same_linear_parts(n, plain);
+        assert_true(last->known && last->windows.kernel[0] == kernel && last->windows.pad[0] == pad);
+        assert_int_equal(last->linear.blocks_count, a % 4 == 2 ? 2 : 1);
+        if (a % 4 != 1) same_linear_parts(n, plain);
         for (size_t i = 0; i < 50; i++) {
             assert_ok(network_apply(n, d->x + d->features * i, want));
             assert_ok(network_apply(plain, d->x + d->features * i, got));

@@ -298,8 +298,7 @@ static void check_options(const train_command *c, struct argp_state *state)
     if ((c->from != NULL) + (c->o.network != NULL) + (c->shaped != 0) > 1)
         argp_error(state,
                    "%s gives layers, activations and bits: leave out --hidden, --conv, --activation, --...-bits, "
-                   "--offsets and "
-                   "--rise",
+                   "--offsets and --rise",
                    c->from != NULL ? "--from" : "--network");
 }
 

@@ -183,7 +183,7 @@ static annulus_status find_windows(const unknown *u, known_shape *k, const size_
     for (size_t groups = u->cut ? channels : 0; !*found && groups > 0; groups--) {
         if (channels % groups != 0 || k->rows % groups != 0) continue;
         k->groups = groups;
-        for (size_t side = 2; !*found && side < 2 * least && side <= MOST_KERNEL; side++)
+        for (size_t side = 2; !*found && side <= 2 * least && side <= MOST_KERNEL; side++)
             TRY(find_strides(u, k, size, side, out, found));
     }
     if (u->cut || channels % l->blocks_count != 0 || k->rows % l->blocks_count != 0) return ANNULUS_OK;
