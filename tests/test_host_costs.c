@@ -101,8 +101,9 @@ static void test_costs_refused(void **state)
         {"read_all", "0.1875"}, {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"},
         {"layer", "123.456"},   {"input", "1.5"},         {"output", "2.5"},
         {"expand", "3.5"}};
-    static const char *const values[][2] = {{"-0.5", "out of range"}, {"1e999", "damaged"}, {"NaN", "damaged"},
-                                            {"\"1\"", "no cost"},     {"null", "no cost"},  {"", "damaged"}};
+    static const char *const values[][2] = {
+        {"-0.5", "out of range"}, {"1.1e6", "out of range"}, {"1e308", "out of range"}, {"1e999", "damaged"},
+        {"NaN", "damaged"},       {"\"1\"", "no cost"},      {"null", "no cost"},       {"", "damaged"}};
     for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
         char from[64], to[64];
         (void)snprintf(from, sizeof from, "\"%s\": %s", costs[i][0], costs[i][1]);
@@ -117,6 +118,7 @@ static void test_costs_refused(void **state)
     refuse_changed("nanoseconds", "seconds", "no cost");
     refuse_changed("all_cores_factor", "factor", "no all_cores_factor");
     refuse_changed("\"all_cores_factor\": 1.25", "\"all_cores_factor\": 0.75", "out of range");
+    refuse_changed("\"all_cores_factor\": 1.25", "\"all_cores_factor\": 1e308", "out of range");
 }
 
 static void test_files_refused(void **state)
@@ -163,6 +165,26 @@ static void test_path(void **state)
     assert_int_equal(setenv("XDG_CACHE_HOME", longest, 1), 0);
     assert_refused(host_costs_path(&here, 0, path), "too long");
     assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
+}
+
+/* What cannot be written is refused with its place, before anything is measured. */
+static void test_unwritable(void **state)
+{
+    (void)state;
+    char path[HOST_PATH_BYTES], parent[HOST_PATH_BYTES];
+    assert_ok(host_costs_path(&here, 1, path));
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_refused(host_costs_path(&here, 1, parent), NAME ": cannot write: it exists and is no regular file");
+    assert_int_equal(rmdir(path), 0);
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(path, '/') - path), path);
+    assert_int_equal(rmdir(parent), 0);
+    FILE *f = fopen(parent, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    assert_refused(host_costs_path(&here, 1, path), NAME ": cannot write there");
+    assert_ok(host_costs_path(&here, 0, path));
+    assert_int_equal(unlink(parent), 0);
+    assert_int_equal(mkdir(parent, 0700), 0);
 }
 
 static void processor_of(const char *cpuinfo, const char *want)
@@ -251,7 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_costs_refused),
                                        cmocka_unit_test(test_files_refused), cmocka_unit_test(test_path),
-                                       cmocka_unit_test(test_processors),    cmocka_unit_test(test_side_by_side),
-                                       cmocka_unit_test(test_process)};
+                                       cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_processors),
+                                       cmocka_unit_test(test_side_by_side),  cmocka_unit_test(test_process)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

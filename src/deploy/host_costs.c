@@ -120,6 +120,18 @@ static annulus_status folder_make(const char *path)
     return fail(ANNULUS_ERR_IO, "%s: cannot make this folder: %s", path, strerror(errno));
 }
 
+/* Whether the file can be written, so that it need not be found out after the measurement. */
+static annulus_status place_check(const char *path)
+{
+    char folder[HOST_PATH_BYTES];
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return fail(ANNULUS_ERR_IO, "%s: cannot write: it exists and is no regular file; remove it", path);
+    (void)snprintf(folder, sizeof folder, "%.*s/", (int)(strrchr(path, '/') - path), path);
+    if (access(folder, W_OK | X_OK) == 0) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_IO, "%s: cannot write there: %s", path, strerror(errno));
+}
+
 annulus_status host_costs_path(const host_key *key, int folders, char path[HOST_PATH_BYTES])
 {
     char name[32];
@@ -131,7 +143,7 @@ annulus_status host_costs_path(const host_key *key, int folders, char path[HOST_
         return fail(ANNULUS_ERR_IO, "no place for the costs of this host: set XDG_CACHE_HOME to a folder");
     int len = snprintf(path, HOST_PATH_BYTES, "%s%s", own ? cache : home, own ? "" : "/.cache");
     for (size_t i = 0; len > 0 && (size_t)len < HOST_PATH_BYTES; i++) {
-        if (i == 2) return ANNULUS_OK;
+        if (i == 2) return folders ? place_check(path) : ANNULUS_OK;
         if (folders) TRY(folder_make(path));
         len += snprintf(path + len, HOST_PATH_BYTES - (size_t)len, "%s", parts[i]);
     }

@@ -21,13 +21,13 @@ void host_key_init(host_key *key); /* of this process */
 void host_processor(FILE *cpuinfo, char *out, size_t size);
 
 /* The key's file, host-DIGEST.json, in $XDG_CACHE_HOME/annulus if that is an absolute path, else in ~/.cache/annulus;
- * folders: makes them, for the user only. ANNULUS_ERR_IO: neither variable names a folder, or one cannot be made. */
+ * folders: makes them, for the user only, and sees whether the file can be written. ANNULUS_ERR_IO: neither variable
+ * names a folder, one cannot be made, or the file cannot be written. */
 annulus_status host_costs_path(const host_key *key, int folders, char path[HOST_PATH_BYTES])
     __attribute__((warn_unused_result));
 /* New reference; NULL without memory. error: largest relative error of the fit. */
 json_t *host_costs_json(const host_key *key, const cost_model *m, double error);
-/* ANNULUS_ERR_INPUT if the file is damaged, of another key, or a cost is not finite, negative or of no use
- * (cost_model_check). */
+/* ANNULUS_ERR_INPUT if the file is damaged, of another key, or a cost is out of range (cost_model_check). */
 annulus_status host_costs_read(const char *path, const host_key *key, cost_model *out)
     __attribute__((warn_unused_result));
 annulus_status host_costs_write(const char *path, const json_t *costs) __attribute__((warn_unused_result));

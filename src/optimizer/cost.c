@@ -34,7 +34,7 @@ static const cost_model *current = &cost_model_shipped;
 
 static int usable(double v)
 {
-    return isfinite(v) && v >= 0;
+    return v >= 0 && v <= COST_MOST;
 }
 
 int cost_model_check(const cost_model *m)

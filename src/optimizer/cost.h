@@ -24,7 +24,8 @@ typedef struct cost_model {
 
 /* Fitted to one machine: what everything uses until cost_model_use. */
 extern const cost_model cost_model_shipped;
-/* 1 if every constant is finite, none is negative, and steps, keyswitches and linear layers cost something. */
+#define COST_MOST 1e6 /* of a constant: beyond, predicted seconds could overflow */
+/* 1 if every constant is from 0 to COST_MOST, and steps, keyswitches and linear layers cost something. */
 int cost_model_check(const cost_model *m);
 /* The model that searches and predictions of this process use from now on, copied; NULL: the shipped one. Called before
  * them, not beside. cost_model_check must hold. */
