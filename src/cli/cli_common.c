@@ -140,7 +140,7 @@ static double parse_log2(struct argp_state *state, const char *what, const char 
     const double v = strtod(power ? text + 2 : text, &end);
     const double log2_p = power ? v : log2(v);
     if (end == text || *end != '\0' || !(log2_p < 0) || log2_p < -512)
-        argp_error(state, "%s %s: a %s above 0 and below 1 is needed, such as 0.01, 1e-3 or 2^-5", what, text, kind);
+        argp_error(state, "%s %s: a %s from 2^-512 to below 1 is needed, such as 0.01, 1e-3 or 2^-5", what, text, kind);
     return log2_p;
 }
 

@@ -180,7 +180,8 @@ static void apply_preset(struct argp_state *state, compile_command *c)
     if (c->rounds) c->o.rounding_bits = bits;
 }
 
-/* Failures, and noise, depend on the secret key, so whoever sees results learns about it. */
+/* Failures, and noise, depend on the secret key, so whoever sees results learns about it. One line, but of circuits
+ * whose results may be shared. */
 static void explain_sharing(const annulus_circuit *circuit)
 {
     const double log2_p = annulus_circuit_log2_error(circuit);
@@ -198,6 +199,10 @@ static void explain_sharing(const annulus_circuit *circuit)
             "note: look-ups may fail with probability 2^%.1f; failures seen in results tell about the secret key, so "
             "share results with nobody or use --preset shared-output (SECURITY.md)\n",
             log2_p);
+    else if (!annulus_circuit_shared_output(circuit))
+        fprintf(stderr,
+                "note: rounded look-ups and the digits of scores depend on noise, and tell about the secret key: "
+                "share results with nobody or use --preset shared-output (SECURITY.md)\n");
 }
 
 static void check_files(const compile_command *c, struct argp_state *state)

@@ -178,19 +178,34 @@ static void shift_lines(FILE *f, const json_t *j)
     }
 }
 
-static void error_words(FILE *f, const json_t *j)
+/* What is asked of the layers that have an error probability; returns how many those are. */
+static size_t asked_range(const json_t *j, double *least, double *most)
 {
     size_t i, failing = 0;
     const json_t *l;
-    json_array_foreach(json_object_get(j, "layers"), i, l) failing += json_object_get(l, "log2_failure") != NULL;
-    if (failing == 0) {
+    *least = INFINITY, *most = -INFINITY;
+    json_array_foreach(json_object_get(j, "layers"), i, l)
+    {
+        if (json_object_get(l, "log2_error") == NULL) continue;
+        *least = fmin(*least, number(l, "log2_error")), *most = fmax(*most, number(l, "log2_error"));
+        failing++;
+    }
+    return failing;
+}
+
+static void error_words(FILE *f, const json_t *j)
+{
+    double least, most;
+    if (asked_range(j, &least, &most) == 0) {
         fprintf(f, "; noise of torus-native layers by its deviation");
         return;
     }
-    fprintf(f, "; error probability asked for 2^%.1f per %s, ", number(j, "log2_error"), text(j, "error_target"));
-    if (number(j, "log2_error_look_up") != number(j, "log2_error"))
-        fprintf(f, "so 2^%.1f per look-up, ", number(j, "log2_error_look_up"));
-    fprintf(f, "whole inference 2^%.1f", number(j, "log2_failure_inference"));
+    fprintf(f, "; error probability asked for ");
+    if (strcmp(text(j, "error_target"), "inference") == 0)
+        fprintf(f, "2^%.1f per inference, so ", number(j, "log2_error"));
+    fprintf(f, "2^%.1f", least);
+    if (most > least) fprintf(f, " to 2^%.1f", most);
+    fprintf(f, " per look-up, whole inference 2^%.1f", number(j, "log2_failure_inference"));
 }
 
 static void answers_line(FILE *f, const json_t *j)
