@@ -117,6 +117,25 @@ static void test_all_sums(void **state)
     assert_true(wrapped > 100 && factor > 4);
 }
 
+/* Where no parameters hold them padded, they are waves. */
+static void test_waves_alone(void **state)
+{
+    (void)state;
+    uint64_t seed = 43;
+    network *n = clamp_network(&seed, ACTIVATION_HARD_TANH, 0.1, 40);
+    float *x = random_inputs(&seed, SAMPLES, 40);
+    lower_options o = options_of(0x1p-6);
+    circuit *c = NULL;
+    o.rounding_bits = 0, o.log2_error = -500, o.ranges_measured = 0, o.wrap_clamps = 0;
+    assert_int_equal(network_lower(n, x, SAMPLES, &o, &c), ANNULUS_ERR_INFEASIBLE);
+    o.wrap_clamps = 1;
+    c = lowered(n, x, &o);
+    assert_true(circuit_is_wave(&c->layers[0]));
+    circuit_destroy(c);
+    free(x);
+    network_destroy(n);
+}
+
 /* At the parameters that are chosen the encrypted run follows the model (false alarm 1e-6). */
 static void test_encrypted(void **state)
 {
@@ -227,7 +246,8 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_sums), cmocka_unit_test(test_encrypted),
-                                       cmocka_unit_test(test_beside), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_sums), cmocka_unit_test(test_waves_alone),
+                                       cmocka_unit_test(test_encrypted), cmocka_unit_test(test_beside),
+                                       cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

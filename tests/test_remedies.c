@@ -2,6 +2,7 @@
 /* What is said, and what helps, where there is no set of parameters. */
 #include "testing.h"
 
+#include "optimizer/batches.h"
 #include "search_fixture.h"
 #include <stdlib.h>
 
@@ -155,6 +156,51 @@ static void test_deviation_remedies(void **state)
     assert_ok(optimizer_search(&q, &r));
 }
 
+/* Remedies are ranked by the seconds of what is then taken, of two families where these pay. */
+static void test_ranks(void **state)
+{
+    (void)state;
+    const lookup_layer layers[] = {hidden(1, 1, 4000), hidden(11, 4096, 1)};
+    optimizer_request q = {.layers = layers,
+                           .layers_count = 2,
+                           .log2_error = -40,
+                           .level = SECURITY_128,
+                           .families_most = 2,
+                           .threads = 2};
+    optimizer_result r;
+    double seconds;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    q.log2_error = remedy(annulus_error_message(), "p-error 2^", &seconds);
+    assert_ok(optimizer_search(&q, &r));
+    assert_int_equal(r.families.count, 2);
+    near(seconds, batches_seconds(&q, &r));
+}
+
+/* What is against the rest of the request is no remedy. */
+static void test_bounded_remedies(void **state)
+{
+    (void)state;
+    lookup_layer layer = hidden(11, 1.5, 10);
+    optimizer_request q = {.layers = &layer, .layers_count = 1, .log2_error = -300, .level = SECURITY_128};
+    optimizer_result r;
+    double seconds;
+    assert_refused(optimizer_search(&q, &r), "p-error 2^-");
+    q.log2_error_most = -299; /* more would help */
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    assert_null(strstr(annulus_error_message(), "p-error 2^"));
+    layer.compares = 10;
+    assert_int_equal(optimizer_search(&q, &r), ANNULUS_ERR_INFEASIBLE);
+    assert_null(strstr(annulus_error_message(), "rounding"));
+    assert_null(strstr(annulus_error_message(), "weights"));
+    const double fewer = remedy(annulus_error_message(), "what helps: top-1 bits fewer by ", &seconds);
+    assert_true(isnan(seconds_of(hidden(11 - (fewer - 1), 1.5, 10), -300)));
+    near(seconds, seconds_of(hidden(11 - fewer, 1.5, 10), -300));
+
+    layer = (lookup_layer){.name = "scores", .half_window = 0x1p-30, .two_norm = 1024, .count = 10, .is_output = 1};
+    assert_refused(optimizer_search(&q, &r), "scores");
+    assert_null(strstr(annulus_error_message(), "output bits"));
+}
+
 static void test_infeasible(void **state)
 {
     (void)state;
@@ -172,7 +218,9 @@ static void test_infeasible(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_remedies), cmocka_unit_test(test_remedies_by_cause),
-                                       cmocka_unit_test(test_deviation_remedies), cmocka_unit_test(test_infeasible)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_remedies),           cmocka_unit_test(test_remedies_by_cause),
+        cmocka_unit_test(test_deviation_remedies), cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_bounded_remedies),   cmocka_unit_test(test_infeasible)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -349,10 +349,57 @@ static void test_chosen(void **state)
     free(x), free(q);
 }
 
+/* Where no parameters hold whole look-ups, split ones are looked for; what is said where these do not hold either. */
+static void test_split_alone(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    const size_t widths[] = {300, 6, OUTPUTS};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 3);
+    float *x = random_inputs(&seed, 200, widths[0]);
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 0, o.log2_error = -128, o.threads = 1, o.families_most = 1;
+    assert_refused(network_lower(n, x, 200, &o, &c), "no secure parameters exist: layer 1 asks for ");
+    assert_null(strstr(annulus_error_message(), "split"));
+    o.families_most = 2;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    assert_true(c->layers[0].split > 0 && c->choice.layers[0].log2_failure <= -128);
+    circuit_destroy(c);
+    c = NULL;
+    o.log2_error = -512; /* what is said to be reachable is, and what is said to help does */
+    assert_refused(network_lower(n, x, 200, &o, &c), "no secure parameters exist: layer 1 asks for ");
+    assert_null(c);
+    double reach = 0, helps = 0;
+    const char *at = strstr(annulus_error_message(), "the best reachable is 2^");
+    assert_true(at != NULL && sscanf(at, "the best reachable is 2^%lf", &reach) == 1);
+    at = strstr(at, "p-error 2^");
+    assert_true(at != NULL && sscanf(at, "p-error 2^%lf (", &helps) == 1);
+    assert_true(reach < -128 && helps >= reach && helps <= reach + 1.1);
+    o.log2_error = helps;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    circuit_destroy(c);
+    c = NULL;
+    o.log2_error = reach - 1;
+    assert_int_equal(network_lower(n, x, 200, &o, &c), ANNULUS_ERR_INFEASIBLE);
+
+    o.log2_error = -128, o.output_bits = 24; /* scores are what is too much, not split look-ups */
+    unsigned fewer = 0;
+    assert_refused(network_lower(n, x, 200, &o, &c), "no secure parameters exist: output asks for ");
+    at = strstr(annulus_error_message(), "output bits fewer by ");
+    assert_true(at != NULL && sscanf(at, "output bits fewer by %u (", &fewer) == 1);
+    o.output_bits -= fewer;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    circuit_destroy(c);
+    network_destroy(n);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_executions), cmocka_unit_test(test_error_law),
-                                       cmocka_unit_test(test_audit), cmocka_unit_test(test_files),
-                                       cmocka_unit_test(test_chosen)};
+                                       cmocka_unit_test(test_audit),      cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_chosen),     cmocka_unit_test(test_split_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

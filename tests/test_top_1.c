@@ -145,6 +145,33 @@ static void test_auto_rounding(void **state)
     free(x);
 }
 
+/* What is said of comparisons that no parameters hold: fewer bits of theirs, which are enough; rounding is none. */
+static void test_infeasible(void **state)
+{
+    (void)state;
+    uint64_t seed = 2;
+    unsigned fewer = 0;
+    network *n = classifier(&seed, 3);
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    lower_options o;
+    circuit *c = NULL;
+    lower_options_init(&o);
+    o.rounding_bits = 3, o.top_1_bits = 10, o.families_most = 1; /* two could split look-ups */
+    assert_int_equal(network_lower(n, x, SAMPLES, &o, &c), ANNULUS_ERR_INFEASIBLE);
+    const char *helps = strstr(annulus_error_message(), "what helps: ");
+    assert_non_null(helps);
+    assert_null(strstr(helps, "rounding"));
+    assert_null(strstr(helps, "weights"));
+    helps = strstr(helps, "top-1 bits fewer by ");
+    assert_non_null(helps);
+    assert_int_equal(sscanf(helps, "top-1 bits fewer by %u (", &fewer), 1);
+    o.top_1_bits -= fewer;
+    assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+    circuit_destroy(c);
+    network_destroy(n);
+    free(x);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -182,6 +209,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_networks), cmocka_unit_test(test_circuits),
-                                       cmocka_unit_test(test_auto_rounding), cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_auto_rounding), cmocka_unit_test(test_infeasible),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,7 +203,8 @@ static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_lay
                                 .weights = taken[i].weights + expand,
                                 .is_output = l->cells == 0,
                                 .log2_error = l->log2_error,
-                                .phase_std = l->noise};
+                                .phase_std = l->noise,
+                                .compares = l->compares};
         if (l->cells != 0) amplified_of(l, &out[i]);
     }
     return ANNULUS_OK;
@@ -327,7 +328,7 @@ static tfhe_answers choose_answers(const circuit *c)
 }
 
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
-                                         unsigned threads)
+                                         unsigned threads, double log2_error_most)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_link links[CIRCUIT_MAX_LAYERS];
@@ -336,6 +337,7 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     request.minimize = minimize;
     request.families_most = families_most;
     request.threads = parallel_threads(threads);
+    request.log2_error_most = log2_error_most;
     TRY(optimizer_search(&request, &c->choice));
     for (size_t i = 0; i < c->layers_count; i++) {
         c->layers[i].family = c->choice.layers[i].family;

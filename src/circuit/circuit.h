@@ -75,6 +75,7 @@ typedef struct circuit_layer {
     uint32_t slot_bits; /* log2 of the slots of the tables that rotate, not 0: at least as many as mix_slots says */
     uint32_t split;     /* low bits of a cell that rotations of TFHE_LOW read; 0: whole look-ups */
     uint32_t EF, price; /* of its look-ups (tfhe/bootstrap.h) */
+    uint32_t compares;  /* not 0: its cells are those of compared scores of so many bits (nn/top_1.h); no file has it */
     uint32_t family;    /* that does its look-ups; of outputs, whose they are: that of the last look-ups */
     /* output layer */
     int64_t period;       /* accumulator units of the whole torus */
@@ -179,9 +180,9 @@ void circuit_links(const circuit *c, layer_link *out);
  * and price of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
  * (optimizer_answers) in what is left of their bound on noise, a fiftieth of the seconds or half a millisecond each,
  * and a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. threads:
- * of an inference, whose seconds are minimized (0: all). */
+ * of an inference, whose seconds are minimized (0: all). log2_error_most: as of optimizer_request. */
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
-                                         unsigned threads) __attribute__((warn_unused_result));
+                                         unsigned threads, double log2_error_most) __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)

@@ -285,6 +285,7 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     (void)snprintf(l->activation, sizeof l->activation, "%s", activation_name(d->act));
     (void)snprintf(l->op, sizeof l->op, "%s", d->op[0] == 0 ? "dense" : d->op);
     l->shape = d->shape;
+    l->compares = d->compares;
     if (l->sources_count != 1) memset(l->shape.in, 0, sizeof l->shape.in);
     const double shared = s->units->of[i].phase; /* the unit of its group, which is of all its weights */
     TRY(lower_linear(n, i, s->units->of[i].multiplier, shared > 0, l, &unit));
@@ -438,7 +439,7 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
     circuit *best = NULL;
     TRY(lower_answers(n, calibration, count, options, &made));
     annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, &best);
-    if (options->wrap_clamps && (st == ANNULUS_OK || st == ANNULUS_ERR_INPUT))
+    if (options->wrap_clamps && (st == ANNULUS_OK || st == ANNULUS_ERR_INPUT || st == ANNULUS_ERR_INFEASIBLE))
         st = try_waves(made == NULL ? n : made, calibration, count, options, st, &best);
     network_destroy(made);
     if (st == ANNULUS_OK)

@@ -125,13 +125,14 @@ static annulus_status check_sizes(const circuit *c, size_t *layers)
         if (l->low_bits > 0 && window > LINEAR_MAX_WEIGHT)
             return fail(ANNULUS_ERR_INFEASIBLE,
                         "%s: exact rounding of accumulators of %" PRId64
-                        " values, at most %d are possible: round it approximately",
+                        " values, at most %d are possible: round it approximately, or train with fewer bits of weights "
+                        "and values",
                         l->name, window, LINEAR_MAX_WEIGHT);
     }
     if (*layers <= CIRCUIT_MAX_LAYERS) return ANNULUS_OK;
     return fail(ANNULUS_ERR_INFEASIBLE,
-                "exact rounding makes %zu layers, at most %u are possible: round some approximately", *layers,
-                CIRCUIT_MAX_LAYERS);
+                "exact rounding makes %zu layers, at most %u are possible: round some approximately, or to more bits",
+                *layers, CIRCUIT_MAX_LAYERS);
 }
 
 /* The circuit has its layers at the end of its room: each moves to its place, behind its layers of bits. */

@@ -58,7 +58,8 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     if (st == ANNULUS_OK) {
         c->passes.tables = (uint32_t)tables;
         c->passes.rotations = (uint32_t)rotations;
-        st = circuit_choose_parameters(c, options->minimize, options->families_most, options->threads);
+        st = circuit_choose_parameters(c, options->minimize, options->families_most, options->threads,
+                                       options->shared_output ? CIRCUIT_SHARED_LOG2_ERROR : 0);
     }
     if (st == ANNULUS_OK)
         *out = c;
@@ -91,6 +92,24 @@ static annulus_status try_plan(const network *n, const float *calibration, size_
     return ANNULUS_OK;
 }
 
+/* Gives the layers of other cells powers of two. Returns whether there are any. */
+static int pad(plan *p)
+{
+    int any = 0;
+    for (size_t i = 0; i < CIRCUIT_MAX_LAYERS; i++) p->padded[i] = p->other[i], any |= p->other[i];
+    return any;
+}
+
+/* The first circuit: where no parameters hold that of as few cells as there may be, one whose look-ups may be split. */
+static annulus_status lower_first(const network *n, const float *calibration, size_t count,
+                                  const lower_options *options, plan *p, unsigned char *could, circuit **out)
+{
+    const annulus_status st = lower_plan(n, calibration, count, options, p, could, out);
+    if (st != ANNULUS_ERR_INFEASIBLE || !pad(p)) return st;
+    p->extend = 0; /* or tables would be narrower again */
+    return lower_plan(n, calibration, count, options, p, could, out);
+}
+
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           circuit **out)
 {
@@ -99,7 +118,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     plan p = {.extend = !options->tables_whole};
     int better;
     TRY(lower_options_check(n, calibration, count, options));
-    annulus_status st = lower_plan(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, &best);
+    annulus_status st = lower_first(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, &best);
     size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;
@@ -114,9 +133,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     }
     p.extend = 0;
     if (st == ANNULUS_OK && extended > 0) st = try_plan(n, calibration, count, options, &p, WHOLE, &best, &better);
-    int any = 0;
-    for (size_t i = 0; i < n->layers_count; i++) p.padded[i] = p.other[i], any |= p.other[i];
-    if (st == ANNULUS_OK && any) st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
+    if (st == ANNULUS_OK && pad(&p)) st = try_plan(n, calibration, count, options, &p, 1, &best, &better);
     if (st == ANNULUS_OK) st = circuit_digest(best);
     if (st == ANNULUS_OK)
         *out = best;

@@ -54,6 +54,7 @@ typedef struct dense_layer {
     size_t sources_count;                 /* 0: the layer before, or of the first the input */
     unsigned rounding_bits; /* of its look-ups, where any are rounded and it is not named: 1..12, or NETWORK_UNROUNDED;
                                0: as the others */
+    unsigned compares;      /* not 0: it quantizes or compares scores of so many bits (top_1.h) */
     /* What training knows of such a layer, so that it can be written: the values of its sources, channels followed by
      * offsets, are added up and averaged, then windows are taken of them; the weights of each tap stand once for each
      * of the values that it adds up. Groups of channels have a block each. */

@@ -69,7 +69,7 @@ static void scores_quantize(dense_layer *l, const score_range *r, unsigned bits,
     *unit = span / (exp2(bits) - 1);
     for (size_t o = 0; o < l->out; o++) l->bias[o] -= lo;
     l->out_q = (quantizer){.scale = *unit, .bits = bits};
-    l->rounding_bits = bits;
+    l->rounding_bits = l->compares = bits;
     while (l->rounding_bits < COARSEST_BITS && exp2(l->rounding_bits) * *unit < (1 + 2 * margin) * r->widest)
         l->rounding_bits++;
     l->noise = 0;
@@ -156,6 +156,7 @@ static annulus_status level_make(network *n, const tree *t, uint32_t level, unsi
     const double most = (exp2(bits) - 1) * unit;
     n->layers[i].act = ACTIVATION_RELU;
     n->layers[i].out_q = (quantizer){.scale = unit, .bits = bits};
+    n->layers[i].compares = bits;
     if (st == ANNULUS_OK) st = bound_set(&n->layers[i], -most, most);
     mem_free(p);
     return st;
@@ -175,6 +176,7 @@ static annulus_status reached_make(network *n, const tree *t, size_t i, unsigned
     annulus_status st = layer_make(n, i, W, c, in, t->scores, t->pairs.levels + 1, "is largest");
     n->layers[i].act = ACTIVATION_STEP;
     n->layers[i].out_q = (quantizer){.scale = 1, .bits = 1};
+    n->layers[i].compares = bits;
     for (size_t o = 0; st == ANNULUS_OK && o < c; o++) n->layers[i].bias[o] = unit / 2;
     if (st == ANNULUS_OK) st = bound_set(&n->layers[i], -(exp2(bits) - 1) * unit, 0);
     mem_free(p);
@@ -203,13 +205,14 @@ static annulus_status answer_make(network *n, size_t c, size_t i)
 }
 
 /* Two classes: whether the first score is no smaller than the second; the outputs are that and what is left of 1. */
-static annulus_status compare_make(network *n, size_t i, double unit)
+static annulus_status compare_make(network *n, size_t i, unsigned bits, double unit)
 {
     static const int32_t difference[] = {1, -1};
     TRY(layer_make(n, i, difference, 1, 2, i, 1, "is largest"));
     n->layers[i].act = ACTIVATION_STEP;
     n->layers[i].out_q = (quantizer){.scale = 1, .bits = 1};
     n->layers[i].bias[0] = unit / 2;
+    n->layers[i].compares = bits;
     TRY(layer_make(n, i + 1, difference, 2, 1, i + 1, 1, "label"));
     n->layers[i + 1].bias[1] = 1;
     n->layers[i + 1].channel[1] = 1;
@@ -219,7 +222,7 @@ static annulus_status compare_make(network *n, size_t i, double unit)
 static annulus_status layers_make(network *n, const tree *t, size_t scores, unsigned bits, double unit)
 {
     const uint32_t levels = t->pairs.levels;
-    if (t->pairs.values == 2) return compare_make(n, scores, unit);
+    if (t->pairs.values == 2) return compare_make(n, scores, bits, unit);
     for (uint32_t level = 1; level <= levels; level++) TRY(level_make(n, t, level, bits, unit));
     TRY(reached_make(n, t, scores + levels, bits, unit));
     return answer_make(n, t->pairs.values, scores + levels + 1);

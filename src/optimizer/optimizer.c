@@ -3,6 +3,7 @@
 #include "optimizer/optimizer_priv.h"
 
 #include <math.h>
+#include <string.h>
 
 #define LOG2_ONE_PERCENT 0.014355
 #define PAIR_STARTS 5u /* bounds at which pairs are looked for */
@@ -249,6 +250,15 @@ static annulus_status find(const optimizer_request *q, search_space *space, int 
     return ANNULUS_OK;
 }
 
+annulus_status optimizer_best(const optimizer_request *q, search_space *space, int *found, optimizer_result *out)
+{
+    candidate c;
+    double log2_p;
+    TRY(find(q, space, found, &c, &log2_p));
+    if (*found) predict_set(q, &c, log2_p, out);
+    return ANNULUS_OK;
+}
+
 /* Whether there is a family at this bound of the layers without their own. */
 static int any_family(const optimizer_request *q, search_space *space, double log2_p)
 {
@@ -262,12 +272,14 @@ static int any_family(const optimizer_request *q, search_space *space, double lo
 
 annulus_status optimizer_feasible(const optimizer_request *q, search_space *space, int *feasible)
 {
+    search s;
     optimizer_result r;
     const double safe = q->target == ERROR_GLOBAL ? safe_bound(q) : q->log2_error;
     *feasible = !isnan(safe) && any_family(q, space, safe);
-    if (q->target == ERROR_PER_LOOKUP || *feasible || isnan(safe) || !any_family(q, space, q->log2_error))
-        return ANNULUS_OK;
-    return optimizer_find(q, space, feasible, &r);
+    if (*feasible || isnan(safe)) return ANNULUS_OK;
+    if (q->target == ERROR_GLOBAL && any_family(q, space, q->log2_error)) TRY(optimizer_find(q, space, feasible, &r));
+    if (*feasible || !may_split(q)) return ANNULUS_OK;
+    return split_at(q, space, safe < 0 ? safe : q->log2_error, INFINITY, &s, feasible);
 }
 
 /* log2 of the failure of an inference by the best family at this bound of the layers without their own; INFINITY: there
@@ -280,6 +292,35 @@ static annulus_status global_at(const optimizer_request *q, search_space *space,
     TRY(search_best(&s, search_single));
     if (s.found) predict_best(&s, log2_p, &r);
     *out = r.log2_global_failure;
+    return ANNULUS_OK;
+}
+
+#define REACH_STEP 0.05 /* of log2, to which what split look-ups reach is found */
+
+/* What split look-ups reach, whose layer asks for too much; as it is where they reach nothing. */
+static annulus_status split_reach(const optimizer_request *q, search_space *space, shortfall *f)
+{
+    lookup_layer layers[OPTIMIZER_MAX_LAYERS];
+    optimizer_request r = *q;
+    const int own = q->layers[f->layer].log2_error < 0, global = q->target == ERROR_GLOBAL;
+    double *bound = own ? &layers[f->layer].log2_error : &r.log2_error;
+    int feasible;
+    if (own && global) return ANNULUS_OK;
+    memcpy(layers, q->layers, q->layers_count * sizeof *layers);
+    r.layers = layers;
+    double least = own ? q->layers[f->layer].log2_error : q->log2_error, most = -REACH_STEP;
+    *bound = most;
+    TRY(optimizer_feasible(&r, space, &feasible));
+    if (!feasible) return ANNULUS_OK;
+    while (most - least > REACH_STEP) {
+        *bound = (least + most) / 2;
+        TRY(optimizer_feasible(&r, space, &feasible));
+        *(feasible ? &most : &least) = *bound;
+    }
+    *bound = most;
+    f->shared = global;
+    f->global = most;
+    f->reach = global ? safe_bound(&r) : most;
     return ANNULUS_OK;
 }
 
@@ -303,6 +344,7 @@ annulus_status optimizer_shortfall(const optimizer_request *q, search_space *spa
             TRY(global_at(q, space, fmin(f.reach + REACH_ROUNDING, -REACH_ROUNDING), &f.global));
             f.shared = isfinite(f.global);
         }
+        if (may_split(q)) TRY(split_reach(q, space, &f));
     } else {
         f.wanted = log2(output ? layer->output_std : layer->phase_std);
         f.reach = log2(variance) / 2;
@@ -355,8 +397,8 @@ annulus_status optimizer_search_model(const optimizer_request *request, const se
                                       optimizer_result *out)
 {
     search_space *space;
-    candidate c;
-    double log2_p;
+    candidate c = {.seconds = 0};
+    double log2_p = 0;
     int found = 0;
     TRY(search_space_create(model, request->level, request->families_most > 1, &space));
     annulus_status st = find(request, space, &found, &c, &log2_p);
@@ -371,14 +413,11 @@ annulus_status optimizer_search_model(const optimizer_request *request, const se
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
 {
     search_space *space;
-    candidate c;
-    double log2_p;
     int found = 0;
     TRY(check_request(request));
     TRY(search_space_create(&search_model_shipped, request->level, 1, &space));
-    annulus_status st = find(request, space, &found, &c, &log2_p);
+    annulus_status st = optimizer_best(request, space, &found, out);
     if (st == ANNULUS_OK && !found) st = remedies_fail(request, space);
     search_space_destroy(space);
-    if (st == ANNULUS_OK) predict_set(request, &c, log2_p, out);
     return st;
 }

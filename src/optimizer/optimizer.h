@@ -27,6 +27,8 @@ typedef struct lookup_layer {
     /* Bounds on standard deviations, fractions of the torus; 0: not asked for. */
     double phase_std;  /* of the deciding phase, in place of every error probability; excludes log2_error */
     double output_std; /* of what its look-ups' bootstraps add to their outputs, besides the other; not of outputs */
+    uint32_t compares; /* not 0: its cells are those of scores of so many bits that are compared, which no rounding
+                          and no weights change */
     /* Split look-ups (tfhe/split.h), whose sums lie on cells, a power of two: */
     uint32_t split_most; /* low bits that may be read by rotations of their own; 0: none */
     uint32_t
@@ -59,6 +61,7 @@ typedef struct optimizer_request {
     uint32_t families_most;  /* 0 or 1: one family; 2: two where they pay */
     const layer_link *links; /* (layers_count), or NULL: each layer takes the values of the one before */
     unsigned threads; /* MINIMIZE_SECONDS: those of an inference on so many, in its batches; 0: one, in large ones */
+    double log2_error_most; /* that a remedy may name, where outputs must keep their bits as well; 0: any below 1 */
 } optimizer_request;
 
 /* The link of layer i, given that of the layer before (any if i = 0). */
@@ -116,7 +119,8 @@ typedef struct optimizer_result {
  *
  * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
  * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for
- * (bits, two-norm, probability or deviation), the best reachable and what would help, all by one family (remedies.c).
+ * (bits, two-norm, probability or deviation), the best reachable and what would help, as little of it as one family, or
+ * split look-ups, need, with the seconds of the set that the search then takes (remedies.c).
  * ANNULUS_ERR_MEMORY. */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));

@@ -225,12 +225,16 @@ double search_nearest(search *s, int any, size_t *layer, int *output, double *va
 /* The best of one family, of a request that was checked: *found 0: there is none, out is untouched. */
 annulus_status optimizer_find(const optimizer_request *q, search_space *space, int *found, optimizer_result *out)
     __attribute__((warn_unused_result));
-/* Whether it finds one, sooner. */
+/* What optimizer_search takes, of any kind. */
+annulus_status optimizer_best(const optimizer_request *q, search_space *space, int *found, optimizer_result *out)
+    __attribute__((warn_unused_result));
+/* Whether optimizer_find finds one, sooner, or split look-ups do. */
 annulus_status optimizer_feasible(const optimizer_request *q, search_space *space, int *feasible)
     __attribute__((warn_unused_result));
 /* Of a request without a set. */
 annulus_status optimizer_shortfall(const optimizer_request *q, search_space *space, shortfall *out)
     __attribute__((warn_unused_result));
-/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that optimizer_find confirms, best first. */
+/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that are found feasible, fastest first by
+ * optimizer_best. */
 annulus_status remedies_fail(const optimizer_request *q, search_space *space) __attribute__((warn_unused_result));
 #endif

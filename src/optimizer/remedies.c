@@ -11,10 +11,12 @@
 #define LEAST_WEIGHTS 1e-6
 #define WEIGHTS_STEP 1.01
 #define DEVIATION_STEPS 4.0 /* in a factor of 2 */
+#define ANY_DEVIATION 0.99
 
 typedef enum remedy_kind {
     FEWER_BITS,
     FEWER_OUTPUT_BITS,
+    FEWER_TOP_1_BITS,
     LARGER_ERROR,
     LARGER_PHASE,
     LARGER_OUTPUT,
@@ -52,14 +54,15 @@ static double larger_deviation(double std, int strength)
     return (floor(DEVIATION_STEPS * log2(std)) + strength) / DEVIATION_STEPS;
 }
 
-/* The remedy at a strength of 1, 2, ...: bits (as --rounding-bits caps all look-ups), bits of the outputs, log2 of the
- * probability or of the layer's deviation, the cap of every two-norm. */
+/* The remedy at a strength of 1, 2, ...: bits (as --rounding-bits caps all look-ups), bits of the outputs or of
+ * compared scores that go, log2 of the probability or of the layer's deviation, the cap of every two-norm. */
 static double remedy_value(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, int strength)
 {
     switch (kind) {
     case FEWER_BITS:
         return ceil(layer_bits(culprit) - 1e-9) - strength;
     case FEWER_OUTPUT_BITS:
+    case FEWER_TOP_1_BITS:
         return strength;
     case LARGER_ERROR:
         return floor(has_own_error(q, culprit) ? culprit->log2_error : q->log2_error) + strength;
@@ -75,17 +78,25 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
 /* Whether rounding to so many bits changes a layer. */
 static int has_more_bits(const lookup_layer *layer, double value)
 {
-    return !layer->is_output && !(layer->phase_std > 0) && layer->half_window < exp2(-value - 2);
+    const int rounds = !layer->is_output && layer->compares == 0 && !(layer->phase_std > 0);
+    return rounds && layer->half_window < exp2(-value - 2);
+}
+
+static void widen(lookup_layer *layer, double half_window, double cells)
+{
+    layer->half_window = half_window;
+    layer->cells = cells;
+    layer->split_most = 0; /* its sums may lie anywhere in their cells */
 }
 
 static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
 {
-    if (kind == FEWER_BITS && has_more_bits(layer, value)) {
-        layer->half_window = exp2(-value - 2);
-        layer->cells = fmin(layer->cells, exp2(value));
-    }
+    if (kind == FEWER_BITS && has_more_bits(layer, value))
+        widen(layer, exp2(-value - 2), fmin(layer->cells, exp2(value)));
     if (kind == FEWER_OUTPUT_BITS && layer->is_output) layer->half_window *= exp2(value);
-    if (kind == SMALLER_WEIGHTS) {
+    if (kind == FEWER_TOP_1_BITS && layer->compares > 0)
+        widen(layer, layer->half_window * exp2(value), ceil(layer->cells * exp2(-value)));
+    if (kind == SMALLER_WEIGHTS && layer->compares == 0) {
         layer->two_norm = fmin(layer->two_norm, value);
         layer->fresh_two_norm = fmin(layer->fresh_two_norm, value);
     }
@@ -106,21 +117,24 @@ static void change(remedy_kind kind, double value, const optimizer_request *q, c
 
 static int strongest(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit)
 {
-    const int has_error = !(culprit->phase_std > 0);
+    const int has_error = !(culprit->phase_std > 0), compares = culprit->compares > 0;
+    const double most = q->log2_error_most < 0 ? q->log2_error_most : -1; /* of LARGER_ERROR */
     switch (kind) {
-    case FEWER_BITS:
-        return culprit->is_output || !has_error ? 0 : (int)remedy_value(kind, q, culprit, 1); /* 1 bit is left */
+    case FEWER_BITS: /* 1 bit is left */
+        return culprit->is_output || compares || !has_error ? 0 : (int)remedy_value(kind, q, culprit, 1);
     case FEWER_OUTPUT_BITS:
-        return culprit->is_output && has_error ? (int)floor(layer_bits(culprit)) : 0;
-    case LARGER_ERROR:
-        return has_error ? (int)-remedy_value(kind, q, culprit, 1) : 0; /* 2^-1 is left, so is it of deviations */
+        return culprit->is_output && has_error && q->log2_error_most == 0 ? (int)floor(layer_bits(culprit)) : 0;
+    case FEWER_TOP_1_BITS:
+        return compares ? (int)culprit->compares - 1 : 0;
+    case LARGER_ERROR: /* 2^-1 is left, so is it of deviations */
+        return has_error ? (int)(most - remedy_value(kind, q, culprit, 0)) : 0;
     case LARGER_PHASE:
         return has_error ? 0 : (int)(-DEVIATION_STEPS * remedy_value(kind, q, culprit, (int)DEVIATION_STEPS));
     case LARGER_OUTPUT:
         return culprit->output_std > 0 ? (int)(-DEVIATION_STEPS * remedy_value(kind, q, culprit, (int)DEVIATION_STEPS))
                                        : 0;
     default:
-        return layer_norm(culprit) == 0 ? 0 : (int)(-log(LEAST_WEIGHTS) / log(WEIGHTS_STEP));
+        return layer_norm(culprit) == 0 || compares ? 0 : (int)(-log(LEAST_WEIGHTS) / log(WEIGHTS_STEP));
     }
 }
 
@@ -145,8 +159,7 @@ static annulus_status least_strength(remedy_kind kind, const optimizer_request *
     return ANNULUS_OK;
 }
 
-/* Behind text: the layers that have more bits, unless all look-ups do; comparisons of scores are rounded by name only.
- */
+/* Behind text: the layers that have more bits, unless all look-ups do. */
 static void name_layers(const optimizer_request *q, double value, char *text, size_t room)
 {
     size_t at = strlen(text), others = 0, named = 0;
@@ -167,6 +180,8 @@ static void describe(remedy_kind kind, const optimizer_request *q, const lookup_
         name_layers(q, value, out->text, room);
     } else if (kind == FEWER_OUTPUT_BITS)
         (void)snprintf(out->text, room, "output bits fewer by %.0f", value);
+    else if (kind == FEWER_TOP_1_BITS)
+        (void)snprintf(out->text, room, "top-1 bits fewer by %.0f", value);
     else if (kind == LARGER_ERROR)
         (void)snprintf(out->text, room, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "", value,
                        own ? " of " : "", own ? culprit->name : "");
@@ -189,11 +204,28 @@ static annulus_status remedy_find(remedy_kind kind, const optimizer_request *q, 
     if (strength == 0) return ANNULUS_OK;
     const double value = remedy_value(kind, q, culprit, strength);
     change(kind, value, q, culprit, &r);
-    TRY(optimizer_find(&r.q, space, found, &result));
+    TRY(optimizer_best(&r.q, space, found, &result));
     if (!*found) return ANNULUS_OK;
     out->seconds = q->threads > 0 ? batches_seconds(&r.q, &result) : result.seconds;
     describe(kind, q, culprit, value, out);
     return ANNULUS_OK;
+}
+
+/* What is missing: where it is not what look-ups ask for that may be split, these are left out, or they would be named
+ * for what whole ones reach. */
+static annulus_status find_shortfall(const optimizer_request *q, search_space *space, shortfall *out)
+{
+    changed_request others;
+    int splits = 0, enough = 0;
+    change(FEWER_BITS, INFINITY, q, q->layers, &others); /* changes nothing */
+    for (size_t i = 0; i < q->layers_count; i++) {
+        lookup_layer *layer = &others.layers[i];
+        if (layer->split_most == 0) continue;
+        layer->log2_error = 0, layer->phase_std = ANY_DEVIATION, layer->split_most = 0;
+        splits = 1;
+    }
+    if (splits) TRY(optimizer_feasible(&others.q, space, &enough));
+    return optimizer_shortfall(splits && !enough ? &others.q : q, space, out);
 }
 
 static void describe_shortfall(const optimizer_request *q, const shortfall *f, char *text, size_t room)
@@ -220,13 +252,13 @@ static void describe_shortfall(const optimizer_request *q, const shortfall *f, c
 
 annulus_status remedies_fail(const optimizer_request *q, search_space *space)
 {
-    static const remedy_kind kinds[] = {FEWER_BITS,   FEWER_OUTPUT_BITS, LARGER_ERROR,
+    static const remedy_kind kinds[] = {FEWER_BITS,   FEWER_OUTPUT_BITS, FEWER_TOP_1_BITS, LARGER_ERROR,
                                         LARGER_PHASE, LARGER_OUTPUT,     SMALLER_WEIGHTS};
     shortfall missing;
     remedy found[sizeof kinds / sizeof *kinds];
     char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "", what[320];
     size_t count = 0, at = 0;
-    TRY(optimizer_shortfall(q, space, &missing));
+    TRY(find_shortfall(q, space, &missing));
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) { /* by insertion: fastest first */
         remedy r;
         int helps = 0;
