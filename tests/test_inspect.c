@@ -2,6 +2,7 @@
 /* What inspect says of a circuit, and that no name from a file is markup in its report. */
 #include "share_fixture.h"
 
+#include "deploy/audit_report.h"
 #include "deploy/deploy_priv.h"
 #include "optimizer/noise.h"
 #include <jansson.h>
@@ -316,11 +317,39 @@ static void test_refused(void **state)
     assert_refused(annulus_inspect_html(path, "/tmp"), "no regular file");
 }
 
+/* An audit names the layers that it accepts untested. */
+static void test_untested(void **state)
+{
+    (void)state;
+    circuit *small = NULL;
+    audit a = {.samples = 1, .tests = 4, .log_alarm = -16, .most_ratio = 6};
+    const audit_answers answers = {-1, -1, -1, -1};
+    const audit_noise some = {.count = 3, .measured = 0x1p-20, .predicted = 0x1p-20};
+    assert_ok(circuit_create(3, &small));
+    for (size_t i = 0; i < 3; i++) {
+        circuit_layer *l = &small->layers[i];
+        (void)snprintf(l->name, sizeof l->name, i < 2 ? "layer %zu" : "output", i + 1);
+        l->out = 3, l->cells = i < 2 ? 16 : 0;
+        if (i != 1) a.simulated.layers[i].sum = a.encrypted.layers[i].sum = some;
+    }
+    json_t *j = audit_json(small, &a, &answers);
+    assert_non_null(j);
+    char *text = audit_text(j);
+    json_decref(j);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\nlayer 2 is not tested: "));
+    assert_null(strstr(text, "layer 1 is not tested"));
+    assert_null(strstr(text, "output is not tested"));
+    assert_non_null(strstr(text, "the noise model is accepted"));
+    free(text);
+    circuit_destroy(small);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),  cmocka_unit_test(test_edges),
-                                       cmocka_unit_test(test_several), cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_shifts),  cmocka_unit_test(test_shapes),
-                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers), cmocka_unit_test(test_edges),    cmocka_unit_test(test_several),
+        cmocka_unit_test(test_ranges), cmocka_unit_test(test_shifts),   cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_untested), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -247,6 +247,19 @@ static void range_lines(FILE *f, const json_t *j)
     if (ranges > 0 && beyond == 0) fprintf(f, "every sum was in its range\n");
 }
 
+/* Layers that an accepted model says nothing of. */
+static void untested_lines(FILE *f, const json_t *j)
+{
+    size_t i;
+    const json_t *l;
+    json_array_foreach(json_object_get(j, "layers"), i, l)
+    {
+        if (integer(json_object_get(json_object_get(l, "encrypted"), "sums"), "values") > 0) continue;
+        fprintf(f, "%s is not tested: each of its sums has no noise, or takes values of neurons that share masks\n",
+                name(l, "name"));
+    }
+}
+
 static void report_lines(FILE *f, const json_t *j)
 {
     size_t i, native = 0, padded = 0;
@@ -287,6 +300,7 @@ static void report_lines(FILE *f, const json_t *j)
         return;
     }
     rejection_lines(f, j);
+    untested_lines(f, j);
     fprintf(f, "the noise model is %s (a p below %.1e rejects it; false alarm %.0e of all %lld tests)\n",
             json_is_true(json_object_get(j, "accepted")) ? "accepted" : "REJECTED", number(j, "p_value_bound"),
             number(j, "false_alarm"), integer(j, "tests"));
