@@ -121,6 +121,21 @@ static void test_costs_refused(void **state)
     refuse_changed("\"all_cores_factor\": 1.25", "\"all_cores_factor\": 1e308", "out of range");
 }
 
+/* Costs that other work beside made are said to be. */
+static void test_text(void **state)
+{
+    (void)state;
+    cost_model m = some;
+    for (int busy = 0; busy <= 1; busy++) {
+        m.crowd = busy ? 4 : 2;
+        char *text = host_costs_text(&here, &m, 0.01, "/a/file");
+        assert_non_null(text);
+        assert_non_null(strstr(text, "written to /a/file\n"));
+        assert_int_equal(strstr(text, "other work ran beside") != NULL, busy);
+        free(text);
+    }
+}
+
 static void test_files_refused(void **state)
 {
     (void)state;
@@ -271,9 +286,9 @@ static void test_process(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_costs_refused),
-                                       cmocka_unit_test(test_files_refused), cmocka_unit_test(test_path),
-                                       cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_processors),
-                                       cmocka_unit_test(test_side_by_side),  cmocka_unit_test(test_process)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_costs_refused), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_files_refused), cmocka_unit_test(test_path),          cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_processors),    cmocka_unit_test(test_side_by_side),  cmocka_unit_test(test_process)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

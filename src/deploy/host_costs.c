@@ -19,6 +19,7 @@
 #define SCHEMA "annulus-costs-2"
 #define FILE_LIMIT 16384u
 #define ADVICE "annulus calibrate writes it anew"
+#define MOST_CROWD 2.5 /* two threads of one core take twice as long, and boost is lost */
 
 static const struct {
     const char *name;
@@ -159,6 +160,41 @@ json_t *host_costs_json(const host_key *key, const cost_model *m, double error)
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:f}", "schema", SCHEMA, "processor", key->processor, "kernels",
                      key->kernels, "version", key->version, "nanoseconds", costs, "all_cores_factor", m->crowd,
                      "fit_error", error);
+}
+
+static void line(FILE *f, const char *name, double ns, const char *unit)
+{
+    fprintf(f, "  %-10s %8.4f ns  %s\n", name, ns, unit);
+}
+
+char *host_costs_text(const host_key *key, const cost_model *m, double error, const char *path)
+{
+    char *out = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&out, &len);
+    if (f == NULL) return NULL;
+    fprintf(f, "costs of %s, kernels %s, one core\n", key->processor, key->kernels);
+    line(f, "fft", m->fft, "a step: per (rows + k+1) N log2 N");
+    line(f, "multiply", m->multiply, "a step: per rows (k+1) N");
+    line(f, "linear", m->linear, "a step: per (k+1) N");
+    line(f, "combine_2", m->combine[2], "a step of 2 key bits: per pattern and (rows (k+1) + 1) N");
+    line(f, "combine_3", m->combine[3], "a step of 3 key bits: the same");
+    line(f, "read", m->read, "a batch: per byte of bootstrapping key");
+    line(f, "read_all", m->read_all, "a batch while all cores read: per byte of both keys, besides");
+    line(f, "keyswitch", m->keyswitch, "per kN l (n+1)");
+    line(f, "ks_read", m->keyswitch_read, "a batch: per kN l (n+1)");
+    line(f, "layer", m->layer, "a linear layer: per weight and kN+1");
+    line(f, "input", m->input, "a linear layer: per input and kN+1");
+    line(f, "output", m->output, "a linear layer: per output, 126 inputs and kN+1");
+    line(f, "expand", m->expand, "seeded inputs: per input and kN, with their way from memory");
+    fprintf(f, "all cores at once take %.3f times as long as one alone\n", m->crowd);
+    if (m->crowd > MOST_CROWD)
+        fprintf(f,
+                "other work ran beside: so much slower cores are not by themselves; measure again when it is done\n");
+    fprintf(f, "the fit is within %.1f %% of every step measured\nwritten to %s\n", 100 * error, path);
+    if (fclose(f) == 0) return out;
+    free(out);
+    return NULL;
 }
 
 static int is(const json_t *j, const char *name, const char *value)

@@ -27,6 +27,8 @@ annulus_status host_costs_path(const host_key *key, int folders, char path[HOST_
     __attribute__((warn_unused_result));
 /* New reference; NULL without memory. error: largest relative error of the fit. */
 json_t *host_costs_json(const host_key *key, const cost_model *m, double error);
+/* The same for people, with a line where other work ran beside; malloc'ed, NULL without memory. */
+char *host_costs_text(const host_key *key, const cost_model *m, double error, const char *path);
 /* ANNULUS_ERR_INPUT if the file is damaged, of another key, or a cost is out of range (cost_model_check). */
 annulus_status host_costs_read(const char *path, const host_key *key, cost_model *out)
     __attribute__((warn_unused_result));
