@@ -367,6 +367,12 @@ static void test_split_alone(void **state)
     assert_ok(network_lower(n, x, 200, &o, &c));
     assert_true(c->layers[0].split > 0 && c->choice.layers[0].log2_failure <= -128);
     circuit_destroy(c);
+    o.minimize = MINIMIZE_KEY; /* whatever is minimized */
+    c = NULL;
+    assert_ok(network_lower(n, x, 200, &o, &c));
+    assert_true(c->layers[0].split > 0);
+    circuit_destroy(c);
+    o.minimize = MINIMIZE_SECONDS;
     c = NULL;
     o.log2_error = -512; /* what is said to be reachable is, and what is said to help does */
     assert_refused(network_lower(n, x, 200, &o, &c), "no secure parameters exist: layer 1 asks for ");

@@ -100,14 +100,20 @@ static int pad(plan *p)
     return any;
 }
 
-/* The first circuit: where no parameters hold that of as few cells as there may be, one whose look-ups may be split. */
+/* The first circuit: where no parameters hold that of as few cells as there may be, one whose look-ups may be split,
+ * which is searched for by seconds alone. */
 static annulus_status lower_first(const network *n, const float *calibration, size_t count,
                                   const lower_options *options, plan *p, unsigned char *could, circuit **out)
 {
-    const annulus_status st = lower_plan(n, calibration, count, options, p, could, out);
+    lower_options o = *options;
+    annulus_status st = lower_plan(n, calibration, count, &o, p, could, out);
+    if (st == ANNULUS_ERR_INFEASIBLE && o.minimize != MINIMIZE_SECONDS) {
+        o.minimize = MINIMIZE_SECONDS, p->found = 0;
+        st = lower_plan(n, calibration, count, &o, p, could, out);
+    }
     if (st != ANNULUS_ERR_INFEASIBLE || !pad(p)) return st;
     p->extend = 0; /* or tables would be narrower again */
-    return lower_plan(n, calibration, count, options, p, could, out);
+    return lower_plan(n, calibration, count, &o, p, could, out);
 }
 
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
