@@ -205,6 +205,14 @@ static void explain_sharing(const annulus_circuit *circuit)
                 "share results with nobody or use --preset shared-output (SECURITY.md)\n");
 }
 
+/* Of circuits all of whose layers are torus-native. */
+static void explain_unused(const annulus_compile_options *o, const annulus_circuit *circuit)
+{
+    if ((o->log2_error != 0 || o->log2_global_error != 0) && isinf(annulus_circuit_log2_error(circuit)))
+        fprintf(stderr, "note: the error probability says nothing here: all layers are torus-native and have bounds on "
+                        "their noise instead (--phase-noise)\n");
+}
+
 static void check_files(const compile_command *c, struct argp_state *state)
 {
     const named_file files[] = {{"--output", c->output}, {"the model", c->model}};
@@ -350,6 +358,7 @@ int cmd_compile(int argc, char **argv)
     if (st == ANNULUS_OK && !c.work.quiet) explain_passes(circuit);
     if (st == ANNULUS_OK && !c.work.quiet) explain_ranges(circuit, annulus_dataset_count(d));
     if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
+    if (st == ANNULUS_OK && !c.work.quiet) explain_unused(&c.o, circuit);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);

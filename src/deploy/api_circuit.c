@@ -91,6 +91,9 @@ static annulus_status say_both(const circuit *c, const annulus_compile_options *
         count += c->layers[i].out;
         own += c->layers[i].log2_error < 0 ? c->layers[i].out : 0;
     }
+    if (count == 0)
+        return fail(ANNULUS_ERR_INPUT, "p-error and global-p-error are both given, but all layers are torus-native and "
+                                       "have bounds on their noise instead: leave both out");
     const double p[] = {o->log2_error, circuit_global_error(c, o->log2_error), o->log2_global_error,
                         circuit_shared_error(c, o->log2_global_error)};
     char text[4][24], owned[48] = "", shared[64];
