@@ -8,6 +8,7 @@
 #include "nn/gather.h"
 #include "nn/sums.h"
 #include "train/train.h"
+#include <string.h>
 
 /* Rows of a batch that one work item handles. Fixed, so that sums do not depend on the number of threads. */
 #define TRAIN_ROWS ((size_t)32)
@@ -183,11 +184,22 @@ float train_row_scale(const train_layer *l, size_t o, const float *w);
  * "XNOR-Net", ECCV 2016, section 3.1); 1 when all are 0. */
 float train_weight_scale(const float *w, size_t n, unsigned bits, float clip);
 
+/* x without its fraction, 0 where no int holds it, as when training diverges: by its exponent, as compilers make no
+ * vectors of comparisons of numbers here. */
+static inline int train_whole(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= 0u - ((bits & 0x7fffffff) < 0x4f000000); /* below 2^31 */
+    memcpy(&x, &bits, sizeof bits);
+    return (int)x;
+}
+
 /* floor(x + 1/2) for |x| < 2^31, exactly: as quantizer_integer rounds, in instructions that every processor has for
  * vectors. */
 static inline float train_round(float x)
 {
-    const int i = (int)x, below = i - (x < (float)i);
+    const int i = train_whole(x), below = i - (x < (float)i);
     return (float)(below + (x - (float)below >= 0.5f));
 }
 

@@ -21,7 +21,7 @@ typedef struct wave_pass {
 /* floorf for |x| < 2^31, in instructions that every processor has for vectors. */
 static inline float floor_of(float x)
 {
-    const int i = (int)x;
+    const int i = train_whole(x);
     return (float)(i - (x < (float)i));
 }
 
