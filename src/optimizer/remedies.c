@@ -102,12 +102,17 @@ static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
     }
 }
 
-static void change(remedy_kind kind, double value, const optimizer_request *q, const lookup_layer *culprit,
-                   changed_request *out)
+static void copy_request(const optimizer_request *q, changed_request *out)
 {
     out->q = *q;
     out->q.layers = out->layers;
     memcpy(out->layers, q->layers, q->layers_count * sizeof *q->layers);
+}
+
+static void change(remedy_kind kind, double value, const optimizer_request *q, const lookup_layer *culprit,
+                   changed_request *out)
+{
+    copy_request(q, out);
     if (kind == LARGER_ERROR)
         *(has_own_error(q, culprit) ? &out->layers[culprit - q->layers].log2_error : &out->q.log2_error) = value;
     if (kind == LARGER_PHASE) out->layers[culprit - q->layers].phase_std = exp2(value);
@@ -217,7 +222,7 @@ static annulus_status find_shortfall(const optimizer_request *q, search_space *s
 {
     changed_request others;
     int splits = 0, enough = 0;
-    change(FEWER_BITS, INFINITY, q, q->layers, &others); /* changes nothing */
+    copy_request(q, &others);
     for (size_t i = 0; i < q->layers_count; i++) {
         lookup_layer *layer = &others.layers[i];
         if (layer->split_most == 0) continue;
