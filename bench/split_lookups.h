@@ -88,12 +88,12 @@ static inline double split_lookups_check(const split_lookups *l, size_t count)
     return lookups_deviation(l->high.secret, l->cells, l->out, count);
 }
 
-/* What is predicted of this table: at most chosen.output_std. */
+/* What is predicted of this table. */
 static inline double split_lookups_noise(const split_lookups *l)
 {
     const split_choice *c = &l->chosen;
     const double merged = noise_merge(&c->high, c->merge_l, c->merge_bg, l->cells >> c->low_bits);
-    return sqrt(noise_split(&c->low, &c->high, l->table->amplified, merged));
+    return sqrt(noise_split(&c->low, &c->high, &l->table->amplified, merged));
 }
 
 static inline void split_lookups_print(const split_choice *c, const char *what)

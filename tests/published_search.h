@@ -24,6 +24,12 @@ static inline double published_blind_rotate(const tfhe_params *p)
     return noise_blind_rotate_general(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, published_gaussian(kN));
 }
 
+static inline double published_common(const tfhe_params *p)
+{
+    (void)p;
+    return 0;
+}
+
 static inline double published_keyswitch(const tfhe_params *p)
 {
     return noise_keyswitch_general((double)tfhe_big_dim(p), p->ks_b, p->ks_l, published_gaussian(p->n), 64, 64);
@@ -70,6 +76,7 @@ static const search_model published_model = {
     .front_init = published_front_init,
     .front_vary = published_front_vary,
     .blind_rotate = published_blind_rotate,
+    .common = published_common,
     .keyswitch = published_keyswitch,
     .cost_keyswitch = published_cost_keyswitch,
     .cost_step = published_cost_step,

@@ -88,8 +88,42 @@ static void test_runs(void **state)
         }
 }
 
-/* Three tables of which two are shifts of each other take two slots, and all values are those of the network; errors of
- * values are independent, since they are different coefficients. */
+/* Two-norms of what a search is asked bound the variance of every sum for any share that coefficients have in common,
+ * and are the largest at both ends. */
+static void check_norms(const circuit *c, mixes *m)
+{
+    lookup_layer asked[CIRCUIT_MAX_LAYERS];
+    assert_ok(circuit_lookup_layers(c, asked));
+    for (size_t i = 1; i < c->layers_count; i++) {
+        const circuit_layer *l = &c->layers[i];
+        mix_share *spread = calloc(l->in, sizeof *spread);
+        uint32_t *touched = calloc(l->in, sizeof *touched);
+        linear_view *view;
+        assert_ok(linear_view_create(&l->linear, l->in, l->out, &view));
+        for (int q = 0; q <= 4; q++) {
+            const double share = q / 8.0, bound = asked[i].two_norm * asked[i].two_norm + share * asked[i].common;
+            double most = 0;
+            for (size_t k = 0; k < c->layers_count; k++) m->common[k] = share;
+            for (size_t o = 0; o < l->out; o++) {
+                const uint32_t *input;
+                const int64_t *weight;
+                double sum = 0;
+                const size_t count = linear_view_row(view, o, &input, &weight);
+                const size_t listed = mixes_spread(c, m, i, input, weight, count, spread, touched);
+                for (size_t k = 0; k < count; k++) sum += (double)weight[k] * spread[input[k]].weight;
+                for (size_t k = 0; k < listed; k++) spread[touched[k]] = (mix_share){.listed = 0};
+                most = fmax(most, sum);
+            }
+            assert_true(most <= bound * (1 + 1e-12));
+            if (q % 4 == 0) assert_true(most >= bound * (1 - 1e-12));
+        }
+        linear_view_destroy(view);
+        free(spread), free(touched);
+    }
+}
+
+/* Three tables of which two are shifts of each other take two slots, and all values are those of the network; values
+ * are different coefficients, of which each has a noise of its own besides what they have in common. */
 static void test_shifts_in_slots(void **state)
 {
     (void)state;
@@ -106,7 +140,11 @@ static void test_shifts_in_slots(void **state)
         assert_int_equal(circuit_rotations_before(c, 3), 2 * NEURONS);
         assert_int_equal(circuit_look_ups(c), 4 * NEURONS);
         assert_ok(mixes_create(c, &m));
-        for (size_t k = 0; k < NEURONS * 9; k++) assert_true(m.of[0]->gram[k] == (k % 9 % 4 == 0));
+        for (size_t k = 0; k < NEURONS * 9; k++) {
+            assert_true(m.of[0]->gram[k] == (k % 9 % 4 == 0));
+            assert_true(k % 9 % 4 == 0 ? m.of[0]->near[k] == 1 : fabs(m.of[0]->near[k]) <= 1);
+        }
+        check_norms(c, &m);
         mixes_clear(&m);
         char *text = printed(c);
         assert_non_null(strstr(text, ", 3 of them side by side in 2 slots, shifts of each other in one\n"));
@@ -145,13 +183,21 @@ static void test_mixes(void **state)
                 for (size_t b = 0; b < l->offsets; b++) {
                     const int32_t *s = circuit_value_table(l, o * l->offsets + a);
                     const int32_t *t = circuit_value_table(l, o * l->offsets + b);
-                    double want = 0;
+                    const size_t at = (o * l->offsets + a) * l->offsets + b;
+                    double want = 0, near = 0;
                     for (size_t k = 1; k < l->cells; k++) want += (double)(s[k] - s[k - 1]) * (t[k] - t[k - 1]);
+                    for (size_t k = 1; k < l->cells; k++)
+                        for (size_t j = 1; j < l->cells; j++)
+                            near += (double)(s[k] - s[k - 1]) * (t[j] - t[j - 1]) *
+                                    (1 - 2 * fabs((double)k - (double)j) / l->cells);
                     if (!steps) want = a == b;
-                    assert_true(m.of[0]->gram[(o * l->offsets + a) * l->offsets + b] == want);
+                    assert_true(m.of[0]->gram[at] == want);
+                    if (steps) assert_true(fabs(m.of[0]->near[at] - near) < 1e-9 * (1 + fabs(near)));
+                    if (!steps) assert_true(a == b ? m.of[0]->near[at] == 1 : fabs(m.of[0]->near[at]) <= 1);
                 }
         }
         assert_true(kind == THREE || shifted > 0);
+        check_norms(c, &m);
         mixes_clear(&m);
         free(x);
         circuit_destroy(c);

@@ -134,18 +134,44 @@ static void test_every_cell(void **state)
     assert_int_equal(tried, 2 + 4 + 8 + 16);
 }
 
+/* Sums of products of all pairs of weights on a level, by how far apart on its accumulator they are read; the bound of
+ * all high parts lies above each and is met at both ends. */
+static void check_amplified(const split_table *t, const uint32_t *entries)
+{
+    const uint32_t high = t->cells >> t->low_bits;
+    const size_t waves = split_waves(t->low_bits);
+    split_amplified of[4];
+    double apart = 0, half = 0;
+    assert_int_equal(high, 4);
+    split_amplifies(t->low_bits, entries, t->cells, of);
+    for (uint32_t h = 0; h < high; h++) {
+        const int32_t *w = t->weights + h * waves;
+        double squares = 0, common = 0;
+        for (size_t x = 0; x < waves; x++)
+            for (size_t y = 0; y < waves; y++) {
+                const size_t a = x / SPLIT_DIGITS + 1, b = y / SPLIT_DIGITS + 1; /* 2^level and the shift */
+                const int i = ilogb((double)a);
+                if (ilogb((double)b) != i) continue;
+                if (x == y) squares += (double)w[x] * w[x];
+                common += (double)w[x] * w[y] * (1 - ldexp(2 * fabs((double)a - (double)b), -i));
+            }
+        assert_true(of[h].squares == squares && of[h].common == common - squares);
+        apart = fmax(apart, squares), half = fmax(half, (squares + common) / 2);
+    }
+    assert_true(t->amplified.squares == apart);
+    assert_true(fabs(t->amplified.squares + t->amplified.common / 2 - half) < 1e-9 * half);
+}
+
 /* What levels read is what the weights of a table give: of one cell its entry, and of any reads the digits' sum. */
 static void test_reads(void **state)
 {
     (void)state;
     for (uint32_t s = 1; s <= SPLIT_MAX_LOW; s++) {
         const uint32_t cells = 4u << s, waves = (1u << s) - 1;
-        uint32_t squares[4], low[SPLIT_MAX_LOW] = {0}, most = 0, entries[64];
+        uint32_t low[SPLIT_MAX_LOW] = {0}, entries[64];
         split_table *t = table_create(256, 1, 0, s, cells, UINT64_C(1) << 40, 77);
         for (uint32_t m = 0; m < cells; m++) entries[m] = entry_of(cells, m);
-        split_squares(s, entries, cells, squares);
-        for (uint32_t h = 0; h < 4; h++) most = squares[h] > most ? squares[h] : most;
-        assert_int_equal(most, t->amplified);
+        check_amplified(t, entries);
         for (uint32_t m = 0; m < cells; m++) {
             for (uint32_t i = 0; i < s; i++) low[i] = m & ((2u << i) - 1);
             assert_int_equal(split_read(s, entries + (m >> s << s), low), (int64_t)entry_of(cells, m) << s);
@@ -280,9 +306,21 @@ static void test_merge_noise(void **state)
     }
 }
 
+/* Variance of outputs, mean of all high parts. */
+static double mean_noise(const tfhe_params *low, const tfhe_params *high, const split_table *t, double merged)
+{
+    uint32_t entries[64];
+    split_amplified of[32];
+    double sum = 0;
+    for (uint32_t m = 0; m < 64; m++) entries[m] = entry_of(64, m);
+    split_amplifies(t->low_bits, entries, 64, of);
+    for (uint32_t h = 0; h < 64u >> t->low_bits; h++) sum += noise_split(low, high, &of[h], merged);
+    return sum / (64 >> t->low_bits);
+}
+
 /* Outputs of 400 look-ups, where the last rotation rules, the low ones, or the merge: within 0.3 bit of noise_split,
- * with the digits' mean squares in place of the largest. The chance of less or more, of the mean of 400 independent
- * squares, is below 1e-7. */
+ * with the mean of what high parts amplify in place of the largest. The chance of less or more, of the mean of 400
+ * independent squares, is below 1e-7. */
 static void test_noise(void **state)
 {
     (void)state;
@@ -302,14 +340,10 @@ static void test_noise(void **state)
         double error[400], squares = 0;
         look_up(&f, t, unit, 0, 400, 0, 0, error);
         for (size_t q = 0; q < 400; q++) squares += error[q] * error[q];
-        const size_t digits = (64 >> t->low_bits) * split_waves(t->low_bits);
-        double amplified = 0;
-        for (size_t x = 0; x < digits; x++) amplified += (double)t->weights[x] * t->weights[x];
-        amplified /= 64 >> t->low_bits;
-        assert_true(amplified <= t->amplified && t->amplified <= split_amplified_most(t->low_bits, 6));
         const double merged = noise_merge(&high, sets[i].merge_l, sets[i].merge_bg, 64u >> t->low_bits);
-        const double formula = noise_blind_rotate(&high) + amplified * noise_blind_rotate(&low) + merged;
-        assert_true(formula <= noise_split(&low, &high, t->amplified, merged));
+        const double formula = mean_noise(&low, &high, t, merged);
+        assert_true(t->amplified.squares <= split_amplified_most(t->low_bits, 6));
+        assert_true(formula <= noise_split(&low, &high, &t->amplified, merged));
         const double bits = log2(squares / 400) / 2 - log2(formula) / 2;
         if (fabs(bits) >= 0.3) print_error("set %zu: %.3f bit\n", i, bits);
         assert_true(fabs(bits) < 0.3);

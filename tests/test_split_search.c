@@ -16,8 +16,8 @@ static double failure_of(const split_request *q, const split_choice *c)
 {
     const double cells = exp2(q->bits);
     const double merged = noise_merge(&c->high, c->merge_l, c->merge_bg, 1u << (q->bits - c->low_bits));
-    const uint32_t amplified = split_amplified_most(c->low_bits, q->entry_bits);
-    const double sums = q->two_norm * q->two_norm * noise_split(&c->low, &c->high, amplified, merged);
+    const split_amplified amplified = {.squares = split_amplified_most(c->low_bits, q->entry_bits)};
+    const double sums = q->two_norm * q->two_norm * noise_split(&c->low, &c->high, &amplified, merged);
     double p = exp2(noise_failure_log2(noise_keyswitch(&c->high) + noise_modulus_switch(&c->high, c->EF, c->price) +
                                            sums + c->low_bits * noise_blind_rotate(&c->low),
                                        exp2(c->low_bits) / cells / 4));
@@ -53,7 +53,7 @@ static void test_bounds(void **state)
         for (uint32_t m = 0; m < 1u << q->bits; m++) entries[m] = (m % 3 == 1 ? 1u << q->entry_bits : 1u) - 1;
         assert_ok(
             split_table_create(c.high.N, c.EF, c.price, c.low_bits, entries, 1u << q->bits, UINT64_C(1) << 40, 0, &t));
-        assert_true(t->amplified <= split_amplified_most(c.low_bits, q->entry_bits));
+        assert_true(t->amplified.squares <= split_amplified_most(c.low_bits, q->entry_bits));
         split_table_destroy(t);
     }
 }
@@ -120,9 +120,9 @@ static void layers_of(lookup_layer l[3], uint32_t most)
     l[2] = (lookup_layer){.name = "scores", .half_window = 1 / 256.0, .two_norm = 15, .count = 10, .is_output = 1};
     l[0].split_most = most;
     for (uint32_t s = 1; s <= SPLIT_MAX_LOW; s++) {
-        uint32_t squares[128];
-        split_squares(s, entries, 256, squares);
-        l[0].amplified[s - 1] = squares[0];
+        split_amplified of[128];
+        split_amplifies(s, entries, 256, of);
+        l[0].amplified[s - 1] = of[0];
     }
 }
 
@@ -158,7 +158,7 @@ static void test_layers(void **state)
         assert_true(!global || split.log2_global_failure <= -34);
         const uint32_t s = split.layers[0].split;
         const double merged = noise_merge(&f->of[0], f->merge.l, f->merge.bg, 256u >> s);
-        const double out = noise_split(&f->of[1], &f->of[0], l[0].amplified[s - 1], merged);
+        const double out = noise_split(&f->of[1], &f->of[0], &l[0].amplified[s - 1], merged);
         assert_true(fabs(split.layers[0].output_std / sqrt(out) - 1) < 1e-12);
         assert_true(fabs(split.layers[2].phase_std / sqrt(225 * out) - 1) < 1e-12);
         const double sums = 144 * noise_fresh(&f->of[0]);
@@ -220,7 +220,7 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         const uint32_t most = (uint32_t)(test_random(seed) % bits);
         l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
         if (most == 0) l[i].slot_bits = (uint32_t)(test_random(seed) % 3);
-        for (uint32_t s = 1; s <= l[i].split_most; s++) l[i].amplified[s - 1] = split_amplified_most(s, 3);
+        for (uint32_t s = 1; s <= l[i].split_most; s++) l[i].amplified[s - 1].squares = split_amplified_most(s, 3);
     }
     l[SMALL_LAYERS - 1].is_output = 1;
     l[SMALL_LAYERS - 1].output_std = 0, l[SMALL_LAYERS - 1].split_most = 0;
@@ -271,7 +271,8 @@ typedef struct small_split {
     const optimizer_request *q;
     uint32_t low_bits[SMALL_LAYERS];
     double kappa[SMALL_LAYERS]; /* of each rotation */
-    double amplified, merged[6], choose[6][SMALL_LAYERS], weight, fresh;
+    split_amplified amplified;
+    double merged[6], choose[6][SMALL_LAYERS], weight, fresh;
 } small_split;
 
 /* 0: no look-up is split. */
@@ -286,7 +287,7 @@ static int small_split_of(const optimizer_request *q, const tfhe_params *ring, u
         out->low_bits[i] = s;
         out->kappa[i] = noise_kappa((l->log2_error < 0 ? l->log2_error : q->log2_error) - log2(s + 1.0));
         if (s == 0) continue;
-        out->amplified = fmax(out->amplified, l->amplified[s - 1]);
+        out->amplified = split_amplified_both(out->amplified, l->amplified[s - 1]);
         if ((uint32_t)l->cells >> s < least) least = (uint32_t)l->cells >> s;
     }
     for (uint32_t m = 1; m <= 6 && least < UINT32_MAX; m++) {
@@ -332,7 +333,8 @@ static double small_layer(const small_split *x, size_t i, const small_family *hi
 
 static double small_seconds(const small_split *x, const small_family *high, const small_family *low)
 {
-    const double rotations = high->rotation + x->amplified * low->rotation;
+    const double times = x->amplified.squares + noise_common(&low->p) * x->amplified.common;
+    const double rotations = high->rotation + times * low->rotation;
     double seconds = 0;
     size_t m = 0;
     while (m < 5 && x->merged[m] > rotations / 16) m++;

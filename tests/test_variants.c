@@ -245,11 +245,13 @@ static void split_margins(const tfhe_params *low, const tfhe_params *high, doubl
 }
 
 /* Squares of the digits of a high part, mean over all, as look-ups of all cells in turn have them. */
-static double mean_squares(const split_table *t)
+/* Variance of outputs, mean of all high parts. */
+static double mean_noise(const tfhe_params *low, const tfhe_params *high, const uint32_t *entries, double merged)
 {
+    split_amplified of[SPLIT_CELLS >> SPLIT_LOW];
     double sum = 0;
-    for (size_t x = 0; x < (SPLIT_CELLS >> SPLIT_LOW) * split_waves(SPLIT_LOW); x++)
-        sum += (double)t->weights[x] * t->weights[x];
+    split_amplifies(SPLIT_LOW, entries, SPLIT_CELLS, of);
+    for (size_t h = 0; h < SPLIT_CELLS >> SPLIT_LOW; h++) sum += noise_split(low, high, &of[h], merged);
     return sum / (SPLIT_CELLS >> SPLIT_LOW);
 }
 
@@ -272,8 +274,8 @@ static void test_split(void **state)
     for (uint32_t c = 0; c < SPLIT_CELLS; c++) entries[c] = (5 * c + 3 + c * c / 7) % ENTRIES;
     assert_ok(split_table_create(high.N, SPLIT_EF, 0, SPLIT_LOW, entries, SPLIT_CELLS, unit, 0, &t));
     const double merged = noise_merge(&high, MERGE_L, MERGE_BG, SPLIT_CELLS >> SPLIT_LOW);
-    const double formula = noise_blind_rotate(&high) + mean_squares(t) * noise_blind_rotate(&low) + merged;
-    split_margins(&low, &high, noise_split(&low, &high, t->amplified, merged));
+    const double formula = mean_noise(&low, &high, entries, merged);
+    split_margins(&low, &high, noise_split(&low, &high, &t->amplified, merged));
     assert_ok(secret_key_create_seeded(&high, &key_seed, &f.secret));
     assert_ok(secret_key_create_beside(&low, f.secret, &secret));
     assert_ok(seeded_eval_key_create(f.secret, 2, NULL, &seeded_high));

@@ -8,8 +8,8 @@
  *
  * Which neurons count: those whose noise the model gives and no other shares. Left out are neurons without a weight on
  * a noisy input (their ciphertext has no mask), neurons with the weights of an earlier one up to sign (the same masks),
- * and those that take values of two such; values of one rotation have independent noise. The rest of a layer is
- * correlated through common inputs; the tests know the correlations C of its sums or phases.
+ * and those that take values of two such; values of one rotation count with what they have in common (mix.h). The rest
+ * of a layer is correlated through common inputs; the tests know the correlations C of its sums or phases.
  *
  * Sums of values of split look-ups have variances between two that are known: they are held against the one for too
  * much noise and against the other for too little, with correlations of the greatest covariances and the least

@@ -126,11 +126,17 @@ size_t circuit_last_use(const circuit *c, size_t source)
     return c->layers_count;
 }
 
-/* Largest squared two-norms of layer i's weights on the circuit's inputs, and on values that were looked up, where
- * those of one rotation count as their errors add up. spread, touched (in): zeros. */
-static annulus_status largest_norms(const circuit *c, const mixes *m, size_t i, mix_share *spread, uint32_t *touched,
-                                    double *fresh, double *looked)
+/* Squared two-norms of weights, of sums the largest: on the circuit's inputs, and on values that were looked up, where
+ * those of one rotation count as their errors add up: with a share in common of 0 and of 1/2. */
+typedef struct norms {
+    double fresh, apart, half;
+} norms;
+
+/* Of layer i's. spread, touched (in): zeros. common: that of all layers. */
+static annulus_status largest_norms(const circuit *c, mixes *m, size_t i, mix_share *spread, uint32_t *touched,
+                                    double common, double *fresh, double *looked)
 {
+    for (size_t k = 0; k < i; k++) m->common[k] = common;
     const circuit_layer *l = &c->layers[i];
     linear_view *view = NULL;
     size_t first = 0, behind;
@@ -155,12 +161,14 @@ static annulus_status largest_norms(const circuit *c, const mixes *m, size_t i, 
     return ANNULUS_OK;
 }
 
-static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, double *fresh, double *looked)
+static annulus_status norms_of(const circuit *c, mixes *m, size_t i, norms *out)
 {
     void *p;
     const size_t in = c->layers[i].in;
     TRY(mem_create(in, sizeof(mix_share) + sizeof(uint32_t), "two-norms", &p));
-    const annulus_status st = largest_norms(c, m, i, p, (uint32_t *)(void *)((mix_share *)p + in), fresh, looked);
+    uint32_t *touched = (uint32_t *)(void *)((mix_share *)p + in);
+    annulus_status st = largest_norms(c, m, i, p, touched, 0, &out->fresh, &out->apart);
+    if (st == ANNULUS_OK) st = largest_norms(c, m, i, p, touched, 0.5, &out->fresh, &out->half);
     mem_free(p);
     return st;
 }
@@ -168,14 +176,15 @@ static annulus_status norms_of(const circuit *c, const mixes *m, size_t i, doubl
 /* What split look-ups of a layer would amplify, the largest of its tables by each number of low bits. */
 static void amplified_of(const circuit_layer *l, lookup_layer *out)
 {
-    uint32_t entries[CIRCUIT_MAX_CELLS], squares[CIRCUIT_MAX_CELLS / 2];
+    uint32_t entries[CIRCUIT_MAX_CELLS];
+    split_amplified amplified[CIRCUIT_MAX_CELLS / 2];
     out->split_most = circuit_may_split(l);
     for (size_t t = 0; out->split_most > 0 && t < l->tables; t++) {
         circuit_split_entries(l, t, entries);
         for (uint32_t s = 1; s <= out->split_most; s++) {
-            split_squares(s, entries, l->cells, squares);
+            split_amplifies(s, entries, l->cells, amplified);
             for (uint32_t h = 0; h < l->cells >> s; h++)
-                if (squares[h] > out->amplified[s - 1]) out->amplified[s - 1] = squares[h];
+                out->amplified[s - 1] = split_amplified_both(out->amplified[s - 1], amplified[h]);
         }
     }
 }
@@ -183,7 +192,7 @@ static void amplified_of(const circuit_layer *l, lookup_layer *out)
 /* The ring that the search takes for the inputs: what their sums take changes with k N, as all linear layers do. */
 static const tfhe_params usual_ring = {.k = 3, .N = 512};
 
-static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_layer *out)
+static annulus_status lookup_layers(const circuit *c, mixes *m, lookup_layer *out)
 {
     intake taken[CIRCUIT_MAX_LAYERS];
     int by_value;
@@ -191,12 +200,13 @@ static annulus_status lookup_layers(const circuit *c, const mixes *m, lookup_lay
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *l = &c->layers[i];
         const double expand = i == 0 && by_value ? cost_expand_weights() * (double)l->in : 0;
-        double fresh, looked;
-        TRY(norms_of(c, m, i, &fresh, &looked));
+        norms n;
+        TRY(norms_of(c, m, i, &n));
         out[i] = (lookup_layer){.name = l->name,
                                 .half_window = circuit_half_window(l),
-                                .two_norm = sqrt(looked),
-                                .fresh_two_norm = sqrt(fresh),
+                                .two_norm = sqrt(n.apart),
+                                .common = 2 * (n.half - n.apart),
+                                .fresh_two_norm = sqrt(n.fresh),
                                 .cells = l->unit != 0 ? l->cells / 2.0 : l->cells, /* a step a cell is enough */
                                 .slot_bits = l->slot_bits,
                                 .count = l->out,

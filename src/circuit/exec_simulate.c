@@ -39,8 +39,8 @@ typedef struct simulation {
     double *split_std[CIRCUIT_MAX_LAYERS];    /* (tables, cells/2^split) of the outputs of split look-ups; or NULL */
     double *split_errors[CIRCUIT_MAX_LAYERS]; /* (out) their probability of an index error; or NULL */
     mixes mixes;
-    double *factor[CIRCUIT_MAX_LAYERS]; /* (out,offsets,offsets) of a mixed layer: times normal numbers gives errors of
-                                           the gram's covariances */
+    double *factor[CIRCUIT_MAX_LAYERS]; /* (out,offsets,offsets) of a layer of several values a rotation: times normal
+                                           numbers gives errors of their covariances; or NULL */
 } simulation;
 
 /* What one worker works in: values, their noise in torus words, and what of it is of split look-ups' rests
@@ -336,17 +336,19 @@ static annulus_status layer_noise_init(simulation *s, size_t i)
     return st;
 }
 
-/* Cholesky's factor (n,n) of a matrix that may be singular: rows without a part of their own have 0 there. */
-static void factorize(const double *gram, size_t n, double *factor)
+/* Cholesky's factor (values,values) of the covariance of neuron o's values, which may be singular: rows without a part
+ * of their own have 0 there. */
+static void factorize(const mixes *m, size_t layer, size_t values, size_t o, double *factor)
 {
-    for (size_t a = 0; a < n; a++)
+    for (size_t a = 0; a < values; a++)
         for (size_t b = 0; b <= a; b++) {
-            double rest = gram[a * n + b];
-            for (size_t k = 0; k < b; k++) rest -= factor[a * n + k] * factor[b * n + k];
+            const double whole = mixes_covariance(m, layer, values, o, a, b);
+            double rest = whole;
+            for (size_t k = 0; k < b; k++) rest -= factor[a * values + k] * factor[b * values + k];
             if (a == b)
-                factor[a * n + a] = rest > 1e-9 * gram[a * n + a] ? sqrt(rest) : 0;
+                factor[a * values + a] = rest > 1e-9 * whole ? sqrt(rest) : 0;
             else
-                factor[a * n + b] = factor[b * n + b] > 0 ? rest / factor[b * n + b] : 0;
+                factor[a * values + b] = factor[b * values + b] > 0 ? rest / factor[b * values + b] : 0;
         }
 }
 
@@ -359,7 +361,7 @@ static annulus_status factors_init(simulation *s)
         if (s->mixes.of[i] == NULL) continue;
         TRY(mem_create(l->out * V * V, sizeof(double), "simulation", &p));
         s->factor[i] = p;
-        for (size_t o = 0; o < l->out; o++) factorize(s->mixes.of[i]->gram + o * V * V, V, s->factor[i] + o * V * V);
+        for (size_t o = 0; o < l->out; o++) factorize(&s->mixes, i, V, o, s->factor[i] + o * V * V);
     }
     return ANNULUS_OK;
 }

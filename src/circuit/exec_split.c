@@ -58,10 +58,12 @@ void exec_split_variances(const circuit *c, size_t i, size_t table, double *out)
     const tfhe_families *f = &c->choice.families;
     const uint32_t high = l->cells >> l->split;
     const double merged = noise_merge(&f->of[TFHE_HIGH], f->merge.l, f->merge.bg, high);
-    uint32_t entries[CIRCUIT_MAX_CELLS], squares[CIRCUIT_MAX_CELLS / 2];
+    uint32_t entries[CIRCUIT_MAX_CELLS];
+    split_amplified amplified[CIRCUIT_MAX_CELLS / 2];
     circuit_split_entries(l, table, entries);
-    split_squares(l->split, entries, l->cells, squares);
-    for (uint32_t h = 0; h < high; h++) out[h] = noise_split(&f->of[TFHE_LOW], &f->of[TFHE_HIGH], squares[h], merged);
+    split_amplifies(l->split, entries, l->cells, amplified);
+    for (uint32_t h = 0; h < high; h++)
+        out[h] = noise_split(&f->of[TFHE_LOW], &f->of[TFHE_HIGH], &amplified[h], merged);
 }
 
 void exec_split_extremes(const circuit *c, size_t i, double *least, double *most)

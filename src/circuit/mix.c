@@ -2,6 +2,9 @@
 #include "circuit/mix.h"
 
 #include "base/memory.h"
+#include "optimizer/noise.h"
+
+#include <math.h>
 
 /* Twice the entry of a table at a cell in [0, 2*cells), less the centre: antiperiodic. */
 static int64_t centered(const circuit_layer *l, const int32_t *t, uint32_t cell)
@@ -84,20 +87,32 @@ static size_t list_terms(const circuit_layer *l, size_t base, size_t v, uint32_t
     return count;
 }
 
-static double product(const bootstrap_value *a, const bootstrap_value *b)
+/* Where rotations are read: `steps` a cell, of EF parts in turn, each of `degree` places of as many slots. */
+typedef struct reading {
+    uint32_t steps, EF, slot_bits;
+    double degree;
+} reading;
+
+/* Sums of products of weights: of equal coefficients, and of all of one part by what they have in common, for which
+ * slots of one place count as one. */
+static void products(const reading *r, const bootstrap_value *a, const bootstrap_value *b, double *gram, double *near)
 {
-    double sum = 0;
+    *gram = *near = 0;
     for (size_t i = 0; i < a->count; i++)
-        for (size_t k = 0; k < b->count; k++)
-            if (a->terms[i].offset == b->terms[k].offset) sum += (double)a->terms[i].weight * b->terms[k].weight;
-    return sum;
+        for (size_t k = 0; k < b->count; k++) {
+            const uint32_t x = a->terms[i].offset, y = b->terms[k].offset;
+            const double product = (double)a->terms[i].weight * b->terms[k].weight;
+            if (x == y) *gram += product;
+            const double apart = (double)(x / r->EF >> r->slot_bits) - (double)(y / r->EF >> r->slot_bits);
+            if (((x ^ y) & (r->EF - 1)) == 0) *near += product * (1 - 2 * fabs(apart) / r->degree);
+        }
 }
 
 static size_t count_terms(const circuit_layer *l, int *shifts, int *steps)
 {
     size_t terms = 0;
     *shifts = *steps = 0;
-    if (l->slot_bits > 0) {
+    if (!circuit_is_mixed(l)) {
         *shifts = 1;
         return circuit_values(l);
     }
@@ -115,27 +130,40 @@ size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step)
     const size_t terms = count_terms(l, &shifts, step), values = circuit_values(l);
     *tables = shifts ? l->tables : 0;
     return l->out * sizeof(uint32_t) + mem_bytes(values * sizeof(bootstrap_value)) +
-           mem_bytes(terms * sizeof(bootstrap_term)) + mem_bytes(values * l->offsets * sizeof(double));
+           mem_bytes(terms * sizeof(bootstrap_term)) + mem_bytes(values * l->offsets * 2 * sizeof(double));
 }
 
-static void fill(const circuit_layer *l, uint32_t steps, uint32_t EF, mix *m)
+/* A list's tables in a slot each, or a wave read at several places. */
+static bootstrap_term plain_term(const circuit_layer *l, size_t v, const reading *r)
+{
+    const uint32_t j = (uint32_t)(v % l->offsets);
+    return (bootstrap_term){.offset = l->slot_bits > 0 ? j * r->EF : circuit_offset(l, j) * r->steps, .weight = 1};
+}
+
+/* Terms of value v of a neuron; returns how many. */
+static size_t value_terms(const circuit_layer *l, size_t base, size_t v, const reading *r, bootstrap_term *terms)
+{
+    if (circuit_is_mixed(l)) return list_terms(l, base, v, r->steps, terms);
+    *terms = mix_of(l) ? slot_term(l, v, r->steps, r->EF) : plain_term(l, v, r);
+    return 1;
+}
+
+static void fill(const circuit_layer *l, const reading *r, mix *m)
 {
     bootstrap_term *next = m->terms;
     const size_t V = l->offsets;
     for (size_t o = 0; o < l->out; o++) {
-        const size_t base = l->slot_bits > 0 ? SIZE_MAX : find_base(l, o);
-        m->rotated[o] = l->slot_bits > 0 ? l->table_of[o] : base == SIZE_MAX ? MIX_STEP : l->table_of[base];
+        const size_t base = circuit_is_mixed(l) ? find_base(l, o) : SIZE_MAX;
+        m->rotated[o] = !circuit_is_mixed(l) ? l->table_of[o] : base == SIZE_MAX ? MIX_STEP : l->table_of[base];
         for (size_t v = o * V; v < (o + 1) * V; v++) {
-            m->values[v] = (bootstrap_value){.terms = next, .count = 1};
-            if (l->slot_bits > 0)
-                *next = slot_term(l, v, steps, EF);
-            else
-                m->values[v].count = list_terms(l, base, v, steps, next);
+            m->values[v] = (bootstrap_value){.terms = next, .count = value_terms(l, base, v, r, next)};
             next += m->values[v].count;
         }
         for (size_t a = 0; a < V; a++)
-            for (size_t b = 0; b < V; b++)
-                m->gram[(o * V + a) * V + b] = product(&m->values[o * V + a], &m->values[o * V + b]);
+            for (size_t b = 0; b < V; b++) {
+                const size_t at = (o * V + a) * V + b;
+                products(r, &m->values[o * V + a], &m->values[o * V + b], &m->gram[at], &m->near[at]);
+            }
     }
 }
 
@@ -149,13 +177,16 @@ annulus_status mix_create(const circuit_layer *l, uint32_t steps, uint32_t EF, m
     annulus_status st = mem_create(l->out, sizeof *m->rotated, "shared rotations", &p);
     if (st == ANNULUS_OK) m->rotated = p, st = mem_create(values, sizeof *m->values, "shared rotations", &p);
     if (st == ANNULUS_OK) m->values = p, st = mem_create(terms + 1, sizeof *m->terms, "shared rotations", &p);
-    if (st == ANNULUS_OK) m->terms = p, st = mem_create(values * l->offsets, sizeof *m->gram, "shared rotations", &p);
+    if (st == ANNULUS_OK)
+        m->terms = p, st = mem_create(values * l->offsets, 2 * sizeof *m->gram, "shared rotations", &p);
     if (st != ANNULUS_OK) {
         mix_destroy(m);
         return st;
     }
     m->gram = p;
-    fill(l, steps, EF, m);
+    m->near = m->gram + values * l->offsets;
+    const reading r = {.steps = steps, .EF = EF, .slot_bits = l->slot_bits, .degree = (double)steps * l->cells / EF};
+    fill(l, &r, m);
     *out = m;
     return ANNULUS_OK;
 }
@@ -174,8 +205,15 @@ annulus_status mixes_create(const circuit *c, mixes *out)
 {
     *out = (mixes){.of = {NULL}};
     for (size_t i = 0; i < c->layers_count; i++) {
-        if (!mix_of(&c->layers[i])) continue;
-        const annulus_status st = mix_create(&c->layers[i], 1, 1, &out->of[i]);
+        const circuit_layer *l = &c->layers[i];
+        if (l->cells == 0 || l->offsets == 1) continue;
+        const tfhe_params *p = &c->choice.families.of[l->family];
+        uint32_t steps = 1, EF = 1;
+        if (l->EF > 0) {
+            EF = l->EF, steps = (EF * p->N >> l->slot_bits) / l->cells;
+            out->common[i] = noise_common(p);
+        }
+        const annulus_status st = mix_create(l, steps, EF, &out->of[i]);
         if (st == ANNULUS_OK) continue;
         mixes_clear(out);
         return st;
@@ -209,7 +247,7 @@ size_t mixes_spread(const circuit *c, const mixes *m, size_t i, const uint32_t *
         const mix *of = from == SIZE_MAX ? NULL : m->of[from];
         const size_t V = of == NULL ? 1 : c->layers[from].offsets, first = input[k] - (of == NULL ? 0 : value % V);
         for (size_t j = 0; j < V; j++) {
-            const double g = of == NULL ? 1 : of->gram[value * V + j];
+            const double g = of == NULL ? 1 : mixes_covariance(m, from, V, value / V, value % V, j);
             if (g == 0) continue;
             if (!spread[first + j].listed) touched[listed++] = (uint32_t)(first + j);
             spread[first + j].listed = 1;

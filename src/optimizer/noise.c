@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/noise.h"
 
-#include "tfhe/split.h"
 #include <math.h>
 
 /* FFT noise: fit of tfhe-rs (noise_formulas/secure_noise.rs), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
@@ -31,17 +30,23 @@ double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double ke
            (logq_out < logq_in ? out2 / 12 : in2 / 12);
 }
 
+/* Variance of what decomposition leaves out of masks, times the ring's key. */
+static double left_out_of_masks(double n, unsigned k, double N, unsigned bg, unsigned l)
+{
+    return n * 0.5 * k * N * (exp2(-128.0) / 48 + exp2(-2.0 * bg * l) / 24);
+}
+
 /* As published, where lb = l; the body's digits add to the products as one more mask's do, but their rounding is not
  * multiplied by a key. */
 static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsigned l, unsigned lb,
                                double key_variance, double parts[3])
 {
-    const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2l = exp2(-2.0 * bg * l), B2lb = exp2(-2.0 * bg * lb);
+    const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2lb = exp2(-2.0 * bg * lb);
     const double rows = k * l + lb;
     parts[0] = n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(rows, FFT_POWER_L) * pow(k, FFT_POWER_K) *
                pow(N, FFT_POWER_N);
     parts[1] = n * rows * N * key_variance * (B2 + 2) / 12;
-    parts[2] = n * (B2lb / 24 - q2 / 24 + 0.5 * k * N * (q2 / 48 + B2l / 24));
+    parts[2] = n * (B2lb / 24 - q2 / 24) + left_out_of_masks(n, k, N, bg, l);
 }
 
 double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance)
@@ -117,21 +122,32 @@ double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price)
  * rounding of its digits stays, twice, unless all bits are 0; that of a single bit stays where it is 1. Words of narrow
  * accumulators are rounded to u = 2^-32 by every step, and what the gadget leaves out of multiples of u, D of which are
  * a last digit, up to and with one of the middles, has the variance (D^2 + 2) u^2/12, not D^2 u^2/12. */
-void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
+static void rotate_parts(const tfhe_params *p, double *fft, double *key, double *body, double *masks)
 {
-    const double g = p->pbs_group, patterns = exp2(g) - 1;
-    const double masks = (double)tfhe_big_dim(p) / 2, narrow = tfhe_narrow(p) ? exp2(-64) / 12 : 0;
+    const double g = p->pbs_group, patterns = exp2(g) - 1, narrow = tfhe_narrow(p) ? exp2(-64) / 12 : 0;
+    const double dim = (double)tfhe_big_dim(p) / 2;
     double parts[3];
     blind_rotate_parts(p->n, p->k, p->N, p->pbs_bg, p->pbs_l, p->pbs_lb, noise_fresh(p), parts);
     *fft = NOISE_TRANSFORM * parts[0];
     *key = parts[1];
-    *decomposition = parts[2] + narrow * p->n * masks;
+    *masks = left_out_of_masks(p->n, p->k, p->N, p->pbs_bg, p->pbs_l);
+    *body = parts[2] - *masks;
+    *masks += narrow * p->n * dim;
     if (p->pbs_group > 1) {
+        const double left_out = 4 * patterns / (patterns + 1) / g;
         *fft *= FFT_GROUPED * 2 * patterns / g;
         *key *= 2 * patterns / g;
-        *decomposition *= 4 * patterns / (patterns + 1) / g;
+        *body *= left_out, *masks *= left_out;
     }
-    *decomposition += narrow * (double)tfhe_steps(p) * (1 + masks);
+    *body += narrow * (double)tfhe_steps(p);
+    *masks += narrow * (double)tfhe_steps(p) * dim;
+}
+
+void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition)
+{
+    double body, masks;
+    rotate_parts(p, fft, key, &body, &masks);
+    *decomposition = body + masks;
 }
 
 double noise_blind_rotate(const tfhe_params *p)
@@ -139,6 +155,15 @@ double noise_blind_rotate(const tfhe_params *p)
     double fft, key, decomposition;
     noise_blind_rotate_parts(p, &fft, &key, &decomposition);
     return fft + key + decomposition;
+}
+
+/* Half of the variance of errors in masks, what is left out of them and all but one of k N/2 + 1 of the transform's:
+ * the key they are multiplied by is (1 + X + .. + X^(N-1))/2 and a rest of coefficients +-1/2. */
+double noise_common(const tfhe_params *p)
+{
+    double fft, key, body, masks;
+    rotate_parts(p, &fft, &key, &body, &masks);
+    return (fft + masks) / 2 / (fft + key + body + masks);
 }
 
 /* A level of a merge adds the noise v of a keyswitch of masks, the products of a step of the rotation without the
@@ -161,9 +186,10 @@ double noise_low_switch(const tfhe_params *low)
     return noise_modulus_switch(&slotted, 1, 0);
 }
 
-double noise_split(const tfhe_params *low, const tfhe_params *high, uint32_t amplified, double merged)
+double noise_split(const tfhe_params *low, const tfhe_params *high, const split_amplified *amplified, double merged)
 {
-    return noise_blind_rotate(high) + amplified * noise_blind_rotate(low) + merged;
+    const double times = amplified->squares + noise_common(low) * amplified->common;
+    return noise_blind_rotate(high) + times * noise_blind_rotate(low) + merged;
 }
 
 /* log2 erfc(x): the library function where it is accurate, the asymptotic series (Abramowitz and Stegun 7.1.23) beyond.

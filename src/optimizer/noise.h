@@ -6,6 +6,7 @@
 
 #include "optimizer/extension.h"
 #include "tfhe/params.h"
+#include "tfhe/split.h"
 
 double noise_tuniform(unsigned bound, unsigned logq); /* (2^(2B+1)+1)/6 / q^2 */
 double noise_fresh(const tfhe_params *p);             /* big-key encryption */
@@ -24,13 +25,16 @@ double noise_answers(const tfhe_families *f, double together);
 /* The three parts of noise_blind_rotate: FFT, key, decomposition. */
 void noise_blind_rotate_parts(const tfhe_params *p, double *fft, double *key, double *decomposition);
 
+/* Coefficients i and j of one part of an accumulator, i <= j < N, have this share of noise_blind_rotate, in [0, 1/2],
+ * in common, times 1 - 2 (j - i)/N; those of other parts have none. */
+double noise_common(const tfhe_params *p);
+
 /* Split look-ups (tfhe/split.h). What merging ciphertexts by a key of l levels of base 2^bg adds to a coefficient of
  * the table of `high` cells that is made of them; what the switch of a low phase adds to it; and the output: of
- * rotations of the families `high` and `low`, digits whose squares sum up to `amplified`, and a merge that adds
- * `merged`. */
+ * rotations of the families `high` and `low`, of which the latter are amplified, and a merge that adds `merged`. */
 double noise_merge(const tfhe_params *p, uint32_t l, uint32_t bg, uint32_t high);
 double noise_low_switch(const tfhe_params *low);
-double noise_split(const tfhe_params *low, const tfhe_params *high, uint32_t amplified, double merged);
+double noise_split(const tfhe_params *low, const tfhe_params *high, const split_amplified *amplified, double merged);
 
 /* Variants that take free variances and moduli: the published sets are recomputed with these. Blind rotation has the
  * FFT term of tfhe-rs here; noise_blind_rotate has that of our own transform. */

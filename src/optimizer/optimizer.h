@@ -17,6 +17,9 @@ typedef struct lookup_layer {
     double
         half_window; /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells) padded */
     double two_norm; /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
+    /* With a share q of the noise of bootstraps that coefficients of one accumulator have in common (noise_common) the
+     * square of two_norm is q*common more; 0 where values have rotations of their own. */
+    double common;
     double fresh_two_norm; /* the same over freshly encrypted inputs */
     double cells;          /* number of cells of the table: EF*N/2^slot_bits must be >= 2*cells */
     uint32_t slot_bits;    /* log2 of the tables that its rotations turn together (tfhe/bootstrap.h) */
@@ -30,9 +33,8 @@ typedef struct lookup_layer {
     uint32_t compares; /* not 0: its cells are those of scores of so many bits that are compared, which no rounding
                           and no weights change */
     /* Split look-ups (tfhe/split.h), whose sums lie on cells, a power of two: */
-    uint32_t split_most; /* low bits that may be read by rotations of their own; 0: none */
-    uint32_t
-        amplified[SPLIT_MAX_LOW]; /* by s low bits, [s - 1]: what the largest of its tables amplifies (split_table) */
+    uint32_t split_most;                      /* low bits that may be read by rotations of their own; 0: none */
+    split_amplified amplified[SPLIT_MAX_LOW]; /* by s low bits, [s - 1]: the bound of its tables */
 } lookup_layer;
 
 /* Where a layer's inputs come from. Groups: of values that one family has; 0: that of the circuit's inputs, which layer

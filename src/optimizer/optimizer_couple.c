@@ -63,7 +63,7 @@ static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t 
 cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
                                 double noise, double fresh)
 {
-    const double room = l->bound - l->two_norm * l->two_norm * noise - l->fresh_two_norm * l->fresh_two_norm * fresh;
+    const double room = l->bound - noise - l->fresh_two_norm * l->fresh_two_norm * fresh;
     if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 ? 0 : INFINITY};
     if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
     return cheapest(to, switches, lo, hi, l->slots, room, l->cells);
@@ -78,7 +78,8 @@ static int is_own(size_t t)
 static cheapest_lookup look_up(const couple *c, const layer_class *l, const node *n, size_t t)
 {
     const point *from = &c->at[t / 2];
-    return couple_cheapest(l, &c->at[t % 2], c->switches[t], n->lo[t], n->hi[t], from->noise, from->ring->fresh);
+    const double noise = (l->square + from->common * l->common) * from->noise;
+    return couple_cheapest(l, &c->at[t % 2], c->switches[t], n->lo[t], n->hi[t], noise, from->ring->fresh);
 }
 
 static void note_gadget(solution *a, size_t t, uint8_t index)

@@ -7,9 +7,9 @@
 
 #define COUPLE_TRANSITIONS 4u /* from family t/2 into t%2 */
 
-/* What a layer asks of its look-ups; `count`: those of all layers that ask it. */
+/* What a layer asks of its look-ups; `count`: those of all layers that ask it. square: of two_norm. */
 typedef struct layer_class {
-    double bound, output, two_norm, fresh_two_norm, cells, slots, count;
+    double bound, output, square, common, fresh_two_norm, cells, slots, count;
     int is_output;
 } layer_class;
 
@@ -33,11 +33,17 @@ typedef struct couple {
 } couple;
 
 /* The fastest look-up of a class by `to` with a keyswitch of [lo, hi), INFINITY seconds if there is none; noise, fresh:
- * variances of bootstrapped and of fresh values that it takes. Of outputs 0 seconds if their bound is kept. */
+ * variances of sums of bootstrapped values and of fresh values that it takes. Of outputs 0 seconds if their bound is
+ * kept. */
 typedef struct cheapest_lookup {
     double seconds;
     uint8_t gadget, extension;
 } cheapest_lookup;
+/* Of sums at least, of values of at least this variance. */
+static inline double class_least(const layer_class *l, double noise)
+{
+    return (l->common < 0 ? l->square + l->common / 2 : l->square) * noise;
+}
 cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
                                 double noise, double fresh);
 

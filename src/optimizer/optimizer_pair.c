@@ -64,16 +64,17 @@ static layer_classes classes_of(const search *s)
         const lookup_layer *l = &s->request->layers[i];
         const layer_class c = {.bound = s->bound[i],
                                .output = s->output[i],
-                               .two_norm = l->two_norm,
+                               .square = l->two_norm * l->two_norm,
+                               .common = l->common,
                                .fresh_two_norm = l->fresh_two_norm,
                                .cells = l->cells,
                                .slots = layer_slots(l),
                                .is_output = l->is_output};
         size_t k = 0;
         while (k < x.count &&
-               !(x.of[k].bound == c.bound && x.of[k].output == c.output && x.of[k].two_norm == c.two_norm &&
-                 x.of[k].fresh_two_norm == c.fresh_two_norm && x.of[k].cells == c.cells && x.of[k].slots == c.slots &&
-                 x.of[k].is_output == c.is_output))
+               !(x.of[k].bound == c.bound && x.of[k].output == c.output && x.of[k].square == c.square &&
+                 x.of[k].common == c.common && x.of[k].fresh_two_norm == c.fresh_two_norm && x.of[k].cells == c.cells &&
+                 x.of[k].slots == c.slots && x.of[k].is_output == c.is_output))
             k++;
         if (k == x.count) x.of[x.count++] = c;
         x.of[k].count += (double)l->count;
@@ -106,8 +107,10 @@ static void row_fill(const pairs *x, const point *a, size_t n, size_t from, doub
 {
     search_space *space = x->s->space;
     const space_cell *cell = search_space_cell(space, search_space_ring(space, from), n);
-    for (size_t k = 0; k < x->classes.count; k++)
-        row[k] = couple_cheapest(&x->classes.of[k], a, cell->switches, 0, cell->switches_count, noise, fresh).seconds;
+    for (size_t k = 0; k < x->classes.count; k++) {
+        const layer_class *l = &x->classes.of[k];
+        row[k] = couple_cheapest(l, a, cell->switches, 0, cell->switches_count, class_least(l, noise), fresh).seconds;
+    }
 }
 
 /* row (classes): seconds of a look-up by site n of a configuration with a keyswitch from a ring of this size; noise: of

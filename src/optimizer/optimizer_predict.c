@@ -23,14 +23,16 @@ static double values_variance(const optimizer_request *q, const tfhe_families *f
 }
 
 /* One layer's deciding noise, failure and seconds, whose inputs are of family `from`, values of at most this variance.
- */
+ * Split look-ups have rotations of their own, other values may be fewer than all. */
 static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, double values,
                           layer_choice *c)
 {
     const tfhe_params *source = &f->of[from], *p = &f->of[c->family];
     const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
     c->seconds = layer->weights * cost_weight(source);
-    double v = layer->two_norm * layer->two_norm * values +
+    const double rotate = noise_blind_rotate(source);
+    const double together = values > rotate ? fmax(0, layer->common) : layer->common;
+    double v = layer->two_norm * layer->two_norm * values + together * noise_common(source) * rotate +
                layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
     if (c->split > 0) {
         split_predict(f, layer, v, c);

@@ -23,10 +23,12 @@ typedef struct search_model {
     gadget_grid pbs, ks; /* l_last <= 64 */
     void (*front_init)(extension_front *f);
     void (*front_vary)(const extension_front *f, const tfhe_params *p, double *variance);
-    /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n. keyswitch grows with
+    /* Variances on the torus; INFINITY: not a set of the model. blind_rotate is proportional to n, of which common
+     * (noise_common), in [0, 1/2], is independent. keyswitch grows with
      * k N, all that it takes of the ring, and depends on n through the noise of the key alone. Key noise is TUniform on
      * the curve of the request in p (lwe_noise, glwe_noise); a model may take its own. */
     double (*blind_rotate)(const tfhe_params *p);
+    double (*common)(const tfhe_params *p);
     double (*keyswitch)(const tfhe_params *p);
     /* Seconds, or another unit; cost_step times n/g is the blind rotation at EF = 1. Both must grow with the levels,
      * and cost_keyswitch with k N, all that it takes of the ring, and n. cost_weight: of a linear layer's weight, of
@@ -50,13 +52,19 @@ static inline double layer_slots(const lookup_layer *l)
     return (double)(1u << l->slot_bits);
 }
 
+/* What a layer's sums multiply the variance of a bootstrap by, of which coefficients have this share in common. */
+static inline double layer_square(const lookup_layer *l, double common)
+{
+    return l->two_norm * l->two_norm + common * l->common;
+}
+
 /* ---- the space -------------------------------------------------------------------------------------------------- */
 
 /* A decomposition and what it costs: `variance` per key bit (bootstrap) or in all (keyswitch), `seconds` of a step or a
- * keyswitch; lb: bootstrap alone. */
+ * keyswitch; lb, common: bootstrap alone. */
 typedef struct gadget {
     unsigned l, lb, b;
-    double variance, seconds;
+    double variance, seconds, common;
 } gadget;
 
 /* An n that no smaller one makes superfluous: everything but the noise of its key grows with n. groups: bit g is set
@@ -111,6 +119,7 @@ typedef struct point {
     const extension_front *front;
     const double *variance; /* (front->count) of the modulus switch */
     double rotate, noise;   /* seconds of a rotation by the cost of its extension; variance of its output */
+    double common;          /* of which coefficients have this share in common */
     double bytes;           /* of the bootstrapping key, by the objective */
 } point;
 point search_space_point(search_space *s, space_ring *r, size_t n, uint32_t g, size_t rotation,

@@ -74,8 +74,7 @@ annulus_status search_near(search *s, annulus_status (*all)(search *))
 
 static double sums_variance(const lookup_layer *layer, const point *a)
 {
-    return layer->two_norm * layer->two_norm * a->noise +
-           layer->fresh_two_norm * layer->fresh_two_norm * a->ring->fresh;
+    return layer_square(layer, a->common) * a->noise + layer->fresh_two_norm * layer->fresh_two_norm * a->ring->fresh;
 }
 
 /* Of the exactest keyswitch and modulus switch. */

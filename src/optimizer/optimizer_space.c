@@ -16,6 +16,7 @@ const search_model search_model_shipped = {
     .front_init = extension_front_init,
     .front_vary = extension_front_vary,
     .blind_rotate = noise_blind_rotate,
+    .common = noise_common,
     .keyswitch = noise_keyswitch,
     .cost_keyswitch = cost_keyswitch,
     .cost_step = cost_step,
@@ -42,6 +43,7 @@ static size_t bootstrap_gadgets(const search_model *m, tfhe_params p, gadget *ou
             }
             if (!(g.variance < (count > 0 ? out[count - 1].variance : INFINITY))) continue;
             p.pbs_bg = g.b;
+            g.common = m->common(&p);
             g.seconds = m->cost_step(&p);
             out[count++] = g;
         }
@@ -201,6 +203,7 @@ point search_space_point(search_space *s, space_ring *r, size_t n, uint32_t g, s
     a.variance = g > 1 ? &a.cell->grouped[g] : a.cell->variance;
     a.rotate = (double)tfhe_steps(&a.p) * b->seconds;
     a.noise = a.p.n * b->variance;
+    a.common = b->common;
     a.bytes = search_bsk_bytes(minimize, &a.p);
     return a;
 }

@@ -48,7 +48,7 @@ typedef struct finder {
     double kappa[OPTIMIZER_MAX_LAYERS][SPLIT_MAX_LOW]; /* of a layer's rotations, by its low bits less one */
     part parts[OPTIMIZER_MAX_LAYERS];                  /* look-ups that say the most about a set first, then outputs */
     double low_rotations;
-    double amplified;             /* of the outputs of any layer */
+    split_amplified amplified;    /* of the outputs of any layer */
     uint32_t least, most, spread; /* high parts of split look-ups, fewest and most; the most low bits */
     double linear, fresh;         /* seconds of linear layers and combinations of waves; variance of encryptions */
 } finder;
@@ -94,7 +94,7 @@ static double level_window(const lookup_layer *l, uint32_t i)
 double split_output_variance(const tfhe_families *f, const lookup_layer *l, uint32_t low_bits)
 {
     const uint32_t high = (uint32_t)l->cells >> low_bits;
-    return noise_split(&f->of[TFHE_LOW], &f->of[TFHE_HIGH], l->amplified[low_bits - 1],
+    return noise_split(&f->of[TFHE_LOW], &f->of[TFHE_HIGH], &l->amplified[low_bits - 1],
                        noise_merge(&f->of[TFHE_HIGH], f->merge.l, f->merge.bg, high));
 }
 
@@ -193,13 +193,15 @@ static const gadget *last_switch(const finder *f, const point *b, double low_noi
     return chosen;
 }
 
-/* Variance of the sums of every layer, from that of the values; 0: outputs or bootstraps exceed their bounds. */
-static int sums_fit(finder *f, double values, double rotation)
+/* Variance of the sums of every layer, from that of the values; 0: outputs or bootstraps exceed their bounds. rotation:
+ * of the high family, of which coefficients have this share in common. */
+static int sums_fit(finder *f, double values, double rotation, double common)
 {
     for (size_t k = 0; k < f->s->request->layers_count; k++) {
         part *a = &f->parts[k];
         const lookup_layer *l = a->layer;
-        a->sums = l->two_norm * l->two_norm * values + l->fresh_two_norm * l->fresh_two_norm * f->fresh;
+        a->sums = l->two_norm * l->two_norm * values + common * fmax(0, l->common) * rotation +
+                  l->fresh_two_norm * l->fresh_two_norm * f->fresh;
         if (a->sums > a->bound) return 0;
         if (!l->is_output && (a->low_bits > 0 ? values : rotation) > f->s->output[f->s->order[k]]) return 0;
     }
@@ -224,13 +226,19 @@ static void take(finder *f, const point *a, const point *b, const merge_gadget *
     if (c.bytes <= s->limit_bytes) search_take(s, &c);
 }
 
+/* Variance of the outputs by the low family. */
+static double amplified(const finder *f, const point *a)
+{
+    return (f->amplified.squares + a->common * f->amplified.common) * a->noise;
+}
+
 static void try_pair(finder *f, size_t low, const point *b)
 {
     const point *a = &f->points[low];
     size_t choice[OPTIMIZER_MAX_LAYERS];
-    const double rotations = b->noise + f->amplified * a->noise;
+    const double rotations = b->noise + amplified(f, a);
     const merge_gadget *merge = merge_choose(f, rotations);
-    if (!sums_fit(f, rotations + merge->variance, b->noise)) return;
+    if (!sums_fit(f, rotations + merge->variance, b->noise, b->common)) return;
     const gadget *first = low_switch(f, low);
     if (first == NULL) return;
     const double others = f->low_rotations * (a->rotate + first->seconds) + merge->seconds + f->linear;
@@ -239,23 +247,16 @@ static void try_pair(finder *f, size_t low, const point *b)
     if (second != NULL) take(f, a, b, merge, first, second, choice, limit + others);
 }
 
-/* Least noise of the points of a side, or of all. */
-static double quietest(const finder *f, const side *sides, size_t count)
-{
-    double least = INFINITY;
-    for (size_t i = 0; i < count; i++) least = fmin(least, f->points[sides == NULL ? i : sides[i].point].noise);
-    return least;
-}
-
 /* Points that may be the low family. */
 static size_t lows_fill(finder *f)
 {
-    const double high = quietest(f, NULL, f->points_count);
+    double high = INFINITY;
     size_t count = 0;
+    for (size_t i = 0; i < f->points_count; i++) high = fmin(high, f->points[i].noise);
     for (size_t i = 0; i < f->points_count; i++) {
         const point *a = &f->points[i];
         if (f->low_rotations * a->rotate + f->linear >= f->s->limit_seconds) break;
-        if (!sums_fit(f, high + f->amplified * a->noise + f->merged, high)) continue;
+        if (!sums_fit(f, high + amplified(f, a) + f->merged, high, 0)) continue;
         const gadget *first = low_switch(f, i);
         if (first != NULL) f->lows[count++] = (side){i, f->low_rotations * (a->rotate + first->seconds)};
     }
@@ -264,14 +265,19 @@ static size_t lows_fill(finder *f)
 
 /* Points that may be the high one with one of the low ones, which takes least seconds and noise of them all; the limit
  * is what is left to it. */
-static size_t highs_fill(finder *f, double low, double limit)
+static size_t highs_fill(finder *f, size_t lows, double limit)
 {
     size_t count = 0, choice[OPTIMIZER_MAX_LAYERS];
+    double low = INFINITY, outputs = INFINITY;
+    for (size_t i = 0; i < lows; i++) {
+        const point *a = &f->points[f->lows[i].point];
+        low = fmin(low, a->noise), outputs = fmin(outputs, amplified(f, a));
+    }
     for (size_t i = 0; i < f->points_count; i++) {
         const point *b = &f->points[i];
         double seconds = limit;
         if (f->s->look_ups * b->rotate * b->front->at[0].products >= limit) continue;
-        if (!sums_fit(f, b->noise + f->amplified * low + f->merged, b->noise)) continue;
+        if (!sums_fit(f, b->noise + outputs + f->merged, b->noise, b->common)) continue;
         if (last_switch(f, b, low, &seconds, choice) != NULL) f->highs[count++] = (side){i, seconds};
     }
     return count;
@@ -295,7 +301,7 @@ static void try_ring(finder *f, const space_ring *r)
     if (lows == 0) return;
     double fastest = INFINITY;
     for (size_t a = 0; a < lows; a++) fastest = fmin(fastest, f->lows[a].seconds);
-    const size_t highs = highs_fill(f, quietest(f, f->lows, lows), s->limit_seconds - (fastest + least));
+    const size_t highs = highs_fill(f, lows, s->limit_seconds - (fastest + least));
     for (size_t a = 0; a < lows; a++)
         for (size_t b = 0; b < highs; b++)
             if (f->highs[b].seconds < s->limit_seconds - (f->lows[a].seconds + least))
@@ -345,7 +351,8 @@ static int parts_of(finder *f, uint32_t bits)
 {
     search *s = f->s;
     int any = 0;
-    f->amplified = f->low_rotations = 0;
+    f->amplified = (split_amplified){0};
+    f->low_rotations = 0;
     f->least = UINT32_MAX, f->most = f->spread = 0;
     for (size_t k = 0; k < s->request->layers_count; k++) {
         const size_t i = s->order[k];
@@ -368,7 +375,7 @@ static int parts_of(finder *f, uint32_t bits)
         f->least = high < f->least ? high : f->least;
         f->most = high > f->most ? high : f->most;
         f->spread = a->low_bits > f->spread ? a->low_bits : f->spread;
-        f->amplified = fmax(f->amplified, l->amplified[a->low_bits - 1]);
+        f->amplified = split_amplified_both(f->amplified, l->amplified[a->low_bits - 1]);
         f->low_rotations += (double)l->count * a->low_bits;
     }
     return any;
@@ -440,7 +447,7 @@ annulus_status optimizer_split(const split_request *q, split_choice *out)
     const double cells = exp2(q->bits);
     lookup_layer l = {.half_window = 1 / (4 * cells), .two_norm = q->two_norm, .cells = cells, .count = 1};
     l.split_most = q->bits - 1 < SPLIT_MAX_LOW ? q->bits - 1 : SPLIT_MAX_LOW;
-    for (uint32_t i = 0; i < SPLIT_MAX_LOW; i++) l.amplified[i] = split_amplified_most(i + 1, q->entry_bits);
+    for (uint32_t i = 0; i < SPLIT_MAX_LOW; i++) l.amplified[i].squares = split_amplified_most(i + 1, q->entry_bits);
     const optimizer_request request = {
         .layers = &l, .layers_count = 1, .log2_error = q->log2_error, .level = q->level, .families_most = 2};
     TRY(search_space_create(&search_model_shipped, q->level, 0, &space));

@@ -97,6 +97,7 @@ static void change_layer(remedy_kind kind, double value, lookup_layer *layer)
     if (kind == FEWER_TOP_1_BITS && layer->compares > 0)
         widen(layer, layer->half_window * exp2(value), ceil(layer->cells * exp2(-value)));
     if (kind == SMALLER_WEIGHTS && layer->compares == 0) {
+        if (layer->two_norm > value) layer->common *= value / layer->two_norm * value / layer->two_norm;
         layer->two_norm = fmin(layer->two_norm, value);
         layer->fresh_two_norm = fmin(layer->fresh_two_norm, value);
     }

@@ -33,11 +33,17 @@ typedef struct split_keys {
     const merge_key *merge;
 } split_keys;
 
+/* What the variance of a low rotation is multiplied by in an output: with a share q of it that coefficients have in
+ * common (noise_common) squares + q*common. Of several the bound for q <= 1/2 that is met at both ends. */
+typedef struct split_amplified {
+    double squares, common;
+} split_amplified;
+
 typedef struct split_table {
     uint32_t cells, low_bits;
-    uint32_t bits;      /* log2 of the base of the digits */
-    uint32_t amplified; /* largest sum of squares of a high part's digits: times the variance of a low rotation */
-    lut high;           /* EF, price and N of the last rotation; no entries */
+    uint32_t bits; /* log2 of the base of the digits */
+    split_amplified amplified;
+    lut high; /* EF, price and N of the last rotation; no entries */
     lut *low[SPLIT_MAX_LOW];
     int32_t *weights; /* (cells/2^low_bits, split_waves): digits of D, most significant first, of (i,c) in turn */
     uint64_t *middle; /* (cells/2^low_bits) */
@@ -54,13 +60,15 @@ annulus_status split_table_create(uint32_t N, uint32_t EF, uint32_t price, uint3
                                   uint32_t cells, uint64_t unit, uint64_t base, split_table **out)
     __attribute__((warn_unused_result));
 void split_table_destroy(split_table *t); /* NULL allowed */
-/* squares (cells/2^low_bits) <- sums of squares of each high part's digits, of which `amplified` is the largest.
- * Entries, cells and low_bits as above. */
-void split_squares(uint32_t low_bits, const uint32_t *entries, uint32_t cells, uint32_t *squares);
+/* out (cells/2^low_bits) <- what each high part amplifies: sums of squares of its digits, and what those of one
+ * rotation have in common. Entries, cells and low_bits as above. */
+void split_amplifies(uint32_t low_bits, const uint32_t *entries, uint32_t cells, split_amplified *out);
+/* The bound of a and b. */
+split_amplified split_amplified_both(split_amplified a, split_amplified b);
 /* 2^low_bits times what is looked up where level i reads low[i] in [0, 2^(i+1)), which all of one m mod 2^low_bits do
  * unless noise is too large; entries (2^low_bits): of the high part. */
 int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *low);
-/* What `amplified` is at most for entries of so many bits. */
+/* What amplified.squares is at most for entries of so many bits. */
 uint32_t split_amplified_most(uint32_t low_bits, uint32_t entry_bits);
 
 typedef struct split_job {

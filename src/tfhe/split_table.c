@@ -49,27 +49,48 @@ static uint32_t base_of(uint32_t low_bits, const uint32_t *entries, uint32_t cel
     return bits;
 }
 
-/* Digits of one high part's waves, at weights (split_waves); *middle: in the units of waves_of. Returns the sum of
- * their squares. */
-static uint32_t weights_of(uint32_t low_bits, uint32_t bits, const uint32_t *entries, int32_t *weights, int64_t *middle)
+/* Shifts of level i lie N/2^i apart on one accumulator, the digits of each side by side. */
+static split_amplified amplified_of(uint32_t low_bits, const int32_t *weights)
 {
-    int64_t waves[1u << SPLIT_MAX_LOW];
-    uint64_t squares = 0;
-    *middle = waves_of(low_bits, entries, waves);
-    for (size_t w = 0; w + 1 < (size_t)1 << low_bits; w++, weights += SPLIT_DIGITS) {
-        (void)digits_of(waves[w], bits, weights);
-        for (size_t j = 0; j < SPLIT_DIGITS; j++) squares += (uint64_t)((int64_t)weights[j] * weights[j]);
+    split_amplified out = {0};
+    for (uint32_t i = 0; i < low_bits; i++) {
+        const uint32_t shifts = UINT32_C(1) << i;
+        double sum[1u << (SPLIT_MAX_LOW - 1)] = {0}, together = 0, squares = 0;
+        for (uint32_t c = 0; c < shifts; c++)
+            for (uint32_t j = 0; j < SPLIT_DIGITS; j++, weights++)
+                sum[c] += *weights, squares += (double)*weights * *weights;
+        for (uint32_t c = 0; c < shifts; c++)
+            for (uint32_t d = 0; d < shifts; d++)
+                together += sum[c] * sum[d] * (1 - 2.0 * (c > d ? c - d : d - c) / shifts);
+        out.squares += squares, out.common += together - squares;
     }
-    return (uint32_t)squares;
+    return out;
 }
 
-void split_squares(uint32_t low_bits, const uint32_t *entries, uint32_t cells, uint32_t *squares)
+split_amplified split_amplified_both(split_amplified a, split_amplified b)
+{
+    const double x = a.squares + a.common / 2, y = b.squares + b.common / 2;
+    const double squares = a.squares > b.squares ? a.squares : b.squares;
+    return (split_amplified){.squares = squares, .common = 2 * ((x > y ? x : y) - squares)};
+}
+
+/* Digits of one high part's waves, at weights (split_waves); *middle: in the units of waves_of. */
+static split_amplified weights_of(uint32_t low_bits, uint32_t bits, const uint32_t *entries, int32_t *weights,
+                                  int64_t *middle)
+{
+    int64_t waves[1u << SPLIT_MAX_LOW];
+    *middle = waves_of(low_bits, entries, waves);
+    for (size_t w = 0; w + 1 < (size_t)1 << low_bits; w++) (void)digits_of(waves[w], bits, weights + w * SPLIT_DIGITS);
+    return amplified_of(low_bits, weights);
+}
+
+void split_amplifies(uint32_t low_bits, const uint32_t *entries, uint32_t cells, split_amplified *out)
 {
     int32_t weights[SPLIT_DIGITS << SPLIT_MAX_LOW];
     int64_t middle;
     const uint32_t bits = base_of(low_bits, entries, cells);
     for (uint32_t h = 0; h < cells >> low_bits; h++)
-        squares[h] = weights_of(low_bits, bits, entries + (h << low_bits), weights, &middle);
+        out[h] = weights_of(low_bits, bits, entries + (h << low_bits), weights, &middle);
 }
 
 int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *low)
@@ -116,9 +137,9 @@ static annulus_status fill(split_table *t, const uint32_t *entries, uint64_t sha
     t->bits = base_of(t->low_bits, entries, t->cells);
     for (size_t h = 0; h < high; h++) {
         int64_t middle;
-        const uint32_t squares = weights_of(t->low_bits, t->bits, entries + (h << t->low_bits),
-                                            t->weights + h * split_waves(t->low_bits), &middle);
-        if (squares > t->amplified) t->amplified = squares;
+        const split_amplified one = weights_of(t->low_bits, t->bits, entries + (h << t->low_bits),
+                                               t->weights + h * split_waves(t->low_bits), &middle);
+        t->amplified = split_amplified_both(t->amplified, one);
         t->middle[h] = base + share * (uint64_t)middle;
     }
     annulus_status st = ANNULUS_OK;
