@@ -41,12 +41,15 @@ static void lookup_table_clear(lookup_table at, size_t count)
 
 /* room: what the variance of the sums leaves of the bound. */
 static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
-                                double room, double cells)
+                                double room, double cells, double limit)
 {
-    cheapest_lookup best = {.seconds = INFINITY};
+    cheapest_lookup best = {.seconds = limit};
     const extension_front *f = to->front;
     const double least = to->rotate * f->at[0].products;
     size_t count = f->count; /* a slower keyswitch pays with a cheaper rotation alone */
+    const double most = room - slots * slots * to->variance[count - 1];
+    if (lo == hi || switches[hi - 1].variance > most) return best;
+    while (switches[lo].variance > most) lo++;
     for (size_t k = lo; k < hi && count > 0 && switches[k].seconds + least < best.seconds; k++) {
         const double left = (room - switches[k].variance) / (slots * slots); /* by one slot */
         if (to->variance[count - 1] > left) continue;
@@ -61,12 +64,12 @@ static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t 
 }
 
 cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
-                                double noise, double fresh)
+                                double noise, double fresh, double limit)
 {
     const double room = l->bound - noise - l->fresh_two_norm * l->fresh_two_norm * fresh;
-    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 ? 0 : INFINITY};
-    if (to->noise > l->output) return (cheapest_lookup){.seconds = INFINITY};
-    return cheapest(to, switches, lo, hi, l->slots, room, l->cells);
+    if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 ? 0 : limit};
+    if (to->noise > l->output) return (cheapest_lookup){.seconds = limit};
+    return cheapest(to, switches, lo, hi, l->slots, room, l->cells, limit);
 }
 
 static int is_own(size_t t)
@@ -79,7 +82,7 @@ static cheapest_lookup look_up(const couple *c, const layer_class *l, const node
 {
     const point *from = &c->at[t / 2];
     const double noise = (l->square + from->common * l->common) * from->noise;
-    return couple_cheapest(l, &c->at[t % 2], c->switches[t], n->lo[t], n->hi[t], noise, from->ring->fresh);
+    return couple_cheapest(l, &c->at[t % 2], c->switches[t], n->lo[t], n->hi[t], noise, from->ring->fresh, INFINITY);
 }
 
 static void note_gadget(solution *a, size_t t, uint8_t index)

@@ -32,7 +32,7 @@ typedef struct couple {
     double level_bytes[COUPLE_TRANSITIONS]; /* of a level of the keyswitch, by the objective */
 } couple;
 
-/* The fastest look-up of a class by `to` with a keyswitch of [lo, hi), INFINITY seconds if there is none; noise, fresh:
+/* The fastest look-up of a class by `to` with a keyswitch of [lo, hi), `limit` seconds if none is below; noise, fresh:
  * variances of sums of bootstrapped values and of fresh values that it takes. Of outputs 0 seconds if their bound is
  * kept. */
 typedef struct cheapest_lookup {
@@ -45,7 +45,7 @@ static inline double class_least(const layer_class *l, double noise)
     return (l->common < 0 ? l->square + l->common / 2 : l->square) * noise;
 }
 cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
-                                double noise, double fresh);
+                                double noise, double fresh, double limit);
 
 /* By transition (classes): seconds of a look-up, at least; of outputs by a family's own alone. */
 typedef const double *couple_rows[COUPLE_TRANSITIONS];

@@ -102,26 +102,28 @@ static point site_point(const pairs *x, size_t config_index, size_t n)
                               x->s->request->minimize);
 }
 
-/* (classes): seconds of a look-up by a site, which has the index n of the space, with a keyswitch from a ring. */
-static void row_fill(const pairs *x, const point *a, size_t n, size_t from, double noise, double fresh, double *row)
+/* row (classes) <- seconds of a look-up by a site, which has the index n of the space, with a keyswitch from a ring,
+ * where they are below. */
+static void row_lower(const pairs *x, const point *a, size_t n, size_t from, double noise, double fresh, double *row)
 {
     search_space *space = x->s->space;
     const space_cell *cell = search_space_cell(space, search_space_ring(space, from), n);
     for (size_t k = 0; k < x->classes.count; k++) {
         const layer_class *l = &x->classes.of[k];
-        row[k] = couple_cheapest(l, a, cell->switches, 0, cell->switches_count, class_least(l, noise), fresh).seconds;
+        row[k] = couple_cheapest(l, a, cell->switches, 0, cell->switches_count, class_least(l, noise), fresh, row[k])
+                     .seconds;
     }
 }
 
-/* row (classes): seconds of a look-up by site n of a configuration with a keyswitch from a ring of this size; noise: of
- * the inputs, of NOISE_OWN at least, as is that of its own outputs. */
-static void site_row(const pairs *x, size_t config_index, size_t n, size_t size, table_kind kind, double noise,
-                     double *row)
+/* row_lower by site n of a configuration, from a ring of this size; noise: of the inputs, of NOISE_OWN at least, as is
+ * that of its own outputs. */
+static void site_lower(const pairs *x, size_t config_index, size_t n, size_t size, table_kind kind, double noise,
+                       double *row)
 {
     const point a = site_point(x, config_index, n);
     const double fresh = search_space_ring(x->s->space, x->sizes[size])->fresh;
     if (kind == NOISE_OWN && noise < a.noise) noise = a.noise;
-    row_fill(x, &a, x->ns[x->configs[config_index].g][n], x->sizes[size], noise, fresh, row);
+    row_lower(x, &a, x->ns[x->configs[config_index].g][n], x->sizes[size], noise, fresh, row);
 }
 
 /* any (classes): the least of all sites; rows (ns_most, classes): of each, or NULL. */
@@ -129,13 +131,13 @@ static void table_fill(const pairs *x, size_t config_index, size_t size, table_k
                        double *rows)
 {
     const size_t classes = x->classes.count;
-    double some[OPTIMIZER_MAX_LAYERS];
     for (size_t k = 0; k < classes; k++) any[k] = INFINITY;
     for (size_t n = 0; n < x->ns_count[x->configs[config_index].g]; n++) {
         if (!x->sites[config_index * x->ns_most + n].wanted) continue;
-        double *row = rows == NULL ? some : rows + n * classes;
-        site_row(x, config_index, n, size, kind, noise, row);
-        for (size_t k = 0; k < classes; k++) any[k] = row[k] < any[k] ? row[k] : any[k];
+        double *row = rows == NULL ? any : rows + n * classes;
+        for (size_t k = 0; rows != NULL && k < classes; k++) row[k] = INFINITY;
+        site_lower(x, config_index, n, size, kind, noise, row);
+        for (size_t k = 0; rows != NULL && k < classes; k++) any[k] = row[k] < any[k] ? row[k] : any[k];
     }
 }
 
@@ -195,7 +197,7 @@ static int wanted(const search *s, const tfhe_params *p, int any_n)
 static void config_add(pairs *x, size_t ring, uint32_t g, size_t rotation)
 {
     const size_t at = x->configs_count, classes = x->classes.count;
-    double *least = x->least + at * classes, row[OPTIMIZER_MAX_LAYERS];
+    double *least = x->least + at * classes;
     size_t wants = 0;
     x->configs[at] =
         (config){.ring = ring, .rotation = rotation, .g = g, .least_bytes = INFINITY, .quietest = INFINITY};
@@ -207,8 +209,7 @@ static void config_add(pairs *x, size_t ring, uint32_t g, size_t rotation)
         site *of = &x->sites[at * x->ns_most + n];
         *of = (site){.noise = a.noise, .bytes = a.bytes, .wanted = wanted(x->s, &a.p, 0)};
         if (!of->wanted) continue;
-        row_fill(x, &a, x->ns[g][n], x->sizes[0], x->quietest, 0, row);
-        for (size_t k = 0; k < classes; k++) least[k] = row[k] < least[k] ? row[k] : least[k];
+        row_lower(x, &a, x->ns[g][n], x->sizes[0], x->quietest, 0, least);
         c->least_bytes = fmin(c->least_bytes, a.bytes);
         c->quietest = fmin(c->quietest, a.noise);
         c->noisiest = fmax(c->noisiest, a.noise);
