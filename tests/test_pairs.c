@@ -30,6 +30,9 @@ static search_model small_model(uint32_t last_kN, uint32_t step)
     return m;
 }
 
+/* By the layers' numbers, of norms' squares: what values of one rotation have in common. */
+static const double commons[] = {0, 2, -1.5};
+
 static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
 {
     for (size_t i = 0; i < count; i++) {
@@ -37,6 +40,7 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
         layers[i] = (lookup_layer){.name = "layer",
                                    .half_window = exp2(-bits - 2),
                                    .two_norm = i == 0 ? 0 : norm,
+                                   .common = commons[i % 3] * norm * norm,
                                    .fresh_two_norm = i == 0 ? norm : 0,
                                    .cells = exp2(bits),
                                    .count = 1 + test_random(seed) % 100,
@@ -77,7 +81,7 @@ static layer_link link_of(const optimizer_request *q, size_t i)
 
 typedef struct family { /* without keyswitch gadget */
     tfhe_params p;
-    double noise, fresh, step;
+    double noise, common, fresh, step;
     double variance[SLOTS][EXTENSION_MAX_FRONT]; /* of what so many bits of slots leave of the ring */
     tfhe_params switches[3][LEVELS];             /* from big keys of 512, 1024, 2048; of these levels */
     double switch_noise[3][LEVELS];
@@ -88,8 +92,11 @@ static extension_front fronts[2];
 static void family_fill(const tfhe_params *p, family *out)
 {
     const extension_front *f = &fronts[p->pbs_group > 1];
-    *out = (family){
-        .p = *p, .noise = noise_blind_rotate(p), .fresh = noise_fresh(p), .step = (double)tfhe_steps(p) * cost_step(p)};
+    *out = (family){.p = *p,
+                    .noise = noise_blind_rotate(p),
+                    .common = noise_common(p),
+                    .fresh = noise_fresh(p),
+                    .step = (double)tfhe_steps(p) * cost_step(p)};
     extension_front_vary(f, p, out->variance[0]);
     for (uint32_t bits = 1; bits < SLOTS; bits++) {
         const tfhe_params slotted = tfhe_slotted(p, bits);
@@ -144,8 +151,8 @@ static unsigned size_of(const tfhe_params *p)
 static double layer_seconds(const lookup_layer *l, double bound, const family *from, const family *to, uint32_t g)
 {
     const extension_front *f = &fronts[to->p.pbs_group > 1];
-    const double room =
-        bound - l->two_norm * l->two_norm * from->noise - l->fresh_two_norm * l->fresh_two_norm * from->fresh;
+    const double room = bound - (l->two_norm * l->two_norm + from->common * l->common) * from->noise -
+                        l->fresh_two_norm * l->fresh_two_norm * from->fresh;
     const double weights = (double)l->weights * cost_weight(&from->p);
     if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
     const double keyswitch = to->switch_noise[size_of(&from->p)][g];

@@ -211,6 +211,7 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         l[i] = (lookup_layer){.name = "layer",
                               .half_window = exp2(-2.0 - bits),
                               .two_norm = i == 0 ? 0 : norm,
+                              .common = i == 0 ? 0 : norm * norm * (i % 2 == 1 ? 1.5 : -0.5),
                               .fresh_two_norm = i == 0 ? norm : 0,
                               .cells = exp2(bits),
                               .count = 1 + test_random(seed) % 100,
@@ -220,7 +221,10 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         const uint32_t most = (uint32_t)(test_random(seed) % bits);
         l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
         if (most == 0) l[i].slot_bits = (uint32_t)(test_random(seed) % 3);
-        for (uint32_t s = 1; s <= l[i].split_most; s++) l[i].amplified[s - 1].squares = split_amplified_most(s, 3);
+        for (uint32_t s = 1; s <= l[i].split_most; s++) {
+            const double squares = split_amplified_most(s, 3);
+            l[i].amplified[s - 1] = (split_amplified){squares, squares * (s % 2 == 1 ? 0.8 : -0.5)};
+        }
     }
     l[SMALL_LAYERS - 1].is_output = 1;
     l[SMALL_LAYERS - 1].output_std = 0, l[SMALL_LAYERS - 1].split_most = 0;
@@ -309,7 +313,9 @@ static double small_layer(const small_split *x, size_t i, const small_family *hi
 {
     const lookup_layer *l = &x->q->layers[i];
     const uint32_t s = x->low_bits[i];
-    const double sums = l->two_norm * l->two_norm * values + l->fresh_two_norm * l->fresh_two_norm * x->fresh;
+    const double sums = l->two_norm * l->two_norm * values +
+                        noise_common(&high->p) * fmax(0, l->common) * high->rotation +
+                        l->fresh_two_norm * l->fresh_two_norm * x->fresh;
     const double bound = pow(split_last_window(l->half_window, l->cells, s) / x->kappa[i], 2);
     if (l->is_output) return sums <= bound ? 0 : INFINITY;
     if (l->output_std > 0 && (s > 0 ? values : high->rotation) > l->output_std * l->output_std) return INFINITY;
