@@ -93,19 +93,26 @@ typedef struct reading {
     double degree;
 } reading;
 
-/* Sums of products of weights: of equal coefficients, and of all of one part by what they have in common, for which
- * slots of one place count as one. */
-static void products(const reading *r, const bootstrap_value *a, const bootstrap_value *b, double *gram, double *near)
+/* Of two values that are one term each; slots of one place count as one. */
+static void terms_covariance(const reading *r, const bootstrap_term *a, const bootstrap_term *b, double *gram,
+                             double *near)
 {
-    *gram = *near = 0;
-    for (size_t i = 0; i < a->count; i++)
-        for (size_t k = 0; k < b->count; k++) {
-            const uint32_t x = a->terms[i].offset, y = b->terms[k].offset;
-            const double product = (double)a->terms[i].weight * b->terms[k].weight;
-            if (x == y) *gram += product;
-            const double apart = (double)(x / r->EF >> r->slot_bits) - (double)(y / r->EF >> r->slot_bits);
-            if (((x ^ y) & (r->EF - 1)) == 0) *near += product * (1 - 2 * fabs(apart) / r->degree);
-        }
+    const double product = (double)a->weight * b->weight;
+    const double apart = (double)(a->offset / r->EF >> r->slot_bits) - (double)(b->offset / r->EF >> r->slot_bits);
+    *gram = a->offset == b->offset ? product : 0;
+    *near = ((a->offset ^ b->offset) & (r->EF - 1)) == 0 ? product * (1 - 2 * fabs(apart) / r->degree) : 0;
+}
+
+/* Of values v and w, sums of steps, which all count as of one part. 1 - 2 d/N is the mean over the ring of the product
+ * of two signs that change d apart: what sums have in common is that of their centered tables. */
+static void steps_covariance(const circuit_layer *l, size_t v, size_t w, double *gram, double *near)
+{
+    const int32_t *s = circuit_value_table(l, v), *t = circuit_value_table(l, w);
+    *gram = 0, *near = (double)centered(l, s, 0) * (double)centered(l, t, 0) / l->cells;
+    for (uint32_t c = 1; c < l->cells; c++) {
+        *gram += ((double)s[c] - s[c - 1]) * ((double)t[c] - t[c - 1]);
+        *near += (double)centered(l, s, c) * (double)centered(l, t, c) / l->cells;
+    }
 }
 
 static size_t count_terms(const circuit_layer *l, int *shifts, int *steps)
@@ -161,8 +168,11 @@ static void fill(const circuit_layer *l, const reading *r, mix *m)
         }
         for (size_t a = 0; a < V; a++)
             for (size_t b = 0; b < V; b++) {
-                const size_t at = (o * V + a) * V + b;
-                products(r, &m->values[o * V + a], &m->values[o * V + b], &m->gram[at], &m->near[at]);
+                const size_t at = (o * V + a) * V + b, v = o * V + a, w = o * V + b;
+                if (m->rotated[o] == MIX_STEP)
+                    steps_covariance(l, v, w, &m->gram[at], &m->near[at]);
+                else
+                    terms_covariance(r, m->values[v].terms, m->values[w].terms, &m->gram[at], &m->near[at]);
             }
     }
 }
