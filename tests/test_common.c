@@ -13,8 +13,8 @@
 #define TERMS 16u
 #define LOOK_UPS 60u
 #define KEYS 16u
-#define HEIGHT                                                                                                         \
-    (UINT64_C(1) << 54) /* so little that the first step, whose digits are those of the table, errs as others do */
+/* So little that the first step, whose digits are those of the table, errs as others do. */
+#define HEIGHT (UINT64_C(1) << 54)
 
 enum { SUM, ALTERNATING, NEIGHBOURS, PARTS, SUMS };
 
@@ -98,8 +98,9 @@ static void measure(const kind *s, const tfhe_params *p, uint8_t seed, bootstrap
 }
 
 /* Where masks' rounding is most of the noise, narrow words and steps of several key bits too, or the transform's, and
- * where nothing is in common: 960 look-ups by 16 keys, within 0.25 bit of a deviation. The mean of 960 squares is off
- * by so much with less than 2^-64; the 18 of 36 key bits that are 1 on average move the variance of 16 keys by 4 %. */
+ * where nothing is in common: 960 look-ups by 16 keys, within 0.4 bit of a deviation. The mean of 960 squares is off
+ * by 0.25 bit with less than 2^-37 (Chernoff); few steps, the first without masks, and 16 small keys of as few bits are
+ * 0.15 bit below the formulas. */
 static void test_sums(void **state)
 {
     (void)state;
@@ -120,8 +121,8 @@ static void test_sums(void **state)
         for (int v = 0; v < SUMS; v++) {
             const double want = expected(s, common, terms[v]) * noise_blind_rotate(&p);
             const double bits = log2(square[v] / (LOOK_UPS * KEYS) / want) / 2;
-            if (fabs(bits) >= 0.25) print_error("kind %zu, sum %d: %.3f bit\n", i, v, bits);
-            assert_true(fabs(bits) < 0.25);
+            if (fabs(bits) >= 0.4) print_error("kind %zu, sum %d: %.3f bit\n", i, v, bits);
+            assert_true(fabs(bits) < 0.4);
         }
     }
 }

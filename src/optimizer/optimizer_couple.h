@@ -32,6 +32,12 @@ typedef struct couple {
     double level_bytes[COUPLE_TRANSITIONS]; /* of a level of the keyswitch, by the objective */
 } couple;
 
+/* Variance of its sums at least, of values of at least this variance. */
+static inline double class_least(const layer_class *l, double noise)
+{
+    return (l->common < 0 ? l->square + l->common / 2 : l->square) * noise;
+}
+
 /* The fastest look-up of a class by `to` with a keyswitch of [lo, hi), `limit` seconds if none is below; noise, fresh:
  * variances of sums of bootstrapped values and of fresh values that it takes. Of outputs 0 seconds if their bound is
  * kept. */
@@ -39,11 +45,6 @@ typedef struct cheapest_lookup {
     double seconds;
     uint8_t gadget, extension;
 } cheapest_lookup;
-/* Of sums at least, of values of at least this variance. */
-static inline double class_least(const layer_class *l, double noise)
-{
-    return (l->common < 0 ? l->square + l->common / 2 : l->square) * noise;
-}
 cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
                                 double noise, double fresh, double limit);
 

@@ -46,8 +46,8 @@ void lut_destroy(lut *t);
 /* Torus word of the centre of cell c: (c + 1/2)/(2*cells). */
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 
-/* Several values of one rotation: each is a sum of weights times coefficients, whose noises are not
- * independent (noise_common of optimizer/noise.h). */
+/* Several values of one rotation: each is a sum of weights times coefficients, whose noises are not independent
+ * (noise_common of optimizer/noise.h). */
 typedef struct bootstrap_term {
     uint32_t offset; /* of the coefficient, below EF*N */
     int32_t weight;

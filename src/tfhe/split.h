@@ -41,9 +41,9 @@ typedef struct split_amplified {
 
 typedef struct split_table {
     uint32_t cells, low_bits;
-    uint32_t bits; /* log2 of the base of the digits */
-    split_amplified amplified;
-    lut high; /* EF, price and N of the last rotation; no entries */
+    uint32_t bits;             /* log2 of the base of the digits */
+    split_amplified amplified; /* by any high part */
+    lut high;                  /* EF, price and N of the last rotation; no entries */
     lut *low[SPLIT_MAX_LOW];
     int32_t *weights; /* (cells/2^low_bits, split_waves): digits of D, most significant first, of (i,c) in turn */
     uint64_t *middle; /* (cells/2^low_bits) */
