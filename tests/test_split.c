@@ -5,6 +5,7 @@
 #include "math/torus.h"
 #include "optimizer/noise.h"
 #include "ranks.h"
+#include "split_noise.h"
 #include "tfhe/split.h"
 #include <math.h>
 
@@ -306,18 +307,6 @@ static void test_merge_noise(void **state)
     }
 }
 
-/* Variance of outputs, mean of all high parts. */
-static double mean_noise(const tfhe_params *low, const tfhe_params *high, const split_table *t, double merged)
-{
-    uint32_t entries[64];
-    split_amplified of[32];
-    double sum = 0;
-    for (uint32_t m = 0; m < 64; m++) entries[m] = entry_of(64, m);
-    split_amplifies(t->low_bits, entries, 64, of);
-    for (uint32_t h = 0; h < 64u >> t->low_bits; h++) sum += noise_split(low, high, &of[h], merged);
-    return sum / (64 >> t->low_bits);
-}
-
 /* Outputs of 400 look-ups, where the last rotation rules, the low ones, or the merge: within 0.3 bit of noise_split,
  * with the mean of what high parts amplify in place of the largest. The chance of less or more, of the mean of 400
  * independent squares, is below 1e-7. */
@@ -341,7 +330,9 @@ static void test_noise(void **state)
         look_up(&f, t, unit, 0, 400, 0, 0, error);
         for (size_t q = 0; q < 400; q++) squares += error[q] * error[q];
         const double merged = noise_merge(&high, sets[i].merge_l, sets[i].merge_bg, 64u >> t->low_bits);
-        const double formula = mean_noise(&low, &high, t, merged);
+        uint32_t entries[64];
+        for (uint32_t m = 0; m < 64; m++) entries[m] = entry_of(64, m);
+        const double formula = split_mean_noise(&low, &high, t->low_bits, entries, 64, merged);
         assert_true(t->amplified.squares <= split_amplified_most(t->low_bits, 6));
         assert_true(formula <= noise_split(&low, &high, &t->amplified, merged));
         const double bits = log2(squares / 400) / 2 - log2(formula) / 2;

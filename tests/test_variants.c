@@ -15,6 +15,7 @@
 #include "math/matrix_priv.h"
 #include "math/torus.h"
 #include "optimizer/noise.h"
+#include "split_noise.h"
 #include "tfhe/split.h"
 #include <math.h>
 
@@ -244,17 +245,6 @@ static void split_margins(const tfhe_params *low, const tfhe_params *high, doubl
     check_margin(output, 1.0 / (4 * ENTRIES), 4 * SPLIT_COUNT);
 }
 
-/* Squares of the digits of a high part, mean over all, as look-ups of all cells in turn have them. */
-/* Variance of outputs, mean of all high parts. */
-static double mean_noise(const tfhe_params *low, const tfhe_params *high, const uint32_t *entries, double merged)
-{
-    split_amplified of[SPLIT_CELLS >> SPLIT_LOW];
-    double sum = 0;
-    split_amplifies(SPLIT_LOW, entries, SPLIT_CELLS, of);
-    for (size_t h = 0; h < SPLIT_CELLS >> SPLIT_LOW; h++) sum += noise_split(low, high, &of[h], merged);
-    return sum / (SPLIT_CELLS >> SPLIT_LOW);
-}
-
 static void test_split(void **state)
 {
     (void)state;
@@ -274,7 +264,7 @@ static void test_split(void **state)
     for (uint32_t c = 0; c < SPLIT_CELLS; c++) entries[c] = (5 * c + 3 + c * c / 7) % ENTRIES;
     assert_ok(split_table_create(high.N, SPLIT_EF, 0, SPLIT_LOW, entries, SPLIT_CELLS, unit, 0, &t));
     const double merged = noise_merge(&high, MERGE_L, MERGE_BG, SPLIT_CELLS >> SPLIT_LOW);
-    const double formula = mean_noise(&low, &high, entries, merged);
+    const double formula = split_mean_noise(&low, &high, SPLIT_LOW, entries, SPLIT_CELLS, merged);
     split_margins(&low, &high, noise_split(&low, &high, &t->amplified, merged));
     assert_ok(secret_key_create_seeded(&high, &key_seed, &f.secret));
     assert_ok(secret_key_create_beside(&low, f.secret, &secret));
