@@ -339,8 +339,7 @@ static double small_layer(const small_split *x, size_t i, const small_family *hi
 
 static double small_seconds(const small_split *x, const small_family *high, const small_family *low)
 {
-    const double times = x->amplified.squares + noise_common(&low->p) * x->amplified.common;
-    const double rotations = high->rotation + times * low->rotation;
+    const double rotations = high->rotation + split_amplification(&x->amplified, noise_common(&low->p)) * low->rotation;
     double seconds = 0;
     size_t m = 0;
     while (m < 5 && x->merged[m] > rotations / 16) m++;

@@ -168,7 +168,10 @@ static annulus_status norms_of(const circuit *c, mixes *m, size_t i, norms *out)
     TRY(mem_create(in, sizeof(mix_share) + sizeof(uint32_t), "two-norms", &p));
     uint32_t *touched = (uint32_t *)(void *)((mix_share *)p + in);
     annulus_status st = largest_norms(c, m, i, p, touched, 0, &out->fresh, &out->apart);
-    if (st == ANNULUS_OK) st = largest_norms(c, m, i, p, touched, 0.5, &out->fresh, &out->half);
+    out->half = out->apart;
+    int several = 0; /* values of one rotation */
+    for (size_t k = 0; k < i; k++) several |= m->of[k] != NULL;
+    if (st == ANNULUS_OK && several) st = largest_norms(c, m, i, p, touched, 0.5, &out->fresh, &out->half);
     mem_free(p);
     return st;
 }

@@ -202,6 +202,17 @@ static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
 {
     return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
 }
+/* Steps of a cell in a rotation by a ring of degree N: whole, where values are read at places of the table. */
+static inline uint32_t circuit_cell_steps(const circuit_layer *l, uint32_t N)
+{
+    return (l->EF * N >> l->slot_bits) / l->cells;
+}
+/* Coefficient of value j of a rotation, of as many steps a cell and parts, by tables that have a slot each or a wave
+ * that is read at several places; not of those that values share (mix.h). */
+static inline uint32_t circuit_coefficient(const circuit_layer *l, uint32_t j, uint32_t steps, uint32_t EF)
+{
+    return l->slot_bits > 0 ? j * EF : circuit_offset(l, j) * steps;
+}
 /* Whether several tables are read by a rotation of one (mix.h). */
 static inline int circuit_is_mixed(const circuit_layer *l)
 {

@@ -60,7 +60,7 @@ static annulus_status plan_constants(const circuit *c, size_t i, plan_layer *out
 static annulus_status plan_mix(const circuit *c, const circuit_layer *l, uint64_t half, plan_layer *out)
 {
     const uint32_t N = c->choice.families.of[l->family].N;
-    TRY(mix_create(l, (l->EF * N >> l->slot_bits) / l->cells, l->EF, &out->mix));
+    TRY(mix_create(l, circuit_cell_steps(l, N), l->EF, &out->mix));
     if (!out->mix->steps) return ANNULUS_OK;
     TRY(lut_create_padded(N, l->EF, &half, 1, 0, &out->tables[l->tables]));
     return lut_set_price(out->tables[l->tables], l->price);
@@ -279,10 +279,8 @@ static void list_extracted(const circuit_layer *l, uint32_t steps_a_cell, slices
 {
     const uint32_t parts = steps_a_cell == 0 || l->EF <= steps_a_cell ? 1 : l->EF / steps_a_cell;
     s->extracted_count = s->mix != NULL ? parts : l->offsets;
-    for (uint32_t j = 0; j < s->extracted_count; j++) {
-        const uint32_t steps = (s->mix != NULL ? j : circuit_offset(l, j)) * steps_a_cell;
-        s->extracted[j] = l->slot_bits > 0 && s->mix == NULL ? j * l->EF : steps;
-    }
+    for (uint32_t j = 0; j < s->extracted_count; j++)
+        s->extracted[j] = s->mix != NULL ? j * steps_a_cell : circuit_coefficient(l, j, steps_a_cell, l->EF);
 }
 
 /* Of sum `at` of all samples. */
@@ -349,7 +347,7 @@ static annulus_status look_ups(const encrypted_run *r, size_t i, const uint64_t 
     const circuit *c = r->plan->c;
     const circuit_layer *l = &c->layers[i];
     const tfhe_params *p = &c->choice.families.of[l->family];
-    const uint32_t steps_a_cell = (l->EF * p->N >> l->slot_bits) / l->cells; /* whole, where shifts are read */
+    const uint32_t steps_a_cell = circuit_cell_steps(l, p->N);
     const size_t rotations = r->samples * l->out, slice = batches_slice(l->EF, r->threads);
     const size_t parts = (rotations + slice - 1) / slice, most = (rotations + parts - 1) / parts;
     slices s = {.l = l,

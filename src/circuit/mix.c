@@ -140,18 +140,15 @@ size_t mix_bytes(const circuit_layer *l, size_t *tables, int *step)
            mem_bytes(terms * sizeof(bootstrap_term)) + mem_bytes(values * l->offsets * 2 * sizeof(double));
 }
 
-/* A list's tables in a slot each, or a wave read at several places. */
-static bootstrap_term plain_term(const circuit_layer *l, size_t v, const reading *r)
-{
-    const uint32_t j = (uint32_t)(v % l->offsets);
-    return (bootstrap_term){.offset = l->slot_bits > 0 ? j * r->EF : circuit_offset(l, j) * r->steps, .weight = 1};
-}
-
 /* Terms of value v of a neuron; returns how many. */
 static size_t value_terms(const circuit_layer *l, size_t base, size_t v, const reading *r, bootstrap_term *terms)
 {
     if (circuit_is_mixed(l)) return list_terms(l, base, v, r->steps, terms);
-    *terms = mix_of(l) ? slot_term(l, v, r->steps, r->EF) : plain_term(l, v, r);
+    if (mix_of(l))
+        *terms = slot_term(l, v, r->steps, r->EF);
+    else
+        *terms = (bootstrap_term){.offset = circuit_coefficient(l, (uint32_t)(v % l->offsets), r->steps, r->EF),
+                                  .weight = 1};
     return 1;
 }
 
@@ -220,7 +217,7 @@ annulus_status mixes_create(const circuit *c, mixes *out)
         const tfhe_params *p = &c->choice.families.of[l->family];
         uint32_t steps = 1, EF = 1;
         if (l->EF > 0) {
-            EF = l->EF, steps = (EF * p->N >> l->slot_bits) / l->cells;
+            EF = l->EF, steps = circuit_cell_steps(l, p->N);
             out->common[i] = noise_common(p);
         }
         const annulus_status st = mix_create(l, steps, EF, &out->of[i]);

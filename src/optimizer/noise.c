@@ -188,7 +188,7 @@ double noise_low_switch(const tfhe_params *low)
 
 double noise_split(const tfhe_params *low, const tfhe_params *high, const split_amplified *amplified, double merged)
 {
-    const double times = amplified->squares + noise_common(low) * amplified->common;
+    const double times = split_amplification(amplified, noise_common(low));
     return noise_blind_rotate(high) + times * noise_blind_rotate(low) + merged;
 }
 

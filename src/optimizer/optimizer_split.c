@@ -229,7 +229,7 @@ static void take(finder *f, const point *a, const point *b, const merge_gadget *
 /* Variance of the outputs by the low family. */
 static double amplified(const finder *f, const point *a)
 {
-    return (f->amplified.squares + a->common * f->amplified.common) * a->noise;
+    return split_amplification(&f->amplified, a->common) * a->noise;
 }
 
 static void try_pair(finder *f, size_t low, const point *b)

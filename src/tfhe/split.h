@@ -39,6 +39,11 @@ typedef struct split_amplified {
     double squares, common;
 } split_amplified;
 
+static inline double split_amplification(const split_amplified *a, double common)
+{
+    return a->squares + common * a->common;
+}
+
 typedef struct split_table {
     uint32_t cells, low_bits;
     uint32_t bits;             /* log2 of the base of the digits */
