@@ -130,7 +130,7 @@ static inline int published_count(const char *parameters, const char *costs, uns
         row r;
         (void)sscanf(line, "V1_4_PARAM_MESSAGE_%u_CARRY_%u_KS_PBS_GAUSSIAN_2M128,%n", &message, &carry, &end);
         if (end == 0) continue;
-        whole = row_parse(line, &r) == 16;
+        whole = row_parse(line, &r) == 17;
         ++*sets;
         *found += whole && published_found(&r, published_cost(c, message, carry));
     }

@@ -36,6 +36,12 @@ static double left_out_of_masks(double n, unsigned k, double N, unsigned bg, uns
     return n * 0.5 * k * N * (exp2(-128.0) / 48 + exp2(-2.0 * bg * l) / 24);
 }
 
+static double transform_part(double n, unsigned k, double N, unsigned bg, double rows)
+{
+    return n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(rows, FFT_POWER_L) * pow(k, FFT_POWER_K) *
+           pow(N, FFT_POWER_N);
+}
+
 /* As published, where lb = l; the body's digits add to the products as one more mask's do, but their rounding is not
  * multiplied by a key. */
 static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsigned l, unsigned lb,
@@ -43,8 +49,7 @@ static void blind_rotate_parts(double n, unsigned k, double N, unsigned bg, unsi
 {
     const double q2 = exp2(-128.0), B2 = exp2(2.0 * bg), B2lb = exp2(-2.0 * bg * lb);
     const double rows = k * l + lb;
-    parts[0] = n * FFT_SCALE * exp2(2 * LOST_BITS + 2.0 * bg - 128.0) * pow(rows, FFT_POWER_L) * pow(k, FFT_POWER_K) *
-               pow(N, FFT_POWER_N);
+    parts[0] = transform_part(n, k, N, bg, rows);
     parts[1] = n * rows * N * key_variance * (B2 + 2) / 12;
     parts[2] = n * (B2lb / 24 - q2 / 24) + left_out_of_masks(n, k, N, bg, l);
 }
@@ -54,6 +59,11 @@ double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, u
     double parts[3];
     blind_rotate_parts(n, k, N, bg, l, l, key_variance, parts);
     return parts[0] + parts[1] + parts[2];
+}
+
+double noise_transform_general(double n, unsigned k, double N, unsigned bg, unsigned l)
+{
+    return transform_part(n, k, N, bg, (k + 1.0) * l);
 }
 
 double noise_modulus_switch_centered(double n, double two_N, unsigned logq)

@@ -41,6 +41,7 @@ double noise_split(const tfhe_params *low, const tfhe_params *high, const split_
 double noise_keyswitch_general(double big_dim, unsigned b, unsigned l, double key_variance, unsigned logq_in,
                                unsigned logq_out);
 double noise_blind_rotate_general(double n, unsigned k, double N, unsigned bg, unsigned l, double key_variance);
+double noise_transform_general(double n, unsigned k, double N, unsigned bg, unsigned l); /* that term alone */
 double noise_modulus_switch_centered(double n, double two_N, unsigned logq); /* without body rounding, as published */
 double noise_modulus_switch_standard(double n, double two_N, unsigned logq);
 
