@@ -331,7 +331,7 @@ static void test_keys_of_the_day(void **state)
                                values + samples * OUTPUTS, values + 2 * samples * OUTPUTS, &a));
         assert_int_equal(a->rejected != 0, wrong);
         for (size_t i = 0; i + 1 < c->layers_count; i++)
-            assert_int_equal(a->encrypted.layers[i].errors.look_ups, samples * NEURONS);
+            assert_int_equal(a->encrypted.layers[i].errors.look_ups, samples * c->layers[i].out);
         audit_destroy(a);
     }
     roles_destroy(&r);

@@ -205,6 +205,77 @@ static void test_mixes(void **state)
     }
 }
 
+/* ---- equal look-ups ---- */
+
+/* Two layers of relu alike, of whose neurons the second has the weights of the first, and a bias that no table tells.
+ */
+static network *equal_network(uint64_t *seed)
+{
+    network *n = network_of(seed, IDENTITY);
+    for (size_t i = 0; i < 2; i++) {
+        dense_layer *d = &n->layers[i];
+        d->act = ACTIVATION_RELU, d->out_q.is_signed = 0;
+        memcpy(d->W + d->in, d->W, d->in * sizeof *d->W);
+        d->bias[1] += 1e-6;
+    }
+    return n;
+}
+
+/* They are one layer without that neuron, whatever the rounding, and what takes both takes one value twice. */
+static void test_equal_look_ups(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        uint64_t random = seed;
+        network *n = equal_network(&random);
+        float *x = random_inputs(&random, 40, INPUTS);
+        circuit *c = graph_reread(lowered(n, x, 0, -1, 0));
+        assert_int_equal(c->passes.rotations, NEURONS + 1);
+        assert_int_equal(c->layers_count, 3);
+        assert_int_equal(c->layers[0].out, NEURONS - 1);
+        same_runs(n, c, x, 512);
+        circuit_destroy(c);
+        free(x);
+        network_destroy(n);
+    }
+}
+
+/* Exactly rounded ones, too: the sums that take them are tested, and have the noise that is predicted. */
+static void test_equal_noise(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    const seed256 noise = {{4}};
+    network *n = equal_network(&seed);
+    dense_layer *both = &n->layers[2];
+    for (size_t k = 0; k < both->in * both->out; k++) both->W[k] = 1 + (int32_t)(k / both->in);
+    float *x = random_inputs(&seed, 40, INPUTS);
+    circuit *c = NULL;
+    lower_options o;
+    lower_options_init(&o);
+    o.method = ROUNDING_EXACT, o.rounding_bits = 3, o.log2_error = -10, o.ranges_measured = 0, o.share_ways = 0;
+    assert_ok(network_lower(n, x, 40, &o, &c));
+    size_t table = 0;
+    while (c->layers[table].low_bits == 0) table++;
+    assert_true(table > 0 && c->layers[table].low_bits == table);
+    assert_int_equal(c->layers[table].out, NEURONS - 1);
+    roles r;
+    roles_create(&r, c);
+    int32_t *q = quantize_all(c, x, 6);
+    double out[3][6 * OUTPUTS];
+    audit_model model;
+    audit *a = NULL;
+    audit_model_init(c, &model);
+    assert_ok(audit_create(c, &model, r.eval, r.secret, q, 6, &noise, 0, NULL, out[0], out[1], out[2], &a));
+    assert_false(a->rejected);
+    assert_true(a->encrypted.layers[table + 1].sum.count > 0);
+    audit_destroy(a);
+    roles_destroy(&r);
+    free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 /* ---- noise ---- */
 
 /* As audit says, of both runs: false alarm 1e-6 each. Every sum of layer 2 takes the sum of the values of each neuron,
@@ -356,9 +427,10 @@ static void test_slot_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),      cmocka_unit_test(test_shifts_in_slots),
-                                       cmocka_unit_test(test_mixes),     cmocka_unit_test(test_noise),
-                                       cmocka_unit_test(test_choice),    cmocka_unit_test(test_files),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),        cmocka_unit_test(test_shifts_in_slots),
+                                       cmocka_unit_test(test_mixes),       cmocka_unit_test(test_equal_look_ups),
+                                       cmocka_unit_test(test_equal_noise), cmocka_unit_test(test_noise),
+                                       cmocka_unit_test(test_choice),      cmocka_unit_test(test_files),
                                        cmocka_unit_test(test_slot_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

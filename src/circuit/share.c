@@ -33,7 +33,17 @@ static int by_hash(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, neuron *out)
+/* The same for look-ups of equal sums with the same cells and table. */
+static uint64_t look_up_hash(const circuit_layer *l, size_t o, uint64_t hash)
+{
+    const int32_t *t = circuit_table(l, o);
+    hash = random_mix(hash ^ (uint64_t)l->offset[o]);
+    for (size_t x = 0; x < l->cells; x++) hash = random_mix(hash ^ (uint64_t)t[x]);
+    return hash;
+}
+
+/* equal: hashes are those of look-ups, not of sums. */
+static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, int equal, neuron *out)
 {
     linear_view *view = NULL;
     TRY(linear_view_create(&l->linear, l->in, l->out, &view));
@@ -42,21 +52,23 @@ static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, neuro
         const int64_t *weight;
         const size_t count = linear_view_row(view, o, &input, &weight);
         out[o] = (neuron){row_hash(input, weight, count), layer, (uint32_t)o};
+        if (equal && out[o].hash != NO_WEIGHTS) out[o].hash = look_up_hash(l, o, out[o].hash);
     }
     linear_view_destroy(view);
     return ANNULUS_OK;
 }
 
-/* Whether a neuron of layer j has the sums of one of layer i; of another one, if they are the same layer. */
-static annulus_status have_equal(const circuit *c, size_t i, size_t j, int *have)
+/* Whether a neuron of layer j has the sums of one of layer i, or its look-up; of another one, if they are the same
+ * layer. */
+static annulus_status have_equal(const circuit *c, size_t i, size_t j, int look_up, int *have)
 {
     const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
     const size_t all = a->out + (i == j ? 0 : b->out);
     void *p;
     TRY(mem_create(all, sizeof(neuron), "shared rotations", &p));
     neuron *list = p;
-    annulus_status st = list_neurons(a, 0, list);
-    if (st == ANNULUS_OK && i != j) st = list_neurons(b, 1, list + a->out);
+    annulus_status st = list_neurons(a, 0, look_up, list);
+    if (st == ANNULUS_OK && i != j) st = list_neurons(b, 1, look_up, list + a->out);
     if (st == ANNULUS_OK) qsort(list, all, sizeof *list, by_hash);
     *have = 0;
     for (size_t k = 1; k < all; k++)
@@ -71,9 +83,9 @@ annulus_status circuit_could_share(const circuit *c, unsigned char *could)
     for (size_t i = 0; i < c->layers_count; i++) {
         int have = 0;
         const circuit_layer *l = &c->layers[i];
-        if (share_allowed(l)) TRY(have_equal(c, i, i, &have));
+        if (share_allowed(l)) TRY(have_equal(c, i, i, 0, &have));
         for (size_t j = i + 1; share_allowed(l) && !have && j < c->layers_count; j++)
-            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, &have));
+            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, 0, &have));
         could[i] = (unsigned char)have;
     }
     return ANNULUS_OK;
@@ -98,16 +110,27 @@ static int same_cells(const circuit_layer *l, int rounds, uint32_t a, uint32_t b
     return sign > 0 ? first == second : first + second == (int64_t)l->cells - 1;
 }
 
-static void find_firsts(const circuit_layer *l, const neuron *list, linear_view *view, int64_t *weight, sharing *s)
+/* Whether b, of the sums of a, looks up what a does: one ciphertext, whose noise both have. */
+static int same_look_up(const circuit_layer *l, uint32_t a, uint32_t b)
+{
+    return l->offset[a] == l->offset[b] &&
+           memcmp(circuit_table(l, a), circuit_table(l, b), l->cells * sizeof *l->table) == 0;
+}
+
+/* Of neurons with equal look-ups, or, to share rotations, with equal or opposite sums. */
+static void find_firsts(const circuit_layer *l, int equal, const neuron *list, linear_view *view, int64_t *weight,
+                        sharing *s)
 {
     const int rounds = circuit_rounds(l);
+    const uint32_t most = equal ? UINT32_MAX : CIRCUIT_MAX_OFFSETS;
     for (size_t first = 0, next; first < l->out; first = next) {
         for (next = first + 1; next < l->out && list[next].hash == list[first].hash; next++)
             for (size_t k = first; k < next; k++) {
                 const uint32_t a = list[k].number, b = list[next].number;
-                if (list[k].hash == NO_WEIGHTS || s->as[a] != a || s->count[a] == CIRCUIT_MAX_OFFSETS) continue;
+                if (list[k].hash == NO_WEIGHTS || s->as[a] != a || s->count[a] == most) continue;
                 const int sign = linear_rows_compare(view, a, b, weight);
-                if (sign == 0 || !same_cells(l, rounds, a, b, sign)) continue;
+                if (equal ? sign <= 0 || !same_look_up(l, a, b) : sign == 0 || !same_cells(l, rounds, a, b, sign))
+                    continue;
                 s->as[b] = a;
                 s->mirrored[b] = sign < 0;
                 s->count[a]++;
@@ -116,17 +139,17 @@ static void find_firsts(const circuit_layer *l, const neuron *list, linear_view 
     }
 }
 
-static annulus_status find_sharing(const circuit_layer *l, sharing *s)
+static annulus_status find_sharing(const circuit_layer *l, int equal, sharing *s)
 {
     linear_view *view = NULL;
     void *p;
     TRY(mem_create(l->out * sizeof(neuron) + l->in * sizeof(int64_t), 1, "shared rotations", &p));
     neuron *list = p;
-    annulus_status st = list_neurons(l, 0, list);
+    annulus_status st = list_neurons(l, 0, 0, list);
     if (st == ANNULUS_OK) st = linear_view_create(&l->linear, l->in, l->out, &view);
     if (st == ANNULUS_OK) {
         qsort(list, l->out, sizeof *list, by_hash);
-        find_firsts(l, list, view, (int64_t *)(void *)(list + l->out), s);
+        find_firsts(l, equal, list, view, (int64_t *)(void *)(list + l->out), s);
         st = linear_settle(&l->linear, s->as);
     }
     linear_view_destroy(view);
@@ -134,8 +157,8 @@ static annulus_status find_sharing(const circuit_layer *l, sharing *s)
     return st;
 }
 
-/* Numbers of rotations and values; returns the rotations. */
-static size_t number_values(size_t out, sharing *s, uint32_t *most)
+/* Numbers of rotations and values; returns the rotations. Equal look-ups give one value. */
+static size_t number_values(size_t out, int equal, sharing *s, uint32_t *most)
 {
     size_t rotations = 0;
     *most = 1;
@@ -144,7 +167,7 @@ static size_t number_values(size_t out, sharing *s, uint32_t *most)
         if (s->as[o] == o) s->number[o] = (uint32_t)rotations++;
     }
     for (size_t o = 0; o < out; o++) { /* the first of all comes first: it is the least */
-        s->place[o] = s->count[s->as[o]]++;
+        s->place[o] = equal ? 0 : s->count[s->as[o]]++;
         if (s->count[s->as[o]] > *most) *most = s->count[s->as[o]];
     }
     return rotations;
@@ -211,16 +234,16 @@ static annulus_status slotted_layer(const circuit_layer *l, const sharing *s, si
     return ANNULUS_OK;
 }
 
-/* Neurons of layer i with the same sums share rotations. */
+/* Neurons of layer i with the same sums share rotations; SHARE_NOT: equal look-ups are one. */
 static annulus_status share_layer(circuit *c, size_t i, share_way way, sharing *s, size_t *saved)
 {
     circuit_layer *l = &c->layers[i], made = {.in = 0};
     uint32_t most;
-    TRY(find_sharing(l, s));
-    const size_t rotations = number_values(l->out, s, &most);
-    if (most == 1 || rotations * most > 2 * l->out || rotations * most > CIRCUIT_MAX_WIDTH) return ANNULUS_OK;
-    annulus_status st =
-        way == SHARE_MIXED ? mixed_layer(l, s, rotations, most, &made) : slotted_layer(l, s, rotations, most, &made);
+    TRY(find_sharing(l, way == SHARE_NOT, s));
+    const size_t rotations = number_values(l->out, way == SHARE_NOT, s, &most);
+    if (rotations == l->out || rotations * most > 2 * l->out || rotations * most > CIRCUIT_MAX_WIDTH) return ANNULUS_OK;
+    annulus_status st = way == SHARE_NOT || way == SHARE_MIXED ? mixed_layer(l, s, rotations, most, &made)
+                                                               : slotted_layer(l, s, rotations, most, &made);
     if (st == ANNULUS_OK && way == SHARE_BOTH) narrow_slots(&made);
     if (st == ANNULUS_OK) st = linear_keep(&l->linear, s->as, s->number);
     if (st != ANNULUS_OK) {
@@ -252,6 +275,21 @@ static annulus_status share_in(circuit *c, size_t i, share_way way, size_t *save
     return st;
 }
 
+annulus_status circuit_share_look_ups(circuit *c, size_t *saved)
+{
+    *saved = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++) {
+        if (c->layers[i].unit != 0 || c->layers[i].offsets > 1) continue;
+        for (size_t j = i + 1; j + 1 < c->layers_count; j++) {
+            int have = 0;
+            if (share_is_like(c, i, j)) TRY(have_equal(c, i, j, 1, &have));
+            if (have) TRY(share_merge(c, i, j--));
+        }
+        TRY(share_in(c, i, SHARE_NOT, saved));
+    }
+    return ANNULUS_OK;
+}
+
 annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, size_t *saved)
 {
     unsigned char left[CIRCUIT_MAX_LAYERS];
@@ -262,7 +300,7 @@ annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, si
         if (way == SHARE_NOT) continue;
         for (size_t j = i + 1; j + 1 < c->layers_count; j++) {
             int have = 0;
-            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, &have));
+            if (share_fits(c, i, j)) TRY(have_equal(c, i, j, 0, &have));
             if (!have) continue;
             memmove(left + j, left + j + 1, c->layers_count - j - 1);
             TRY(share_merge(c, i, j--));

@@ -5,6 +5,10 @@
 
 #include "circuit/circuit.h"
 
+/* Neurons of one value with the same sums and cells, and tables of the same entries, become one: two would have the
+ * same ciphertext, and what takes both more noise than is predicted. Layers with such neurons become one as below, and
+ * may be of exact rounding, too. *saved: neurons. */
+annulus_status circuit_share_look_ups(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
  * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
 annulus_status circuit_could_share(const circuit *c, unsigned char *could) __attribute__((warn_unused_result));
@@ -23,8 +27,9 @@ static inline int share_allowed(const circuit_layer *l)
 {
     return l->cells != 0 && l->unit == 0 && l->offsets == 1 && l->low_bits == 0;
 }
-/* Whether layer j could become part of layer i < j: both allowed, with the same sources,
- * cells and step, bound on errors, and units of readers. */
+/* Whether layer j could become part of layer i < j: hidden, not torus-native, of one value each, with the same sources,
+ * cells, step and bits taken off, bound on errors, and units of readers; and both allowed. */
+int share_is_like(const circuit *c, size_t i, size_t j);
 int share_fits(const circuit *c, size_t i, size_t j);
 /* Layer j becomes the last neurons of layer i; every number of a layer behind falls by one. */
 annulus_status share_merge(circuit *c, size_t i, size_t j) __attribute__((warn_unused_result));

@@ -12,12 +12,17 @@ static int same_units(const circuit_layer *a, const circuit_layer *b)
 
 int share_fits(const circuit *c, size_t i, size_t j)
 {
+    return share_allowed(&c->layers[i]) && share_allowed(&c->layers[j]) && share_is_like(c, i, j);
+}
+
+int share_is_like(const circuit *c, size_t i, size_t j)
+{
     const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
-    if (j + 1 >= c->layers_count || !share_allowed(a) || !share_allowed(b)) return 0;
+    if (j + 1 >= c->layers_count || a->unit != 0 || b->unit != 0 || a->offsets > 1 || b->offsets > 1) return 0;
     if (a->sources_count != b->sources_count ||
         memcmp(a->sources, b->sources, a->sources_count * sizeof *a->sources) != 0)
         return 0;
-    return a->cells == b->cells && a->step == b->step && a->log2_error == b->log2_error &&
+    return a->cells == b->cells && a->step == b->step && a->low_bits == b->low_bits && a->log2_error == b->log2_error &&
            a->out + b->out <= CIRCUIT_MAX_WIDTH &&
            same_units(&c->layers[circuit_first_use(c, i + 1)], &c->layers[circuit_first_use(c, j + 1)]);
 }
