@@ -100,7 +100,8 @@ static void test_class_order(void **state)
     assert_int_equal(d->label[1], 1);
     dataset_destroy(d);
     d = NULL;
-    assert_refused(parse("a,y\n0,yes\n0,maybe\n", &o, &d), "line 3, column \"y\": \"maybe\" is not one of the known");
+    assert_refused(parse("a,y\n0,yes\n0,maybe\n", &o, &d),
+                   "line 3, column \"y\": \"maybe\" is not one of the known classes: no, yes, perhaps");
     assert_null(d);
 }
 

@@ -7,6 +7,7 @@
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,20 @@ static annulus_status header_cell(csv_state *s, const char *cell, size_t len)
     return ANNULUS_OK;
 }
 
+/* Names as many as fit. */
+static annulus_status unknown_class(const csv_state *s, const char *cell, size_t len)
+{
+    char text[160] = "is not one of the known classes";
+    for (size_t c = 0; c < s->options->class_names_count; c++) {
+        const char *name = s->options->class_names[c];
+        const size_t used = strlen(text);
+        const int fits = strlen(name) + 8 < sizeof text - used;
+        (void)snprintf(text + used, sizeof text - used, "%s%s", c == 0 ? ": " : ", ", fits ? name : "...");
+        if (!fits) break;
+    }
+    return cell_fail(s, cell, len, text);
+}
+
 static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
 {
     const csv_options *o = s->options;
@@ -102,7 +117,7 @@ static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
     size_t c = 0;
     if (len == 0 || memchr(cell, 0, len) != NULL) return cell_fail(s, cell, len, "is not a class name");
     while (c < count && strcmp(known[c], cell) != 0) c++;
-    if (c == count && fixed) return cell_fail(s, cell, len, "is not one of the known classes");
+    if (c == count && fixed) return unknown_class(s, cell, len);
     if (c == count) {
         if (count == CSV_CLASSES_MAX)
             return cell_fail(s, cell, len, "is one class too many (1000): is this column a regression target?");

@@ -95,9 +95,7 @@ annulus_status annulus_encrypt(const annulus_client_key *k, const annulus_circui
 {
     annulus_input *x = NULL;
     TRY(binding_check_circuit(&k->of, c->c, "the client key"));
-    if (d->d->features != c->c->input.features)
-        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->d->features,
-                    c->c->input.features);
+    TRY(features_check("data", d->d, "circuit", c->c->input.features));
     if (!secret_key_set_fits(k->secret, &c->c->choice.families))
         return fail(ANNULUS_ERR_INPUT, "the key has other dimensions than the circuit: make it again");
     TRY(input_create(&k->of, d->d->count, d->d->features, c->c->input_bits, &x));

@@ -154,9 +154,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
         return fail(ANNULUS_ERR_INPUT, "security level %d: use 128 or 132", options->security);
     if ((unsigned)options->minimize > ANNULUS_MEMORY)
         return fail(ANNULUS_ERR_INPUT, "objective %d: minimize seconds, key size or memory", (int)options->minimize);
-    if (calibration->d->features != m->n->inputs)
-        return fail(ANNULUS_ERR_INPUT, "the calibration data have %zu features, the model takes %zu",
-                    calibration->d->features, m->n->inputs);
+    TRY(features_check("calibration data", calibration->d, "model", m->n->inputs));
     TRY(check_errors(options));
     TRY(check_roundings(options));
     lower_options_init(o);

@@ -119,12 +119,18 @@ static void compare(const evaluation *e, annulus_evaluation *r)
     }
 }
 
+annulus_status features_check(const char *data, const dataset *d, const char *taker, size_t takes)
+{
+    if (d->features == takes) return ANNULUS_OK;
+    const int labels = d->height == 0 && d->features > takes;
+    return fail(ANNULUS_ERR_INPUT, "the %s have %zu features, the %s takes %zu%s", data, d->features, taker, takes,
+                labels ? ": columns of classes and targets are none if they are named as labels" : "");
+}
+
 annulus_status samples_check(const circuit *c, const dataset *d)
 {
     const size_t outputs = circuit_last(c)->out;
-    if (d->features != c->input.features)
-        return fail(ANNULUS_ERR_INPUT, "the data have %zu features, the circuit takes %zu", d->features,
-                    c->input.features);
+    TRY(features_check("data", d, "circuit", c->input.features));
     if (circuit_classifies(c) && d->label != NULL && d->classes > outputs)
         return fail(ANNULUS_ERR_INPUT,
                     "the data have %zu classes, the circuit tells %zu apart: take data of its classes", d->classes,

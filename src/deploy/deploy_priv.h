@@ -58,6 +58,11 @@ annulus_status binding_check_circuit(const binding *b, const circuit *c, const c
 annulus_status binding_check_key(const binding *a, const char *what_a, const binding *b, const char *what_b)
     __attribute__((warn_unused_result));
 
+/* The data, called "data", have as many features as what they are for, "circuit", takes; else a message with the
+ * remedy.
+ */
+annulus_status features_check(const char *data, const dataset *d, const char *taker, size_t takes)
+    __attribute__((warn_unused_result));
 /* The data fit the circuit, else a message with the remedy. */
 annulus_status samples_check(const circuit *c, const dataset *d) __attribute__((warn_unused_result));
 /* q (count, features): the samples as integers, those outside the circuit's range moved to its ends. */
