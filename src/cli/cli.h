@@ -69,7 +69,7 @@ typedef struct training_options {
     annulus_train_options *o;
     annulus_task task; /* what the report speaks of */
     const char *output, *log, *curve;
-    int json, quiet, bound_by, rounds;
+    int json, quiet, bound_by, rounds, moved;
     double class_weights[CLASSES_MOST], thresholds[CLASSES_MOST];
     annulus_epoch *epochs; /* (epochs_count) reported */
     size_t epochs_count;
@@ -81,6 +81,11 @@ extern const struct argp training_argp;
 /* Checkpoint, log, curve and, last, the model: what training writes (need_apart). */
 #define TRAINING_FILES 4u
 void training_files(const training_options *t, named_file out[TRAINING_FILES]);
+/* The words of a network's file with commas between them, to be freed; NULL, or empty: it cannot be read. */
+char *network_words(const char *path);
+/* The files of table=FILE and entries=FILE among activations, at most ANNULUS_MAX_HIDDEN, that an option names; the list
+ * is cut to pieces. */
+void table_files(char *list, const char *option, named_file *out);
 /* Ready to report. */
 progress_line *training_begin(training_options *t, const work_options *w);
 /* A line on stderr for an epoch, and the log; context: training_options. */

@@ -186,6 +186,7 @@ static error_t parse_habit(training_options *t, int key, char *arg, struct argp_
         break;
     case MOMENTUM_KEY:
         t->o->momentum = parse_real(state, "--momentum", arg, 0, 0.999);
+        t->moved = 1;
         break;
     case SCHEDULE_KEY:
         t->o->schedule = (annulus_schedule)parse_either(state, "--schedule", arg, "cosine", "one-cycle");
@@ -276,6 +277,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (t->output == NULL) argp_error(state, "--output is needed");
         if (t->bound_by && o->accumulator_bits == 0) argp_error(state, "--accumulator-by goes with --accumulator-bits");
+        if (t->moved && o->optimizer != ANNULUS_SGD) argp_error(state, "--momentum goes with --optimizer sgd");
         if (o->patience > 0 && o->validation == 0) argp_error(state, "--patience needs --validation above 0");
         break;
     default:
@@ -290,6 +292,33 @@ void training_files(const training_options *t, named_file out[TRAINING_FILES])
     const named_file files[TRAINING_FILES] = {
         {"--checkpoint", t->o->checkpoint}, {"--log", t->log}, {"--curve", t->curve}, {"--output", t->output}};
     memcpy(out, files, sizeof files);
+}
+
+#define NETWORK_MOST 65536u
+
+char *network_words(const char *path)
+{
+    int comment = 0;
+    char *text = calloc(1, NETWORK_MOST + 1);
+    FILE *f = text == NULL ? NULL : fopen(path, "r");
+    if (f == NULL) return text;
+    const size_t len = fread(text, 1, NETWORK_MOST, f);
+    (void)fclose(f);
+    for (size_t i = 0; i < len; i++) {
+        comment = text[i] != '\n' && (comment || text[i] == '#');
+        if (comment || strchr(" \t\r\n", text[i]) != NULL) text[i] = ',';
+    }
+    return text;
+}
+
+void table_files(char *list, const char *option, named_file *out)
+{
+    size_t count = 0;
+    for (char *part = strsep(&list, ","); part != NULL && count < ANNULUS_MAX_HIDDEN; part = strsep(&list, ",")) {
+        const size_t name = strcspn(part, "=");
+        if (part[name] == 0 || (strncmp(part, "table=", 6) != 0 && strncmp(part, "entries=", 8) != 0)) continue;
+        out[count++] = (named_file){option, part + name + 1};
+    }
 }
 
 progress_line *training_begin(training_options *t, const work_options *w)

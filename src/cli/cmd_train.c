@@ -40,6 +40,7 @@ typedef struct train_command {
     int tasked; /* --task was given */
     const char *names[NAMES_MAX];
     int automatic; /* activation auto */
+    int wavy;      /* --rise or --spread was given */
     double auto_seconds;
     annulus_auto_report found;
     size_t weight_bits_count, activation_bits_count, activations; /* that were given */
@@ -242,6 +243,7 @@ static size_t check_activations(const char *arg, struct argp_state *state)
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
     c->shaped |= key == OFFSETS_KEY || key == RISE_KEY || key == INPUT_KEY;
+    c->wavy |= key == RISE_KEY || key == SPREAD_KEY;
     switch (key) {
     case OFFSETS_KEY:
         c->o.offsets = parse_size(state, "--offsets", arg, 1, 16);
@@ -270,8 +272,19 @@ static error_t parse_number(train_command *c, int key, const char *arg, struct a
     return 0;
 }
 
+static int names_waves(const char *list)
+{
+    static const char *const waves[] = {"triangle", "trapezoid", "sine", "square"};
+    for (size_t k = 0; k < sizeof waves / sizeof *waves; k++)
+        if (strstr(list, waves[k]) != NULL) return 1;
+    return 0;
+}
+
 static void check_options(const train_command *c, struct argp_state *state)
 {
+    if (c->wavy && (c->from != NULL || !(c->automatic || c->o.network != NULL || names_waves(c->o.activation))))
+        argp_error(state, "--rise and --spread are of new networks with waves: leave them out, or choose waves by "
+                          "--activation");
     if (c->auto_seconds > 0 && !c->automatic) argp_error(state, "--auto-seconds goes with --activation auto");
     if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
         argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
@@ -302,23 +315,13 @@ static void check_options(const train_command *c, struct argp_state *state)
                    c->from != NULL ? "--from" : "--network");
 }
 
-/* The files of table=FILE and entries=FILE among activations, at most ANNULUS_MAX_HIDDEN; the list is cut to pieces. */
-static void table_files(char *list, named_file *out)
-{
-    size_t count = 0;
-    for (char *part = strsep(&list, ","); part != NULL && count < ANNULUS_MAX_HIDDEN; part = strsep(&list, ",")) {
-        const size_t name = strcspn(part, "=");
-        if (part[name] == 0 || (strncmp(part, "table=", 6) != 0 && strncmp(part, "entries=", 8) != 0)) continue;
-        out[count++] = (named_file){"--activation", part + name + 1};
-    }
-}
-
 /* Nothing but the model that is written may take the place of the model that it was. */
 static void check_files(const train_command *c, struct argp_state *state)
 {
     named_file files[TRAINING_FILES + 4 + ANNULUS_MAX_HIDDEN] = {{0}};
-    char *activations = strdup(c->o.activation);
-    if (activations != NULL) table_files(activations, files + TRAINING_FILES + 4);
+    char *activations = c->o.network != NULL ? network_words(c->o.network) : strdup(c->o.activation);
+    if (activations != NULL)
+        table_files(activations, c->o.network != NULL ? "--network" : "--activation", files + TRAINING_FILES + 4);
     training_files(&c->training, files);
     files[TRAINING_FILES] = (named_file){"--network", c->o.network};
     files[TRAINING_FILES + 1] = (named_file){"--noise-of", c->noise_of};
