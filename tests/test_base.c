@@ -9,11 +9,14 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "smaps.h"
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_messages(void **state)
@@ -171,6 +174,30 @@ static void test_plain_text(void **state)
     static const char *const control[] = {"\x1b[2J", "a\tb", "\x7f", "\xc2\x9b"};
     for (size_t i = 0; i < 4; i++)
         assert_false(text_is_plain(longer[i]) || text_is_plain(none[i]) || text_is_plain(control[i]));
+}
+
+/* A process that is killed while it writes leaves nothing where there are files without names, as on most file systems.
+ */
+static void test_killed_write(void **state)
+{
+    (void)state;
+    char folder[] = "annulus-test-XXXXXX", path[64], bytes[4096] = {0};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/key", folder);
+    const int unnamed = open(folder, O_TMPFILE | O_WRONLY, 0600);
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit half = {sizeof bytes / 2, sizeof bytes / 2}, none = {0, 0};
+        (void)signal(SIGXFSZ, SIG_DFL);
+        if (setrlimit(RLIMIT_FSIZE, &half) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) _exit(3);
+        _exit(file_write(path, bytes, sizeof bytes, 0600) == ANNULUS_OK ? 0 : 1);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGXFSZ);
+    if (unnamed < 0) skip();
+    (void)close(unnamed);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void test_file(void **state)
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_plain_text),
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_killed_write),
         cmocka_unit_test(test_stream_known_answer),
         cmocka_unit_test(test_distributions),
         cmocka_unit_test(test_team), /* first: OpenMP of LLVM 14 leaks where a

@@ -97,16 +97,39 @@ static int write_all(int fd, const uint8_t *p, size_t len)
     return 0;
 }
 
-/* A new file beside the target, "target.8 hex digits". */
-static annulus_status temporary_open(const char *path, unsigned mode, char *temporary, size_t size, int *out)
+#define LINK_BYTES 64
+
+/* A file without a name in the target's folder, which is gone with a process that is killed; link: what it is known by.
+ * -1 where there is no such. */
+static int unnamed_open(const char *path, unsigned mode, char link[LINK_BYTES])
+{
+    char folder[4096] = ".";
+    const char *slash = strrchr(path, '/');
+    const size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (len >= sizeof folder) return -1;
+    memcpy(folder, path, len);
+    if (len > 0) folder[len] = 0;
+    const int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, (mode_t)mode);
+    (void)snprintf(link, LINK_BYTES, "/proc/self/fd/%d", fd);
+    if (fd < 0 || access(link, F_OK) == 0) return fd;
+    (void)close(fd);
+    return -1;
+}
+
+/* A file beside the target, "target.8 hex digits": that without a name, or, *fd < 0, a new one. */
+static annulus_status temporary_name(const char *path, const char *link, unsigned mode, char *temporary, size_t size,
+                                     int *fd)
 {
     for (unsigned attempt = 0; attempt < 100; attempt++) {
         uint32_t word = 0;
         TRY(random_os(&word, sizeof word));
         const int n = snprintf(temporary, size, "%s.%08x", path, word);
         if (n < 0 || (size_t)n >= size) return fail(ANNULUS_ERR_IO, "%s: the path is too long", path);
-        *out = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
-        if (*out >= 0) return ANNULUS_OK;
+        if (*fd >= 0 && linkat(AT_FDCWD, link, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0) return ANNULUS_OK;
+        if (*fd < 0) {
+            *fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+            if (*fd >= 0) return ANNULUS_OK;
+        }
         if (errno != EEXIST) break;
     }
     return fail(ANNULUS_ERR_IO, "%s: cannot write there: %s", path, strerror(errno));
@@ -114,18 +137,21 @@ static annulus_status temporary_open(const char *path, unsigned mode, char *temp
 
 annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
 {
-    char temporary[4096];
+    char temporary[4096], link[LINK_BYTES];
     struct stat info;
-    int fd = -1;
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         return fail(ANNULUS_ERR_IO, "%s: cannot write: it exists and is no regular file; name a file", path);
-    TRY(temporary_open(path, mode, temporary, sizeof temporary, &fd));
+    int fd = unnamed_open(path, mode, link), beside = fd < 0;
+    if (beside) TRY(temporary_name(path, link, mode, temporary, sizeof temporary, &fd));
 
+    annulus_status st = ANNULUS_OK;
     int bad = write_all(fd, p, len) != 0 || fsync(fd) != 0;
     int error = errno;
+    if (!bad && !beside) st = temporary_name(path, link, mode, temporary, sizeof temporary, &fd), beside = 1;
     if (close(fd) != 0 && !bad) bad = 1, error = errno;
+    if (st != ANNULUS_OK) return st;
     if (!bad && rename(temporary, path) == 0) return ANNULUS_OK;
     if (!bad) error = errno;
-    (void)unlink(temporary);
+    if (beside) (void)unlink(temporary);
     return fail(ANNULUS_ERR_IO, "%s: cannot write: %s", path, strerror(error));
 }
