@@ -286,6 +286,38 @@ static void test_phases(void **state)
     free(whole), free(narrow);
 }
 
+/* Bits behind one that was read wrong lie near the border of their cells: as many are wrong as that lets expect, within
+ * five deviations (false alarm 6e-7 a layer), where sums have no noise in common to speak of. */
+static void test_wrong_bits(void **state)
+{
+    (void)state;
+    uint64_t seed = 33;
+    size_t count;
+    float *x = all_inputs(3, 0, &count);
+    network *n = counting_network(&seed, 3, ACTIVATION_RELU);
+    circuit *c = NULL;
+    lower_options o;
+    lower_options_init(&o);
+    o.rounding_bits = 4, o.method = ROUNDING_EXACT, o.log2_error = log2(0.2);
+    assert_ok(network_lower(n, x, count, &o, &c));
+    int32_t *q = quantize_all(c, x, count);
+    double *out = malloc(count * OUTPUTS * sizeof *out);
+    double expected[CIRCUIT_MAX_LAYERS] = {0}, wrong[CIRCUIT_MAX_LAYERS] = {0};
+    for (uint8_t k = 0; k < 8; k++) {
+        const seed256 noise = {{k}};
+        exec_stats stats = {0};
+        assert_ok(exec_simulate(c, q, count, &noise, 1, out, &stats));
+        for (size_t i = 0; i + 1 < c->layers_count; i++)
+            expected[i] += stats.errors_expected[i], wrong[i] += (double)stats.index_errors[i];
+    }
+    assert_true(table_layer(c)->low_bits > 2);
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        assert_true(expected[i] > 1000 && fabs(wrong[i] - expected[i]) < 5 * sqrt(expected[i]));
+    free(out), free(q), free(x);
+    circuit_destroy(c);
+    network_destroy(n);
+}
+
 /* Parameters of the day: answers are the clear ones at the borders; the audit accepts their noise (false alarm 1e-6),
  * and rejects that of bit 0's values being an eighth of what it is. Predicted seconds and failures are of all layers.
  */
@@ -489,9 +521,9 @@ static void test_options(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clear),  cmocka_unit_test(test_encrypted),
-                                       cmocka_unit_test(test_phases), cmocka_unit_test(test_keys_of_the_day),
-                                       cmocka_unit_test(test_links),  cmocka_unit_test(test_families),
-                                       cmocka_unit_test(test_file),   cmocka_unit_test(test_options)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clear),           cmocka_unit_test(test_encrypted),  cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_keys_of_the_day), cmocka_unit_test(test_wrong_bits), cmocka_unit_test(test_links),
+        cmocka_unit_test(test_families),        cmocka_unit_test(test_file),       cmocka_unit_test(test_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ double audit_errors_log_p(double look_ups, double errors, double least, double m
 
 double audit_error_probability(const circuit_layer *l, size_t o, int64_t acc, double deviation)
 {
-    const double place = circuit_is_bit(l) ? 0.5 : exec_place(l, o, acc), cell = 0.5 / l->cells;
+    const double place = exec_place(l, o, acc), cell = 0.5 / l->cells;
     const double down = (place - floor(place)) * cell, up = cell - down;
     return 0.5 * (erfc(down / deviation / M_SQRT2) + erfc(up / deviation / M_SQRT2));
 }

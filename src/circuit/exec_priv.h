@@ -48,9 +48,11 @@ static inline int64_t exec_cell(const circuit_layer *l, size_t o, int64_t acc)
     return l->unit != 0 ? exec_phase_cell(l, exec_phase(l, o, acc)) : exec_floor_div(acc + l->offset[o], l->step);
 }
 
-/* Where the phase of a sum lies, in cells, of layers that are not torus-native. */
+/* Where the phase of a sum lies, in cells, of layers that are not of waves. Of a bit it is the middle of a cell, unless
+ * bits below it were read wrong. */
 static inline double exec_place(const circuit_layer *l, size_t o, int64_t acc)
 {
+    if (circuit_is_bit(l)) return ldexp((double)exec_phase(l, o, acc), -63);
     return ((double)(acc + l->offset[o]) + 0.5 * circuit_half_units(l)) / (double)l->step;
 }
 

@@ -149,7 +149,7 @@ static int64_t simulate_split(const simulation *s, size_t i, size_t o, size_t b,
     return clear;
 }
 
-/* Events of a look-up that has a failure probability; that of a bit reads the middle of its one cell. */
+/* Events of a look-up that has a failure probability. */
 static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *seen, int64_t clear, exec_stats *stats)
 {
     const circuit_layer *l = &s->c->layers[i];
@@ -158,7 +158,7 @@ static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *se
         stats->errors_expected[i] += s->split_errors[i][o];
         return seen->cell != clear || seen->apart ? ERRED : 0;
     }
-    const double place = circuit_is_bit(l) ? 0.5 : exec_place(l, o, seen->acc);
+    const double place = exec_place(l, o, seen->acc);
     stats->errors_expected[i] += error_probability(s, place - floor(place), s->precision[i * s->widest + o]);
     return seen->cell != clear ? ERRED : 0;
 }
