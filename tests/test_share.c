@@ -240,6 +240,27 @@ static void test_equal_look_ups(void **state)
     }
 }
 
+/* Waves of one value, too, whose phases are equal to the bit. */
+static void test_equal_waves(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    network *n = equal_network(&seed);
+    for (size_t i = 0; i < 2; i++) {
+        dense_layer *d = &n->layers[i];
+        d->act = ACTIVATION_SINE, d->out_q.is_signed = 1;
+        for (size_t o = 0; o < d->out; o++) d->w_scale[o] = 1 / 16.0;
+    }
+    float *x = random_inputs(&seed, 40, INPUTS);
+    circuit *c = graph_reread(lowered(n, x, 0, -1, 0));
+    assert_int_equal(c->passes.rotations, NEURONS);
+    assert_int_equal(c->layers_count, 3);
+    assert_true(c->layers[0].unit != 0 && c->layers[0].out == NEURONS && c->layers[0].tables == 1);
+    circuit_destroy(c);
+    free(x);
+    network_destroy(n);
+}
+
 /* Exactly rounded ones, too: the sums that take them are tested, and have the noise that is predicted. */
 static void test_equal_noise(void **state)
 {
@@ -429,8 +450,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),        cmocka_unit_test(test_shifts_in_slots),
                                        cmocka_unit_test(test_mixes),       cmocka_unit_test(test_equal_look_ups),
-                                       cmocka_unit_test(test_equal_noise), cmocka_unit_test(test_noise),
-                                       cmocka_unit_test(test_choice),      cmocka_unit_test(test_files),
-                                       cmocka_unit_test(test_slot_files)};
+                                       cmocka_unit_test(test_equal_noise), cmocka_unit_test(test_equal_waves),
+                                       cmocka_unit_test(test_noise),       cmocka_unit_test(test_choice),
+                                       cmocka_unit_test(test_files),       cmocka_unit_test(test_slot_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

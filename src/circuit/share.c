@@ -37,7 +37,7 @@ static int by_hash(const void *a, const void *b)
 static uint64_t look_up_hash(const circuit_layer *l, size_t o, uint64_t hash)
 {
     const int32_t *t = circuit_table(l, o);
-    hash = random_mix(hash ^ (uint64_t)l->offset[o]);
+    hash = random_mix(hash ^ (l->unit != 0 ? l->shift[o] : (uint64_t)l->offset[o]));
     for (size_t x = 0; x < l->cells; x++) hash = random_mix(hash ^ (uint64_t)t[x]);
     return hash;
 }
@@ -113,7 +113,7 @@ static int same_cells(const circuit_layer *l, int rounds, uint32_t a, uint32_t b
 /* Whether b, of the sums of a, looks up what a does: one ciphertext, whose noise both have. */
 static int same_look_up(const circuit_layer *l, uint32_t a, uint32_t b)
 {
-    return l->offset[a] == l->offset[b] &&
+    return (l->unit != 0 ? l->shift[a] == l->shift[b] : l->offset[a] == l->offset[b]) &&
            memcmp(circuit_table(l, a), circuit_table(l, b), l->cells * sizeof *l->table) == 0;
 }
 
@@ -279,7 +279,7 @@ annulus_status circuit_share_look_ups(circuit *c, size_t *saved)
 {
     *saved = 0;
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
-        if (c->layers[i].unit != 0 || c->layers[i].offsets > 1) continue;
+        if (c->layers[i].offsets > 1) continue;
         for (size_t j = i + 1; j + 1 < c->layers_count; j++) {
             int have = 0;
             if (share_is_like(c, i, j)) TRY(have_equal(c, i, j, 1, &have));

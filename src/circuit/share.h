@@ -27,7 +27,7 @@ static inline int share_allowed(const circuit_layer *l)
 {
     return l->cells != 0 && l->unit == 0 && l->offsets == 1 && l->low_bits == 0;
 }
-/* Whether layer j could become part of layer i < j: hidden, not torus-native, of one value each, with the same sources,
+/* Whether layer j could become part of layer i < j: hidden, of one value each, with the same sources, unit,
  * cells, step and bits taken off, bound on errors, and units of readers; and both allowed. */
 int share_is_like(const circuit *c, size_t i, size_t j);
 int share_fits(const circuit *c, size_t i, size_t j);

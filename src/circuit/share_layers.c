@@ -18,12 +18,12 @@ int share_fits(const circuit *c, size_t i, size_t j)
 int share_is_like(const circuit *c, size_t i, size_t j)
 {
     const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
-    if (j + 1 >= c->layers_count || a->unit != 0 || b->unit != 0 || a->offsets > 1 || b->offsets > 1) return 0;
+    if (j + 1 >= c->layers_count || a->unit != b->unit || a->offsets > 1 || b->offsets > 1) return 0;
     if (a->sources_count != b->sources_count ||
         memcmp(a->sources, b->sources, a->sources_count * sizeof *a->sources) != 0)
         return 0;
     return a->cells == b->cells && a->step == b->step && a->low_bits == b->low_bits && a->log2_error == b->log2_error &&
-           a->out + b->out <= CIRCUIT_MAX_WIDTH &&
+           a->noise == b->noise && a->mid2 == b->mid2 && a->out + b->out <= CIRCUIT_MAX_WIDTH &&
            same_units(&c->layers[circuit_first_use(c, i + 1)], &c->layers[circuit_first_use(c, j + 1)]);
 }
 
@@ -107,6 +107,7 @@ void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made,
     made->measured_lo[to] = l->measured_lo[from], made->measured_hi[to] = l->measured_hi[from];
     made->lo[to] = l->lo[from], made->hi[to] = l->hi[from];
     made->offset[to] = l->offset[from];
+    if (l->unit != 0) made->shift[to] = l->shift[from];
 }
 
 /* The blocks of both, which are moved; numbers of b's outputs grow by `first`. */
