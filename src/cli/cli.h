@@ -83,8 +83,8 @@ extern const struct argp training_argp;
 void training_files(const training_options *t, named_file out[TRAINING_FILES]);
 /* The words of a network's file with commas between them, to be freed; NULL, or empty: it cannot be read. */
 char *network_words(const char *path);
-/* The files of table=FILE and entries=FILE among activations, at most ANNULUS_MAX_HIDDEN, that an option names; the list
- * is cut to pieces. */
+/* The files of table=FILE and entries=FILE among activations, at most ANNULUS_MAX_HIDDEN, that an option names; the
+ * list is cut to pieces. */
 void table_files(char *list, const char *option, named_file *out);
 /* Ready to report. */
 progress_line *training_begin(training_options *t, const work_options *w);
