@@ -320,6 +320,8 @@ static void test_targets(void **state)
                    "no column is named \"x\", which is to be a label: the columns are \"z\" to \"y\"");
     o.label = "a,y,z";
     assert_refused(parse(text, &o, &d), "no features are left");
+    o = (csv_options){.task = CSV_CLASSIFICATION};
+    assert_refused(parse("a;b;y\n1;2;x\n", &o, &d), "commas must stand between columns");
     o = (csv_options){.task = CSV_REGRESSION, .targets_only = 1};
     assert_ok(parse(text, &o, &d));
     assert_true(d->features == 0 && d->x == NULL && d->targets == 3 && d->count == 2 && d->y[5] == 6);

@@ -248,7 +248,8 @@ static annulus_status header_end(csv_state *s)
         return fail(ANNULUS_ERR_INPUT, "no column is named \"%.60s\": the columns are \"%.60s\" to \"%.60s\"", o->label,
                     column_names(s)[0], column_names(s)[s->columns - 1]);
     if (s->columns == 1)
-        return fail(ANNULUS_ERR_INPUT, "the only column, \"%.60s\", is the label: no features are left",
+        return fail(ANNULUS_ERR_INPUT,
+                    "the only column, \"%.60s\", is the label: no features are left; commas must stand between columns",
                     column_names(s)[0]);
     if (o->task == CSV_CLASSIFICATION)
         s->label = label;
