@@ -134,6 +134,36 @@ static void test_other_tasks(void **state)
     dataset_destroy(d);
 }
 
+/* Of as many columns as a circuit takes, a table has no labels, whatever the task; one more is the label. */
+static void test_unlabeled_columns(void **state)
+{
+    (void)state;
+    static const csv_task tasks[] = {CSV_CLASSIFICATION, CSV_REGRESSION, CSV_MULTI_LABEL};
+    static const char *const names[] = {"3", "6"};
+    for (size_t t = 0; t < 3; t++) {
+        csv_options o = {.task = tasks[t], .class_names = names, .class_names_count = 2, .unlabeled_columns = 3};
+        dataset *d = NULL;
+        assert_ok(parse("a,b,c\n1,2,3\n4,5,6\n", &o, &d));
+        const float x[] = {1, 2, 3, 4, 5, 6};
+        assert_int_equal(d->features, 3);
+        assert_memory_equal(d->x, x, sizeof x);
+        assert_string_equal(d->feature_names[2], "c");
+        assert_true(d->label == NULL && d->y == NULL && d->classes == 0 && d->targets == 0);
+        dataset_destroy(d);
+    }
+    csv_options o = {.task = CSV_CLASSIFICATION, .class_names = names, .class_names_count = 2, .unlabeled_columns = 2};
+    dataset *d = NULL;
+    assert_ok(parse("a,b,c\n1,2,3\n4,5,6\n", &o, &d));
+    assert_int_equal(d->features, 2);
+    assert_int_equal(d->label[1], 1);
+    dataset_destroy(d);
+    o.unlabeled_columns = 3, o.label = "c";
+    d = NULL;
+    assert_ok(parse("a,b,c\n1,2,3\n", &o, &d)); /* a label that is named is one */
+    assert_int_equal(d->features, 2);
+    dataset_destroy(d);
+}
+
 static void test_labels(void **state)
 {
     (void)state;
@@ -337,15 +367,11 @@ static void test_targets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classification),
-        cmocka_unit_test(test_class_order),
-        cmocka_unit_test(test_other_tasks),
-        cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_gzip),
-        cmocka_unit_test(test_locale_is_ignored),
+        cmocka_unit_test(test_classification), cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_other_tasks),    cmocka_unit_test(test_unlabeled_columns),
+        cmocka_unit_test(test_labels),         cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_locale_is_ignored),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

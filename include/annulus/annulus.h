@@ -41,8 +41,8 @@ typedef enum annulus_task {
 
 /* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled; of
  * multi-label data the names of the labels' columns, which hold 0 and 1, with commas in between, NULL: those of
- * `classes`; so of several targets of a regression. classes: a circuit gives the order of the class names, NULL: sorted
- * as found. */
+ * `classes`; so of several targets of a regression. classes: a circuit gives the order of the class names, and a table
+ * of as many columns as it takes features has no labels where label is NULL; NULL: class names are sorted as found. */
 ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
                                                     const annulus_circuit *classes,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;

@@ -283,7 +283,7 @@ static annulus_status evaluate(evaluate_command *c, const annulus_circuit *circu
         c->targets = calloc(outputs, sizeof *c->targets);
         return c->targets == NULL ? ANNULUS_OK : annulus_score_targets(circuit, d, *values, c->targets);
     }
-    if (!labels) return ANNULUS_OK;
+    if (!labels || isnan(e->score)) return ANNULUS_OK;
     c->labels = calloc(outputs, sizeof *c->labels);
     return c->labels == NULL ? ANNULUS_OK : annulus_score_labels(circuit, d, *values, c->labels);
 }

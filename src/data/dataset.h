@@ -30,6 +30,7 @@ typedef struct csv_options {
                                        of targets more than one; cells of labels are 0 or 1 */
     const char *const *class_names; /* classes in a fixed order (e.g. of a model), or NULL: sorted as found */
     size_t class_names_count;
+    size_t unlabeled_columns; /* a table of so many has no labels, unless `label` names them; 0: of any number has */
     int targets_only; /* of regression and multi-label data: 1: there are no features, columns that are no targets are
                          not looked at; without label and class_names all are targets */
 } csv_options;

@@ -237,7 +237,8 @@ static annulus_status header_end(csv_state *s)
     TRY(mem_create(s->columns, sizeof(size_t), "labels", &s->target));
     s->has_header = 1;
     s->label = s->columns;
-    if (o->task == CSV_UNLABELED) return ANNULUS_OK;
+    const int as_unlabeled = o->label == NULL && !o->targets_only && s->columns == o->unlabeled_columns;
+    if (o->task == CSV_UNLABELED || as_unlabeled) return ANNULUS_OK;
     if (o->task == CSV_MULTI_LABEL) return targets_find(s);
     size_t label = o->label == NULL ? s->columns - 1 : 0;
     while (o->label != NULL && label < s->columns && strcmp(column_names(s)[label], o->label) != 0) label++;
@@ -408,7 +409,7 @@ static annulus_status assemble(csv_state *s, dataset *d)
     s->x = s->y = s->labels = NULL;
     TRY(take_names(s, d));
     const csv_options *o = s->options;
-    if (o->task != CSV_CLASSIFICATION) return ANNULUS_OK;
+    if (s->label == s->columns) return ANNULUS_OK;
     if (o->class_names == NULL) return classes_sort(s, d);
     TRY(strings_copy((char *const *)o->class_names, o->class_names_count, &d->class_names));
     d->classes = o->class_names_count;

@@ -26,6 +26,7 @@ static csv_options csv_options_of(annulus_task task, const char *label, const an
     if (classes != NULL) {
         o.class_names = (const char *const *)classes->c->labels;
         o.class_names_count = circuit_last(classes->c)->out;
+        o.unlabeled_columns = classes->c->input.features;
     }
     return o;
 }

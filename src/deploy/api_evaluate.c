@@ -254,6 +254,8 @@ annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset 
         .c = c, .d = d, .count = d->d->count, .features = c->c->input.features, .outputs = circuit_last(c->c)->out};
     void *q, *clear = NULL, *mine = NULL;
     TRY(samples_check(c->c, d->d));
+    if (c->c->task == CIRCUIT_MULTI_LABEL && d->d->y != NULL && (!d->d->binary || d->d->targets != e.outputs))
+        return fail(ANNULUS_ERR_INPUT, "the data have other labels than the circuit, which tells %zu apart", e.outputs);
     TRY(mem_create(e.count * e.features, sizeof(int32_t), "samples", &q));
     annulus_status st = mem_create(e.count * e.outputs, sizeof(double), "values", &clear);
     if (st == ANNULUS_OK) st = mem_create(e.count * e.outputs, sizeof(double), "values", &mine);
