@@ -34,7 +34,7 @@ static circuit *slotted(const network *n, const float *x)
     assert_ok(circuit_share_rotations(c, ways, &saved));
     c->passes.rotations = (uint32_t)saved;
     assert_ok(circuit_share_tables(c, &equal));
-    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1, 0, 0));
+    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1, 0, 0, NULL));
     assert_ok(circuit_digest(c));
     return c;
 }

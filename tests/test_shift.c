@@ -245,7 +245,7 @@ static void forget_grid(const network *n, circuit *c, unsigned bits)
                 quantizer_integer(&d->out_q, dense_layer_act(d, l->real_scale[o] * middle + l->real_bias[o]));
         }
     }
-    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1, 0, 0));
+    assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1, 0, 0, NULL));
     assert_ok(circuit_digest(c));
 }
 

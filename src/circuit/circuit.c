@@ -2,6 +2,7 @@
 #include "circuit/circuit.h"
 
 #include "circuit/intake.h"
+#include "circuit/latency.h"
 #include "circuit/mix.h"
 
 #include "base/memory.h"
@@ -340,8 +341,34 @@ static tfhe_answers choose_answers(const circuit *c)
     return optimizer_answers(&c->choice.families, &request);
 }
 
+/* What follows from a choice of the request's search. */
+static annulus_status take_choice(circuit *c, const optimizer_request *request)
+{
+    for (size_t i = 0; i < c->layers_count; i++) {
+        c->layers[i].family = c->choice.layers[i].family;
+        c->layers[i].split = c->choice.layers[i].split;
+        c->layers[i].EF = c->choice.layers[i].EF;
+        c->layers[i].price = c->choice.layers[i].price;
+    }
+    drop_switches(c);
+    c->choice.families.answers = choose_answers(c);
+    return predict(c, request);
+}
+
+/* Of every remedy its seconds with this circuit's linear layers, inputs and answers, by which they are said. */
+static annulus_status say_remedies(circuit *c, const optimizer_request *request)
+{
+    for (size_t k = 0; k < request->helps->count; k++) {
+        remedy *r = &request->helps->of[k];
+        c->choice = r->set;
+        TRY(take_choice(c, request));
+        r->seconds = circuit_seconds(c, request->threads, NULL);
+    }
+    return remedies_say(request->helps);
+}
+
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
-                                         unsigned threads, double log2_error_most)
+                                         unsigned threads, double log2_error_most, remedies *helps)
 {
     lookup_layer layers[CIRCUIT_MAX_LAYERS];
     layer_link links[CIRCUIT_MAX_LAYERS];
@@ -351,16 +378,10 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
     request.families_most = families_most;
     request.threads = parallel_threads(threads);
     request.log2_error_most = log2_error_most;
-    TRY(optimizer_search(&request, &c->choice));
-    for (size_t i = 0; i < c->layers_count; i++) {
-        c->layers[i].family = c->choice.layers[i].family;
-        c->layers[i].split = c->choice.layers[i].split;
-        c->layers[i].EF = c->choice.layers[i].EF;
-        c->layers[i].price = c->choice.layers[i].price;
-    }
-    drop_switches(c);
-    c->choice.families.answers = choose_answers(c);
-    return predict(c, &request);
+    request.helps = helps;
+    const annulus_status st = optimizer_search(&request, &c->choice);
+    if (st == ANNULUS_ERR_INFEASIBLE && helps != NULL) return say_remedies(c, &request);
+    return st == ANNULUS_OK ? take_choice(c, &request) : st;
 }
 
 int circuit_rounds(const circuit_layer *l)

@@ -35,7 +35,7 @@
 
 #include "base/bytes.h"
 #include "circuit/linear.h"
-#include "optimizer/optimizer.h"
+#include "optimizer/remedies.h"
 #include "tfhe/packed.h"
 #include <math.h>
 #include <stdint.h>
@@ -180,9 +180,12 @@ void circuit_links(const circuit *c, layer_link *out);
  * and price of each layer; keyswitches that no look-up needs are left out of the families. Then packs the answers
  * (optimizer_answers) in what is left of their bound on noise, a fiftieth of the seconds or half a millisecond each,
  * and a key of an eighth of the others, sent and expanded, or 1 and 24 MB; not at all where that is not less. threads:
- * of an inference, whose seconds are minimized (0: all). log2_error_most: as of optimizer_request. */
+ * of an inference, whose seconds are minimized (0: all). log2_error_most: as of optimizer_request.
+ * ANNULUS_ERR_INFEASIBLE: helps, unless NULL, is what would help, with circuit_seconds; the choice is then of no use.
+ */
 annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, uint32_t families_most,
-                                         unsigned threads, double log2_error_most) __attribute__((warn_unused_result));
+                                         unsigned threads, double log2_error_most, remedies *helps)
+    __attribute__((warn_unused_result));
 /* Quantizes one raw sample. saturate 0: a value outside the range is ANNULUS_ERR_INPUT naming the feature and the
  * range; NaN is always refused. */
 annulus_status circuit_quantize(const circuit *c, const float *x, int saturate, int32_t *q)

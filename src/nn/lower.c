@@ -413,13 +413,13 @@ annulus_status lower_answers(const network *n, const float *calibration, size_t 
 /* *best, or NULL where padding is refused, which was st, <- the circuit whose clamped functions are waves, if that is
  * predicted to be better. */
 static annulus_status try_waves(const network *n, const float *calibration, size_t count, const lower_options *options,
-                                annulus_status st, circuit **best)
+                                annulus_status st, remedies *helps, circuit **best)
 {
     network *waves;
     circuit *c = NULL;
     TRY(lower_clamps(n, options, &waves));
     if (waves == NULL) return st;
-    const annulus_status other = lower_best(waves, calibration, count, options, &c);
+    const annulus_status other = lower_best(waves, calibration, count, options, helps, &c);
     network_destroy(waves);
     if (*best != NULL && (other == ANNULUS_ERR_INFEASIBLE || other == ANNULUS_ERR_INPUT)) return ANNULUS_OK;
     TRY(other);
@@ -437,14 +437,17 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
 {
     network *made;
     circuit *best = NULL;
+    remedies helps;
     TRY(lower_answers(n, calibration, count, options, &made));
-    annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, &best);
+    annulus_status st = lower_best(made == NULL ? n : made, calibration, count, options, &helps, &best);
     if (options->wrap_clamps && (st == ANNULUS_OK || st == ANNULUS_ERR_INPUT || st == ANNULUS_ERR_INFEASIBLE))
-        st = try_waves(made == NULL ? n : made, calibration, count, options, st, &best);
+        st = try_waves(made == NULL ? n : made, calibration, count, options, st, &helps, &best);
     network_destroy(made);
     if (st == ANNULUS_OK)
         *out = best;
     else
         circuit_destroy(best);
+    if (st == ANNULUS_ERR_INFEASIBLE && options->compiles_remedies && helps.count > 0)
+        return lower_remedies(n, calibration, count, options, &helps);
     return st;
 }

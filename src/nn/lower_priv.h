@@ -134,9 +134,16 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
 
 /* ---- lower_share.c ---- */
 double lower_objective(const circuit *c, const lower_options *o);
-/* As network_lower, of a network whose answers are what is asked for. */
+/* As network_lower, of a network whose answers are what is asked for. *helps: what does where there are no parameters;
+ * none where it fails by anything else. */
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
-                          circuit **out) __attribute__((warn_unused_result));
+                          remedies *helps, circuit **out) __attribute__((warn_unused_result));
+
+/* ---- lower_remedies.c ---- */
+/* ANNULUS_ERR_INFEASIBLE with what is missing of n and what helps, each compiled with these options but for it: those
+ * that do not help go, and seconds are those of the circuits, where an option says it. */
+annulus_status lower_remedies(const network *n, const float *calibration, size_t count, const lower_options *options,
+                              remedies *r) __attribute__((warn_unused_result));
 
 /* ---- lower_waves.c ---- */
 /* Waves of no name, of one offset, become functions, with padding, where a torus-native layer is refused: for answers

@@ -28,9 +28,9 @@ static void find_other(const circuit *c, const lower_options *options, plan *p)
 }
 
 /* The circuit that p says; could (layers_count, or NULL): layers that could share rotations in one where none
- * does. Without a digest. */
+ * does. helps, unless NULL: what does where there are no parameters. Without a digest. */
 static annulus_status lower_plan(const network *n, const float *calibration, size_t count, const lower_options *options,
-                                 plan *p, unsigned char *could, circuit **out)
+                                 plan *p, unsigned char *could, remedies *helps, circuit **out)
 {
     circuit *c = NULL;
     lower_units units = {0};
@@ -60,7 +60,7 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
         c->passes.tables = (uint32_t)tables;
         c->passes.rotations = (uint32_t)(equal + rotations);
         st = circuit_choose_parameters(c, options->minimize, options->families_most, options->threads,
-                                       options->shared_output ? CIRCUIT_SHARED_LOG2_ERROR : 0);
+                                       options->shared_output ? CIRCUIT_SHARED_LOG2_ERROR : 0, helps);
     }
     if (st == ANNULUS_OK)
         *out = c;
@@ -83,7 +83,7 @@ static annulus_status try_plan(const network *n, const float *calibration, size_
                                plan *p, double share, circuit **best, int *better)
 {
     circuit *c = NULL;
-    const annulus_status st = lower_plan(n, calibration, count, options, p, NULL, &c);
+    const annulus_status st = lower_plan(n, calibration, count, options, p, NULL, NULL, &c);
     *better = 0;
     if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) return ANNULUS_OK; /* without, there is a circuit */
     TRY(st);
@@ -104,28 +104,31 @@ static int pad(plan *p)
 /* The first circuit: where no parameters hold that of as few cells as there may be, one whose look-ups may be split,
  * which is searched for by seconds alone. */
 static annulus_status lower_first(const network *n, const float *calibration, size_t count,
-                                  const lower_options *options, plan *p, unsigned char *could, circuit **out)
+                                  const lower_options *options, plan *p, unsigned char *could, remedies *helps,
+                                  circuit **out)
 {
     lower_options o = *options;
-    annulus_status st = lower_plan(n, calibration, count, &o, p, could, out);
+    annulus_status st = lower_plan(n, calibration, count, &o, p, could, helps, out);
     if (st == ANNULUS_ERR_INFEASIBLE && o.minimize != MINIMIZE_SECONDS) {
         o.minimize = MINIMIZE_SECONDS, p->found = 0;
-        st = lower_plan(n, calibration, count, &o, p, could, out);
+        st = lower_plan(n, calibration, count, &o, p, could, helps, out);
     }
     if (st != ANNULUS_ERR_INFEASIBLE || !pad(p)) return st;
     p->extend = 0; /* or tables would be narrower again */
-    return lower_plan(n, calibration, count, &o, p, could, out);
+    return lower_plan(n, calibration, count, &o, p, could, helps, out);
 }
 
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
-                          circuit **out)
+                          remedies *helps, circuit **out)
 {
     circuit *best = NULL;
     unsigned char could[CIRCUIT_MAX_LAYERS] = {0};
     plan p = {.extend = !options->tables_whole};
     int better;
+    helps->count = 0;
     TRY(lower_options_check(n, calibration, count, options));
-    annulus_status st = lower_first(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, &best);
+    annulus_status st =
+        lower_first(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, helps, &best);
     size_t extended = p.extended;
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;

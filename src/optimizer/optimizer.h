@@ -64,6 +64,7 @@ typedef struct optimizer_request {
     const layer_link *links; /* (layers_count), or NULL: each layer takes the values of the one before */
     unsigned threads; /* MINIMIZE_SECONDS: those of an inference on so many, in its batches; 0: one, in large ones */
     double log2_error_most; /* that a remedy may name, where outputs must keep their bits as well; 0: any below 1 */
+    struct remedies *helps; /* where there is no set: filled in with what helps; NULL: that is not looked for */
 } optimizer_request;
 
 /* The link of layer i, given that of the layer before (any if i = 0). */
@@ -121,8 +122,8 @@ typedef struct optimizer_result {
  *
  * ANNULUS_ERR_INPUT: a probability outside [2^-512, 1), own bounds that alone exceed the global one, a deviation that
  * is negative or not below 1, or where it has no meaning. ANNULUS_ERR_INFEASIBLE names the layer, what it asks for
- * (bits, two-norm, probability or deviation), the best reachable and what would help, as little of it as one family, or
- * split look-ups, need, with the seconds of the set that the search then takes (remedies.c).
+ * (bits, two-norm, probability or deviation), the best reachable and, with `helps`, what would help, as little of it as
+ * one family, or split look-ups, need, with the seconds of the set that the search then takes (remedies.h).
  * ANNULUS_ERR_MEMORY. */
 annulus_status optimizer_search(const optimizer_request *request, optimizer_result *out)
     __attribute__((warn_unused_result));

@@ -243,7 +243,6 @@ annulus_status optimizer_feasible(const optimizer_request *q, search_space *spac
 /* Of a request without a set. */
 annulus_status optimizer_shortfall(const optimizer_request *q, search_space *space, shortfall *out)
     __attribute__((warn_unused_result));
-/* ANNULUS_ERR_INFEASIBLE with what is missing and up to three remedies that are found feasible, fastest first by
- * optimizer_best. */
+/* ANNULUS_ERR_INFEASIBLE with what is missing; where the request has `helps`, these are set, and said. */
 annulus_status remedies_fail(const optimizer_request *q, search_space *space) __attribute__((warn_unused_result));
 #endif

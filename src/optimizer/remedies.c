@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What to change in a request that no set satisfies: each remedy by itself, as small as it can be, tried. */
+/* Each remedy by itself, as small as it can be, tried. */
+#include "optimizer/remedies.h"
 #include "optimizer/batches.h"
 #include "optimizer/optimizer_priv.h"
 
@@ -8,30 +9,16 @@
 #include <string.h>
 
 #define MAX_REMEDIES 3u
+#define REMEDY_TEXT 160u
 #define LEAST_WEIGHTS 1e-6
 #define WEIGHTS_STEP 1.01
 #define DEVIATION_STEPS 4.0 /* in a factor of 2 */
 #define ANY_DEVIATION 0.99
 
-typedef enum remedy_kind {
-    FEWER_BITS,
-    FEWER_OUTPUT_BITS,
-    FEWER_TOP_1_BITS,
-    LARGER_ERROR,
-    LARGER_PHASE,
-    LARGER_OUTPUT,
-    SMALLER_WEIGHTS
-} remedy_kind;
-
 typedef struct changed_request {
     optimizer_request q;
     lookup_layer layers[OPTIMIZER_MAX_LAYERS];
 } changed_request;
-
-typedef struct remedy {
-    char text[160];
-    double seconds;
-} remedy;
 
 static double layer_bits(const lookup_layer *layer)
 {
@@ -54,8 +41,7 @@ static double larger_deviation(double std, int strength)
     return (floor(DEVIATION_STEPS * log2(std)) + strength) / DEVIATION_STEPS;
 }
 
-/* The remedy at a strength of 1, 2, ...: bits (as --rounding-bits caps all look-ups), bits of the outputs or of
- * compared scores that go, log2 of the probability or of the layer's deviation, the cap of every two-norm. */
+/* The remedy at a strength of 1, 2, ... */
 static double remedy_value(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, int strength)
 {
     switch (kind) {
@@ -75,11 +61,16 @@ static double remedy_value(remedy_kind kind, const optimizer_request *q, const l
     }
 }
 
-/* Whether rounding to so many bits changes a layer. */
+/* Whether rounding may change a layer. */
+static int rounds(const lookup_layer *layer)
+{
+    return !layer->is_output && layer->compares == 0 && !(layer->phase_std > 0);
+}
+
+/* Whether rounding to so many bits does. */
 static int has_more_bits(const lookup_layer *layer, double value)
 {
-    const int rounds = !layer->is_output && layer->compares == 0 && !(layer->phase_std > 0);
-    return rounds && layer->half_window < exp2(-value - 2);
+    return rounds(layer) && layer->half_window < exp2(-value - 2);
 }
 
 static void widen(lookup_layer *layer, double half_window, double cells)
@@ -165,55 +156,64 @@ static annulus_status least_strength(remedy_kind kind, const optimizer_request *
     return ANNULUS_OK;
 }
 
-/* Behind text: the layers that have more bits, unless all look-ups do. */
-static void name_layers(const optimizer_request *q, double value, char *text, size_t room)
+/* Behind text: the layers that have more bits, unless all look-ups do; layers of one name once. */
+static void name_layers(const remedies *r, double value, char *text, size_t room)
 {
-    size_t at = strlen(text), others = 0, named = 0;
-    for (size_t i = 0; i < q->layers_count; i++)
-        others += !q->layers[i].is_output && !has_more_bits(&q->layers[i], value);
-    for (size_t i = 0; others > 0 && i < q->layers_count && at < room; i++)
-        if (has_more_bits(&q->layers[i], value))
-            at += (size_t)snprintf(text + at, room - at, "%s%s", named++ == 0 ? " of " : ", ", q->layers[i].name);
+    const char *last = "";
+    size_t at = strlen(text), others = 0, named = 0, more = 0;
+    for (size_t i = 0; i < r->layers_count; i++) others += r->bits[i] >= 0 && !(r->bits[i] > value);
+    for (size_t i = 0; others > 0 && i < r->layers_count; i++) {
+        if (!(r->bits[i] > value) || strcmp(r->names[i], last) == 0) continue;
+        last = r->names[i];
+        if (more > 0 || at + strlen(last) + sizeof " and 64 more" + 4 > room)
+            more++;
+        else
+            at += (size_t)snprintf(text + at, room - at, "%s%s", named++ == 0 ? " of " : ", ", last);
+    }
+    if (more > 0) (void)snprintf(text + at, room - at, " and %zu more", more);
 }
 
-static void describe(remedy_kind kind, const optimizer_request *q, const lookup_layer *culprit, double value,
-                     remedy *out)
+static void describe(const remedies *all, const remedy *r, char *text, size_t room)
 {
-    const int own = has_own_error(q, culprit);
-    const size_t room = sizeof out->text;
-    if (kind == FEWER_BITS) {
-        (void)snprintf(out->text, room, "rounding to %.0f bits", value);
-        name_layers(q, value, out->text, room);
-    } else if (kind == FEWER_OUTPUT_BITS)
-        (void)snprintf(out->text, room, "output bits fewer by %.0f", value);
-    else if (kind == FEWER_TOP_1_BITS)
-        (void)snprintf(out->text, room, "top-1 bits fewer by %.0f", value);
-    else if (kind == LARGER_ERROR)
-        (void)snprintf(out->text, room, "%sp-error 2^%.0f%s%s", q->target == ERROR_GLOBAL ? "global-" : "", value,
-                       own ? " of " : "", own ? culprit->name : "");
-    else if (kind == LARGER_PHASE || kind == LARGER_OUTPUT)
-        (void)snprintf(out->text, room, "a deviation of 2^%.2f of its %s", value,
-                       kind == LARGER_PHASE ? "phase" : "bootstraps");
-    else
-        (void)snprintf(out->text, room, "weights %.3g times as large (two-norm %.6g)", value / layer_norm(culprit),
-                       value);
+    const char *name = all->names[all->layer];
+    switch (r->kind) {
+    case FEWER_BITS:
+        (void)snprintf(text, room, "rounding to %.0f bits", r->value);
+        name_layers(all, r->value, text, room);
+        break;
+    case FEWER_OUTPUT_BITS:
+        (void)snprintf(text, room, "output bits fewer by %.0f", r->value);
+        break;
+    case FEWER_TOP_1_BITS:
+        (void)snprintf(text, room, "top-1 bits fewer by %.0f", r->value);
+        break;
+    case LARGER_ERROR:
+        (void)snprintf(text, room, "%sp-error 2^%.0f%s%s", all->global && !all->own ? "global-" : "", r->value,
+                       all->own ? " of " : "", all->own ? name : "");
+        break;
+    case LARGER_PHASE:
+    case LARGER_OUTPUT:
+        (void)snprintf(text, room, "a deviation of 2^%.2f of its %s", r->value,
+                       r->kind == LARGER_PHASE ? "phase" : "bootstraps");
+        break;
+    default:
+        (void)snprintf(text, room, "weights %.3g times as large (two-norm %.6g)", r->value / all->norm, r->value);
+    }
 }
 
 static annulus_status remedy_find(remedy_kind kind, const optimizer_request *q, search_space *space,
                                   const lookup_layer *culprit, int *found, remedy *out)
 {
     changed_request r;
-    optimizer_result result;
     int strength = 0;
     *found = 0;
     TRY(least_strength(kind, q, space, culprit, &strength));
     if (strength == 0) return ANNULUS_OK;
-    const double value = remedy_value(kind, q, culprit, strength);
-    change(kind, value, q, culprit, &r);
-    TRY(optimizer_best(&r.q, space, found, &result));
-    if (!*found) return ANNULUS_OK;
-    out->seconds = q->threads > 0 ? batches_seconds(&r.q, &result) : result.seconds;
-    describe(kind, q, culprit, value, out);
+    out->kind = kind;
+    out->value = remedy_value(kind, q, culprit, strength);
+    change(kind, out->value, q, culprit, &r);
+    TRY(optimizer_best(&r.q, space, found, &out->set));
+    if (*found) out->seconds = q->threads > 0 ? batches_seconds(&r.q, &out->set) : out->set.seconds;
     return ANNULUS_OK;
 }
 
@@ -256,29 +256,55 @@ static void describe_shortfall(const optimizer_request *q, const shortfall *f, c
                        culprit->name, f->wanted, f->kind == SHORT_OF_PHASE ? "phase" : "bootstraps", norm, f->reach);
 }
 
+annulus_status remedies_say(const remedies *r)
+{
+    const remedy *order[REMEDIES_MOST];
+    char text[MAX_REMEDIES * (REMEDY_TEXT + 24)] = "";
+    size_t at = 0;
+    for (size_t k = 0; k < r->count; k++) { /* by insertion */
+        size_t i = k;
+        for (; i > 0 && order[i - 1]->seconds > r->of[k].seconds; i--) order[i] = order[i - 1];
+        order[i] = &r->of[k];
+    }
+    for (size_t i = 0; i < r->count && i < MAX_REMEDIES; i++) {
+        char one[REMEDY_TEXT];
+        describe(r, order[i], one, sizeof one);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s (%.3g s)", i == 0 ? "" : ", or ", one,
+                               order[i]->seconds);
+    }
+    return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s; %s%s", r->missing,
+                r->count == 0 ? "no change of bits, p-error or weights by itself is enough" : "what helps: ", text);
+}
+
+static void list_layers(const optimizer_request *q, size_t culprit, remedies *out)
+{
+    out->layer = culprit;
+    out->norm = layer_norm(&q->layers[culprit]);
+    out->own = has_own_error(q, &q->layers[culprit]);
+    out->global = q->target == ERROR_GLOBAL;
+    out->layers_count = q->layers_count;
+    out->count = 0;
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const lookup_layer *l = &q->layers[i];
+        (void)snprintf(out->names[i], sizeof out->names[i], "%s", l->name);
+        out->bits[i] = l->is_output ? -1 : rounds(l) ? layer_bits(l) : 0;
+    }
+}
+
 annulus_status remedies_fail(const optimizer_request *q, search_space *space)
 {
-    static const remedy_kind kinds[] = {FEWER_BITS,   FEWER_OUTPUT_BITS, FEWER_TOP_1_BITS, LARGER_ERROR,
-                                        LARGER_PHASE, LARGER_OUTPUT,     SMALLER_WEIGHTS};
     shortfall missing;
-    remedy found[sizeof kinds / sizeof *kinds];
-    char text[MAX_REMEDIES * (sizeof found[0].text + 24)] = "", what[320];
-    size_t count = 0, at = 0;
+    remedies *out = q->helps;
+    char what[sizeof out->missing];
     TRY(find_shortfall(q, space, &missing));
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) { /* by insertion: fastest first */
-        remedy r;
-        int helps = 0;
-        TRY(remedy_find(kinds[k], q, space, &q->layers[missing.layer], &helps, &r));
-        if (!helps) continue;
-        size_t i = count++;
-        for (; i > 0 && found[i - 1].seconds > r.seconds; i--) found[i] = found[i - 1];
-        found[i] = r;
-    }
-    if (count > MAX_REMEDIES) count = MAX_REMEDIES;
-    for (size_t i = 0; i < count; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s (%.3g s)", i == 0 ? "" : ", or ", found[i].text,
-                               found[i].seconds);
     describe_shortfall(q, &missing, what, sizeof what);
-    return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s; %s%s", what,
-                count == 0 ? "no change of bits, p-error or weights by itself is enough" : "what helps: ", text);
+    if (out == NULL) return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s", what);
+    memcpy(out->missing, what, sizeof what);
+    list_layers(q, missing.layer, out);
+    for (unsigned k = FEWER_BITS; k <= SMALLER_WEIGHTS; k++) {
+        int helps = 0;
+        TRY(remedy_find((remedy_kind)k, q, space, &q->layers[missing.layer], &helps, &out->of[out->count]));
+        out->count += helps != 0;
+    }
+    return remedies_say(out);
 }
