@@ -50,7 +50,7 @@ static void allow_split(lookup_layer *layers)
         if (l->cells < 4) continue;
         const uint32_t bits = (uint32_t)ilogb(l->cells);
         l->split_most = bits - 1 < SPLIT_MAX_LOW ? bits - 1 : SPLIT_MAX_LOW;
-        for (uint32_t s = 1; s <= l->split_most; s++) l->amplified[s - 1].squares = split_amplified_most(s, bits);
+        for (uint32_t s = 1; s <= l->split_most; s++) l->amplified[s - 1] = split_amplified_most(s, bits);
     }
 }
 

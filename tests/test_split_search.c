@@ -16,7 +16,7 @@ static double failure_of(const split_request *q, const split_choice *c)
 {
     const double cells = exp2(q->bits);
     const double merged = noise_merge(&c->high, c->merge_l, c->merge_bg, 1u << (q->bits - c->low_bits));
-    const split_amplified amplified = {.squares = split_amplified_most(c->low_bits, q->entry_bits)};
+    const split_amplified amplified = split_amplified_most(c->low_bits, q->entry_bits);
     const double sums = q->two_norm * q->two_norm * noise_split(&c->low, &c->high, &amplified, merged);
     double p = exp2(noise_failure_log2(noise_keyswitch(&c->high) + noise_modulus_switch(&c->high, c->EF, c->price) +
                                            sums + c->low_bits * noise_blind_rotate(&c->low),
@@ -53,7 +53,8 @@ static void test_bounds(void **state)
         for (uint32_t m = 0; m < 1u << q->bits; m++) entries[m] = (m % 3 == 1 ? 1u << q->entry_bits : 1u) - 1;
         assert_ok(
             split_table_create(c.high.N, c.EF, c.price, c.low_bits, entries, 1u << q->bits, UINT64_C(1) << 40, 0, &t));
-        assert_true(t->amplified.squares <= split_amplified_most(c.low_bits, q->entry_bits));
+        const double merged = noise_merge(&c.high, c.merge_l, c.merge_bg, 1u << (q->bits - c.low_bits));
+        assert_true(noise_split(&c.low, &c.high, &t->amplified, merged) <= c.output_std * c.output_std * (1 + 1e-9));
         split_table_destroy(t);
     }
 }
@@ -222,7 +223,7 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
         if (most == 0) l[i].slot_bits = (uint32_t)(test_random(seed) % 3);
         for (uint32_t s = 1; s <= l[i].split_most; s++) {
-            const double squares = split_amplified_most(s, 3);
+            const double squares = split_amplified_most(s, 3).squares;
             l[i].amplified[s - 1] = (split_amplified){squares, squares * (s % 2 == 1 ? 0.8 : -0.5)};
         }
     }

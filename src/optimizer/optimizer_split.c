@@ -447,7 +447,7 @@ annulus_status optimizer_split(const split_request *q, split_choice *out)
     const double cells = exp2(q->bits);
     lookup_layer l = {.half_window = 1 / (4 * cells), .two_norm = q->two_norm, .cells = cells, .count = 1};
     l.split_most = q->bits - 1 < SPLIT_MAX_LOW ? q->bits - 1 : SPLIT_MAX_LOW;
-    for (uint32_t i = 0; i < SPLIT_MAX_LOW; i++) l.amplified[i].squares = split_amplified_most(i + 1, q->entry_bits);
+    for (uint32_t i = 0; i < SPLIT_MAX_LOW; i++) l.amplified[i] = split_amplified_most(i + 1, q->entry_bits);
     const optimizer_request request = {
         .layers = &l, .layers_count = 1, .log2_error = q->log2_error, .level = q->level, .families_most = 2};
     TRY(search_space_create(&search_model_shipped, q->level, 0, &space));

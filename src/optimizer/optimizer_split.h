@@ -19,8 +19,7 @@ typedef struct split_choice {
     tfhe_params low, high; /* of one k, N and glwe_noise; each with a keyswitch of its own */
     uint32_t low_bits, EF, price;
     uint32_t merge_l, merge_bg;
-    double output_std;   /* predicted at most, whatever the table's entries of so many bits, were all coefficients'
-                            noise independent (split_amplified) */
+    double output_std;   /* predicted at most, whatever the table's entries of so many bits */
     double log2_failure; /* predicted */
     double seconds;      /* predicted, one core, in large batches */
 } split_choice;

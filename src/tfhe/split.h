@@ -73,8 +73,8 @@ split_amplified split_amplified_both(split_amplified a, split_amplified b);
 /* 2^low_bits times what is looked up where level i reads low[i] in [0, 2^(i+1)), which all of one m mod 2^low_bits do
  * unless noise is too large; entries (2^low_bits): of the high part. */
 int64_t split_read(uint32_t low_bits, const uint32_t *entries, const uint32_t *low);
-/* What amplified.squares is at most for entries of so many bits. */
-uint32_t split_amplified_most(uint32_t low_bits, uint32_t entry_bits);
+/* The bound of all tables whose entries have so many bits. */
+split_amplified split_amplified_most(uint32_t low_bits, uint32_t entry_bits);
 
 typedef struct split_job {
     const uint64_t *in;       /* lwe_words */

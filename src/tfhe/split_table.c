@@ -2,6 +2,8 @@
 #include "base/memory.h"
 #include "tfhe/split.h"
 
+#include <math.h>
+
 #define MOST_ENTRY (UINT32_C(1) << 24)
 
 /* D(high; i,c) in units of unit/2^s, s = low_bits: exact integers. entries: those of one high part. waves (2^s - 1):
@@ -188,12 +190,25 @@ size_t split_table_memory(uint32_t N, uint32_t cells, uint32_t low_bits)
            low_bits * mem_bytes(ROUND_UP(sizeof(lut)) + N * sizeof(uint64_t));
 }
 
-/* |D| <= (2^entry_bits - 1)/2 of 2^low_bits units; the digits of the base that does, each at most half of it. */
-uint32_t split_amplified_most(uint32_t low_bits, uint32_t entry_bits)
+/* |D| <= (2^entry_bits - 1)/2 of 2^low_bits units, `most`; the digits of the base that does, each at most half of it.
+ *
+ * What the n shifts of a level have in common is a norm of the sums of their digits: |S|^2 = sum S_c S_d (1 -
+ * 2|c-d|/n), at most `wide`/n, the largest eigenvalue, times the squares of S. So it is at most 9 wide half^2; and by
+ * its triangle inequality at most that of the two lower digits and of the first one, D less these over base^2, where
+ * |D| is at most `most`: its square is the mean square of a function of entries. */
+split_amplified split_amplified_most(uint32_t low_bits, uint32_t entry_bits)
 {
     const int64_t most = ((INT64_C(1) << entry_bits) - 1) << (low_bits - 1);
     int32_t digits[SPLIT_DIGITS];
     uint32_t bits = 1;
     while (!digits_of(most, bits, digits) || !digits_of(-most, bits, digits)) bits++;
-    return (uint32_t)split_waves(low_bits) << (2 * bits - 2);
+    const double half = exp2(bits - 1.0), base = 2 * half;
+    double together = 0;
+    for (uint32_t i = 0; i < low_bits; i++) {
+        const double wide = 2 / (1 - cos(M_PI / (1u << i)));
+        const double first = ((double)most + half * (base + 1) * sqrt(wide)) / (base * base);
+        together += fmin(9 * wide * half * half, pow(first + 2 * half * sqrt(wide), 2));
+    }
+    const double squares = (double)split_waves(low_bits) * half * half;
+    return (split_amplified){.squares = squares, .common = together - squares};
 }
