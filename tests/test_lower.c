@@ -202,10 +202,45 @@ static void test_refusals(void **state)
     network_destroy(n);
 }
 
+/* Ranges of 2^35 and more take no longer than others: steps that lose nothing are not looked for one by one, and
+ * neither is a window that is a multiple of them. */
+static void test_wide_sums(void **state)
+{
+    (void)state;
+    uint64_t seed = 8;
+    const size_t widths[] = {64, 2, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 16);
+    float *x = random_inputs(&seed, 64, 64);
+    n->input = (quantizer){.scale = 0x1p-15, .bits = 16};
+    for (size_t o = 0; o < 2; o++) n->layers[0].w_scale[o] = 0x1p-15, n->layers[0].bias[o] = 0;
+    for (unsigned out_bits = 1; out_bits <= 4; out_bits += 3)
+        for (unsigned bits = 1; bits <= 6; bits += 5) {
+            n->layers[0].out_q = (quantizer){.scale = 1, .bits = out_bits};
+            circuit *c = NULL;
+            lower_options o;
+            lower_options_init(&o);
+            o.ranges_measured = 0, o.rounding_bits = bits, o.log2_error = -7, o.output_bits = 4;
+            assert_ok(network_lower(n, x, 0, &o, &c));
+            const circuit_layer *l = &c->layers[0];
+            const int64_t span = l->hi[0] - l->lo[0] > l->hi[1] - l->lo[1] ? l->hi[0] - l->lo[0] : l->hi[1] - l->lo[1];
+            const int64_t least = (span + (1 << bits)) >> bits;
+            assert_true(span >= INT64_C(1) << 35 && l->cells <= 1u << bits);
+            if (out_bits == 4) /* changes are 2^30 apart */
+                assert_true(l->step == least ||
+                            (l->step <= 2 * least && l->step > 1 && (INT64_C(1) << 30) % l->step == 0));
+            else
+                assert_true(l->step >= least && l->step <= 2 * least);
+            circuit_destroy(c);
+        }
+    network_destroy(n);
+    free(x);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_meaning), cmocka_unit_test(test_rounding_and_ranges),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_layer_roundings)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_meaning),    cmocka_unit_test(test_rounding_and_ranges),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_layer_roundings), cmocka_unit_test(test_wide_sums)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

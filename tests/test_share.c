@@ -446,12 +446,66 @@ static void test_slot_files(void **state)
     network_destroy(n);
 }
 
+/* Whether one table is the other further on, by trying all places. */
+static int is_shift(const int32_t *base, const int32_t *t, uint32_t cells)
+{
+    const int32_t mid2 = base[0] + base[cells - 1], own = t[0] + t[cells - 1];
+    for (uint32_t by = 0; by < 2 * cells; by++) {
+        int same = 1;
+        for (uint32_t c = 0; c < cells; c++) {
+            const uint32_t at = (c + by) % (2 * cells);
+            const int32_t there = at < cells ? 2 * base[at] - mid2 : mid2 - 2 * base[at - cells];
+            same &= there == 2 * t[c] - own;
+        }
+        if (same) return 1;
+    }
+    return 0;
+}
+
+/* Tables of few values, which repeat themselves, and shifts of them. */
+static void test_shifts_found(void **state)
+{
+    (void)state;
+    enum { CELLS = 16, TABLES = 4 };
+    const circuit_layer l = {.cells = CELLS, .offsets = TABLES};
+    uint64_t seed = 9;
+    size_t shifts = 0;
+    for (size_t k = 0; k < 3000; k++) {
+        int32_t list[TABLES * CELLS];
+        uint32_t base[CIRCUIT_MAX_OFFSETS], want[TABLES], count = 0;
+        const uint32_t period = 1 + (uint32_t)(test_random(&seed) % CELLS),
+                       values = 2 + (uint32_t)(test_random(&seed) % 2);
+        for (uint32_t c = 0; c < CELLS; c++)
+            list[c] = c < period ? (int32_t)(test_random(&seed) % values) : list[c - period];
+        for (uint32_t j = 1; j < TABLES; j++) {
+            const uint32_t by = (uint32_t)(test_random(&seed) % (2 * CELLS));
+            for (uint32_t c = 0; c < CELLS; c++) {
+                const uint32_t at = (c + by) % (2 * CELLS);
+                list[j * CELLS + c] = at < CELLS ? list[at] : list[0] + list[CELLS - 1] - list[at - CELLS];
+            }
+            if (j == 2) list[j * CELLS + test_random(&seed) % CELLS]++;
+        }
+        for (uint32_t j = 0; j < TABLES; j++) {
+            uint32_t s = 0;
+            while (s < count && !is_shift(list + want[s] * CELLS, list + j * CELLS, CELLS)) s++;
+            if (s == count)
+                want[count++] = j;
+            else
+                shifts++;
+        }
+        assert_int_equal(mix_slots(&l, list, base), count);
+        assert_memory_equal(base, want, count * sizeof *want);
+    }
+    assert_true(shifts > 3000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),        cmocka_unit_test(test_shifts_in_slots),
                                        cmocka_unit_test(test_mixes),       cmocka_unit_test(test_equal_look_ups),
                                        cmocka_unit_test(test_equal_noise), cmocka_unit_test(test_equal_waves),
                                        cmocka_unit_test(test_noise),       cmocka_unit_test(test_choice),
-                                       cmocka_unit_test(test_files),       cmocka_unit_test(test_slot_files)};
+                                       cmocka_unit_test(test_files),       cmocka_unit_test(test_slot_files),
+                                       cmocka_unit_test(test_shifts_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

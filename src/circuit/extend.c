@@ -134,16 +134,25 @@ static int could_narrow(const group *g)
     return could;
 }
 
-/* Half the window that all layers of the group need, a multiple of all their steps. */
+static int64_t divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        const int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
+/* Half the window that all layers of the group need, a multiple of all their steps; INT64_MAX: more than they have. */
 static int64_t half_window(const group *g)
 {
     const int64_t most = circuit_window(g->of[0]) / 2;
     int64_t steps = 1, need = 0;
     for (size_t k = 0; k < g->count; k++) {
         const circuit_layer *l = g->of[k];
-        int64_t common = steps;
-        while (common % l->step != 0 && common <= most) common += steps;
-        steps = common;
+        const int64_t times = l->step / divisor(steps, l->step);
+        if (times > most / steps) return INT64_MAX;
+        steps *= times;
         for (size_t t = 0; t < l->tables; t++) {
             const int64_t own = cells_needed(&g->reaches[k][t]) * l->step;
             need = own > need ? own : need;

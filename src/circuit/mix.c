@@ -13,14 +13,25 @@ static int64_t centered(const circuit_layer *l, const int32_t *t, uint32_t cell)
     return cell < l->cells ? 2 * (int64_t)t[cell] - mid2 : mid2 - 2 * (int64_t)t[cell - l->cells];
 }
 
-/* Whether a table is `base` as many cells on as *by, in [0, 2*cells). */
+/* Whether a table is `base` as many cells on as *by, in [0, 2*cells), the least that do: the first place of t in base,
+ * by what of it remains matched behind each cell (Knuth, Morris, Pratt). */
 static int is_shifted(const circuit_layer *l, const int32_t *base, const int32_t *t, uint32_t *by)
 {
-    const uint32_t period = 2 * l->cells;
-    for (*by = 0; *by < period; ++*by) {
-        uint32_t c = 0;
-        while (c < l->cells && centered(l, t, c) == centered(l, base, (c + *by) % period)) c++;
-        if (c == l->cells) return 1;
+    const uint32_t cells = l->cells, period = 2 * cells;
+    uint16_t again[CIRCUIT_MAX_CELLS + 1]; /* of that many cells, those at the end that are as the first ones */
+    again[0] = again[1] = 0;
+    for (uint32_t c = 1, k = 0; c < cells; c++) {
+        while (k > 0 && t[c] != t[k]) k = again[k];
+        k += t[c] == t[k];
+        again[c + 1] = (uint16_t)k;
+    }
+    for (uint32_t c = 0, k = 0; c < period + cells - 1; c++) {
+        const int64_t at = centered(l, base, c % period);
+        while (k > 0 && centered(l, t, k) != at) k = again[k];
+        k += centered(l, t, k) == at;
+        if (k < cells) continue;
+        *by = c + 1 - cells;
+        return 1;
     }
     return 0;
 }
@@ -45,18 +56,17 @@ static size_t count_jumps(const circuit_layer *l, size_t v)
     return count;
 }
 
-/* The value of neuron o that all its others are shifts of, not a constant; SIZE_MAX: none. */
+/* The first value of neuron o that is not constant, if all the others are shifts of it, and so of each other; SIZE_MAX:
+ * there is none. */
 static size_t find_base(const circuit_layer *l, size_t o)
 {
-    for (size_t b = o * l->offsets; b < (o + 1) * l->offsets; b++) {
-        size_t v = o * l->offsets;
-        uint32_t by;
-        if (count_jumps(l, b) == 0) continue;
-        while (v < (o + 1) * l->offsets && is_shifted(l, circuit_value_table(l, b), circuit_value_table(l, v), &by))
-            v++;
-        if (v == (o + 1) * l->offsets) return b;
-    }
-    return SIZE_MAX;
+    size_t base = o * l->offsets;
+    const size_t end = base + l->offsets;
+    uint32_t by;
+    while (base < end && count_jumps(l, base) == 0) base++;
+    for (size_t v = o * l->offsets; base < end && v < end; v++)
+        if (v != base && !is_shifted(l, circuit_value_table(l, base), circuit_value_table(l, v), &by)) return SIZE_MAX;
+    return base < end ? base : SIZE_MAX;
 }
 
 /* The term of value v: the slot of the table that it is a shift of, and as far on. */

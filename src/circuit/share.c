@@ -128,7 +128,9 @@ static void find_firsts(const circuit_layer *l, int equal, const neuron *list, l
             for (size_t k = first; k < next; k++) {
                 const uint32_t a = list[k].number, b = list[next].number;
                 if (list[k].hash == NO_WEIGHTS || s->as[a] != a || s->count[a] == most) continue;
-                if (equal && !same_look_up(l, a, b)) continue;
+                if (equal ? !same_look_up(l, a, b)
+                          : !same_cells(l, rounds, a, b, 1) && !same_cells(l, rounds, a, b, -1))
+                    continue;
                 const int sign = linear_rows_compare(view, a, b, weight);
                 if (sign == 0 || (equal ? sign < 0 : !same_cells(l, rounds, a, b, sign))) continue;
                 s->as[b] = a;

@@ -54,16 +54,54 @@ static int64_t range_cells(const lower_grid *g, const circuit_layer *l, int64_t 
 
 #define FEW_CELLS 32 /* of tables where a bit less saves no more than the look-up that takes it off (rounding.md) */
 
+/* The next divisor from this one on of what changes are apart, found as one or by the other factor, of which there are
+ * fewer; or one beyond `end`. */
+static int64_t next_divisor(const lower_grid *g, int64_t step, int64_t end)
+{
+    if (step > end || step > g->apart) return end + 1;
+    if (end - step < g->apart / step) {
+        while (step <= end && g->apart % step != 0) step++;
+        return step;
+    }
+    for (int64_t times = g->apart / step; times > 0; times--)
+        if (g->apart % times == 0) return g->apart / times;
+    return end + 1;
+}
+
+/* The least step up to `end` of which one change alone, of every neuron, needs no more than `most` cells, which become
+ * fewer the larger it is; beyond `end`: there is none. */
+static int64_t step_of_one_change(const lower_grid *g, const circuit_layer *l, int64_t most, int64_t step, int64_t end)
+{
+    if (lower_grid_cells(g, l, end) > most) return end + 1;
+    while (step < end) {
+        const int64_t middle = step + (end - step) / 2;
+        if (lower_grid_cells(g, l, middle) > most)
+            step = middle + 1;
+        else
+            end = middle;
+    }
+    return end;
+}
+
+/* The least step from this one on, up to `end`, that loses nothing within `most` cells; beyond `end`: there is none. */
+static int64_t lossless_step(const lower_grid *g, const circuit_layer *l, int64_t most, int64_t step, int64_t end)
+{
+    if (g->apart == 1) return end + 1;
+    if (g->apart == 0) return step_of_one_change(g, l, most, step, end);
+    step = next_divisor(g, step, end);
+    while (step <= end && lower_grid_cells(g, l, step) > most) step = next_divisor(g, step + 1, end);
+    return step;
+}
+
 /* The least step that `most` cells allow, or one up to twice as large that loses nothing. Exact: a power of two, and of
  * those that lose nothing the least that leaves FEW_CELLS or fewer. */
 static int64_t choose_step(const lower_grid *g, const circuit_layer *l, int64_t most, int exact)
 {
     const int64_t span = lower_widest_span(l->lo, l->hi, l->out), need = (span + most - 1) / most;
-    const int64_t least = exact ? lower_power_of_two(need) : need;
-    int64_t step = least;
-    while (step <= 2 * least && !(loses_nothing(g, step) && lower_grid_cells(g, l, step) <= most))
-        step = exact ? 2 * step : step + 1;
-    if (step > 2 * least) return least;
+    const int64_t least = exact ? lower_power_of_two(need) : need, end = 2 * least;
+    int64_t step = exact ? least : lossless_step(g, l, most, least, end);
+    while (exact && step <= end && !(loses_nothing(g, step) && lower_grid_cells(g, l, step) <= most)) step *= 2;
+    if (step > end) return least;
     while (exact && lower_grid_cells(g, l, step) > FEW_CELLS && loses_nothing(g, 2 * step)) step *= 2;
     return step;
 }
