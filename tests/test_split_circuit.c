@@ -198,7 +198,7 @@ static void test_audit(void **state)
     audit_destroy(a);
     wrong = model;
     wrong.look_up[0] /= 64, wrong.phase[0] /= 64;
-    a = audit_of(c, &keys, q, &wrong, 3);
+    a = audit_of(c, &keys, q, &wrong, 8);
     for (size_t run = 0; run < 2; run++) {
         const audit_run *of = run == 0 ? &a->simulated : &a->encrypted;
         assert_true(of->layers[0].phase.log_p < a->log_alarm && of->layers[0].sum.log_p >= a->log_alarm);
