@@ -295,6 +295,7 @@ static void pruned(void **state)
     o.percent = 40, o.train.epochs = 3, o.train.batch = 32;
     assert_ok(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small));
     assert_int_equal(annulus_model_layers(small), 2);
+    assert_int_equal(annulus_model_features(small), annulus_dataset_features(w.d));
     const annulus_layer_sums s = annulus_model_sums(small, 0);
     assert_true(s.inputs == 2 && s.neurons == r.look_ups && r.look_ups <= 3 && r.look_ups_before == 5);
     assert_true(s.weights == 2 * s.neurons && s.nonzero <= s.weights && s.nonzero > 0);

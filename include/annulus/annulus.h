@@ -253,6 +253,8 @@ ANNULUS_API annulus_status annulus_train_within(const annulus_dataset *d, const 
                                                 annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_read(const char *path, annulus_model **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_model_write(const annulus_model *m, const char *path) ANNULUS_MUST_USE;
+/* Of a sample that it takes. */
+ANNULUS_API size_t annulus_model_features(const annulus_model *m);
 ANNULUS_API size_t annulus_model_layers(const annulus_model *m);
 typedef struct annulus_layer_sums {
     size_t inputs, neurons;

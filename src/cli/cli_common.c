@@ -160,8 +160,8 @@ static const struct argp_option data_entries[] = {
     {0, 0, 0, 0, "Data:", DATA_GROUP},
     {"csv", CSV_KEY, "FILE", 0, "table as CSV with one header line, plain or gzip", 0},
     {"label", LABEL_KEY, "COLUMN", 0,
-     "column of the class or target (default: the last one; none to encrypt, and where evaluate and audit find no more "
-     "than features); A,B,... for several labels or targets",
+     "column of the class or target (default: the last one; none to encrypt, and where compile, evaluate and audit "
+     "find no more than features); A,B,... for several labels or targets",
      0},
     {"images", IMAGES_KEY, "FILE", 0, "images in IDX, in place of --csv, plain or gzip", 0},
     {"labels", LABELS_KEY, "FILE", 0,

@@ -337,6 +337,19 @@ static annulus_status compile(const compile_command *c, const annulus_model *m, 
     return st;
 }
 
+/* Labels are of use where rounding is chosen alone, but a table has them unless it is all features. */
+static annulus_status read_calibration(const compile_command *c, const annulus_model *m, annulus_dataset **d)
+{
+    if (c->data.csv != NULL && c->data.label == NULL) {
+        const annulus_status st = data_read(&c->data, ANNULUS_UNLABELED, NULL, d);
+        if (st == ANNULUS_OK && annulus_dataset_features(*d) == annulus_model_features(m)) return ANNULUS_OK;
+        annulus_dataset_destroy(*d);
+        *d = NULL;
+    }
+    const int labels = c->data.csv != NULL || c->rounds_auto || c->methods_auto;
+    return data_read(&c->data, labels ? annulus_model_task(m) : ANNULUS_UNLABELED, NULL, d);
+}
+
 int cmd_compile(int argc, char **argv)
 {
     const struct argp_child children[] = {{&data_argp, 0, NULL, 0}, {&work_argp, 0, NULL, 0}, {0}};
@@ -350,9 +363,7 @@ int cmd_compile(int argc, char **argv)
     annulus_compile_options_init(&c.o);
     argp_parse(&argp, argc, argv, 0, NULL, &c);
     annulus_status st = annulus_model_read(c.model, &m);
-    const int chosen = c.rounds_auto || c.methods_auto, labels = c.data.csv != NULL || chosen; /* no features */
-    const annulus_task task = m != NULL && labels ? annulus_model_task(m) : ANNULUS_UNLABELED;
-    if (st == ANNULUS_OK) st = data_read(&c.data, task, NULL, &d);
+    if (st == ANNULUS_OK) st = read_calibration(&c, m, &d);
     if (st == ANNULUS_OK) st = compile(&c, m, d, &circuit);
     if (st == ANNULUS_OK) st = annulus_circuit_write(circuit, c.output);
     if (st == ANNULUS_OK && !c.work.quiet) explain_passes(circuit);

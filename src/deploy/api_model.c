@@ -376,6 +376,11 @@ annulus_status annulus_model_write(const annulus_model *m, const char *path)
     return onnx_model_write(path, m->n);
 }
 
+size_t annulus_model_features(const annulus_model *m)
+{
+    return m->n->inputs;
+}
+
 size_t annulus_model_layers(const annulus_model *m)
 {
     return m->n->layers_count;
