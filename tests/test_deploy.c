@@ -285,6 +285,39 @@ static void test_error_options(void **state)
     annulus_circuit_destroy(c);
 }
 
+typedef struct reported {
+    size_t reports, stop_at;
+} reported;
+
+static int count_reports(void *context, const char *what, size_t done, size_t total)
+{
+    reported *r = context;
+    assert_string_equal(what, "compiling");
+    assert_true(done == r->reports && done < total);
+    return ++r->reports == r->stop_at;
+}
+
+/* Ways to lower a network are reported, and compiling can be stopped between them. */
+static void test_compile_progress(void **state)
+{
+    (void)state;
+    annulus_compile_options o;
+    annulus_circuit *c = NULL;
+    reported r = {.stop_at = 0};
+    const annulus_progress progress = {count_reports, &r};
+    annulus_compile_options_init(&o);
+    o.rounding_bits = 0, o.progress = &progress;
+    assert_ok(annulus_compile(w.m, w.d, &o, &c));
+    annulus_circuit_destroy(c);
+    assert_true(r.reports >= 2);
+    for (size_t stop_at = r.reports; stop_at > 0; stop_at--) {
+        c = NULL;
+        r = (reported){.stop_at = stop_at};
+        assert_int_equal(annulus_compile(w.m, w.d, &o, &c), ANNULUS_ERR_CANCELLED);
+        assert_true(r.reports == stop_at && c == NULL);
+    }
+}
+
 static void pruned(void **state)
 {
     (void)state;
@@ -359,11 +392,17 @@ static void reports_in_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_error_options),        cmocka_unit_test(pruned),
-        cmocka_unit_test(noise_of_a_circuit),        cmocka_unit_test(reports_in_files),
-        cmocka_unit_test(answers_survive_files),     cmocka_unit_test(strangers_are_refused),
-        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(simulation_repeats),
-        cmocka_unit_test(inputs_out_of_range),       cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_error_options),
+        cmocka_unit_test(test_compile_progress),
+        cmocka_unit_test(pruned),
+        cmocka_unit_test(noise_of_a_circuit),
+        cmocka_unit_test(reports_in_files),
+        cmocka_unit_test(answers_survive_files),
+        cmocka_unit_test(strangers_are_refused),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(simulation_repeats),
+        cmocka_unit_test(inputs_out_of_range),
+        cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -323,6 +323,7 @@ typedef struct annulus_compile_options {
                        with 2^bits values; 0: the scores, but of models that end with ArgMax the label, by 6 bits */
     int security;   /* 128 or 132 */
     annulus_objective minimize;
+    const annulus_progress *progress; /* of annulus_compile, borrowed; NULL: none */
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
 /* Error probabilities by name: "exact" 2^-40, "relaxed" 1e-3, "fast" 1e-2 of a look-up; "shared-output" 2^-128, exact

@@ -317,16 +317,19 @@ static void explain_ranges(const annulus_circuit *circuit, size_t samples)
                 samples, with, without);
 }
 
-static annulus_status compile(const compile_command *c, const annulus_model *m, const annulus_dataset *d,
+static annulus_status compile(compile_command *c, const annulus_model *m, const annulus_dataset *d,
                               annulus_circuit **out)
 {
     annulus_rounding_report r;
     progress_line line;
-    if (!c->rounds_auto && !c->methods_auto) return annulus_compile(m, d, &c->o, out);
+    const int chosen = c->rounds_auto || c->methods_auto;
     progress_begin(&line, c->work.quiet);
-    const annulus_status st = annulus_compile_auto(m, d, &c->o, c->budget, c->work.threads, &line.progress, &r, out);
+    c->o.progress = &line.progress;
+    const annulus_status st =
+        chosen ? annulus_compile_auto(m, d, &c->o, c->budget, c->work.threads, &line.progress, &r, out)
+               : annulus_compile(m, d, &c->o, out);
     progress_end(&line);
-    if (st != ANNULUS_OK || c->work.quiet) return st;
+    if (st != ANNULUS_OK || c->work.quiet || !chosen) return st;
     fprintf(stderr, "rounding chosen in %zu trials: %.3g %% %s lost on %zu samples", r.trials, r.loss,
             annulus_model_task(m) == ANNULUS_REGRESSION ? "of the variance"
             : r.labeled                                 ? "of accuracy"

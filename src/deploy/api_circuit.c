@@ -171,6 +171,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     o->level = (security_level)options->security;
     o->minimize = (search_objective)options->minimize;
     o->compiles_remedies = 1;
+    o->progress = options->progress;
     if (options->log2_error != 0) o->log2_error = options->log2_error;
     if (options->log2_global_error != 0) o->target = ERROR_GLOBAL, o->log2_error = options->log2_global_error;
     const size_t errors = options->layer_errors_count, roundings = options->layer_roundings_count;

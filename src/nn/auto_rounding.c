@@ -113,6 +113,7 @@ static annulus_status try_roundings(tuning *t, const rounding *of, trial *out)
     options.rounding_bits = 0;
     options.method = ROUNDING_UNSAID;
     options.compiles_remedies = 0; /* they name no widths */
+    options.progress = NULL;       /* trials are counted here */
     options.layer_roundings = roundings;
     options.layer_roundings_count = t->hidden;
     if (t->trials == t->planned) t->planned++;

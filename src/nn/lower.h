@@ -2,6 +2,7 @@
 #ifndef NN_LOWER_H
 #define NN_LOWER_H
 
+#include "base/progress.h"
 #include "circuit/circuit.h"
 #include "circuit/share.h"
 #include "nn/network.h"
@@ -61,8 +62,9 @@ typedef struct lower_options {
     int tables_whole;       /* 1: tables span the whole range, even where a narrower one is right by its continuation */
     uint32_t families_most; /* families of keys: 1, or 2 where they pay, which takes the search longer */
     unsigned threads;       /* of an inference, whose predicted seconds are minimized; 0: all */
-    int compiles_remedies;  /* 1: where there are no parameters, what helps is tried and timed by compiling with it,
-                               which takes as long as that; 0: by the circuit at hand */
+    const annulus_progress *progress; /* borrowed; NULL: none */
+    int compiles_remedies; /* 1: where there are no parameters, what helps is tried and timed by compiling with it,
+                              which takes as long as that; 0: by the circuit at hand */
 } lower_options;
 /* What holds of a layer. */
 layer_rounding lower_rounding(const lower_options *o, const char *layer);

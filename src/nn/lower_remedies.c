@@ -20,7 +20,7 @@ typedef struct changed {
 static int change_init(const lower_options *options, changed *c)
 {
     c->o = *options;
-    c->o.compiles_remedies = 0;
+    c->o.compiles_remedies = 0, c->o.progress = NULL;
     if (options->layer_roundings_count > CIRCUIT_MAX_LAYERS || options->layer_errors_count > CIRCUIT_MAX_LAYERS)
         return 0;
     for (size_t i = 0; i < options->layer_roundings_count; i++) c->roundings[i] = options->layer_roundings[i];
@@ -143,6 +143,7 @@ annulus_status lower_remedies(const network *n, const float *calibration, size_t
     for (size_t k = 0; k < r->count; k++) {
         remedy one = r->of[k];
         int works = 1;
+        TRY(progress_report(options->progress, "remedies", k, r->count));
         if (one.kind == FEWER_BITS)
             TRY(compile_bits(n, calibration, count, options, r, &one, &works));
         else if (is_option(one.kind))

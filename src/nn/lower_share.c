@@ -15,6 +15,7 @@ typedef struct plan {
     int found;
     int extend;      /* whether tables may be narrower than their ranges */
     size_t extended; /* layers where they are, of the last circuit that was made so */
+    size_t tried, planned;
 } plan;
 
 static void find_other(const circuit *c, const lower_options *options, plan *p)
@@ -83,8 +84,9 @@ static annulus_status try_plan(const network *n, const float *calibration, size_
                                plan *p, double share, circuit **best, int *better)
 {
     circuit *c = NULL;
-    const annulus_status st = lower_plan(n, calibration, count, options, p, NULL, NULL, &c);
     *better = 0;
+    TRY(progress_report(options->progress, "compiling", p->tried++, p->planned));
+    const annulus_status st = lower_plan(n, calibration, count, options, p, NULL, NULL, &c);
     if (st == ANNULUS_ERR_INFEASIBLE || st == ANNULUS_ERR_INPUT) return ANNULUS_OK; /* without, there is a circuit */
     TRY(st);
     *better = lower_objective(c, options) < share * lower_objective(*best, options);
@@ -118,6 +120,17 @@ static annulus_status lower_first(const network *n, const float *calibration, si
     return lower_plan(n, calibration, count, &o, p, could, helps, out);
 }
 
+/* With the first circuit, those that are compared with it, at most. */
+static size_t count_plans(const network *n, const lower_options *options, const plan *p, const unsigned char *could)
+{
+    size_t plans = 1, any = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++)
+        for (unsigned char way = SHARE_MIXED; could[i] && way <= SHARE_BOTH; way++)
+            plans += options->share_ways >> way & 1;
+    for (size_t i = 0; i < CIRCUIT_MAX_LAYERS; i++) any |= p->other[i];
+    return plans + (p->extend != 0) + any;
+}
+
 annulus_status lower_best(const network *n, const float *calibration, size_t count, const lower_options *options,
                           remedies *helps, circuit **out)
 {
@@ -127,9 +140,11 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     int better;
     helps->count = 0;
     TRY(lower_options_check(n, calibration, count, options));
+    TRY(progress_report(options->progress, "compiling", p.tried++, 1));
     annulus_status st =
         lower_first(n, calibration, count, options, &p, options->share_ways == 0 ? NULL : could, helps, &best);
     size_t extended = p.extended;
+    p.planned = count_plans(n, options, &p, could);
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < n->layers_count; i++) {
         if (!could[i]) continue;
         unsigned char way = SHARE_NOT;
