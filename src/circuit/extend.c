@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "circuit/extend.h"
 
+#include "base/divisor.h"
 #include "base/memory.h"
 #include "circuit/exec_priv.h"
 
@@ -134,15 +135,6 @@ static int could_narrow(const group *g)
     return could;
 }
 
-static int64_t divisor(int64_t a, int64_t b)
-{
-    while (b != 0) {
-        const int64_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a;
-}
-
 /* Half the window that all layers of the group need, a multiple of all their steps; INT64_MAX: more than they have. */
 static int64_t half_window(const group *g)
 {
@@ -150,7 +142,7 @@ static int64_t half_window(const group *g)
     int64_t steps = 1, need = 0;
     for (size_t k = 0; k < g->count; k++) {
         const circuit_layer *l = g->of[k];
-        const int64_t times = l->step / divisor(steps, l->step);
+        const int64_t times = l->step / common_divisor(steps, l->step);
         if (times > most / steps) return INT64_MAX;
         steps *= times;
         for (size_t t = 0; t < l->tables; t++) {

@@ -2,6 +2,7 @@
 #ifndef NN_NETWORK_H
 #define NN_NETWORK_H
 
+#include "base/divisor.h"
 #include "nn/activation.h"
 #include "nn/gather.h"
 #include <stddef.h>
@@ -137,18 +138,6 @@ int network_is_dense(const network *n);
 /* Integers by which layer i multiplies the integers of its sources, in their order, so that all are multiples of one
  * real number, *unit. ANNULUS_ERR_INPUT: the scales of the sources are in no ratio of integers up to
  * NETWORK_MAX_FACTOR. */
-static inline int64_t common_divisor(int64_t a, int64_t b) /* 0: of the other alone */
-{
-    for (int64_t rest; b != 0; b = rest) {
-        rest = a % b;
-        a = b;
-    }
-    return a;
-}
-static inline size_t common_multiple(size_t a, size_t b) /* of numbers above 0 */
-{
-    return a / (size_t)common_divisor((int64_t)a, (int64_t)b) * b;
-}
 #define NETWORK_MAX_FACTOR 64
 annulus_status network_factors(const network *n, size_t i, int32_t factors[NETWORK_MAX_LAYERS], double *unit)
     __attribute__((warn_unused_result));
