@@ -73,6 +73,19 @@ static void test_classification(void **state)
     dataset_destroy(NULL);
 }
 
+static void test_numbers_as_names(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    assert_ok(parse("401.5,402,1e3,y\n3,2,1,p\n4,4,4,q\n", &classify, &d));
+    assert_int_equal(d->count, 2);
+    assert_string_equal(d->feature_names[2], "1e3");
+    dataset_destroy(d);
+    assert_ok(parse("2,1,kind,y\n3,2,1,p\n4,4,4,q\n", &classify, &d)); /* two that are names */
+    assert_int_equal(d->count, 2);
+    dataset_destroy(d);
+}
+
 static void test_class_order(void **state)
 {
     (void)state;
@@ -207,6 +220,8 @@ static void test_refusals(void **state)
         {"a,y\n1,p\n2,p\n", "only the class \"p\""},
         {"a,a\n1,p\n", "two columns are named \"a\""},
         {"a,,y\n1,2,p\n", "column 2 has no name"},
+        {"5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "line 1: \"5.1\" to \"setosa\" look like a sample"},
+        {"0,0,1\n1,2,0\n", "put a line of column names before it"},
         {"y\n1\n", "no features"},
         {"age,y\n1,p\nnan,q\n", "line 3, column \"age\": \"nan\" is not a finite number"},
         {"age,y\n1,p\n-inf,q\n", "\"-inf\" is not a finite"},
@@ -367,11 +382,17 @@ static void test_targets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classification), cmocka_unit_test(test_class_order),
-        cmocka_unit_test(test_other_tasks),    cmocka_unit_test(test_unlabeled_columns),
-        cmocka_unit_test(test_labels),         cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_locale_is_ignored),
+        cmocka_unit_test(test_classification),
+        cmocka_unit_test(test_numbers_as_names),
+        cmocka_unit_test(test_class_order),
+        cmocka_unit_test(test_other_tasks),
+        cmocka_unit_test(test_unlabeled_columns),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_locale_is_ignored),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -35,7 +35,7 @@ typedef struct csv_options {
                          not looked at; without label and class_names all are targets */
 } csv_options;
 /* One header line, then numbers; plain or gzip. A bad cell is named by line, column and content; NaN, infinity, ragged
- * lines, unknown classes and empty files are refused. */
+ * lines, unknown classes, empty files and samples in place of the header are refused. */
 annulus_status dataset_read_csv(const char *path, const csv_options *options, dataset **out)
     __attribute__((warn_unused_result));
 /* IDX images (N,H,W) or (N,C,H,W), or (N,F), of unsigned bytes and labels (N), plain or gzip; labels NULL: none. */

@@ -195,6 +195,29 @@ static annulus_status header_distinct(const csv_state *s)
     return st;
 }
 
+/* Numbers may name columns, as indices and wavelengths do, in rising order; a sample in place of the header has numbers
+ * in any, and one name at most. */
+static annulus_status header_names(const csv_state *s)
+{
+    char *const *names = column_names(s);
+    double before = -INFINITY;
+    size_t numbers = 0;
+    int rising = 1;
+    for (size_t i = 0; i < s->columns; i++) {
+        double v;
+        if (!number_parse(s->c_locale, names[i], strlen(names[i]), &v)) continue;
+        rising = rising && v > before;
+        before = v;
+        numbers++;
+    }
+    if (rising || numbers + 1 < s->columns) return ANNULUS_OK;
+    return fail(
+        ANNULUS_ERR_INPUT,
+        "line %zu: \"%.60s\" to \"%.60s\" look like a sample: put a line of column names before it, or names in "
+        "place of the numbers",
+        s->line, names[0], names[s->columns - 1]);
+}
+
 /* The column of this name is the next label. */
 static annulus_status target_add(csv_state *s, const char *name, size_t len)
 {
@@ -233,6 +256,7 @@ static annulus_status targets_find(csv_state *s)
 static annulus_status header_end(csv_state *s)
 {
     const csv_options *o = s->options;
+    TRY(header_names(s));
     TRY(header_distinct(s));
     TRY(mem_create(s->columns, sizeof(size_t), "labels", &s->target));
     s->has_header = 1;
