@@ -34,6 +34,11 @@ static void test_messages(void **state)
     assert_int_equal(fail(ANNULUS_ERR_INPUT, "cell \"%s\"", "a\nb\x1b[31m\x7f\xc3\xa9"), ANNULUS_ERR_INPUT);
     assert_int_equal(fail_prefix(ANNULUS_ERR_INPUT, "%s", "x\ty"), ANNULUS_ERR_INPUT);
     assert_string_equal(annulus_error_message(), "x?y: cell \"a?b?[31m?\xc3\xa9\"");
+    assert_int_equal(fail(ANNULUS_ERR_INPUT, "%s",
+                          "\xc2\x9b"
+                          "31m\xc2\xa0\xc2"),
+                     ANNULUS_ERR_INPUT);
+    assert_string_equal(annulus_error_message(), "??31m\xc2\xa0\xc2");
     assert_string_equal(annulus_status_name(ANNULUS_ERR_INFEASIBLE), "infeasible");
 }
 
@@ -243,7 +248,20 @@ static void test_file(void **state)
     assert_int_equal(mkdir("annulus-test-dir", 0700) == 0 || access("annulus-test-dir", F_OK) == 0, 1);
     assert_refused(file_write("annulus-test-dir", "x", 1, 0644), "annulus-test-dir: cannot write");
     assert_int_equal(rmdir("annulus-test-dir"), 0); /* still there, and no temporary beside the other file: */
+    char link[80];
+    (void)snprintf(link, sizeof link, "%s.link", path);
+    assert_int_equal(symlink("key", link), 0);
+    assert_ok(file_write(link, "through", 7, 0600));
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_ok(file_read(path, 7, &bytes, &len));
+    assert_memory_equal(bytes, "through", 7);
+    mem_free(bytes);
     assert_int_equal(unlink(path), 0);
+    assert_ok(file_write(link, "alone", 5, 0600)); /* it leads to nothing any more */
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    assert_int_equal(unlink(link), 0);
     assert_int_equal(rmdir(folder), 0);
 }
 

@@ -107,7 +107,7 @@ static void answers_survive_files(void **state)
     annulus_output *y, *y2;
     assert_ok(annulus_circuit_read(path("c"), &c));
     assert_ok(annulus_client_key_read(path("client"), &client));
-    assert_ok(annulus_evaluation_key_read(path("evaluation"), 1, NULL, &evaluation));
+    assert_ok(annulus_evaluation_key_read(path("evaluation"), c, 1, NULL, &evaluation));
     assert_ok(annulus_input_read(path("x"), &x));
     assert_int_equal(annulus_input_count(x), 3);
     assert_ok(annulus_run(c, evaluation, x, &(annulus_run_options){.threads = 1}, NULL, NULL, &y));
@@ -129,7 +129,7 @@ static void strangers_are_refused(void **state)
 {
     (void)state;
     annulus_client_key *client;
-    annulus_evaluation_key *evaluation;
+    annulus_evaluation_key *evaluation, *read = NULL;
     annulus_input *x = NULL;
     annulus_output *y = NULL;
     double values[6];
@@ -137,6 +137,10 @@ static void strangers_are_refused(void **state)
     assert_refused(annulus_encrypt(w.client, w.other, w.d, 0, &x), "circuit");
     assert_refused(annulus_run(w.other, w.evaluation, w.x, NULL, NULL, NULL, &y), "circuit");
     assert_refused(annulus_run(w.c, evaluation, w.x, NULL, NULL, NULL, &y), "key");
+    assert_ok(annulus_evaluation_key_write(w.evaluation, path("evaluation")));
+    assert_refused(annulus_evaluation_key_read(path("evaluation"), w.other, 1, NULL, &read),
+                   "evaluation: the evaluation key belongs to another circuit");
+    assert_null(read);
     assert_refused(annulus_decrypt(client, w.c, w.y, values), "key");
     assert_refused(annulus_decrypt(w.client, w.other, w.y, values), "circuit");
     assert_null(x);

@@ -346,9 +346,13 @@ static void through_files(const parties *r, parties *back, char **text, char **j
     assert_ok(annulus_client_key_write(r->client, path));
     assert_ok(annulus_client_key_read(path, &back->client));
     assert_ok(annulus_evaluation_key_write(r->evaluation, path));
-    assert_ok(annulus_evaluation_key_read(path, 0, NULL, &back->evaluation));
+    assert_ok(annulus_evaluation_key_read(path, back->c, 0, NULL, &back->evaluation));
     assert_ok(annulus_input_write(r->x, path));
     assert_ok(annulus_input_read(path, &back->x));
+    annulus_output many = *r->y;
+    many.outputs = 8 * many.bytes + 1;
+    assert_ok(annulus_output_write(&many, path));
+    assert_refused(annulus_output_read(path, &back->y), "outputs in");
     assert_ok(annulus_output_write(r->y, path));
     assert_ok(annulus_output_read(path, &back->y));
     assert_int_equal(unlink(path), 0);

@@ -191,7 +191,7 @@ static double run_files(size_t samples, size_t together, unsigned threads, footp
     most = held;
     assert_ok(annulus_circuit_read(files.circuit, &c));
     assert_ok(annulus_input_read(files.input, &x));
-    assert_ok(annulus_evaluation_key_read(files.key, threads, NULL, &key));
+    assert_ok(annulus_evaluation_key_read(files.key, c, threads, NULL, &key));
     assert_ok(annulus_run(c, key, x, &o, NULL, NULL, &y));
     assert_ok(annulus_output_write(y, files.output));
     const double taken = (double)(most - before);

@@ -326,7 +326,7 @@ static void test_chosen(void **state)
     assert_ok(annulus_client_key_write(client, path));
     assert_ok(annulus_client_key_read(path, &client_read));
     assert_ok(annulus_evaluation_key_write(evaluation, path));
-    assert_ok(annulus_evaluation_key_read(path, 0, NULL, &evaluation_read));
+    assert_ok(annulus_evaluation_key_read(path, read, 0, NULL, &evaluation_read));
     assert_ok(annulus_encrypt(client_read, read, &samples, 0, &in));
     assert_ok(annulus_run(read, evaluation_read, in, NULL, NULL, NULL, &y));
     assert_ok(annulus_decrypt(client_read, read, y, values));

@@ -566,8 +566,9 @@ ANNULUS_API annulus_status annulus_client_key_read(const char *path, annulus_cli
 /* The file is readable by its owner only. */
 ANNULUS_API annulus_status annulus_client_key_write(const annulus_client_key *k, const char *path) ANNULUS_MUST_USE;
 ANNULUS_API void annulus_client_key_destroy(annulus_client_key *k);
-/* Reading expands the key for use: seconds, and memory of the unseeded key. */
-ANNULUS_API annulus_status annulus_evaluation_key_read(const char *path, unsigned threads,
+/* Reading expands the key for use: seconds, and memory of the unseeded key. c: the circuit that it is for, which a key
+ * from elsewhere is held against before it takes that memory; NULL: any key is taken. */
+ANNULUS_API annulus_status annulus_evaluation_key_read(const char *path, const annulus_circuit *c, unsigned threads,
                                                        const annulus_progress *progress,
                                                        annulus_evaluation_key **out) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_evaluation_key_write(const annulus_evaluation_key *k,

@@ -66,10 +66,15 @@ annulus_status read_f64(reader *r, double *out)
     return ANNULUS_OK;
 }
 
+annulus_status read_holds(const reader *r, size_t n, size_t item)
+{
+    if (n <= (r->len - r->pos) / item) return ANNULUS_OK;
+    return read_fail(r, "the file ends early: %zu items of %zu bytes wanted; copy it again", n, item);
+}
+
 static annulus_status read_array(reader *r, void *out, size_t n, size_t item)
 {
-    if (n > (r->len - r->pos) / item)
-        return read_fail(r, "the file ends early: %zu items of %zu bytes wanted; copy it again", n, item);
+    TRY(read_holds(r, n, item));
     return read_bytes(r, out, n * item);
 }
 

@@ -29,6 +29,8 @@ annulus_status read_u64(reader *r, uint64_t *out) __attribute__((warn_unused_res
 annulus_status read_i64(reader *r, int64_t *out) __attribute__((warn_unused_result));
 annulus_status read_f64(reader *r, double *out) __attribute__((warn_unused_result)); /* refuses NaN and infinity */
 annulus_status read_bytes(reader *r, void *out, size_t n) __attribute__((warn_unused_result));
+/* n more items of so many bytes are there, as is to be known before memory is taken for them. */
+annulus_status read_holds(const reader *r, size_t n, size_t item) __attribute__((warn_unused_result));
 annulus_status read_u64s(reader *r, uint64_t *out, size_t n) __attribute__((warn_unused_result));
 annulus_status read_u32s(reader *r, uint32_t *out, size_t n) __attribute__((warn_unused_result));
 /* A u64 count of items of `item` bytes each: refused when the rest of the input cannot hold them. */

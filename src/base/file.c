@@ -135,7 +135,7 @@ static annulus_status temporary_name(const char *path, const char *link, unsigne
     return fail(ANNULUS_ERR_IO, "%s: cannot write there: %s", path, strerror(errno));
 }
 
-annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
+static annulus_status replace(const char *path, const void *p, size_t len, unsigned mode)
 {
     char temporary[4096], link[LINK_BYTES];
     struct stat info;
@@ -154,4 +154,13 @@ annulus_status file_write(const char *path, const void *p, size_t len, unsigned 
     if (!bad) error = errno;
     if (beside) (void)unlink(temporary);
     return fail(ANNULUS_ERR_IO, "%s: cannot write: %s", path, strerror(error));
+}
+
+annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
+{
+    struct stat info;
+    char *target = lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? realpath(path, NULL) : NULL;
+    const annulus_status st = replace(target == NULL ? path : target, p, len, mode);
+    free(target);
+    return st;
 }

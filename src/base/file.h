@@ -13,9 +13,10 @@ annulus_status file_read(const char *path, size_t limit, uint8_t **out, size_t *
 /* The first bytes of a regular file: *got of at most n; *size is the whole file's. */
 annulus_status file_head(const char *path, void *out, size_t n, size_t *got, uint64_t *size)
     __attribute__((warn_unused_result));
-/* mode: permission bits, e.g. 0600 for secrets; the process's umask takes away from them. Replaces a regular file
- * atomically, and nothing else (no directory, no device); nothing is left behind on failure, nor by a process that is
- * killed while it writes, where the file system has files without names. */
+/* mode: permission bits, e.g. 0600 for secrets; the process's umask takes away from them. Replaces a regular file,
+ * or the one that a symbolic link leads to (a link to none itself), atomically, and nothing else (no directory, no
+ * device); nothing is left behind on failure, nor by a process that is killed while it writes, where the file system
+ * has files without names. */
 annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
     __attribute__((warn_unused_result));
 #endif

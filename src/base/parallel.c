@@ -16,7 +16,7 @@ typedef struct first_failure {
     atomic_int failed;
     size_t index;
     annulus_status status;
-    char message[512];
+    char message[STATUS_MESSAGE_BYTES];
 } first_failure;
 
 static void failure_record(first_failure *f, size_t index, annulus_status status)

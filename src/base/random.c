@@ -17,6 +17,7 @@ struct stream {
     EVP_CIPHER_CTX *ctx;
     uint8_t block[BLOCK_BYTES];
     size_t used; /* bytes of block already given out */
+    int failed;  /* to start: gives nothing */
 };
 
 annulus_status random_os(void *out, size_t len)
@@ -62,11 +63,13 @@ annulus_status random_derive(const seed256 *seed, random_purpose purpose, uint64
 annulus_status stream_restart(stream *s, const seed256 *seed, random_purpose purpose, uint64_t index)
 {
     uint8_t key[32];
+    s->failed = 1;
     TRY(derive(seed, purpose, index, key));
     const int ok = EVP_EncryptInit_ex(s->ctx, EVP_aes_128_ctr(), NULL, key, key + 16);
     mem_wipe(key, sizeof key);
     if (ok != 1) return fail(ANNULUS_ERR_RANDOM, "AES-128-CTR of the cryptography library failed to start");
     s->used = BLOCK_BYTES;
+    s->failed = 0;
     return ANNULUS_OK;
 }
 
@@ -108,6 +111,7 @@ static annulus_status generate(stream *s, uint8_t *out, size_t len)
 annulus_status stream_bytes(stream *s, void *out, size_t len)
 {
     uint8_t *p = out;
+    if (s->failed) return fail(ANNULUS_ERR_RANDOM, "a random stream was not started again");
     while (len > 0) {
         const size_t left = BLOCK_BYTES - s->used;
         if (left == 0 && len >= BLOCK_BYTES) { /* whole blocks straight into the caller's memory */

@@ -43,8 +43,8 @@ annulus_status random_derive(const seed256 *seed, random_purpose purpose, uint64
 typedef struct stream stream; /* one thread at a time */
 annulus_status stream_create(const seed256 *seed, random_purpose purpose, uint64_t index, stream **out)
     __attribute__((warn_unused_result));
-/* Same object, restarted at another (purpose, index) of a seed: no allocation. Failure of OpenSSL is sticky: see below.
- */
+/* Same object, restarted at another (purpose, index) of a seed: no allocation. After a failure it gives
+ * nothing until a restart succeeds. */
 annulus_status stream_restart(stream *s, const seed256 *seed, random_purpose purpose, uint64_t index)
     __attribute__((warn_unused_result));
 void stream_destroy(stream *s); /* wipes */

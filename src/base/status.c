@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_BYTES 1024
-
-static _Thread_local char message[MESSAGE_BYTES];
+static _Thread_local char message[STATUS_MESSAGE_BYTES];
 
 const char *annulus_error_message(void)
 {
@@ -36,17 +34,19 @@ const char *annulus_status_name(annulus_status status)
     return "unknown";
 }
 
-/* Names and cells from files stand in messages: a line break or an escape sequence in them must not reach a terminal.
- */
+/* Names and cells from files stand in messages: a line break or an escape sequence in them, of UTF-8's U+0080 to U+009F
+ * too, must not reach a terminal. */
 static void make_printable(char *s)
 {
-    for (; *s != '\0'; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f) *s = '?';
+    for (unsigned char *c = (unsigned char *)s; *c != 0; c++) {
+        if (*c < 0x20 || *c == 0x7f) *c = '?';
+        if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) c[0] = c[1] = '?';
+    }
 }
 
 annulus_status fail(annulus_status code, const char *format, ...)
 {
-    char text[MESSAGE_BYTES]; /* the arguments may point into the old message */
+    char text[STATUS_MESSAGE_BYTES]; /* the arguments may point into the old message */
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
@@ -58,20 +58,20 @@ annulus_status fail(annulus_status code, const char *format, ...)
 
 annulus_status fail_prefix(annulus_status code, const char *format, ...)
 {
-    char prefix[MESSAGE_BYTES];
+    char prefix[STATUS_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
 
     const size_t head = strlen(prefix);
-    char text[2 * MESSAGE_BYTES + 4];
+    char text[2 * STATUS_MESSAGE_BYTES + 4];
     memcpy(text, prefix, head);
     memcpy(text + head, ": ", 2);
     memcpy(text + head + 2, message, strlen(message) + 1);
-    text[MESSAGE_BYTES - 1] = '\0';
+    text[STATUS_MESSAGE_BYTES - 1] = '\0';
     make_printable(text);
-    memcpy(message, text, MESSAGE_BYTES);
+    memcpy(message, text, STATUS_MESSAGE_BYTES);
     return code;
 }
 

@@ -5,8 +5,9 @@
 
 #include "annulus/status.h"
 
-/* Sets the calling thread's message (printf format, at most 511 bytes, one line: control characters become '?') and
- * returns `code`. */
+#define STATUS_MESSAGE_BYTES 1024 /* with the NUL; what is longer is cut */
+
+/* Sets the calling thread's message (printf format, one line: control characters become '?') and returns `code`. */
 annulus_status fail(annulus_status code, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 

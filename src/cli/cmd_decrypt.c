@@ -65,11 +65,11 @@ int cmd_decrypt(int argc, char **argv)
             fprintf(stderr, "annulus: no memory for the answers\n");
         else if (annulus_decrypt(key, circuit, y, values) != ANNULUS_OK)
             (void)report_failure();
-        else
+        else {
             rc = print_answers(circuit, values, annulus_output_count(y), 0, c.json);
+            explicit_bzero(values, sizeof *values * annulus_output_count(y) * annulus_circuit_outputs(circuit));
+        }
     }
-    if (values != NULL)
-        explicit_bzero(values, sizeof *values * annulus_output_count(y) * annulus_circuit_outputs(circuit));
     free(values);
     annulus_output_destroy(y);
     annulus_client_key_destroy(key);

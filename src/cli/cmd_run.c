@@ -116,7 +116,7 @@ int cmd_run(int argc, char **argv)
     if (st == ANNULUS_OK) st = annulus_input_read(c.input, &x);
     if (st == ANNULUS_OK) warn_of_memory(circuit, x, &c);
     progress_begin(&line, c.work.quiet);
-    if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, c.work.threads, &line.progress, &key);
+    if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, circuit, c.work.threads, &line.progress, &key);
     const double start = seconds_now();
     if (st == ANNULUS_OK) {
         started_run run = {.line = &line, .samples = annulus_input_count(x), .quiet = c.work.quiet};

@@ -187,7 +187,7 @@ static annulus_status output_body_read(reader *r, annulus_output **out)
     TRY(binding_read(r, &of));
     TRY(read_u64(r, &outputs));
     TRY(read_u64(r, &bytes));
-    if (outputs == 0 || outputs > CIRCUIT_MAX_WIDTH || bytes == 0 || bytes > outputs * MOST_BYTES)
+    if (outputs == 0 || outputs > CIRCUIT_MAX_WIDTH || outputs > 8 * bytes || bytes > outputs * MOST_BYTES)
         return read_fail(r, "%llu outputs in %llu bytes", (unsigned long long)outputs, (unsigned long long)bytes);
     TRY(read_count(r, (size_t)bytes, &count));
     if (count == 0) return read_fail(r, "the file has no answers");
@@ -220,16 +220,17 @@ annulus_status annulus_decrypt(const annulus_client_key *k, const annulus_circui
         y->outputs != circuit_last(c->c)->out)
         return fail(ANNULUS_ERR_INPUT, "the key or the output has other dimensions than the circuit: make them again");
     void *p;
-    TRY(mem_create(2 * y->outputs, sizeof(uint64_t), "answers", &p));
+    TRY(mem_create((2 + y->count) * y->outputs, sizeof(uint64_t), "answers", &p));
     uint64_t *phase = p;
-    double *acc = (double *)(phase + y->outputs);
+    double *acc = (double *)(phase + y->outputs), *of_all = acc + y->outputs;
     annulus_status st = ANNULUS_OK;
-    for (size_t i = 0; i < y->count; i++) {
+    for (size_t i = 0; st == ANNULUS_OK && i < y->count; i++) {
         st = exec_answer_phases(c->c, k->secret, y->answers + i * y->bytes, phase);
         if (st != ANNULUS_OK) break;
         exec_decode(c->c, phase, acc);
-        exec_values(c->c, acc, values + i * y->outputs);
+        exec_values(c->c, acc, of_all + i * y->outputs);
     }
-    mem_wipe_free(p, 2 * y->outputs * sizeof(uint64_t));
+    if (st == ANNULUS_OK) memcpy(values, of_all, y->count * y->outputs * sizeof *values);
+    mem_wipe_free(p, (2 + y->count) * y->outputs * sizeof(uint64_t));
     return st;
 }

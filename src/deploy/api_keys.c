@@ -90,8 +90,15 @@ annulus_status annulus_client_key_read(const char *path, annulus_client_key **ou
     return st;
 }
 
-annulus_status annulus_evaluation_key_read(const char *path, unsigned threads, const annulus_progress *progress,
-                                           annulus_evaluation_key **out)
+annulus_status evaluation_key_check(const binding *of, const tfhe_families *f, const circuit *c)
+{
+    TRY(binding_check_circuit(of, c, "the evaluation key"));
+    if (tfhe_families_equal(f, &c->choice.families)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "the evaluation key has other dimensions than the circuit: make it again");
+}
+
+annulus_status annulus_evaluation_key_read(const char *path, const annulus_circuit *c, unsigned threads,
+                                           const annulus_progress *progress, annulus_evaluation_key **out)
 {
     container file;
     void *p;
@@ -104,6 +111,8 @@ annulus_status annulus_evaluation_key_read(const char *path, unsigned threads, c
         if (st == ANNULUS_OK) st = read_end(&file.body);
         container_clear(&file);
     }
+    if (st == ANNULUS_OK && c != NULL && evaluation_key_check(&k->of, &k->seeded->families, c->c) != ANNULUS_OK)
+        st = fail_prefix(ANNULUS_ERR_INPUT, "%s", path);
     if (st == ANNULUS_OK) st = eval_key_set_create(k->seeded, threads, progress, &k->expanded);
     if (st == ANNULUS_OK)
         *out = k;

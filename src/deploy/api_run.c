@@ -4,6 +4,8 @@
 #include "circuit/footprint.h"
 #include "deploy/checkpoint.h"
 
+#include <string.h>
+
 _Static_assert(ANNULUS_MAX_TOGETHER == EXEC_MOST_TOGETHER, "samples that run together");
 
 void annulus_run_options_init(annulus_run_options *o)
@@ -114,29 +116,35 @@ annulus_status annulus_run(const annulus_circuit *c, const annulus_evaluation_ke
                            annulus_output **out)
 {
     annulus_output *y = NULL;
+    void *times = NULL;
     annulus_run_options o;
     annulus_run_options_init(&o);
     if (options != NULL) o = *options;
     if (o.together > EXEC_MOST_TOGETHER)
         return fail(ANNULUS_ERR_INPUT, "at most %u samples can run together, not %zu", EXEC_MOST_TOGETHER, o.together);
-    TRY(binding_check_circuit(&k->of, c->c, "the evaluation key"));
+    TRY(evaluation_key_check(&k->of, &k->expanded->families, c->c));
     TRY(binding_check_circuit(&x->of, c->c, "the encrypted input"));
     TRY(binding_check_key(&k->of, "the evaluation key", &x->of, "the encrypted input"));
-    if (!tfhe_families_equal(&k->expanded->families, &c->c->choice.families) || x->features != c->c->input.features)
-        return fail(ANNULUS_ERR_INPUT, "the key or the input has other dimensions than the circuit: make them again");
+    if (x->features != c->c->input.features)
+        return fail(ANNULUS_ERR_INPUT,
+                    "the encrypted input has %zu values a sample, the circuit takes %zu: encrypt again", x->features,
+                    c->c->input.features);
     if (x->bits < c->c->input_bits)
         return fail(ANNULUS_ERR_INPUT, "the encrypted input has values of %u bits, the circuit takes %u: encrypt again",
                     x->bits, c->c->input_bits);
     TRY(output_create(&x->of, x->count, circuit_last(c->c)->out, exec_answer_bytes(c->c), &y));
-    run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = o.threads, .progress = progress, .seconds = seconds};
-    for (size_t i = 0; seconds != NULL && i < x->count; i++) seconds[i] = 0;
-    annulus_status st = checkpoint_open(o.checkpoint, c->c, x, y, &r.state);
+    annulus_status st = ANNULUS_OK;
+    if (seconds != NULL) st = mem_create(x->count, sizeof *seconds, "times", &times);
+    run r = {.c = c->c, .k = k, .x = x, .y = y, .threads = o.threads, .progress = progress, .seconds = times};
+    if (st == ANNULUS_OK) st = checkpoint_open(o.checkpoint, c->c, x, y, &r.state);
     r.together = exec_group(c->c, x->count, o.together, o.threads);
     if (st == ANNULUS_OK) st = run_samples(&r);
     checkpoint_close(&r.state);
-    if (st == ANNULUS_OK)
+    if (st == ANNULUS_OK) {
         *out = y;
-    else
+        if (seconds != NULL) memcpy(seconds, times, x->count * sizeof *seconds);
+    } else
         annulus_output_destroy(y);
+    mem_free(times);
     return st;
 }

@@ -43,6 +43,7 @@ static annulus_status state_read(reader *r, annulus_output *y, checkpoint *p)
     p->last.sample = p->sample, p->last.layer = p->layer;
     if (layer == 0) return read_end(r);
     const size_t words = p->together * exec_live_words(p->c, p->layer);
+    TRY(read_holds(r, words, sizeof(uint64_t)));
     TRY(mem_create(words, sizeof(uint64_t), "ciphertexts", &values));
     p->values = values;
     TRY(read_u64s(r, p->values, words));

@@ -55,6 +55,9 @@ annulus_status binding_read(reader *r, binding *out) __attribute__((warn_unused_
 /* `what` ("the evaluation key") belongs to circuit c, else a message with the remedy. */
 annulus_status binding_check_circuit(const binding *b, const circuit *c, const char *what)
     __attribute__((warn_unused_result));
+/* An evaluation key of these families is that of circuit c. */
+annulus_status evaluation_key_check(const binding *of, const tfhe_families *f, const circuit *c)
+    __attribute__((warn_unused_result));
 annulus_status binding_check_key(const binding *a, const char *what_a, const binding *b, const char *what_b)
     __attribute__((warn_unused_result));
 

@@ -80,7 +80,7 @@ static void read_keys(const char *path)
     annulus_client_key *client = NULL;
     annulus_evaluation_key *evaluation = NULL;
     fuzz_accepted += annulus_client_key_read(path, &client) == ANNULUS_OK;
-    fuzz_accepted += annulus_evaluation_key_read(path, 1, NULL, &evaluation) == ANNULUS_OK;
+    fuzz_accepted += annulus_evaluation_key_read(path, NULL, 1, NULL, &evaluation) == ANNULUS_OK;
     annulus_client_key_destroy(client);
     annulus_evaluation_key_destroy(evaluation);
 }
