@@ -89,6 +89,19 @@ static void test_tasks(void **state)
     circuit_destroy(c);
 }
 
+/* Scores that depend on no input. */
+static void test_no_weights(void **state)
+{
+    (void)state;
+    circuit *c = small_circuit();
+    linear_clear(&c->layers[1].linear);
+    assert_ok(linear_create(0, &c->layers[1].linear));
+    circuit *back = reread(c);
+    assert_int_equal(back->layers[1].linear.blocks_count, 0);
+    circuit_destroy(back);
+    circuit_destroy(c);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -477,6 +490,7 @@ int main(void)
                                        cmocka_unit_test(test_global_answers),
                                        cmocka_unit_test(test_errors_round_trip),
                                        cmocka_unit_test(test_tasks),
+                                       cmocka_unit_test(test_no_weights),
                                        cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_levels),
                                        cmocka_unit_test(test_branches),

@@ -102,7 +102,10 @@ static void test_layer_roundings(void **state)
     assert_refused(network_lower(n, x, 200, &o, &c), "two roundings of layer 1");
     o.layer_roundings_count = 1, o.rounding_bits = 0, o.shared_output = 1, o.log2_error = -128;
     o.method = ROUNDING_APPROXIMATE;
-    assert_refused(network_lower(n, x, 200, &o, &c), "rounding to 3 bits is approximate");
+    assert_refused(network_lower(n, x, 200, &o, &c), "rounding of layer 1 to 3 bits is approximate");
+    const layer_rounding behind[] = {{"layer 2", 2, ROUNDING_APPROXIMATE}};
+    o.layer_roundings = behind, o.rounding_bits = 5, o.method = ROUNDING_UNSAID;
+    assert_refused(network_lower(n, x, 200, &o, &c), "rounding of layer 2 to 2 bits is approximate");
     assert_null(c);
     free(x);
     network_destroy(n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_fixture.h"
 
+#include <float.h>
 #include <math.h>
 
 static void test_quantizer(void **state)
@@ -107,6 +108,30 @@ static void test_functions(void **state)
     assert_int_equal(activation_find(&f, &rise), ACTIVATION_FUNCTION);
     assert_ok(function_points(2, (double[]){-1, 1}, (double[]){-1, 1}, &f));
     assert_int_equal(activation_find(&f, &rise), ACTIVATION_HARD_TANH);
+    function clip = {.count = 1, .steps[0] = {FUNCTION_CLIP, {{0}, {.is_constant = 1}, {.is_constant = 1}}}};
+    static const struct {
+        double low, high;
+        activation is;
+    } clips[] = {{0, 128, ACTIVATION_FUNCTION},
+                 {-128, 128, ACTIVATION_FUNCTION},
+                 {0, 1e9, ACTIVATION_FUNCTION},
+                 {0, FLT_MAX, ACTIVATION_RELU},
+                 {-FLT_MAX, FLT_MAX, ACTIVATION_IDENTITY}};
+    for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
+        clip.steps[0].in[1].constant = clips[i].low, clip.steps[0].in[2].constant = clips[i].high;
+        assert_int_equal(activation_find(&clip, &rise), clips[i].is);
+    }
+    const function_operand limit = {.is_constant = 1, .constant = 200.0001}; /* a zero within a millionth of it */
+    const function_operand last = {.is_constant = 1, .constant = 200.0002};
+    const function hole = {.count = 6,
+                           .steps = {{FUNCTION_RELU, {{0}}},
+                                     {FUNCTION_LESS, {{0}, limit}},
+                                     {FUNCTION_GREATER, {{0}, last}},
+                                     {FUNCTION_MAX, {{.value = 2}, {.value = 3}}},
+                                     {FUNCTION_MUL, {{.value = 1}, {.value = 4}}},
+                                     {FUNCTION_COPY, {{.value = 5}}}}};
+    assert_ok(function_check(&hole));
+    assert_int_equal(activation_find(&hole, &rise), ACTIVATION_FUNCTION);
     assert_ok(function_points(2, (double[]){-1, 1}, (double[]){0.5, 0.5}, &f));
     assert_true(function_apply(&f, -5) == 0.5 && function_apply(&f, 5) == 0.5);
     assert_refused(function_points(2, (double[]){1, 1}, y, &f), "x must rise");

@@ -115,7 +115,7 @@ annulus_status linear_read(reader *r, size_t in, size_t out, circuit_linear *l)
 {
     uint32_t blocks = 0;
     TRY(read_u32(r, &blocks));
-    if (blocks == 0 || blocks > LINEAR_MAX_BLOCKS || blocks > (r->len - r->pos) / BLOCK_LEAST_BYTES)
+    if (blocks > LINEAR_MAX_BLOCKS || blocks > (r->len - r->pos) / BLOCK_LEAST_BYTES)
         return read_fail(r, "%u blocks of weights", blocks);
     TRY(linear_create(blocks, l));
     for (size_t i = 0; i < blocks; i++) TRY(block_read(r, &l->blocks[i]));

@@ -34,9 +34,10 @@ typedef struct compile_command {
     annulus_layer_error layer_errors[MAX_LAYERS];
     annulus_layer_rounding layer_roundings[MAX_LAYERS];
     const char *preset;
-    int rounds, rounds_auto; /* --rounding-bits is given; as auto */
-    int methods_auto;        /* a method of rounding is to be chosen */
-    double budget;           /* negative: not given */
+    int width, rounds_auto;     /* --rounding-bits is given, of all layers; as auto */
+    annulus_rounding method[2]; /* by --rounding-method, and behind that width; ANNULUS_ROUND_DEFAULT: not given */
+    int methods_auto;           /* a method of rounding is to be chosen */
+    double budget;              /* negative: not given */
     const char *model, *output;
 } compile_command;
 
@@ -136,11 +137,11 @@ static annulus_rounding parse_method(struct argp_state *state, compile_command *
     return (annulus_rounding)i;
 }
 
-/* The method behind B:METHOD, which is cut there; else `other`. */
-static annulus_rounding method_behind(struct argp_state *state, compile_command *c, char *arg, annulus_rounding other)
+/* The method behind B:METHOD, which is cut there. */
+static annulus_rounding method_behind(struct argp_state *state, compile_command *c, char *arg)
 {
     char *colon = strchr(arg, ':');
-    if (colon == NULL) return other;
+    if (colon == NULL) return ANNULUS_ROUND_DEFAULT;
     *colon = '\0';
     return parse_method(state, c, "--rounding-bits", colon + 1);
 }
@@ -148,9 +149,9 @@ static annulus_rounding method_behind(struct argp_state *state, compile_command 
 /* B, auto, or LAYER=B,LAYER=B,..., each with :METHOD or without */
 static void parse_rounding(struct argp_state *state, compile_command *c, char *arg)
 {
-    c->rounds = 1;
     if (strchr(arg, '=') == NULL) {
-        c->o.rounding = method_behind(state, c, arg, c->o.rounding);
+        c->width = 1;
+        c->method[1] = method_behind(state, c, arg);
         c->rounds_auto = strcmp(arg, "auto") == 0;
         if (!c->rounds_auto) c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
         return;
@@ -160,7 +161,7 @@ static void parse_rounding(struct argp_state *state, compile_command *c, char *a
     char *value;
     c->o.layer_roundings = c->layer_roundings;
     while ((value = next_of_layer(state, "--rounding-bits", *count, &arg, &layer)) != NULL) {
-        const annulus_rounding method = method_behind(state, c, value, ANNULUS_ROUND_DEFAULT);
+        const annulus_rounding method = method_behind(state, c, value);
         c->layer_roundings[(*count)++] =
             (annulus_layer_rounding){layer, (unsigned)parse_size(state, "--rounding-bits", value, 0, 12), method};
     }
@@ -177,7 +178,7 @@ static void apply_preset(struct argp_state *state, compile_command *c)
         argp_error(state, "--%s", annulus_error_message());
     if (c->o.shared_output && (c->methods_auto || c->o.rounding == ANNULUS_ROUND_APPROXIMATE))
         argp_error(state, "--preset %s rounds exactly: leave out other methods", c->preset);
-    if (c->rounds) c->o.rounding_bits = bits;
+    if (c->width) c->o.rounding_bits = bits;
 }
 
 /* Failures, and noise, depend on the secret key, so whoever sees results learns about it. One line, but of circuits
@@ -205,12 +206,29 @@ static void explain_sharing(const annulus_circuit *circuit)
                 "share results with nobody or use --preset shared-output (SECURITY.md)\n");
 }
 
-/* Of circuits all of whose layers are torus-native. */
 static void explain_unused(const annulus_compile_options *o, const annulus_circuit *circuit)
 {
+    double noise;
+    if (o->phase_noise > 0 && annulus_circuit_torus_native(circuit, &noise) == 0)
+        fprintf(stderr,
+                "note: --phase-noise says nothing here: no layer is torus-native (train --activation trapezoid, "
+                "or --wrap-clamps)\n");
     if ((o->log2_error != 0 || o->log2_global_error != 0) && isinf(annulus_circuit_log2_error(circuit)))
         fprintf(stderr, "note: the error probability says nothing here: all layers are torus-native and have bounds on "
                         "their noise instead (--phase-noise)\n");
+}
+
+static void check_rounding(struct argp_state *state, compile_command *c)
+{
+    const annulus_rounding *m = c->method;
+    if (m[0] != ANNULUS_ROUND_DEFAULT && m[1] != ANNULUS_ROUND_DEFAULT && m[0] != m[1])
+        argp_error(state, "--rounding-method and --rounding-bits give two methods: leave out one");
+    c->o.rounding = m[1] != ANNULUS_ROUND_DEFAULT ? m[1] : m[0];
+    if (c->budget >= 0 && !c->rounds_auto && !c->methods_auto)
+        argp_error(state, "--accuracy-budget is for --rounding-bits auto or a method auto");
+    if (c->rounds_auto && c->o.layer_roundings_count > 0)
+        argp_error(state, "--rounding-bits auto chooses the width of every layer: leave out those of single ones");
+    c->o.keep_widths = !c->rounds_auto;
 }
 
 static void check_files(const compile_command *c, struct argp_state *state)
@@ -243,7 +261,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         parse_rounding(state, c, arg);
         break;
     case METHOD_KEY:
-        c->o.rounding = parse_method(state, c, "--rounding-method", arg);
+        c->method[0] = parse_method(state, c, "--rounding-method", arg);
         break;
     case BUDGET_KEY:
         c->budget = parse_real(state, "--accuracy-budget", arg, 0, 100);
@@ -283,11 +301,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (c->model == NULL) argp_error(state, "an ONNX file is needed");
         if (c->output == NULL) argp_error(state, "--output is needed");
-        if (c->budget >= 0 && !c->rounds_auto && !c->methods_auto)
-            argp_error(state, "--accuracy-budget is for --rounding-bits auto or a method auto");
-        if (c->rounds_auto && c->o.layer_roundings_count > 0)
-            argp_error(state, "--rounding-bits auto chooses the width of every layer: leave out those of single ones");
-        c->o.keep_widths = !c->rounds_auto;
+        check_rounding(state, c);
         apply_preset(state, c);
         check_files(c, state);
         break;

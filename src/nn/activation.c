@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FARTHEST 100.0 /* points that functions are compared at */
+#define NEAR 100.0 /* functions are compared at points up to here, */
 #define POINTS 801u
-#define SAME 4e-7 /* relative to 1 + |x| */
+#define FAR 1e12 /* at rarer ones up to here, each FURTHER times the one before, */
+#define FURTHER 1.05
+#define BESIDE 1e-5 /* and beside every constant */
+#define SAME 4e-7   /* relative to 1 + |x| */
 
 static const char *const names[] = {"identity", "relu",         "sigmoid",    "tanh",      "triangle", "trapezoid",
                                     "sine",     "square",       "leaky_relu", "elu",       "gelu",     "silu",
@@ -150,12 +153,32 @@ void activation_function(activation a, double rise, function *out)
     *out = f;
 }
 
+static int is_same_at(const function *f, activation a, double rise, double x)
+{
+    const double y = function_apply(f, x);
+    if (!isfinite(y) && fabs(x) > NEAR) return 1; /* an exponential on the way */
+    return fabs(y - activation_apply(a, rise, x)) <= SAME * (1 + fabs(x));
+}
+
+static int is_same_beside(const function *f, activation a, double rise, double x)
+{
+    const double by = BESIDE * (1 + fabs(x));
+    return is_same_at(f, a, rise, x - by) && is_same_at(f, a, rise, x) && is_same_at(f, a, rise, x + by);
+}
+
 static int is_same(const function *f, activation a, double rise)
 {
     for (size_t i = 0; i < POINTS; i++) {
-        const double t = 2.0 * (double)i / (POINTS - 1) - 1, x = FARTHEST * t * t * t; /* closer about 0 */
-        if (!(fabs(function_apply(f, x) - activation_apply(a, rise, x)) <= SAME * (1 + fabs(x)))) return 0;
+        const double t = 2.0 * (double)i / (POINTS - 1) - 1;
+        if (!is_same_at(f, a, rise, NEAR * t * t * t)) return 0; /* closer about 0 */
     }
+    for (double x = NEAR; x < FAR; x *= FURTHER)
+        if (!is_same_at(f, a, rise, x) || !is_same_at(f, a, rise, -x)) return 0;
+    for (size_t i = 0; i < f->count; i++)
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
+            const function_operand *o = &f->steps[i].in[k];
+            if (o->is_constant && fabs(o->constant) < FAR && !is_same_beside(f, a, rise, o->constant)) return 0;
+        }
     return 1;
 }
 

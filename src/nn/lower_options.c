@@ -33,15 +33,27 @@ layer_rounding lower_rounding(const lower_options *o, const char *layer)
     return r;
 }
 
-/* Whether layers are rounded by this method, or may be. */
-static int rounds_by(const lower_options *o, rounding_method method)
+static int rounds_auto(const lower_options *o)
 {
-    int any = o->rounding_bits != 0 && lower_rounding(o, "").method == method;
+    int any = o->rounding_bits != 0 && lower_rounding(o, "").method == ROUNDING_AUTO;
     for (size_t i = 0; i < o->layer_roundings_count; i++) {
         const layer_rounding r = lower_rounding(o, o->layer_roundings[i].layer);
-        any |= r.bits != 0 && r.method == method;
+        any |= r.bits != 0 && r.method == ROUNDING_AUTO;
     }
     return any;
+}
+
+/* Approximate rounding depends on noise. */
+static annulus_status shared_rounding_check(const lower_options *o)
+{
+    static const char why[] = "is approximate, which results for others to see cannot be: round exactly, or to 0, none";
+    for (size_t i = 0; i < o->layer_roundings_count; i++) {
+        const layer_rounding r = lower_rounding(o, o->layer_roundings[i].layer);
+        if (r.bits != 0 && r.method == ROUNDING_APPROXIMATE)
+            return fail(ANNULUS_ERR_INPUT, "rounding of %.40s to %u bits %s", o->layer_roundings[i].layer, r.bits, why);
+    }
+    if (o->rounding_bits == 0 || lower_rounding(o, "").method != ROUNDING_APPROXIMATE) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "rounding to %u bits %s", o->rounding_bits, why);
 }
 
 static annulus_status phase_noise_check(const lower_options *o)
@@ -61,13 +73,9 @@ annulus_status lower_options_check(const network *n, const float *calibration, s
         return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
     if (!(o->margin >= 0) || o->margin > 10)
         return fail(ANNULUS_ERR_INPUT, "margin %g: 0 to 10 are possible", o->margin);
-    if (rounds_by(o, ROUNDING_AUTO))
+    if (rounds_auto(o))
         return fail(ANNULUS_ERR_INPUT, "a method of rounding that is to be chosen: round approximately or exactly");
-    if (o->shared_output && rounds_by(o, ROUNDING_APPROXIMATE))
-        return fail(ANNULUS_ERR_INPUT,
-                    "rounding to %u bits is approximate, which results for others to see cannot be: round exactly, or "
-                    "to 0, none",
-                    most_bits);
+    if (o->shared_output) TRY(shared_rounding_check(o));
     double most = o->target == ERROR_PER_LOOKUP ? o->log2_error : 0;
     for (size_t i = 0; i < o->layer_errors_count; i++) most = fmax(most, o->layer_errors[i].log2_error);
     if (o->shared_output && !(most <= CIRCUIT_SHARED_LOG2_ERROR))
