@@ -73,6 +73,45 @@ static void test_classification(void **state)
     dataset_destroy(NULL);
 }
 
+/* A byte order mark in front of a quotation mark, of a sample in place of the header, and alone. */
+static void test_byte_order_mark(void **state)
+{
+    (void)state;
+    dataset *d = NULL;
+    assert_ok(parse("\xef\xbb\xbf\"a\",\"y\"\r\n\"1\",\"p\"\r\n\"2\",\"q\"\r\n", &classify, &d));
+    assert_true(d->count == 2 && d->x[1] == 2);
+    assert_string_equal(d->feature_names[0], "a");
+    dataset_destroy(d);
+    assert_refused(parse("\xef\xbb\xbf"
+                         "5,3,p\n4,3,q\n",
+                         &classify, &d),
+                   "line 1: \"5\" to \"p\" look like a sample");
+    assert_refused(parse("\xef\xbb\xbf", &classify, &d), "the file is empty");
+}
+
+/* Lines end by CR, LF or both, also where a read of 64 KiB ends between them. */
+static void test_line_ends(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"\r", "\n", "\r\n"};
+    dataset *d = NULL;
+    char *text = malloc((size_t)1 << 17);
+    assert_non_null(text);
+    for (size_t e = 0; e < 3; e++) {
+        size_t len = (size_t)sprintf(text, "a,y%s1,p%s", ends[e], ends[e]);
+        (void)sprintf(text + len, "2,\"q%s\"%s%sx,p%s", ends[e], ends[e], ends[e], ends[e]);
+        assert_refused(parse(text, &classify, &d), "line 6, column \"a\": \"x\" is not a finite number");
+        for (size_t pad = 0; pad < 8; pad++) {
+            len = (size_t)sprintf(text, "a%.*s,y%s", (int)pad, "aaaaaaaa", ends[e]);
+            for (size_t i = 0; i < 16000; i++) len += (size_t)sprintf(text + len, "1,%c%s", "pq"[i % 2], ends[e]);
+            (void)sprintf(text + len, "x,p%s", ends[e]);
+            assert_refused(parse(text, &classify, &d), "line 16002, column \"a");
+        }
+    }
+    assert_null(d);
+    free(text);
+}
+
 static void test_numbers_as_names(void **state)
 {
     (void)state;
@@ -356,6 +395,33 @@ static void test_targets(void **state)
         dataset_destroy(d);
         o = (csv_options){.task = CSV_REGRESSION, .class_names = names, .class_names_count = 2};
     }
+    o.label = "z,y"; /* the known ones come in their order */
+    assert_ok(parse(text, &o, &d));
+    assert_memory_equal(d->y, targets, sizeof targets);
+    assert_string_equal(d->target_names[0], "y");
+    dataset_destroy(d);
+    o.label = "z,a";
+    assert_refused(parse(text, &o, &d),
+                   "the labels of the circuit are y, z, not z,a: name these columns, in any order");
+    o.label = "y";
+    assert_refused(parse(text, &o, &d), "the labels of the circuit are y, z, not y");
+    static const char *const numbers[] = {"0", "1"};
+    o = (csv_options){.task = CSV_REGRESSION, .label = "z,y", .class_names = numbers, .class_names_count = 2};
+    assert_ok(parse(text, &o, &d)); /* numbers are no names */
+    assert_true(d->y[0] == 1 && d->y[1] == 3);
+    dataset_destroy(d);
+    o = (csv_options){.task = CSV_REGRESSION, .class_names = numbers, .class_names_count = 1};
+    assert_ok(parse(text, &o, &d));
+    assert_true(d->targets == 1 && strcmp(d->target_names[0], "y") == 0);
+    dataset_destroy(d);
+    o.class_names = names + 1; /* of one target as of several */
+    assert_ok(parse(text, &o, &d));
+    assert_true(d->targets == 1 && d->y[1] == 4 && strcmp(d->target_names[0], "z") == 0);
+    dataset_destroy(d);
+    o.label = "a";
+    assert_refused(parse(text, &o, &d), "the labels of the circuit are z, not a");
+    o.label = NULL;
+    assert_refused(parse("x,a\n1,2\n", &o, &d), "no column is named \"z\", which is to be a label");
     o = (csv_options){.task = CSV_REGRESSION, .label = "b,c"}; /* a name with a comma is one column */
     assert_ok(parse("a,\"b,c\"\n1,2\n", &o, &d));
     assert_true(d->targets == 1 && d->y[0] == 2);
@@ -383,6 +449,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classification),
+        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_line_ends),
         cmocka_unit_test(test_numbers_as_names),
         cmocka_unit_test(test_class_order),
         cmocka_unit_test(test_other_tasks),

@@ -393,6 +393,54 @@ static void reports_in_files(void **state)
     assert_refused(annulus_epochs_write_csv(epochs, 2, "/absent/x"), "/absent/x");
 }
 
+/* Targets are the circuit's, by name: data that were read without it, in another order, are not scored. */
+static void targets_of_the_circuit(void **state)
+{
+    (void)state;
+    annulus_train_options t;
+    annulus_compile_options o;
+    annulus_dataset *d, *turned, *labels, *other;
+    annulus_model *m;
+    annulus_circuit *c;
+    annulus_evaluation e, again;
+    annulus_target_score scores[2], other_scores[2];
+    double values[20];
+    FILE *f = fopen(path("d.csv"), "w");
+    fprintf(f, "a,near,b,far\n");
+    for (int i = 0; i < 10; i++) fprintf(f, "%d,%d,%d,%d\n", i, i < 5, i % 3, i >= 3);
+    (void)fclose(f);
+    annulus_train_options_init(&t);
+    annulus_compile_options_init(&o);
+    t.hidden_count = 1, t.hidden[0] = 3, t.batch = 2, t.epochs = 2;
+    o.proven_ranges = 1, o.log2_error = -20;
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "near,far", NULL, &d));
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "far,near", NULL, &turned));
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_MULTI_LABEL, "near,far", NULL, &labels));
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "near,b", NULL, &other));
+    assert_ok(annulus_train(d, &t, NULL, NULL, NULL, &m));
+    c = NULL;
+    assert_refused(annulus_compile(m, other, &o, &c), "label 2 of the model is far, the data have near, ...");
+    assert_null(c);
+    assert_ok(annulus_compile(m, turned, &o, &c));
+    assert_ok(annulus_evaluate(c, d, ANNULUS_CLEAR, 0, 0, NULL, values, &e));
+    assert_ok(annulus_score_targets(c, d, values, scores));
+    assert_refused(annulus_evaluate(c, turned, ANNULUS_CLEAR, 0, 0, NULL, NULL, &again),
+                   "label 1 of the circuit is near, the data have far: name the same ones in the same order");
+    assert_refused(annulus_score_targets(c, turned, values, other_scores), "label 1 of the circuit is near");
+    assert_refused(annulus_evaluate(c, labels, ANNULUS_CLEAR, 0, 0, NULL, NULL, &again), "the data have labels");
+    assert_refused(annulus_score_targets(c, labels, values, other_scores), "the data have labels");
+    annulus_dataset_destroy(turned);
+    assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "far,near", c, &turned));
+    assert_ok(annulus_evaluate(c, turned, ANNULUS_CLEAR, 0, 0, NULL, values, &again));
+    assert_ok(annulus_score_targets(c, turned, values, other_scores));
+    assert_true(again.score == e.score);
+    assert_memory_equal(scores, other_scores, sizeof scores);
+    annulus_dataset_destroy(d), annulus_dataset_destroy(turned);
+    annulus_dataset_destroy(labels), annulus_dataset_destroy(other);
+    annulus_circuit_destroy(c);
+    annulus_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +455,7 @@ int main(void)
         cmocka_unit_test(simulation_repeats),
         cmocka_unit_test(inputs_out_of_range),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(targets_of_the_circuit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -41,8 +41,10 @@ typedef enum annulus_task {
 
 /* CSV with one header line, plain or gzip. label: column name, NULL for the last one; ignored when unlabeled; of
  * multi-label data the names of the labels' columns, which hold 0 and 1, with commas in between, NULL: those of
- * `classes`; so of several targets of a regression. classes: a circuit gives the order of the class names, and a table
- * of as many columns as it takes features has no labels where label is NULL; NULL: class names are sorted as found. */
+ * `classes`; so of several targets of a regression. classes: a circuit gives the order of the class names, and names
+ * and order of the labels' or targets' columns, unless its own are numbers alone: other ones in `label` are refused; a
+ * table of as many columns as it takes features has no labels where label is NULL; NULL: class names are sorted as
+ * found. */
 ANNULUS_API annulus_status annulus_dataset_read_csv(const char *path, annulus_task task, const char *label,
                                                     const annulus_circuit *classes,
                                                     annulus_dataset **out) ANNULUS_MUST_USE;
@@ -332,8 +334,8 @@ ANNULUS_API annulus_status annulus_compile_options_preset(annulus_compile_option
                                                           const char *name) ANNULUS_MUST_USE;
 
 /* ANNULUS_ERR_INPUT: log2_error and log2_global_error both given (the message has the one that each means here), a
- * layer that does not exist. ANNULUS_ERR_INFEASIBLE: no secure parameters; the message says what is missing and what
- * helps. */
+ * layer that does not exist, data with targets that are not the model's. ANNULUS_ERR_INFEASIBLE: no secure parameters;
+ * the message says what is missing and what helps. */
 ANNULUS_API annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *calibration,
                                            const annulus_compile_options *options,
                                            annulus_circuit **out) ANNULUS_MUST_USE;
@@ -520,7 +522,8 @@ typedef struct annulus_evaluation {
     size_t samples_erred, samples_failed; /* simulation: samples with an index error, with a failure; else 0 */
     double failure;                       /* probability that a sample has a failure, at most, as inspect gives it */
 } annulus_evaluation;
-/* seed: of the simulation. values: (count, outputs) or NULL. */
+/* seed: of the simulation. values: (count, outputs) or NULL. ANNULUS_ERR_INPUT as well: labels or targets of the data
+ * are not those of the circuit, or come in another order (annulus_dataset_read_csv with the circuit orders them). */
 ANNULUS_API annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset *d, annulus_mode mode,
                                             uint64_t seed, unsigned threads, const annulus_progress *progress,
                                             double *values, annulus_evaluation *out) ANNULUS_MUST_USE;

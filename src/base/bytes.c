@@ -115,6 +115,13 @@ int text_is_plain(const char *s)
     return 1;
 }
 
+int text_is_number(const char *s, size_t n)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%zu", n);
+    return strcmp(s, number) == 0;
+}
+
 annulus_status read_string(reader *r, char **out)
 {
     uint32_t n = 0;

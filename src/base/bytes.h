@@ -14,6 +14,8 @@ annulus_status bytes_sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES]
 /* Whether a text can stand in JSON and on a terminal: well-formed UTF-8 (shortest forms of code points other than
  * surrogates) without control characters (below U+0020, U+007F to U+009F). */
 int text_is_plain(const char *s);
+/* s is n, in decimal. */
+int text_is_number(const char *s, size_t n);
 
 typedef struct reader {
     const uint8_t *p;

@@ -27,8 +27,9 @@ typedef struct csv_options {
     csv_task task;
     const char *label;              /* column name, or NULL: the last column (ignored when unlabeled); of multi-label
                                        data and of several targets names with commas in between, or NULL: class_names,
-                                       of targets more than one; cells of labels are 0 or 1 */
-    const char *const *class_names; /* classes in a fixed order (e.g. of a model), or NULL: sorted as found */
+                                       of a target alone unless it is a number; cells of labels are 0 or 1 */
+    const char *const *class_names; /* of a circuit: classes in its order, or NULL: sorted as found; labels and targets
+                                       that `label` names are these, unless all are numbers, and come in their order */
     size_t class_names_count;
     size_t unlabeled_columns; /* a table of so many has no labels, unless `label` names them; 0: of any number has */
     int targets_only; /* of regression and multi-label data: 1: there are no features, columns that are no targets are

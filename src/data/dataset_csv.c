@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/dataset_priv.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 
 #include <csv.h>
@@ -21,6 +22,7 @@ typedef struct csv_state {
     locale_t c_locale;
     annulus_status status; /* first failure; the parser's later calls do nothing */
     size_t line, column;   /* line from 1, column from 0 */
+    char before;           /* the last byte fed */
     size_t pending;        /* bytes fed since the last finished cell */
     int has_header;
 
@@ -79,10 +81,6 @@ static annulus_status cell_number(const csv_state *s, const char *cell, size_t l
 
 static annulus_status header_cell(csv_state *s, const char *cell, size_t len)
 {
-    if (s->column == 0 && len >= 3 && memcmp(cell, "\xef\xbb\xbf", 3) == 0) { /* UTF-8 byte order mark */
-        cell += 3;
-        len -= 3;
-    }
     if (len == 0 || memchr(cell, 0, len) != NULL)
         return fail(ANNULUS_ERR_INPUT, "line %zu: column %zu has no name: the first line must name every column",
                     s->line, s->column + 1);
@@ -94,17 +92,22 @@ static annulus_status header_cell(csv_state *s, const char *cell, size_t len)
     return ANNULUS_OK;
 }
 
-/* Names as many as fit. */
-static annulus_status unknown_class(const csv_state *s, const char *cell, size_t len)
+/* The known names behind text, as many as fit. */
+static void known_names(const csv_options *o, char *text, size_t size)
 {
-    char text[160] = "is not one of the known classes";
-    for (size_t c = 0; c < s->options->class_names_count; c++) {
-        const char *name = s->options->class_names[c];
+    for (size_t c = 0; c < o->class_names_count; c++) {
+        const char *name = o->class_names[c];
         const size_t used = strlen(text);
-        const int fits = strlen(name) + 8 < sizeof text - used;
-        (void)snprintf(text + used, sizeof text - used, "%s%s", c == 0 ? ": " : ", ", fits ? name : "...");
+        const int fits = strlen(name) + 8 < size - used;
+        (void)snprintf(text + used, size - used, "%s%s", c == 0 ? "" : ", ", fits ? name : "...");
         if (!fits) break;
     }
+}
+
+static annulus_status unknown_class(const csv_state *s, const char *cell, size_t len)
+{
+    char text[160] = "is not one of the known classes: ";
+    known_names(s->options, text, sizeof text);
     return cell_fail(s, cell, len, text);
 }
 
@@ -233,6 +236,47 @@ static annulus_status target_add(csv_state *s, const char *name, size_t len)
                 shown(len), name, column_names(s)[0], column_names(s)[s->columns - 1]);
 }
 
+static int is_known(const csv_options *o, const char *name)
+{
+    size_t c = 0;
+    while (c < o->class_names_count && strcmp(o->class_names[c], name) != 0) c++;
+    return c < o->class_names_count;
+}
+
+/* Outputs of networks without names have numbers alone, which name no columns. */
+static int has_names(const csv_options *o)
+{
+    size_t c = 0;
+    while (c < o->class_names_count && text_is_number(o->class_names[c], c)) c++;
+    return c < o->class_names_count;
+}
+
+static annulus_status targets_known(csv_state *s)
+{
+    for (size_t c = 0; c < s->options->class_names_count; c++)
+        TRY(target_add(s, s->options->class_names[c], strlen(s->options->class_names[c])));
+    return ANNULUS_OK;
+}
+
+/* Labels that were named and are the known ones come in the order of these. */
+static annulus_status targets_order(csv_state *s)
+{
+    const csv_options *o = s->options;
+    char known[160] = "";
+    int same = s->targets == o->class_names_count;
+    for (size_t i = 0; i < s->columns; i++) same &= target_numbers(s)[i] == 0 || is_known(o, column_names(s)[i]);
+    if (same) {
+        memset(s->target, 0, s->columns * sizeof(size_t));
+        s->targets = 0;
+        return targets_known(s);
+    }
+    if (!has_names(o)) return ANNULUS_OK;
+    known_names(o, known, sizeof known);
+    return fail(ANNULUS_ERR_INPUT,
+                "the labels of the circuit are %s, not %.80s: name these columns, in any order, or none", known,
+                o->label);
+}
+
 static annulus_status targets_find(csv_state *s)
 {
     const csv_options *o = s->options;
@@ -241,13 +285,13 @@ static annulus_status targets_find(csv_state *s)
         if (o->targets_only) return ANNULUS_OK;
         return fail(ANNULUS_ERR_INPUT, "multi-label data: name the columns of the labels, with commas in between");
     }
-    for (size_t i = 0; o->label == NULL && i < o->class_names_count; i++)
-        TRY(target_add(s, o->class_names[i], strlen(o->class_names[i])));
+    if (o->label == NULL) TRY(targets_known(s));
     for (const char *at = o->label; at != NULL;) {
         const size_t len = strcspn(at, ",");
         TRY(target_add(s, at, len));
         at = at[len] == 0 ? NULL : at + len + 1;
     }
+    if (o->label != NULL) TRY(targets_order(s));
     if (s->targets == s->columns && !o->targets_only)
         return fail(ANNULUS_ERR_INPUT, "all columns are labels: no features are left");
     return ANNULUS_OK;
@@ -266,8 +310,8 @@ static annulus_status header_end(csv_state *s)
     if (o->task == CSV_MULTI_LABEL) return targets_find(s);
     size_t label = o->label == NULL ? s->columns - 1 : 0;
     while (o->label != NULL && label < s->columns && strcmp(column_names(s)[label], o->label) != 0) label++;
-    const int several =
-        o->label == NULL ? o->class_names_count > 1 : label == s->columns && strchr(o->label, ',') != NULL;
+    const int several = o->label == NULL ? o->class_names_count > 1 || has_names(o)
+                                         : label == s->columns && strchr(o->label, ',') != NULL;
     if (o->task == CSV_REGRESSION && (several || o->targets_only)) return targets_find(s);
     if (label == s->columns)
         return fail(ANNULUS_ERR_INPUT, "no column is named \"%.60s\": the columns are \"%.60s\" to \"%.60s\"", o->label,
@@ -276,11 +320,12 @@ static annulus_status header_end(csv_state *s)
         return fail(ANNULUS_ERR_INPUT,
                     "the only column, \"%.60s\", is the label: no features are left; commas must stand between columns",
                     column_names(s)[0]);
-    if (o->task == CSV_CLASSIFICATION)
+    if (o->task == CSV_CLASSIFICATION) {
         s->label = label;
-    else
-        target_numbers(s)[label] = s->targets = 1;
-    return ANNULUS_OK;
+        return ANNULUS_OK;
+    }
+    target_numbers(s)[label] = s->targets = 1;
+    return targets_order(s);
 }
 
 static void on_row(int end, void *context)
@@ -299,12 +344,14 @@ static void on_row(int end, void *context)
     s->column = 0;
 }
 
-/* Feeds whole or partial lines so that s->line is right in every callback. */
+/* Feeds whole or partial lines so that s->line is right in every callback. They end as the parser has it: by CR, LF or
+ * both. */
 static annulus_status feed(struct csv_parser *parser, csv_state *s, const char *p, size_t len)
 {
     while (len > 0) {
-        const char *eol = memchr(p, '\n', len);
-        const size_t n = eol == NULL ? len : (size_t)(eol - p) + 1;
+        size_t n = 0;
+        while (n < len && p[n] != '\r' && p[n] != '\n') n++;
+        if (n < len) n++;
         s->pending += n;
         if (csv_parse(parser, p, n, on_cell, on_row, s) != n && s->status == ANNULUS_OK)
             s->status = csv_error(parser) == CSV_EPARSE
@@ -314,7 +361,9 @@ static annulus_status feed(struct csv_parser *parser, csv_state *s, const char *
             s->status = fail(ANNULUS_ERR_INPUT, "line %zu: a cell of more than %zu bytes: is a quotation mark open?",
                              s->line, CSV_CELL_BYTES_MAX);
         if (s->status != ANNULUS_OK) return s->status;
-        if (eol != NULL) s->line++;
+        const char last = p[n - 1];
+        s->line += last == '\r' || (last == '\n' && (n > 1 || s->before != '\r'));
+        s->before = last;
         p += n;
         len -= n;
     }
@@ -323,11 +372,12 @@ static annulus_status feed(struct csv_parser *parser, csv_state *s, const char *
 
 static annulus_status parse_all(gz_input *g, struct csv_parser *parser, csv_state *s, char *buffer)
 {
-    for (;;) {
+    for (int first = 1;; first = 0) {
         size_t got;
         TRY(gz_input_read(g, buffer, CSV_CHUNK, &got));
         if (got == 0) break;
-        TRY(feed(parser, s, buffer, got));
+        const size_t mark = first && got >= 3 && memcmp(buffer, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* UTF-8 */
+        TRY(feed(parser, s, buffer + mark, got - mark));
     }
     if (csv_fini(parser, on_cell, on_row, s) != 0 && s->status == ANNULUS_OK)
         s->status = fail(ANNULUS_ERR_INPUT, "line %zu: the file ends inside a quoted cell", s->line);

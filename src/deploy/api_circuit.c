@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
@@ -155,6 +156,8 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     if ((unsigned)options->minimize > ANNULUS_MEMORY)
         return fail(ANNULUS_ERR_INPUT, "objective %d: minimize seconds, key size or memory", (int)options->minimize);
     TRY(features_check("calibration data", calibration->d, "model", m->n->inputs));
+    if (m->n->task != NETWORK_CLASSIFICATION)
+        TRY(targets_check(calibration->d, "model", m->n->labels, m->n->layers[m->n->layers_count - 1].out, 0));
     TRY(check_errors(options));
     TRY(check_roundings(options));
     lower_options_init(o);
@@ -221,11 +224,8 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
 static int same_classes(const network *n, const dataset *d)
 {
     int same = d->label != NULL && d->classes <= n->layers[n->layers_count - 1].out;
-    for (size_t i = 0; same && i < d->classes; i++) {
-        char number[24];
-        (void)snprintf(number, sizeof number, "%zu", i);
-        same = strcmp(d->class_names[i], n->labels[i]) == 0 || strcmp(d->class_names[i], number) == 0;
-    }
+    for (size_t i = 0; same && i < d->classes; i++)
+        same = strcmp(d->class_names[i], n->labels[i]) == 0 || text_is_number(d->class_names[i], i);
     return same;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -48,12 +49,41 @@ static double determination(const evaluation *e)
     return vary > 0 ? sum / (double)vary : NAN;
 }
 
+annulus_status targets_check(const dataset *d, const char *taker, char *const *labels, size_t outputs, int ordered)
+{
+    if (d->y == NULL) return ANNULUS_OK;
+    if (d->targets != outputs)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu labels or targets, the %s %zu: give it its own", d->targets,
+                    taker, outputs);
+    for (size_t i = 0; d->target_names != NULL && i < outputs; i++) {
+        const size_t first = ordered ? i : 0, end = ordered ? i + 1 : outputs;
+        size_t at = first;
+        while (at < end && strcmp(d->target_names[at], labels[i]) != 0) at++;
+        if (at == end && !text_is_number(labels[i], i))
+            return fail(ANNULUS_ERR_INPUT, "label %zu of the %s is %.60s, the data have %.60s%s: name the same ones%s",
+                        i + 1, taker, labels[i], d->target_names[first], end - first > 1 ? ", ..." : "",
+                        ordered ? " in the same order" : "");
+    }
+    return ANNULUS_OK;
+}
+
+/* Targets or labels of the data, if they have any, are what the circuit answers. */
+static annulus_status truth_check(const circuit *c, const dataset *d)
+{
+    if (circuit_classifies(c) || d->y == NULL) return ANNULUS_OK;
+    if (d->binary != (c->task == CIRCUIT_MULTI_LABEL))
+        return fail(ANNULUS_ERR_INPUT, "the data have %s, the circuit %s: give it its own",
+                    d->binary ? "labels" : "targets", d->binary ? "targets" : "labels");
+    return targets_check(d, "circuit", c->labels, circuit_last(c)->out, 1);
+}
+
 annulus_status annulus_score_targets(const annulus_circuit *c, const annulus_dataset *d, const double *values,
                                      annulus_target_score *out)
 {
     const size_t outputs = circuit_last(c->c)->out;
-    if (c->c->task != CIRCUIT_REGRESSION || d->d->binary || d->d->y == NULL || d->d->targets != outputs)
-        return fail(ANNULUS_ERR_INPUT, "scores of targets: circuit or data are of no regression, or of other targets");
+    if (c->c->task != CIRCUIT_REGRESSION || d->d->y == NULL)
+        return fail(ANNULUS_ERR_INPUT, "scores of targets: circuit or data are of no regression");
+    TRY(truth_check(c->c, d->d));
     for (size_t o = 0; o < outputs; o++) out[o] = target_score(d->d, values, o);
     return ANNULUS_OK;
 }
@@ -61,7 +91,7 @@ annulus_status annulus_score_targets(const annulus_circuit *c, const annulus_dat
 /* Mean accuracy of the labels, and how many samples get others than in clear. */
 static void compare_labels(const evaluation *e, annulus_evaluation *r)
 {
-    const float *y = e->d->d->binary && e->d->d->targets == e->outputs ? e->d->d->y : NULL;
+    const float *y = e->d->d->y;
     size_t right = 0;
     for (size_t i = 0; i < e->count; i++) {
         int differs = 0;
@@ -80,8 +110,9 @@ annulus_status annulus_score_labels(const annulus_circuit *c, const annulus_data
                                     annulus_label_score *out)
 {
     const size_t outputs = circuit_last(c->c)->out;
-    if (c->c->task != CIRCUIT_MULTI_LABEL || !d->d->binary || d->d->targets != outputs)
-        return fail(ANNULUS_ERR_INPUT, "scores of labels: circuit or data are not multi-label, or of other labels");
+    if (c->c->task != CIRCUIT_MULTI_LABEL || d->d->y == NULL)
+        return fail(ANNULUS_ERR_INPUT, "scores of labels: circuit or data are not multi-label");
+    TRY(truth_check(c->c, d->d));
     for (size_t o = 0; o < outputs; o++) {
         size_t both = 0, right = 0;
         annulus_label_score s = {0};
@@ -115,7 +146,7 @@ static void compare(const evaluation *e, annulus_evaluation *r)
     if (circuit_classifies(e->c->c) && e->d->d->label != NULL) r->score = (double)right / (double)e->count;
     if (e->c->c->task == CIRCUIT_REGRESSION) {
         r->mismatches = 0;
-        if (e->d->d->y != NULL && e->d->d->targets == e->outputs) r->score = determination(e);
+        if (e->d->d->y != NULL) r->score = determination(e);
     }
 }
 
@@ -254,8 +285,7 @@ annulus_status annulus_evaluate(const annulus_circuit *c, const annulus_dataset 
         .c = c, .d = d, .count = d->d->count, .features = c->c->input.features, .outputs = circuit_last(c->c)->out};
     void *q, *clear = NULL, *mine = NULL;
     TRY(samples_check(c->c, d->d));
-    if (c->c->task == CIRCUIT_MULTI_LABEL && d->d->y != NULL && (!d->d->binary || d->d->targets != e.outputs))
-        return fail(ANNULUS_ERR_INPUT, "the data have other labels than the circuit, which tells %zu apart", e.outputs);
+    TRY(truth_check(c->c, d->d));
     TRY(mem_create(e.count * e.features, sizeof(int32_t), "samples", &q));
     annulus_status st = mem_create(e.count * e.outputs, sizeof(double), "values", &clear);
     if (st == ANNULUS_OK) st = mem_create(e.count * e.outputs, sizeof(double), "values", &mine);

@@ -6,7 +6,6 @@
 #include "train/train_priv.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define SAME 1e-6             /* relative, of scales that were rounded to single precision */
@@ -64,9 +63,7 @@ static annulus_status classes_fit(const network *n, const dataset *d, size_t out
     if (d->classes > outputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu classes, the network %zu", d->classes, outputs);
     for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
-        char number[24];
-        (void)snprintf(number, sizeof number, "%zu", i);
-        if (strcmp(d->class_names[i], n->labels[i]) != 0 && strcmp(d->class_names[i], number) != 0)
+        if (strcmp(d->class_names[i], n->labels[i]) != 0 && !text_is_number(d->class_names[i], i))
             return fail(ANNULUS_ERR_INPUT, "class %zu is %s in the data and %s in the network: give the same classes",
                         i + 1, d->class_names[i], n->labels[i]);
     }
@@ -79,9 +76,7 @@ static annulus_status targets_fit(const network *n, const dataset *d, size_t out
     if (d->targets != outputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu targets, the network %zu", d->targets, outputs);
     for (size_t i = 0; d->target_names != NULL && i < outputs; i++) {
-        char number[24];
-        (void)snprintf(number, sizeof number, "%zu", i);
-        if (strcmp(d->target_names[i], n->labels[i]) != 0 && strcmp(n->labels[i], number) != 0)
+        if (strcmp(d->target_names[i], n->labels[i]) != 0 && !text_is_number(n->labels[i], i))
             return fail(ANNULUS_ERR_INPUT,
                         "target %zu is %s in the data and %s in the network: name the same ones in the same order",
                         i + 1, d->target_names[i], n->labels[i]);
