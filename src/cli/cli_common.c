@@ -86,19 +86,22 @@ static void need_two(struct argp_state *state, const named_file *written, const 
                    written->path);
 }
 
-/* Said before the work, not behind it, where it can be told. */
-static void need_writable(struct argp_state *state, const char *path)
+/* Said before the work, not behind it, where it can be told. Files are written beside where they will be, and put there
+ * when they are whole: it is the folder that must be writable, of a link that of the file it leads to. */
+static void need_writable(struct argp_state *state, const named_file *file)
 {
     struct stat is;
-    const char *slash = strrchr(path, '/');
-    if (stat(path, &is) == 0) {
-        if (!S_ISREG(is.st_mode))
-            argp_failure(state, 1, 0, "%s: cannot write: it exists and is no regular file; name a file", path);
-        return;
-    }
-    char *folder = slash == NULL ? NULL : strndup(path, (size_t)(slash - path) + 1);
-    if (folder != NULL && access(folder, W_OK) != 0) argp_failure(state, 1, errno, "%s: cannot write there", path);
+    if (file->path[0] == '\0') argp_error(state, "%s: the name of the file is empty", file->name);
+    if (stat(file->path, &is) == 0 && !S_ISREG(is.st_mode))
+        argp_failure(state, 1, 0, "%s: cannot write: it exists and is no regular file; name a file", file->path);
+    const int link = lstat(file->path, &is) == 0 && S_ISLNK(is.st_mode);
+    char *target = link ? realpath(file->path, NULL) : NULL;
+    const char *path = target != NULL ? target : file->path, *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    if (folder != NULL && access(folder, W_OK | X_OK) != 0)
+        argp_failure(state, 1, errno, "%s: cannot write there", file->path);
     free(folder);
+    free(target);
 }
 
 void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,
@@ -111,7 +114,7 @@ void need_apart(struct argp_state *state, const named_file *files, size_t writte
         for (size_t j = 0; j < sizeof of_data / sizeof *of_data; j++) need_two(state, &files[i], &of_data[j]);
     }
     for (size_t i = 0; i < written; i++)
-        if (files[i].path != NULL) need_writable(state, files[i].path);
+        if (files[i].path != NULL) need_writable(state, &files[i]);
 }
 
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most)
