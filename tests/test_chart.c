@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "comma_locale.h"
 
 #include "base/chart.h"
 #include "base/file.h"
@@ -39,6 +39,11 @@ static void test_points(void **state)
     const double x[] = {0, 10, 20, 30}, a[] = {1, 2, NAN, 5}, b[] = {0.5, 0.25, 0.1, 0};
     const chart_line lines[] = {{"first", a}, {"second", b}};
     char *text = written(path, x, 4, lines, 2);
+    comma_locale_begin();
+    char *same_text = written(path, x, 4, lines, 2);
+    comma_locale_end();
+    assert_string_equal(same_text, text);
+    free(same_text);
     assert_int_equal(occurrences(text, "<polyline"), 2);
     assert_int_equal(occurrences(text, "<circle"), 7);                 /* one value is not finite */
     assert_non_null(strstr(text, "<circle cx=\"70.0\" cy=\"300.0\"")); /* (0, 1): left below */

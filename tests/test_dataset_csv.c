@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
+#include "comma_locale.h"
 #include "data/dataset.h"
-#include "testing.h"
 
-#include <locale.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -348,11 +347,14 @@ static void test_locale_is_ignored(void **state)
 {
     (void)state;
     dataset *d = NULL;
-    const int german = setlocale(LC_ALL, "de_DE.UTF-8") != NULL; /* decimal comma, where it is installed */
+    comma_locale_begin();
     assert_ok(parse("a,y\n1.5,p\n2.5,q\n", &classify, &d));
     assert_true(d->x[1] == 2.5f);
     dataset_destroy(d);
-    if (german) assert_non_null(setlocale(LC_ALL, "C"));
+    d = NULL;
+    assert_refused(parse("a,y\n\"1,5\",p\n", &classify, &d), "is not a finite number");
+    assert_true(strtod("1,5", NULL) == 1.5); /* the caller's locale is what it was */
+    comma_locale_end();
 }
 
 /* Seeded damage: anything may be refused, nothing may crash (run under the sanitizers). */
@@ -419,7 +421,7 @@ static void test_targets(void **state)
     assert_true(d->targets == 1 && d->y[1] == 4 && strcmp(d->target_names[0], "z") == 0);
     dataset_destroy(d);
     o.label = "a";
-    assert_refused(parse(text, &o, &d), "the labels of the circuit are z, not a");
+    assert_refused(parse(text, &o, &d), "the label of the circuit is z, not a");
     o.label = NULL;
     assert_refused(parse("x,a\n1,2\n", &o, &d), "no column is named \"z\", which is to be a label");
     o = (csv_options){.task = CSV_REGRESSION, .label = "b,c"}; /* a name with a comma is one column */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public interface: roles, files, and parts that do not belong together. Parameters hold 2^-40 per look-up, so that
  * encrypted and clear answers differ with probability below 2^-33 in the whole test. */
-#include "testing.h"
+#include "comma_locale.h"
 
 #include "annulus/annulus.h"
 
@@ -383,7 +383,9 @@ static void reports_in_files(void **state)
     (void)state;
     const annulus_epoch epochs[] = {{1, 2, 0.75, NAN, 0.5, 0}, {2, 2, 0.5, 0.875, 0.25, 1}};
     char text[200] = "";
+    comma_locale_begin();
     assert_ok(annulus_epochs_write_csv(epochs, 2, path("x")));
+    comma_locale_end();
     FILE *f = fopen(path("x"), "r");
     assert_true(fread(text, 1, sizeof text - 1, f) > 0);
     (void)fclose(f);

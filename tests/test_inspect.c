@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What inspect says of a circuit, and that no name from a file is markup in its report. */
+#include "comma_locale.h"
 #include "share_fixture.h"
 
 #include "deploy/audit_report.h"
@@ -242,6 +243,24 @@ static void test_shifts(void **state)
 }
 
 /* Dimensions in all three forms, those that do not fit left out. */
+/* Report and program have points, whatever the locale. */
+static void test_locale(void **state)
+{
+    (void)state;
+    char *words[2], *html[2];
+    write_circuit();
+    for (int comma = 0; comma < 2; comma++) {
+        if (comma) comma_locale_begin();
+        assert_ok(annulus_inspect_program(path, 0, &words[comma]));
+        assert_ok(annulus_inspect_html(path, report));
+        if (comma) comma_locale_end();
+        html[comma] = read_report();
+    }
+    assert_string_equal(words[0], words[1]);
+    assert_string_equal(html[0], html[1]);
+    for (int k = 0; k < 2; k++) annulus_text_destroy(words[k]), free(html[k]);
+}
+
 static void test_shapes(void **state)
 {
     (void)state;
@@ -347,9 +366,10 @@ static void test_untested(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layers), cmocka_unit_test(test_edges),    cmocka_unit_test(test_several),
-        cmocka_unit_test(test_ranges), cmocka_unit_test(test_shifts),   cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_untested), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_edges),
+                                       cmocka_unit_test(test_several),  cmocka_unit_test(test_ranges),
+                                       cmocka_unit_test(test_shifts),   cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_locale),   cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_untested), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

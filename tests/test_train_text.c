@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "comma_locale.h"
 #include "train_fixture.h"
 
 #include "onnx/onnx_model.h"
@@ -160,9 +161,26 @@ static void a_table(void **state)
     unlink(path);
 }
 
+/* Numbers have points, whatever the locale. */
+static void any_locale(void **state)
+{
+    (void)state;
+    train_options o;
+    train_activation act = {0};
+    comma_locale_begin();
+    assert_ok(train_activation_read("leaky_relu=0.25", 0.25, functions.of, &act));
+    assert_true(act.rise == 0.25);
+    assert_refused(train_activation_read("leaky_relu=0,25", 0.25, functions.of, &act),
+                   "a number from 0 to 1 is needed");
+    assert_ok(read_text("dense 4 drop=0.5\noutput\n", &o));
+    assert_true(o.layer_dropout[0] == 0.5);
+    comma_locale_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_network), cmocka_unit_test(errors_name_the_line),
-                                       cmocka_unit_test(lists), cmocka_unit_test(a_table)};
+                                       cmocka_unit_test(lists), cmocka_unit_test(a_table),
+                                       cmocka_unit_test(any_locale)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

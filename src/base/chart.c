@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/chart.h"
 
+#include "base/c_locale.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -91,29 +92,40 @@ static void draw_line(drawing *d, const axis *x_axis, const axis *y_axis, const 
                 place(y_axis, y[i], BOTTOM, TOP), colour);
 }
 
+static void draw(drawing *d, const char *title, const char *x_name, const double *x, size_t count,
+                 const chart_line *line, size_t lines)
+{
+    const axis x_axis = axis_of(x, count);
+    put(d,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
+        "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+        WIDTH, HEIGHT);
+    put(d, "<text x=\"%.0f\" y=\"22\" text-anchor=\"middle\" font-size=\"14\">%.120s</text>\n", (LEFT + RIGHT) / 2,
+        title);
+    draw_x(d, &x_axis, x_name);
+    for (size_t i = 0; i < lines && i < 2; i++) {
+        const axis y_axis = axis_of(line[i].y, count);
+        draw_y(d, &y_axis, line[i].name, i == 1);
+        draw_line(d, &x_axis, &y_axis, x, line[i].y, count, colours[i]);
+    }
+    put(d, "<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" fill=\"none\" stroke=\"#888\"/>\n</svg>\n", LEFT,
+        TOP, RIGHT - LEFT, BOTTOM - TOP);
+}
+
 annulus_status chart_write(const char *path, const char *title, const char *x_name, const double *x, size_t count,
                            const chart_line *line, size_t lines)
 {
     void *memory;
+    c_locale plain;
     drawing d = {.size = LINE_BYTES * (16 + 6 * TICKS_MOST + lines * (count + 60))};
     TRY(mem_create(d.size, 1, "chart", &memory));
     d.text = memory;
-    const axis x_axis = axis_of(x, count);
-    put(&d,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
-        "font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-        WIDTH, HEIGHT);
-    put(&d, "<text x=\"%.0f\" y=\"22\" text-anchor=\"middle\" font-size=\"14\">%.120s</text>\n", (LEFT + RIGHT) / 2,
-        title);
-    draw_x(&d, &x_axis, x_name);
-    for (size_t i = 0; i < lines && i < 2; i++) {
-        const axis y_axis = axis_of(line[i].y, count);
-        draw_y(&d, &y_axis, line[i].name, i == 1);
-        draw_line(&d, &x_axis, &y_axis, x, line[i].y, count, colours[i]);
+    annulus_status st = c_locale_begin(&plain);
+    if (st == ANNULUS_OK) {
+        draw(&d, title, x_name, x, count, line, lines);
+        c_locale_end(&plain);
+        st = file_write(path, d.text, d.at, 0644);
     }
-    put(&d, "<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" fill=\"none\" stroke=\"#888\"/>\n</svg>\n",
-        LEFT, TOP, RIGHT - LEFT, BOTTOM - TOP);
-    const annulus_status st = file_write(path, d.text, d.at, 0644);
     mem_free(memory);
     return st;
 }

@@ -2,11 +2,11 @@
 #include "data/dataset_priv.h"
 
 #include "base/bytes.h"
+#include "base/c_locale.h"
 #include "base/memory.h"
 
 #include <csv.h>
 #include <float.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,6 @@
 
 typedef struct csv_state {
     const csv_options *options;
-    locale_t c_locale;
     annulus_status status; /* first failure; the parser's later calls do nothing */
     size_t line, column;   /* line from 1, column from 0 */
     char before;           /* the last byte fed */
@@ -60,11 +59,11 @@ static annulus_status cell_fail(const csv_state *s, const char *cell, size_t len
                 shown(len), cell, len > 40 ? "..." : "", what);
 }
 
-static int number_parse(locale_t c_locale, const char *cell, size_t len, double *out)
+static int number_parse(const char *cell, size_t len, double *out)
 {
     if (len == 0 || strspn(cell, "0123456789+-.eE") != len) return 0; /* strtod also knows hex, inf, nan and spaces */
     char *end;
-    *out = strtod_l(cell, &end, c_locale);
+    *out = strtod(cell, &end);
     return end == cell + len;
 }
 
@@ -72,8 +71,7 @@ static annulus_status cell_number(const csv_state *s, const char *cell, size_t l
 {
     double v;
     if (len == 0) return cell_fail(s, cell, len, "is empty: every cell must hold a number");
-    if (!number_parse(s->c_locale, cell, len, &v) || !isfinite(v))
-        return cell_fail(s, cell, len, "is not a finite number");
+    if (!number_parse(cell, len, &v) || !isfinite(v)) return cell_fail(s, cell, len, "is not a finite number");
     if (fabs(v) > FLT_MAX) return cell_fail(s, cell, len, "is beyond the range of single precision");
     *out = (float)v;
     return ANNULUS_OK;
@@ -208,7 +206,7 @@ static annulus_status header_names(const csv_state *s)
     int rising = 1;
     for (size_t i = 0; i < s->columns; i++) {
         double v;
-        if (!number_parse(s->c_locale, names[i], strlen(names[i]), &v)) continue;
+        if (!number_parse(names[i], strlen(names[i]), &v)) continue;
         rising = rising && v > before;
         before = v;
         numbers++;
@@ -272,6 +270,9 @@ static annulus_status targets_order(csv_state *s)
     }
     if (!has_names(o)) return ANNULUS_OK;
     known_names(o, known, sizeof known);
+    if (o->class_names_count == 1)
+        return fail(ANNULUS_ERR_INPUT, "the label of the circuit is %s, not %.80s: name that column, or none", known,
+                    o->label);
     return fail(ANNULUS_ERR_INPUT,
                 "the labels of the circuit are %s, not %.80s: name these columns, in any order, or none", known,
                 o->label);
@@ -433,8 +434,7 @@ static annulus_status classes_sort(csv_state *s, dataset *d)
     int numeric = 1;
     for (size_t i = 0; i < n; i++) {
         key[i] = (class_key){.name = names[i], .found = (int32_t)i};
-        if (!number_parse(s->c_locale, names[i], strlen(names[i]), &key[i].value) || !isfinite(key[i].value))
-            numeric = 0;
+        if (!number_parse(names[i], strlen(names[i]), &key[i].value) || !isfinite(key[i].value)) numeric = 0;
     }
     for (size_t i = 0; i < n; i++) key[i].numeric = numeric;
     qsort(key, n, sizeof *key, by_class);
@@ -498,21 +498,20 @@ static void state_clear(csv_state *s)
     mem_free(s->y);
     mem_free(s->labels);
     mem_free(s->target);
-    if (s->c_locale != (locale_t)0) freelocale(s->c_locale);
 }
 
 annulus_status dataset_read_csv(const char *path, const csv_options *options, dataset **out)
 {
     csv_state s = {.options = options, .line = 1};
-    dataset *d = NULL;
-    void *p = NULL;
+    c_locale plain;
+    void *p;
+    TRY(c_locale_begin(&plain));
     annulus_status st = mem_create(1, sizeof(dataset), "a data set", &p);
-    d = p;
-    s.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (st == ANNULUS_OK && s.c_locale == (locale_t)0) st = fail(ANNULUS_ERR_MEMORY, "no memory for the C locale");
+    dataset *d = st == ANNULUS_OK ? p : NULL;
     if (st == ANNULUS_OK) st = parse_file(path, &s);
     if (st == ANNULUS_OK) st = assemble(&s, d);
     state_clear(&s);
+    c_locale_end(&plain);
     if (st == ANNULUS_OK) {
         *out = d;
         return st;

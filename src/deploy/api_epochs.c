@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/c_locale.h"
 #include "base/chart.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -9,11 +10,9 @@
 
 #define ROW_BYTES ((size_t)96)
 
-annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count, const char *path)
+/* text: count + 1 rows. Bytes written. */
+static size_t epochs_text(const annulus_epoch *epochs, size_t count, char *text)
 {
-    void *memory;
-    TRY(mem_create(count + 1, ROW_BYTES, "log of training", &memory));
-    char *text = memory;
     size_t at = (size_t)sprintf(text, "epoch,loss,validation,seconds\n");
     for (size_t i = 0; i < count; i++) {
         const annulus_epoch *e = &epochs[i];
@@ -21,8 +20,21 @@ annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t coun
         if (!isnan(e->validation)) at += (size_t)sprintf(text + at, "%.6g", e->validation);
         at += (size_t)sprintf(text + at, ",%.4g\n", e->seconds);
     }
-    const annulus_status st = file_write(path, text, at, 0644);
-    mem_free(memory);
+    return at;
+}
+
+annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count, const char *path)
+{
+    void *text;
+    c_locale plain;
+    TRY(mem_create(count + 1, ROW_BYTES, "log of training", &text));
+    annulus_status st = c_locale_begin(&plain);
+    if (st == ANNULUS_OK) {
+        const size_t len = epochs_text(epochs, count, text);
+        c_locale_end(&plain);
+        st = file_write(path, text, len, 0644);
+    }
+    mem_free(text);
     return st;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a file is, as one JSON object; the text for people is written from it, so that both always agree. */
+#include "base/c_locale.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -399,10 +400,12 @@ static char *program_text(const circuit *c)
 {
     size_t len = 0;
     char *text = NULL;
+    c_locale plain;
     FILE *f = open_memstream(&text, &len);
     if (f == NULL) return NULL;
-    circuit_print(f, c);
-    if (fclose(f) == 0) return text;
+    const int begun = c_locale_begin(&plain) == ANNULUS_OK;
+    if (begun) circuit_print(f, c), c_locale_end(&plain);
+    if (fclose(f) == 0 && begun) return text;
     free(text);
     return NULL;
 }
@@ -456,7 +459,9 @@ annulus_status annulus_inspect_html(const char *path, const char *report)
     annulus_status st = inspect_file(&file, &j);
     container_clear(&file);
     if (st != ANNULUS_OK) return st;
-    char *html = inspect_html(j);
+    c_locale plain;
+    char *html = NULL;
+    if (c_locale_begin(&plain) == ANNULUS_OK) html = inspect_html(j), c_locale_end(&plain);
     json_decref(j);
     if (html == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for the report");
     st = file_write(report, html, strlen(html), 0644);

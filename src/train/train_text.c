@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/train_text.h"
 
+#include "base/c_locale.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -25,7 +26,10 @@ static int whole(const char *text, size_t least, size_t most, size_t *out)
 static int real(const char *text, double *out)
 {
     char *end = NULL;
+    c_locale plain;
+    if (c_locale_begin(&plain) != ANNULUS_OK) return 0;
     *out = strtod(text, &end);
+    c_locale_end(&plain);
     return end != text && *end == 0 && isfinite(*out);
 }
 
