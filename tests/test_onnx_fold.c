@@ -191,6 +191,8 @@ static void known_results(void **state)
     assert_ok(fold(&f, &y));
     assert_dims(y, DIMS(6));
     assert_true(y->i[3] == -7 && y->i[5] == 3);
+    m = counted(&f.b, 0, DIMS(2, 3));
+    expect((char *[]){m, m}, 2, &f, "Concat", DIMS(2, 6), (float[]){0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5});
     fold_end(&f);
 }
 

@@ -341,6 +341,8 @@ annulus_status onnx_operator_unknown(const Onnx__NodeProto *node)
 {
     char known[1000] = "";
     size_t used = 0;
+    if (strcmp(node->op_type, "Dropout") == 0)
+        return onnx_node_fail(node, "operator not supported: export the model in evaluation mode, which leaves it out");
     if (strstr(node->op_type, "Softmax") != NULL) /* LogSoftmax as well */
         return onnx_node_fail(node, "operator not supported: behind the scores it leaves them in their order, so drop "
                                     "it there");

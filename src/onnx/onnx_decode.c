@@ -106,6 +106,7 @@ static annulus_status nodes_check(const Onnx__GraphProto *g)
         const Onnx__NodeProto *node = g->node[i];
         const onnx_operator *op = onnx_operator_find(node);
         if (op == NULL) return onnx_operator_unknown(node);
+        TRY(onnx_opset_check(node));
         if (node->n_input < op->inputs_min || node->n_input > op->inputs_max)
             return onnx_node_fail(node, "%zu inputs, %zu to %zu are possible", node->n_input, op->inputs_min,
                                   op->inputs_max);

@@ -122,7 +122,7 @@ annulus_status onnx_fold_concat(onnx_graph *g, const Onnx__NodeProto *node)
     onnx_constant *y, like = {0};
     int64_t at = 0;
     size_t axis = 0, inner = 1, first = 0;
-    TRY(onnx_node_int(node, "axis", 0, &at));
+    TRY(onnx_node_int(node, "axis", 1, &at)); /* missing only before opset 4 */
     TRY(onnx_node_constant(g, node, 0, &x));
     TRY(onnx_axis(node, at, x->rank, &axis));
     like = *x;

@@ -67,6 +67,10 @@ annulus_status onnx_constant_integers(onnx_graph *g, onnx_constant *c) __attribu
 size_t onnx_constant_paired(const onnx_constant *x, const onnx_constant *s, size_t e);
 annulus_status onnx_constant_quantized(onnx_graph *g, onnx_constant *c) __attribute__((warn_unused_result));
 
+/* ---- onnx_opset.c ---- */
+/* ANNULUS_ERR_INPUT: a node that is not read as its operator set means it, or one of a model in training. */
+annulus_status onnx_opset_check(const Onnx__NodeProto *node) __attribute__((warn_unused_result));
+
 /* ---- onnx_fold.c: nodes whose inputs are all constant, and attributes ---- */
 annulus_status onnx_node_fail(const Onnx__NodeProto *node, const char *format, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));

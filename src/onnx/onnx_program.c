@@ -135,12 +135,16 @@ static annulus_status attributes_read(const Onnx__NodeProto *node, onnx_step *s)
     return ANNULUS_OK;
 }
 
-/* Clip without bounds has those of single precision. */
-static void bounds_fill(const Onnx__NodeProto *node, onnx_step *s)
+/* Bounds of a Clip that are no inputs are attributes, as before opset 11, or the ends of single precision. */
+static annulus_status bounds_fill(const Onnx__NodeProto *node, onnx_step *s)
 {
-    for (size_t i = 1; i < 3; i++)
-        if (i >= node->n_input || node->input[i][0] == 0)
-            s->in[i] = number(i == 1 ? (double)-FLT_MAX : (double)FLT_MAX);
+    for (size_t i = 1; i < 3; i++) {
+        float v;
+        if (i < node->n_input && node->input[i][0] != 0) continue;
+        TRY(onnx_node_float(node, i == 1 ? "min" : "max", i == 1 ? -FLT_MAX : FLT_MAX, &v));
+        s->in[i] = number((double)v);
+    }
+    return ANNULUS_OK;
 }
 
 static size_t append(onnx_program *p, const onnx_step *like, function_op op, onnx_operand a, onnx_operand b)
@@ -244,7 +248,7 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
     *fits = shape || (node->n_input == inputs && inputs <= FUNCTION_MAX_OPERANDS);
     if (*fits) TRY(operands_read(c, p, node, inputs, &s, fits));
     if (*fits) TRY(attributes_read(node, &s));
-    if (s.op == FUNCTION_CLIP) bounds_fill(node, &s);
+    if (*fits && s.op == FUNCTION_CLIP) TRY(bounds_fill(node, &s));
     if (*fits && shape) TRY(shape_step(c, p, node, &s, fits));
     if (*fits && s.op == FUNCTION_MOD) {
         int64_t fmod_asked = 0;
