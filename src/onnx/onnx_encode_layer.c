@@ -143,6 +143,20 @@ static int is_cast(const function *f, const function_step *s)
     return of == FUNCTION_CAST || (of >= FUNCTION_LESS && of <= FUNCTION_GREATER_EQUAL);
 }
 
+/* Value k of a step's operands, a number where it is an integer that the step does not take as such. */
+static char *operand(onnx_builder *b, const function *f, const function_step *s, size_t k, char *const *value)
+{
+    const function_operand *o = &s->in[k];
+    if (o->is_constant) return builder_number(b, o->constant);
+    const int integer = o->value > 0 && f->steps[o->value - 1].op == FUNCTION_CAST;
+    if (!integer || s->op == FUNCTION_COPY || s->op == FUNCTION_CAST || s->op == FUNCTION_GATHER)
+        return value[o->value];
+    char *const in[1] = {value[o->value]};
+    Onnx__NodeProto *n = builder_node(b, "Cast", b->graph.n_node, 1, in);
+    builder_int(b, n, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    return n->output[0];
+}
+
 /* A node for each step. */
 static void encode_function(onnx_builder *b, const function *f)
 {
@@ -151,8 +165,7 @@ static void encode_function(onnx_builder *b, const function *f)
         const function_step *s = &f->steps[i];
         const function_operator *op = &function_operators[s->op];
         char *inputs[FUNCTION_MAX_OPERANDS];
-        for (size_t k = 0; k < op->inputs; k++)
-            inputs[k] = s->in[k].is_constant ? builder_number(b, s->in[k].constant) : value[s->in[k].value];
+        for (size_t k = 0; k < op->inputs; k++) inputs[k] = operand(b, f, s, k, value);
         if (s->op == FUNCTION_GATHER) inputs[1] = inputs[0], inputs[0] = table(b, f);
         const int cast = is_cast(f, s);
         Onnx__NodeProto *n =
@@ -235,7 +248,7 @@ onnx_room onnx_layer_room(const dense_layer *l)
     const rows r = rows_of(l);
     const size_t steps = dense_layer_program(l).count;
     return (onnx_room){
-        .nodes = 18 + NETWORK_MAX_LAYERS + steps,
+        .nodes = 18 + NETWORK_MAX_LAYERS + (1 + FUNCTION_MAX_OPERANDS) * steps,
         .tensors = 18 + FUNCTION_MAX_OPERANDS * steps,
         .bytes = ONNX_NODE_BYTES + steps * STEP_BYTES + (r.rows * r.taps + 2 * r.rows) * sizeof(float),
     };

@@ -37,6 +37,11 @@ static int is_flat(const onnx_program *p, size_t value)
     return value > 0 && p->steps[value - 1].flat;
 }
 
+static int is_whole(const onnx_program *p, size_t value)
+{
+    return value > 0 && p->steps[value - 1].whole;
+}
+
 /* Whether a step of this depth can take the constant; more than one number, along the axis behind that of the channels,
  * sets the offsets. */
 static int constant_fits(onnx_program *p, const onnx_constant *k, int deep, int *wide)
@@ -94,6 +99,13 @@ static annulus_status shape_step(onnx_chain *c, const onnx_program *p, const Onn
     return ANNULUS_OK;
 }
 
+/* Whether what the operator gives is of the type of its operand i. */
+static int has_type(function_op op, size_t i)
+{
+    const int compares = op >= FUNCTION_LESS && op <= FUNCTION_GREATER_EQUAL;
+    return !compares && (op == FUNCTION_POW ? i == 0 : op != FUNCTION_WHERE || i > 0);
+}
+
 /* The operands of a node of which at least one is a value. *fits 0: not part of a program. */
 static annulus_status operands_read(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, size_t count,
                                     onnx_step *s, int *fits)
@@ -109,10 +121,12 @@ static annulus_status operands_read(onnx_chain *c, onnx_program *p, const Onnx__
             const int wide = is_wide(p, s->in[i].value), same = s->deep || values++ == 0 || wide == s->wide;
             *fits = is_deep(p, s->in[i].value) == s->deep && is_flat(p, s->in[i].value) == s->flat && same;
             s->wide |= wide;
+            if (has_type(s->op, i)) s->whole |= is_whole(p, s->in[i].value);
             continue;
         }
         if (node->input[i][0] == 0) continue; /* left out */
         TRY(onnx_graph_find(c->g, node->input[i], &s->in[i].constant));
+        if (has_type(s->op, i)) s->whole |= s->in[i].constant != NULL && s->in[i].constant->i != NULL;
         *fits = s->in[i].constant != NULL && constant_fits(p, s->in[i].constant, s->deep, &s->wide);
     }
     return ANNULUS_OK;
@@ -157,6 +171,16 @@ static size_t append(onnx_program *p, const onnx_step *like, function_op op, onn
 static onnx_operand value(size_t v)
 {
     return (onnx_operand){.value = v};
+}
+
+/* Integers are cut off towards 0: the newest step is one more, which has its name. */
+static void cut_off(onnx_program *p)
+{
+    onnx_step *s = &p->steps[p->count - 1];
+    const size_t last = append(p, s, FUNCTION_CAST, value(p->count), value(p->count));
+    p->steps[last - 1].name = s->name;
+    p->steps[last - 1].whole = 1;
+    s->name = NULL;
 }
 
 /* Operators that are several steps: of s, whose operand is known. */
@@ -216,6 +240,7 @@ static annulus_status entry_step(onnx_chain *c, onnx_program *p, const Onnx__Nod
     TRY(onnx_node_int(node, gather ? "axis" : "to", 0, &attribute));
     if (!gather) {
         if (onnx_is_float(attribute)) s->op = FUNCTION_COPY;
+        s->whole = s->op == FUNCTION_CAST;
         *fits = s->op == FUNCTION_COPY || attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||
                 attribute == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
         return ANNULUS_OK;
@@ -223,7 +248,7 @@ static annulus_status entry_step(onnx_chain *c, onnx_program *p, const Onnx__Nod
     TRY(onnx_graph_find(c->g, node->input[0], &k));
     *fits = attribute == 0 && k != NULL && k->f != NULL && k->rank == 1 && k->count >= 1 &&
             k->count <= FUNCTION_MAX_ENTRIES && (p->table == NULL || p->table == k);
-    if (*fits) p->table = k;
+    if (*fits) p->table = k, s->whole = k->i != NULL;
     return ANNULUS_OK;
 }
 
@@ -258,7 +283,9 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
     p->repeats |= s.op == FUNCTION_MOD || s.op == FUNCTION_FLOOR || s.op == FUNCTION_CEIL || s.op == FUNCTION_ROUND ||
                   s.op == FUNCTION_SIN || s.op == FUNCTION_COS;
     if (*fits && composite) return composite_read(node, p, &s);
-    if (*fits) p->steps[p->count++] = s;
+    if (!*fits) return ANNULUS_OK;
+    p->steps[p->count++] = s;
+    if (s.whole && (s.op == FUNCTION_DIV || s.op == FUNCTION_POW)) cut_off(p);
     return ANNULUS_OK;
 }
 

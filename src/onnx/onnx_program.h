@@ -18,9 +18,10 @@ typedef struct onnx_step {
     function_op op;
     onnx_operand in[FUNCTION_MAX_OPERANDS];
     const char *name; /* of its result, value number of the step + 1; NULL: the model has none */
-    int deep; /* of shape (batch, channels, 1 or offsets, the dimensions of a channel), else without that axis */
-    int wide; /* one for each offset */
-    int flat; /* of shape (batch, all) where channels have dimensions */
+    int deep;  /* of shape (batch, channels, 1 or offsets, the dimensions of a channel), else without that axis */
+    int wide;  /* one for each offset */
+    int flat;  /* of shape (batch, all) where channels have dimensions */
+    int whole; /* of an integer type */
 } onnx_step;
 
 /* Values that come of the sums, value 0. */
