@@ -61,14 +61,14 @@ class Model:
     def relu(self, x, scale=0.5, bits=2):
         return self.quant(self.node("Relu", [x]), scale, bits)
 
-    def finish(self, x, outputs, argmax=False):
+    def finish(self, x, outputs, argmax=False, opset=13):
         y = self.node("ArgMax", [x], axis=-1, keepdims=0) if argmax else x
         made = [helper.make_tensor_value_info(y, TensorProto.INT64, ("batch",)) if argmax else
                 helper.make_tensor_value_info(y, TensorProto.FLOAT, ("batch", outputs))]
         graph = helper.make_graph(
             self.nodes, "test", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch",) + self.shape)],
             made, self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, 1)])
 
 
 def lenet(seed, size=12):
@@ -340,6 +340,36 @@ def folded(seed):
     return m.finish(m.node("MatMul", [x, W]), 3)
 
 
+def flattened(m, x, of="x", to=(-1,)):
+    """As exported: to a shape that begins as another."""
+    batch = m.node("Gather", [m.node("Shape", [of]), m.constant([0], np.int64)])
+    return m.node("Reshape", [x, m.node("Concat", [batch, m.constant(to, np.int64)], axis=0)])
+
+
+def input_shapes(seed):
+    """Activations reshaped as the input or their sums say; axes that are attributes, as before opset 13."""
+    m = Model(seed, (2, 4, 4))
+    x = m.quant("x", 0.5, 2)
+    sums = m.conv(x, 2, 3, (3, 3))
+    a = m.quant(flattened(m, m.node("Relu", [sums]), of=sums), 0.25, 3)  # (12)
+    a = m.node("Squeeze", [m.conv(m.node("Unsqueeze", [a], axes=[1, 3]), 1, 2, (4, 1), channels=False)], axes=[-1])  # (2,9)
+    b = m.quant(flattened(m, m.node("Tanh", [m.conv(x, 2, 3, (3, 3))]), to=(2, 6)), 0.25, 4, signed=1)
+    b = m.quant(m.node("Unsqueeze", [m.node("MatMul", [b, m.weights(6, 2, channels=False)])], axes=[2]), 0.25, 4, signed=1)  # (2,1,2)
+    c = m.quant(flattened(m, m.node("Abs", [m.conv(x, 2, 1, (3, 3))])), 0.25, 3)  # (4)
+    both = m.node("Concat", [m.node("Flatten", [m.relu(a)]), m.node("Flatten", [b]), c], axis=1)
+    return m.finish(m.dense(both, 18 + 4 + 4, 3), 3, opset=12)
+
+
+def input_shapes_of_chains(seed):
+    m = Model(seed, (2, 3))
+    x = flattened(m, m.quant("x", 0.5, 2))
+    x = m.quant(flattened(m, m.node("Abs", [m.dense(x, 6, 5)])), 0.125, 4)
+    x = m.dense(x, 5, 4)
+    if seed % 2:
+        x = flattened(m, m.node("Tanh", [x]), of=x)
+    return m.finish(m.dense(m.quant(x, 0.125, 4, signed=1), 4, 3), 3)
+
+
 def zeros(seed):
     """Factors of 0 and of both signs, constants minus values; in graphs."""
     m = Model(seed, (3, 3, 3))
@@ -413,7 +443,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----
@@ -508,6 +538,10 @@ def of_sample(axes):
     return tuple(int(k) - 1 if k > 0 else int(k) for k in axes)
 
 
+def axes(i, a):
+    return i[1] if len(i) > 1 else a["axes"]
+
+
 def channels(v, x):
     return v.reshape((-1,) + (1,) * (x.ndim - 1))
 
@@ -594,8 +628,8 @@ def apply(model, sample, absolute=False):
             "ReduceMean": lambda: x.mean(axis=of_sample(a["axes"]), keepdims=bool(a.get("keepdims", 1))),
             "ReduceSum": lambda: x.sum(axis=of_sample(i[1]), keepdims=bool(a.get("keepdims", 1))),
             "Sum": lambda: reduce(np.add, i),
-            "Unsqueeze": lambda: np.expand_dims(x, of_sample(i[1])),
-            "Squeeze": lambda: np.squeeze(x, axis=of_sample(i[1])),
+            "Unsqueeze": lambda: np.expand_dims(x, of_sample(axes(i, a))),
+            "Squeeze": lambda: np.squeeze(x, axis=of_sample(axes(i, a))),
             "Sin": lambda: np.sin(x),
             "Abs": lambda: np.abs(x),
             "Floor": lambda: np.floor(x),

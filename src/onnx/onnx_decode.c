@@ -171,7 +171,7 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     int on_chain = 0;
     for (size_t i = 0; i < node->n_input; i++) on_chain += strcmp(node->input[i], c->value) == 0;
     if (on_chain > 0 && strcmp(op->name, "Shape") == 0) return shape_known(c, node);
-    c->graph = op->tensor != NULL && on_chain != 1;
+    c->graph = (op->tensor != NULL || strcmp(op->name, "Shape") == 0) && on_chain != 1;
     if (on_chain > 1) return onnx_node_fail(node, "the same value twice: only a constant can be the other input");
     if (on_chain == 0) {
         if (op->fold == NULL)
@@ -231,6 +231,18 @@ static annulus_status walk(onnx_chain *c)
     return ANNULUS_OK;
 }
 
+/* The shape of the input is known before all else. */
+static annulus_status shapes_of_input(onnx_chain *c)
+{
+    for (size_t i = 0; i < c->g->g->n_node; i++) {
+        const Onnx__NodeProto *node = c->g->g->node[i];
+        if (strcmp(node->op_type, "Shape") != 0 || strcmp(node->input[0], c->value) != 0) continue;
+        TRY(shape_known(c, node));
+        c->taken[i] = 1;
+    }
+    return ANNULUS_OK;
+}
+
 static annulus_status net_read(onnx_chain *c)
 {
     onnx_tensor input = {.name = c->value, .rank = c->rank};
@@ -246,6 +258,7 @@ static annulus_status decode(const Onnx__ModelProto *m, onnx_graph *g, unsigned 
     onnx_chain c = {.g = g, .amplitude = 1, .taken = taken};
     TRY(nodes_check(g->g));
     TRY(find_input(&c));
+    TRY(shapes_of_input(&c));
     int net = *as_net;
     if (!net) TRY(onnx_net_needed(g, c.value, &net));
     for (size_t i = 0; i < g->g->n_node; i++)

@@ -84,9 +84,9 @@ static annulus_status shape_step(onnx_chain *c, const onnx_program *p, const Onn
         s->flat = p->rank > 1;
         return ANNULUS_OK;
     }
-    const onnx_constant *k;
-    TRY(onnx_node_constant(c->g, node, 1, &k));
-    if (k->i == NULL) return ANNULUS_OK;
+    const onnx_constant *k = NULL;
+    if (node->n_input > 1) TRY(onnx_node_at(node, onnx_graph_find(c->g, node->input[1], &k)));
+    if (k == NULL || k->i == NULL) return ANNULUS_OK;
     if (node->op_type[0] == 'U') {
         s->deep = 1;
         *fits = !deep && !s->wide && !s->flat && k->count == 1 && (k->i[0] == 2 || (k->i[0] == -1 && p->rank == 1));
