@@ -187,6 +187,12 @@ static void known_results(void **state)
     builder_int(&f.b, add(&f, "Cast", builder_number(&f.b, -2.75), NULL), "to", 7);
     assert_ok(fold(&f, &y));
     assert_true(y->i != NULL && y->i[0] == -2 && y->f[0] == -2);
+    builder_int(&f.b, add(&f, "Cast", integers(&f.b, LIST(INT64_MAX, INT64_MIN)), NULL), "to", 7);
+    assert_ok(fold(&f, &y));
+    assert_true(y->i[0] == INT64_MAX && y->i[1] == INT64_MIN);
+    builder_int(&f.b, add(&f, "Cast", integers(&f.b, LIST(INT32_MAX, INT32_MIN)), NULL), "to", 6);
+    assert_ok(fold(&f, &y));
+    assert_true(y->i[0] == INT32_MAX && y->i[1] == INT32_MIN);
     builder_int(&f.b, add(&f, "Concat", whole, whole), "axis", -1);
     assert_ok(fold(&f, &y));
     assert_dims(y, DIMS(6));
@@ -245,6 +251,13 @@ static void hostile_shapes(void **state)
     assert_refused(fold(&f, &y), "a cast of a constant to type 9");
     builder_int(&f.b, add(&f, "Cast", builder_number(&f.b, 3e9), NULL), "to", 6);
     assert_refused(fold(&f, &y), "is no such integer");
+    builder_int(&f.b, add(&f, "Cast", builder_number(&f.b, 0x1p63), NULL), "to", 7);
+    assert_refused(fold(&f, &y), "is no such integer");
+    for (int64_t sign = -1; sign <= 1; sign += 2) {
+        const int64_t beyond = sign * ((int64_t)INT32_MAX + (sign > 0 ? 1 : 2));
+        builder_int(&f.b, add(&f, "Cast", integers(&f.b, 1, &beyond), NULL), "to", 6);
+        assert_refused(fold(&f, &y), "is no such integer");
+    }
     builder_int(&f.b, add(&f, "Shape", m, NULL), "start", 5);
     assert_refused(fold(&f, &y), "gives no number");
     fold_end(&f);

@@ -216,13 +216,14 @@ annulus_status onnx_fold_cast(onnx_graph *g, const Onnx__NodeProto *node)
                               "a cast of a constant to type %lld is not supported: to FLOAT (1), INT32 (6), "
                               "INT64 (7) and DOUBLE (11) only",
                               (long long)to);
-    const double most = to == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? 0x1p31 : 0x1p63;
+    const int narrow = to == ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
+    const double most = narrow ? 0x1p31 : 0x1p63;
     TRY(onnx_graph_add(g, node->output[0], x, &y));
     if (whole) TRY(onnx_constant_integers(g, y));
     for (size_t o = 0; o < x->count; o++) {
         const double v = whole ? trunc((double)x->f[o]) : (double)x->f[o];
-        if (whole && !(v >= -most && v < most))
-            return onnx_node_fail(node, "element %zu, %g, is no such integer", o, (double)x->f[o]);
+        const int fits = x->i == NULL ? v >= -most && v < most : !narrow || x->i[o] == (int32_t)x->i[o];
+        if (whole && !fits) return onnx_node_fail(node, "element %zu, %g, is no such integer", o, (double)x->f[o]);
         if (whole) y->i[o] = x->i != NULL ? x->i[o] : (int64_t)v;
         y->f[o] = (float)v;
     }
