@@ -247,6 +247,8 @@ static annulus_status masked(onnx_net *t, const Onnx__NodeProto *node, onnx_tens
     return st;
 }
 
+#define SQUARES_MOST 32768u /* pairs: two look-ups each */
+
 /* y <- a * b * amplitude of integers, by squares; both are used up. */
 static annulus_status by_squares(onnx_net *t, const Onnx__NodeProto *node, onnx_tensor *a, onnx_tensor *b,
                                  double amplitude, onnx_tensor *y)
@@ -257,6 +259,11 @@ static annulus_status by_squares(onnx_net *t, const Onnx__NodeProto *node, onnx_
     double least, most;
     quantizer q;
     void *p = NULL;
+    if (each > SQUARES_MOST)
+        return onnx_node_fail(node,
+                              "it multiplies %zu pairs of encrypted values, at most %u are possible where no factor is "
+                              "0 or 1: cut its inputs into parts by Slice, and join the products",
+                              each, SQUARES_MOST);
     annulus_status st = onnx_tensor_copy(t, a, &parts[0]);
     if (st == ANNULUS_OK) st = onnx_tensor_copy(t, b, &parts[1]);
     if (st == ANNULUS_OK) st = onnx_tensor_add(t, node, 1, &parts[0], b);
@@ -330,7 +337,8 @@ static annulus_status matmul_shape(const Onnx__NodeProto *node, const onnx_tenso
     *pairs = inner;
     for (size_t d = 0; d < rank; d++)
         if ((*pairs *= dims[d]) > 65536)
-            return onnx_node_fail(node, "it multiplies more than 65536 pairs of encrypted values");
+            return onnx_node_fail(node, "it multiplies more than 65536 pairs of encrypted values: cut its inputs into "
+                                        "parts by Slice, and join the products");
     return ANNULUS_OK;
 }
 
