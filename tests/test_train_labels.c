@@ -4,6 +4,8 @@
 #include "train_steps.h"
 
 #include "onnx/onnx_model.h"
+#include "train/prune.h"
+#include "train/train_budget.h"
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -139,6 +141,99 @@ static void waves(void **state)
     drop(d);
 }
 
+/* Every training makes what it is to fit harder to fit: the first leaves fewer seconds, each look-ups that err less. */
+typedef struct asked {
+    train_budget budget;
+    lower_options lower;
+    double factor;
+    unsigned trainings;
+} asked;
+
+static void ask_for_less(void *context, const train_epoch *e)
+{
+    asked *a = context;
+    if (e->epoch != e->epochs) return;
+    if (a->trainings++ == 0) a->budget.seconds *= a->factor;
+    a->lower.log2_error *= 2;
+}
+
+static void assert_shifted(const network *n, const network *plain, const double thresholds[2])
+{
+    const dense_layer *a = &n->layers[n->layers_count - 1], *b = &plain->layers[n->layers_count - 1];
+    for (size_t k = 0; k < 2; k++)
+        assert_true(fabs(b->bias[k] - a->bias[k] - log(thresholds[k] / (1 - thresholds[k]))) < 1e-4);
+}
+
+static void destroy_both(network *n[2])
+{
+    network_destroy(n[0]), network_destroy(n[1]);
+    n[0] = n[1] = NULL;
+}
+
+/* Steps that change nothing, in rounds of training within seconds, of tables and of waves: the thresholds are in the
+ * biases once. */
+static void thresholds_once_within(void **state)
+{
+    (void)state;
+    static const double thresholds[] = {0.9, 0.2};
+    dataset *d = labelled(11, 600);
+    for (int waves = 0; waves < 2; waves++) {
+        train_options o = small();
+        network *n[2] = {NULL, NULL};
+        train_choice c = {0};
+        train_budget budget = {.seconds = 100, .threads = 1, .rounding_bits = waves ? 0 : 6, .noise_given = waves};
+        o.hidden_count = 1, o.learning_rate = 1e-7, o.epochs = 1;
+        if (waves) o.act = ACTIVATION_TRAPEZOID, o.activation_bits = o.weight_bits = 8, o.phase_noise = 0.02;
+        if (!waves) o.target_error = 0.3;
+        assert_ok(train_within(d, &o, &budget, NULL, NULL, NULL, &c, &n[0]));
+        destroy_both(n);
+        budget.seconds = c.seconds;
+        for (int with = 0; with < 2; with++) {
+            asked a = {.budget = budget, .factor = waves ? 0.98 : 0.7};
+            o.thresholds = thresholds, o.thresholds_count = with ? 2 : 0;
+            assert_ok(train_within(d, &o, &a.budget, ask_for_less, &a, NULL, &c, &n[with]));
+            assert_true(a.trainings == 2);
+        }
+        assert_shifted(n[1], n[0], thresholds);
+        destroy_both(n);
+    }
+    d->target_names = NULL;
+    drop(d);
+}
+
+static void thresholds_once_pruned(void **state)
+{
+    (void)state;
+    static const double thresholds[] = {0.9, 0.2};
+    dataset *d = labelled(11, 600);
+    train_options o = small();
+    network *n[2] = {NULL, NULL}, *first = NULL;
+    o.epochs = 2;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &first));
+    for (int with = 0; with < 2; with++) {
+        asked a = {.factor = 1};
+        prune_options p;
+        prune_report r;
+        prune_options_init(&p);
+        lower_options_init(&a.lower);
+        a.lower.families_most = 1, a.lower.log2_error = -6;
+        assert_ok(train_predict(first, d, &a.lower, 1, &p.seconds));
+        p.train = o, p.train.learning_rate = 1e-8, p.lower = &a.lower, p.threads_seconds = 1, p.seconds *= 0.8;
+        p.train.thresholds = thresholds, p.train.thresholds_count = with ? 2 : 0;
+        assert_ok(prune_network(first, d, &p, ask_for_less, &a, NULL, &r, &n[with]));
+        assert_true(r.rounds > 1 && a.trainings > 2);
+    }
+    assert_shifted(n[1], n[0], thresholds);
+    destroy_both(n);
+    prune_options p;
+    prune_options_init(&p);
+    p.share = 0.5, p.train.epochs = 0, p.train.thresholds = thresholds, p.train.thresholds_count = 2;
+    assert_refused(prune_network(first, d, &p, NULL, NULL, NULL, NULL, &n[0]), "thresholds take training");
+    network_destroy(first);
+    d->target_names = NULL;
+    drop(d);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -164,7 +259,11 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences), cmocka_unit_test(learns_labels),
-                                       cmocka_unit_test(waves), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(learns_labels),
+                                       cmocka_unit_test(waves),
+                                       cmocka_unit_test(thresholds_once_within),
+                                       cmocka_unit_test(thresholds_once_pruned),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,7 +148,7 @@ typedef struct annulus_train_options {
     size_t class_weights_count; /* of labels: what samples that have them count, for those without 1 */
     const double *thresholds;   /* (thresholds_count) of labels: probabilities above which a sample has them, (0,1);
                                    borrowed; NULL: 1/2. They go into the biases: a sample has the labels whose scores
-                                   are above 0 */
+                                   are above 0. Of `from`, and a model to prune, those of before stay in them */
     size_t thresholds_count;
     int thresholds_best;  /* 1: in their place those of the best F1 measure on the validation set */
     int classes_balanced; /* 1: classes count the same, however many samples they have */
@@ -458,8 +458,9 @@ typedef struct annulus_prune_options {
     double seconds;  /* of an inference of the compiled rest, predicted for train.threads, at most; 0: not given */
     const annulus_compile_options *compile; /* how it will be compiled, borrowed; NULL: by default */
     annulus_prune_by by;
-    annulus_train_options train; /* fine-tuning, epochs 0: none; layers, bits and names are the model's; its
-                                    phase_noise, if it is not negative, is what layers of waves bear from then on */
+    annulus_train_options train; /* fine-tuning, epochs 0: none, which takes no checkpoint; layers, bits and names are
+                                    the model's; its phase_noise, if it is not negative, is what layers of waves bear
+                                    from then on */
 } annulus_prune_options;
 ANNULUS_API void annulus_prune_options_init(annulus_prune_options *o);
 

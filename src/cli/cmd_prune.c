@@ -52,6 +52,11 @@ static void check(const prune_command *c, struct argp_state *state)
     if (c->compiled && !(c->o.seconds > 0)) argp_error(state, "--p-error goes with --seconds");
     if (c->training.rounds && !(c->o.seconds > 0) && c->o.train.target_error == 0 && c->o.train.index_noise == 0)
         argp_error(state, "--rounding-bits goes with --seconds, --target-p-error or --index-noise");
+    if (c->o.train.epochs == 0 &&
+        (c->o.train.checkpoint != NULL || c->training.log != NULL || c->training.curve != NULL))
+        argp_error(state,
+                   "--epochs 0 is no fine-tuning, of which --checkpoint, --log and --curve are: leave them out, or "
+                   "allow epochs");
 }
 
 /* Nothing but the model that is written may take the place of the model that it was. */

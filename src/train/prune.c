@@ -22,7 +22,8 @@ typedef struct pruning {
     const prune_options *o;
     const annulus_progress *progress;
     const train_data *t;
-    train_model *kept; /* teacher of fine-tuning */
+    train_model *kept;     /* teacher of fine-tuning */
+    double *thresholds_in; /* the network's */
     uint64_t key;
     size_t hidden; /* layers */
     prune_worth worth[TRAIN_MAX_HIDDEN];
@@ -61,6 +62,19 @@ static size_t waves(const network *n)
     return count;
 }
 
+/* Of no epochs. Thresholds of an outer training are that one's to apply. */
+static annulus_status untuned_check(const train_options *o)
+{
+    const int thresholds = o->thresholds_in == NULL && (o->thresholds_count > 0 || o->thresholds_best);
+    if (o->sparsity > 0 || o->power_of_two || thresholds)
+        return fail(ANNULUS_ERR_INPUT, "%s training: allow epochs of fine-tuning",
+                    o->sparsity > 0   ? "sparsity takes"
+                    : o->power_of_two ? "power_of_two takes"
+                                      : "thresholds take");
+    if (o->checkpoint == NULL) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT, "a checkpoint is of fine-tuning, 0 epochs have none: leave it out");
+}
+
 static annulus_status options_check(const network *n, const prune_options *o)
 {
     const size_t hidden = n->layers_count - 1;
@@ -74,9 +88,7 @@ static annulus_status options_check(const network *n, const prune_options *o)
     if (o->share >= 1) return fail(ANNULUS_ERR_INPUT, "%g %% of the neurons: [0, 100) is possible", 100 * o->share);
     if (o->phase_noise > 0.25 && waves(n) > 0)
         return fail(ANNULUS_ERR_INPUT, "a phase noise of %g periods: [0, 0.25] is possible", o->phase_noise);
-    if (o->train.epochs == 0 && (o->train.sparsity > 0 || o->train.power_of_two))
-        return fail(ANNULUS_ERR_INPUT, "%s takes training: allow epochs of fine-tuning",
-                    o->train.sparsity > 0 ? "sparsity" : "power_of_two");
+    if (o->train.epochs == 0) TRY(untuned_check(&o->train));
     if (hidden == 0) return fail(ANNULUS_ERR_INPUT, "the network has no hidden layer: there is nothing to prune");
     if (o->look_ups > 0 && o->look_ups < least)
         return fail(ANNULUS_ERR_INPUT, "%zu look-ups in %zu hidden layers: a layer would vanish, %zu are needed",
@@ -248,6 +260,7 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
     train_data t;
     train_options given = p->o->train;
     given.from = p->n;
+    given.thresholds_in = p->thresholds_in;
     TRY(train_from_options(p->data, &given, &o));
     TRY(options_check(p->n, p->o));
     o.power_of_two = 0; /* of the network as it is */
@@ -287,6 +300,7 @@ static annulus_status fine_tune(const pruning *p, unsigned epochs, const char *c
     o.epochs = epochs;
     o.checkpoint = checkpoint;
     o.kept = p->kept;
+    o.thresholds_in = p->thresholds_in;
     o.noise_kept = 1; /* which it has by now */
     TRY(train_network(p->data, &o, listen, l, p->progress, &tuned));
     network_destroy(*n);
@@ -302,7 +316,12 @@ static annulus_status settle(const pruning *p, listening *l, prune_report *r, ne
     prune_options less = *o;
     TRY(predict(p, *n, &r->seconds));
     for (unsigned k = 0; r->seconds > o->seconds; k++) {
-        pruning more = {.n = *n, .data = p->data, .o = &less, .progress = p->progress, .hidden = p->hidden};
+        pruning more = {.n = *n,
+                        .data = p->data,
+                        .o = &less,
+                        .progress = p->progress,
+                        .thresholds_in = p->thresholds_in,
+                        .hidden = p->hidden};
         prune_report round = {0};
         network *small = NULL;
         less.seconds = k < ROUNDS ? TRAIN_HEADROOM * less.seconds : o->seconds;
@@ -347,16 +366,21 @@ annulus_status prune_network(const network *n, const dataset *data, const prune_
                              void *context, const annulus_progress *progress, prune_report *report, network **out)
 {
     train_model kept = {0};
+    void *thresholds = NULL;
+    if (options->train.thresholds_in == NULL)
+        TRY(mem_create(n->layers[n->layers_count - 1].out, sizeof(double), "thresholds", &thresholds));
     pruning p = {.n = n,
                  .data = data,
                  .o = options,
                  .progress = progress,
                  .kept = options->train.kept != NULL ? options->train.kept : &kept,
+                 .thresholds_in = thresholds != NULL ? thresholds : options->train.thresholds_in,
                  .hidden = n->layers_count - 1};
     listening l = {.report = epoch, .context = context, .all = options->train.patience == 0};
     prune_report r = {.look_ups_before = look_ups(n)};
     const annulus_status st = prune_and_tune(&p, &l, &r, out);
     train_model_destroy(&kept);
+    mem_free(thresholds);
     if (st == ANNULUS_OK && report != NULL) *report = r;
     return st;
 }

@@ -66,6 +66,9 @@ typedef struct train_options {
                                  NULL: 1/2 */
     size_t thresholds_count;
     int thresholds_best;    /* 1: in their place those of the best F1 measure on held-out samples */
+    double *thresholds_in;  /* (outputs) what the biases of the scores of `from` are less for its thresholds: training
+                               goes on without, and leaves here what those of its network are less; NULL: nothing, and
+                               nowhere */
     const char *checkpoint; /* file that keeps where training stands after every epoch, and that it goes on from if it
                                is there, to the same network as one that was never interrupted; the caller removes it;
                                NULL: none */

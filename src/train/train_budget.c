@@ -221,11 +221,15 @@ annulus_status train_within(const dataset *data, const train_options *options, c
     train_model kept = {0};
     train_options o = *options;
     search s = {.data = data, .o = &o, .budget = budget, .progress = progress};
+    void *thresholds;
     TRY(budget_check(options, budget));
+    TRY(mem_create(data->targets > 0 ? data->targets : 1, sizeof(double), "thresholds", &thresholds));
     if (o.kept == NULL) o.kept = &kept;
+    o.thresholds_in = thresholds;
     const annulus_status st = train_all_waves(options)
                                   ? train_within_waves(data, &o, budget, report, context, progress, choice, out)
                                   : within(&s, report, context, choice, out);
     train_model_destroy(&kept);
+    mem_free(thresholds);
     return st;
 }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct scored {
     double score;
@@ -81,6 +82,13 @@ annulus_status train_thresholds(const train_data *t, const train_options *o, net
     else
         for (size_t k = 0; k < t->outputs; k++) cut[k] = log(o->thresholds[k] / (1 - o->thresholds[k]));
     for (size_t k = 0; st == ANNULUS_OK && k < t->outputs; k++) last->bias[k] = (double)(float)(last->bias[k] - cut[k]);
+    if (st == ANNULUS_OK && o->thresholds_in != NULL) memcpy(o->thresholds_in, cut, t->outputs * sizeof *cut);
     mem_free(cut);
     return st;
+}
+
+void train_thresholds_out(const train_options *o, train_model *m)
+{
+    train_layer *last = &m->layer[m->layers - 1];
+    for (size_t k = 0; o->thresholds_in != NULL && k < last->out; k++) last->beta.x[k] += (float)o->thresholds_in[k];
 }

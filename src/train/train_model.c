@@ -246,7 +246,10 @@ static annulus_status model_fill(const train_data *t, const train_options *o, in
     TRY(train_group(m));
     if (quantized) TRY(train_bound_init(m, t, o));
     TRY(train_noise_init(m, t, o));
-    return o->from != NULL ? train_from_fill(o->from, t, m) : ANNULUS_OK;
+    if (o->from == NULL) return ANNULUS_OK;
+    TRY(train_from_fill(o->from, t, m));
+    train_thresholds_out(o, m);
+    return ANNULUS_OK;
 }
 
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,

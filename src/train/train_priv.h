@@ -409,6 +409,8 @@ annulus_status train_thresholds_check(const train_data *t, const train_options *
 /* n's scores less what they are compared with. */
 annulus_status train_thresholds(const train_data *t, const train_options *o, network *n)
     __attribute__((warn_unused_result));
+/* The scores of a model that goes on from a network as they were before. */
+void train_thresholds_out(const train_options *o, train_model *m);
 
 /* Activations (train_act.c), waves apart. */
 int train_act_signed(const train_activation *a); /* its values' quantizer; of waves, too */
