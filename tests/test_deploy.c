@@ -322,6 +322,11 @@ static void test_compile_progress(void **state)
     }
 }
 
+static void last_loss(void *context, const annulus_epoch *e)
+{
+    *(double *)context = e->loss;
+}
+
 static void pruned(void **state)
 {
     (void)state;
@@ -339,6 +344,21 @@ static void pruned(void **state)
     assert_true(s.values <= UINT64_C(1) << s.bits && s.values > UINT64_C(1) << (s.bits - 1));
     annulus_model_destroy(small);
     small = NULL;
+    /* a teacher, one that there is, and a text file of one */
+    double alone = 0, taught = 0;
+    assert_ok(annulus_prune(w.m, w.d, &o, last_loss, &alone, NULL, &r, &small));
+    annulus_model_destroy(small);
+    o.train.distill_model = w.m;
+    assert_ok(annulus_prune(w.m, w.d, &o, last_loss, &taught, NULL, &r, &small));
+    assert_true(alone != taught);
+    annulus_model_destroy(small);
+    small = NULL;
+    o.train.distill_model = NULL, o.train.distill_network = "/absent/teacher.txt";
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "/absent/teacher.txt");
+    o.train.distill_network = NULL;
+    o.train.checkpoint = "none", o.train.epochs = 0;
+    assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "a checkpoint is of fine-tuning");
+    o.train.checkpoint = NULL, o.train.epochs = 3;
     assert_refused(annulus_prune(NULL, w.d, &o, NULL, NULL, NULL, &r, &small), "there is no model to prune");
     o.by = (annulus_prune_by)9;
     assert_refused(annulus_prune(w.m, w.d, &o, NULL, NULL, NULL, &r, &small), "pruning by 9");

@@ -3,6 +3,7 @@
 #include "train_steps.h"
 
 #include "nn/lower.h"
+#include "train/prune_priv.h"
 #include "train/train_noise.h"
 
 /* Sums in the middle of their cells leave them with the probability asked for: of 200,000 each, 5 deviations of the
@@ -145,10 +146,37 @@ static void learns_through_errors(void **state)
     drop(d);
 }
 
+/* What training has of noise is no part of what a neuron is worth. */
+static void worth_without_noise(void **state)
+{
+    (void)state;
+    dataset *d = rings(16, 900);
+    train_options o = small(), own;
+    train_data t;
+    network *n = NULL;
+    double worth[3][16], mean[3][16];
+    o.hidden_count = 1, o.epochs = 5;
+    assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+    o.from = n, o.phase_noise = 0;
+    for (int noise = 0; noise < 3; noise++) {
+        prune_worth w = {worth[noise], mean[noise]};
+        o.target_error = noise == 1 ? 0.5 : 0, o.index_noise = noise == 2 ? 2 : 0;
+        assert_ok(train_from_options(d, &o, &own));
+        assert_ok(train_data_create(d, &own, 5, &t));
+        assert_ok(prune_worth_find(n, &t, &own, PRUNE_BY_ACTIVATION, 5, &w));
+        assert_memory_equal(worth[noise], worth[0], sizeof worth[0]);
+        assert_memory_equal(mean[noise], mean[0], sizeof mean[0]);
+        train_data_destroy(&t);
+    }
+    network_destroy(n);
+    drop(d);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(errs_as_often), cmocka_unit_test(one_noise_for_both_kinds),
-                                       cmocka_unit_test(noise_in_cells), cmocka_unit_test(cells_of_the_circuit),
-                                       cmocka_unit_test(learns_through_errors)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errs_as_often),         cmocka_unit_test(one_noise_for_both_kinds),
+        cmocka_unit_test(noise_in_cells),        cmocka_unit_test(cells_of_the_circuit),
+        cmocka_unit_test(learns_through_errors), cmocka_unit_test(worth_without_noise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

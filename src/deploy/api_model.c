@@ -331,7 +331,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
     prune_report report;
     lower_options lower;
     annulus_compile_options compile;
-    void *memory = NULL, *functions;
+    void *memory = NULL, *room;
     network *n = NULL, *plain = NULL;
     reporting r = {.report = epoch, .context = context};
     prune_options_init(&p);
@@ -340,9 +340,11 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
         return fail(ANNULUS_ERR_INPUT, "pruning by %d: norm, activation or taylor", (int)options->by);
     if (options->train.noise_of != NULL)
         return fail(ANNULUS_ERR_INPUT, "the noise of a circuit is that of the layers before pruning: train afterwards");
-    TRY(mem_create(1, sizeof(train_functions), "activations", &functions));
+    TRY(mem_create(1, sizeof(shapes), "activations", &room));
+    shapes *s = room;
     annulus_status st = plain_network(m, d, &plain);
-    if (st == ANNULUS_OK) st = options_convert(&options->train, plain, functions, &p.train);
+    if (st == ANNULUS_OK) st = options_convert(&options->train, plain, &s->own, &p.train);
+    if (st == ANNULUS_OK) st = teacher_convert(&options->train, s, &p.train);
     p.share = options->percent < 0 ? -1 : options->percent / 100;
     p.look_ups = options->look_ups;
     p.seconds = options->seconds;
@@ -355,7 +357,7 @@ annulus_status annulus_prune(const annulus_model *m, const annulus_dataset *d, c
         st = compile_lowering(m, d, options->compile != NULL ? options->compile : &compile, &lower, &memory);
     if (st == ANNULUS_OK)
         st = prune_network(plain, d->d, &p, epoch == NULL ? NULL : report_epoch, &r, progress, &report, &n);
-    mem_free(memory), mem_free(functions);
+    mem_free(memory), mem_free(s);
     network_destroy(plain);
     TRY(wrap(st, n, out));
     if (pruned != NULL)

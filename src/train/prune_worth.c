@@ -327,7 +327,7 @@ annulus_status prune_worth_find(const network *n, const train_data *t, const tra
     sums s;
     room r;
     quiet.phase_noise = 0, quiet.value_noise = 0, quiet.outlier = 0, quiet.shift = 0, quiet.dropout = 0;
-    quiet.layer_dropout_count = 0, quiet.noise_kept = 0;
+    quiet.layer_dropout_count = 0, quiet.noise_kept = 0, quiet.target_error = 0, quiet.index_noise = 0;
     quiet.batch = o->conv_count > 0 ? ROWS_CONV : ROWS;
     TRY(train_model_create(t, &quiet, key, 1, &m));
     annulus_status st = allocate(&m, &s, &r, &memory, &floats);
