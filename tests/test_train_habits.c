@@ -5,6 +5,8 @@
 #include "base/file.h"
 #include "train/train_priv.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 static char path[64];
@@ -186,6 +188,38 @@ static void patience_keeps_the_best(void **state)
     drop(d);
 }
 
+static int undefined(const dataset *d, const train_options *o)
+{
+    seen s = {.count = 0};
+    network *n = NULL;
+    assert_ok(train_network(d, o, note, &s, NULL, &n));
+    network_destroy(n);
+    return isnan(s.epoch[0].validation);
+}
+
+/* Targets of which those held out, one or several, are the same: no epoch is better than another. */
+static void patience_needs_targets_that_vary(void **state)
+{
+    (void)state;
+    for (size_t held = 1; held < 8; held += 6) {
+        dataset *d = plane(67, 40);
+        train_options o = brief();
+        train_data t;
+        network *n = NULL;
+        o.epochs = 1, o.batch = 16, o.validation = (double)held / 40;
+        assert_true(undefined(d, &o) == (held == 1));
+        assert_ok(train_data_create(d, &o, 5, &t));
+        assert_int_equal(t.held, held);
+        train_data_destroy(&t);
+        for (size_t i = 0; i < 40; i++) d->y[i] = i == 0 ? 0 : 0.1f; /* the first is trained on */
+        assert_true(undefined(d, &o));
+        o.patience = 3;
+        assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "samples to validate on are the same");
+        assert_null(n);
+        drop(d);
+    }
+}
+
 static void class_weights(void **state)
 {
     (void)state;
@@ -276,12 +310,78 @@ static void rates_and_momentum(void **state)
     for (size_t i = 0; i < 3; i++) assert_true(fabsf(x[i] - (start[i] - 0.1f * moved[i])) < 1e-6f);
 }
 
+void openblas_set_num_threads(int threads);
+int openblas_get_num_threads(void);
+
+/* Two trainings in one process: the second begins after the first and ends after it. */
+typedef struct beside {
+    dataset *d;
+    sem_t begun, ended; /* the second, the first */
+    pthread_t second;
+    annulus_status status;
+    int threads; /* that products take in the second when the first is done */
+} beside;
+
+static void await_the_first(void *context, const train_epoch *e)
+{
+    beside *b = context;
+    if (e->epoch != 1) return;
+    (void)sem_post(&b->begun);
+    (void)sem_wait(&b->ended);
+    b->threads = openblas_get_num_threads();
+}
+
+static void *train_second(void *context)
+{
+    beside *b = context;
+    const train_options o = brief();
+    network *n = NULL;
+    b->status = train_network(b->d, &o, await_the_first, b, NULL, &n);
+    network_destroy(n);
+    return NULL;
+}
+
+static void begin_the_second(void *context, const train_epoch *e)
+{
+    beside *b = context;
+    if (e->epoch != 1) return;
+    assert_int_equal(pthread_create(&b->second, NULL, train_second, b), 0);
+    (void)sem_wait(&b->begun);
+}
+
+static void threads_of_products(void **state)
+{
+    (void)state;
+    beside b = {.d = rings(68, 200)};
+    train_options o = brief();
+    network *n = NULL;
+    o.epochs = 2;
+    assert_true(sem_init(&b.begun, 0, 0) == 0 && sem_init(&b.ended, 0, 0) == 0);
+    const int own = openblas_get_num_threads();
+    openblas_set_num_threads(2);
+    const int before = openblas_get_num_threads();
+    assert_ok(train_network(b.d, &o, begin_the_second, &b, NULL, &n));
+    (void)sem_post(&b.ended);
+    assert_int_equal(pthread_join(b.second, NULL), 0);
+    assert_ok(b.status);
+    assert_int_equal(b.threads, 1);
+    assert_int_equal(openblas_get_num_threads(), before);
+    openblas_set_num_threads(own);
+    network_destroy(n);
+    (void)sem_destroy(&b.begun), (void)sem_destroy(&b.ended);
+    drop(b.d);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(goes_on_where_it_stopped), cmocka_unit_test(refused_checkpoints),
-        cmocka_unit_test(patience_keeps_the_best),  cmocka_unit_test(class_weights),
-        cmocka_unit_test(weighted_gradients),       cmocka_unit_test(rates_and_momentum)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(goes_on_where_it_stopped),
+                                       cmocka_unit_test(refused_checkpoints),
+                                       cmocka_unit_test(patience_keeps_the_best),
+                                       cmocka_unit_test(patience_needs_targets_that_vary),
+                                       cmocka_unit_test(class_weights),
+                                       cmocka_unit_test(threads_of_products),
+                                       cmocka_unit_test(weighted_gradients),
+                                       cmocka_unit_test(rates_and_momentum)};
     (void)snprintf(path, sizeof path, "/tmp/annulus-checkpoint-%d", (int)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,7 +174,8 @@ ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
 
 typedef struct annulus_epoch {
     unsigned epoch, epochs;
-    double loss, validation, seconds; /* validation: accuracy or R^2, NaN without a validation set */
+    double loss, validation, seconds; /* validation: accuracy or R^2; NaN without a validation set, or R^2 of one whose
+                                         targets are all the same, which patience does not take */
     int best;                         /* with patience: the best so far */
 } annulus_epoch;
 /* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG. */

@@ -2,7 +2,6 @@
 #include "train/prune_priv.h"
 #include "train/train_budget.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -267,10 +266,9 @@ static annulus_status shrink(pruning *p, prune_report *r, network **out)
     TRY(train_key(o.seed, &p->key));
     TRY(train_data_create(p->data, &o, p->key, &t));
     p->t = &t;
-    const int blas_threads = openblas_get_num_threads();
-    openblas_set_num_threads(1);
+    train_blas_begin();
     const annulus_status st = prune_prepared(p, &o, r, out);
-    openblas_set_num_threads(blas_threads);
+    train_blas_end();
     mem_free(p->memory), prune_order_clear(&p->order);
     train_data_destroy(&t);
     return st;

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -450,10 +449,9 @@ annulus_status train_network(const dataset *data, const train_options *options, 
     TRY(options_check(&own));
     TRY(train_key(own.seed, &l.key));
     TRY(train_data_create(data, &own, l.key, &t));
-    const int blas_threads = openblas_get_num_threads();
-    openblas_set_num_threads(1);
+    train_blas_begin();
     const annulus_status st = run(&l, out);
-    openblas_set_num_threads(blas_threads);
+    train_blas_end();
     train_data_destroy(&t);
     return st;
 }

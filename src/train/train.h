@@ -126,7 +126,8 @@ void train_options_init(train_options *o);
 typedef struct train_epoch {
     unsigned epoch, epochs;
     double loss;       /* mean training loss */
-    double validation; /* accuracy (classification) or R^2 (regression) of the quantized network, NaN without a set */
+    double validation; /* accuracy (classification) or R^2 (regression) of the quantized network; NaN without a set, or
+                          R^2 of targets that are all the same */
     double seconds;
     int best; /* with patience: of all so far */
 } train_epoch;
@@ -142,7 +143,8 @@ typedef void (*train_report)(void *context, const train_epoch *e);
  * signed narrow quantizer. The network's layers carry the noise that they bear: phase_noise, and for the scores the
  * standard deviation that costs 0.05 points of accuracy (5e-4 of the targets' variance) on held-out samples, measured
  * after training. The network depends on data and options alone, not on `threads`. Lowers OpenBLAS to one thread a call
- * while it runs. Refuses options out of range and data that cannot be learnt from; *out is untouched on failure. */
+ * while it runs, in one or several threads at once. Refuses options out of range and data that cannot be learnt from;
+ * *out is untouched on failure. */
 annulus_status train_network(const dataset *data, const train_options *options, train_report report, void *context,
                              const annulus_progress *progress, network **out) __attribute__((warn_unused_result));
 #endif

@@ -264,6 +264,25 @@ static annulus_status options_fit(const train_data *t, const train_options *o)
     return ANNULUS_OK;
 }
 
+int train_held_varies(const train_data *t)
+{
+    const size_t *held = t->order + t->train;
+    for (size_t k = 1; k < t->held; k++)
+        for (size_t o = 0; o < t->outputs; o++)
+            if (t->target[held[k] * t->outputs + o] != t->target[held[0] * t->outputs + o]) return 1;
+    return 0;
+}
+
+/* R^2 tells no epoch from another where what is held out does not vary. */
+static annulus_status held_fits(const train_data *t, const train_options *o)
+{
+    if (o->patience == 0 || t->target == NULL || t->binary || train_held_varies(t)) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "patience: the targets of all %zu samples to validate on are the same, R^2 says nothing of them; hold "
+                "out a larger part, choose others by another seed, or leave out patience",
+                t->held);
+}
+
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
 {
     TRY(check_data(d));
@@ -279,6 +298,7 @@ annulus_status train_data_create(const dataset *d, const train_options *o, uint6
     if (st == ANNULUS_OK) st = options_fit(&t, o);
     if (st == ANNULUS_OK) quantize_inputs(d, &t);
     if (st == ANNULUS_OK && d->label == NULL) st = standardise_targets(d, &t);
+    if (st == ANNULUS_OK) st = held_fits(&t, o);
     if (st == ANNULUS_OK)
         *out = t;
     else

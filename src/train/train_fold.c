@@ -404,7 +404,8 @@ static double labels_accuracy(const train_data *t, const size_t *order, const do
     return (double)right / (double)(t->held * t->outputs);
 }
 
-/* Coefficient of determination over all targets, each in units of its deviation in the training data. */
+/* Coefficient of determination over all targets, each in units of its deviation in the training data; NaN where none
+ * varies. */
 static double determination(const train_data *t, const size_t *order, const double *y)
 {
     double off = 0, spread = 0;
@@ -418,7 +419,7 @@ static double determination(const train_data *t, const size_t *order, const doub
             spread += (truth - mean) * (truth - mean);
         }
     }
-    return spread > 0 ? 1 - off / spread : NAN;
+    return train_held_varies(t) ? 1 - off / spread : NAN;
 }
 
 annulus_status train_score(const network *net, const train_data *t, unsigned threads, uint64_t noise, double *out)

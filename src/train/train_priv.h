@@ -58,6 +58,8 @@ typedef struct train_data {
 annulus_status train_data_create(const dataset *d, const train_options *o, uint64_t key, train_data *out)
     __attribute__((warn_unused_result));
 void train_data_destroy(train_data *t);
+/* Whether any target differs between samples that are held out. */
+int train_held_varies(const train_data *t);
 /* Least integer of a quantizer of inputs, and q (features) of the sample x by t's input, lo, shift and gain. */
 int32_t train_data_least(const quantizer *input);
 void train_data_quantize(const train_data *t, const float *x, uint8_t *q);
@@ -466,4 +468,8 @@ annulus_status train_score_noise(network *net, const train_data *t, unsigned thr
     __attribute__((warn_unused_result));
 /* The key that all randomness of a seed comes from. */
 annulus_status train_key(uint64_t seed, uint64_t *out) __attribute__((warn_unused_result));
+/* Between them OpenBLAS takes one thread a call, in every thread of the process; what it took before it takes again
+ * when the last of those that are at work is done (train_blas.c). */
+void train_blas_begin(void);
+void train_blas_end(void);
 #endif
