@@ -74,7 +74,7 @@ typedef struct training_options {
     annulus_epoch *epochs; /* (epochs_count) reported */
     size_t epochs_count;
     annulus_epoch best, last; /* last: of the network, after training_end */
-    annulus_status kept;      /* the log's first failure */
+    annulus_status kept;      /* whether the log has all that was reported */
     progress_line line;
 } training_options;
 extern const struct argp training_argp;
@@ -90,10 +90,11 @@ void table_files(char *list, const char *option, named_file *out);
 progress_line *training_begin(training_options *t, const work_options *w);
 /* A line on stderr for an epoch, and the log; context: training_options. */
 void training_report(void *context, const annulus_epoch *e);
-/* st, or the failure of the log or curve. */
-annulus_status training_end(training_options *t, annulus_status st) ANNULUS_MUST_USE;
-/* The result is safe: no checkpoint is needed. */
-void training_done(const training_options *t);
+/* Training ended so. */
+void training_end(training_options *t, annulus_status st);
+/* st, that of training and writing its result, or the failure of the log or curve, which must not cost the result. Once
+ * that is safe no checkpoint is needed. */
+annulus_status training_done(training_options *t, annulus_status st) ANNULUS_MUST_USE;
 /* What the layers' sums and weights are: a table on stderr; an array. */
 void print_sums(const annulus_model *m);
 json_t *sums_json(const annulus_model *m);

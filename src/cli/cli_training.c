@@ -335,7 +335,14 @@ static void keep(training_options *t, const annulus_epoch *e)
     if (more == NULL) return;
     t->epochs = more;
     t->epochs[t->epochs_count++] = *e;
-    if (t->log != NULL && t->kept == ANNULUS_OK) t->kept = annulus_epochs_write_csv(t->epochs, t->epochs_count, t->log);
+    if (t->log == NULL) return;
+    const annulus_status st = annulus_epochs_write_csv(t->epochs, t->epochs_count, t->log);
+    if (st != ANNULUS_OK && t->kept == ANNULUS_OK) {
+        progress_end(&t->line);
+        fprintf(stderr, "annulus: %s; training goes on, and so does trying to write the log\n",
+                annulus_error_message());
+    }
+    t->kept = st;
 }
 
 void training_report(void *context, const annulus_epoch *e)
@@ -355,23 +362,25 @@ void training_report(void *context, const annulus_epoch *e)
     fprintf(stderr, "\n");
 }
 
-annulus_status training_end(training_options *t, annulus_status st)
+void training_end(training_options *t, annulus_status st)
 {
     progress_end(&t->line);
-    if (st == ANNULUS_OK) st = t->kept;
-    if (st == ANNULUS_OK && t->curve != NULL && t->epochs_count > 0)
-        st = annulus_epochs_write_svg(t->epochs, t->epochs_count, t->curve);
     if (st == ANNULUS_OK && t->best.epoch > 0 && !t->quiet)
         fprintf(stderr, "the network of epoch %u is taken\n", t->best.epoch);
     if (t->epochs_count > 0) t->last = t->best.epoch > 0 ? t->best : t->epochs[t->epochs_count - 1];
+}
+
+annulus_status training_done(training_options *t, annulus_status st)
+{
+    if (st == ANNULUS_OK) {
+        if (t->o->checkpoint != NULL) (void)unlink(t->o->checkpoint);
+        if (t->kept != ANNULUS_OK) st = annulus_epochs_write_csv(t->epochs, t->epochs_count, t->log);
+        if (st == ANNULUS_OK && t->curve != NULL && t->epochs_count > 0)
+            st = annulus_epochs_write_svg(t->epochs, t->epochs_count, t->curve);
+    }
     free(t->epochs);
     t->epochs = NULL;
     return st;
-}
-
-void training_done(const training_options *t)
-{
-    if (t->o->checkpoint != NULL) (void)unlink(t->o->checkpoint);
 }
 
 void print_sums(const annulus_model *m)

@@ -163,7 +163,7 @@ static annulus_status prune(prune_command *c, annulus_prune_report *r, annulus_m
     if (st == ANNULUS_OK) st = data_read(&c->data, c->training.task, NULL, &d);
     progress_line *line = training_begin(&c->training, &c->work);
     if (st == ANNULUS_OK) st = annulus_prune(m, d, &c->o, training_report, &c->training, &line->progress, r, out);
-    st = training_end(&c->training, st);
+    training_end(&c->training, st);
     if (st == ANNULUS_OK) st = annulus_model_write(*out, c->training.output);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);
@@ -186,10 +186,10 @@ int cmd_prune(int argc, char **argv)
     c.o.train.threads = c.work.threads;
     c.compile.rounding_bits = c.o.train.rounding_bits;
     annulus_model *m = NULL;
-    const annulus_status st = prune(&c, &r, &m);
-    if (st == ANNULUS_OK) training_done(&c.training);
+    annulus_status st = prune(&c, &r, &m);
     if (st == ANNULUS_OK && !c.work.quiet) talk(&c, &r, m);
     if (st == ANNULUS_OK && c.training.json) print_json(&c, &r, m);
+    st = training_done(&c.training, st);
     annulus_model_destroy(m);
     return st != ANNULUS_OK ? report_stopped(st, c.o.train.checkpoint) : finish_stdout();
 }

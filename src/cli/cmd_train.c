@@ -415,7 +415,8 @@ static annulus_status train(train_command *c, const annulus_model *from, annulus
         st = annulus_train(d, &c->o, training_report, &c->training, &line->progress, out);
     annulus_dataset_destroy(d);
     if (c->choice.noise_count > 0) noise_chosen(&c->choice, &c->noise);
-    return training_end(&c->training, st);
+    training_end(&c->training, st);
+    return st;
 }
 
 static json_t *widths_json(const size_t *widths, size_t count)
@@ -568,8 +569,8 @@ int cmd_train(int argc, char **argv)
     c.o.noise_of = noise;
     if (st == ANNULUS_OK) st = train(&c, from, &m);
     if (st == ANNULUS_OK) st = annulus_model_write(m, c.training.output);
-    if (st == ANNULUS_OK) training_done(&c.training);
     if (st == ANNULUS_OK) report(&c, m);
+    st = training_done(&c.training, st);
     annulus_circuit_destroy(noise);
     annulus_model_destroy(m);
     annulus_model_destroy(from), annulus_model_destroy(teacher);
