@@ -41,6 +41,7 @@ typedef struct train_command {
     const char *names[NAMES_MAX];
     int automatic; /* activation auto */
     int wavy;      /* --rise or --spread was given */
+    int risen;     /* --rise was given */
     double auto_seconds;
     annulus_auto_report found;
     size_t weight_bits_count, activation_bits_count, activations; /* that were given */
@@ -81,7 +82,7 @@ static const struct argp_option entries[] = {
      "widths given)",
      0},
     {"offsets", OFFSETS_KEY, "J", 0, "of waves: values of one look-up, 1 to 16 (default 1)", 0},
-    {"rise", RISE_KEY, "R", 0, "of trapezoids: width of an edge in periods, 0.001 to 0.5 (default 0.25)", 0},
+    {"rise", RISE_KEY, "R", 0, "of trapezoid and square: width of an edge in periods, 0.001 to 0.5 (default 0.25)", 0},
     {"weight-bits", WEIGHT_KEY, "B[,B...]", 0,
      "of the weights, 1 to 16, for all layers or each, the last one too (default 4; of waves 8)", 0},
     {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
@@ -243,6 +244,7 @@ static size_t check_activations(const char *arg, struct argp_state *state)
 static error_t parse_number(train_command *c, int key, const char *arg, struct argp_state *state)
 {
     c->shaped |= key == OFFSETS_KEY || key == RISE_KEY || key == INPUT_KEY;
+    c->risen |= key == RISE_KEY;
     c->wavy |= key == RISE_KEY || key == SPREAD_KEY;
     switch (key) {
     case OFFSETS_KEY:
@@ -280,11 +282,25 @@ static int names_waves(const char *list)
     return 0;
 }
 
+/* Whether some of these activations rise as --rise says. */
+static int takes_rise(const char *list)
+{
+    for (const char *at = list; at != NULL;) {
+        const size_t len = strcspn(at, ",");
+        if ((len == 6 && strncmp(at, "square", len) == 0) || (len == 9 && strncmp(at, "trapezoid", len) == 0)) return 1;
+        at = at[len] == 0 ? NULL : at + len + 1;
+    }
+    return 0;
+}
+
 static void check_options(const train_command *c, struct argp_state *state)
 {
     if (c->wavy && (c->from != NULL || !(c->automatic || c->o.network != NULL || names_waves(c->o.activation))))
         argp_error(state, "--rise and --spread are of new networks with waves: leave them out, or choose waves by "
                           "--activation");
+    if (c->risen && !c->automatic && c->o.network == NULL && !takes_rise(c->o.activation))
+        argp_error(state,
+                   "--rise is of trapezoid and square, and not of trapezoid=RISE, which has its own: leave it out");
     if (c->auto_seconds > 0 && !c->automatic) argp_error(state, "--auto-seconds goes with --activation auto");
     if (c->weight_bits_count > 1 && c->weight_bits_count != c->o.conv_count + c->o.hidden_count + 1)
         argp_error(state, "--weight-bits: %zu numbers for %zu layers; give one for all, or one for each",
@@ -401,9 +417,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static annulus_status train(train_command *c, const annulus_model *from, annulus_model **out)
 {
     annulus_dataset *d = NULL;
-    progress_line *line = training_begin(&c->training, &c->work);
     c->o.from = from;
     annulus_status st = data_read(&c->data, c->training.task, NULL, &d);
+    progress_line *line = training_begin(&c->training, &c->work);
     if (c->training.rounds) c->budget.rounding_bits = c->o.rounding_bits;
     if (st == ANNULUS_OK && c->automatic)
         st = annulus_train_auto(d, &c->o, c->auto_seconds, training_report, &c->training, &line->progress, &c->found,
