@@ -295,8 +295,11 @@ static void test_global_failure(void **state)
         const double most = (double)c->layers[i].out * COUNT * exp2(c->choice.layers[i].log2_failure);
         assert_true(most > 200 && fabs((double)stats.failures[i] - most) < 6 * sqrt(most));
         if (i == 2) continue;
-        assert_int_equal(stats.index_errors[i], stats.failures[i]);
-        assert_true(fabs(stats.errors_expected[i] / most - 1) < 2e-4);
+        const double expected = stats.errors_expected[i]; /* fewer than failures where one border of a cell is nearer */
+        const int even = (c->layers[i].cells & (c->layers[i].cells - 1)) == 0;
+        if (even) assert_int_equal(stats.index_errors[i], stats.failures[i]);
+        assert_true(fabs((double)stats.index_errors[i] - expected) < 6 * sqrt(expected));
+        assert_true(expected / most < 1 + 2e-4 && expected / most > (even ? 1 - 2e-4 : 0.5));
     }
     c->choice.families.of[0].ks_l--; /* the test sees other parameters */
     assert_ok(exec_simulate(c, q, COUNT, &s, 2, out, &other));

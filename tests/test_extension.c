@@ -67,6 +67,7 @@ static void test_front(void **state)
     (void)state;
     static extension_front f;
     double variance[EXTENSION_MAX_FRONT];
+    const extension_window whole = {.most = 1};
     extension_front_init(&f);
     assert_true(f.count > 80 && f.at[0].EF == 1 && f.at[0].products == 1);
     assert_true(f.at[f.count - 1].EF == TFHE_MAX_EF && f.at[f.count - 1].price == 0);
@@ -77,14 +78,23 @@ static void test_front(void **state)
             const double v = noise_modulus_switch(&p, f.at[i].EF, f.at[i].price);
             assert_true(variance[i] == v);
             assert_true(i == 0 || (f.at[i].products > f.at[i - 1].products && v < variance[i - 1]));
-            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, v, 1), i);
-            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, v * 0.999999, 1), i + 1);
-            const size_t at = extension_front_find(&f, f.count, variance, p.N, v, 8192);
+            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, &whole, v, 1), i);
+            assert_int_equal(extension_front_find(&f, f.count, variance, p.N, &whole, v * 0.999999, 1), i + 1);
+            size_t at = extension_front_find(&f, f.count, variance, p.N, &whole, v, 8192);
             assert_true(at >= i && f.at[at].EF >= 8 && (at == i || f.at[at - 1].EF < 8));
+            /* Of a window of 1.5 deviations of this pair, where borders take a quarter of one at EF = 8. */
+            const double most = 1.5 * sqrt(v), rest = 0.5 * v;
+            const extension_window part = {.most = most, .border = 0.25 * sqrt(v) * 8 * p.N};
+            at = extension_front_find(&f, f.count, variance, p.N, &part, most * most - rest, 1024);
+            for (size_t e = 0; e < f.count; e++) {
+                const double left = most - part.border / ((double)f.at[e].EF * p.N);
+                const int fits = left > 0 && sqrt(rest + variance[e]) <= left;
+                assert_true(e < at ? !fits : e > at || fits);
+            }
         }
-        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, INFINITY, 1), 0);
-        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, -1, 1), f.count);
-        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, INFINITY, 65536), f.count);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, &whole, INFINITY, 1), 0);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, &whole, -1, 1), f.count);
+        assert_int_equal(extension_front_find(&f, f.count, variance, p.N, &whole, INFINITY, 65536), f.count);
     }
 }
 

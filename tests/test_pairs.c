@@ -37,12 +37,13 @@ static void random_layers(uint64_t *seed, size_t count, lookup_layer *layers)
 {
     for (size_t i = 0; i < count; i++) {
         const double bits = 1 + (double)(test_random(seed) % 5), norm = exp2(5 * uniform(seed));
+        const double cells = i % 3 == 2 ? ceil(0.8 * exp2(bits)) : exp2(bits);
         layers[i] = (lookup_layer){.name = "layer",
-                                   .half_window = exp2(-bits - 2),
+                                   .half_window = 1 / (4 * cells),
                                    .two_norm = i == 0 ? 0 : norm,
                                    .common = commons[i % 3] * norm * norm,
                                    .fresh_two_norm = i == 0 ? norm : 0,
-                                   .cells = exp2(bits),
+                                   .cells = cells,
                                    .count = 1 + test_random(seed) % 100,
                                    .weights = (double)(test_random(seed) % 10000)};
         if (test_random(seed) % 4 == 0)
@@ -140,6 +141,13 @@ static double bound_of(const optimizer_request *q, const lookup_layer *l)
     return pow(l->phase_std > 0 ? l->phase_std : l->half_window / kappa, 2);
 }
 
+/* The bound by so many steps of half the torus, on which borders of cells lie. */
+static double stepped(const lookup_layer *l, double bound, double steps)
+{
+    const double nearer = l->phase_std > 0 ? 0 : lut_border((uint32_t)l->cells) / (2 * steps * l->half_window);
+    return pow(1 - nearer, 2) * bound;
+}
+
 /* (layers, transitions, levels) seconds of a layer between two families, INFINITY if no extension is enough. */
 typedef double layer_table[LAYERS][4][LEVELS];
 
@@ -151,19 +159,18 @@ static unsigned size_of(const tfhe_params *p)
 static double layer_seconds(const lookup_layer *l, double bound, const family *from, const family *to, uint32_t g)
 {
     const extension_front *f = &fronts[to->p.pbs_group > 1];
-    const double room = bound - (l->two_norm * l->two_norm + from->common * l->common) * from->noise -
+    const double sums = (l->two_norm * l->two_norm + from->common * l->common) * from->noise +
                         l->fresh_two_norm * l->fresh_two_norm * from->fresh;
     const double weights = (double)l->weights * cost_weight(&from->p);
-    if (l->is_output) return from == to && room >= 0 ? weights : INFINITY;
-    const double keyswitch = to->switch_noise[size_of(&from->p)][g];
+    if (l->is_output) return from == to && sums <= bound ? weights : INFINITY;
+    const double before = sums + to->switch_noise[size_of(&from->p)][g];
     const double *variance = to->variance[l->slot_bits];
-    size_t e = 0;
-    if (l->slot_bits == 0)
-        e = extension_front_find(f, f->count, variance, to->p.N, room - keyswitch, 2 * l->cells);
-    else
-        while (e < f->count &&
-               !(variance[e] <= room - keyswitch && (double)f->at[e].EF * (to->p.N >> l->slot_bits) >= 2 * l->cells))
-            e++;
+    const extension_window whole = {.most = sqrt(bound)};
+    size_t e = extension_front_find(f, f->count, variance, 0, &whole, bound - before, 0); /* before it no variance is */
+    for (; e < f->count; e++) {
+        const double steps = (double)f->at[e].EF * (to->p.N >> l->slot_bits);
+        if (steps >= 2 * l->cells && before + variance[e] <= stepped(l, bound, steps)) break;
+    }
     if (e == f->count || (l->output_std > 0 && to->noise > l->output_std * l->output_std)) return INFINITY;
     return weights +
            (double)l->count * (cost_keyswitch(&to->switches[size_of(&from->p)][g]) + to->step * f->at[e].products);
@@ -300,7 +307,9 @@ static void check_result(const optimizer_request *q, const optimizer_result *r)
         const lookup_layer *l = &q->layers[i];
         const size_t source = link_of(q, i).source;
         const uint32_t into = r->layers[i].family, from = r->layers[source == 0 ? 0 : source - 1].family;
-        assert_true(p.layers[i].phase_std <= sqrt(bound_of(q, l)) * (1 + 1e-9));
+        const double steps = (double)r->layers[i].EF * (r->families.of[into].N >> l->slot_bits);
+        const double bound = l->is_output ? bound_of(q, l) : stepped(l, bound_of(q, l), steps);
+        assert_true(p.layers[i].phase_std <= sqrt(bound) * (1 + 1e-9));
         if (l->is_output) assert_int_equal(into, from);
         if (l->is_output) continue;
         assert_true((double)r->layers[i].EF * r->families.of[into].N >= 2 * l->cells);

@@ -436,7 +436,7 @@ static void test_slot_files(void **state)
     l->EF = 1, l->price = 0;
     l->slot_bits = TFHE_MAX_SLOT_BITS;
     assert_true(l->cells <= 256 && l->cells << l->slot_bits > 256);
-    refused_as(c, "layer layer 1 has more cells than its rotation has steps");
+    refused_as(c, "the rotation of layer layer 1 has too few steps for its cells");
     l->slot_bits = 2;
     char *text = printed(c);
     assert_non_null(strstr(text, ", 3 of them side by side in 4 slots\n"));

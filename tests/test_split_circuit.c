@@ -337,7 +337,7 @@ static void test_chosen(void **state)
     assert_non_null(strstr(text, "families 1 and 2 have one big key"));
     assert_non_null(strstr(json, "\"merge\": {"));
     const double window = 1 / 2048.0 * exp2(c->layers[0].split) * 512 / c->layers[0].cells; /* half a high part */
-    assert_true(fabs(circuit_last_window(&c->layers[0]) / window - 1) < 1e-9);
+    assert_true(fabs(circuit_last_window(c, &c->layers[0]) / window - 1) < 1e-9);
     assert_true(c->choice.layers[0].phase_std <= window / noise_kappa(-60 - log2(c->layers[0].split + 1.0)));
     annulus_text_destroy(text), annulus_text_destroy(json);
     annulus_output_destroy(y), annulus_input_destroy(in);

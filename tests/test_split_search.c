@@ -222,6 +222,7 @@ static void small_layers(uint64_t *seed, lookup_layer *l)
         const uint32_t most = (uint32_t)(test_random(seed) % bits);
         l[i].split_most = most < SPLIT_MAX_LOW ? most : SPLIT_MAX_LOW;
         if (most == 0) l[i].slot_bits = (uint32_t)(test_random(seed) % 3);
+        if (most == 0 && i == 1) l[i].cells *= 0.75, l[i].half_window /= 0.75; /* borders beside steps */
         for (uint32_t s = 1; s <= l[i].split_most; s++) {
             const double squares = split_amplified_most(s, 3).squares;
             l[i].amplified[s - 1] = (split_amplified){squares, squares * (s % 2 == 1 ? 0.8 : -0.5)};
@@ -331,7 +332,8 @@ static double small_layer(const small_split *x, size_t i, const small_family *hi
     for (size_t e = 0; e < front->count; e++) {
         const tfhe_params slotted = tfhe_slotted(&high->p, l->slot_bits);
         if (ldexp(front->at[e].EF * slotted.N, (int)s) < 2 * l->cells) continue;
-        if (last + noise_extension(&slotted, &front->at[e]) > bound) continue;
+        const double nearer = lut_border((uint32_t)l->cells) / (2.0 * front->at[e].EF * slotted.N * l->half_window);
+        if (last + noise_extension(&slotted, &front->at[e]) > pow(1 - nearer, 2) * bound) continue;
         return (double)l->count *
                (s * (low->switching + low->step) + high->switching + high->step * front->at[e].products);
     }

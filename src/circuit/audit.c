@@ -62,9 +62,10 @@ static void see_errors(watch *v, const exec_seen *s, tally *t, const audit_expec
         t->least += p[0], e->predicted += p[1], t->most += p[2];
         return;
     }
-    e->predicted += audit_error_probability(l, s->neuron, s->acc, deviation);
-    t->least += audit_error_probability(l, s->neuron, s->acc, least / most);
-    t->most += audit_error_probability(l, s->neuron, s->acc, deviation * most);
+    e->predicted += audit_error_probability(v->c, l, s->neuron, s->acc, deviation);
+    const double few = audit_error_probability(v->c, l, s->neuron, s->acc, least / most);
+    const double many = audit_error_probability(v->c, l, s->neuron, s->acc, deviation * most);
+    t->least += fmin(few, many), t->most += fmax(few, many); /* a sum beyond a border errs less with more noise */
 }
 
 /* Smaller deviations, of neurons without masks, are those of rounding. */

@@ -32,6 +32,6 @@ void audit_expected_destroy(audit_expected *e, size_t layers);
 double audit_variance_log_p(double z_least, double z_most, double counted, double samples, const audit_dependence *d);
 /* Two-sided: errors among look-ups of which `least` and `most` are expected to err at the ends of the tolerance. */
 double audit_errors_log_p(double look_ups, double errors, double least, double most, double largest);
-/* Probability that noise of this deviation (torus) leads a look-up at accumulator acc to another cell. */
-double audit_error_probability(const circuit_layer *l, size_t o, int64_t acc, double deviation);
+/* Probability that noise of this deviation (torus) leads a look-up of layer l at accumulator acc to another cell. */
+double audit_error_probability(const circuit *c, const circuit_layer *l, size_t o, int64_t acc, double deviation);
 #endif

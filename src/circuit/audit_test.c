@@ -36,9 +36,11 @@ double audit_errors_log_p(double look_ups, double errors, double least, double m
     return fmin(0, log_p + 2 * M_LN2);
 }
 
-double audit_error_probability(const circuit_layer *l, size_t o, int64_t acc, double deviation)
+double audit_error_probability(const circuit *c, const circuit_layer *l, size_t o, int64_t acc, double deviation)
 {
-    const double place = exec_place(l, o, acc), cell = 0.5 / l->cells;
-    const double down = (place - floor(place)) * cell, up = cell - down;
+    const double place = exec_place(l, o, acc), cell = 0.5 / l->cells, steps = exec_cell_steps(c, l);
+    const int64_t clear = exec_cell(l, o, acc);
+    const double down = (place - exec_border(steps, clear)) * cell;
+    const double up = (exec_border(steps, clear + 1) - place) * cell;
     return 0.5 * (erfc(down / deviation / M_SQRT2) + erfc(up / deviation / M_SQRT2));
 }

@@ -413,9 +413,15 @@ void circuit_split_entries(const circuit_layer *l, size_t table, uint32_t *entri
     for (size_t x = 0; x < l->cells; x++) entries[x] = (uint32_t)(l->table[table * l->cells + x] + CIRCUIT_MAX_VALUE);
 }
 
-double circuit_last_window(const circuit_layer *l)
+double circuit_border(const circuit *c, const circuit_layer *l)
 {
-    const double half = circuit_half_window(l);
+    const tfhe_params slotted = tfhe_slotted(&c->choice.families.of[l->family], l->slot_bits);
+    return l->cells == 0 ? 0 : lut_border(l->cells) / (2.0 * l->EF * slotted.N);
+}
+
+double circuit_last_window(const circuit *c, const circuit_layer *l)
+{
+    const double half = circuit_half_window(l) - circuit_border(c, l);
     return l->split > 0 ? split_last_window(half, l->cells, l->split) : half;
 }
 

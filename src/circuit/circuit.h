@@ -272,8 +272,12 @@ static inline int circuit_exact_output(const circuit *c)
 /* Noise, as a fraction of the torus, beyond which a look-up or an output of the layer fails: half a cell; less half a
  * unit where every accumulator is a multiple of an even step, since none of them then lies in the middle of a cell. */
 double circuit_half_window(const circuit_layer *l);
-/* That of the deciding phase, which of split look-ups is that of the last rotation: half a high part, as much less. */
-double circuit_last_window(const circuit_layer *l);
+/* How much nearer borders of its tables' cells may lie, as these are on steps of the rotation that its parameters have
+ * (lut_border): fraction of the torus; 0 of outputs and of cells that are a power of two. */
+double circuit_border(const circuit *c, const circuit_layer *l);
+/* Half window of the deciding phase by its parameters: the above less the border's part; of split look-ups that of the
+ * last rotation, half a high part, as much less. */
+double circuit_last_window(const circuit *c, const circuit_layer *l);
 /* Whether accumulators of several values may have one cell (approximate rounding); else all, without the low bits that
  * are taken off, are multiples of the step. */
 int circuit_rounds(const circuit_layer *l);

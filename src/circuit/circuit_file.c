@@ -417,8 +417,9 @@ static annulus_status family_check(const reader *r, const circuit *c, size_t i)
                          from + 1, l->family + 1);
     if (l->split > 0 && (l->cells >> l->split > p->N || p->N >> l->split < SPLIT_SLOTS))
         return read_fail(r, "the split look-ups of layer %s have no room in their ring", l->name);
-    if (l->split == 0 && (uint64_t)l->cells << l->slot_bits > (uint64_t)l->EF * p->N)
-        return read_fail(r, "layer %s has more cells than its rotation has steps", l->name);
+    const uint64_t least = l->unit == 0 ? 2 : 1; /* steps a cell, as the search takes: borders may be half a step off */
+    if (l->split == 0 && least * l->cells << l->slot_bits > (uint64_t)l->EF * p->N)
+        return read_fail(r, "the rotation of layer %s has too few steps for its cells", l->name);
     if (l->EF > 1 && p->pbs_group > 1)
         return read_fail(r, "layer %s is extended, with %u key bits a step", l->name, p->pbs_group);
     return ANNULUS_OK;

@@ -56,6 +56,26 @@ static inline double exec_place(const circuit_layer *l, size_t o, int64_t acc)
     return ((double)(acc + l->offset[o]) + 0.5 * circuit_half_units(l)) / (double)l->step;
 }
 
+/* Steps of the rotation that a cell of this layer has; 0 where these are whole, so that borders of cells lie on steps.
+ */
+static inline double exec_cell_steps(const circuit *c, const circuit_layer *l)
+{
+    if (lut_border(l->cells) == 0) return 0;
+    return (double)((uint64_t)l->EF * c->choice.families.of[l->family].N >> l->slot_bits) / l->cells;
+}
+
+/* Where a table of so many steps a cell has the lower border of a cell, in cells: on the step nearest to it. */
+static inline double exec_border(double cell_steps, int64_t cell)
+{
+    return cell_steps > 0 ? floor((double)cell * cell_steps + 0.5) / cell_steps : (double)cell;
+}
+
+/* Cell that it reads at a place: that of the middle of the step there. */
+static inline int64_t exec_read(double cell_steps, double place)
+{
+    return (int64_t)floor(cell_steps > 0 ? (floor(place * cell_steps) + 0.5) / cell_steps : place);
+}
+
 /* Counts where a sum of layer i lies, but of torus-native layers, which have no range; an output's noise is in turns of
  * the torus, 0 of a look-up's. Returns the periods that an output is away from the middle one. */
 static inline double exec_count_sum(const circuit *c, size_t i, size_t o, int64_t acc, double noise, exec_stats *s)

@@ -28,6 +28,7 @@ typedef struct simulation {
     double rotate_std[CIRCUIT_MAX_LAYERS];  /* noise of the output of a layer's look-ups, torus */
     double phase_std[CIRCUIT_MAX_LAYERS];   /* keyswitch and modulus switch of a layer's look-ups, torus */
     double half_window[CIRCUIT_MAX_LAYERS]; /* noise beyond is a failure, torus */
+    double cell_steps[CIRCUIT_MAX_LAYERS];  /* exec_cell_steps */
     exec_store store;
     double *fresh_std[CIRCUIT_MAX_LAYERS]; /* (out) noise of fresh ciphertexts in the sums of a layer that takes the
                                               circuit's inputs, torus; NULL of others */
@@ -76,20 +77,22 @@ static size_t packed(const circuit *c)
     return c->choice.families.answers.bits > 0;
 }
 
-/* P(normal number > x), x >= 0, from the table, to 2e-4 of it; 0 where none is drawn (stream_normal_vartime). */
+/* P(normal number > x) from the table, to 2e-4 of it for x >= 0; 0 where none is drawn (stream_normal_vartime). */
 static double tail(const simulation *s, double x)
 {
-    const double at = x * TAIL_STEPS;
+    const double at = fabs(x) * TAIL_STEPS;
+    if (x < 0) return 1 - tail(s, -x);
     if (!(at < TAIL_ENTRIES - 1)) return 0;
     const size_t i = (size_t)at;
     return s->tail[i] + (at - (double)i) * (s->tail[i + 1] - s->tail[i]);
 }
 
-/* Probability that a phase `from` cells (0 to 1) above the lower end of its cell is read as that of another; precision
- * 1/deviation, in cells. */
-static double error_probability(const simulation *s, double from, double precision)
+/* Probability that a phase at this place in a clear cell of layer i is read as that of another; precision 1/deviation,
+ * in cells. */
+static double error_probability(const simulation *s, size_t i, double place, int64_t clear, double precision)
 {
-    return tail(s, from * precision) + tail(s, (1 - from) * precision);
+    const double lower = exec_border(s->cell_steps[i], clear), upper = exec_border(s->cell_steps[i], clear + 1);
+    return tail(s, (place - lower) * precision) + tail(s, (upper - place) * precision);
 }
 
 /* A look-up of column b at this sum of noise: the values, their noise, and what the observer sees. masked 0: the sum
@@ -106,7 +109,7 @@ static int64_t simulate_look_up(const simulation *s, size_t i, size_t o, size_t 
         seen->noise -= floor(seen->noise + 0.5);
         seen->cell = exec_phase_cell(l, exec_phase(l, o, seen->acc) + torus_from_double(seen->noise));
     } else {
-        seen->cell = (int64_t)floor(exec_place(l, o, seen->acc) + seen->noise * 2.0 * l->cells);
+        seen->cell = exec_read(s->cell_steps[i], exec_place(l, o, seen->acc) + seen->noise * 2.0 * l->cells);
     }
     exec_answers(l, o, seen->cell, v->x + first * EXEC_BATCH + b, EXEC_BATCH);
     normal += l->out + o * l->offsets;
@@ -159,7 +162,7 @@ static unsigned count_look_up(const simulation *s, size_t i, const exec_seen *se
         return seen->cell != clear || seen->apart ? ERRED : 0;
     }
     const double place = exec_place(l, o, seen->acc);
-    stats->errors_expected[i] += error_probability(s, place - floor(place), s->precision[i * s->widest + o]);
+    stats->errors_expected[i] += error_probability(s, i, place, clear, s->precision[i * s->widest + o]);
     return seen->cell != clear ? ERRED : 0;
 }
 
@@ -268,7 +271,8 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs
     input_variances(s, i, in->variance, in->fresh);
     s->phase_std[i] = sqrt(switches);
     s->rotate_std[i] = sqrt(rotate);
-    s->half_window[i] = circuit_half_window(l);
+    s->cell_steps[i] = exec_cell_steps(s->c, l);
+    s->half_window[i] = circuit_half_window(l) - circuit_border(s->c, l);
     for (size_t o = 0; o < l->out; o++) {
         const uint32_t *input;
         const int64_t *weight;

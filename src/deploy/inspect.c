@@ -130,7 +130,8 @@ static void bound_add(json_t *j, const circuit *c, const circuit_layer *l, const
 /* Standard deviation of the deciding phase, fraction of the torus, that its bound allows. */
 static double allowed_std(const circuit *c, const circuit_layer *l)
 {
-    return l->noise > 0 ? l->noise : circuit_last_window(l) / noise_kappa(circuit_bound(c, l) - log2(l->split + 1.0));
+    return l->noise > 0 ? l->noise
+                        : circuit_last_window(c, l) / noise_kappa(circuit_bound(c, l) - log2(l->split + 1.0));
 }
 
 /* Its noise against what is allowed, and its weights, which make it. */
@@ -138,7 +139,8 @@ static void noise_add_json(json_t *j, const circuit *c, size_t i, const lookup_l
 {
     const circuit_layer *l = &c->layers[i];
     const double std = c->choice.layers[i].phase_std, allowed = allowed_std(c, l);
-    if (l->noise == 0) (void)json_object_set_new(j, "noise_log2_half_window", json_real(log2(circuit_last_window(l))));
+    if (l->noise == 0)
+        (void)json_object_set_new(j, "noise_log2_half_window", json_real(log2(circuit_last_window(c, l))));
     (void)json_object_set_new(j, "noise_log2_std_allowed", json_real(log2(allowed)));
     (void)json_object_set_new(j, "noise_used", json_real(std / allowed));
     (void)json_object_set_new(j, "two_norm", json_real(norms->two_norm));

@@ -70,8 +70,15 @@ void extension_front_vary(const extension_front *f, const tfhe_params *p, double
     for (size_t i = 0; i < f->count; i++) variance[i] = noise_extension(p, &f->at[i]);
 }
 
-size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N, double room,
-                            double steps)
+/* Variance that borders take of the window, by so many steps of half the torus. */
+static double border_variance(const extension_window *w, double steps)
+{
+    const double nearer = w->border / steps;
+    return nearer * (2 * w->most - nearer);
+}
+
+size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N,
+                            const extension_window *window, double room, double steps)
 {
     size_t low = 0, high = count;
     while (low < high) {
@@ -81,6 +88,9 @@ size_t extension_front_find(const extension_front *f, size_t count, const double
         else
             low = middle + 1;
     }
-    while (high < count && (double)f->at[high].EF * N < steps) high++;
+    for (; high < count; high++) {
+        const double has = (double)f->at[high].EF * N;
+        if (has >= steps && (window->border <= 0 || variance[high] <= room - border_variance(window, has))) break;
+    }
     return high;
 }

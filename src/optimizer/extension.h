@@ -27,7 +27,13 @@ typedef struct extension_front {
 void extension_front_init(extension_front *f);
 /* variance (f->count): noise_extension of each, falling. */
 void extension_front_vary(const extension_front *f, const tfhe_params *p, double *variance);
-/* Index of the first of `count` pairs with variance <= room and EF*N >= steps; count: none. */
-size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N, double room,
-                            double steps);
+/* What a phase may err: its deviation at most `most` less border/(EF*N), by which steps take borders of cells nearer
+ * (lut_border). Fractions of the torus, times the deviations that the window may hold. */
+typedef struct extension_window {
+    double most, border;
+} extension_window;
+/* Index of the first of `count` pairs with EF*N >= steps and variance <= room, which is of the whole window, less what
+ * borders take; count: none. */
+size_t extension_front_find(const extension_front *f, size_t count, const double *variance, uint32_t N,
+                            const extension_window *window, double room, double steps);
 #endif

@@ -13,10 +13,11 @@
 
 /* One layer of look-ups (or, with count 0 look-ups and is_output 1, values that are decrypted). */
 typedef struct lookup_layer {
-    const char *name; /* for messages; borrowed */
-    double
-        half_window; /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells) padded */
-    double two_norm; /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
+    const char *name;   /* for messages; borrowed */
+    double half_window; /* largest phase error that still hits the right cell, fraction of the torus: 1/(4*cells)
+                           padded. Of cells that are no power of two less lut_border steps of their rotation, which the
+                           search counts */
+    double two_norm;    /* largest two-norm of integer weights over bootstrapped inputs, 0 if none */
     /* With a share q of the noise of bootstraps that coefficients of one accumulator have in common (noise_common) the
      * square of two_norm is q*common more; 0 where values have rotations of their own. */
     double common;

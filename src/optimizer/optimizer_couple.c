@@ -40,9 +40,10 @@ static void lookup_table_clear(lookup_table at, size_t count)
 }
 
 /* room: what the variance of the sums leaves of the bound. */
-static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t lo, size_t hi, double slots,
-                                double room, double cells, double limit)
+static cheapest_lookup cheapest(const layer_class *l, const point *to, const gadget *switches, size_t lo, size_t hi,
+                                double room, double limit)
 {
+    const double slots = l->slots;
     cheapest_lookup best = {.seconds = limit};
     const extension_front *f = to->front;
     const double least = to->rotate * f->at[0].products;
@@ -53,7 +54,7 @@ static cheapest_lookup cheapest(const point *to, const gadget *switches, size_t 
     for (size_t k = lo; k < hi && count > 0 && switches[k].seconds + least < best.seconds; k++) {
         const double left = (room - switches[k].variance) / (slots * slots); /* by one slot */
         if (to->variance[count - 1] > left) continue;
-        const size_t e = extension_front_find(f, count, to->variance, to->p.N, left, 2 * cells * slots);
+        const size_t e = extension_front_find(f, count, to->variance, to->p.N, &l->window, left, 2 * l->cells * slots);
         if (e == count) continue;
         const double seconds = switches[k].seconds + to->rotate * f->at[e].products;
         count = e;
@@ -69,7 +70,7 @@ cheapest_lookup couple_cheapest(const layer_class *l, const point *to, const gad
     const double room = l->bound - noise - l->fresh_two_norm * l->fresh_two_norm * fresh;
     if (l->is_output) return (cheapest_lookup){.seconds = room >= 0 ? 0 : limit};
     if (to->noise > l->output) return (cheapest_lookup){.seconds = limit};
-    return cheapest(to, switches, lo, hi, l->slots, room, l->cells, limit);
+    return cheapest(l, to, switches, lo, hi, room, limit);
 }
 
 static int is_own(size_t t)

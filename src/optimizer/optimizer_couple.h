@@ -10,6 +10,7 @@
 /* What a layer asks of its look-ups; `count`: those of all layers that ask it. square: of two_norm. */
 typedef struct layer_class {
     double bound, output, square, common, fresh_two_norm, cells, slots, count;
+    extension_window window; /* of one slot, whose whole is the bound */
     int is_output;
 } layer_class;
 

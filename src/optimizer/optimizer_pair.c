@@ -69,12 +69,13 @@ static layer_classes classes_of(const search *s)
                                .fresh_two_norm = l->fresh_two_norm,
                                .cells = l->cells,
                                .slots = layer_slots(l),
+                               .window = s->window[i],
                                .is_output = l->is_output};
         size_t k = 0;
-        while (k < x.count &&
-               !(x.of[k].bound == c.bound && x.of[k].output == c.output && x.of[k].square == c.square &&
-                 x.of[k].common == c.common && x.of[k].fresh_two_norm == c.fresh_two_norm && x.of[k].cells == c.cells &&
-                 x.of[k].slots == c.slots && x.of[k].is_output == c.is_output))
+        while (k < x.count && !(x.of[k].bound == c.bound && x.of[k].output == c.output && x.of[k].square == c.square &&
+                                x.of[k].common == c.common && x.of[k].fresh_two_norm == c.fresh_two_norm &&
+                                x.of[k].cells == c.cells && x.of[k].slots == c.slots &&
+                                x.of[k].window.border == c.window.border && x.of[k].is_output == c.is_output))
             k++;
         if (k == x.count) x.of[x.count++] = c;
         x.of[k].count += (double)l->count;

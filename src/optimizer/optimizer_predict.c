@@ -49,7 +49,7 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
         c->seconds += (double)layer->count * cost_keyswitch(&packing);
     }
     c->phase_std = sqrt(v);
-    c->log2_failure = noise_failure_log2(v, layer->half_window);
+    c->log2_failure = noise_failure_log2(v, layer_window(layer, p->N, c->EF));
 }
 
 /* Of one inference, without the layers that ask for a deviation. Where every term underflows, the sum of the

@@ -52,6 +52,14 @@ static inline double layer_slots(const lookup_layer *l)
     return (double)(1u << l->slot_bits);
 }
 
+/* Half window of look-ups whose tables have steps of 1/(2*EF*N/slots): borders of cells lie on these. Of outputs the
+ * layer's. */
+static inline double layer_window(const lookup_layer *l, uint32_t N, uint32_t EF)
+{
+    return l->is_output ? l->half_window
+                        : l->half_window - lut_border((uint32_t)l->cells) * layer_slots(l) / (2.0 * EF * N);
+}
+
 /* What a layer's sums multiply the variance of a bootstrap by, of which coefficients have this share in common. */
 static inline double layer_square(const lookup_layer *l, double common)
 {
@@ -147,8 +155,9 @@ typedef struct search {
     const optimizer_request *request;
     search_space *space;
     double look_ups, weights;
-    double bound[OPTIMIZER_MAX_LAYERS];  /* largest variance of the deciding phase */
-    double output[OPTIMIZER_MAX_LAYERS]; /* of a bootstrap's output; INFINITY: any */
+    double bound[OPTIMIZER_MAX_LAYERS]; /* largest variance of the deciding phase, where borders take nothing */
+    extension_window window[OPTIMIZER_MAX_LAYERS]; /* the same, of one slot */
+    double output[OPTIMIZER_MAX_LAYERS];           /* of a bootstrap's output; INFINITY: any */
     size_t
         order[OPTIMIZER_MAX_LAYERS]; /* layers of look-ups, those that say the most about a set first; then outputs */
     size_t order_count;              /* of look-ups */

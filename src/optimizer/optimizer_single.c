@@ -14,7 +14,10 @@ void search_begin(search *s, const optimizer_request *q, search_space *space, do
         const lookup_layer *layer = &q->layers[i];
         const double own = layer->log2_error < 0 ? noise_kappa(layer->log2_error) : kappa;
         const double most = layer->phase_std > 0 ? layer->phase_std : layer->half_window / own;
+        const int borders = !layer->is_output && !(layer->phase_std > 0);
         s->bound[i] = most * most;
+        s->window[i].most = most / layer_slots(layer);
+        s->window[i].border = borders ? lut_border((uint32_t)layer->cells) / (2 * own) : 0;
         s->output[i] = layer->output_std > 0 ? layer->output_std * layer->output_std : INFINITY;
         s->weights += layer->weights;
         s->links[i] = optimizer_link(q, i, &s->links[i == 0 ? 0 : i - 1]);
@@ -107,8 +110,8 @@ static double seconds_below(const search *s, const point *a, const gadget *keysw
         const size_t i = s->order[o];
         const lookup_layer *layer = &s->request->layers[i];
         const double room = s->bound[i] - sums_variance(layer, a) - keyswitch->variance, slots = layer_slots(layer);
-        const size_t e = extension_front_find(a->front, a->front->count, a->variance, a->p.N, room / (slots * slots),
-                                              2 * layer->cells * slots);
+        const size_t e = extension_front_find(a->front, a->front->count, a->variance, a->p.N, &s->window[i],
+                                              room / (slots * slots), 2 * layer->cells * slots);
         if (e == a->front->count) return INFINITY;
         choice[i] = e;
         seconds += (double)layer->count * a->rotate * (at[e].products - at[0].products);
@@ -219,16 +222,20 @@ annulus_status search_single(search *s)
     return ANNULUS_OK;
 }
 
-/* The layer whose variance exceeds its bound the most, with the exactest keyswitch and modulus switch. */
+/* The layer whose variance exceeds its bound the most, with the exactest keyswitch and modulus switch, which also has
+ * the most steps. *variance: as of the whole window. */
 static double worst_layer(const search *s, const point *a, size_t *layer, int *output, double *variance)
 {
     const extension *finest = &a->front->at[a->front->count - 1];
     double worst = 0;
     for (size_t i = 0; i < s->request->layers_count; i++) {
         const lookup_layer *l = &s->request->layers[i];
-        double v = sums_variance(l, a) + (l->is_output ? 0 : least_variance(l, a));
-        double ratio = v / s->bound[i];
-        if (!l->is_output && (double)finest->EF * a->p.N < 2 * l->cells * layer_slots(l)) ratio = INFINITY;
+        const extension_window *w = &s->window[i];
+        const double steps = (double)finest->EF * a->p.N;
+        const int few = !l->is_output && steps < 2 * l->cells * layer_slots(l);
+        const double nearer = few ? 1 : w->most / (w->most - w->border / steps);
+        const double v = nearer * nearer * (sums_variance(l, a) + (l->is_output ? 0 : least_variance(l, a)));
+        double ratio = few ? INFINITY : v / s->bound[i];
         if (ratio > worst) worst = ratio, *layer = i, *output = 0, *variance = v;
         ratio = a->noise / s->output[i];
         if (!l->is_output && ratio > worst) worst = ratio, *layer = i, *output = 1, *variance = a->noise;

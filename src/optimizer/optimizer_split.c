@@ -167,8 +167,8 @@ static double last_seconds(const finder *f, const point *b, const gadget *g, dou
     for (size_t k = 0; k < f->s->order_count && seconds < limit; k++) {
         const part *a = &f->parts[k];
         const double room = a->bound - a->sums - a->low_bits * low_noise - g->variance;
-        const size_t e =
-            extension_front_find(front, front->count, b->variance, b->p.N, room / (a->slots * a->slots), a->steps);
+        const size_t e = extension_front_find(front, front->count, b->variance, b->p.N, &f->s->window[f->s->order[k]],
+                                              room / (a->slots * a->slots), a->steps);
         if (e == front->count) return INFINITY;
         choice[k] = e;
         seconds += (double)a->layer->count * b->rotate * (front->at[e].products - front->at[0].products);

@@ -43,6 +43,9 @@ annulus_status lut_create_slots(uint32_t N, uint32_t EF, const uint64_t *entries
  * EF/2 does as well. */
 annulus_status lut_set_price(lut *t, uint32_t price) __attribute__((warn_unused_result));
 void lut_destroy(lut *t);
+/* Borders of cells lie on the step nearest to where `cells` equal ones have them: how far that is at most, in steps. 0
+ * of a power of two. */
+double lut_border(uint32_t cells);
 /* Torus word of the centre of cell c: (c + 1/2)/(2*cells). */
 uint64_t lut_encode(uint32_t cells, uint32_t c);
 

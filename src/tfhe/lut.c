@@ -82,6 +82,12 @@ annulus_status lut_set_price(lut *t, uint32_t price)
     return ANNULUS_OK;
 }
 
+double lut_border(uint32_t cells)
+{
+    const uint32_t odd = cells == 0 ? 1 : cells >> __builtin_ctz(cells); /* borders are i/odd behind a step, i < odd */
+    return (1 - 1.0 / odd) / 2;
+}
+
 void lut_destroy(lut *t)
 {
     mem_free(t);
