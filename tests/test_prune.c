@@ -472,7 +472,7 @@ static void last_removal(void **state)
     assert_ok(train_predict(n, d, &k.lower, 1, &whole));
     prune_options_init(&p);
     p.train = o, p.train.epochs = 8;
-    p.lower = &k.lower, p.threads_seconds = 1, p.seconds = 0.8 * whole;
+    p.lower = &k.lower, p.threads_seconds = 1, p.seconds = 0.72 * whole;
     assert_ok(prune_network(n, d, &p, make_dearer, &k, NULL, &r, &small_one));
     assert_ok(train_predict(small_one, d, &k.lower, 1, &seconds));
     assert_true(r.rounds == 4 && k.epochs == 8 + 3 * 2);

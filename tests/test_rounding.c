@@ -194,6 +194,7 @@ typedef struct place {
 #define PLACES 128u
 typedef struct law {
     const circuit_layer *l;
+    double steps;        /* of half the torus */
     double std[NEURONS]; /* of the phases, in units */
     place of[PLACES];
     size_t beyond; /* cells further away than the neighbours */
@@ -204,22 +205,28 @@ static double tail(double x)
     return 0.5 * erfc(x / sqrt(2));
 }
 
+/* The lower border of a cell, in units: on the step next to it. */
+static double border(const law *w, int64_t cell)
+{
+    const double C = w->l->cells;
+    return floor((double)cell * w->steps / C + 0.5) * C * (double)w->l->step / w->steps;
+}
+
 static void see(void *context, const exec_seen *seen)
 {
     law *w = context;
     if (seen->layer != 0) return;
     const circuit_layer *l = w->l;
     const int64_t sum = seen->acc + l->offset[seen->neuron], clear = (int64_t)floor((double)sum / (double)l->step);
-    const int64_t from = sum - clear * l->step; /* units above the lowest of the cell */
-    const double below = (double)from + 0.5, above = (double)(l->step - from) - 0.5;
+    const double phase = (double)sum + 0.5, below = phase - border(w, clear), above = border(w, clear + 1) - phase;
     const double units = seen->noise * 2 * (double)(l->cells * l->step); /* of noise */
     const double d = below < above ? below : above, std = w->std[seen->neuron];
     const int crossed = below < above ? units < -below : units >= above;
-    assert_int_equal(seen->cell, (int64_t)floor((double)clear + (below + units) / (double)l->step));
+    assert_true(phase + units >= border(w, seen->cell) && phase + units < border(w, seen->cell + 1));
     assert_int_equal(seen->cell != clear, units < -below || units >= above);
     w->beyond += seen->cell < clear - 1 || seen->cell > clear + 1;
-    place *p = &w->of[(size_t)d];
-    assert_true((size_t)d < PLACES);
+    assert_true(d > -(double)(l->cells * l->step) / w->steps && d < PLACES);
+    place *p = &w->of[(size_t)fmax(0, d)];
     p->count++;
     p->crossed += (size_t)crossed;
     p->expected += tail(d / std);
@@ -240,7 +247,7 @@ static void test_law(void **state)
     for (unsigned bits = 5; bits <= 8; bits++) {
         circuit *c = lower_to(n, x, bits, 0, -8);
         const circuit_layer *l = &c->layers[0];
-        law w = {.l = l};
+        law w = {.l = l, .steps = (double)l->EF * circuit_inputs(c)->N};
         const seed256 noise = {{3}};
         const exec_observer observer = {see, &w};
         for (size_t o = 0; o < NEURONS; o++) {
