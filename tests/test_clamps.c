@@ -213,6 +213,37 @@ static void test_beside(void **state)
     }
 }
 
+/* Of two functions of one sum one can be no wave: neither becomes one, and the layer that takes both does. */
+static void test_group_apart(void **state)
+{
+    (void)state;
+    uint64_t seed = 47;
+    network *two = beside(&seed, ACTIVATION_SIGN, 1), *n = NULL;
+    const uint32_t both[] = {1, 2};
+    assert_ok(network_create(10, 4, &n));
+    n->input = two->input;
+    dense_layer *d = n->layers;
+    for (size_t i = 0; i < 2; i++) assert_ok(dense_layer_copy(&two->layers[i], &d[i]));
+    d[1].act = ACTIVATION_FUNCTION, d[1].own = hat(), d[1].out_q = (quantizer){.scale = 0.25, .bits = 3};
+    d[0].out_q.scale = 0.25;
+    assert_ok(dense_layer_create(10, 5, &d[2]));
+    random_weights(&seed, &d[2], 0.2);
+    d[2].act = ACTIVATION_HARD_TANH, d[2].out_q = d[0].out_q;
+    memcpy(d[2].sources, both, sizeof both), d[2].sources_count = 2;
+    assert_ok(dense_layer_create(5, 3, &d[3]));
+    random_weights(&seed, &d[3], 0.1);
+    assert_ok(network_set_labels(n, NULL, 3));
+    float *x = random_inputs(&seed, SAMPLES, 10);
+    const lower_options o = options_of(0x1p-6);
+    circuit *c = lowered(n, x, &o);
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        assert_int_equal(circuit_is_wave(&c->layers[i]), i + 2 == c->layers_count);
+    circuit_destroy(c);
+    free(x);
+    network_destroy(n);
+    network_destroy(two);
+}
+
 /* What stays with padding, and what is refused. */
 static void test_others(void **state)
 {
@@ -246,8 +277,8 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_sums), cmocka_unit_test(test_waves_alone),
-                                       cmocka_unit_test(test_encrypted), cmocka_unit_test(test_beside),
-                                       cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_sums),    cmocka_unit_test(test_waves_alone),
+                                       cmocka_unit_test(test_encrypted),   cmocka_unit_test(test_beside),
+                                       cmocka_unit_test(test_group_apart), cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,12 @@ static void test_errors(void **state)
     o.target = ERROR_PER_LOOKUP;
     assert_ok(network_lower(n, x, 100, &o, &c));
     assert_true(circuit_shared_output(c));
+    c->choice.families.of[0].ks_l--; /* as a file might have it, by which look-ups fail more often than it states */
+    assert_ok(circuit_predict(c));
+    assert_true(circuit_largest_bound(c) == -128 && !circuit_shared_output(c));
+    c->choice.families.of[0].ks_l++;
+    assert_ok(circuit_predict(c));
+    assert_true(circuit_shared_output(c));
     int32_t *q = quantize_all(c, x, 100);
     double clear[300], noisy[300];
     const seed256 noise = {{6}};

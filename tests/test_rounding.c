@@ -2,6 +2,7 @@
 /* docs/rounding.md, statement by statement; exact rounding: test_exact_rounding.c. */
 #include "random_networks.h"
 
+#include "nn/pass.h"
 #include "optimizer/noise.h"
 
 #define SAMPLES 64u
@@ -275,9 +276,52 @@ static void test_law(void **state)
     network_destroy(n);
 }
 
+/* Weights are multiples of the step, and what a constant neuron adds is not: sums lie beside the middle of their cells,
+ * and count as rounded. */
+static void test_beside_the_middle(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    const int32_t first[] = {1, 0, 0, 1, 0, 0}, second[] = {4, 0, 3, 4, 4, 3};
+    uint64_t seed = 24;
+    assert_ok(network_create(2, 3, &n));
+    n->input = (quantizer){.scale = 1.0 / 7, .bits = 3};
+    dense_layer *d = n->layers;
+    assert_ok(dense_layer_create(2, 3, &d[0]));
+    assert_ok(dense_layer_create(3, 2, &d[1]));
+    assert_ok(dense_layer_create(2, 2, &d[2]));
+    memcpy(d[0].W, first, sizeof first), memcpy(d[1].W, second, sizeof second);
+    d[0].act = ACTIVATION_RELU, d[0].out_q = (quantizer){.scale = 1, .bits = 3};
+    d[1].act = ACTIVATION_TANH, d[1].out_q = (quantizer){.scale = 1.0 / 31, .bits = 6, .is_signed = 1};
+    for (size_t o = 0; o < 3; o++) d[0].w_scale[o] = 7, d[0].bias[o] = o == 2 ? 5 : 0;
+    for (size_t o = 0; o < 2; o++) {
+        d[1].w_scale[o] = 0.05, d[1].bias[o] = -1.3 + (double)o;
+        d[2].w_scale[o] = 1, d[2].W[2 * o] = 1, d[2].W[2 * o + 1] = (int32_t)o;
+    }
+    for (size_t i = 0; i < 3; i++) d[i].weight_bits = 4;
+    assert_ok(network_set_labels(n, NULL, 2));
+    float *x = random_inputs(&seed, SAMPLES, 2);
+    network *simple = NULL;
+    pass_counts counts;
+    assert_ok(network_simplify(n, &simple, &counts));
+    assert_int_equal(simple->layers[0].out, 2);
+    circuit *c = lower_to(simple, x, 4, 0, -8);
+    const circuit_layer *l = &c->layers[1];
+    int apart = 0;
+    assert_true(l->step == 4 && l->cells != 0);
+    for (size_t k = 0; k < l->linear.blocks[0].rows * l->linear.blocks[0].taps; k++)
+        assert_int_equal(l->linear.blocks[0].W[k] % 4, 0);
+    for (size_t o = 0; o < l->out; o++) apart |= (l->offset[o] & 3) == 0 || (l->offset[o] & 3) == 3;
+    assert_true(apart && circuit_rounds(l));
+    circuit_destroy(c);
+    free(x);
+    network_destroy(simple);
+    network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_runs),
-                                       cmocka_unit_test(test_law)};
+                                       cmocka_unit_test(test_law), cmocka_unit_test(test_beside_the_middle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ static void learns_labels(void **state)
     assert_true(validation > 0.9 && more->task == NETWORK_MULTI_LABEL);
     d->target_names = (char *[]){"inside", "right"};
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &best),
-                   "target 1 is inside in the data and right in the network");
+                   "label 1 of the network is right, the data have inside: name the same ones in the same order");
     network_destroy(n), network_destroy(same), network_destroy(low), network_destroy(best), network_destroy(more);
     mem_free(bytes);
     d->target_names = NULL;

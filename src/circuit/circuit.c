@@ -387,9 +387,14 @@ annulus_status circuit_choose_parameters(circuit *c, search_objective minimize, 
 int circuit_rounds(const circuit_layer *l)
 {
     int rounds = 0;
-    for (size_t k = 0; l->step > 1 && l->low_bits == 0 && k < l->linear.blocks_count; k++)
+    if (l->cells == 0 || l->step == 1 || l->low_bits > 0) return 0;
+    for (size_t k = 0; k < l->linear.blocks_count; k++)
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
             rounds |= l->linear.blocks[k].W[w] % l->step != 0;
+    for (size_t o = 0; o < l->out; o++) { /* where in its cell a multiple of the step lies, in units */
+        const int64_t place = (l->offset[o] % l->step + l->step) % l->step;
+        rounds |= place != (l->step - 1) / 2 && place != l->step / 2;
+    }
     return rounds;
 }
 
@@ -486,7 +491,9 @@ double circuit_shared_error(const circuit *c, double log2_global)
 int circuit_shared_output(const circuit *c)
 {
     for (size_t i = 0; i < c->layers_count; i++)
-        if (circuit_rounds(&c->layers[i]) || c->layers[i].noise != 0) return 0;
+        if (circuit_rounds(&c->layers[i]) || c->layers[i].noise != 0 ||
+            c->choice.layers[i].log2_failure > CIRCUIT_SHARED_LOG2_ERROR + 1e-6) /* of a file, which states its bound */
+            return 0;
     return circuit_exact_output(c) && circuit_largest_bound(c) <= CIRCUIT_SHARED_LOG2_ERROR;
 }
 

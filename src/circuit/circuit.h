@@ -278,8 +278,8 @@ double circuit_border(const circuit *c, const circuit_layer *l);
 /* Half window of the deciding phase by its parameters: the above less the border's part; of split look-ups that of the
  * last rotation, half a high part, as much less. */
 double circuit_last_window(const circuit *c, const circuit_layer *l);
-/* Whether accumulators of several values may have one cell (approximate rounding); else all, without the low bits that
- * are taken off, are multiples of the step. */
+/* Whether accumulators of several values may have one cell, or lie anywhere in it (approximate rounding); else all,
+ * without the low bits that are taken off, are multiples of the step, in the middle of their cells. */
 int circuit_rounds(const circuit_layer *l);
 /* log2 of the bound that holds for each look-up (or output) of a layer. */
 static inline double circuit_bound(const circuit *c, const circuit_layer *l)

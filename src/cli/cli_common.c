@@ -94,14 +94,11 @@ static void need_writable(struct argp_state *state, const named_file *file)
     if (file->path[0] == '\0') argp_error(state, "%s: the name of the file is empty", file->name);
     if (stat(file->path, &is) == 0 && !S_ISREG(is.st_mode))
         argp_failure(state, 1, 0, "%s: cannot write: it exists and is no regular file; name a file", file->path);
-    const int link = lstat(file->path, &is) == 0 && S_ISLNK(is.st_mode);
-    char *target = link ? realpath(file->path, NULL) : NULL;
-    const char *path = target != NULL ? target : file->path, *slash = strrchr(path, '/');
-    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-    if (folder != NULL && access(folder, W_OK | X_OK) != 0)
+    char *place = place_of(file->path), *slash = place == NULL ? NULL : strrchr(place, '/');
+    if (slash != NULL) slash[1] = '\0'; /* its folder */
+    if (place == NULL || access(place, W_OK | X_OK) != 0)
         argp_failure(state, 1, errno, "%s: cannot write there", file->path);
-    free(folder);
-    free(target);
+    free(place);
 }
 
 void need_apart(struct argp_state *state, const named_file *files, size_t written, size_t count,

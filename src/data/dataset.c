@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "data/dataset_priv.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -125,4 +126,22 @@ annulus_status dataset_slice(const dataset *d, size_t first, size_t count, datas
     else
         dataset_destroy(s);
     return st;
+}
+
+annulus_status dataset_targets_check(const dataset *d, const char *taker, char *const *names, size_t count, int ordered)
+{
+    if (d->y == NULL) return ANNULUS_OK;
+    if (d->targets != count)
+        return fail(ANNULUS_ERR_INPUT, "the data have %zu labels or targets, the %s %zu: give it its own", d->targets,
+                    taker, count);
+    for (size_t i = 0; d->target_names != NULL && i < count; i++) {
+        const size_t first = ordered ? i : 0, end = ordered ? i + 1 : count;
+        size_t at = first;
+        while (at < end && strcmp(d->target_names[at], names[i]) != 0) at++;
+        if (at == end && !text_is_number(names[i], i))
+            return fail(ANNULUS_ERR_INPUT, "label %zu of the %s is %.60s, the data have %.60s%s: name the same ones%s",
+                        i + 1, taker, names[i], d->target_names[first], end - first > 1 ? ", ..." : "",
+                        ordered ? " in the same order" : "");
+    }
+    return ANNULUS_OK;
 }

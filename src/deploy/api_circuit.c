@@ -157,7 +157,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
         return fail(ANNULUS_ERR_INPUT, "objective %d: minimize seconds, key size or memory", (int)options->minimize);
     TRY(features_check("calibration data", calibration->d, "model", m->n->inputs));
     if (m->n->task != NETWORK_CLASSIFICATION)
-        TRY(targets_check(calibration->d, "model", m->n->labels, m->n->layers[m->n->layers_count - 1].out, 0));
+        TRY(dataset_targets_check(calibration->d, "model", m->n->labels, m->n->layers[m->n->layers_count - 1].out, 0));
     TRY(check_errors(options));
     TRY(check_roundings(options));
     lower_options_init(o);

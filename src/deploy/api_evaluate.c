@@ -49,24 +49,6 @@ static double determination(const evaluation *e)
     return vary > 0 ? sum / (double)vary : NAN;
 }
 
-annulus_status targets_check(const dataset *d, const char *taker, char *const *labels, size_t outputs, int ordered)
-{
-    if (d->y == NULL) return ANNULUS_OK;
-    if (d->targets != outputs)
-        return fail(ANNULUS_ERR_INPUT, "the data have %zu labels or targets, the %s %zu: give it its own", d->targets,
-                    taker, outputs);
-    for (size_t i = 0; d->target_names != NULL && i < outputs; i++) {
-        const size_t first = ordered ? i : 0, end = ordered ? i + 1 : outputs;
-        size_t at = first;
-        while (at < end && strcmp(d->target_names[at], labels[i]) != 0) at++;
-        if (at == end && !text_is_number(labels[i], i))
-            return fail(ANNULUS_ERR_INPUT, "label %zu of the %s is %.60s, the data have %.60s%s: name the same ones%s",
-                        i + 1, taker, labels[i], d->target_names[first], end - first > 1 ? ", ..." : "",
-                        ordered ? " in the same order" : "");
-    }
-    return ANNULUS_OK;
-}
-
 /* Targets or labels of the data, if they have any, are what the circuit answers. */
 static annulus_status truth_check(const circuit *c, const dataset *d)
 {
@@ -74,7 +56,7 @@ static annulus_status truth_check(const circuit *c, const dataset *d)
     if (d->binary != (c->task == CIRCUIT_MULTI_LABEL))
         return fail(ANNULUS_ERR_INPUT, "the data have %s, the circuit %s: give it its own",
                     d->binary ? "labels" : "targets", d->binary ? "targets" : "labels");
-    return targets_check(d, "circuit", c->labels, circuit_last(c)->out, 1);
+    return dataset_targets_check(d, "circuit", c->labels, circuit_last(c)->out, 1);
 }
 
 annulus_status annulus_score_targets(const annulus_circuit *c, const annulus_dataset *d, const double *values,

@@ -66,10 +66,6 @@ annulus_status binding_check_key(const binding *a, const char *what_a, const bin
  */
 annulus_status features_check(const char *data, const dataset *d, const char *taker, size_t takes)
     __attribute__((warn_unused_result));
-/* The targets or labels of the data, if they have any, are those of what they are for, "circuit", by their names,
- * unless it has numbers alone; else a message with the remedy. ordered: in their order, too. */
-annulus_status targets_check(const dataset *d, const char *taker, char *const *labels, size_t outputs, int ordered)
-    __attribute__((warn_unused_result));
 /* The data fit the circuit, else a message with the remedy. */
 annulus_status samples_check(const circuit *c, const dataset *d) __attribute__((warn_unused_result));
 /* q (count, features): the samples as integers, those outside the circuit's range moved to its ends. */

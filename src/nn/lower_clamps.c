@@ -177,16 +177,36 @@ static annulus_status common_phase(const network *n, const size_t *group, size_t
     return ANNULUS_OK;
 }
 
-static int become_wave(dense_layer *d, const clamp *k, double phase)
+/* Whether q makes antiperiodic integers of the wave: those of the mirrored half may leave its range. */
+static int has_wave(const dense_layer *d, const clamp *k, double phase)
+{
+    const function own = wave_of(k, &d->out_q, k->unit / phase);
+    int32_t mid2;
+    return wave_is_antiperiodic(&own, &d->out_q, &mid2);
+}
+
+static void become_wave(dense_layer *d, const clamp *k, double phase)
 {
     const double period = k->unit / phase;
-    const function own = wave_of(k, &d->out_q, period);
-    int32_t mid2;
-    if (!wave_is_antiperiodic(&own, &d->out_q, &mid2)) return 0;
     d->act = ACTIVATION_WAVE;
-    d->own = own;
+    d->own = wave_of(k, &d->out_q, period);
     for (size_t o = 0; o < d->out; o++) d->w_scale[o] /= period, d->bias[o] /= period;
-    return 1;
+}
+
+/* Makes waves of the clamps of the group that begins at layer `first`, all or none; adds them to *waves. */
+static annulus_status group_becomes(network *n, const size_t *group, size_t first, const clamp *k, size_t *waves)
+{
+    double phase;
+    TRY(common_phase(n, group, first, k, &phase));
+    if (phase <= 0) return ANNULUS_OK;
+    for (size_t m = first; m < n->layers_count; m++)
+        if (group[m] == first && k[m].fits && !has_wave(&n->layers[m], &k[m], phase)) return ANNULUS_OK;
+    for (size_t m = first; m < n->layers_count; m++) {
+        if (group[m] != first || !k[m].fits) continue;
+        become_wave(&n->layers[m], &k[m], phase);
+        ++*waves;
+    }
+    return ANNULUS_OK;
 }
 
 annulus_status lower_clamps(const network *n, const lower_options *options, network **made)
@@ -200,13 +220,8 @@ annulus_status lower_clamps(const network *n, const lower_options *options, netw
     annulus_status st = pass_copy(n, &c);
     if (st == ANNULUS_OK) lower_find_groups(c, group);
     for (size_t i = 0; st == ANNULUS_OK && i + 1 < c->layers_count; i++) st = find_clamp(c, i, options, &k[i]);
-    for (size_t i = 0; st == ANNULUS_OK && i + 1 < c->layers_count; i++) {
-        double phase;
-        if (group[i] != i) continue;
-        st = common_phase(c, group, i, k, &phase);
-        for (size_t m = i; st == ANNULUS_OK && phase > 0 && m < c->layers_count; m++)
-            if (group[m] == i && k[m].fits) waves += (size_t)become_wave(&c->layers[m], &k[m], phase);
-    }
+    for (size_t i = 0; st == ANNULUS_OK && i + 1 < c->layers_count; i++)
+        if (group[i] == i) st = group_becomes(c, group, i, k, &waves);
     mem_free(k);
     if (st == ANNULUS_OK && waves > 0)
         *made = c;

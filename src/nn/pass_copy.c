@@ -21,7 +21,7 @@ static annulus_status prepare(network *n, size_t i)
     void *p;
     if (l->W != NULL) TRY(gather(l));
     l->sources_count = network_sources(n, i, l->sources);
-    l->number = l->number == 0 ? (uint32_t)i + 1 : l->number;
+    l->number = (uint32_t)network_number(n, i);
     l->windows = l->average = (gather_windows){.channels = 0};
     l->known = 0;
     l->weight_bits = 16;

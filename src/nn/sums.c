@@ -6,11 +6,16 @@
 int64_t network_reach(const network *n, size_t layer)
 {
     uint32_t sources[NETWORK_MAX_LAYERS];
+    int32_t factors[NETWORK_MAX_LAYERS];
+    double unit;
     int64_t most = 0;
-    for (size_t k = network_sources(n, layer, sources); k-- > 0;) {
+    const size_t count = network_sources(n, layer, sources);
+    const int common = network_common_unit(n, sources, count, factors, &unit); /* as network_check has it */
+    for (size_t k = 0; k < count; k++) {
         int32_t lo, hi;
         quantizer_range(sources[k] == 0 ? &n->input : &n->layers[sources[k] - 1].out_q, &lo, &hi);
-        most = (int64_t)hi - lo > most ? (int64_t)hi - lo : most;
+        const int64_t reach = ((int64_t)hi - lo) * (common ? factors[k] : 1);
+        most = reach > most ? reach : most;
     }
     return most;
 }

@@ -11,7 +11,8 @@ typedef struct layer_sums {
     size_t weights, nonzero;
 } layer_sums;
 
-/* Largest less least integer that arrives at a layer, by the quantizers before it. */
+/* Largest less least integer that arrives at a layer, by the quantizers before it and, where these have several scales,
+ * their factors (network_factors). */
 int64_t network_reach(const network *n, size_t layer);
 /* Proven from the integer weights, for inputs anywhere in their quantizer's range; biases are no part of the sums. Of
  * layers that are not dense the widest rows of all blocks count together, those of groups of channels each by itself,

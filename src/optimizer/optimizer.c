@@ -225,7 +225,7 @@ annulus_status search_kinds_find(const optimizer_request *q, search_space *space
 {
     TRY(best_single(q, space, &k->one, &k->log2_one));
     k->two.found = k->split.found = 0;
-    k->log2_two = k->log2_one;
+    k->log2_two = k->log2_split = k->log2_one;
     if (q->families_most > 1 && pairs_differ(&k->one)) TRY(best_pair(&k->one, &k->two, &k->log2_two));
     TRY(search_near(&k->one, search_single));
     if (may_split(q)) TRY(best_split(k->two.found ? &k->two : &k->one, &k->split, &k->log2_split));

@@ -70,20 +70,6 @@ static annulus_status classes_fit(const network *n, const dataset *d, size_t out
     return ANNULUS_OK;
 }
 
-/* Target i of the data is output i of the network, by its name, unless the network has numbers alone. */
-static annulus_status targets_fit(const network *n, const dataset *d, size_t outputs)
-{
-    if (d->targets != outputs)
-        return fail(ANNULUS_ERR_INPUT, "the data have %zu targets, the network %zu", d->targets, outputs);
-    for (size_t i = 0; d->target_names != NULL && i < outputs; i++) {
-        if (strcmp(d->target_names[i], n->labels[i]) != 0 && !text_is_number(n->labels[i], i))
-            return fail(ANNULUS_ERR_INPUT,
-                        "target %zu is %s in the data and %s in the network: name the same ones in the same order",
-                        i + 1, d->target_names[i], n->labels[i]);
-    }
-    return ANNULUS_OK;
-}
-
 annulus_status train_from_fits(const network *n, const dataset *d)
 {
     const size_t outputs = n->layers[n->layers_count - 1].out;
@@ -95,7 +81,7 @@ annulus_status train_from_fits(const network *n, const dataset *d)
     if (task != n->task)
         return fail(ANNULUS_ERR_INPUT, "the data are for %s, the network for %s", network_task_name(task),
                     network_task_name(n->task));
-    return d->label != NULL ? classes_fit(n, d, outputs) : targets_fit(n, d, outputs);
+    return d->label != NULL ? classes_fit(n, d, outputs) : dataset_targets_check(d, "network", n->labels, outputs, 1);
 }
 
 /* Values that are added up at layer i have one scale. */

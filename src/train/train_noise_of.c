@@ -34,7 +34,7 @@ static void look_up_noise(const circuit *c, size_t i, train_layer_noise *out)
     if (out->waves) return;
     /* of split look-ups several phases decide */
     out->phase = l->split > 0 ? 0.5 / noise_kappa(k->log2_failure) : 2 * l->cells * k->phase_std;
-    out->error = erfc(0.5 / (M_SQRT2 * out->phase));
+    out->error = exp2(k->log2_failure);
     out->range = range_cells(c, l);
 }
 
