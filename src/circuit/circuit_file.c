@@ -300,12 +300,12 @@ static annulus_status layer_read(reader *r, const circuit *c, size_t i)
     TRY(layer_shape_read(r, c, i));
     TRY(circuit_layer_create(l));
     TRY(linear_read(r, l->in, l->out, &l->linear));
-    if (l->split > 0 && l->split > circuit_may_split(l))
-        return read_fail(r, "the look-ups of layer %s cannot be split by %u low bits", l->name, l->split);
     TRY(read_f64s(r, l->real_scale, l->out));
     TRY(read_f64s(r, l->real_bias, l->out));
     TRY(read_ranges(r, l));
     if (l->cells == 0) return ANNULUS_OK;
+    if (l->split > 0 && l->split > circuit_may_split(l))
+        return read_fail(r, "the look-ups of layer %s cannot be split by %u low bits", l->name, l->split);
     TRY(read_u32s(r, l->table_of, circuit_tabled(l)));
     for (size_t o = 0; o < circuit_tabled(l); o++)
         if (l->table_of[o] >= l->tables)
