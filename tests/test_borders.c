@@ -137,7 +137,7 @@ static void count(void *context, const exec_seen *s)
 /* Simulated look-ups err as the table has it, sum by sum, in exact intervals (832, a new draw leaves one of them with
  * probability 10^-6 at most), and as their expectation says. With few steps a cell sums next to some borders are read
  * as of the next cell more often than not. */
-#define SAMPLES 2000u
+#define SAMPLES 1000u
 static void test_simulation(void **state)
 {
     (void)state;
