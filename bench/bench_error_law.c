@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_error_law [--json FILE] [--keys COUNT] [BITS...]: the index errors of look-ups, encrypted and simulated,
  * against the Gaussian law (tests/error_law.h), for precisions of 2 to 8 bits, five p_errors and three families of
- * rings, each at the cheapest set that the search finds there. Every set has look-ups under COUNT keys, 20 unless
- * given; a key more adds to the same ones, as everything is drawn from fixed seeds. Progress and details on stderr; on
- * stdout a table of error rates, and last how many of the distributions lie outside: those of which a rate, of d = 0,
- * -1, +1 or |d| >= 2, is not in the exact 99.9 % interval of its prediction. */
+ * rings, each at the cheapest set that the search finds there. Every set has look-ups under COUNT keys, unless given 20
+ * up to 5 bits and 6 above; a key more adds to the same ones, as everything is drawn from fixed seeds. Progress and
+ * details on stderr; on stdout a table of error rates, and last how many of the distributions lie outside: those of
+ * which a rate, of d = 0, -1, +1 or |d| >= 2, is not in the exact 99.9 % interval of its prediction. */
 #include "binomial.h"
 #include "error_law.h"
 
 #include "bench.h"
 #include "table.h"
 
-#define KEYS 20u
 #define CONFIDENCE 0.999
 #define RATES 5u
 #define FIRST_BITS 2u
@@ -20,11 +19,11 @@
 
 static const double p_error[RATES] = {0.3, 0.1, 0.03, 0.01, 0.001};
 static const char *const families[LAW_FAMILIES] = {"k=1", "k=2", "k>2"};
-/* Look-ups under each key, fewer of those that take long, and how many of them at a time. */
+/* Look-ups under each key and keys, fewer of those that take long, and how many look-ups at a time. */
 static const struct {
-    size_t look_ups, batch;
-} effort[LAST_BITS + 1] = {[2] = {1000, 50}, [3] = {1000, 50}, [4] = {1000, 50}, [5] = {1000, 50},
-                           [6] = {500, 50},  [7] = {250, 25},  [8] = {100, 10}};
+    size_t look_ups, batch, keys;
+} effort[LAST_BITS + 1] = {[2] = {1000, 50, 20}, [3] = {1000, 50, 20}, [4] = {1000, 50, 20}, [5] = {1000, 50, 20},
+                           [6] = {500, 50, 6},   [7] = {250, 25, 6},   [8] = {100, 10, 6}};
 
 static const table_column columns[] = {
     {"bits", "bits", 4, 0},
@@ -230,29 +229,38 @@ static void print(const row *rows, size_t count, const totals *all)
            all->outside, all->distributions, all->alarm, poisson_above(all->alarm, 4));
 }
 
+static unsigned long keys_of(unsigned bits, unsigned long given)
+{
+    return given > 0 ? given : effort[bits].keys;
+}
+
 int main(int argc, char **argv)
 {
     static row rows[ROWS];
     const char *path = NULL;
-    unsigned long keys = KEYS;
+    unsigned long given = 0, most = 0; /* keys: 0: not given; of all precisions */
     int wanted[LAST_BITS + 1] = {0}, any = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         if (strcmp(a, "--json") == 0 && i + 1 < argc)
             path = argv[++i];
-        else if (strcmp(a, "--keys") == 0 && i + 1 < argc)
-            keys = strtoul(argv[++i], NULL, 10);
+        else if (strcmp(a, "--keys") == 0 && i + 1 < argc && strtoul(argv[i + 1], NULL, 10) > 0)
+            given = strtoul(argv[++i], NULL, 10);
         else if (a[0] >= '0' + (int)FIRST_BITS && a[0] <= '0' + (int)LAST_BITS && a[1] == '\0')
             wanted[a[0] - '0'] = any = 1;
         else
             return 2;
     }
-    if (keys == 0) return 2;
     size_t count = 0;
     for (unsigned bits = FIRST_BITS; bits <= LAST_BITS; bits++)
-        for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) row_init(&rows[count++], bits, f);
-    for (unsigned long key = 0; key < keys; key++)
+        for (law_family f = 0; f < LAW_FAMILIES && (!any || wanted[bits]); f++) {
+            row_init(&rows[count++], bits, f);
+            most = keys_of(bits, given) > most ? keys_of(bits, given) : most;
+        }
+    for (unsigned long key = 0; key < most; key++)
         for (size_t i = 0; i < count; i++) {
+            const unsigned long keys = keys_of(rows[i].bits, given);
+            if (key >= keys) continue;
             for (size_t e = 0; e < RATES; e++)
                 if (!rows[i].at[e].repeats) add_key(&rows[i], e, key);
             fprintf(stderr, "key %lu of %lu: %u bits, %s\n", key + 1, keys, rows[i].bits, families[rows[i].family]);
