@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_fixture.h"
 
+#include "nn/sums.h"
 #include <float.h>
 #include <math.h>
 
@@ -216,10 +217,32 @@ static void test_apply(void **state)
     assert_null(n);
 }
 
+/* Of values of scales 0.5 and 1, of 3 bits each, the sum a + 2 b: 22 values, bound by those of the larger factor. */
+static void test_sums_of_scales(void **state)
+{
+    (void)state;
+    network *n = NULL;
+    assert_ok(network_create(1, 3, &n));
+    n->input = (quantizer){.scale = 1, .bits = 3};
+    for (size_t i = 0; i < 3; i++) {
+        dense_layer *d = &n->layers[i];
+        assert_ok(dense_layer_create(i == 2 ? 2 : 1, 1, d));
+        for (size_t k = 0; k < d->in; k++) d->W[k] = 1;
+        d->w_scale[0] = 1;
+        d->act = ACTIVATION_RELU, d->out_q = (quantizer){.scale = i == 0 ? 0.5 : 1, .bits = i == 2 ? 0 : 3};
+    }
+    n->layers[1].sources[0] = 0, n->layers[1].sources_count = 1;
+    n->layers[2].sources[0] = 1, n->layers[2].sources[1] = 2, n->layers[2].sources_count = 2;
+    const layer_sums s = network_sums(n, 2);
+    assert_true(network_reach(n, 2) == 14 && s.values == 29 && s.bits == 5);
+    network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantizer),         cmocka_unit_test(test_activations),
                                        cmocka_unit_test(test_activation_values), cmocka_unit_test(test_functions),
-                                       cmocka_unit_test(test_offsets),           cmocka_unit_test(test_apply)};
+                                       cmocka_unit_test(test_offsets),           cmocka_unit_test(test_apply),
+                                       cmocka_unit_test(test_sums_of_scales)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

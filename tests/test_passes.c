@@ -302,6 +302,12 @@ static void test_numbers(void **state)
             assert_true(i == 0 || number > network_number(small, i - 1));
             moved += number != i + 1;
         }
+        network *again = NULL; /* and a layer that comes behind them has the next one, in a copy as well */
+        const size_t last = small->layers_count - 1;
+        small->layers[last].number = 0;
+        assert_ok(pass_copy(small, &again));
+        assert_int_equal(network_number(again, last), last == 0 ? 1 : network_number(small, last - 1) + 1);
+        network_destroy(again);
         network_destroy(n);
         network_destroy(small);
     }
