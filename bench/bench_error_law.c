@@ -244,8 +244,8 @@ int main(int argc, char **argv)
         const char *a = argv[i];
         if (strcmp(a, "--json") == 0 && i + 1 < argc)
             path = argv[++i];
-        else if (strcmp(a, "--keys") == 0 && i + 1 < argc && strtoul(argv[i + 1], NULL, 10) > 0)
-            given = strtoul(argv[++i], NULL, 10);
+        else if (strcmp(a, "--keys") == 0 && i + 1 < argc && (given = strtoul(argv[i + 1], NULL, 10)) > 0)
+            i++;
         else if (a[0] >= '0' + (int)FIRST_BITS && a[0] <= '0' + (int)LAST_BITS && a[1] == '\0')
             wanted[a[0] - '0'] = any = 1;
         else

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "counted_seed.h"
 #include "nn_fixture.h"
 
 #include "circuit/audit_priv.h"
 #include <math.h>
 
 #define SAMPLES 4u
-
-/* Keys and noise from fixed seeds (linker option --wrap=random_seed), anew for every test. */
-static uint64_t drawn;
-
-annulus_status __wrap_random_seed(seed256 *out);
-annulus_status __wrap_random_seed(seed256 *out)
-{
-    *out = (seed256){{0}};
-    memcpy(out->b, &drawn, sizeof drawn);
-    drawn++;
-    return ANNULUS_OK;
-}
 
 typedef struct keys {
     secret_key_set *secret;

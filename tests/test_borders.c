@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Look-ups in tables whose cells are no power of two, of which borders lie on whole steps of the rotation: what the
- * search, the simulation and the audit expect against the tables that rotations read. Keys and noise are drawn from
- * fixed seeds. */
+ * search, the simulation and the audit expect against the tables that rotations read. */
 #include "binomial.h"
+#include "counted_seed.h"
 #include "roles.h"
 
 #include "circuit/audit.h"
 #include "circuit/exec.h"
 #include "optimizer/optimizer.h"
 #include <math.h>
-
-static uint64_t drawn;
-
-annulus_status __wrap_random_seed(seed256 *out);
-annulus_status __wrap_random_seed(seed256 *out)
-{
-    *out = (seed256){{0}};
-    memcpy(out->b, &drawn, sizeof drawn);
-    drawn++;
-    return ANNULUS_OK;
-}
 
 /* A table that gives the number of the cell, and the number of steps of half the torus. */
 typedef struct reading {
@@ -124,6 +113,18 @@ static circuit *circuit_of(double log2_error)
     return c;
 }
 
+/* Deviation of the phases of its look-ups, in steps. */
+static double deviation_of(const circuit *c, const reading *r)
+{
+    return 2 * (double)r->steps * sqrt(circuit_input_noise(c) + circuit_switch_noise(c, 0));
+}
+
+/* Probability that sum x is read as of another cell. */
+static double sum_wrong(const reading *r, uint32_t x, double deviation)
+{
+    return wrong(r, (x + 0.5) * (double)r->steps / SUMS, x / STEP, deviation);
+}
+
 typedef struct tally {
     uint64_t wrong[SUMS]; /* by sums */
 } tally;
@@ -147,10 +148,8 @@ static void test_simulation(void **state)
     for (size_t i = 0; i < (size_t)SAMPLES * SUMS; i++) q[i] = (int32_t)(i % SUMS);
     for (size_t e = 0; e < 2; e++) {
         circuit *c = circuit_of(e == 0 ? -1.7 : -10);
-        const circuit_layer *l = &c->layers[0];
-        const reading at = read_cells(circuit_inputs(c)->N, l->EF, CELLS, 0);
-        const double per = (double)at.steps / SUMS;
-        const double deviation = 2 * (double)at.steps * sqrt(circuit_input_noise(c) + circuit_switch_noise(c, 0));
+        const reading at = read_cells(circuit_inputs(c)->N, c->layers[0].EF, CELLS, 0);
+        const double deviation = deviation_of(c, &at);
         exec_stats stats = {0};
         tally t = {0};
         const exec_observer observer = {count, &t};
@@ -158,7 +157,7 @@ static void test_simulation(void **state)
         size_t beyond = 0;
         assert_ok(exec_simulate_observed(c, q, SAMPLES, &seed, 2, &observer, NULL, out, &stats));
         for (uint32_t x = 0; x < SUMS; x++) {
-            const double p = wrong(&at, (x + 0.5) * per, x / STEP, deviation);
+            const double p = sum_wrong(&at, x, deviation);
             expected += SAMPLES * p;
             beyond += p > 0.5;
             const binomial_interval in = binomial_interval_of(SAMPLES, p, 1 - p, 1 - 1e-9);
@@ -182,13 +181,11 @@ static void test_encrypted(void **state)
     int32_t q[RUNS * SUMS];
     double *out = malloc(sizeof *out * 3 * RUNS * SUMS);
     circuit *c = circuit_of(-1.7);
-    const circuit_layer *l = &c->layers[0];
-    const reading at = read_cells(circuit_inputs(c)->N, l->EF, CELLS, 0);
-    const double per = (double)at.steps / SUMS;
-    const double deviation = 2 * (double)at.steps * sqrt(circuit_input_noise(c) + circuit_switch_noise(c, 0));
+    const reading at = read_cells(circuit_inputs(c)->N, c->layers[0].EF, CELLS, 0);
+    const double deviation = deviation_of(c, &at);
     double expected = 0, variance = 0;
     for (uint32_t i = 0; i < RUNS * SUMS; i++) {
-        const double p = wrong(&at, (i % SUMS + 0.5) * per, i % SUMS / STEP, deviation);
+        const double p = sum_wrong(&at, i % SUMS, deviation);
         q[i] = (int32_t)(i % SUMS);
         expected += p, variance += p * (1 - p);
     }
