@@ -32,19 +32,25 @@ def planes(path, mode, size):
     with Image.open(path) as picture:
         if picture.size != size:
             sys.exit("%s: %d x %d pixels, those before have %d x %d" % ((path,) + picture.size + size))
+        if picture.mode[0] in "IF":
+            sys.exit("%s: more than 8 bits a pixel: scale it to 0..255 first" % path)
         bands = picture.convert(mode).split()
     return b"".join(band.tobytes() for band in bands)
 
 
 def main(folder, images, labels):
+    if not pathlib.Path(folder).is_dir():
+        sys.exit("%s: no folder" % folder)
     classes = sorted(d for d in pathlib.Path(folder).iterdir() if d.is_dir())
     each = [sorted(f for f in d.iterdir() if f.is_file()) for d in classes]
     if not any(each):
         sys.exit("%s: no folders of pictures" % folder)
+    if len(classes) > 256:
+        sys.exit("%s: %d folders, where labels tell 256 classes apart" % (folder, len(classes)))
     rounds = itertools.zip_longest(*each)
     order = [(c, path) for turn in rounds for c, path in enumerate(turn) if path is not None]
     with Image.open(order[0][1]) as first:
-        size, mode = first.size, "L" if first.mode in ("1", "L", "LA", "I;16") else "RGB"
+        size, mode = first.size, "L" if first.mode in ("1", "L", "LA") else "RGB"
     dims = [len(order)] + ([3] if mode == "RGB" else []) + [size[1], size[0]]
     idx(images, dims, (planes(path, mode, size) for _, path in order))
     idx(labels, [len(order)], [bytes(c for c, _ in order)])

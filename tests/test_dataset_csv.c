@@ -154,6 +154,15 @@ static void test_class_order(void **state)
     assert_refused(parse("a,y\n0,yes\n0,maybe\n", &o, &d),
                    "line 3, column \"y\": \"maybe\" is not one of the known classes: no, yes, perhaps");
     assert_null(d);
+    assert_ok(parse("a,y\n0,2\n0,yes\n", &o, &d)); /* a number in place of a name */
+    assert_int_equal(d->label[0], 2);
+    dataset_destroy(d);
+    d = NULL;
+    assert_refused(parse("a,y\n0,3\n", &o, &d), "\"3\" is not one of the known classes");
+    const char *const numbers[] = {"-1", "9", "else"}; /* where names are numbers, others stand for nothing */
+    const csv_options p = {.task = CSV_CLASSIFICATION, .class_names = numbers, .class_names_count = 3};
+    assert_refused(parse("a,y\n0,0\n", &p, &d), "\"0\" is not one of the known classes: -1, 9, else");
+    assert_null(d);
 }
 
 static void test_other_tasks(void **state)

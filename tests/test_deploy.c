@@ -265,6 +265,9 @@ static void test_error_options(void **state)
         assert_true(fabs(exp2(o.log2_error) / presets[i].p_error - 1) < 1e-9);
         assert_int_equal(o.shared_output, presets[i].shared);
         assert_int_equal(o.rounding_bits == 0, presets[i].shared);
+        o.rounding_bits = 4;
+        assert_ok(annulus_compile_options_preset(&o, presets[i].name));
+        assert_int_equal(o.rounding_bits, 4);
     }
     assert_refused(annulus_compile_options_preset(&o, "slow"), "exact, relaxed, fast or shared-output");
     annulus_compile_options_init(&o);
@@ -463,6 +466,60 @@ static void targets_of_the_circuit(void **state)
     annulus_model_destroy(m);
 }
 
+/* Classes are the circuit's, by name or number: data that were read without it and lack some are not scored. */
+static void classes_of_the_circuit(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"good", "stop", "watch"}, *const others[] = {"x", "y", "z"};
+    annulus_train_options t;
+    annulus_compile_options o;
+    annulus_dataset *whole, *part, *numbers;
+    annulus_model *m = NULL;
+    annulus_circuit *c;
+    annulus_evaluation e;
+    FILE *all = fopen(path("all.csv"), "w"), *some = fopen(path("some.csv"), "w"), *n = fopen(path("n.csv"), "w");
+    fprintf(all, "a,b,kind\n"), fprintf(some, "a,b,kind\n"), fprintf(n, "a,b,kind\n");
+    for (int i = 0; i < 36; i++) {
+        fprintf(all, "%d,%d,%s\n", i, i % 7, kinds[i % 3]);
+        fprintf(n, "%d,%d,%d\n", i, i % 7, i % 3);
+        if (i % 3 > 0) fprintf(some, "%d,%d,%s\n", i, i % 7, kinds[i % 3]);
+    }
+    (void)fclose(all), (void)fclose(some), (void)fclose(n);
+    annulus_train_options_init(&t);
+    annulus_compile_options_init(&o);
+    t.hidden_count = 1, t.hidden[0] = 3, t.batch = 4, t.epochs = 2;
+    assert_ok(annulus_dataset_read_csv(path("all.csv"), ANNULUS_CLASSIFICATION, NULL, NULL, &whole));
+    assert_ok(annulus_dataset_read_csv(path("some.csv"), ANNULUS_CLASSIFICATION, NULL, NULL, &part));
+    assert_ok(annulus_dataset_read_csv(path("n.csv"), ANNULUS_CLASSIFICATION, NULL, NULL, &numbers));
+    t.class_names = others, t.class_names_count = 3;
+    assert_refused(annulus_train(whole, &t, NULL, NULL, NULL, &m), "output 1 is good in the data");
+    assert_null(m);
+    t.class_names = kinds;
+    t.classes_balanced = 1, t.class_weights = (const double[]){1, 2, 3}, t.class_weights_count = 3;
+    assert_refused(annulus_train(numbers, &t, NULL, NULL, NULL, &m), "class weights are given, and balanced ones");
+    t.classes_balanced = 0, t.class_weights_count = 0, t.class_weights = NULL;
+    assert_ok(annulus_train(numbers, &t, NULL, NULL, NULL, &m));
+    assert_ok(annulus_compile(m, whole, &o, &c));
+    assert_ok(annulus_evaluate(c, whole, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e));
+    const double score = e.score;
+    assert_refused(annulus_evaluate(c, part, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e),
+                   "class 1 is stop in the data and good in the circuit");
+    assert_ok(annulus_evaluate(c, numbers, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e));
+    assert_true(e.score == score);
+    annulus_dataset_destroy(numbers), annulus_dataset_destroy(part);
+    assert_ok(annulus_dataset_read_csv(path("n.csv"), ANNULUS_CLASSIFICATION, NULL, c, &numbers));
+    assert_ok(annulus_dataset_read_csv(path("some.csv"), ANNULUS_CLASSIFICATION, NULL, c, &part));
+    assert_ok(annulus_evaluate(c, numbers, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e));
+    assert_true(e.score == score);
+    assert_ok(annulus_evaluate(c, part, ANNULUS_CLEAR, 0, 0, NULL, NULL, &e));
+    annulus_dataset_destroy(whole), annulus_dataset_destroy(part), annulus_dataset_destroy(numbers);
+    assert_true(annulus_circuit_memory(c, 1, NULL) > 0);
+    assert_true(annulus_circuit_out_of_range(c, NULL) > 0);
+    assert_int_equal(annulus_circuit_torus_native(c, NULL), 0);
+    annulus_circuit_destroy(c);
+    annulus_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +535,7 @@ int main(void)
         cmocka_unit_test(inputs_out_of_range),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(targets_of_the_circuit),
+        cmocka_unit_test(classes_of_the_circuit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -109,7 +109,7 @@ typedef struct annulus_train_options {
     const char *const *class_names; /* names of the outputs, borrowed; NULL: those of the data */
     size_t class_names_count;
     unsigned weight_bits;                               /* 1..16; 0: 4, waves 8 */
-    unsigned activation_bits, input_bits;               /* 1..8; of the first 0: 4, waves 8, sign 2 */
+    unsigned activation_bits, input_bits;               /* 1..8; 0: 4, of the first with waves 8, with sign 2 */
     unsigned layer_weight_bits[ANNULUS_MAX_HIDDEN + 1]; /* of one layer; 0: weight_bits */
     unsigned layer_activation_bits[ANNULUS_MAX_HIDDEN]; /* of one hidden layer; 0: activation_bits */
     double clip_percentile; /* values and weights are clipped at this percentile of those that are not 0, [50, 100]; 0:
@@ -117,38 +117,39 @@ typedef struct annulus_train_options {
     double clip_inputs;     /* inputs at this percentile, [50, 100]; 0: pixels nowhere, columns at 3 deviations */
     int clip_learned;       /* 1: scales of weights are learnt too; without accumulator_bits and sparsity */
     int power_of_two;       /* 1: scales of inputs, values and weights are powers of two */
-    unsigned epochs;
-    size_t batch;
-    double learning_rate, validation;
-    double phase_noise; /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, with
-                           waves 1/32, or what each layer of waves of `from` bears */
-    double value_noise; /* waves: on the values that the last layer takes, whose amplitude is 1 */
-    double spread;      /* waves: standard deviation of the phases of a new network, in periods, [0.01, 1] */
+    unsigned epochs;        /* 1..100,000 */
+    size_t batch;           /* samples of a step, 2 or more */
+    double learning_rate;   /* 1e-8..10 */
+    double validation;      /* part of the samples that is held out for it, [0, 1/2] */
+    double phase_noise;     /* on accumulators, in their deviations; of waves on phases, in periods; below 0: 0.1, with
+                               waves 1/32, or what each layer of waves of `from` bears; NaN: refused */
+    double value_noise;     /* waves: on the values that the last layer takes, whose amplitude is 1 */
+    double spread;          /* waves: standard deviation of the phases of a new network, in periods, [0.01, 1] */
     size_t distill[ANNULUS_MAX_HIDDEN]; /* hidden layers of a float relu network, trained first as a teacher */
     size_t distill_count;               /* 0: none */
     const char *distill_network; /* in place of them text file of the teacher's layers and activations, whose bits
                                     are not looked at, borrowed; NULL: none */
     const annulus_model *distill_model; /* in place of a teacher that is trained: any model of these scores, borrowed;
                                            NULL: none */
-    unsigned shift;                     /* images: random shift in pixels */
+    unsigned shift;                     /* images: random shift in pixels, 0..64 */
     int flip;                           /* images: 1: mirrored left to right at random */
-    double
-        dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in a step */
+    double dropout; /* probability with which a value that a dense layer takes, but the first layer, is lost in a step,
+                       [0, 0.9] */
     double layer_dropout[ANNULUS_MAX_HIDDEN + 1]; /* (layer_dropout_count) in its place of each layer, the scores last,
                                                      the first layer's inputs, too; of what a convolution takes of
                                                      another whole channels */
     size_t layer_dropout_count;                   /* 0: dropout; else all layers */
     annulus_optimizer optimizer;
     annulus_schedule schedule;
-    double momentum;   /* of ANNULUS_SGD */
-    unsigned patience; /* epochs without a better validation after which training ends, with the best one's
-                          model; 0: all epochs, with the last one's */
-    const double
-        *class_weights; /* (class_weights_count) of a sample in the loss, up to a factor; borrowed; NULL: all 1 */
-    size_t class_weights_count; /* of labels: what samples that have them count, for those without 1 */
-    const double *thresholds;   /* (thresholds_count) of labels: probabilities above which a sample has them, (0,1);
-                                   borrowed; NULL: 1/2. They go into the biases: a sample has the labels whose scores
-                                   are above 0. Of `from`, and a model to prune, those of before stay in them */
+    double momentum;             /* of ANNULUS_SGD, [0, 0.999] */
+    unsigned patience;           /* epochs without a better validation after which training ends, with the best one's
+                                    model; 0: all epochs, with the last one's */
+    const double *class_weights; /* (class_weights_count) of a sample in the loss, up to a factor, without
+                                    classes_balanced; borrowed; NULL: all 1 */
+    size_t class_weights_count;  /* of labels: what samples that have them count, for those without 1 */
+    const double *thresholds;    /* (thresholds_count) of labels: probabilities above which a sample has them, (0,1);
+                                    borrowed; NULL: 1/2. They go into the biases: a sample has the labels whose scores
+                                    are above 0. Of `from`, and a model to prune, those of before stay in them */
     size_t thresholds_count;
     int thresholds_best;  /* 1: in their place those of the best F1 measure on the validation set */
     int classes_balanced; /* 1: classes count the same, however many samples they have */
@@ -156,9 +157,9 @@ typedef struct annulus_train_options {
         *checkpoint;     /* file that keeps where training stands after every epoch, and that it goes on from if it is
                             there, to the same model as without an interruption; the caller removes it; NULL: none */
     double target_error; /* in place of phase_noise, which waves beside tables may have beside it: look-ups err while
-                            training with this probability; 0: not. Of waves, unless phase_noise is given, phases have
-                            the noise that errs so in 2^rounding_bits cells over half a period */
-    double index_noise;  /* the same by the standard deviation of the noise, in cells; 0: not */
+                            training with this probability, [0.001, 0.9]; 0: not. Of waves, unless phase_noise is given,
+                            phases have the noise that errs so in 2^rounding_bits cells over half a period */
+    double index_noise;  /* the same by the standard deviation of the noise, in cells, [1e-6, 8]; 0: not */
     unsigned rounding_bits;    /* that the model will be compiled with, 1..12; with either */
     unsigned accumulator_bits; /* no neuron's sum takes more than 2^accumulator_bits values, 1..31; 0: no bound */
     int accumulator_masks;     /* how: 0: weights projected onto the L1 ball of the bound, 1: few weights a neuron */
@@ -174,9 +175,10 @@ ANNULUS_API void annulus_train_options_init(annulus_train_options *o);
 
 typedef struct annulus_epoch {
     unsigned epoch, epochs;
-    double loss, validation, seconds; /* validation: accuracy or R^2; NaN without a validation set, or R^2 of one whose
-                                         targets are all the same, which patience does not take */
-    int best;                         /* with patience: the best so far */
+    double loss, validation; /* validation: accuracy or R^2; NaN without a validation set, or R^2 of one whose targets
+                                are all the same, which patience does not take */
+    double seconds;          /* of this epoch alone */
+    int best;                /* with patience: the best so far */
 } annulus_epoch;
 /* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG. */
 ANNULUS_API annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count,
@@ -201,7 +203,8 @@ typedef struct annulus_auto_report {
     annulus_auto_candidate classic, native;
     double budget;     /* seconds that both were sized to */
     int native_chosen; /* 1: the torus-native one is what was trained */
-    double seconds;    /* predicted for what was trained, compiled with what follows; INFINITY: no parameters */
+    double seconds;    /* predicted for what was trained, which may be more: the short trainings alone were held to the
+                          budget; compiled with what follows; INFINITY: no parameters */
     double log2_error;
     unsigned rounding_bits; /* 0 where torus-native */
     double phase_noise;     /* 0 where classic */
@@ -330,7 +333,7 @@ typedef struct annulus_compile_options {
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);
 /* Error probabilities by name: "exact" 2^-40, "relaxed" 1e-3, "fast" 1e-2 of a look-up; "shared-output" 2^-128, exact
- * scores and, as long as no other width is set, no rounding. Other names are ANNULUS_ERR_INPUT. */
+ * scores and, where rounding_bits is the default one, no rounding. Other names are ANNULUS_ERR_INPUT. */
 ANNULUS_API annulus_status annulus_compile_options_preset(annulus_compile_options *o,
                                                           const char *name) ANNULUS_MUST_USE;
 
@@ -372,10 +375,11 @@ ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t o
  * instead. */
 ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);
 /* Probability, at most, that a sum of a sample like those of calibration leaves its measured range, and without the
- * margin: of the layer where that is most likely (annulus_inspect has all). 0: ranges are proven. */
+ * margin, which may be NULL: of the layer where that is most likely (annulus_inspect has all). 0: ranges are proven. */
 ANNULUS_API double annulus_circuit_out_of_range(const annulus_circuit *c, double *without_margin);
 /* Number of torus-native layers: their answers depend on noise by design, and must not be shown to others.
- * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any. */
+ * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any;
+ * phase_noise may be NULL. */
 ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise);
 /* What compilation took out of the network, whose meaning is the same without: neurons whose values are the same for
  * every input, that nothing reads, or that are equal to another one of their layer; layers; tables that have the
@@ -410,7 +414,7 @@ typedef struct annulus_run_options {
 } annulus_run_options;
 ANNULUS_API void annulus_run_options_init(annulus_run_options *o); /* all, 0, NULL */
 /* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
- * with these options and writes the answers. */
+ * with these options, NULL: the defaults, and writes the answers. */
 ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o);
 /* Bytes that this process may still take: what the machine has available, at most its limit on addresses; SIZE_MAX if
  * the system does not say. */

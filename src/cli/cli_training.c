@@ -112,6 +112,7 @@ static const double *parse_reals(struct argp_state *state, const char *what, cha
 static void parse_class_weights(training_options *t, char *arg, struct argp_state *state)
 {
     t->o->classes_balanced = strcmp(arg, "balanced") == 0;
+    t->o->class_weights_count = 0;
     if (t->o->classes_balanced) return;
     t->o->class_weights =
         parse_reals(state, "--class-weights", arg, 0, 1e9, t->class_weights, &t->o->class_weights_count);

@@ -88,7 +88,7 @@ static const struct argp_option entries[] = {
     {"activation-bits", ACTIVATION_BITS_KEY, "B[,B...]", 0,
      "of the values, 1 to 8, for all hidden layers or each (default 4; of waves 8, of sign 2)", 0},
     {"input-bits", INPUT_KEY, "B", 0, "of the inputs, 1 to 8 (default 4)", 0},
-    {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes in place of those in the data", 0},
+    {"class-names", NAMES_KEY, "A,B,...", 0, "names of the classes, which are numbers from 0 in the data", 0},
     {"network", NETWORK_KEY, "FILE", 0, "layers, activations and bits from a text file (docs/networks.md)", 0},
     {"spread", SPREAD_KEY, "F", 0,
      "of waves: standard deviation of the phases at the start, in periods, 0.01 to 1 (default 0.15)", TRAINING_GROUP},
@@ -488,6 +488,9 @@ static void talk_of_kinds(const train_command *c)
         fprintf(stderr, " --phase-noise %.3g\n", r->phase_noise);
     else
         fprintf(stderr, " --rounding-bits %u\n", r->rounding_bits);
+    if (c->auto_seconds > 0 && r->seconds > 1.05 * c->auto_seconds && isfinite(r->seconds))
+        fprintf(stderr, "warning: trained in full it takes more than the %.3g s asked for: ask for fewer\n",
+                c->auto_seconds);
 }
 
 /* What was chosen for --target-seconds. */

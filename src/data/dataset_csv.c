@@ -109,6 +109,18 @@ static annulus_status unknown_class(const csv_state *s, const char *cell, size_t
     return cell_fail(s, cell, len, text);
 }
 
+/* The class that a number stands for where names are none; class_names_count: none. */
+static size_t class_by_number(const csv_options *o, const char *cell)
+{
+    size_t found = o->class_names_count;
+    for (size_t c = 0; c < o->class_names_count; c++) {
+        double v;
+        if (number_parse(o->class_names[c], strlen(o->class_names[c]), &v)) return o->class_names_count;
+        if (text_is_number(cell, c)) found = c;
+    }
+    return found;
+}
+
 static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
 {
     const csv_options *o = s->options;
@@ -118,6 +130,7 @@ static annulus_status label_cell(csv_state *s, const char *cell, size_t len)
     size_t c = 0;
     if (len == 0 || memchr(cell, 0, len) != NULL) return cell_fail(s, cell, len, "is not a class name");
     while (c < count && strcmp(known[c], cell) != 0) c++;
+    if (c == count && fixed) c = class_by_number(o, cell);
     if (c == count && fixed) return unknown_class(s, cell, len);
     if (c == count) {
         if (count == CSV_CLASSES_MAX)

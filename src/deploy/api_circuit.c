@@ -41,11 +41,13 @@ annulus_status annulus_compile_options_preset(annulus_compile_options *o, const 
         double p_error;
         int shared;
     } presets[] = {{"exact", 0x1p-40, 0}, {"relaxed", 1e-3, 0}, {"fast", 1e-2, 0}, {"shared-output", 0x1p-128, 1}};
+    annulus_compile_options usual;
+    annulus_compile_options_init(&usual);
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         if (strcmp(name, presets[i].name) != 0) continue;
         o->log2_error = log2(presets[i].p_error);
         o->shared_output = presets[i].shared;
-        if (presets[i].shared) o->rounding_bits = 0;
+        if (presets[i].shared && o->rounding_bits == usual.rounding_bits) o->rounding_bits = 0;
         return ANNULUS_OK;
     }
     return fail(ANNULUS_ERR_INPUT, "preset %s: exact, relaxed, fast or shared-output", name);
@@ -326,21 +328,22 @@ double annulus_circuit_log2_error(const annulus_circuit *c)
 
 double annulus_circuit_out_of_range(const annulus_circuit *c, double *without_margin)
 {
-    double most = 0;
-    *without_margin = 0;
+    double most = 0, without = 0;
     for (size_t i = 0; i < c->c->layers_count; i++) {
         const unseen u = circuit_unseen(c->c, i);
         most = fmax(most, u.range);
-        *without_margin = fmax(*without_margin, u.measured);
+        without = fmax(without, u.measured);
     }
+    if (without_margin != NULL) *without_margin = without;
     return most;
 }
 
 size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise)
 {
-    *phase_noise = 0;
+    double most = 0;
     for (size_t i = 0; i < c->c->layers_count; i++)
-        if (circuit_is_wave(&c->c->layers[i])) *phase_noise = fmax(*phase_noise, c->c->layers[i].noise);
+        if (circuit_is_wave(&c->c->layers[i])) most = fmax(most, c->c->layers[i].noise);
+    if (phase_noise != NULL) *phase_noise = most;
     return circuit_waves(c->c);
 }
 

@@ -49,10 +49,25 @@ static double determination(const evaluation *e)
     return vary > 0 ? sum / (double)vary : NAN;
 }
 
-/* Targets or labels of the data, if they have any, are what the circuit answers. */
+/* Class i of the data is output i of the circuit, by its name or its number; all classes are those of a circuit whose
+ * outputs have no names. */
+static annulus_status classes_check(const circuit *c, const dataset *d)
+{
+    for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
+        const int unnamed = d->classes == circuit_last(c)->out && text_is_number(c->labels[i], i);
+        if (unnamed || strcmp(d->class_names[i], c->labels[i]) == 0 || text_is_number(d->class_names[i], i)) continue;
+        return fail(ANNULUS_ERR_INPUT,
+                    "class %zu is %.60s in the data and %.60s in the circuit: read the data with the circuit's classes",
+                    i + 1, d->class_names[i], c->labels[i]);
+    }
+    return ANNULUS_OK;
+}
+
+/* Classes, targets or labels of the data, if they have any, are what the circuit answers. */
 static annulus_status truth_check(const circuit *c, const dataset *d)
 {
-    if (circuit_classifies(c) || d->y == NULL) return ANNULUS_OK;
+    if (circuit_classifies(c)) return classes_check(c, d);
+    if (d->y == NULL) return ANNULUS_OK;
     if (d->binary != (c->task == CIRCUIT_MULTI_LABEL))
         return fail(ANNULUS_ERR_INPUT, "the data have %s, the circuit %s: give it its own",
                     d->binary ? "labels" : "targets", d->binary ? "targets" : "labels");

@@ -221,16 +221,24 @@ static annulus_status plain_network(const annulus_model *m, const annulus_datase
     return network_plain(m->n, size, out);
 }
 
-/* Names that a model's file must not have are refused before hours of training. */
+/* Names that a model's file must not have, or that its own data would not have, are refused before hours of training.
+ */
 static annulus_status names_check(const annulus_train_options *o, const dataset *d, size_t outputs)
 {
     const char *const *names = o->class_names;
+    const char *const *own = (const char *const *)(d->label != NULL ? d->class_names : d->target_names);
     if (names != NULL && o->class_names_count != outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class names for %zu classes: give one for each", o->class_names_count,
                     outputs);
-    if (names == NULL && o->from == NULL)
-        names = (const char *const *)(d->label != NULL ? d->class_names : d->target_names);
-    return names == NULL ? ANNULUS_OK : network_labels_check(names, outputs);
+    if (names == NULL && o->from == NULL) names = own;
+    if (names != NULL) TRY(network_labels_check(names, outputs));
+    for (size_t i = 0; o->from == NULL && o->class_names != NULL && own != NULL && i < outputs; i++)
+        if (strcmp(own[i], names[i]) != 0 && !text_is_number(own[i], i))
+            return fail(ANNULUS_ERR_INPUT,
+                        "output %zu is %.60s in the data, which no other name fits: rename it there, or number what is "
+                        "to have names from 0",
+                        i + 1, own[i]);
+    return ANNULUS_OK;
 }
 
 /* Within the budget, unless it is NULL. */
@@ -292,7 +300,10 @@ annulus_status annulus_train_within(const annulus_dataset *d, const annulus_trai
                             .threads = options->threads,
                             .rounding_bits = budget->rounding_bits,
                             .noise_given =
-                                options->phase_noise > 0 || options->target_error > 0 || options->index_noise > 0};
+                                options->phase_noise >= 0 || options->target_error > 0 || options->index_noise > 0};
+    if (options->phase_noise == 0)
+        return fail(ANNULUS_ERR_INPUT,
+                    "training within seconds: no parameters are without noise: give a phase noise above 0, or none");
     host_costs_load();
     TRY(convert_and_train(d, options, &b, (reporting){report, context}, progress, &c, out));
     *choice = (annulus_choice){.log2_error = c.error > 0 ? log2(c.error) : 0,

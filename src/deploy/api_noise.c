@@ -44,6 +44,7 @@ annulus_status noise_options(const annulus_train_options *o, const network *from
     t->phase_noise = given ? o->phase_noise : default_noise(from, waves, first);
     t->noise_of = o->noise_of != NULL ? o->noise_of->c : NULL;
     t->noise_kept = from != NULL && !given && !errs;
+    if (isnan(o->phase_noise)) return fail(ANNULUS_ERR_INPUT, "phase_noise: %g", o->phase_noise);
     if (o->noise_of != NULL && (given || errs || o->value_noise > 0))
         return fail(ANNULUS_ERR_INPUT, "the circuit gives the noise of every layer: leave out any other");
     if (given && errs && (waves == 0 || waves == hidden))

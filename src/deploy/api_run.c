@@ -15,6 +15,9 @@ void annulus_run_options_init(annulus_run_options *o)
 
 size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o)
 {
+    annulus_run_options usual;
+    annulus_run_options_init(&usual);
+    if (o == NULL) o = &usual;
     return circuit_footprint(c->c, samples, o->together, o->threads, o->checkpoint != NULL).peak;
 }
 

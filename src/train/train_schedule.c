@@ -117,6 +117,8 @@ annulus_status train_class_weights(const train_data *t, const train_options *o, 
     double seen[2] = {0, 0}; /* samples, and by their weights */
     if (t->target != NULL && !t->binary)
         return fail(ANNULUS_ERR_INPUT, "class weights are for classification and labels");
+    if (o->classes_balanced && o->class_weights_count > 0)
+        return fail(ANNULUS_ERR_INPUT, "class weights are given, and balanced ones asked for: leave out one");
     if (!o->classes_balanced && o->class_weights_count != t->outputs)
         return fail(ANNULUS_ERR_INPUT, "%zu class weights for %zu classes: give one for each", o->class_weights_count,
                     t->outputs);
