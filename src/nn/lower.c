@@ -289,6 +289,8 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     if (l->sources_count != 1) memset(l->shape.in, 0, sizeof l->shape.in);
     const double shared = s->units->of[i].phase; /* the unit of its group, which is of all its weights */
     TRY(lower_linear(n, i, s->units->of[i].multiplier, shared > 0, l, &unit));
+    s->units->of[i].base = unit;
+    unit /= s->units->of[i].multiplier;
     const double phase = shared > 0 ? shared : d->w_scale[0] * unit;
     if (activation_is_wave(d->act)) TRY(lower_native_encode(d, phase, s->options, l));
     TRY(circuit_layer_create(l));

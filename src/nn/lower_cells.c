@@ -134,7 +134,7 @@ annulus_status lower_cells(const dense_layer *d, const lower_options *options, l
     u->exact = exact;
     u->most_multiplier = lower_most_multiplier(l) * u->multiplier;
     /* look-ups that are to share rotations lie as that needs them */
-    if (exact || !(u->whole || u->lean)) TRY(lower_grid_create(d, l, u->multiplier, grid));
+    if (exact || !(u->whole || u->lean)) TRY(lower_grid_create(d, l, u, grid));
     if (u->half_window != 0) {
         u->exact |= u->shifts;
         take_window(options, u, exact, grid, l);
@@ -199,7 +199,7 @@ void lower_fill(const dense_layer *d, const lower_options *options, const lower_
         const int64_t last = saturates ? (l->hi[o] + l->offset[o]) / l->step : l->cells - 1;
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
             const double acc = sum_of(u, grid, l, o, within((int64_t)c, first, last));
-            const double real = l->real_scale[o] * acc + l->real_bias[o];
+            const double real = lower_real(d, u, l, o, acc);
             l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
         }
     }

@@ -11,6 +11,7 @@
 /* Of one neuron, whose sums are multiples of `unit`. */
 typedef struct search {
     const dense_layer *d;
+    const lower_unit *u;
     const circuit_layer *l;
     size_t neuron;
     int64_t unit;
@@ -21,7 +22,7 @@ typedef struct search {
 static int32_t value_at(const search *s, int64_t k)
 {
     const double acc = (double)(k * s->unit);
-    const double real = s->l->real_scale[s->neuron] * acc + s->l->real_bias[s->neuron];
+    const double real = lower_real(s->d, s->u, s->l, s->neuron, acc);
     return quantizer_integer(&s->d->out_q, dense_layer_act(s->d, real));
 }
 
@@ -42,10 +43,11 @@ static void find_changes(search *s, int64_t a, int64_t b, int32_t at_a, int32_t 
     }
 }
 
-static void search_neuron(const dense_layer *d, const circuit_layer *l, int64_t unit, size_t o, lower_grid *g)
+static void search_neuron(const dense_layer *d, const circuit_layer *l, const lower_unit *u, size_t o, lower_grid *g)
 {
+    const int64_t unit = u->multiplier;
     const int64_t lo = l->lo[o] / unit, hi = l->hi[o] / unit;
-    search s = {.d = d, .l = l, .neuron = o, .unit = unit, .first = LOWER_LEVEL};
+    search s = {.d = d, .u = u, .l = l, .neuron = o, .unit = unit, .first = LOWER_LEVEL};
     if (!activation_is_monotone(d->act) && hi - lo > DENSE_MOST)
         s.apart = 1;
     else
@@ -54,7 +56,7 @@ static void search_neuron(const dense_layer *d, const circuit_layer *l, int64_t 
     g->own[o] = s.apart;
 }
 
-annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, int64_t unit, lower_grid *out)
+annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, const lower_unit *u, lower_grid *out)
 {
     void *p;
     TRY(mem_create(2 * l->out, sizeof(int64_t), "look-up tables", &p));
@@ -63,7 +65,7 @@ annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, i
         if (d->channel != NULL && o > 0 && d->channel[o] == d->channel[o - 1])
             out->first[o] = out->first[o - 1], out->own[o] = out->own[o - 1];
         else
-            search_neuron(d, l, unit, o, out);
+            search_neuron(d, l, u, o, out);
         out->apart = common_divisor(out->apart, out->own[o]);
     }
     return ANNULUS_OK;

@@ -68,7 +68,6 @@ annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, int 
     mem_free(factor);
     TRY(st);
     if (!whole) *unit *= take_common_factor(d, *unit, l);
-    *unit /= multiplier;
     for (size_t k = 0; k < l->linear.blocks_count; k++) /* by no more than lower_most_multiplier allows */
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
             l->linear.blocks[k].W[w] *= multiplier;

@@ -62,6 +62,7 @@ typedef struct lower_unit {
     int64_t need;  /* half window that its accumulators ask for, before the multiplier */
     int32_t multiplier, most_multiplier;
     int64_t half_window, step; /* that it is given; 0: not known yet */
+    double base;               /* what a sum of 1 is before the multiplier, without w_scale */
     int aligned;               /* every accumulator is a multiple of the step: one a cell, in its middle */
     double phase; /* of torus-native layers that take the same values, which have a multiplier for it: what one unit of
                      theirs moves the phase by, periods; 0: of others */
@@ -81,6 +82,12 @@ void lower_units_need(lower_unit *u, int64_t window);
 /* After a lowering: *again 0 if all layers fit their windows, else larger ones for the next. */
 annulus_status lower_units_plan(lower_units *u, const circuit *c, int *again) __attribute__((warn_unused_result));
 
+/* The real value of sum acc of neuron o: as before the multiplier, since functions may jump just where sums are. */
+static inline double lower_real(const dense_layer *d, const lower_unit *u, const circuit_layer *l, size_t o, double acc)
+{
+    return d->w_scale[o] * u->base * (acc / u->multiplier) + l->real_bias[o];
+}
+
 /* ---- lower_grid.c ---- */
 #define LOWER_LEVEL INT64_MIN
 typedef struct lower_grid {
@@ -90,7 +97,7 @@ typedef struct lower_grid {
     int64_t apart; /* the same of all neurons together */
 } lower_grid;
 /* Over the ranges of l, whose sums are multiples of `unit`. */
-annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, int64_t unit, lower_grid *out)
+annulus_status lower_grid_create(const dense_layer *d, const circuit_layer *l, const lower_unit *u, lower_grid *out)
     __attribute__((warn_unused_result));
 /* Whether all changes of neuron o can lie on borders of cells. */
 int lower_grid_holds(const lower_grid *g, size_t o, int64_t step);

@@ -21,12 +21,12 @@ static annulus_status other_input(onnx_chain *c, const Onnx__NodeProto *node, in
     return onnx_node_constant(c->g, node, !*left, out);
 }
 
-/* Values per feature or per neuron: one for all, or as many as there are. */
-static annulus_status width_check(const onnx_chain *c, const Onnx__NodeProto *node, const onnx_constant *k)
+/* The current value as a tensor, for its shape. */
+static onnx_tensor shape_of(const onnx_chain *c)
 {
-    if (k->count == 1 || k->count == c->features) return ANNULUS_OK;
-    return onnx_node_fail(node, "a constant of %zu values meets %zu features: give one, or one for each", k->count,
-                          c->features);
+    onnx_tensor x = {.rank = c->rank, .dims = {c->features}, .count = c->features};
+    if (c->rank > 1) memcpy(x.dims, c->dims, sizeof x.dims);
+    return x;
 }
 
 static annulus_status stage_check(onnx_chain *c, const Onnx__NodeProto *node)
@@ -68,9 +68,10 @@ static annulus_status chain_affine(onnx_chain *c, const Onnx__NodeProto *node)
     TRY(stage_check(c, node));
     TRY(other_input(c, node, &left, &k));
     left = left && op == 'S'; /* the constant minus the value */
-    TRY(width_check(c, node, k));
+    const onnx_tensor x = shape_of(c);
+    TRY(onnx_tensor_broadcast(node, &x, k));
     for (size_t f = 0; f < c->features; f++) {
-        const double v = (double)k->f[k->count == 1 ? 0 : f];
+        const double v = (double)k->f[onnx_tensor_index(&x, k, f)];
         if (op == 'M' || op == 'D' || left) TRY(multiply(c, node, f, op == 'M' ? v : op == 'D' ? 1 / v : -1));
         if (op == 'A' || op == 'S') add(c, f, op == 'A' || left ? v : -v);
     }
@@ -129,6 +130,8 @@ static annulus_status linear(onnx_chain *c, const Onnx__NodeProto *node, int tra
         return onnx_node_fail(node, "weights of %zu dimensions do not fit %zu features", w->rank, c->features);
     if (w->q == NULL)
         return onnx_node_fail(node, "the weights are not quantized: put a Quant node behind \"%.60s\"", w->name);
+    c->graph = w->q_bits > 16; /* of unsigned weights, which graphs hold as they are */
+    if (c->graph) return onnx_node_fail(node, "weights of %u bits with their sign, at most 16 are possible", w->q_bits);
     dense_layer *l = &c->n->layers[c->layers];
     TRY(dense_layer_create(c->features, w->dims[transposed ? 0 : 1], l));
     c->layers++;
@@ -155,8 +158,9 @@ static annulus_status chain_gemm(onnx_chain *c, const Onnx__NodeProto *node)
     if (node->n_input < 3 || node->input[2][0] == 0) return ANNULUS_OK;
     const onnx_constant *k;
     TRY(onnx_node_constant(c->g, node, 2, &k));
-    TRY(width_check(c, node, k));
-    for (size_t f = 0; f < c->features; f++) add(c, f, (double)k->f[k->count == 1 ? 0 : f]);
+    const onnx_tensor x = shape_of(c);
+    TRY(onnx_tensor_broadcast(node, &x, k));
+    for (size_t f = 0; f < c->features; f++) add(c, f, (double)k->f[onnx_tensor_index(&x, k, f)]);
     return ANNULUS_OK;
 }
 
@@ -236,7 +240,7 @@ static annulus_status chain_reshape(onnx_chain *c, const Onnx__NodeProto *node)
     const int64_t *s = shape->i;
     const int fits = s != NULL && shape->count == 2 && (s[1] == -1 || s[1] == (int64_t)c->features) &&
                      (s[0] == -1 || s[0] == 0 || s[0] == 1) && s[0] + s[1] != -2;
-    c->graph = c->stage == ONNX_QUANTIZED;
+    c->graph = c->stage == ONNX_QUANTIZED || c->stage == ONNX_RAW;
     if (!fits) return onnx_node_fail(node, "only a reshape to (batch, %zu) is supported", c->features);
     c->rank = 1;
     return ANNULUS_OK;
@@ -291,7 +295,7 @@ static const onnx_operator operators[] = {
     {"Pad", 0, 2, 4, NULL, NULL, onnx_tensor_pad},
     {"Pow", 0, 2, 2, chain_unfit, onnx_fold_arithmetic, onnx_tensor_square},
     {"Reciprocal", 0, 1, 1, chain_unfit, NULL, NULL},
-    {"ReduceMax", 0, 1, 1, NULL, NULL, onnx_tensor_max_pool},
+    {"ReduceMax", 0, 1, 2, NULL, NULL, onnx_tensor_max_pool},
     {"ReduceMean", 0, 1, 2, NULL, NULL, onnx_tensor_reduce},
     {"ReduceSum", 0, 1, 2, NULL, NULL, onnx_tensor_reduce},
     {"Relu", 0, 1, 1, chain_activation, NULL, onnx_tensor_activation},

@@ -321,6 +321,30 @@ static int is_used_besides(const onnx_chain *c, const onnx_program *p)
     return used;
 }
 
+/* Leaves the steps that value `result` depends on, which becomes the last; 0, and all of them: the first is not among
+ * them. */
+static int keep_needed(onnx_program *p, size_t result)
+{
+    size_t number[FUNCTION_MAX_STEPS + 1] = {0}, count = 0;
+    unsigned char needed[FUNCTION_MAX_STEPS + 1] = {0};
+    needed[result] = 1;
+    for (size_t v = result; v > 0; v--)
+        for (size_t k = 0; needed[v] && k < function_operators[p->steps[v - 1].op].inputs; k++) {
+            const onnx_operand *o = &p->steps[v - 1].in[k];
+            if (!o->is_number && o->constant == NULL) needed[o->value] = 1;
+        }
+    if (!needed[1]) return 0;
+    for (size_t v = 1; v <= result; v++) {
+        if (!needed[v]) continue;
+        onnx_step s = p->steps[v - 1];
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) s.in[k].value = number[s.in[k].value];
+        p->steps[count++] = s;
+        number[v] = count;
+    }
+    p->count = p->result = count;
+    return 1;
+}
+
 /* Marks the nodes of the program among those from first to end as taken. */
 static void take(onnx_chain *c, const onnx_program *p, size_t first, size_t end)
 {
@@ -350,12 +374,13 @@ static annulus_status program_read(onnx_chain *c, size_t first, onnx_program *p,
             continue; /* or of another branch */
         }
         if (op->quant_domain) {
-            p->result = value;
-            if (quant_takes(p, node, value) && !is_used_besides(c, p)) *end = n;
+            if (!quant_takes(p, node, value) || !keep_needed(p, value)) continue;
+            if (!is_used_besides(c, p)) *end = n;
             return ANNULUS_OK;
         }
         TRY(step_read(c, p, node, &fits));
-        if (!fits) return ANNULUS_OK;
+        if (!fits && n == first)
+            return ANNULUS_OK; /* elsewhere it is of another branch, or the value is used besides */
     }
     return ANNULUS_OK;
 }

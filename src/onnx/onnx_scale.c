@@ -42,6 +42,12 @@ int onnx_ratio_find(double a, double b, int near, int32_t *p, int32_t *q, int *e
         return 1;
     }
     if (!near || !(ratio >= 1.0 / ONNX_MOST_RATIO && ratio <= ONNX_MOST_RATIO)) return 0;
+    const double times = fmax(ratio, 1 / ratio);
+    if (fabs(times - rint(times)) <= SAME * times) { /* exact, though not the least numbers that are near */
+        *p = ratio > 1 ? (int32_t)rint(times) : 1;
+        *q = ratio > 1 ? 1 : (int32_t)rint(times);
+        return 1;
+    }
     simplest(ratio * (1 - ONNX_NEAR), ratio * (1 + ONNX_NEAR), &over, &under);
     *exact = fabs((double)over / (double)under / ratio - 1) <= SAME;
     *p = (int32_t)over;

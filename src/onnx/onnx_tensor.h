@@ -120,8 +120,9 @@ void onnx_scales_meet(network *n);
 /* Windows of an AveragePool or MaxPool, of what is global (op_type G...) or a ReduceMax over all positions, and the
  * shape of what they make; *flat: without the dimensions of the positions; more: padding behind that is there only so
  * that windows reach all values (ceil_mode). */
-annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
-                                   int *flat, size_t more[2]) __attribute__((warn_unused_result));
+annulus_status onnx_tensor_windows(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
+                                   gather_windows *g, size_t dims[3], int *flat, size_t more[2])
+    __attribute__((warn_unused_result));
 
 /* ---- onnx_tensor_exact.c: look-ups whose every accumulator counts ---- */
 /* The values of x are multiples of *grid, x->scale is one for all. ANNULUS_ERR_INPUT: they are not, with the remedy. */

@@ -249,17 +249,15 @@ static void divide(const gather_windows *g, const circuit_linear *sums, int all,
 }
 
 /* A ReduceMax over all dimensions but the batch and the channels; *flat: without them. */
-static annulus_status reduction_check(const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
+static annulus_status reduction_check(onnx_graph *g, const Onnx__NodeProto *node, const onnx_tensor *x, int *flat)
 {
-    const size_t rank = x->rank - 1;
-    int64_t axes[2] = {0}, keep;
-    TRY(onnx_node_ints(node, "axes", rank, axes));
+    unsigned axes;
+    int given;
+    int64_t keep;
+    TRY(onnx_node_axes(g, node, x->rank + 1, &axes, &given));
     TRY(onnx_node_int(node, "keepdims", 1, &keep));
-    for (size_t d = 0; d < rank; d++) {
-        const int64_t from_end = (int64_t)d - (int64_t)rank;
-        if (axes[d] != (int64_t)d + 2 && axes[d] != from_end)
-            return onnx_node_fail(node, "its axes must be all but those of the batch and the channels, in order");
-    }
+    if (axes != (1u << (x->rank + 1)) - 4)
+        return onnx_node_fail(node, "its axes must be all but those of the batch and the channels");
     *flat = keep == 0;
     return ANNULUS_OK;
 }
@@ -276,8 +274,8 @@ static void round_up(gather_windows *g, size_t more[2])
     }
 }
 
-annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tensor *x, gather_windows *g, size_t dims[3],
-                                   int *flat, size_t more[2])
+annulus_status onnx_tensor_windows(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
+                                   gather_windows *g, size_t dims[3], int *flat, size_t more[2])
 {
     const int reduced = node->op_type[0] == 'R', global = reduced || node->op_type[0] == 'G';
     int64_t ceil_mode = 0;
@@ -285,7 +283,7 @@ annulus_status onnx_tensor_windows(const Onnx__NodeProto *node, const onnx_tenso
     more[0] = more[1] = 0;
     *g = (gather_windows){.stride = {1, 1}, .dilation = {1, 1}};
     TRY(spatial_check(node, x));
-    if (reduced) TRY(reduction_check(node, x, flat));
+    if (reduced) TRY(reduction_check(t->g, node, x, flat));
     if (global) {
         g->channels = x->dims[0];
         g->size[0] = g->kernel[0] = x->rank == 3 ? x->dims[1] : 1;
@@ -308,7 +306,7 @@ annulus_status onnx_tensor_average(onnx_net *t, const Onnx__NodeProto *node, con
     circuit_linear sums = {0}, outer = {0};
     char name[64];
     TRY(onnx_node_int(node, "count_include_pad", 0, &all));
-    TRY(onnx_tensor_windows(node, x, &g, dims, &flat, more));
+    TRY(onnx_tensor_windows(t, node, x, &g, dims, &flat, more));
     windows_name(x, "average", &g, name, sizeof name);
     annulus_status st = onnx_node_at(node, gather_sums(&g, &sums));
     if (st == ANNULUS_OK) st = linear_copy(&sums, &outer);

@@ -261,7 +261,7 @@ annulus_status onnx_tensor_max_pool(onnx_net *t, const Onnx__NodeProto *node, co
         return onnx_node_fail(node, "its input is not quantized: put a Quant node in front of it");
     if (!onnx_tensor_rises(x))
         return onnx_node_fail(node, "its input is no rising function: put a Quant node in front of it");
-    TRY(onnx_tensor_windows(node, x, &windows.pool, windows.pool_dims, &flat, more));
+    TRY(onnx_tensor_windows(t, node, x, &windows.pool, windows.pool_dims, &flat, more));
     if (flat) windows.pool_rank = 1;
     if (is_narrow(t, node, x)) return onnx_tensor_pool(t, node, x, &windows, y);
     TRY(onnx_tensor_copy(t, x, y));

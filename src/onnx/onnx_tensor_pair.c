@@ -171,6 +171,18 @@ static int is_flag(const onnx_tensor *integers)
 
 /* ---- comparisons ------------------------------------------------------------------------------------------------ */
 
+/* Zeros where there is no grid for all: between two multiples of each value's own step. */
+static void leave_zero(const onnx_net *t, int strict, onnx_tensor *u)
+{
+    int32_t factors[NETWORK_MAX_LAYERS];
+    double unit;
+    if (!network_common_unit(t->n, u->sources, u->sources_count, factors, &unit)) return;
+    for (size_t o = 0; o < u->count; o++) {
+        const double step = unit * u->scale[o], whole = rint(u->bias[o] / step);
+        if (fabs(u->bias[o] / step - whole) <= NEAR) u->bias[o] = (whole + (strict ? -0.5 : 0.5)) * step;
+    }
+}
+
 annulus_status onnx_tensor_compare(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     const quantizer flags = {.scale = 1, .bits = 1};
@@ -187,6 +199,7 @@ annulus_status onnx_tensor_compare(onnx_net *t, const Onnx__NodeProto *node, con
     if (st == ANNULUS_OK && equal) st = to_integers(t, node, &u, &grid);
     if (st == ANNULUS_OK && !equal && to_integers(t, node, &u, &grid) == ANNULUS_OK) /* between two integers */
         for (size_t o = 0; o < u.count; o++) u.bias[o] = rint(u.bias[o]) + (strict ? -0.5 : 0.5);
+    if (st == ANNULUS_OK && !equal && grid == 0) leave_zero(t, strict, &u);
     if (grid > 0) u.rank = 2, u.dims[0] = 1, u.dims[1] = u.count; /* one table for all */
     if (st == ANNULUS_OK)
         st = onnx_tensor_exact(t, node, &u, equal ? ACTIVATION_NEAR_ZERO : ACTIVATION_STEP, 1, &flags, "compare", y);
