@@ -388,12 +388,34 @@ static void test_clear_is_its_meaning(void **state)
     network_destroy(n);
 }
 
+/* Sums of 40 bits decrypt to what they are, though a unit of theirs is a rounded word. */
+static void test_wide_sums(void **state)
+{
+    (void)state;
+    const int64_t period = INT64_C(1506703962135);
+    int64_t offset[] = {12345, 0, -67890};
+    circuit_layer l = {.in = 1, .out = 3, .step = 1, .period = period, .offset = offset};
+    const circuit c = {.layers_count = 1, .layers = &l};
+    for (int64_t i = -4; i <= 4; i++) {
+        const int64_t at = i * (period / 9);
+        uint64_t phase[3];
+        double got[3];
+        for (size_t o = 0; o < 3; o++) phase[o] = (uint64_t)(at + offset[o]) * exec_unit_word(&l);
+        exec_decode(&c, phase, got);
+        for (size_t o = 0; o < 3; o++) assert_true(fabs(got[o] - (double)at) < 0.01);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clear_is_its_meaning), cmocka_unit_test(test_encrypted_is_exact),
-        cmocka_unit_test(test_scores_do_not_wrap),   cmocka_unit_test(test_price_reaches_tables),
-        cmocka_unit_test(test_simulation_law),       cmocka_unit_test(test_counts_beyond_ranges),
-        cmocka_unit_test(test_global_failure),       cmocka_unit_test(test_encrypted_follows_simulation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clear_is_its_meaning),
+                                       cmocka_unit_test(test_encrypted_is_exact),
+                                       cmocka_unit_test(test_scores_do_not_wrap),
+                                       cmocka_unit_test(test_price_reaches_tables),
+                                       cmocka_unit_test(test_simulation_law),
+                                       cmocka_unit_test(test_counts_beyond_ranges),
+                                       cmocka_unit_test(test_global_failure),
+                                       cmocka_unit_test(test_encrypted_follows_simulation),
+                                       cmocka_unit_test(test_wide_sums)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

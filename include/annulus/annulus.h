@@ -371,6 +371,8 @@ ANNULUS_API annulus_task annulus_circuit_task(const annulus_circuit *c);
 ANNULUS_API int annulus_circuit_label_only(const annulus_circuit *c);
 /* Name of an output, borrowed. */
 ANNULUS_API const char *annulus_circuit_label(const annulus_circuit *c, size_t output);
+/* Step of an output's values: noise moves them by half of it with the error probability at most. 0: a constant one. */
+ANNULUS_API double annulus_circuit_resolution(const annulus_circuit *c, size_t output);
 /* log2 of the largest error probability that a look-up or score was given; -INFINITY if all have bounds on their noise
  * instead. */
 ANNULUS_API double annulus_circuit_log2_error(const annulus_circuit *c);

@@ -159,7 +159,10 @@ static annulus_status replace(const char *path, const void *p, size_t len, unsig
 annulus_status file_write(const char *path, const void *p, size_t len, unsigned mode)
 {
     struct stat info;
-    char *target = lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? realpath(path, NULL) : NULL;
+    const int link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+    char *target = link ? realpath(path, NULL) : NULL;
+    if (link && target == NULL)
+        return fail(ANNULUS_ERR_IO, "%s: cannot write: a link to a file that is not there; name that file", path);
     const annulus_status st = replace(target == NULL ? path : target, p, len, mode);
     free(target);
     return st;

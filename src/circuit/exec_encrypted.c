@@ -162,7 +162,8 @@ void exec_encode(const circuit *c, const int32_t *q, uint64_t *out)
 void exec_decode(const circuit *c, const uint64_t *phase, double *acc)
 {
     const circuit_layer *l = circuit_last(c);
-    for (size_t o = 0; o < l->out; o++) acc[o] = torus_to_double(phase[o]) * (double)l->period - (double)l->offset[o];
+    const double unit = (double)exec_unit_word(l); /* what sums are in: 2^64 over the period, rounded */
+    for (size_t o = 0; o < l->out; o++) acc[o] = (double)(int64_t)phase[o] / unit - (double)l->offset[o];
 }
 
 void exec_values(const circuit *c, const double *acc, double *values)

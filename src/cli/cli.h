@@ -128,6 +128,9 @@ int finish_stdout(void);
 /* The circuit file that is a command's one argument; none or a second one is a usage error. */
 void take_circuit(struct argp_state *state, const char *arg, const char **circuit);
 void need_circuit(struct argp_state *state, const char *circuit);
+/* The absolute path of a file, which need not be there but in a folder that is; NULL: there can be none, or it is not a
+ * regular file, whose place nothing takes. Freed by the caller. */
+char *place_of(const char *path);
 /* Numbers from the command line; a bad one is a usage error that names the option. */
 size_t parse_size(struct argp_state *state, const char *what, const char *text, size_t least, size_t most);
 double parse_real(struct argp_state *state, const char *what, const char *text, double least, double most);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define VALUE_DIGITS 15 /* at most: those that a double holds */
+
 int report_failure(void)
 {
     fprintf(stderr, "annulus: %s\n", annulus_error_message());
@@ -58,9 +60,7 @@ void need_circuit(struct argp_state *state, const char *circuit)
     if (circuit == NULL) argp_error(state, "a circuit is needed");
 }
 
-/* The absolute path of a file, which need not be there but in a folder that is; NULL: there can be none, or it is not a
- * regular file, whose place nothing takes. Freed by the caller. */
-static char *place_of(const char *path)
+char *place_of(const char *path)
 {
     struct stat is;
     char *out = NULL;
@@ -94,6 +94,8 @@ static void need_writable(struct argp_state *state, const named_file *file)
     if (file->path[0] == '\0') argp_error(state, "%s: the name of the file is empty", file->name);
     if (stat(file->path, &is) == 0 && !S_ISREG(is.st_mode))
         argp_failure(state, 1, 0, "%s: cannot write: it exists and is no regular file; name a file", file->path);
+    if (stat(file->path, &is) != 0 && lstat(file->path, &is) == 0)
+        argp_failure(state, 1, 0, "%s: cannot write: a link to a file that is not there; name that file", file->path);
     char *place = place_of(file->path), *slash = place == NULL ? NULL : strrchr(place, '/');
     if (slash != NULL) slash[1] = '\0'; /* its folder */
     if (place == NULL || access(place, W_OK | X_OK) != 0)
@@ -276,6 +278,14 @@ static void print_labels(const annulus_circuit *c, const double *values)
     free(text);
 }
 
+/* An output's value, to a tenth of its resolution; `least` digits or more. Noise is in those beyond. */
+static void value_text(const annulus_circuit *c, size_t o, double value, int least, char text[32])
+{
+    const double parts = 10 * fabs(value) / annulus_circuit_resolution(c, o);
+    const double digits = isnormal(parts) ? ceil(log10(parts)) : 0;
+    (void)snprintf(text, 32, "%.*g", (int)fmin(fmax(digits, least), VALUE_DIGITS), value);
+}
+
 static void print_csv(const annulus_circuit *c, const double *values, size_t count, size_t first)
 {
     const size_t outputs = annulus_circuit_outputs(c);
@@ -293,7 +303,11 @@ static void print_csv(const annulus_circuit *c, const double *values, size_t cou
         if (classes || labels) putchar(',');
         if (labels) print_labels(c, values + i * outputs);
         if (classes) print_cell(annulus_circuit_label(c, annulus_argmax(values + i * outputs, outputs)));
-        for (size_t o = 0; o < shown; o++) printf(",%.6g", values[i * outputs + o]);
+        for (size_t o = 0; o < shown; o++) {
+            char text[32];
+            value_text(c, o, values[i * outputs + o], 6, text);
+            printf(",%s", text);
+        }
         printf("\n");
     }
 }
@@ -302,8 +316,11 @@ static json_t *answer_json(const annulus_circuit *c, const double *values, size_
 {
     const size_t outputs = annulus_circuit_outputs(c);
     json_t *row = json_object(), *scores = json_object();
-    for (size_t o = 0; o < (annulus_circuit_label_only(c) ? 0 : outputs); o++)
-        (void)json_object_set_new(scores, annulus_circuit_label(c, o), json_real(values[o]));
+    for (size_t o = 0; o < (annulus_circuit_label_only(c) ? 0 : outputs); o++) {
+        char text[32];
+        value_text(c, o, values[o], 8, text);
+        (void)json_object_set_new(scores, annulus_circuit_label(c, o), json_real(strtod(text, NULL)));
+    }
     (void)json_object_set_new(row, "sample", json_integer((json_int_t)sample));
     if (annulus_circuit_task(c) == ANNULUS_CLASSIFICATION)
         (void)json_object_set_new(row, "answer",
@@ -331,7 +348,7 @@ int print_answers(const annulus_circuit *c, const double *values, size_t count, 
             (void)json_array_append_new(rows, answer_json(c, values + i * annulus_circuit_outputs(c), first + i));
         (void)json_object_set_new(all, "schema", json_string("annulus-answers-1"));
         (void)json_object_set_new(all, "answers", rows);
-        (void)json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(8) | JSON_PRESERVE_ORDER);
+        (void)json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(VALUE_DIGITS) | JSON_PRESERVE_ORDER);
         printf("\n");
         json_decref(all);
     }

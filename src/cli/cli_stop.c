@@ -7,9 +7,15 @@
 
 static volatile sig_atomic_t stopped;
 
+/* The second one, whichever, ends it. */
 static void note(int signal_number)
 {
-    stopped = signal_number;
+    if (stopped == 0) {
+        stopped = signal_number;
+        return;
+    }
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number); /* comes when the handler returns */
 }
 
 void stop_watch(void)

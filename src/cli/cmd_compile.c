@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     RANGES_KEY = 0x300,
@@ -357,9 +358,11 @@ static annulus_status compile(compile_command *c, const annulus_model *m, const 
 /* Labels are of use where rounding is chosen alone, but a table has them unless it is all features. */
 static annulus_status read_calibration(const compile_command *c, const annulus_model *m, annulus_dataset **d)
 {
+    struct stat is;
     if (c->data.csv != NULL && c->data.label == NULL) {
         const annulus_status st = data_read(&c->data, ANNULUS_UNLABELED, NULL, d);
         if (st == ANNULUS_OK && annulus_dataset_features(*d) == annulus_model_features(m)) return ANNULUS_OK;
+        if (stat(c->data.csv, &is) == 0 && !S_ISREG(is.st_mode)) return st; /* a pipe is not read again */
         annulus_dataset_destroy(*d);
         *d = NULL;
     }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { CLIENT_KEY = 0x300, EVALUATION_KEY };
 
@@ -48,6 +52,35 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* Both keys, or neither and those that were there before: that for the server is written beside its place, and put
+ * there when the client has its own. 0, or 1 and a message. */
+static int write_keys(const keygen_command *c, const annulus_client_key *client,
+                      const annulus_evaluation_key *evaluation)
+{
+    char *place = place_of(c->evaluation), *beside = NULL;
+    const int named = place != NULL && asprintf(&beside, "%s.XXXXXX", place) >= 0, fd = named ? mkstemp(beside) : -1;
+    int rc = 1;
+    if (fd < 0) {
+        fprintf(stderr, "annulus: %s: cannot write there: %s\n", c->evaluation, strerror(errno));
+    } else {
+        (void)close(fd);
+        annulus_status st = annulus_evaluation_key_write(evaluation, beside);
+        if (st == ANNULUS_OK) st = annulus_client_key_write(client, c->client);
+        if (st != ANNULUS_OK) {
+            (void)unlink(beside);
+            (void)report_failure();
+        } else if (rename(beside, place) != 0) {
+            fprintf(stderr, "annulus: %s: cannot write: %s; the new evaluation key is %s\n", c->evaluation,
+                    strerror(errno), beside);
+        } else {
+            rc = 0;
+        }
+    }
+    if (named) free(beside);
+    free(place);
+    return rc;
+}
+
 int cmd_keygen(int argc, char **argv)
 {
     const struct argp_child children[] = {{&work_argp, 0, NULL, 0}, {0}};
@@ -62,16 +95,11 @@ int cmd_keygen(int argc, char **argv)
     progress_begin(&line, c.work.quiet);
     if (st == ANNULUS_OK) st = annulus_keygen(circuit, c.work.threads, &line.progress, &client, &evaluation);
     progress_end(&line);
-    if (st == ANNULUS_OK) st = annulus_evaluation_key_write(evaluation, c.evaluation);
-    if (st == ANNULUS_OK) {
-        st = annulus_client_key_write(client, c.client);
-        if (st != ANNULUS_OK) (void)remove(c.evaluation); /* of no use without its secret */
-    }
+    const int rc = st == ANNULUS_OK ? write_keys(&c, client, evaluation) : report_failure();
     annulus_client_key_destroy(client);
     annulus_evaluation_key_destroy(evaluation);
     annulus_circuit_destroy(circuit);
-    if (st != ANNULUS_OK) return report_failure();
-    if (!c.work.quiet)
+    if (rc == 0 && !c.work.quiet)
         fprintf(stderr, "wrote %s (secret: keep it) and %s (give it to the server)\n", c.client, c.evaluation);
-    return 0;
+    return rc;
 }

@@ -147,11 +147,11 @@ static void print_row(const picture_command *p, const annulus_circuit *c, const 
         }
         printf("\n");
     }
-    for (size_t i = first; i < first + count; i++) {
+    for (size_t i = first; i < first + count && annulus_dataset_label(d, i) >= 0; i++) {
         char number[24];
         print_caption("label", label_name(c, annulus_dataset_label(d, i), number), width);
     }
-    printf("\n");
+    if (annulus_dataset_label(d, first) >= 0) printf("\n");
     for (size_t a = 0; a < p->answers_count; a++) {
         for (size_t i = first; i < first + count; i++)
             print_caption(p->answers[a].title, i < p->answers[a].count ? p->answers[a].name[i] : "-", width);

@@ -117,6 +117,7 @@ int cmd_run(int argc, char **argv)
     if (st == ANNULUS_OK) warn_of_memory(circuit, x, &c);
     progress_begin(&line, c.work.quiet);
     if (st == ANNULUS_OK) st = annulus_evaluation_key_read(c.evaluation, circuit, c.work.threads, &line.progress, &key);
+    const int resumes = c.how.checkpoint != NULL && access(c.how.checkpoint, F_OK) == 0;
     const double start = seconds_now();
     if (st == ANNULUS_OK) {
         started_run run = {.line = &line, .samples = annulus_input_count(x), .quiet = c.work.quiet};
@@ -134,7 +135,9 @@ int cmd_run(int argc, char **argv)
     annulus_evaluation_key_destroy(key);
     annulus_circuit_destroy(circuit);
     if (st != ANNULUS_OK) return report_stopped(st, c.how.checkpoint);
-    if (!c.work.quiet)
+    if (!c.work.quiet && resumes)
+        fprintf(stderr, "wrote %s: %zu samples, %.3f s since it went on\n", c.output, count, seconds);
+    else if (!c.work.quiet)
         fprintf(stderr, "wrote %s: %zu samples, %.3f s each\n", c.output, count,
                 seconds / (double)(count == 0 ? 1 : count));
     return 0;

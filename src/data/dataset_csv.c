@@ -71,7 +71,12 @@ static annulus_status cell_number(const csv_state *s, const char *cell, size_t l
 {
     double v;
     if (len == 0) return cell_fail(s, cell, len, "is empty: every cell must hold a number");
-    if (!number_parse(cell, len, &v) || !isfinite(v)) return cell_fail(s, cell, len, "is not a finite number");
+    if (!number_parse(cell, len, &v) || !isfinite(v)) {
+        const int last = s->options->task == CSV_UNLABELED && s->options->label == NULL && s->column + 1 == s->columns;
+        return cell_fail(s, cell, len,
+                         last ? "is not a finite number: a class or target is left out if its column is named as label"
+                              : "is not a finite number");
+    }
     if (fabs(v) > FLT_MAX) return cell_fail(s, cell, len, "is beyond the range of single precision");
     *out = (float)v;
     return ANNULUS_OK;

@@ -321,6 +321,13 @@ const char *annulus_circuit_label(const annulus_circuit *c, size_t output)
     return c->c->labels[output];
 }
 
+double annulus_circuit_resolution(const annulus_circuit *c, size_t output)
+{
+    const circuit_layer *l = circuit_last(c->c);
+    REQUIRE(output < l->out);
+    return fabs(l->real_scale[output]) * fmax(ldexp((double)l->period, -(int)l->output_bits), 1);
+}
+
 double annulus_circuit_log2_error(const annulus_circuit *c)
 {
     return circuit_largest_bound(c->c);

@@ -232,6 +232,12 @@ static annulus_status names_check(const annulus_train_options *o, const dataset 
                     outputs);
     if (names == NULL && o->from == NULL) names = own;
     if (names != NULL) TRY(network_labels_check(names, outputs));
+    for (size_t i = 0; names != NULL && d->binary && i < outputs; i++)
+        if (strchr(names[i], ';') != NULL)
+            return fail(ANNULUS_ERR_INPUT,
+                        "label %zu: \"%.60s\" has a semicolon, which separates labels in answers: "
+                        "change it",
+                        i + 1, names[i]);
     for (size_t i = 0; o->from == NULL && o->class_names != NULL && own != NULL && i < outputs; i++)
         if (strcmp(own[i], names[i]) != 0 && !text_is_number(own[i], i))
             return fail(ANNULUS_ERR_INPUT,
