@@ -81,6 +81,7 @@ static void test_activation_values(void **state)
                  {ACTIVATION_SIGN, 0, 0}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_true(fabs(activation_apply(known[i].act, 0.125, known[i].at) - known[i].value) < 1e-15);
+    for (double u = -30; u < 0; u += 0.5) assert_true(activation_apply(ACTIVATION_GELU, 0, u) < 0);
     for (activation a = ACTIVATION_IDENTITY; a < ACTIVATION_FUNCTION; a++)
         for (double u = -9; activation_is_monotone(a) && u < 9; u += 0.01)
             assert_true(activation_apply(a, 0.125, u + 0.01) >= activation_apply(a, 0.125, u));

@@ -123,6 +123,20 @@ static void learns_and_repeats(void **state)
     drop(d);
 }
 
+/* Of very negative sums gelu is below 0, as networks have it; where a function has no value it has the least, and no
+ * slope. */
+static void values_at_the_ends(void **state)
+{
+    (void)state;
+    function root = {.count = 1, .steps = {{.op = FUNCTION_SQRT}}};
+    const train_layer gelu = {.act = ACTIVATION_GELU}, own = {.act = ACTIVATION_FUNCTION, .own = &root};
+    for (float u = -12; u < 0; u += 0.25f) assert_true(train_act(&gelu, u) < 0);
+    assert_ok(function_check(&root));
+    assert_true(train_act(&own, 4) == 2 && train_act(&own, -4) == -INFINITY);
+    assert_true(fabsf(train_function_slope(&root, 4) - 0.25f) < 1e-3f);
+    assert_true(train_function_slope(&root, -4) == 0 && train_function_slope(&root, 0) == 0);
+}
+
 static void regression_and_prepared_outputs(void **state)
 {
     (void)state;
@@ -266,12 +280,10 @@ static void one_rounding_rule(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
-                                       cmocka_unit_test(gradient_of_the_step),
-                                       cmocka_unit_test(learns_and_repeats),
-                                       cmocka_unit_test(regression_and_prepared_outputs),
-                                       cmocka_unit_test(binary_weights),
-                                       cmocka_unit_test(one_rounding_rule),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_differences), cmocka_unit_test(gradient_of_the_step),
+        cmocka_unit_test(learns_and_repeats),        cmocka_unit_test(regression_and_prepared_outputs),
+        cmocka_unit_test(values_at_the_ends),        cmocka_unit_test(binary_weights),
+        cmocka_unit_test(one_rounding_rule),         cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

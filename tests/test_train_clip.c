@@ -157,6 +157,8 @@ static void clips_inputs(void **state)
     assert_ok(train_data_create(images, &o, 5, &t));
     assert_true(t.gain[0] == (double)(1.0f / 255));
     train_data_destroy(&t);
+    o.clip_inputs = 90, o.input_bits = 1;
+    assert_refused(train_data_create(d, &o, 5, &t), "of columns of 1 bit, which have two values, nothing is cut off");
     o.clip_inputs = 40;
     network *n = NULL;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "clip_inputs is 40");
@@ -210,6 +212,51 @@ static void learned_gradients(void **state)
     drop(d);
 }
 
+/* Of waves, which count from a center: by the gradients at the quantized weights, which those at w and at the gain tell
+ * where scales are not learnt. */
+static void learned_gradients_of_waves(void **state)
+{
+    (void)state;
+    dataset *d = rings(3, 128);
+    train_options o = small();
+    train_data t;
+    train_model m;
+    double loss, sum = 0, got = 0; /* of all rows: they have one scale */
+    o.clip_learned = 1, o.weight_bits = 3, o.activation_bits = 8, o.batch = 128, o.validation = 0;
+    o.act = ACTIVATION_SINE, o.phase_noise = 0;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    assert_ok(train_model_create(&t, &o, 5, 1, &m));
+    const train_source source = {.data = &t, .order = t.order};
+    assert_ok(train_wave_start(&m, &source, 128));
+    assert_ok(train_clip_learn(&m));
+    train_layer *l = &m.layer[1];
+    for (size_t i = 0; i < l->in; i++) l->center[i] = i % 2 == 0 ? 0.5f : -0.25f;
+    for (size_t k = 0; k < l->out; k++) l->log_scale.x[k] -= 0.3f;
+    assert_ok(train_weights_quantize(&m));
+    assert_ok(train_forward(&m, &source, 128, 3, &loss));
+    l->learnt = 0;
+    assert_ok(train_backward(&m, 128));
+    float *at_w = calloc(l->w.n, sizeof *at_w), *at_gain = calloc(l->out, sizeof *at_gain);
+    memcpy(at_w, l->w.g, l->w.n * sizeof *at_w), memcpy(at_gain, l->gamma.g, l->out * sizeof *at_gain);
+    l->learnt = 1;
+    assert_ok(train_forward(&m, &source, 128, 3, &loss));
+    assert_ok(train_backward(&m, 128));
+    for (size_t k = 0; k < l->out; k++) {
+        const double gain = (double)l->gamma.x[k] * (double)l->inv_norm[k];
+        for (size_t i = k * l->in; i < (k + 1) * l->in; i++) {
+            const double w = (double)l->w.x[i], x = gain * w,
+                         g = (double)at_w[i] / gain + (double)at_gain[k] * (double)l->inv_norm[k] * w;
+            sum += g * ((double)l->wq[i] - (fabs(x) >= 3.5 * (double)l->scale[k] ? 0 : x));
+        }
+        got += (double)l->log_scale.g[k];
+    }
+    assert_true(fabs(sum) > 1e-3 && fabs(sum - got) < 1e-4 * fabs(sum));
+    free(at_w), free(at_gain);
+    train_model_destroy(&m);
+    train_data_destroy(&t);
+    drop(d);
+}
+
 /* Scales that are learnt leave those of the rule, whatever the threads; of waves one a layer. */
 static void learned_scales(void **state)
 {
@@ -252,9 +299,13 @@ static void learned_scales(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles),        cmocka_unit_test(powers_of_two),
-                                       cmocka_unit_test(powers_from_others), cmocka_unit_test(clips_where_asked),
-                                       cmocka_unit_test(clips_inputs),       cmocka_unit_test(learned_gradients),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(percentiles),
+                                       cmocka_unit_test(powers_of_two),
+                                       cmocka_unit_test(powers_from_others),
+                                       cmocka_unit_test(clips_where_asked),
+                                       cmocka_unit_test(clips_inputs),
+                                       cmocka_unit_test(learned_gradients),
+                                       cmocka_unit_test(learned_gradients_of_waves),
                                        cmocka_unit_test(learned_scales)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,6 +245,31 @@ static void sums_are_averages(void **state)
     drop(d);
 }
 
+/* Behind averages of a number of values that is no power of two the scales of those are powers of two, and the network
+ * is the one that was trained. */
+static void averages_of_powers(void **state)
+{
+    (void)state;
+    dataset *d = lines(5, 120, 1);
+    for (size_t a = 0; a < 2; a++) {
+        train_options o = convolutions(ACTIVATION_RELU, 1);
+        network *n = NULL;
+        o.conv_count = 1, o.conv[0].pool = a == 0 ? 3 : TRAIN_POOL_ALL;
+        o.power_of_two = 1, o.epochs = 3, o.batch = 20, o.hidden[0] = 6;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        const dense_layer *l = &n->layers[1];
+        const double parts = a == 0 ? 9 : (double)(n->layers[0].out / 3);
+        assert_int_equal(l->out, 6);
+        assert_true(exp2(rint(log2(parts))) != parts);
+        for (size_t k = 0; k < l->out; k++) {
+            const double power = log2(fabs(l->w_scale[k]) * parts);
+            assert_true(fabs(power - rint(power)) < 1e-9);
+        }
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 /* Windows so wide for the image that each place has taps of its own are known again in a file, of the least sides that
  * do: in groups, too, and behind averages. */
 static void wide_windows_are_known(void **state)
@@ -325,9 +350,12 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_are_differences), cmocka_unit_test(learns_and_repeats),
-        cmocka_unit_test(network_is_model),          cmocka_unit_test(sums_are_averages),
-        cmocka_unit_test(wide_windows_are_known),    cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
+                                       cmocka_unit_test(learns_and_repeats),
+                                       cmocka_unit_test(network_is_model),
+                                       cmocka_unit_test(sums_are_averages),
+                                       cmocka_unit_test(averages_of_powers),
+                                       cmocka_unit_test(wide_windows_are_known),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,28 @@ static void learns_labels(void **state)
     drop(d);
 }
 
+/* Balanced labels: one that all samples have weighs something, too. */
+static void balanced(void **state)
+{
+    (void)state;
+    dataset *d = labelled(9, 100);
+    train_options o = small();
+    train_data t;
+    float weight[2];
+    o.validation = 0;
+    for (size_t i = 0; i < d->count; i++) d->y[2 * i] = i < 99, d->y[2 * i + 1] = i % 4 == 0;
+    assert_ok(train_data_create(d, &o, 5, &t));
+    o.classes_balanced = 1;
+    assert_ok(train_class_weights(&t, &o, weight));
+    assert_true(fabsf(weight[0] * 99 - 1) < 1e-4f && weight[1] == 3);
+    for (size_t i = 0; i < t.train; i++) t.target[t.order[i] * 2] = 1;
+    assert_ok(train_class_weights(&t, &o, weight));
+    assert_true(fabsf(weight[0] * 100 - 1) < 1e-4f);
+    train_data_destroy(&t);
+    d->target_names = NULL;
+    drop(d);
+}
+
 /* Waves get a noise of the scores that costs no more than it may. */
 static void waves(void **state)
 {
@@ -262,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_differences),
                                        cmocka_unit_test(learns_labels),
                                        cmocka_unit_test(waves),
+                                       cmocka_unit_test(balanced),
                                        cmocka_unit_test(thresholds_once_within),
                                        cmocka_unit_test(thresholds_once_pruned),
                                        cmocka_unit_test(refusals)};

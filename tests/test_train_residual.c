@@ -204,6 +204,12 @@ static void refusals(void **state)
                    "layer 2: the values added to its 7 neurons must be of a dense layer before with as many");
     o = residual(ACTIVATION_SINE, 1), o.hidden_count = 3;
     assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "layer 3 adds values of an earlier one for the scores");
+    o = residual(ACTIVATION_TRIANGLE, 1), o.power_of_two = 1; /* values of 1 and of 2 bits, in steps of 1 and of 1/2 */
+    o.layer_acts_count = o.hidden_count;
+    for (size_t i = 0; i < o.hidden_count; i++)
+        o.layer_acts[i] =
+            (train_activation){.act = ACTIVATION_TRIANGLE, .offsets = 1, .rise = 0.25, .bits = i == 0 ? 1 : 2};
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &n), "adds values of a layer with other offsets or bits");
     static const char text[] = "dense 6 gelu\ndense 6 add=1 relu\ndense 6 add=17\noutput\n",
                       *fits = "dense 6\ndense 6 add=1\noutput";
     assert_refused(train_network_text(text, sizeof text - 1, "net.txt", &functions, &o),

@@ -117,6 +117,8 @@ static annulus_status options_convert(const annulus_train_options *o, const netw
                                       train_options *t)
 {
     train_options_init(t);
+    if (from != NULL && o->clip_inputs > 0)
+        return fail(ANNULUS_ERR_INPUT, "clip_inputs: a network that there is has its input quantizer: leave it out");
     if (o->hidden_count > TRAIN_MAX_HIDDEN || o->conv_count > TRAIN_MAX_HIDDEN - o->hidden_count)
         return fail(ANNULUS_ERR_INPUT, "%zu convolutions and %zu hidden layers: at most %u together are possible",
                     o->conv_count, o->hidden_count, TRAIN_MAX_HIDDEN);

@@ -81,7 +81,7 @@ double activation_apply(activation a, double rise, double x)
     case ACTIVATION_ELU:
         return x < 0 ? expm1(x) : x;
     case ACTIVATION_GELU:
-        return 0.5 * x * (1 + erf(x * M_SQRT1_2));
+        return 0.5 * x * erfc(-x * M_SQRT1_2);
     case ACTIVATION_SILU:
         return x / (1 + exp(-x));
     case ACTIVATION_SOFTPLUS:

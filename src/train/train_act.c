@@ -63,7 +63,7 @@ float train_act(const train_layer *l, float u)
     case ACTIVATION_ELU:
         return u < 0 ? expm1f(u) : u;
     case ACTIVATION_GELU:
-        return 0.5f * u * (1 + erff(u * (float)M_SQRT1_2));
+        return 0.5f * u * erfcf(-u * (float)M_SQRT1_2);
     case ACTIVATION_SILU:
         return u / (1 + expf(-u));
     case ACTIVATION_SOFTPLUS:
@@ -76,8 +76,10 @@ float train_act(const train_layer *l, float u)
         return u * fminf(fmaxf(u / 6 + 0.5f, 0), 1);
     case ACTIVATION_SIGN:
         return (float)((u > 0) - (u < 0));
-    case ACTIVATION_FUNCTION:
-        return (float)function_apply(l->own, (double)u);
+    case ACTIVATION_FUNCTION: {
+        const double v = function_apply(l->own, (double)u);
+        return isnan(v) ? -INFINITY : (float)v; /* the least value, as look-ups have it */
+    }
     default:
         return u;
     }
@@ -86,7 +88,8 @@ float train_act(const train_layer *l, float u)
 float train_function_slope(const function *f, float u)
 {
     const double x = (double)u, width = function_entry_width(f), apart = width > 0 ? width : APART;
-    return (float)((function_apply(f, x + apart / 2) - function_apply(f, x - apart / 2)) / apart);
+    const double slope = (function_apply(f, x + apart / 2) - function_apply(f, x - apart / 2)) / apart;
+    return isfinite(slope) ? (float)slope : 0; /* where it is no number, or none beside */
 }
 
 float train_act_slope(const train_layer *l, float u, float v)

@@ -185,7 +185,8 @@ static annulus_status added_check(const train_model *m, size_t i)
     const train_layer *l = &m->layer[i], *other = l - l->adds;
     const int waves = train_has_waves(l);
     if (l->adds == 0) return ANNULUS_OK;
-    if (l->offsets == other->offsets && waves == train_has_waves(other) && (!waves || l->hi == other->hi))
+    if (l->offsets == other->offsets && waves == train_has_waves(other) &&
+        (!waves || (l->hi == other->hi && l->top == other->top)))
         return ANNULUS_OK;
     return fail(ANNULUS_ERR_INPUT,
                 "layer %zu adds values of a layer with other offsets or bits, or waves and others: both "

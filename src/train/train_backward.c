@@ -131,6 +131,7 @@ static annulus_status weights_chunk(void *context, size_t chunk, unsigned worker
                     (blasint)l->in);
     for (size_t i = 0; p->layer == 0 && l->from == NULL && i < l->in; i++)
         for (size_t o = 0; p->m->still[i] && o < count; o++) g[o * l->in + i] = 0.0f;
+    if (train_has_waves(l)) train_wave_counted(&p->m->layer[p->layer], first, count);
     train_clip_gradients(&p->m->layer[p->layer], first, count);
     if (train_has_waves(l)) train_wave_gradients(&p->m->layer[p->layer], first, count);
     return ANNULUS_OK;

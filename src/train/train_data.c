@@ -139,6 +139,9 @@ static annulus_status choose_input(const dataset *d, const train_options *o, tra
         const float most = o->clip_inputs > 0 ? clip_pixels(d, o->clip_inputs) : top <= 1 ? 1 : 255;
         for (size_t f = 0; f < d->features; f++) t->gain[f] = (double)(1.0f / most);
     } else if (o->input_bits == 1) {
+        if (o->clip_inputs > 0)
+            return fail(ANNULUS_ERR_INPUT, "clip_inputs: of columns of 1 bit, which have two values, nothing is cut "
+                                           "off: leave it out");
         t->input = (quantizer){.scale = 1, .bits = 1};
         normalise_columns(d, t);
         for (size_t f = 0; f < d->features; f++) {

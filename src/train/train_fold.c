@@ -254,8 +254,9 @@ static void fold_hidden(const train_layer *l, const values *sums, double unit, d
         moments(sums, o, l->places, &mean, &variance);
         const double scale = d->w_scale[o * l->places], w = scale * unit;
         double gain = (double)l->gamma.x[o] / sqrt(w * w * variance + (double)TRAIN_EPSILON);
-        if (l->power_of_two && isnormal((float)(gain * scale)))
-            gain = copysign((double)train_power_of_two((float)fabs(gain * scale)) / scale, gain);
+        const double taken = scale * train_fold_parts(l); /* of averages, as while training */
+        if (l->power_of_two && isnormal((float)(gain * taken)))
+            gain = copysign((double)train_power_of_two((float)fabs(gain * taken)) / taken, gain);
         set_affine(l, d, o, gain * scale, (double)l->beta.x[o] - gain * w * mean);
     }
 }

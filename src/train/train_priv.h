@@ -445,6 +445,8 @@ annulus_status train_wave_forward(train_model *m, size_t layer, size_t rows, uin
     __attribute__((warn_unused_result));
 /* dy of the layer -> dz, the gradient of beta. */
 annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows) __attribute__((warn_unused_result));
+/* w.g of the rows first..first+count: of what arrives on entry, of what it is about center on return. */
+void train_wave_counted(train_layer *l, size_t first, size_t count);
 /* w.g of the rows first..first+count: gradient at wq on entry, at w on return; gamma.g. */
 void train_wave_gradients(train_layer *l, size_t first, size_t count);
 /* Doubles of room for the sums of a layer's inputs. */

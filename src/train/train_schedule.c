@@ -104,7 +104,7 @@ static annulus_status label_weights(const train_data *t, const train_options *o,
     for (size_t c = 0; c < t->outputs; c++) {
         double has = 0;
         for (size_t i = 0; i < t->train; i++) has += (double)t->target[t->order[i] * t->outputs + c];
-        weight[c] = (float)(o->classes_balanced ? ((double)t->train - has) / fmax(has, 1) : o->class_weights[c]);
+        weight[c] = (float)(o->classes_balanced ? fmax((double)t->train - has, 1) / fmax(has, 1) : o->class_weights[c]);
         if (!(weight[c] >= 0) || !isfinite(weight[c]))
             return fail(ANNULUS_ERR_INPUT, "weight %g of a label: 0 and more is possible", (double)weight[c]);
     }

@@ -220,16 +220,21 @@ annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
     return ANNULUS_OK;
 }
 
+void train_wave_counted(train_layer *l, size_t first, size_t count)
+{
+    for (size_t o = first; o < first + count; o++) {
+        const float *center = center_of(l, o);
+        for (size_t i = 0; i < l->in; i++) l->w.g[o * l->in + i] -= l->beta.g[o] * center[i];
+    }
+}
+
 void train_wave_gradients(train_layer *l, size_t first, size_t count)
 {
     for (size_t o = first; o < first + count; o++) {
-        const float *w = l->w.x + o * l->in, *center = center_of(l, o);
+        const float *w = l->w.x + o * l->in;
         float *g = l->w.g + o * l->in;
         double along = 0;
-        for (size_t i = 0; i < l->in; i++) {
-            g[i] -= l->beta.g[o] * center[i];
-            along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
-        }
+        for (size_t i = 0; i < l->in; i++) along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
         l->gamma.g[o] = (float)along;
         const float gain = l->gamma.x[o] * l->inv_norm[o], part = (float)along * l->inv_norm[o];
         for (size_t i = 0; i < l->in; i++) g[i] = gain * (g[i] - part * w[i]);
