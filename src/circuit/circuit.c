@@ -260,14 +260,16 @@ static annulus_status request_of(const circuit *c, lookup_layer *layers, layer_l
 /* What rounding the bodies of inputs may add to the variance of a phase: failures of 2^-128 become 2^-127.998. */
 #define INPUT_ROUNDING 0x1p-16
 
-/* The fewest whole bytes with which it adds no more in any layer that takes inputs. */
+/* The fewest whole bytes with which it adds no more in any layer that takes inputs. The levels of a split look-up read
+ * the sum up to 2^split times, so that their own noise is so much less of it. */
 static uint32_t input_bits(const circuit *c, const lookup_layer *layers)
 {
     uint32_t bits = 8;
     for (size_t i = 0; i < c->layers_count; i++) {
         const double norm = layers[i].fresh_two_norm * layers[i].fresh_two_norm;
         const double others = c->layers[i].cells == 0 ? 0 : circuit_switch_noise(c, i);
-        const double most = INPUT_ROUNDING * (norm * noise_fresh(circuit_inputs(c)) + others);
+        const double own = ldexp(others, -2 * (int)c->layers[i].split);
+        const double most = INPUT_ROUNDING * (norm * noise_fresh(circuit_inputs(c)) + own);
         while (bits < 64 && norm * noise_rounded(bits) > most) bits += 8;
     }
     return bits;
