@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
@@ -226,8 +225,7 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
 static int same_classes(const network *n, const dataset *d)
 {
     int same = d->label != NULL && d->classes <= n->layers[n->layers_count - 1].out;
-    for (size_t i = 0; same && i < d->classes; i++)
-        same = strcmp(d->class_names[i], n->labels[i]) == 0 || text_is_number(d->class_names[i], i);
+    for (size_t i = 0; same && i < d->classes; i++) same = dataset_class_is(d, i, n->labels[i]);
     return same;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "deploy/api_noise.h"
 #include "deploy/deploy_priv.h"

@@ -63,7 +63,7 @@ static annulus_status classes_fit(const network *n, const dataset *d, size_t out
     if (d->classes > outputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu classes, the network %zu", d->classes, outputs);
     for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
-        if (strcmp(d->class_names[i], n->labels[i]) != 0 && !text_is_number(d->class_names[i], i))
+        if (!dataset_class_is(d, i, n->labels[i]))
             return fail(ANNULUS_ERR_INPUT, "class %zu is %s in the data and %s in the network: give the same classes",
                         i + 1, d->class_names[i], n->labels[i]);
     }
