@@ -88,6 +88,61 @@ static void test_runs(void **state)
         }
 }
 
+/* A padded convolution of CHANNELS channels, whose sums relu and the identity take, and scores. The first windows have
+ * three taps of five, in which the channels are opposite: the sums of the second channel there are those of the first,
+ * and rotate none the less, as its other windows need its weights and the first channel needs the windows. */
+static network *border_network(uint64_t *seed)
+{
+    enum { CHANNELS = 2, TAPS = 5, SUMS = CHANNELS * INPUTS };
+    static const int32_t W[CHANNELS * TAPS] = {1, 2, 1, -1, -2, -2, -1, -1, 1, 2};
+    const gather_windows windows = {.channels = 1,
+                                    .size = {1, INPUTS},
+                                    .kernel = {1, TAPS},
+                                    .stride = {1, 1},
+                                    .dilation = {1, 1},
+                                    .pad = {0, 2, 0, 2}};
+    network *n = NULL;
+    assert_ok(network_create(INPUTS, 3, &n));
+    n->input = (quantizer){.scale = 0.5, .bits = 2};
+    for (size_t i = 0; i < 2; i++) {
+        dense_layer *d = &n->layers[i];
+        circuit_linear l = {0};
+        assert_ok(gather_convolution(&windows, W, CHANNELS, 1, &l));
+        assert_ok(gathered_layer_create(INPUTS, SUMS, &l, d));
+        d->act = i == 0 ? ACTIVATION_RELU : ACTIVATION_IDENTITY;
+        d->out_q = (quantizer){.scale = 0.25, .bits = 6, .is_signed = i > 0};
+        for (size_t o = 0; o < SUMS; o++) d->channel[o] = (uint32_t)(o / INPUTS), d->w_scale[o] = 0.5;
+        d->sources[0] = 0, d->sources_count = 1;
+    }
+    dense_layer *last = &n->layers[2];
+    assert_ok(dense_layer_create(2 * SUMS, OUTPUTS, last));
+    fill_dense(seed, last, 2);
+    last->sources[0] = 1, last->sources[1] = 2, last->sources_count = 2;
+    assert_ok(network_set_labels(n, NULL, OUTPUTS));
+    assert_ok(network_check(n));
+    return n;
+}
+
+/* A neuron that has the opposite sums of another one, and rotates for itself, looks up its own table. */
+static void test_opposite_and_needed(void **state)
+{
+    (void)state;
+    for (int slots = 0; slots < 2; slots++) {
+        uint64_t seed = 3;
+        network *n = border_network(&seed);
+        float *x = random_inputs(&seed, 40, INPUTS);
+        circuit *c = graph_reread(slots ? slotted(n, x) : lowered(n, x, 0, -1, MIXED));
+        assert_int_equal(c->layers_count, 2);
+        assert_int_equal(c->layers[0].out, 2 * INPUTS);
+        assert_int_equal(c->layers[0].slot_bits > 0, slots);
+        assert_int_equal(c->layers[0].offsets, 3); /* of the first neuron, of it again, and the other one's opposite */
+        same_runs(n, c, x, 1024);
+        free(x);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+}
+
 /* Two-norms of what a search is asked bound the variance of every sum for any share that coefficients have in common,
  * and are the largest at both ends. */
 static void check_norms(const circuit *c, mixes *m)
@@ -501,11 +556,17 @@ static void test_shifts_found(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),        cmocka_unit_test(test_shifts_in_slots),
-                                       cmocka_unit_test(test_mixes),       cmocka_unit_test(test_equal_look_ups),
-                                       cmocka_unit_test(test_equal_noise), cmocka_unit_test(test_equal_waves),
-                                       cmocka_unit_test(test_noise),       cmocka_unit_test(test_choice),
-                                       cmocka_unit_test(test_files),       cmocka_unit_test(test_slot_files),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs),
+                                       cmocka_unit_test(test_shifts_in_slots),
+                                       cmocka_unit_test(test_opposite_and_needed),
+                                       cmocka_unit_test(test_mixes),
+                                       cmocka_unit_test(test_equal_look_ups),
+                                       cmocka_unit_test(test_equal_noise),
+                                       cmocka_unit_test(test_equal_waves),
+                                       cmocka_unit_test(test_noise),
+                                       cmocka_unit_test(test_choice),
+                                       cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_slot_files),
                                        cmocka_unit_test(test_shifts_found)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

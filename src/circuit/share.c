@@ -153,6 +153,8 @@ static annulus_status find_sharing(const circuit_layer *l, int equal, sharing *s
         qsort(list, l->out, sizeof *list, by_hash);
         find_firsts(l, equal, list, view, (int64_t *)(void *)(list + l->out), s);
         st = linear_settle(&l->linear, s->as);
+        for (size_t o = 0; o < l->out; o++) /* those that were not to rotate, and do, look up what they did */
+            if (s->as[o] == o) s->mirrored[o] = 0;
     }
     linear_view_destroy(view);
     mem_free(p);
