@@ -51,9 +51,9 @@ static circuit *exact_circuit(const size_t *widths, size_t layers, unsigned bits
     return c;
 }
 
-/* The same program in these families, the first layer split by so many low bits, the others whole, with the predictions
- * and the digest of its file; c is destroyed. */
-static circuit *circuit_split(circuit *c, const split_choice *p, uint32_t low_bits)
+/* The same program in these families, one layer split by so many low bits, the others whole, with the predictions and
+ * the digest of its file; c is destroyed. */
+static circuit *layer_split(circuit *c, const split_choice *p, size_t layer, uint32_t low_bits)
 {
     circuit *out = NULL;
     writer w;
@@ -63,8 +63,8 @@ static circuit *circuit_split(circuit *c, const split_choice *p, uint32_t low_bi
         l->family = TFHE_HIGH;
         l->EF = l->cells == 0 ? 0 : p->EF;
         l->price = l->cells == 0 ? 0 : p->price;
-        if (l->cells != 0 && i == 0) pad_cells(l);
-        l->split = i == 0 ? low_bits : 0;
+        if (l->cells != 0 && i == layer) pad_cells(l);
+        l->split = i == layer ? low_bits : 0;
     }
     writer_init(&w, 0);
     circuit_write(&w, c);
@@ -74,6 +74,12 @@ static circuit *circuit_split(circuit *c, const split_choice *p, uint32_t low_bi
     writer_clear(&w);
     circuit_destroy(c);
     return out;
+}
+
+/* The first layer. */
+static circuit *circuit_split(circuit *c, const split_choice *p, uint32_t low_bits)
+{
+    return layer_split(c, p, 0, low_bits);
 }
 
 static split_choice choice_of(unsigned bits, double log2_error)
@@ -134,34 +140,78 @@ static circuit *noisy_circuit(size_t neurons, uint32_t low_bits, uint32_t noise,
     return circuit_split(exact_circuit(widths, 2, 2, 6, x), &p, low_bits);
 }
 
-/* Index errors of 8000 simulated look-ups, each with a probability of its own law (exec_split_error) that is the same
- * for all: within the interval that holds such a number but for 1e-6 of all seeds, which is fixed here. Failures are as
- * many: a sum lies in the middle of its cell. The law by itself: 0 without noise; that of one rotation where the others
- * have none. */
+/* Index errors of 8000 simulated look-ups of a layer of one neuron, each with a probability of its own law
+ * (exec_split_error) that is the same for all: within the interval that holds such a number but for 1e-6 of all seeds,
+ * which is fixed here. Failures are as many: a sum lies in the middle of its cell. x: 200 samples. */
+static void errs_as_expected(const circuit *c, size_t layer, const float *x)
+{
+    const size_t features = c->input.features;
+    const seed256 seed = {{9}};
+    exec_stats stats = {0};
+    double *out = malloc(8000 * OUTPUTS * 8);
+    int32_t *q = quantize_all(c, x, 200), *all = malloc(8000 * features * sizeof *all);
+    for (size_t i = 0; i < 8000 * features; i++) all[i] = q[i % (200 * features)];
+    assert_ok(exec_simulate(c, all, 8000, &seed, 2, out, &stats));
+    const double expected = stats.errors_expected[layer], each = expected / 8000;
+    const binomial_interval law = binomial_interval_of(8000, each, 1 - each, 1 - 1e-6);
+    print_message("%u low bits: %llu index errors of 8000, %.1f expected\n", c->layers[layer].split,
+                  (unsigned long long)stats.index_errors[layer], expected);
+    assert_true(law.alarm <= 1e-6 && expected > 80 && expected < 4000);
+    assert_true((double)stats.index_errors[layer] >= law.low && (double)stats.index_errors[layer] <= law.high);
+    assert_int_equal(stats.failures[layer], stats.index_errors[layer]);
+    assert_true(expected <= 8000 * exp2(c->choice.layers[layer].log2_failure) * 1.001);
+    free(q), free(all), free(out);
+}
+
 static void test_error_law(void **state)
 {
     (void)state;
-    double *out = malloc(8000 * OUTPUTS * 8);
     for (uint32_t s = 1; s <= 3; s++) {
         float *x;
-        const seed256 seed = {{9}};
-        exec_stats stats = {0};
         circuit *c = noisy_circuit(1, s, s < 3 ? 2 : 1, &x);
-        int32_t *q = quantize_all(c, x, 200), *all = malloc(8000 * 8 * sizeof *all);
-        for (size_t i = 0; i < 8000 * 8; i++) all[i] = q[i % (200 * 8)];
-        assert_ok(exec_simulate(c, all, 8000, &seed, 2, out, &stats));
-        const double expected = stats.errors_expected[0], each = expected / 8000;
-        const binomial_interval law = binomial_interval_of(8000, each, 1 - each, 1 - 1e-6);
-        print_message("%u low bits: %llu index errors of 8000, %.1f expected\n", s,
-                      (unsigned long long)stats.index_errors[0], expected);
-        assert_true(law.alarm <= 1e-6 && expected > 80 && expected < 4000);
-        assert_true((double)stats.index_errors[0] >= law.low && (double)stats.index_errors[0] <= law.high);
-        assert_int_equal(stats.failures[0], stats.index_errors[0]);
-        assert_true(expected <= 8000 * exp2(c->choice.layers[0].log2_failure) * 1.001);
+        errs_as_expected(c, 0, x);
         circuit_destroy(c);
-        free(x), free(q), free(all);
+        free(x);
     }
-    free(out);
+}
+
+/* Look-ups of 6 bits, behind those that take two bits off sums of 253 values; returns their layer. noise: as above. */
+static size_t noisy_rounded(size_t neurons, uint32_t noise, float **x, circuit **out)
+{
+    static const int32_t W[] = {-3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, 1};
+    const size_t widths[] = {13, neurons, OUTPUTS};
+    uint64_t seed = 6;
+    size_t layer = 0;
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 3);
+    split_choice p = choice_of(6, -20);
+    circuit *c = NULL;
+    lower_options o;
+    for (size_t i = 0; i < 13 * neurons; i++) n->layers[0].W[i] = W[(i + i / 13) % 13]; /* each its own sums */
+    *x = random_inputs(&seed, 200, widths[0]);
+    lower_options_init(&o);
+    o.rounding_bits = 6, o.method = ROUNDING_EXACT, o.ranges_measured = 0, o.families_most = 1, o.share_ways = 0;
+    o.tables_whole = 1, o.output_bits = 7;
+    assert_ok(network_lower(n, *x, 200, &o, &c));
+    while (c->layers[layer].low_bits == 0) layer++;
+    const circuit_layer *l = &c->layers[layer];
+    assert_true(l->low_bits == 2 && l->cells == 64);
+    for (size_t k = 0; k < neurons; k++) /* so that 0 is not where the lowest of a cell is */
+        assert_int_not_equal((l->offset[k] - l->step / 2) % l->step, 0);
+    p.low.lwe_noise += noise, p.high.lwe_noise += noise;
+    *out = layer_split(c, &p, layer, 2);
+    network_destroy(n);
+    return layer;
+}
+
+static void test_error_law_exact_rounding(void **state)
+{
+    (void)state;
+    float *x;
+    circuit *c;
+    const size_t layer = noisy_rounded(1, 2, &x, &c);
+    errs_as_expected(c, layer, x);
+    circuit_destroy(c);
+    free(x);
 }
 
 static audit *audit_of(const circuit *c, const roles *keys, const int32_t *q, const audit_model *model, size_t samples)
@@ -204,6 +254,28 @@ static void test_audit(void **state)
         assert_true(of->layers[0].phase.log_p < a->log_alarm && of->layers[0].sum.log_p >= a->log_alarm);
         assert_true(of->layers[1].sum.log_p < a->log_alarm);
     }
+    audit_destroy(a);
+    roles_destroy(&keys);
+    circuit_destroy(c);
+    free(x), free(q);
+}
+
+/* Accepted behind exact rounding, too, where sums lie in the middle of their cells. */
+static void test_audit_exact_rounding(void **state)
+{
+    (void)state;
+    float *x;
+    circuit *c;
+    audit_model model;
+    roles keys;
+    const size_t layer = noisy_rounded(8, 1, &x, &c);
+    int32_t *q = quantize_all(c, x, 8);
+    roles_create(&keys, c);
+    audit_model_init(c, &model);
+    audit *a = audit_of(c, &keys, q, &model, 8);
+    assert_false(a->rejected);
+    const audit_errors *e = &a->encrypted.layers[layer].errors;
+    assert_true(e->count == 64 && e->predicted > 0 && e->predicted < 16);
     audit_destroy(a);
     roles_destroy(&keys);
     circuit_destroy(c);
@@ -404,8 +476,13 @@ static void test_split_alone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_executions), cmocka_unit_test(test_error_law),
-                                       cmocka_unit_test(test_audit),      cmocka_unit_test(test_files),
-                                       cmocka_unit_test(test_chosen),     cmocka_unit_test(test_split_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_executions),
+                                       cmocka_unit_test(test_error_law),
+                                       cmocka_unit_test(test_error_law_exact_rounding),
+                                       cmocka_unit_test(test_audit),
+                                       cmocka_unit_test(test_audit_exact_rounding),
+                                       cmocka_unit_test(test_files),
+                                       cmocka_unit_test(test_chosen),
+                                       cmocka_unit_test(test_split_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

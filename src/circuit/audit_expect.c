@@ -164,7 +164,7 @@ static void find_dependence(const circuit_layer *l, linear_view *view, const col
 static void find_split_errors(const circuit_layer *l, const audit_model *model, double phase, size_t o,
                               audit_expected *e)
 {
-    const double place = exec_place(l, o, 0), at = place - floor(place), most = exp2(2 * AUDIT_TOLERANCE);
+    const double at = exec_split_place(l, o), most = exp2(2 * AUDIT_TOLERANCE);
     const double sums[] = {e->sum_least[o] / most, e->sum[o], e->sum[o] * most}, factor[] = {1 / most, 1, most};
     for (size_t i = 0; i < 3; i++)
         e->errors[3 * o + i] =

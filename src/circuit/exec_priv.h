@@ -188,6 +188,13 @@ size_t exec_split_part(const circuit_layer *l, int64_t high, int *negated);
  * 1) and 0 unless the levels read parts of different cells. Sets cell and apart. */
 void exec_split_answer(const circuit_layer *l, size_t o, int64_t high, const uint32_t *low, exec_seen *seen,
                        uint64_t *value, double *rest);
+/* Where in its cell every sum of neuron o lies, in [0, 1): they are multiples of the step, or, behind bits that are
+ * taken off, in the middle whatever the offset. */
+static inline double exec_split_place(const circuit_layer *l, size_t o)
+{
+    const double place = exec_place(l, o, 0);
+    return l->low_bits > 0 ? 0.5 : place - floor(place);
+}
 /* Variances on the torus: of a level's phase without that of the sum; out (cells/2^split): of the outputs of a table of
  * layer i, by the high part; of all its tables' the least and the most. */
 double exec_level_noise(const circuit *c);

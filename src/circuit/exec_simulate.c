@@ -290,8 +290,8 @@ static void layer_noise(simulation *s, size_t i, linear_view *view, const inputs
         s->precision[i * s->widest + o] =
             sum > 0 && l->cells != 0 ? 1 / (2.0 * l->cells * sqrt(sum + switches)) : INFINITY;
         if (l->split > 0) {
-            const double place = exec_place(l, o, 0), above = place - floor(place), level = s->level_std * s->level_std;
-            s->split_errors[i][o] = sum > 0 ? exec_split_error(l, above, sum, level, switches) : 0;
+            const double place = exec_split_place(l, o), level = s->level_std * s->level_std;
+            s->split_errors[i][o] = sum > 0 ? exec_split_error(l, place, sum, level, switches) : 0;
         }
         if (s->fresh_std[i] != NULL) s->fresh_std[i][o] = sqrt(fresh);
         if (l->cells == 0 && packed(s->c)) s->answer_std[o] = sum;
