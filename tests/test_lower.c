@@ -245,11 +245,73 @@ static void test_wide_sums(void **state)
     free(x);
 }
 
+/* |x| about the middle of the sums of 8 inputs, 5 neurons. */
+static network *bent_network(uint64_t *seed)
+{
+    const size_t widths[] = {8, 5, 3};
+    network *n = random_network(seed, widths, 2, ACTIVATION_RELU, 4);
+    dense_layer *d = &n->layers[0];
+    d->act = ACTIVATION_FUNCTION;
+    d->own = (function){.count = 1, .steps = {{.op = FUNCTION_ABS}}};
+    d->out_q.scale = 1.0 / 7; /* of a sum that is 4 units off the middle */
+    for (size_t o = 0; o < 5; o++) {
+        for (size_t i = 0; i < 8; i++) d->W[o * 8 + i] = (int32_t)o + 1;
+        for (size_t k = 0; k < 3; k++) n->layers[1].W[k * 5 + o] = (int32_t)k + 1;
+        d->w_scale[o] = 1.0 / (double)(o + 1);
+        d->bias[o] = -7;
+    }
+    assert_ok(network_check(n));
+    return n;
+}
+
+/* Beyond a likely range the table of |x| is read mirrored, and gives up to twice what it holds: the proven range of the
+ * scores has that, and they do not wrap; of narrower tables, and beside exact rounding, too. Measured ranges saturate:
+ * no such value is met, and the range is that of the table. */
+static void test_mirrored_values(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    network *n = bent_network(&seed);
+    float x[64 * 8], far[8 * 8];
+    for (size_t i = 0; i < 64 * 8; i++) x[i] = test_random(&seed) % 2 ? 0.75F : 1;
+    for (size_t i = 0; i < 8 * 8; i++) far[i] = (float)(i / 8) / 4; /* all inputs alike */
+    for (int way = 0; way < 5; way++) {
+        circuit *c = NULL;
+        lower_options o;
+        lower_options_init(&o);
+        o.log2_error = -5, o.families_most = 1, o.output_bits = 4;
+        o.tables_whole = way == 1;
+        o.method = way == 2 ? ROUNDING_EXACT : ROUNDING_UNSAID;
+        o.rounding_bits = way == 2 ? 3 : 5;
+        o.saturate = way == 3, o.ranges_measured = way != 4;
+        assert_ok(network_lower(n, x, 64, &o, &c));
+        const circuit_layer *l = circuit_last(c);
+        int32_t *q = quantize_all(c, far, 8);
+        double acc[8 * 3];
+        exec_stats stats = {0};
+        assert_ok(exec_clear(c, q, 8, 1, acc, &stats));
+        double most = 0;
+        for (size_t i = 0; i < 8 * 3; i++) {
+            assert_true(acc[i] >= (double)l->proven_lo[i % 3] && acc[i] <= (double)l->proven_hi[i % 3]);
+            most = fmax(most, acc[i] / (double)(i % 3 + 1));
+        }
+        assert_int_equal(stats.wrapped[c->layers_count - 1], 0);
+        if (way < 3)
+            assert_true(most > 35 && stats.wrapped[c->layers_count - 2] > 0);
+        else
+            assert_true(most > 0 && most <= 35 && l->proven_hi[0] <= 35 && l->proven_lo[0] >= 0);
+        circuit_destroy(c);
+        free(q);
+    }
+    network_destroy(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_meaning),    cmocka_unit_test(test_rounding_and_ranges),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_layer_roundings), cmocka_unit_test(test_wide_sums)};
+        cmocka_unit_test(test_layer_roundings), cmocka_unit_test(test_wide_sums),
+        cmocka_unit_test(test_mirrored_values)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

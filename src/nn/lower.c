@@ -180,11 +180,36 @@ static annulus_status encode_output(circuit_layer *l, double noise, int exact, c
                 options->output_bits, proven / span);
 }
 
-/* Proven ranges behind the look-ups of l; torus-native tables are met mirrored, too. */
-static void table_ranges(const circuit_layer *l, values *next)
+/* Range of what value i's table gives to sums beyond it, mirrored about its ends: as it is, or as narrower tables have
+ * it whose first cell is a and last one b, about the range of the value's own sums (circuit_extend). */
+static void mirrored_range(const circuit_layer *l, size_t i, values *next)
+{
+    const size_t o = i / l->offsets, last = l->cells - 1;
+    const int32_t *t = circuit_table(l, o);
+    const int64_t first_own = (l->lo[o] + l->offset[o]) / l->step, last_own = (l->hi[o] + l->offset[o]) / l->step;
+    const size_t from = first_own < (int64_t)last ? (size_t)first_own : last,
+                 to = last_own < (int64_t)last ? (size_t)last_own : last;
+    int32_t least = t[from], most = t[from];
+    for (size_t c = from; c < to; c++) least = t[c] < least ? t[c] : least, most = t[c] > most ? t[c] : most;
+    for (size_t a = from + 1; a-- > 0;) {
+        least = t[a] < least ? t[a] : least, most = t[a] > most ? t[a] : most;
+        int32_t lowest = least, highest = most; /* from a to b */
+        for (size_t b = to; b <= last; b++) {
+            lowest = t[b] < lowest ? t[b] : lowest, highest = t[b] > highest ? t[b] : highest;
+            const int64_t mid2 = (int64_t)t[a] + t[b];
+            if (mid2 - highest < next->lo[i]) next->lo[i] = mid2 - highest;
+            if (mid2 - lowest > next->hi[i]) next->hi[i] = mid2 - lowest;
+        }
+    }
+}
+
+/* Proven ranges behind the look-ups of l. Torus-native tables are met mirrored, too, and so are those of neurons that
+ * can have sums beyond their ranges, unless these saturate. */
+static void table_ranges(const circuit_layer *l, int saturates, values *next)
 {
     for (size_t i = 0; i < circuit_values(l); i++) {
-        const int32_t *t = circuit_table(l, i / l->offsets);
+        const size_t o = i / l->offsets;
+        const int32_t *t = circuit_table(l, o);
         int64_t lo = t[0], hi = t[0];
         for (size_t c = 0; c < l->cells; c++) {
             const int64_t mirrored = l->unit != 0 ? l->mid2 - t[c] : t[c];
@@ -192,6 +217,8 @@ static void table_ranges(const circuit_layer *l, values *next)
             hi = t[c] > hi ? t[c] : mirrored > hi ? mirrored : hi;
         }
         next->lo[i] = lo, next->hi[i] = hi;
+        if (l->unit == 0 && !saturates && (l->proven_lo[o] < l->lo[o] || l->proven_hi[o] > l->hi[o]))
+            mirrored_range(l, i, next);
     }
 }
 
@@ -215,7 +242,7 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, size
 {
     values *next = &s->of[i + 1];
     TRY(values_create(s->count, circuit_values(l), d->out_q.scale, next));
-    table_ranges(l, next);
+    table_ranges(l, s->options->saturate, next);
     return look_up_samples(l, s, next->x);
 }
 
