@@ -136,6 +136,65 @@ static void test_bounds_narrow_ranges(void **state)
     network_destroy(n);
 }
 
+/* Every cell that has sums of the neuron's range, -3 to 6 times `apart`, of one value alone has that value;
+ * returns how many sums lie in such cells. */
+static size_t check_entries(const circuit_layer *l, const dense_layer *d, size_t o, int64_t apart)
+{
+    const int64_t below = l->low_bits > 0 ? l->step / 2 : 0; /* exact rounding reads the middle of cells */
+    size_t sums = 0;
+    for (int64_t c = 0; c < l->cells; c++) {
+        int32_t value = 0;
+        size_t count = 0;
+        int one = 1;
+        for (int64_t acc = -3 * apart; acc <= 6 * apart; acc += apart) {
+            if ((acc + l->offset[o] - below) / l->step != c) continue;
+            const double real = l->real_scale[o] * (double)acc + l->real_bias[o];
+            const int32_t y = quantizer_integer(&d->out_q, dense_layer_act(d, real));
+            one &= count == 0 || y == value;
+            value = y, count++;
+        }
+        if (count == 0 || !one) continue;
+        assert_int_equal(circuit_table(l, o)[c], value);
+        sums += count;
+    }
+    return sums;
+}
+
+/* A narrow layer of more sums than cells beside a wide one: its sums are multiples of 12, its cells have 16. A neuron
+ * that changes between two of them alone, wherever that is, has the entries of its sums. */
+static void test_entries_are_of_sums(void **state)
+{
+    (void)state;
+    const int32_t W[] = {1, -1, 1, 0, 0, 1, -1, 1};
+    for (int exact = 0; exact < 2; exact++)
+        for (int at = 0; at < 9 * 5; at++) {
+            uint64_t seed = 5;
+            network *n = branches(1);
+            dense_layer *d = &n->layers[1];
+            memcpy(d->linear.blocks[0].W, W, sizeof W);
+            d->w_scale[0] = 100; /* of sums of -1.5 to 3: 0 below the change, 3 above */
+            d->bias[0] = -50 * (-3 + at / 5 + 0.1 + 0.2 * (at % 5));
+            float *x = random_inputs(&seed, SAMPLES, n->inputs);
+            circuit *c = NULL;
+            lower_options o;
+            lower_options_init(&o);
+            o.ranges_measured = 0, o.rounding_bits = 3, o.log2_error = -10, o.families_most = 1, o.tables_whole = 1;
+            o.share_ways = 0, o.method = exact ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
+            assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+            const circuit_layer *l = NULL;
+            for (size_t i = 0; i < c->layers_count; i++)
+                if (strcmp(c->layers[i].name, "layer 2") == 0) l = &c->layers[i];
+            const int64_t apart = labs(weights_of(l)[0]);
+            assert_true(apart > 1 && l->step > apart && l->step % apart != 0);
+            if (exact) assert_true(l->low_bits > 0 && apart == 12 && l->step == 16);
+            if (!exact) assert_true(l->lo[0] == -3 * apart && l->hi[0] == 6 * apart);
+            assert_int_equal(check_entries(l, d, 0, apart), 10);
+            circuit_destroy(c);
+            free(x);
+            network_destroy(n);
+        }
+}
+
 /* The last of four layers takes what two others do, whichever of them comes first, and the first of its own group. */
 static void test_groups_are_united(void **state)
 {
@@ -158,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_narrow_layers_have_small_tables), cmocka_unit_test(test_common_factors_go),
-        cmocka_unit_test(test_bounds_narrow_ranges), cmocka_unit_test(test_groups_are_united)};
+        cmocka_unit_test(test_bounds_narrow_ranges), cmocka_unit_test(test_entries_are_of_sums),
+        cmocka_unit_test(test_groups_are_united)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

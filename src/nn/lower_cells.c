@@ -3,6 +3,7 @@
 #include "nn/lower_priv.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static layer_rounding rounding_of(const dense_layer *d, const lower_options *o, const char *layer)
@@ -177,15 +178,20 @@ static int64_t within(int64_t x, int64_t lo, int64_t hi)
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-/* The sum that the entry of cell c stands for: the mean of those that it has. Where changes lie on borders, one of the
- * neuron's range if it has any: beyond it they may lie anywhere. */
+/* The sum that the entry of cell c stands for: the mean of those that it has. Where changes lie on borders, that
+ * next to it of those that the neuron can have within its range, if there is any: beside them they may lie anywhere. */
 static double sum_of(const lower_unit *u, const lower_grid *g, const circuit_layer *l, size_t o, int64_t c)
 {
     const int64_t first = c * l->step - l->offset[o], last = first + l->step - 1;
     const double mean = (double)first + (u->aligned ? (double)((l->step - 1) / 2) : (double)(l->step - 1) / 2);
-    const double lo = (double)l->lo[o], hi = (double)l->hi[o];
     if (u->aligned || !lower_grid_holds(g, o, l->step) || last < l->lo[o] || first > l->hi[o]) return mean;
-    return mean < lo ? lo : mean > hi ? hi : mean;
+    const int64_t unit = u->multiplier; /* sums of the range are lo and multiples of it more */
+    const int64_t from = first > l->lo[o] ? first - l->lo[o] : 0, to = (last < l->hi[o] ? last : l->hi[o]) - l->lo[o];
+    const double least = (double)(l->lo[o] + (from + unit - 1) / unit * unit),
+                 most = (double)(l->lo[o] + to / unit * unit);
+    if (least > most) return mean;
+    const double next = least + floor((mean - least) / (double)unit + 0.5) * (double)unit;
+    return next < least ? least : next > most ? most : next;
 }
 
 void lower_fill(const dense_layer *d, const lower_options *options, const lower_unit *u, const lower_grid *grid,
