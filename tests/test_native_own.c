@@ -138,10 +138,62 @@ static void test_own_wave_with_padding(void **state)
     }
 }
 
+/* Weights of 2000 have no room for the common unit of layers whose scales are 64 times each other's: waves of no name
+ * get padded tables, others are refused; of half the ratio they are torus-native, and can be read from a file. */
+static void test_common_unit_of_wide_weights(void **state)
+{
+    (void)state;
+    enum { OWN, NAMED, HALF, WAYS };
+    for (size_t way = 0; way < WAYS; way++) {
+        uint64_t seed = 34;
+        const size_t widths[] = {6, 4, 4, 3};
+        network *n = wave_network(&seed, widths, 3, way == OWN ? ACTIVATION_WAVE : ACTIVATION_TRIANGLE, 1, 4);
+        const uint32_t first[] = {0}, both[] = {1, 2};
+        dense_layer *d = n->layers;
+        dense_layer_clear(&d[1]);
+        dense_layer_clear(&d[2]);
+        assert_ok(dense_layer_create(6, 4, &d[1]));
+        assert_ok(dense_layer_create(8, 3, &d[2]));
+        random_weights(&seed, &d[1], d[0].w_scale[0] / (way == HALF ? 32 : 64));
+        random_weights(&seed, &d[2], 0.1);
+        d[0].weight_bits = 12, d[0].W[7] = 2000;
+        d[1].act = d[0].act, d[1].rise = d[0].rise, d[1].own = d[0].own, d[1].out_q = d[0].out_q;
+        memcpy(d[1].sources, first, sizeof first), d[1].sources_count = 1;
+        memcpy(d[2].sources, both, sizeof both), d[2].sources_count = 2;
+        assert_ok(network_check(n));
+        float *x = random_inputs(&seed, 100, 6);
+        lower_options o;
+        circuit *c = NULL;
+        lower_options_init(&o);
+        o.families_most = 1;
+        if (way == NAMED) {
+            assert_refused(network_lower(n, x, 100, &o, &c),
+                           "layer 1 shares values with other torus-native layers, and a common unit takes its weights "
+                           "times 64, beyond 65536: give these layers weights of scales in a smaller ratio");
+            assert_null(c);
+        } else {
+            writer w;
+            circuit *back = NULL;
+            c = lowered(n, x, 100, &o);
+            for (size_t i = 0; i < 2; i++) assert_int_equal(circuit_is_wave(&c->layers[i]), way == HALF);
+            if (way == HALF) assert_int_equal(weights_of(&c->layers[0])[7], 64000);
+            writer_init(&w, 0);
+            circuit_write(&w, c);
+            reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+            assert_ok(circuit_read(&r, &back));
+            writer_clear(&w);
+            circuit_destroy(back);
+            circuit_destroy(c);
+        }
+        free(x);
+        network_destroy(n);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_own_wave_is_the_network),
-                                       cmocka_unit_test(test_what_is_antiperiodic),
-                                       cmocka_unit_test(test_own_wave_with_padding)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_wave_is_the_network), cmocka_unit_test(test_what_is_antiperiodic),
+        cmocka_unit_test(test_own_wave_with_padding), cmocka_unit_test(test_common_unit_of_wide_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,12 @@ annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, int 
     mem_free(factor);
     TRY(st);
     if (!whole) *unit *= take_common_factor(d, *unit, l);
-    for (size_t k = 0; k < l->linear.blocks_count; k++) /* by no more than lower_most_multiplier allows */
+    if (multiplier > lower_most_multiplier(l)) /* of torus-native layers alone: others have what their weights bear */
+        return fail(ANNULUS_ERR_INPUT,
+                    "%s shares values with other torus-native layers, and a common unit takes its weights times %d, "
+                    "beyond %d: give these layers weights of scales in a smaller ratio, or of fewer bits",
+                    l->name, multiplier, LINEAR_MAX_WEIGHT);
+    for (size_t k = 0; k < l->linear.blocks_count; k++)
         for (size_t w = 0; w < l->linear.blocks[k].rows * l->linear.blocks[k].taps; w++)
             l->linear.blocks[k].W[w] *= multiplier;
     return ANNULUS_OK;
