@@ -213,6 +213,31 @@ static void test_given_widths(void **state)
     fixture_clear(&f);
 }
 
+/* Names of given widths are those of layers, each once, whatever is chosen besides. */
+static void test_names(void **state)
+{
+    (void)state;
+    fixture f = fixture_make(16, NETWORK_REGRESSION);
+    const layer_rounding own[] = {{"layer 1", 5, ROUNDING_AUTO},
+                                  {"layer 2", 5, ROUNDING_EXACT},
+                                  {"layer 1", 4, ROUNDING_AUTO},
+                                  {"layer 3", 5, ROUNDING_UNSAID}};
+    const layer_rounding unknown[] = {own[0], own[3]};
+    const rounding_goal goal = {.budget = 100, .threads = 1, .keep_widths = 1};
+    circuit *c = NULL;
+    f.o.log2_error = -20, f.o.layer_roundings = own, f.o.layer_roundings_count = 3;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c), "two roundings of layer 1");
+    f.o.layer_roundings = unknown, f.o.layer_roundings_count = 2;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c),
+                   "rounding of layer 3: no such layer, there are layer 1, layer 2");
+    assert_null(c);
+    f.o.layer_roundings = own, f.o.method = ROUNDING_AUTO;
+    assert_ok(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c));
+    assert_int_equal(exact_layers(c), 1);
+    circuit_destroy(c);
+    fixture_clear(&f);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -258,8 +283,8 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_goals), cmocka_unit_test(test_budgets),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_goals),   cmocka_unit_test(test_budgets),
                                        cmocka_unit_test(test_methods), cmocka_unit_test(test_given_widths),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

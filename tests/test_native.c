@@ -218,6 +218,12 @@ static void test_auto_rounding(void **state)
     assert_true(c->layers[0].cells <= 4096 && c->layers[0].unit == 0 && c->layers[2].unit == 0);
     circuit_destroy(c);
     c = NULL;
+    const layer_rounding own[] = {{"layer 1", 4, ROUNDING_AUTO}, {"layer 2", 4, ROUNDING_UNSAID}};
+    const rounding_goal keep = {.budget = 60, .threads = 2, .keep_widths = 1};
+    o.layer_roundings = own, o.layer_roundings_count = 2;
+    assert_refused(network_lower_auto(mixed, x, 200, &o, &keep, NULL, &c),
+                   "rounding of layer 2, which is torus-native");
+    o.layer_roundings_count = 0;
     assert_refused(network_lower_auto(n, x, 200, &o, &goal, NULL, &c), "every layer of look-ups is torus-native");
     assert_null(c);
     free(x);

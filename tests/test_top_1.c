@@ -124,6 +124,20 @@ static void test_circuits(void **state)
     free(x);
 }
 
+static size_t exact_layers(const circuit *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->layers_count; i++) count += c->layers[i].low_bits > 0;
+    return count;
+}
+
+static const circuit_layer *layer_named(const circuit *c, const char *name)
+{
+    const circuit_layer *l = c->layers;
+    while (strcmp(l->name, name) != 0) assert_true(++l < c->layers + c->layers_count);
+    return l;
+}
+
 /* Rounding that is chosen leaves the comparisons alone; of a network that asks for its label itself. */
 static void test_auto_rounding(void **state)
 {
@@ -131,7 +145,7 @@ static void test_auto_rounding(void **state)
     uint64_t seed = 9;
     network *n = classifier(&seed, 4);
     float *x = random_inputs(&seed, SAMPLES, n->inputs);
-    const rounding_goal goal = {.budget = 10, .threads = 1};
+    const rounding_goal goal = {.budget = 10, .threads = 1}, wide = {.budget = 50, .threads = 1};
     lower_options o;
     circuit *c = NULL;
     lower_options_init(&o);
@@ -140,7 +154,39 @@ static void test_auto_rounding(void **state)
     assert_ok(network_lower_auto(n, x, SAMPLES, &o, &goal, NULL, &c));
     assert_int_equal(c->task, CIRCUIT_TOP_1);
     for (size_t i = 2; i + 1 < c->layers_count; i++) assert_false(circuit_rounds(&c->layers[i]));
+    assert_int_equal(exact_layers(c), 0);
     circuit_destroy(c);
+    o.method = ROUNDING_EXACT, o.top_1_bits = 3;
+    assert_ok(network_lower_auto(n, x, SAMPLES, &o, &wide, NULL, &c));
+    assert_true(layer_named(c, "layer 2")->low_bits > 0);
+    assert_int_equal(exact_layers(c), 2);
+    circuit_destroy(c);
+    network_destroy(n);
+    free(x);
+}
+
+/* Widths that are given, of the quantized scores too: theirs, and their method, which may be to be chosen. */
+static void test_given_widths(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    network *n = classifier(&seed, 4);
+    float *x = random_inputs(&seed, SAMPLES, n->inputs);
+    static const rounding_method methods[] = {ROUNDING_EXACT, ROUNDING_APPROXIMATE, ROUNDING_AUTO};
+    const rounding_goal goal = {.budget = 100, .threads = 1, .keep_widths = 1};
+    for (size_t i = 0; i < 3; i++) {
+        const layer_rounding own[] = {{"layer 1", 3, ROUNDING_AUTO}, {"layer 2", 3, methods[i]}};
+        lower_options o;
+        circuit *c = NULL;
+        lower_options_init(&o);
+        o.log2_error = -10, o.top_1_bits = 4, o.layer_roundings = own, o.layer_roundings_count = 2, o.families_most = 1;
+        assert_ok(network_lower_auto(n, x, SAMPLES, &o, &goal, NULL, &c));
+        const circuit_layer *scores = layer_named(c, "layer 2");
+        assert_in_range(scores->cells, 5, 8);
+        assert_int_equal(scores->low_bits > 0, methods[i] == ROUNDING_EXACT);
+        assert_int_equal(exact_layers(c), methods[i] == ROUNDING_EXACT);
+        circuit_destroy(c);
+    }
     network_destroy(n);
     free(x);
 }
@@ -208,8 +254,8 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_networks), cmocka_unit_test(test_circuits),
-                                       cmocka_unit_test(test_auto_rounding), cmocka_unit_test(test_infeasible),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_networks),      cmocka_unit_test(test_circuits),
+                                       cmocka_unit_test(test_auto_rounding), cmocka_unit_test(test_given_widths),
+                                       cmocka_unit_test(test_infeasible),    cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

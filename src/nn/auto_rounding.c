@@ -19,7 +19,7 @@
 typedef struct tuning {
     const network *n;
     const float *x;
-    size_t count, outputs, hidden; /* samples, outputs, layers with look-ups that are not torus-native */
+    size_t count, outputs, hidden; /* samples, outputs, layers whose rounding is chosen */
     lower_options options;
     const rounding_goal *goal;
     double *want, *got; /* (count, outputs) of the network and of the circuit tried */
@@ -27,10 +27,12 @@ typedef struct tuning {
     int quantized;
     char (*names)[32];        /* (hidden) */
     rounding_method *allowed; /* (hidden) auto: approximate or exact */
+    layer_rounding *named;    /* (hidden + others) those of a trial, and behind them what else the options name */
+    size_t others;
     size_t trials, planned;
 } tuning;
 
-/* Of the layers with look-ups. */
+/* Of the layers whose rounding is chosen. */
 typedef struct rounding {
     unsigned bits;
     rounding_method method;
@@ -103,19 +105,17 @@ static annulus_status simulate(tuning *t, trial *out)
 /* The circuit rounded so, if there are parameters, what it costs and loses. out->c is the caller's. */
 static annulus_status try_roundings(tuning *t, const rounding *of, trial *out)
 {
-    layer_rounding roundings[NETWORK_MAX_LAYERS];
     lower_options options = t->options;
     *out = (trial){.seconds = INFINITY, .loss = INFINITY};
     for (size_t i = 0; i < t->hidden; i++) {
         out->of[i] = of[i];
-        roundings[i] = (layer_rounding){t->names[i], of[i].bits, of[i].method};
+        t->named[i] = (layer_rounding){t->names[i], of[i].bits, of[i].method};
     }
-    options.rounding_bits = 0;
-    options.method = ROUNDING_UNSAID;
+    if (options.method == ROUNDING_AUTO) options.method = ROUNDING_UNSAID;
     options.compiles_remedies = 0; /* they name no widths */
     options.progress = NULL;       /* trials are counted here */
-    options.layer_roundings = roundings;
-    options.layer_roundings_count = t->hidden;
+    options.layer_roundings = t->named;
+    options.layer_roundings_count = t->hidden + t->others;
     if (t->trials == t->planned) t->planned++;
     TRY(progress_report(t->goal->progress, "rounding", t->trials++, t->planned));
     const annulus_status st = network_lower(t->n, t->x, t->count, &options, &out->c);
@@ -203,29 +203,61 @@ static annulus_status apply_one(void *context, size_t i, unsigned worker)
     return network_apply(t->n, t->x + i * t->n->inputs, t->want + i * t->outputs);
 }
 
-/* Whether the layer's width is chosen here. */
-static int is_tuned(const dense_layer *l)
+static int is_named(const lower_options *o, const char *layer)
 {
-    return !activation_is_wave(l->act) && l->rounding_bits == 0;
+    int named = 0;
+    for (size_t i = 0; i < o->layer_roundings_count; i++) named |= strcmp(o->layer_roundings[i].layer, layer) == 0;
+    return named;
+}
+
+/* Whether the layer's rounding is chosen here: not that of scores that are compared, unless it is named. */
+static int is_tuned(const tuning *t, size_t i, char name[32])
+{
+    const dense_layer *l = &t->n->layers[i];
+    (void)snprintf(name, 32, "layer %zu", network_number(t->n, i));
+    return !activation_is_wave(l->act) && (l->rounding_bits == 0 || is_named(&t->options, name));
+}
+
+/* Names of layers that are none, or not rounded, stay among the roundings: network_lower refuses them. */
+static annulus_status name_roundings(tuning *t)
+{
+    const lower_options *o = &t->options;
+    size_t waves = 0;
+    for (size_t i = 0; i + 1 < t->n->layers_count; i++) {
+        waves += activation_is_wave(t->n->layers[i].act) != 0;
+        t->hidden += is_tuned(t, i, t->names[t->hidden]) != 0;
+    }
+    if (t->hidden == 0 && waves > 0)
+        return fail(ANNULUS_ERR_INPUT, "every layer of look-ups is torus-native, and not rounded: ask for no rounding");
+    for (size_t k = 0; k < o->layer_roundings_count; k++) {
+        const layer_rounding *own = &o->layer_roundings[k];
+        int tuned = 0;
+        for (size_t i = 0; i < t->hidden; i++) tuned |= strcmp(own->layer, t->names[i]) == 0;
+        for (size_t j = 0; tuned && j < k; j++)
+            if (strcmp(own->layer, o->layer_roundings[j].layer) == 0)
+                return fail(ANNULUS_ERR_INPUT, "two roundings of %s", own->layer);
+        if (!tuned) t->named[t->hidden + t->others++] = (layer_rounding){own->layer, own->bits, ROUNDING_UNSAID};
+    }
+    for (size_t i = 0; i < t->hidden; i++) t->allowed[i] = lower_rounding(o, t->names[i]).method;
+    return ANNULUS_OK;
 }
 
 static annulus_status tuning_init(tuning *t)
 {
+    const size_t layers = t->n->layers_count;
     void *p;
     TRY(mem_create(2 * t->count * t->outputs, sizeof(double), "values", &p));
     t->want = p;
     t->got = t->want + t->count * t->outputs;
     TRY(mem_create(t->count * t->n->inputs, sizeof(int32_t), "samples", &p));
     t->q = p;
-    TRY(mem_create(t->hidden + 1, sizeof *t->names + sizeof *t->allowed, "layers", &p));
+    TRY(mem_create(layers, sizeof *t->names + sizeof *t->allowed, "layers", &p));
     t->names = p;
-    t->allowed = (rounding_method *)(void *)(t->names + t->hidden + 1);
-    for (size_t i = 0, at = 0; i + 1 < t->n->layers_count; i++) {
-        if (!is_tuned(&t->n->layers[i])) continue;
-        (void)snprintf(t->names[at], sizeof *t->names, "layer %zu", network_number(t->n, i));
-        t->allowed[at] = lower_rounding(&t->options, t->names[at]).method;
-        at++;
-    }
+    t->allowed = (rounding_method *)(void *)(t->names + layers);
+    TRY(mem_create(layers + t->options.layer_roundings_count, sizeof *t->named, "layers", &p));
+    t->named = p;
+    TRY(name_roundings(t));
+    t->planned = 6 + 3 * t->hidden;
     return parallel_for(t->count, t->goal->threads, apply_one, t);
 }
 
@@ -330,20 +362,13 @@ static annulus_status lower_tuned(const network *n, const float *calibration, si
                 .outputs = n->layers[n->layers_count - 1].out,
                 .options = *options,
                 .goal = goal};
-    size_t waves = 0;
-    for (size_t i = 0; i + 1 < n->layers_count; i++) {
-        waves += activation_is_wave(n->layers[i].act) != 0;
-        t.hidden += is_tuned(&n->layers[i]) != 0;
-    }
-    t.planned = 6 + 3 * t.hidden;
-    if (t.hidden == 0 && waves > 0)
-        return fail(ANNULUS_ERR_INPUT, "every layer of look-ups is torus-native, and not rounded: ask for no rounding");
     trial best = {0};
     annulus_status st = tuning_init(&t);
     if (st == ANNULUS_OK) st = tune(&t, &best);
     mem_free(t.want);
     mem_free(t.q);
     mem_free(t.names);
+    mem_free(t.named);
     if (st != ANNULUS_OK) {
         circuit_destroy(best.c);
         return st;

@@ -22,14 +22,15 @@ typedef struct rounding_report {
     size_t samples, trials;      /* simulated; circuits that were tried */
 } rounding_report;
 
-/* As network_lower, with the width of every layer chosen (options->rounding_bits and layer_roundings must be 0). Of
- * the samples 32 must differ (distinct.h), and as many that one answer of them is within the budget. First the smallest
- * width, the same for all layers, within the budget; then, layer by layer, one bit less where that costs the fewest
- * seconds and stays within it, until nothing does; all in one family of keys. In the end more are allowed, if the
- * options do, and taken if the budget is still kept. Where the method is auto this is done beginning with approximate
- * rounding, and again with exact, of which a layer may become approximate in place of one bit less; the faster is
- * taken. report may be NULL. ANNULUS_ERR_INPUT: nothing keeps the budget (the message has the least loss), or shared
- * outputs whose rounding is not exact. */
+/* As network_lower, with the width of every layer chosen (options->rounding_bits and layer_roundings must be 0), but of
+ * those that have their own (rounding_bits of a dense_layer), which get the method of the options, approximate where
+ * that is auto; with keep_widths the layers that are named are like others. Of the samples 32 must differ (distinct.h),
+ * and as many that one answer of them is within the budget. First the smallest width, the same for all layers, within
+ * the budget; then, layer by layer, one bit less where that costs the fewest seconds and stays within it, until nothing
+ * does; all in one family of keys. In the end more are allowed, if the options do, and taken if the budget is still
+ * kept. Where the method is auto this is done beginning with approximate rounding, and again with exact, of which a
+ * layer may become approximate in place of one bit less; the faster is taken. report may be NULL. ANNULUS_ERR_INPUT:
+ * nothing keeps the budget (the message has the least loss), or shared outputs whose rounding is not exact. */
 annulus_status network_lower_auto(const network *n, const float *calibration, size_t count,
                                   const lower_options *options, const rounding_goal *goal, rounding_report *report,
                                   circuit **out) __attribute__((warn_unused_result));
