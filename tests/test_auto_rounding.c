@@ -238,6 +238,28 @@ static void test_names(void **state)
     fixture_clear(&f);
 }
 
+/* Exact rounding of deep networks to few bits makes more layers than a circuit holds, to more bits it does not. */
+static void test_deep(void **state)
+{
+    (void)state;
+    uint64_t seed = 17;
+    static const size_t widths[] = {4, 4, 4, 4, 4, 4, 4, 4};
+    fixture f = {.n = random_network(&seed, widths, 7, ACTIVATION_TANH, 8), .x = random_inputs(&seed, SAMPLES, 4)};
+    const rounding_goal goal = {.budget = 60, .threads = 1};
+    circuit *c = NULL;
+    lower_options_init(&f.o);
+    f.n->task = NETWORK_REGRESSION;
+    for (size_t l = 0; l < 7; l++)
+        for (size_t o = 0; o < 4; o++) f.n->layers[l].w_scale[o] /= 10;
+    f.o.log2_error = -3, f.o.rounding_bits = 1, f.o.families_most = 1, f.o.method = ROUNDING_EXACT;
+    assert_refused(network_lower(f.n, f.x, SAMPLES, &f.o, &c), "exact rounding makes ");
+    f.o.rounding_bits = 0;
+    assert_ok(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, NULL, &c));
+    assert_true(exact_layers(c) > 0);
+    circuit_destroy(c);
+    fixture_clear(&f);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -276,6 +298,9 @@ static void test_refusals(void **state)
     f.n->layers[0].W[0] = 1 << 14, f.n->layers[0].weight_bits = 16, f.o.output_bits = 24;
     assert_int_equal(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), ANNULUS_ERR_INFEASIBLE);
     assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c), "output");
+    f.o.method = ROUNDING_EXACT;
+    assert_refused(network_lower_auto(f.n, f.x, SAMPLES, &f.o, &goal, &r, &c),
+                   "exact rounding to no width is possible; to 12 bits: layer 1: exact rounding of accumulators of ");
     assert_null(c);
     assert_int_equal(r.trials, 77);
     fixture_clear(&f);
@@ -285,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_goals),   cmocka_unit_test(test_budgets),
                                        cmocka_unit_test(test_methods), cmocka_unit_test(test_given_widths),
-                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_names),   cmocka_unit_test(test_deep),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

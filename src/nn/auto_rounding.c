@@ -138,27 +138,32 @@ static rounding_method method_of(const tuning *t, size_t i, int exact)
     return t->allowed[i] != ROUNDING_AUTO ? t->allowed[i] : exact ? ROUNDING_EXACT : ROUNDING_APPROXIMATE;
 }
 
-/* The smallest width of all layers that is within the budget; wider ones are tried while there are parameters. */
+/* The smallest width of all layers that is within the budget; wider ones are tried while there are parameters. Exact
+ * rounding to few bits makes more layers than a circuit holds, so that there may be none before a wider one. */
 static annulus_status same_width(tuning *t, int exact, trial *best)
 {
     double least = INFINITY;
     rounding of[NETWORK_MAX_LAYERS];
     unsigned at = 0;
-    int none = 0;
-    for (unsigned bits = 1; bits <= WIDEST && !none; bits++) {
+    int none = 0, any_exact = 0;
+    for (size_t i = 0; i < t->hidden; i++) any_exact |= method_of(t, i, exact) == ROUNDING_EXACT;
+    for (unsigned bits = 1; bits <= WIDEST && (!none || (any_exact && at == 0)); bits++) {
         trial now;
         for (size_t i = 0; i < t->hidden; i++) of[i] = (rounding){bits, method_of(t, i, exact)};
         const annulus_status st = try_roundings(t, of, &now);
         none = st == ANNULUS_OK && now.c == NULL;
-        if (now.loss < least) least = now.loss, at = bits;
+        if (now.c != NULL && (at == 0 || now.loss < least)) least = now.loss, at = bits;
         if (st == ANNULUS_OK && now.loss <= t->goal->budget) {
             *best = now;
             return ANNULUS_OK;
         }
         circuit_destroy(now.c);
         if (st != ANNULUS_OK) return st;
-        if (none && at == 0) return ANNULUS_ERR_INFEASIBLE; /* the message is that of the search */
     }
+    if (at == 0) /* the message is that of the last search */
+        return any_exact
+                   ? fail_prefix(ANNULUS_ERR_INFEASIBLE, "exact rounding to no width is possible; to %u bits", WIDEST)
+                   : ANNULUS_ERR_INFEASIBLE;
     return fail(
         ANNULUS_ERR_INPUT,
         "no rounding loses at most %g %% on the %zu calibration samples: the least loss is %.3g %%, at %u bits%s; "
