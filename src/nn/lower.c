@@ -180,12 +180,20 @@ static annulus_status encode_output(circuit_layer *l, double noise, int exact, c
                 options->output_bits, proven / span);
 }
 
+static int rises_or_falls(const int32_t *t, size_t cells)
+{
+    int rises = 0, falls = 0;
+    for (size_t c = 1; c < cells; c++) rises |= t[c] > t[c - 1], falls |= t[c] < t[c - 1];
+    return !rises || !falls;
+}
+
 /* Range of what value i's table gives to sums beyond it, mirrored about its ends: as it is, or as narrower tables have
  * it whose first cell is a and last one b, about the range of the value's own sums (circuit_extend). */
 static void mirrored_range(const circuit_layer *l, size_t i, values *next)
 {
     const size_t o = i / l->offsets, last = l->cells - 1;
     const int32_t *t = circuit_table(l, o);
+    if (rises_or_falls(t, l->cells)) return; /* no more than its entries */
     const int64_t first_own = (l->lo[o] + l->offset[o]) / l->step, last_own = (l->hi[o] + l->offset[o]) / l->step;
     const size_t from = first_own < (int64_t)last ? (size_t)first_own : last,
                  to = last_own < (int64_t)last ? (size_t)last_own : last;
