@@ -520,6 +520,47 @@ static void classes_of_the_circuit(void **state)
     annulus_model_destroy(m);
 }
 
+/* An audit counts samples with other labels than in clear as an evaluation of the same seed does; of regression none.
+ */
+static void audit_of_labels(void **state)
+{
+    (void)state;
+    annulus_train_options t;
+    annulus_compile_options o;
+    FILE *f = fopen(path("d.csv"), "w");
+    fprintf(f, "a,near,b,far\n");
+    for (int i = 0; i < 10; i++) fprintf(f, "%d,%d,%d,%d\n", i, i < 5, i % 3, i >= 3);
+    (void)fclose(f);
+    annulus_train_options_init(&t);
+    annulus_compile_options_init(&o);
+    t.hidden_count = 1, t.hidden[0] = 3, t.batch = 2, t.epochs = 2;
+    o.proven_ranges = 1, o.log2_error = -1, o.output_bits = 1; /* many samples get others */
+    for (int labels = 0; labels < 2; labels++) {
+        annulus_dataset *d;
+        annulus_model *m;
+        annulus_circuit *c;
+        annulus_evaluation e;
+        char *report, want[64];
+        int accepted;
+        uint64_t seed = 0;
+        assert_ok(annulus_dataset_read_csv(path("d.csv"), labels ? ANNULUS_MULTI_LABEL : ANNULUS_REGRESSION, "near,far",
+                                           NULL, &d));
+        assert_ok(annulus_train(d, &t, NULL, NULL, NULL, &m));
+        assert_ok(annulus_compile(m, d, &o, &c));
+        do assert_ok(annulus_evaluate(c, d, ANNULUS_SIMULATE, ++seed, 0, NULL, NULL, &e));
+        while (labels && e.mismatches < 2 && seed < 100);
+        assert_int_equal(e.mismatches > 1, labels);
+        assert_ok(annulus_audit(c, d, seed, 0, NULL, 1, &accepted, &report));
+        (void)snprintf(want, sizeof want, "\"mismatches_simulated\": %zu,", e.mismatches);
+        assert_int_equal(strstr(report, want) != NULL, labels);
+        assert_int_equal(strstr(report, "\"first_mismatch_simulated\"") != NULL, labels);
+        annulus_text_destroy(report);
+        annulus_circuit_destroy(c);
+        annulus_model_destroy(m);
+        annulus_dataset_destroy(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(targets_of_the_circuit),
         cmocka_unit_test(classes_of_the_circuit),
+        cmocka_unit_test(audit_of_labels),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

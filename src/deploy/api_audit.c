@@ -35,6 +35,16 @@ static annulus_status job_run(audit_job *j, const annulus_circuit *c, uint64_t s
                         j->simulated, j->encrypted, &j->a);
 }
 
+/* Of a sample: its class, or any of its labels. */
+static int differs(const circuit *c, const double *values, const double *clear)
+{
+    const size_t outputs = circuit_last(c)->out;
+    if (circuit_classifies(c)) return annulus_argmax(values, outputs) != annulus_argmax(clear, outputs);
+    for (size_t o = 0; o < outputs; o++)
+        if ((values[o] > 0) != (clear[o] > 0)) return 1;
+    return 0;
+}
+
 /* acc (count, outputs): answers other than those to the clear accumulators; *first of them, or -1. */
 static long long mismatches(const audit_job *j, double *acc, long long *first)
 {
@@ -44,7 +54,7 @@ static long long mismatches(const audit_job *j, double *acc, long long *first)
     for (size_t i = 0; i < j->d->count; i++) {
         double *v = acc + i * outputs;
         exec_values(j->c, v, v);
-        if (annulus_argmax(v, outputs) == annulus_argmax(j->clear + i * outputs, outputs)) continue;
+        if (!differs(j->c, v, j->clear + i * outputs)) continue;
         if (differ++ == 0) *first = (long long)i;
     }
     return differ;
@@ -53,7 +63,7 @@ static long long mismatches(const audit_job *j, double *acc, long long *first)
 static audit_answers answers_of(audit_job *j)
 {
     audit_answers a = {-1, -1, -1, -1};
-    if (!circuit_classifies(j->c)) return a;
+    if (j->c->task == CIRCUIT_REGRESSION) return a;
     (void)mismatches(j, j->clear, &a.simulated); /* makes values of them */
     a.simulated = mismatches(j, j->simulated, &a.first_simulated);
     a.encrypted = mismatches(j, j->encrypted, &a.first_encrypted);

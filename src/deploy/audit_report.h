@@ -5,8 +5,8 @@
 #include "circuit/audit.h"
 #include <jansson.h>
 
-/* Answers that differ from the clear run's (classification), -1 for regression, and the first such sample, or -1;
- * simulated, encrypted. */
+/* Answers that differ from the clear run's, in the class or any label, -1 for regression, and the first such sample, or
+ * -1; simulated, encrypted. */
 typedef struct audit_answers {
     long long simulated, encrypted, first_simulated, first_encrypted;
 } audit_answers;
