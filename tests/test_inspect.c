@@ -3,6 +3,7 @@
 #include "comma_locale.h"
 #include "share_fixture.h"
 
+#include "data/dataset.h"
 #include "deploy/audit_report.h"
 #include "deploy/deploy_priv.h"
 #include "optimizer/noise.h"
@@ -199,6 +200,41 @@ static void test_several(void **state)
     c = own;
 }
 
+/* evaluate counts sums, of which look-ups of one rotation have one: all of them are out of their ranges here. */
+static void test_sums(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 8 };
+    for (int slots = 0; slots < 2; slots++) {
+        uint64_t seed = 7;
+        circuit *shared = NULL;
+        annulus_evaluation e;
+        lower_options o;
+        lower_options_init(&o);
+        o.ranges_measured = 0, o.families_most = 1, o.rounding_bits = slots ? 3 : 0, o.log2_error = slots ? -40 : -1;
+        o.share_ways = 1u << (slots ? SHARE_SLOTS : SHARE_MIXED);
+        network *n = network_of(&seed, THREE);
+        float *x = random_inputs(&seed, 40, INPUTS);
+        assert_ok(network_lower(n, x, 40, &o, &shared));
+        circuit_layer *l = &shared->layers[0];
+        assert_int_equal(l->offsets, 3);
+        for (size_t k = 0; k < l->out; k++) l->lo[k] = l->hi[k] = l->proven_hi[k] + 1;
+        dataset d = {.count = SAMPLES, .features = INPUTS, .x = x};
+        const annulus_dataset samples = {&d};
+        const annulus_circuit made = {shared};
+        for (annulus_mode mode = ANNULUS_CLEAR; mode <= ANNULUS_SIMULATE; mode++) {
+            assert_ok(annulus_evaluate(&made, &samples, mode, 1, 0, NULL, NULL, &e));
+            assert_int_equal(e.layers[0].look_ups, 3 * SAMPLES * NEURONS);
+            assert_int_equal(e.layers[0].sums, SAMPLES * NEURONS);
+            assert_int_equal(e.layers[0].out_of_range, e.layers[0].sums);
+            assert_int_equal(e.layers[e.layers_count - 1].sums, SAMPLES * OUTPUTS);
+        }
+        free(x);
+        network_destroy(n);
+        circuit_destroy(shared);
+    }
+}
+
 /* Functions that change every so many units: by a power of two or another number, and where the step divides it or
  * does not. */
 static void test_shifts(void **state)
@@ -366,10 +402,10 @@ static void test_untested(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_edges),
-                                       cmocka_unit_test(test_several),  cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_shifts),   cmocka_unit_test(test_shapes),
-                                       cmocka_unit_test(test_locale),   cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_untested), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers),   cmocka_unit_test(test_edges),  cmocka_unit_test(test_several),
+        cmocka_unit_test(test_ranges),   cmocka_unit_test(test_sums),   cmocka_unit_test(test_shifts),
+        cmocka_unit_test(test_shapes),   cmocka_unit_test(test_locale), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_untested), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

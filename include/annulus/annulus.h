@@ -504,12 +504,13 @@ typedef struct annulus_layer_counts {
     int is_output;
     int torus_native;      /* no range, no index errors: phase_std instead */
     uint64_t look_ups;     /* or values */
+    uint64_t sums;         /* looked up, of look-ups of one rotation one; or values: what follows counts sums */
     uint64_t out_of_range; /* sums outside the range that was measured or proven */
     uint64_t saturated;    /* of these: beyond the table, answered by its end next to them */
     uint64_t wrapped;      /* of these: beyond the table, answered by another entry, as it goes on mirrored; of values:
                               outside their period, so that they decrypt to others */
     /* simulation, else 0 */
-    uint64_t index_errors;        /* look-ups that read another cell than that of their sum */
+    uint64_t index_errors;        /* of which another cell was read than theirs */
     double index_errors_expected; /* by the noise model, of the sums that were met */
     uint64_t failures;            /* noise beyond half a cell, or beyond half a step of a value's output_bits */
     double failures_expected;     /* at most, from the failure probability that inspect gives of the layer */
@@ -523,7 +524,7 @@ typedef struct annulus_evaluation {
                              without labels */
     size_t mismatches;    /* answers other than the clear run's; 0 for regression */
     double largest_error; /* largest difference of a value to the clear run's */
-    uint64_t out_of_range; /* look-ups and values outside their ranges, of all layers */
+    uint64_t out_of_range; /* sums outside their ranges, of all layers */
     double seconds;        /* per sample; encrypted: the server's part */
     size_t layers_count;
     annulus_layer_counts layers[ANNULUS_MAX_LAYERS];

@@ -78,6 +78,7 @@ static json_t *layer_json(const annulus_layer_counts *l, int simulated)
     json_t *j = json_object();
     (void)json_object_set_new(j, "name", json_string(l->name));
     (void)json_object_set_new(j, l->is_output ? "values" : "look_ups", json_integer((json_int_t)l->look_ups));
+    if (!l->is_output) (void)json_object_set_new(j, "sums", json_integer((json_int_t)l->sums));
     (void)json_object_set_new(j, "torus_native", json_boolean(l->torus_native));
     if (l->torus_native) {
         if (simulated) (void)json_object_set_new(j, "phase_std", json_real(l->phase_std));
@@ -181,7 +182,7 @@ static void layer_line(const annulus_layer_counts *l, int simulated)
 {
     const unsigned long long wrapped = l->wrapped, saturated = l->saturated, errors = l->index_errors;
     printf("%-10s %10llu %10llu %7.2g %%", l->name, (unsigned long long)l->look_ups,
-           (unsigned long long)l->out_of_range, 100 * share(l->out_of_range, l->look_ups));
+           (unsigned long long)l->out_of_range, 100 * share(l->out_of_range, l->sums));
     if (l->is_output)
         printf(" %10s %8llu", "-", wrapped);
     else
@@ -260,7 +261,7 @@ static void warn_of_wraps(const annulus_evaluation *e)
         const annulus_layer_counts *l = &e->layers[i];
         if (l->wrapped == 0) continue;
         fprintf(stderr, "warning: %s: %llu of %llu %s; compile with %s\n", l->name, (unsigned long long)l->wrapped,
-                (unsigned long long)l->look_ups,
+                (unsigned long long)l->sums,
                 l->is_output ? "scores left their period and decrypt to others"
                              : "sums lie so far beyond the table that they get another answer than its end",
                 l->is_output ? "a smaller --p-error or more --output-bits"

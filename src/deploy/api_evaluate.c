@@ -225,12 +225,13 @@ static void count_events(const circuit *c, size_t samples, const exec_stats *s, 
     r->failure = exp2(c->choice.log2_global_failure);
     for (size_t i = 0; i < c->layers_count; i++) {
         const circuit_layer *own = &c->layers[i];
-        const uint64_t rotations = (uint64_t)samples * own->out;
+        const uint64_t sums = (uint64_t)samples * own->out;
         const size_t values = own->cells == 0 ? own->out : circuit_layer_look_ups(own);
         annulus_layer_counts *l = &r->layers[i];
         *l = (annulus_layer_counts){.is_output = c->layers[i].cells == 0,
                                     .torus_native = circuit_is_wave(&c->layers[i]),
                                     .look_ups = (uint64_t)samples * values,
+                                    .sums = sums,
                                     .out_of_range = s->out_of_range[i],
                                     .saturated = s->saturated[i],
                                     .wrapped = s->wrapped[i],
@@ -238,10 +239,10 @@ static void count_events(const circuit *c, size_t samples, const exec_stats *s, 
                                     .index_errors_expected = s->errors_expected[i],
                                     .failures = s->failures[i]};
         if (simulated && l->torus_native) {
-            l->phase_std = sqrt(s->phase_square[i] / (double)rotations);
+            l->phase_std = sqrt(s->phase_square[i] / (double)sums);
             l->phase_std_expected = c->choice.layers[i].phase_std;
         } else if (simulated)
-            l->failures_expected = (double)rotations * exp2(c->choice.layers[i].log2_failure);
+            l->failures_expected = (double)sums * exp2(c->choice.layers[i].log2_failure);
         memcpy(l->name, c->layers[i].name, sizeof l->name);
         r->out_of_range += s->out_of_range[i];
     }
