@@ -245,6 +245,26 @@ static void test_wide_sums(void **state)
     free(x);
 }
 
+/* Scores for others to see are exact: where they have too many values, fewer output bits would not help. */
+static void test_too_many_scores(void **state)
+{
+    (void)state;
+    uint64_t seed = 10;
+    const size_t widths[] = {4, 8, 3};
+    network *n = random_network(&seed, widths, 2, ACTIVATION_RELU, 16);
+    float *x = random_inputs(&seed, 64, 4);
+    circuit *c = NULL;
+    lower_options o;
+    lower_options_init(&o);
+    for (size_t i = 0; i < 4 * 8; i++) n->layers[0].W[i] = i % 3 == 0 ? -2 : 3;
+    n->layers[0].out_q = (quantizer){.scale = 0x1p-15, .bits = 16};
+    o.ranges_measured = 0, o.rounding_bits = 0, o.shared_output = 1, o.log2_error = -128, o.output_bits = 1;
+    assert_refused(network_lower(n, x, 64, &o, &c), "train with fewer bits of weights and values");
+    assert_null(c);
+    free(x);
+    network_destroy(n);
+}
+
 /* |x| about the middle of the sums of 8 inputs, 5 neurons. */
 static network *bent_network(uint64_t *seed)
 {
@@ -312,6 +332,6 @@ int main(void)
         cmocka_unit_test(test_same_meaning),    cmocka_unit_test(test_rounding_and_ranges),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_errors),
         cmocka_unit_test(test_layer_roundings), cmocka_unit_test(test_wide_sums),
-        cmocka_unit_test(test_mirrored_values)};
+        cmocka_unit_test(test_mirrored_values), cmocka_unit_test(test_too_many_scores)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,12 @@ static annulus_status encode_output(circuit_layer *l, double noise, int exact, c
     for (; wider < l->period; wider *= 2) l->output_bits++;
     while (exact && INT64_C(1) << l->output_bits < l->period) l->output_bits++;
     if (l->output_bits <= CIRCUIT_MAX_OUTPUT_BITS) return ANNULUS_OK;
+    if (exact && l->period > INT64_C(1) << CIRCUIT_MAX_OUTPUT_BITS)
+        return fail(ANNULUS_ERR_INFEASIBLE,
+                    "scores have a period of %" PRId64
+                    " values, of which 2^%u can be told apart exactly, as these must "
+                    "be: train with fewer bits of weights and values",
+                    l->period, CIRCUIT_MAX_OUTPUT_BITS);
     return fail(ANNULUS_ERR_INFEASIBLE,
                 "scores of %u bits in a proven range %" PRId64 " times the measured one: ask for fewer output bits",
                 options->output_bits, proven / span);
