@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_fixture.h"
 
+#include "base/memory.h"
 #include "circuit/exec.h"
 #include "circuit/extend.h"
 #include <math.h>
@@ -265,9 +266,10 @@ static void test_too_many_scores(void **state)
     network_destroy(n);
 }
 
-/* |x| about the middle of the sums of 8 inputs, 5 neurons. */
-static network *bent_network(uint64_t *seed)
+/* |x| about the middle of the sums of 8 inputs, 5 neurons; bounded: it knows what scores they can have. */
+static network *bent_network(uint64_t *seed, int bounded)
 {
+    void *p;
     const size_t widths[] = {8, 5, 3};
     network *n = random_network(seed, widths, 2, ACTIVATION_RELU, 4);
     dense_layer *d = &n->layers[0];
@@ -280,6 +282,11 @@ static network *bent_network(uint64_t *seed)
         d->w_scale[o] = 1.0 / (double)(o + 1);
         d->bias[o] = -7;
     }
+    if (bounded) {
+        assert_ok(mem_create(2 * 3, sizeof(double), "bounds", &p));
+        n->layers[1].bound = p;
+        for (size_t k = 0; k < 3; k++) n->layers[1].bound[3 + k] = 5 * (double)(k + 1);
+    }
     assert_ok(network_check(n));
     return n;
 }
@@ -287,11 +294,10 @@ static network *bent_network(uint64_t *seed)
 /* Beyond a likely range the table of |x| is read mirrored, and gives up to twice what it holds: the proven range of the
  * scores has that, and they do not wrap; of narrower tables, and beside exact rounding, too. Measured ranges saturate:
  * no such value is met, and the range is that of the table. */
-static void test_mirrored_values(void **state)
+static void check_mirrored_values(int bounded)
 {
-    (void)state;
     uint64_t seed = 9;
-    network *n = bent_network(&seed);
+    network *n = bent_network(&seed, bounded);
     float x[64 * 8], far[8 * 8];
     for (size_t i = 0; i < 64 * 8; i++) x[i] = test_random(&seed) % 2 ? 0.75F : 1;
     for (size_t i = 0; i < 8 * 8; i++) far[i] = (float)(i / 8) / 4; /* all inputs alike */
@@ -324,6 +330,13 @@ static void test_mirrored_values(void **state)
         free(q);
     }
     network_destroy(n);
+}
+
+static void test_mirrored_values(void **state)
+{
+    (void)state;
+    check_mirrored_values(0);
+    check_mirrored_values(1);
 }
 
 int main(void)

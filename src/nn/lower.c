@@ -24,6 +24,7 @@ typedef struct state {
     const lower_options *options;
     size_t count;                      /* calibration samples */
     values of[CIRCUIT_MAX_LAYERS + 1]; /* of each source, while a layer needs them */
+    int mirrored;                      /* look-ups may give what their functions do not, beyond likely ranges */
     lower_units *units;
 } state;
 
@@ -218,21 +219,24 @@ static void mirrored_range(const circuit_layer *l, size_t i, values *next)
 }
 
 /* Proven ranges behind the look-ups of l. Torus-native tables are met mirrored, too, and so are those of neurons that
- * can have sums beyond their ranges, unless these saturate. */
-static void table_ranges(const circuit_layer *l, int saturates, values *next)
+ * can have sums beyond their ranges, unless these saturate. *mirrored: set if that gives other values than the table
+ * has; once it is, what is known of functions' values bounds no sums. */
+static void table_ranges(const circuit_layer *l, int saturates, int *mirrored, values *next)
 {
+    const int all = *mirrored;
     for (size_t i = 0; i < circuit_values(l); i++) {
         const size_t o = i / l->offsets;
         const int32_t *t = circuit_table(l, o);
         int64_t lo = t[0], hi = t[0];
         for (size_t c = 0; c < l->cells; c++) {
-            const int64_t mirrored = l->unit != 0 ? l->mid2 - t[c] : t[c];
-            lo = t[c] < lo ? t[c] : mirrored < lo ? mirrored : lo;
-            hi = t[c] > hi ? t[c] : mirrored > hi ? mirrored : hi;
+            const int64_t other = l->unit != 0 ? l->mid2 - t[c] : t[c];
+            lo = t[c] < lo ? t[c] : other < lo ? other : lo;
+            hi = t[c] > hi ? t[c] : other > hi ? other : hi;
         }
         next->lo[i] = lo, next->hi[i] = hi;
-        if (l->unit == 0 && !saturates && (l->proven_lo[o] < l->lo[o] || l->proven_hi[o] > l->hi[o]))
+        if (l->unit == 0 && !saturates && (all || l->proven_lo[o] < l->lo[o] || l->proven_hi[o] > l->hi[o]))
             mirrored_range(l, i, next);
+        *mirrored |= next->lo[i] < lo || next->hi[i] > hi;
     }
 }
 
@@ -256,7 +260,7 @@ static annulus_status advance(const circuit_layer *l, const dense_layer *d, size
 {
     values *next = &s->of[i + 1];
     TRY(values_create(s->count, circuit_values(l), d->out_q.scale, next));
-    table_ranges(l, s->options->saturate, next);
+    table_ranges(l, s->options->saturate, &s->mirrored, next);
     return look_up_samples(l, s, next->x);
 }
 
@@ -347,7 +351,7 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     int64_t *constant = NULL;
     TRY(lower_constants(d, unit, &constant));
     lower_add_constants(l, constant);
-    lower_bounds(d, unit, s->units->of[i].multiplier, l);
+    if (!s->mirrored || i + 1 < c->layers_count) lower_bounds(d, unit, s->units->of[i].multiplier, l);
     const annulus_status st = lower_encoding(n, i, s, c, before, constant);
     mem_free(constant);
     return st;
