@@ -143,6 +143,84 @@ static void test_bounds(void **state)
     network_destroy(n);
 }
 
+/* Scores of two sources behind three layers: waves 1, of amplitude 7, and 2, of 3 in twice the unit, which take the
+ * input, and relu 3, which takes wave 2. */
+static network *branched_network(const uint32_t sources[2])
+{
+    uint64_t seed = 29;
+    const size_t widths[] = {6, 4, 4, 4, 3};
+    network *n = wave_network(&seed, widths, 4, ACTIVATION_TRIANGLE, 1, 4);
+    dense_layer *d = n->layers;
+    dense_layer_clear(&d[1]), dense_layer_clear(&d[3]);
+    assert_ok(dense_layer_create(6, 4, &d[1]));
+    assert_ok(dense_layer_create(8, 3, &d[3]));
+    random_weights(&seed, &d[1], d[0].w_scale[0]);
+    random_weights(&seed, &d[3], 0.1);
+    d[1].act = ACTIVATION_TRIANGLE;
+    d[1].out_q = (quantizer){.scale = 2 * d[0].out_q.scale, .bits = 3, .is_signed = 1, .narrow = 1};
+    d[2].act = ACTIVATION_RELU;
+    d[2].out_q = (quantizer){.scale = d[0].out_q.scale, .bits = 3};
+    d[1].sources_count = 1; /* the input */
+    d[2].sources[0] = 2, d[2].sources_count = 1;
+    memcpy(d[3].sources, sources, 2 * sizeof *sources), d[3].sources_count = 2;
+    for (size_t o = 0; o < 3; o++) /* the same weights of each source, of which the first counts more */
+        for (size_t k = 0; k < 8; k++)
+            d[3].W[8 * o + k] = (int32_t)((sources[k / 4] == 1 ? 3 : 2) + o) * (k % 2 == 0 ? 1 : -1);
+    return n;
+}
+
+/* Bound on the noise of the scores, in accumulator units. */
+static double score_noise(const circuit *c)
+{
+    return circuit_last(c)->noise * (double)circuit_last(c)->period;
+}
+
+/* Of scores of several sources: each brings its own noise if it is torus-native, whatever the order. */
+static void test_score_sources(void **state)
+{
+    (void)state;
+    static const uint32_t order[][2] = {{1, 3}, {3, 1}, {1, 2}, {2, 1}};
+    uint64_t seed = 30;
+    float *x = random_inputs(&seed, 100, 6);
+    for (size_t way = 0; way < 4; way++) {
+        network *n = branched_network(order[way]);
+        lower_options o;
+        lower_options_init(&o);
+        o.log2_error = -7;
+        if (way >= 2) { /* without layer 3 */
+            dense_layer_clear(&n->layers[2]);
+            n->layers[2] = n->layers[3];
+            n->layers_count = 3;
+        }
+        assert_ok(network_check(n));
+        circuit *c = lowered(n, x, 100, &o);
+        const circuit_layer *last = circuit_last(c);
+        double most = 0;
+        for (size_t k = 0; k < 3; k++) {
+            double square = 0;
+            for (size_t i = 0; i < 8; i++) {
+                static const double amplitude[] = {7, 3, 0};
+                square += pow(weights_of(last)[8 * k + i] * amplitude[order[way][i / 4] - 1] / 16, 2);
+            }
+            most = fmax(most, sqrt(square));
+        }
+        assert_true(most > 0 && fabs(score_noise(c) / most - 1) < 1e-9);
+        assert_int_equal(last->output_bits, 0);
+        writer w;
+        circuit *back = NULL;
+        writer_init(&w, 0);
+        circuit_write(&w, c);
+        reader r = {.p = w.p, .len = w.len, .name = "model.circuit"};
+        assert_ok(circuit_read(&r, &back));
+        assert_true(circuit_last(back)->noise == last->noise);
+        writer_clear(&w);
+        circuit_destroy(back);
+        circuit_destroy(c);
+        network_destroy(n);
+    }
+    free(x);
+}
+
 /* Lowers n with these options and expects it refused with the text. */
 static void lower_refused(const network *n, const lower_options *o, const char *text)
 {
@@ -233,8 +311,8 @@ static void test_auto_rounding(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files), cmocka_unit_test(test_hostile_files),
-                                       cmocka_unit_test(test_bounds), cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_auto_rounding)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files),    cmocka_unit_test(test_hostile_files),
+                                       cmocka_unit_test(test_bounds),   cmocka_unit_test(test_score_sources),
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_auto_rounding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,28 +291,27 @@ static annulus_status lower_look_ups(const dense_layer *d, size_t i, state *s, c
     return advance(l, d, i, s);
 }
 
-/* Of the last layer; before: that of its one source, or NULL. */
-static annulus_status lower_output(const network *n, size_t i, const state *s, const circuit_layer *before,
-                                   circuit_layer *l, const int64_t *constant)
+/* Of the last layer. */
+static annulus_status lower_output(const network *n, size_t i, const state *s, const circuit *c,
+                                   const int64_t *constant)
 {
-    const dense_layer *d = &n->layers[i];
+    circuit_layer *l = &c->layers[i];
     const int exact = s->options->shared_output || n->task == NETWORK_TOP_1;
     double noise = 0;
-    if (before != NULL && before->unit != 0 && l->log2_error == 0) TRY(lower_native_score_noise(d, before, l, &noise));
+    if (l->log2_error == 0) TRY(lower_native_score_noise(&n->layers[i], c, l, &noise));
     TRY(encode_output(l, noise, exact, s->options, &s->units->of[i]));
     lower_take_constants(l, constant);
     return ANNULUS_OK;
 }
 
 /* The encoding of a layer whose proven and measured ranges are known, those of its sums with the constants. */
-static annulus_status lower_encoding(const network *n, size_t i, state *s, const circuit *c,
-                                     const circuit_layer *before, const int64_t *constant)
+static annulus_status lower_encoding(const network *n, size_t i, state *s, const circuit *c, const int64_t *constant)
 {
     const dense_layer *d = &n->layers[i];
     circuit_layer *l = &c->layers[i];
     TRY(lower_share_ranges(d, l));
     choose_ranges(l, d, s->options, s->units->of[i].multiplier);
-    if (i + 1 == c->layers_count) return lower_output(n, i, s, before, l, constant);
+    if (i + 1 == c->layers_count) return lower_output(n, i, s, c, constant);
     TRY(lower_look_ups(d, i, s, l, constant));
     for (size_t k = 0; k <= i; k++)
         if (circuit_last_use(c, k) == i) values_clear(&s->of[k]);
@@ -352,7 +351,7 @@ static annulus_status lower_layer(const network *n, size_t i, state *s, const ci
     TRY(lower_constants(d, unit, &constant));
     lower_add_constants(l, constant);
     if (!s->mirrored || i + 1 < c->layers_count) lower_bounds(d, unit, s->units->of[i].multiplier, l);
-    const annulus_status st = lower_encoding(n, i, s, c, before, constant);
+    const annulus_status st = lower_encoding(n, i, s, c, constant);
     mem_free(constant);
     return st;
 }

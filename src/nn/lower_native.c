@@ -106,22 +106,58 @@ annulus_status lower_native_ranges(const circuit_layer *before, circuit_layer *l
     return st;
 }
 
-annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,
-                                        double *out)
+/* Noise of the values of a source: 0 of those that are not torus-native. */
+static double value_noise(const circuit *c, size_t source)
 {
-    double most = 0, scaled = 0, amplitude = 0;
-    void *p;
-    TRY(mem_create(l->out, sizeof(double), "two-norms", &p));
-    double *norm = p;
-    const annulus_status st = linear_norms(&l->linear, l->in, l->out, norm);
-    for (size_t o = 0; st == ANNULUS_OK && o < l->out; o++) {
-        most = fmax(most, norm[o]);
-        scaled = fmax(scaled, l->real_scale[o] * norm[o]);
+    const circuit_layer *l = source == 0 ? NULL : &c->layers[source - 1];
+    double amplitude = 0;
+    if (l == NULL || l->unit == 0) return 0;
+    for (size_t k = 0; k < l->cells; k++) amplitude = fmax(amplitude, fabs(l->table[k] - l->mid2 / 2.0));
+    return VALUE_NOISE * amplitude;
+}
+
+/* Two-norms of a score's weights, and of the noise that they bring to it. noise (sources): of values. */
+static void score_norms(const circuit *c, const circuit_layer *l, const double *noise, linear_view *view, size_t o,
+                        double *norm, double *brought)
+{
+    const uint32_t *input;
+    const int64_t *weight;
+    const size_t count = linear_view_row(view, o, &input, &weight);
+    double square = 0, all = 0;
+    for (size_t k = 0, first = 0; k < l->sources_count; k++) { /* root by root: of one source to the last bit */
+        const size_t end = first + circuit_source_values(c, l->sources[k]);
+        double own = 0, one;
+        for (size_t i = 0; i < count; i++)
+            if (input[i] >= first && input[i] < end) own += (double)weight[i] * (double)weight[i];
+        square += own;
+        one = sqrt(own) * noise[k];
+        all += one * one;
+        first = end;
     }
-    mem_free(norm);
-    TRY(st);
-    for (size_t c = 0; c < before->cells; c++) amplitude = fmax(amplitude, fabs(before->table[c] - before->mid2 / 2.0));
-    *out =
-        most == 0 || amplitude == 0 ? VALUE_NOISE : most * (d->noise > 0 ? d->noise / scaled : VALUE_NOISE * amplitude);
+    *norm = sqrt(square);
+    *brought = sqrt(all);
+}
+
+annulus_status lower_native_score_noise(const dense_layer *d, const circuit *c, const circuit_layer *l, double *out)
+{
+    double noise[CIRCUIT_MAX_LAYERS], most = 0, scaled = 0, value = 0;
+    linear_view *view = NULL;
+    int any = 0;
+    *out = 0;
+    for (size_t k = 0; k < l->sources_count; k++) {
+        noise[k] = value_noise(c, l->sources[k]);
+        any |= l->sources[k] != 0 && c->layers[l->sources[k] - 1].unit != 0;
+    }
+    if (!any) return ANNULUS_OK;
+    TRY(linear_view_create(&l->linear, l->in, l->out, &view));
+    for (size_t o = 0; o < l->out; o++) {
+        double norm, brought;
+        score_norms(c, l, noise, view, o, &norm, &brought);
+        most = fmax(most, norm);
+        scaled = fmax(scaled, l->real_scale[o] * norm);
+        value = fmax(value, brought);
+    }
+    linear_view_destroy(view);
+    *out = value == 0 ? VALUE_NOISE : d->noise > 0 ? most * (d->noise / scaled) : value;
     return ANNULUS_OK;
 }

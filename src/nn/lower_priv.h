@@ -181,8 +181,8 @@ annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l) __attri
 /* Proven ranges of l behind the torus-native look-ups of `before`: the values of one neuron come from one phase, and do
  * not reach all their ends together. */
 annulus_status lower_native_ranges(const circuit_layer *before, circuit_layer *l) __attribute__((warn_unused_result));
-/* Bound on the noise of scores behind the torus-native look-ups of `before`, in accumulator units: what d was trained
- * to bear, else that of values whose own noise has a deviation of 2^-4 of their amplitude. */
-annulus_status lower_native_score_noise(const dense_layer *d, const circuit_layer *before, const circuit_layer *l,
-                                        double *out) __attribute__((warn_unused_result));
+/* Bound on the noise of scores l of c, of whose sources any is torus-native, in accumulator units: what d was trained
+ * to bear, else that of torus-native values whose own noise has a deviation of 2^-4 of their amplitude. 0: none is. */
+annulus_status lower_native_score_noise(const dense_layer *d, const circuit *c, const circuit_layer *l, double *out)
+    __attribute__((warn_unused_result));
 #endif
