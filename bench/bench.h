@@ -154,6 +154,18 @@ static inline double bench_error(const bench_keys *k, const bench_batch *b, size
     return torus_to_double(lwe_phase(k->secret, b->jobs[i].out) - wanted);
 }
 
+/* Stops if an output of a batch of BENCH_INPUT through bench_lut is not BENCH_VALUE, and clears them all: the next run
+ * has to write them. */
+static inline void bench_check(const bench_keys *k, bench_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (fabs(bench_error(k, b, i, BENCH_VALUE)) > 0.0625) { /* nearer to another value than to this one */
+            fprintf(stderr, "bench: look-up %zu of a batch is wrong\n", i);
+            exit(1);
+        }
+    memset(b->out, 0, b->count * lwe_words(&k->secret->params) * sizeof *b->out);
+}
+
 /* Runs jobs that extract coefficient 0, all of them together; returns seconds: of computing with one thread, else of
  * the clock. */
 static inline double bench_bootstrap(const eval_key *key, const bootstrap_job *jobs, size_t count, unsigned threads)

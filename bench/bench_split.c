@@ -20,6 +20,7 @@ static double gain(const bench_keys *keys, uint32_t EF, size_t count, double *pe
             const double start = bench_seconds();
             (void)bench_bootstrap(keys->eval, batch.jobs, count, threads);
             time[threads][i] = bench_seconds() - start;
+            bench_check(keys, &batch);
             peak[threads][i] = peak_flops(cpu_level_get(), threads, CLOCK_MONOTONIC, 0.03);
         }
     const double one = bench_median(time[1], ROUNDS), two = bench_median(time[2], ROUNDS);

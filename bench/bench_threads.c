@@ -24,6 +24,7 @@ int main(void)
             const double start = bench_seconds();
             (void)bench_bootstrap(keys.eval, batch.jobs, COUNT, threads);
             time[threads][i] = bench_seconds() - start;
+            bench_check(&keys, &batch);
             peak[threads][i] = peak_flops(level, threads, CLOCK_MONOTONIC, 0.03);
         }
     const double one = bench_median(time[1], ROUNDS), two = bench_median(time[2], ROUNDS);
