@@ -11,12 +11,12 @@ static void print_point(security_level level, const char *key, unsigned dim, uns
     printf("%d %s %u %u %u\n", (int)level, key, dim, logq, security_tuniform_bound(dim, logq, level));
 }
 
-/* The even n in [from, to) whose noise, a power of two over sqrt 3, lies least above the curve. */
+/* The n in [from, to) whose noise, a power of two over sqrt 3, lies least above the curve. */
 static unsigned tightest(security_level level, unsigned from, unsigned to)
 {
     unsigned best = from;
     double least = INFINITY;
-    for (unsigned n = from; n < to; n += 2) {
+    for (unsigned n = from; n < to; n++) {
         const double above = security_tuniform_bound(n, 32, level) - security_log2_std(n, 32, level);
         if (above < least) least = above, best = n;
     }
@@ -30,7 +30,8 @@ int main(void)
         for (unsigned n = 512; n <= 1024; n += 128) print_point(levels[i], "LWE", n, 32);
         print_point(levels[i], "LWE", tightest(levels[i], 450, 800), 32);
         print_point(levels[i], "LWE", tightest(levels[i], 800, 1300), 32);
-        for (unsigned kN = 1536; kN <= 2560; kN += 512) print_point(levels[i], "GLWE", kN, 64);
+        /* the range of big dimensions in optimizer_space.c */
+        for (unsigned kN = 512; kN <= 4096; kN += 256) print_point(levels[i], "GLWE", kN, 64);
     }
     return 0;
 }
