@@ -284,10 +284,50 @@ static void test_slots(void **state)
     assert_true((double)f.tables > 0.025 * (double)f.peak);
 }
 
+/* Stops a run that has written its checkpoint. */
+static int stop(void *context, const char *what, size_t done, size_t count)
+{
+    (void)context, (void)what, (void)done, (void)count;
+    return access(files.checkpoint, F_OK) == 0;
+}
+
+/* A run that goes on holds the values that it read beside those that it makes and the file of them. */
+static void test_resumed(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 4 };
+    const annulus_run_options o = {.threads = 2, .together = SAMPLES, .checkpoint = files.checkpoint};
+    const annulus_progress stopping = {.report = stop};
+    write_files((const size_t[]){60, 60, 60, 3}, 3, SAMPLES, 0);
+    for (int resumes = 0; resumes < 2; resumes++) {
+        annulus_circuit *c = NULL;
+        annulus_evaluation_key *key = NULL;
+        annulus_input *x = NULL;
+        annulus_output *y = NULL;
+        const size_t before = held;
+        most = held;
+        assert_ok(annulus_circuit_read(files.circuit, &c));
+        assert_ok(annulus_input_read(files.input, &x));
+        assert_ok(annulus_evaluation_key_read(files.key, c, 2, NULL, &key));
+        const double expected = (double)(annulus_circuit_memory(c, SAMPLES, &o) - FOOTPRINT_PROCESS);
+        if (resumes)
+            assert_ok(annulus_run(c, key, x, &o, NULL, NULL, &y));
+        else
+            assert_int_equal(annulus_run(c, key, x, &o, &stopping, NULL, &y), ANNULUS_ERR_CANCELLED);
+        const double taken = (double)(most - before);
+        assert_true(fabs(taken / expected - 1) < 0.01);
+        annulus_output_destroy(y);
+        annulus_input_destroy(x);
+        annulus_evaluation_key_destroy(key);
+        annulus_circuit_destroy(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_packed),   cmocka_unit_test(test_packed_layers),
                                        cmocka_unit_test(test_by_value), cmocka_unit_test(test_answers),
-                                       cmocka_unit_test(test_split),    cmocka_unit_test(test_slots)};
+                                       cmocka_unit_test(test_split),    cmocka_unit_test(test_slots),
+                                       cmocka_unit_test(test_resumed)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -416,7 +416,8 @@ typedef struct annulus_run_options {
 } annulus_run_options;
 ANNULUS_API void annulus_run_options_init(annulus_run_options *o); /* all, 0, NULL */
 /* Predicted bytes that a process has resident at most while it reads key and inputs of `samples` samples, runs them on
- * with these options, NULL: the defaults, and writes the answers. */
+ * with these options, NULL: the defaults, and writes the answers; with a checkpoint that is there already, of a run
+ * that goes on from it. */
 ANNULUS_API size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o);
 /* Bytes that this process may still take: what the machine has available, at most its limit on addresses; SIZE_MAX if
  * the system does not say. */

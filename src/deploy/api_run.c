@@ -5,6 +5,7 @@
 #include "deploy/checkpoint.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 _Static_assert(ANNULUS_MAX_TOGETHER == EXEC_MOST_TOGETHER, "samples that run together");
 
@@ -13,12 +14,21 @@ void annulus_run_options_init(annulus_run_options *o)
     *o = (annulus_run_options){.threads = 0};
 }
 
+/* What a run that goes on from its file holds of it, at most, until the samples that it had are done. */
+static size_t resumed_bytes(const char *path)
+{
+    struct stat file;
+    if (path == NULL || stat(path, &file) != 0 || !S_ISREG(file.st_mode)) return 0;
+    return (size_t)file.st_size;
+}
+
 size_t annulus_circuit_memory(const annulus_circuit *c, size_t samples, const annulus_run_options *o)
 {
     annulus_run_options usual;
     annulus_run_options_init(&usual);
     if (o == NULL) o = &usual;
-    return circuit_footprint(c->c, samples, o->together, o->threads, o->checkpoint != NULL).peak;
+    return circuit_footprint(c->c, samples, o->together, o->threads, o->checkpoint != NULL).peak +
+           resumed_bytes(o->checkpoint);
 }
 
 /* A run of all samples, and how far it is. */
