@@ -418,6 +418,18 @@ static void reports_in_files(void **state)
     assert_refused(annulus_epochs_write_csv(epochs, 2, "/absent/x"), "/absent/x");
 }
 
+/* d.csv, whose columns near and far are targets or labels, and what trains and compiles it in no time. */
+static void near_and_far(annulus_train_options *t, annulus_compile_options *o)
+{
+    FILE *f = fopen(path("d.csv"), "w");
+    fprintf(f, "a,near,b,far\n");
+    for (int i = 0; i < 10; i++) fprintf(f, "%d,%d,%d,%d\n", i, i < 5, i % 3, i >= 3);
+    (void)fclose(f);
+    annulus_train_options_init(t);
+    annulus_compile_options_init(o);
+    t->hidden_count = 1, t->hidden[0] = 3, t->batch = 2, t->epochs = 2;
+}
+
 /* Targets are the circuit's, by name: data that were read without it, in another order, are not scored. */
 static void targets_of_the_circuit(void **state)
 {
@@ -430,13 +442,7 @@ static void targets_of_the_circuit(void **state)
     annulus_evaluation e, again;
     annulus_target_score scores[2], other_scores[2];
     double values[20];
-    FILE *f = fopen(path("d.csv"), "w");
-    fprintf(f, "a,near,b,far\n");
-    for (int i = 0; i < 10; i++) fprintf(f, "%d,%d,%d,%d\n", i, i < 5, i % 3, i >= 3);
-    (void)fclose(f);
-    annulus_train_options_init(&t);
-    annulus_compile_options_init(&o);
-    t.hidden_count = 1, t.hidden[0] = 3, t.batch = 2, t.epochs = 2;
+    near_and_far(&t, &o);
     o.proven_ranges = 1, o.log2_error = -20;
     assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "near,far", NULL, &d));
     assert_ok(annulus_dataset_read_csv(path("d.csv"), ANNULUS_REGRESSION, "far,near", NULL, &turned));
@@ -527,13 +533,7 @@ static void audit_of_labels(void **state)
     (void)state;
     annulus_train_options t;
     annulus_compile_options o;
-    FILE *f = fopen(path("d.csv"), "w");
-    fprintf(f, "a,near,b,far\n");
-    for (int i = 0; i < 10; i++) fprintf(f, "%d,%d,%d,%d\n", i, i < 5, i % 3, i >= 3);
-    (void)fclose(f);
-    annulus_train_options_init(&t);
-    annulus_compile_options_init(&o);
-    t.hidden_count = 1, t.hidden[0] = 3, t.batch = 2, t.epochs = 2;
+    near_and_far(&t, &o);
     o.proven_ranges = 1, o.log2_error = -1, o.output_bits = 1; /* many samples get others */
     for (int labels = 0; labels < 2; labels++) {
         annulus_dataset *d;

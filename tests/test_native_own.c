@@ -93,6 +93,20 @@ static void test_what_is_antiperiodic(void **state)
     assert_false(wave_is_antiperiodic(&off, &q, &mid2));
 }
 
+/* Layer 1, with weights of this scale, beside layer 0, and scores that take the values of both. */
+static void side_by_side(uint64_t *seed, dense_layer d[3], double scale)
+{
+    const uint32_t first[] = {0}, both[] = {1, 2};
+    dense_layer_clear(&d[1]);
+    dense_layer_clear(&d[2]);
+    assert_ok(dense_layer_create(6, 4, &d[1]));
+    assert_ok(dense_layer_create(8, 3, &d[2]));
+    random_weights(seed, &d[1], scale);
+    random_weights(seed, &d[2], 0.1);
+    memcpy(d[1].sources, first, sizeof first), d[1].sources_count = 1;
+    memcpy(d[2].sources, both, sizeof both), d[2].sources_count = 2;
+}
+
 /* Where a torus-native layer would be refused, a wave of no name is a function with padding: beside classic layers that
  * take the same values, or waves in units of no plain ratio, and for answers that others may see. */
 static void test_own_wave_with_padding(void **state)
@@ -103,19 +117,11 @@ static void test_own_wave_with_padding(void **state)
         uint64_t seed = 33;
         const size_t widths[] = {6, 4, 4, 3};
         network *n = wave_network(&seed, widths, 3, ACTIVATION_WAVE, 1, 4);
-        const uint32_t first[] = {0}, both[] = {1, 2};
         dense_layer *d = n->layers;
-        dense_layer_clear(&d[1]);
-        dense_layer_clear(&d[2]);
-        assert_ok(dense_layer_create(6, 4, &d[1]));
-        assert_ok(dense_layer_create(8, 3, &d[2]));
-        random_weights(&seed, &d[1], way == RATIO ? 0.0171234 : d[0].w_scale[0]);
-        random_weights(&seed, &d[2], 0.1);
+        side_by_side(&seed, d, way == RATIO ? 0.0171234 : d[0].w_scale[0]);
         d[1].act = way == CLASSIC ? ACTIVATION_RELU : ACTIVATION_WAVE;
         if (way != CLASSIC) d[1].own = two_sines(0);
         d[1].out_q = d[0].out_q;
-        memcpy(d[1].sources, first, sizeof first), d[1].sources_count = 1;
-        memcpy(d[2].sources, both, sizeof both), d[2].sources_count = 2;
         float *x = random_inputs(&seed, 100, 6);
         lower_options o;
         lower_options_init(&o);
@@ -148,18 +154,10 @@ static void test_common_unit_of_wide_weights(void **state)
         uint64_t seed = 34;
         const size_t widths[] = {6, 4, 4, 3};
         network *n = wave_network(&seed, widths, 3, way == OWN ? ACTIVATION_WAVE : ACTIVATION_TRIANGLE, 1, 4);
-        const uint32_t first[] = {0}, both[] = {1, 2};
         dense_layer *d = n->layers;
-        dense_layer_clear(&d[1]);
-        dense_layer_clear(&d[2]);
-        assert_ok(dense_layer_create(6, 4, &d[1]));
-        assert_ok(dense_layer_create(8, 3, &d[2]));
-        random_weights(&seed, &d[1], d[0].w_scale[0] / (way == HALF ? 32 : 64));
-        random_weights(&seed, &d[2], 0.1);
+        side_by_side(&seed, d, d[0].w_scale[0] / (way == HALF ? 32 : 64));
         d[0].weight_bits = 12, d[0].W[7] = 2000;
         d[1].act = d[0].act, d[1].rise = d[0].rise, d[1].own = d[0].own, d[1].out_q = d[0].out_q;
-        memcpy(d[1].sources, first, sizeof first), d[1].sources_count = 1;
-        memcpy(d[2].sources, both, sizeof both), d[2].sources_count = 2;
         assert_ok(network_check(n));
         float *x = random_inputs(&seed, 100, 6);
         lower_options o;

@@ -122,6 +122,11 @@ int text_is_number(const char *s, size_t n)
     return strcmp(s, number) == 0;
 }
 
+int text_is_name(const char *s, const char *name, size_t n)
+{
+    return strcmp(s, name) == 0 || text_is_number(s, n);
+}
+
 annulus_status read_string(reader *r, char **out)
 {
     uint32_t n = 0;

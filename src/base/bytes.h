@@ -16,6 +16,8 @@ annulus_status bytes_sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES]
 int text_is_plain(const char *s);
 /* s is n, in decimal. */
 int text_is_number(const char *s, size_t n);
+/* s is the name, or stands for it by its number n. */
+int text_is_name(const char *s, const char *name, size_t n);
 
 typedef struct reader {
     const uint8_t *p;

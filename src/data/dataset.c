@@ -128,11 +128,6 @@ annulus_status dataset_slice(const dataset *d, size_t first, size_t count, datas
     return st;
 }
 
-int dataset_class_is(const dataset *d, size_t i, const char *name)
-{
-    return strcmp(d->class_names[i], name) == 0 || text_is_number(d->class_names[i], i);
-}
-
 annulus_status dataset_targets_check(const dataset *d, const char *taker, char *const *names, size_t count, int ordered)
 {
     if (d->y == NULL) return ANNULUS_OK;

@@ -51,8 +51,6 @@ annulus_status dataset_choose(const dataset *d, const size_t *index, size_t coun
 /* Samples first..first+count-1 as a new set that owns copies. */
 annulus_status dataset_slice(const dataset *d, size_t first, size_t count, dataset **out)
     __attribute__((warn_unused_result));
-/* Whether class i of data that have class names is called so, or by its number, as in IDX files. */
-int dataset_class_is(const dataset *d, size_t i, const char *name);
 /* The targets or labels of the data, if they have any, are those of what they are for, "circuit", by its names (count),
  * unless these are numbers alone; else a message with the remedy. ordered: in their order, too. */
 annulus_status dataset_targets_check(const dataset *d, const char *taker, char *const *names, size_t count, int ordered)

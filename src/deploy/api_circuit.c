@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "circuit/footprint.h"
 #include "circuit/latency.h"
@@ -225,7 +226,7 @@ annulus_status annulus_compile(const annulus_model *m, const annulus_dataset *ca
 static int same_classes(const network *n, const dataset *d)
 {
     int same = d->label != NULL && d->classes <= n->layers[n->layers_count - 1].out;
-    for (size_t i = 0; same && i < d->classes; i++) same = dataset_class_is(d, i, n->labels[i]);
+    for (size_t i = 0; same && i < d->classes; i++) same = text_is_name(d->class_names[i], n->labels[i], i);
     return same;
 }
 

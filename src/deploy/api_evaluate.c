@@ -55,7 +55,7 @@ static annulus_status classes_check(const circuit *c, const dataset *d)
 {
     for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
         const int unnamed = d->classes == circuit_last(c)->out && text_is_number(c->labels[i], i);
-        if (unnamed || dataset_class_is(d, i, c->labels[i])) continue;
+        if (unnamed || text_is_name(d->class_names[i], c->labels[i], i)) continue;
         return fail(ANNULUS_ERR_INPUT,
                     "class %zu is %.60s in the data and %.60s in the circuit: read the data with the circuit's classes",
                     i + 1, d->class_names[i], c->labels[i]);

@@ -242,7 +242,7 @@ static annulus_status names_check(const annulus_train_options *o, const dataset 
                         "change it",
                         i + 1, names[i]);
     for (size_t i = 0; o->from == NULL && o->class_names != NULL && own != NULL && i < outputs; i++)
-        if (strcmp(own[i], names[i]) != 0 && !text_is_number(own[i], i))
+        if (!text_is_name(own[i], names[i], i))
             return fail(ANNULUS_ERR_INPUT,
                         "output %zu is %.60s in the data, which no other name fits: rename it there, or number what is "
                         "to have names from 0",

@@ -2,6 +2,7 @@
 /* Training that goes on from a network. Batch normalisation gets the moments of what the network sums up over the
  * training data, so that it does nothing at the start; of waves the gains are the norms of their rows, and biases take
  * up what inputs are counted from. Rows of weights keep the scales that they have, or take the nearest power of two. */
+#include "base/bytes.h"
 #include "nn/plain.h"
 #include "train/train_priv.h"
 
@@ -63,7 +64,7 @@ static annulus_status classes_fit(const network *n, const dataset *d, size_t out
     if (d->classes > outputs)
         return fail(ANNULUS_ERR_INPUT, "the data have %zu classes, the network %zu", d->classes, outputs);
     for (size_t i = 0; d->class_names != NULL && i < d->classes; i++) {
-        if (!dataset_class_is(d, i, n->labels[i]))
+        if (!text_is_name(d->class_names[i], n->labels[i], i))
             return fail(ANNULUS_ERR_INPUT, "class %zu is %s in the data and %s in the network: give the same classes",
                         i + 1, d->class_names[i], n->labels[i]);
     }
