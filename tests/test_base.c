@@ -81,6 +81,21 @@ static void test_memory(void **state)
     assert_null(s.base);
 }
 
+/* Whoever uses one of several fetches nothing that another writes. */
+static void test_scratch_apart(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {256, 444672, 256, 5u << 20, 444672};
+    enum { COUNT = sizeof sizes / sizeof *sizes };
+    scratch s[COUNT];
+    for (size_t i = 0; i < COUNT; i++) assert_ok(scratch_create(sizes[i], &s[i]));
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++)
+            if ((uintptr_t)s[j].base > (uintptr_t)s[i].base)
+                assert_true((uintptr_t)s[j].base - (uintptr_t)s[i].base >= sizes[i] + SCRATCH_APART);
+    for (size_t i = 0; i < COUNT; i++) scratch_destroy(&s[i]);
+}
+
 /* Blocks of keys' sizes ask for huge pages; skipped where the kernel has none or does not say. */
 static void test_huge_pages(void **state)
 {
@@ -506,6 +521,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_scratch_apart),
         cmocka_unit_test(test_memory_available),
         cmocka_unit_test(test_huge_pages),
         cmocka_unit_test(test_bytes),

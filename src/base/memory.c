@@ -17,7 +17,8 @@ size_t mem_bytes(size_t bytes)
     return bytes == 0 ? align : (bytes + align - 1) / align * align;
 }
 
-annulus_status mem_create(size_t count, size_t size, const char *what, void **out)
+/* mem_create with `behind` more bytes after the block, whole lines, which nobody touches. */
+static annulus_status block_create(size_t count, size_t size, size_t behind, const char *what, void **out)
 {
     *out = NULL;
     size_t bytes;
@@ -26,12 +27,17 @@ annulus_status mem_create(size_t count, size_t size, const char *what, void **ou
 
     const int huge = bytes >= HUGE_PAGE;
     const size_t align = huge ? HUGE_PAGE : MEM_ALIGN, padded = mem_bytes(bytes);
-    void *p = aligned_alloc(align, padded);
+    void *p = aligned_alloc(align, padded + (behind + align - 1) / align * align);
     if (p == NULL) return fail(ANNULUS_ERR_MEMORY, "no memory for %s (%zu bytes)", what, bytes);
     if (huge) (void)madvise(p, padded, MADV_HUGEPAGE); /* an offer only: the kernel may decline */
     memset(p, 0, padded);
     *out = p;
     return ANNULUS_OK;
+}
+
+annulus_status mem_create(size_t count, size_t size, const char *what, void **out)
+{
+    return block_create(count, size, 0, what, out);
 }
 
 /* Bytes of MemAvailable, else SIZE_MAX; without memory of its own. */
@@ -76,7 +82,7 @@ void mem_wipe_free(void *p, size_t bytes)
 annulus_status scratch_create(size_t bytes, scratch *out)
 {
     void *p;
-    TRY(mem_create(bytes, 1, "working memory", &p));
+    TRY(block_create(bytes, 1, SCRATCH_APART, "working memory", &p));
     *out = (scratch){.base = p, .size = bytes, .used = 0};
     return ANNULUS_OK;
 }
