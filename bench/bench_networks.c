@@ -12,14 +12,14 @@ static const table_column columns[] = {
     {"network", "network", 21, TABLE_TEXT},
     {"rotations", "rotations", 9, 0},
     {"look_ups", "look-ups", 8, 0},
-    {"training_seconds", "trained s", 9, 0},
+    {"training_seconds", "trained s", 9, 1},
     {"accuracy_clear", "clear %", 7, 2},
     {"accuracy_simulated", "simulated %", 11, 2},
     {"accuracy_encrypted", "encrypted %", 11, 2},
     {"encrypted", "of", 4, 0},
     {"seconds", "seconds", 7, 4},
     {"predicted_seconds", "predicted s", 11, 4},
-    {"options", "annulus train", 1, TABLE_TEXT},
+    {"options", "annulus train; compile", 1, TABLE_TEXT},
 };
 
 /* NULL if it is not there. */

@@ -413,6 +413,14 @@ static void reports_in_files(void **state)
     assert_true(fread(text, 1, sizeof text - 1, f) > 0);
     (void)fclose(f);
     assert_string_equal(text, "epoch,loss,validation,seconds\n1,0.75,,0.5\n2,0.5,0.875,0.25\n");
+    const annulus_epoch twice[] = {
+        {1, 2, 2, NAN, 1, 0}, {2, 2, 1.5, NAN, 1, 1}, {1, 1, 1, NAN, 1, 1}, {1, 1, 0.5, NAN, 1, 1}};
+    memset(text, 0, sizeof text);
+    assert_ok(annulus_epochs_write_csv(twice, 4, path("x")));
+    f = fopen(path("x"), "r");
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    (void)fclose(f);
+    assert_string_equal(text, "epoch,loss,validation,seconds\n1,2,,1\n2,1.5,,1\n3,1,,1\n4,0.5,,1\n");
     assert_ok(annulus_epochs_write_svg(epochs, 2, path("x")));
     assert_refused(annulus_epochs_write_svg(epochs, 0, path("x")), "no epochs");
     assert_refused(annulus_epochs_write_csv(epochs, 2, "/absent/x"), "/absent/x");

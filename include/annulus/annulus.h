@@ -180,7 +180,8 @@ typedef struct annulus_epoch {
     double seconds;          /* of this epoch alone */
     int best;                /* with patience: the best so far */
 } annulus_epoch;
-/* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG. */
+/* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG; where a training follows
+ * another (annulus_train_budget), epochs are numbered through. */
 ANNULUS_API annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count,
                                                     const char *path) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t count,
@@ -198,6 +199,7 @@ typedef struct annulus_auto_candidate {
     double seconds; /* predicted of an inference; INFINITY: no parameters were found */
     double score;   /* simulated, of samples that it was not trained with: accuracy or R^2 */
     int fits;       /* 1: within the seconds and 5 %; others are not chosen */
+    char why[512];  /* not empty: why it cannot be had at the widths given, to be read as a message */
 } annulus_auto_candidate;
 typedef struct annulus_auto_report {
     annulus_auto_candidate classic, native;
@@ -214,8 +216,9 @@ typedef struct annulus_auto_report {
  * predicted seconds, within 5 % where widths allow; one that takes longer at all that were tried is left out. The
  * widths of the options are where both start; seconds: of both; 0: those of the dearer one at these widths. Relu
  * networks are compiled with target_error, or 0.01 without, and rounding_bits, trapezoids are trained for a noise of
- * 0.011 periods with the offsets of the options, or 4 if these are 1. found may be NULL. ANNULUS_ERR_INPUT as well:
- * options that fit one kind only. ANNULUS_ERR_INFEASIBLE: both take longer; the message has their seconds. */
+ * 0.011 periods with the offsets of the options, or 4 if these are 1. A kind that cannot be such a network is left out.
+ * found may be NULL. ANNULUS_ERR_INPUT as well: options that fit one kind only, or a network that neither can be.
+ * ANNULUS_ERR_INFEASIBLE: both take longer; the message has their seconds. */
 ANNULUS_API annulus_status annulus_train_auto(const annulus_dataset *d, const annulus_train_options *options,
                                               double seconds, void (*report)(void *context, const annulus_epoch *epoch),
                                               void *context, const annulus_progress *progress,

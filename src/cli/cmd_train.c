@@ -445,6 +445,7 @@ static json_t *widths_json(const size_t *widths, size_t count)
 static json_t *candidate_json(const train_command *c, const annulus_auto_candidate *k)
 {
     json_t *o = json_object();
+    if (k->why[0] != '\0') (void)json_object_set_new(o, "refused", json_string(k->why));
     if (isinf(k->seconds)) return o;
     (void)json_object_set_new(o, "activation", json_string(k->activation));
     (void)json_object_set_new(o, "channels", widths_json(k->channels, c->o.conv_count));
@@ -460,7 +461,7 @@ static void print_candidate(const train_command *c, const char *kind, const annu
 {
     fprintf(stderr, "%-12s ", kind);
     if (isinf(k->seconds)) {
-        fprintf(stderr, "no parameters\n");
+        fprintf(stderr, "%s\n", k->why[0] != '\0' ? k->why : "no parameters");
         return;
     }
     for (size_t i = 0; i < c->o.conv_count; i++) fprintf(stderr, "%zu channels, ", k->channels[i]);
@@ -488,9 +489,11 @@ static void talk_of_kinds(const train_command *c)
         fprintf(stderr, " --phase-noise %.3g\n", r->phase_noise);
     else
         fprintf(stderr, " --rounding-bits %u\n", r->rounding_bits);
-    if (c->auto_seconds > 0 && r->seconds > 1.05 * c->auto_seconds && isfinite(r->seconds))
-        fprintf(stderr, "warning: trained in full it takes more than the %.3g s asked for: ask for fewer\n",
-                c->auto_seconds);
+    if (r->seconds > 1.05 * r->budget && isfinite(r->seconds))
+        fprintf(stderr,
+                "warning: trained in full it takes more than the %.3g s of the comparison: ask for fewer with "
+                "--auto-seconds\n",
+                r->budget);
 }
 
 /* What was chosen for --target-seconds. */

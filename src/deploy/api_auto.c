@@ -5,6 +5,7 @@
 #include "deploy/deploy_priv.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HELD_EVERY 5u   /* one sample in so many is kept to compare by */
@@ -113,7 +114,9 @@ static annulus_status try_width(comparison *c, const annulus_train_options *o, a
     if (st == ANNULUS_OK) out->score = e.score;
     annulus_circuit_destroy(made);
     annulus_model_destroy(m);
-    return st == ANNULUS_ERR_INFEASIBLE ? ANNULUS_OK : st;
+    if (st != ANNULUS_ERR_INFEASIBLE) return st;
+    (void)snprintf(out->why, sizeof out->why, "%s", annulus_error_message());
+    return ANNULUS_OK;
 }
 
 /* Whether a suits the budget better than b: both within it, the one of more seconds, else the one of fewer. */
@@ -193,12 +196,25 @@ static annulus_status candidates_init(comparison *c, double budget, candidate bo
     return ANNULUS_OK;
 }
 
+/* try_width at the widths given. What one kind cannot be the other may; the message of the first if neither can. */
+static annulus_status try_kinds(comparison *c, candidate both[2])
+{
+    annulus_status first = ANNULUS_ERR_INFEASIBLE;
+    for (size_t k = 0; k < 2; k++) {
+        const annulus_status st = try_width(c, &both[k].o, &both[k].best);
+        if (st != ANNULUS_OK && st != ANNULUS_ERR_INPUT) return st;
+        if (st == ANNULUS_ERR_INPUT && k == 0) first = st;
+        if (st == ANNULUS_ERR_INPUT)
+            (void)snprintf(both[k].best.why, sizeof both[k].best.why, "%s", annulus_error_message());
+    }
+    if (isfinite(both[0].best.seconds) || isfinite(both[1].best.seconds)) return ANNULUS_OK;
+    return fail(first, "%s", both[0].best.why);
+}
+
 static annulus_status compare(comparison *c, candidate both[2], annulus_auto_report *report)
 {
-    for (size_t k = 0; k < 2; k++) TRY(try_width(c, &both[k].o, &both[k].best));
+    TRY(try_kinds(c, both));
     const double a = both[0].best.seconds, b = both[1].best.seconds;
-    if (!isfinite(a) && !isfinite(b)) /* the message is that of the search */
-        return ANNULUS_ERR_INFEASIBLE;
     if (c->budget == 0) c->budget = isfinite(a) && isfinite(b) ? fmax(a, b) : fmin(a, b);
     for (size_t k = 0; k < 2; k++) TRY(fit_budget(c, &both[k]));
     const annulus_auto_candidate *classic = &both[0].best, *native = &both[1].best;

@@ -10,13 +10,21 @@
 
 #define ROW_BYTES ((size_t)96)
 
+/* Numbers that go on where one training follows another and counts from 1 again; *behind: of those before, 0 first. */
+static unsigned number_of(const annulus_epoch *epochs, size_t i, unsigned *behind)
+{
+    if (i > 0 && epochs[i].epoch <= epochs[i - 1].epoch) *behind += epochs[i - 1].epoch;
+    return *behind + epochs[i].epoch;
+}
+
 /* text: count + 1 rows. Bytes written. */
 static size_t epochs_text(const annulus_epoch *epochs, size_t count, char *text)
 {
+    unsigned behind = 0;
     size_t at = (size_t)sprintf(text, "epoch,loss,validation,seconds\n");
     for (size_t i = 0; i < count; i++) {
         const annulus_epoch *e = &epochs[i];
-        at += (size_t)sprintf(text + at, "%u,%.6g,", e->epoch, e->loss);
+        at += (size_t)sprintf(text + at, "%u,%.6g,", number_of(epochs, i, &behind), e->loss);
         if (!isnan(e->validation)) at += (size_t)sprintf(text + at, "%.6g", e->validation);
         at += (size_t)sprintf(text + at, ",%.4g\n", e->seconds);
     }
@@ -42,11 +50,12 @@ annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t coun
 {
     void *memory;
     int validated = 0;
+    unsigned behind = 0;
     if (count == 0) return fail(ANNULUS_ERR_INPUT, "a learning curve of no epochs");
     TRY(mem_create(3 * count, sizeof(double), "learning curve", &memory));
     double *x = memory, *loss = x + count, *validation = loss + count;
     for (size_t i = 0; i < count; i++) {
-        x[i] = epochs[i].epoch;
+        x[i] = number_of(epochs, i, &behind);
         loss[i] = epochs[i].loss;
         validation[i] = epochs[i].validation;
         validated |= !isnan(validation[i]);
