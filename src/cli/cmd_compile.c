@@ -55,7 +55,8 @@ static const struct argp_option entries[] = {
      0},
     {"margin", MARGIN_KEY, "F", 0, "part of a measured range that is added at each side, 0 to 10 (default 0.1)", 0},
     {"rounding-bits", ROUNDING_KEY, "B", 0,
-     "look-ups of at most 2^B cells, 1 to 12, or 0 for no rounding (default 5); of layers, \"layer 1=4,layer 2=6\", "
+     "look-ups of at most 2^B cells, 1 to 12, or none (or 0) for no rounding (default 5); of layers, \"layer 1=4,layer "
+     "2=none\", "
      "the others by default; or auto: the cheapest that keep the answers; each may have its method, 4:exact",
      0},
     {"rounding-method", METHOD_KEY, "HOW", 0,
@@ -147,14 +148,20 @@ static annulus_rounding method_behind(struct argp_state *state, compile_command 
     return parse_method(state, c, "--rounding-bits", colon + 1);
 }
 
-/* B, auto, or LAYER=B,LAYER=B,..., each with :METHOD or without */
+/* 1 to 12, or none, which 0 is too. */
+static unsigned parse_width(struct argp_state *state, const char *arg)
+{
+    return strcmp(arg, "none") == 0 ? 0 : (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
+}
+
+/* B, none, auto, or LAYER=B,LAYER=none,..., each with :METHOD or without */
 static void parse_rounding(struct argp_state *state, compile_command *c, char *arg)
 {
     if (strchr(arg, '=') == NULL) {
         c->width = 1;
         c->method[1] = method_behind(state, c, arg);
         c->rounds_auto = strcmp(arg, "auto") == 0;
-        if (!c->rounds_auto) c->o.rounding_bits = (unsigned)parse_size(state, "--rounding-bits", arg, 0, 12);
+        if (!c->rounds_auto) c->o.rounding_bits = parse_width(state, arg);
         return;
     }
     size_t *count = &c->o.layer_roundings_count;
@@ -163,8 +170,7 @@ static void parse_rounding(struct argp_state *state, compile_command *c, char *a
     c->o.layer_roundings = c->layer_roundings;
     while ((value = next_of_layer(state, "--rounding-bits", *count, &arg, &layer)) != NULL) {
         const annulus_rounding method = method_behind(state, c, value);
-        c->layer_roundings[(*count)++] =
-            (annulus_layer_rounding){layer, (unsigned)parse_size(state, "--rounding-bits", value, 0, 12), method};
+        c->layer_roundings[(*count)++] = (annulus_layer_rounding){layer, parse_width(state, value), method};
     }
 }
 
