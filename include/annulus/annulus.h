@@ -332,6 +332,7 @@ typedef struct annulus_compile_options {
                        with 2^bits values; 0: the scores, but of models that end with ArgMax the label, by 6 bits */
     int security;   /* 128 or 132 */
     annulus_objective minimize;
+    unsigned threads; /* of the inference whose predicted seconds are minimized; 0: all cores of this host */
     const annulus_progress *progress; /* of annulus_compile, borrowed; NULL: none */
 } annulus_compile_options;
 ANNULUS_API void annulus_compile_options_init(annulus_compile_options *o);

@@ -175,6 +175,7 @@ annulus_status compile_lowering(const annulus_model *m, const annulus_dataset *c
     o->top_1_bits = options->top_1_bits;
     o->level = (security_level)options->security;
     o->minimize = (search_objective)options->minimize;
+    o->threads = options->threads;
     o->compiles_remedies = 1;
     o->progress = options->progress;
     if (options->log2_error != 0) o->log2_error = options->log2_error;

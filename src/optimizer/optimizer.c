@@ -376,6 +376,24 @@ static annulus_status check_deviations(const lookup_layer *layer)
     return ANNULUS_OK;
 }
 
+/* What the layers of their own bounds fail with in an inference is more than it may, by whichever does most. */
+static annulus_status own_bounds_exceed(const optimizer_request *q)
+{
+    double all = 0, most = 0; /* natural logs of P(no failure) */
+    const char *name = "";
+    for (size_t i = 0; i < q->layers_count; i++) {
+        const lookup_layer *layer = &q->layers[i];
+        if (layer->phase_std > 0 || !(layer->log2_error < 0)) continue;
+        const double own = (double)layer->count * log1p(-exp2(layer->log2_error));
+        all += own;
+        if (own < most) most = own, name = layer->name;
+    }
+    return fail(ANNULUS_ERR_INPUT,
+                "the error probabilities of the layers by themselves exceed 2^%.1f for an inference: they come to "
+                "2^%.1f, that of %s alone to 2^%.1f; lower theirs",
+                q->log2_error, log2(-expm1(all)), name, log2(-expm1(most)));
+}
+
 static annulus_status check_request(const optimizer_request *q)
 {
     REQUIRE(q->layers_count >= 1 && q->layers_count <= OPTIMIZER_MAX_LAYERS);
@@ -386,11 +404,7 @@ static annulus_status check_request(const optimizer_request *q)
         if (q->layers[i].log2_error != 0) TRY(check_error(q->layers[i].name, q->layers[i].log2_error));
         TRY(check_deviations(&q->layers[i]));
     }
-    if (q->target == ERROR_GLOBAL && isnan(safe_bound(q)))
-        return fail(ANNULUS_ERR_INPUT,
-                    "the error probabilities of the layers by themselves exceed 2^%.1f for an inference: lower theirs",
-                    q->log2_error);
-    return ANNULUS_OK;
+    return q->target == ERROR_GLOBAL && isnan(safe_bound(q)) ? own_bounds_exceed(q) : ANNULUS_OK;
 }
 
 annulus_status optimizer_search_model(const optimizer_request *request, const search_model *model,

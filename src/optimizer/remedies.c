@@ -2,6 +2,7 @@
 /* Each remedy by itself, as small as it can be, tried. */
 #include "optimizer/remedies.h"
 #include "optimizer/batches.h"
+#include "optimizer/cost.h"
 #include "optimizer/optimizer_priv.h"
 
 #include <math.h>
@@ -192,9 +193,10 @@ static void describe(const remedies *all, const remedy *r, char *text, size_t ro
                        all->own ? " of " : "", all->own ? name : "");
         break;
     case LARGER_PHASE:
+        (void)snprintf(text, room, "phase-noise 2^%.2f", r->value);
+        break;
     case LARGER_OUTPUT:
-        (void)snprintf(text, room, "a deviation of 2^%.2f of its %s", r->value,
-                       r->kind == LARGER_PHASE ? "phase" : "bootstraps");
+        (void)snprintf(text, room, "a deviation of 2^%.2f of its bootstraps", r->value);
         break;
     default:
         (void)snprintf(text, room, "weights %.3g times as large (two-norm %.6g)", r->value / all->norm, r->value);
@@ -272,8 +274,12 @@ annulus_status remedies_say(const remedies *r)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%s (%.3g s)", i == 0 ? "" : ", or ", one,
                                order[i]->seconds);
     }
-    return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s; %s%s", r->missing,
-                r->count == 0 ? "no change of bits, p-error or weights by itself is enough" : "what helps: ", text);
+    if (r->count == 0)
+        return fail(ANNULUS_ERR_INFEASIBLE,
+                    "no secure parameters exist: %s; no change of bits, p-error or weights by itself is enough",
+                    r->missing);
+    return fail(ANNULUS_ERR_INFEASIBLE, "no secure parameters exist: %s; what helps: %s, by %s costs", r->missing, text,
+                cost_model_current() == &cost_model_shipped ? "the shipped" : "this host's");
 }
 
 static void list_layers(const optimizer_request *q, size_t culprit, remedies *out)
