@@ -493,7 +493,7 @@ annulus_status network_lower(const network *n, const float *calibration, size_t 
         *out = best;
     else
         circuit_destroy(best);
-    if (st == ANNULUS_ERR_INFEASIBLE && options->compiles_remedies && helps.count > 0)
-        return lower_remedies(n, calibration, count, options, &helps);
-    return st;
+    if (st != ANNULUS_ERR_INFEASIBLE || !options->compiles_remedies) return st;
+    if (helps.count > 0) return lower_remedies(n, calibration, count, options, &helps);
+    return helps.missing[0] == '\0' ? lower_rounding_helps(n, calibration, count, options) : st;
 }

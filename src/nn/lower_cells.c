@@ -155,9 +155,10 @@ annulus_status lower_cells(const dense_layer *d, const lower_options *options, l
                     "fewer bits, or ask for likely ranges",
                     l->name, cells, CIRCUIT_MAX_CELLS);
     if (cells > CIRCUIT_MAX_CELLS)
-        return fail(ANNULUS_ERR_INPUT,
-                    "%s has accumulators of %" PRId64 " values, tables hold %u: round to at most 12 bits", l->name,
-                    span, CIRCUIT_MAX_CELLS);
+        return fail(ANNULUS_ERR_INFEASIBLE,
+                    "%s asks for %.1f bits, accumulators of %" PRId64
+                    " values, where tables hold %u at any error probability" LOWER_ROUND,
+                    l->name, log2((double)span), span, CIRCUIT_MAX_CELLS);
     l->cells = cells < 2 ? 2 : (uint32_t)cells;
     return ANNULUS_OK;
 }

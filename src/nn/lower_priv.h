@@ -147,6 +147,10 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
                           remedies *helps, circuit **out) __attribute__((warn_unused_result));
 
 /* ---- lower_remedies.c ---- */
+#define LOWER_ROUND ": round to at most 12 bits" /* end of what is said of tables that are too large */
+/* Of such a failure, the last one: ANNULUS_ERR_INFEASIBLE with the widest rounding that compiles instead. */
+annulus_status lower_rounding_helps(const network *n, const float *calibration, size_t count,
+                                    const lower_options *options) __attribute__((warn_unused_result));
 /* ANNULUS_ERR_INFEASIBLE with what is missing of n and what helps, each compiled with these options but for it: those
  * that do not help go, and seconds are those of the circuits, where an option says it. */
 annulus_status lower_remedies(const network *n, const float *calibration, size_t count, const lower_options *options,

@@ -4,11 +4,15 @@
  * are shared, tables extended or cells padded anew. */
 #include "nn/lower_priv.h"
 
+#include "base/memory.h"
 #include "circuit/latency.h"
 #include "nn/top_1.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#define MOST_ROUNDING 12u /* bits */
 
 /* Options with a change. */
 typedef struct changed {
@@ -130,6 +134,26 @@ static annulus_status compile_bits(const network *n, const float *calibration, s
         if (more) *one = next;
     }
     return ANNULUS_OK;
+}
+
+annulus_status lower_rounding_helps(const network *n, const float *calibration, size_t count,
+                                    const lower_options *options)
+{
+    void *memory;
+    int works;
+    TRY(mem_create(1, sizeof(remedies), "remedies", &memory));
+    remedies *r = memory;
+    (void)snprintf(r->missing, sizeof r->missing, "%s", annulus_error_message());
+    char *advice = strstr(r->missing, LOWER_ROUND);
+    if (advice != NULL) *advice = '\0';
+    r->bits[0] = MOST_ROUNDING + 1;
+    r->of[0] = (remedy){.kind = FEWER_BITS, .value = MOST_ROUNDING};
+    annulus_status st = progress_report(options->progress, "remedies", 0, 1);
+    if (st == ANNULUS_OK) st = compile_bits(n, calibration, count, options, r, &r->of[0], &works);
+    if (st == ANNULUS_OK) r->count = works != 0;
+    if (st == ANNULUS_OK) st = remedies_say(r);
+    mem_free(memory);
+    return st;
 }
 
 annulus_status lower_remedies(const network *n, const float *calibration, size_t count, const lower_options *options,

@@ -138,7 +138,7 @@ annulus_status lower_best(const network *n, const float *calibration, size_t cou
     unsigned char could[CIRCUIT_MAX_LAYERS] = {0};
     plan p = {.extend = !options->tables_whole};
     int better;
-    helps->count = 0;
+    helps->count = 0, helps->missing[0] = '\0';
     TRY(lower_options_check(n, calibration, count, options));
     TRY(progress_report(options->progress, "compiling", p.tried++, 1));
     annulus_status st =

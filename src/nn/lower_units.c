@@ -177,10 +177,10 @@ static annulus_status plan_group(lower_units *u, const circuit *c, size_t group)
         plan_unit(v, c->layers[i].cells == 0, half);
         const int64_t cells = half / v->step;
         if (c->layers[i].cells != 0 && cells > CIRCUIT_MAX_CELLS)
-            return fail(ANNULUS_ERR_INPUT,
+            return fail(ANNULUS_ERR_INFEASIBLE,
                         "%s takes the values of a layer whose accumulators have a window of %" PRId64
-                        " values, tables hold %u: round to at most 12 bits",
-                        c->layers[i].name, half, CIRCUIT_MAX_CELLS);
+                        " values, %.1f bits, where tables hold %u at any error probability" LOWER_ROUND,
+                        c->layers[i].name, half, log2((double)half), CIRCUIT_MAX_CELLS);
     }
     return ANNULUS_OK;
 }
