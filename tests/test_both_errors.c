@@ -122,8 +122,11 @@ static void test_own(void **state)
                    "and global-p-error 0.000244 is less than their own come to; give one");
     o.layer_errors_count = 2;
     assert_refused(annulus_compile(model, data, &o, &none), "and global-p-error 0.000244 is of no look-up; give one");
-    own[0].log2_error = -512, o.output_bits = 24; /* nothing holds it */
-    assert_refused(annulus_compile(model, data, &o, &none), "both given, give one; by the former: no secure");
+    o.layer_errors_count = 0, o.output_bits = 24; /* no parameters: by the look-ups of others */
+    assert_refused(annulus_compile(model, data, &o, &none),
+                   ", for which there are no parameters, p-error 0.00195 means global-p-error 0.0");
+    o.layer_errors_count = 2, o.rounding_bits = 13; /* no circuit at all */
+    assert_refused(annulus_compile(model, data, &o, &none), "both given, give one; by the former: rounding to 13");
 }
 
 /* Look-ups of widths and methods that are to be chosen are not known: the approximate ones count. */

@@ -101,7 +101,7 @@ static annulus_status say_both(const circuit *c, const annulus_compile_options *
                         circuit_shared_error(c, o->log2_global_error)};
     char text[4][24], owned[48] = "", shared[64];
     for (size_t i = 0; i < 4; i++) probability_text(p[i], text[i]);
-    if (own > 0) (void)snprintf(owned, sizeof owned, ", %zu of which have their own,", own);
+    if (own > 0) (void)snprintf(owned, sizeof owned, ", %zu of which have their own%s", own, but[0] == '\0' ? "," : "");
     if (p[3] < 0)
         (void)snprintf(shared, sizeof shared, "means p-error %s", text[3]);
     else
@@ -112,6 +112,23 @@ static annulus_status say_both(const circuit *c, const annulus_compile_options *
                 count, owned, but, text[0], text[1], text[2], shared);
 }
 
+#define LAX_OUTPUT_BITS 2u /* with LAX_LOG2_ERROR there are parameters */
+#define LAX_LOG2_ERROR (-1)
+
+/* The circuit that p-error has or, where that has no parameters, one that errs as often as not; *lax then. */
+static annulus_status both_lower(const network *n, const annulus_dataset *calibration, lower_options *o, int *lax,
+                                 circuit **c)
+{
+    const annulus_status st = network_lower(n, calibration->d->x, calibration->d->count, o, c);
+    *lax = st == ANNULUS_ERR_INFEASIBLE;
+    if (!*lax) return st;
+    char message[STATUS_MESSAGE_BYTES];
+    (void)snprintf(message, sizeof message, "%s", annulus_error_message());
+    o->log2_error = LAX_LOG2_ERROR, o->output_bits = LAX_OUTPUT_BITS;
+    const annulus_status again = network_lower(n, calibration->d->x, calibration->d->count, o, c);
+    return again == ANNULUS_ERR_INFEASIBLE ? fail(again, "%s", message) : again;
+}
+
 /* Refuses both, by the circuit that p-error has. A method of rounding that is to be chosen counts as approximate. */
 static annulus_status both_errors(const annulus_model *m, const annulus_dataset *calibration,
                                   const annulus_compile_options *options, const lower_options *lowering)
@@ -120,14 +137,17 @@ static annulus_status both_errors(const annulus_model *m, const annulus_dataset 
     circuit *c = NULL;
     network *n = NULL;
     pass_counts counts;
-    int chosen = o.method == ROUNDING_AUTO;
+    int lax = 0, chosen = o.method == ROUNDING_AUTO;
     for (size_t i = 0; i < o.layer_roundings_count; i++) chosen |= o.layer_roundings[i].method == ROUNDING_AUTO;
     o.target = ERROR_PER_LOOKUP, o.log2_error = options->log2_error;
     if (o.method == ROUNDING_AUTO) o.method = ROUNDING_UNSAID;
     if (chosen) o.layer_roundings_count = 0;
     annulus_status st = network_simplify(m->n, &n, &counts);
-    if (st == ANNULUS_OK) st = network_lower(n, calibration->d->x, calibration->d->count, &o, &c);
-    st = st == ANNULUS_OK ? say_both(c, options, chosen ? ", before rounding is chosen," : "")
+    if (st == ANNULUS_OK) st = both_lower(n, calibration, &o, &lax, &c);
+    st = st == ANNULUS_OK ? say_both(c, options,
+                                     chosen ? ", before rounding is chosen,"
+                                     : lax  ? ", for which there are no parameters,"
+                                            : "")
                           : fail_prefix(st, "p-error and global-p-error are both given, give one; by the former");
     circuit_destroy(c);
     network_destroy(n);
