@@ -181,7 +181,7 @@ typedef struct annulus_epoch {
     int best;                /* with patience: the best so far */
 } annulus_epoch;
 /* What was reported, as CSV (epoch, loss, validation, seconds) and as a learning curve in SVG; where a training follows
- * another (annulus_train_budget), epochs are numbered through. */
+ * another (annulus_train_within), epochs are numbered through. */
 ANNULUS_API annulus_status annulus_epochs_write_csv(const annulus_epoch *epochs, size_t count,
                                                     const char *path) ANNULUS_MUST_USE;
 ANNULUS_API annulus_status annulus_epochs_write_svg(const annulus_epoch *epochs, size_t count,
