@@ -88,7 +88,7 @@ static void test_scratch_apart(void **state)
     static const size_t sizes[] = {256, 444672, 256, 5u << 20, 444672};
     enum { COUNT = sizeof sizes / sizeof *sizes };
     scratch s[COUNT];
-    for (size_t i = 0; i < COUNT; i++) assert_ok(scratch_create(sizes[i], &s[i]));
+    for (size_t i = 0; i < COUNT; i++) assert_ok(scratch_create_apart(sizes[i], &s[i]));
     for (size_t i = 0; i < COUNT; i++)
         for (size_t j = 0; j < COUNT; j++)
             if ((uintptr_t)s[j].base > (uintptr_t)s[i].base)

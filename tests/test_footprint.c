@@ -24,6 +24,8 @@ static size_t blocks_count, held, most;
 
 void *__real_aligned_alloc(size_t align, size_t bytes);
 void *__wrap_aligned_alloc(size_t align, size_t bytes);
+annulus_status __real_scratch_create_apart(size_t bytes, scratch *out);
+annulus_status __wrap_scratch_create_apart(size_t bytes, scratch *out);
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void __real_free(void *p);
@@ -42,9 +44,21 @@ static void *note(void *p, size_t bytes)
     return p;
 }
 
+/* What lies behind scratches is never touched. */
+static _Thread_local int apart;
+
 void *__wrap_aligned_alloc(size_t align, size_t bytes)
 {
-    return note(__real_aligned_alloc(align, bytes), bytes);
+    const size_t behind = apart ? (SCRATCH_APART + align - 1) / align * align : 0;
+    return note(__real_aligned_alloc(align, bytes), bytes - behind);
+}
+
+annulus_status __wrap_scratch_create_apart(size_t bytes, scratch *out)
+{
+    apart = 1;
+    const annulus_status st = __real_scratch_create_apart(bytes, out);
+    apart = 0;
+    return st;
 }
 
 void *__wrap_malloc(size_t bytes)

@@ -79,12 +79,22 @@ void mem_wipe_free(void *p, size_t bytes)
     free(p);
 }
 
-annulus_status scratch_create(size_t bytes, scratch *out)
+static annulus_status scratch_of(size_t bytes, size_t behind, scratch *out)
 {
     void *p;
-    TRY(block_create(bytes, 1, SCRATCH_APART, "working memory", &p));
+    TRY(block_create(bytes, 1, behind, "working memory", &p));
     *out = (scratch){.base = p, .size = bytes, .used = 0};
     return ANNULUS_OK;
+}
+
+annulus_status scratch_create(size_t bytes, scratch *out)
+{
+    return scratch_of(bytes, 0, out);
+}
+
+annulus_status scratch_create_apart(size_t bytes, scratch *out)
+{
+    return scratch_of(bytes, SCRATCH_APART, out);
 }
 
 void scratch_destroy(scratch *s)

@@ -23,16 +23,18 @@ void mem_wipe(void *p, size_t bytes);
  * (RLIMIT_AS); SIZE_MAX if the system does not say. Limits of a container are not looked at. */
 size_t mem_available(void);
 
-/* Bump allocator over one block; one per thread. SCRATCH_APART bytes behind the block are nobody's and take addresses,
- * not memory: where loads go by constant strides, as from one row of digits to the next, processors fetch lines some
- * dozen strides past the last row, and took those of the worker whose block came next away from it all the time, which
- * made rotations of small batches a quarter slower on two cores (docs/performance.md). */
-#define SCRATCH_APART ((size_t)1 << 20)
+/* Bump allocator over one block; one per thread. */
 typedef struct scratch {
     unsigned char *base;
     size_t size, used;
 } scratch;
 annulus_status scratch_create(size_t bytes, scratch *out) __attribute__((warn_unused_result));
+/* Of workers that rotate side by side. SCRATCH_APART bytes behind the block are nobody's and take addresses, not
+ * memory: where loads go by constant strides, as from one row of digits to the next, processors fetch lines some dozen
+ * strides past the last row, and took those of the worker whose block came next away from it all the time, which made
+ * rotations of small batches a quarter slower on two cores (docs/performance.md). */
+#define SCRATCH_APART ((size_t)1 << 20)
+annulus_status scratch_create_apart(size_t bytes, scratch *out) __attribute__((warn_unused_result));
 void scratch_destroy(scratch *s); /* wipes */
 /* 64-byte aligned, not zeroed; overflow is a REQUIRE (our bug: a *_scratch() sum is wrong). Rewind by restoring used.
  */

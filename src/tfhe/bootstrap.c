@@ -214,7 +214,7 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
     b.workers = q;
     annulus_status st = ANNULUS_OK;
     for (unsigned i = 0; st == ANNULUS_OK && i < workers; i++)
-        st = scratch_create(worker_scratch(&from->params, p, EF, &share), &b.workers[i]);
+        st = scratch_create_apart(worker_scratch(&from->params, p, EF, &share), &b.workers[i]);
     if (st == ANNULUS_OK) st = parallel_for(b.items, workers, item_apply, &b);
     if (st == ANNULUS_OK && b.shared > 0) st = team_run(&b, workers);
     for (unsigned i = 0; i < workers; i++) scratch_destroy(&b.workers[i]);

@@ -230,7 +230,7 @@ annulus_status split_batch(const split_keys *keys, const split_job *jobs, size_t
     const size_t bytes = worker_scratch(&keys->low->params, &keys->high->params, t,
                                         merge_scratch(keys->merge, t->cells >> t->low_bits), share.group);
     annulus_status st = ANNULUS_OK;
-    for (size_t i = 0; st == ANNULUS_OK && i < share.active; i++) st = scratch_create(bytes, &b.workers[i]);
+    for (size_t i = 0; st == ANNULUS_OK && i < share.active; i++) st = scratch_create_apart(bytes, &b.workers[i]);
     if (st == ANNULUS_OK) st = parallel_for(b.items, share.active, item_apply, &b);
     for (size_t i = 0; i < share.active; i++) scratch_destroy(&b.workers[i]);
     mem_free(b.workers);
