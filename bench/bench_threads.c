@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keyswitch and bootstrap of a batch of 64 on two threads against one, interleaved, by the clock; prints the ratio of
- * the medians, and beside it those of batches of 12 at sets of two and three key bits a step, whose keys two threads
+ * the medians, and beside it those of batches of 12 at sets of one to three key bits a step, whose keys two threads
  * read at the same time. Where two processors of the system are one core's, a loop of multiply-adds gains little by the
  * second as well: its gain is printed beside. */
 #include "peak.h"

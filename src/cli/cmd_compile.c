@@ -195,23 +195,22 @@ static void explain_sharing(const annulus_circuit *circuit)
     const double log2_p = annulus_circuit_log2_error(circuit);
     double noise;
     const size_t native = annulus_circuit_torus_native(circuit, &noise);
-    const int fails = log2_p > SHARING_LOG2_ERROR;
-    if (native > 0)
+    if (native > 0) {
         fprintf(stderr,
                 "torus-native layers: %zu, without ranges or rounding, read with a deviation of at most 2^%.2f "
                 "periods\nnote: their answers depend on noise, and tell about the secret key: share results with "
                 "nobody (SECURITY.md)\n",
                 native, log2(noise));
-    if (native > 0 && fails)
-        fprintf(stderr, "note: other look-ups may fail with probability 2^%.1f, which tells about it as well\n",
-                log2_p);
-    else if (native == 0 && fails)
+        if (log2_p > SHARING_LOG2_ERROR)
+            fprintf(stderr, "note: other look-ups may fail with probability 2^%.1f, which tells about it as well\n",
+                    log2_p);
+    } else if (log2_p > SHARING_LOG2_ERROR)
         fprintf(
             stderr,
             "note: look-ups may fail with probability 2^%.1f; failures seen in results tell about the secret key, so "
             "share results with nobody or use --preset shared-output (SECURITY.md)\n",
             log2_p);
-    else if (native == 0 && !annulus_circuit_shared_output(circuit))
+    else if (!annulus_circuit_shared_output(circuit))
         fprintf(stderr,
                 "note: rounded look-ups and the digits of scores depend on noise, and tell about the secret key: "
                 "share results with nobody or use --preset shared-output (SECURITY.md)\n");

@@ -99,6 +99,11 @@ static int has_widths(const annulus_auto_candidate *k, const annulus_train_optio
     return same;
 }
 
+static void keep_why(annulus_auto_candidate *k)
+{
+    (void)snprintf(k->why, sizeof k->why, "%s", annulus_error_message());
+}
+
 /* Trains, compiles and simulates: *out; seconds INFINITY: there are no parameters. */
 static annulus_status try_width(comparison *c, const annulus_train_options *o, annulus_auto_candidate *out)
 {
@@ -115,7 +120,7 @@ static annulus_status try_width(comparison *c, const annulus_train_options *o, a
     annulus_circuit_destroy(made);
     annulus_model_destroy(m);
     if (st != ANNULUS_ERR_INFEASIBLE) return st;
-    (void)snprintf(out->why, sizeof out->why, "%s", annulus_error_message());
+    keep_why(out);
     return ANNULUS_OK;
 }
 
@@ -202,10 +207,10 @@ static annulus_status try_kinds(comparison *c, candidate both[2])
     annulus_status first = ANNULUS_ERR_INFEASIBLE;
     for (size_t k = 0; k < 2; k++) {
         const annulus_status st = try_width(c, &both[k].o, &both[k].best);
-        if (st != ANNULUS_OK && st != ANNULUS_ERR_INPUT) return st;
-        if (st == ANNULUS_ERR_INPUT && k == 0) first = st;
-        if (st == ANNULUS_ERR_INPUT)
-            (void)snprintf(both[k].best.why, sizeof both[k].best.why, "%s", annulus_error_message());
+        if (st == ANNULUS_OK) continue;
+        if (st != ANNULUS_ERR_INPUT) return st;
+        keep_why(&both[k].best);
+        if (k == 0) first = st;
     }
     if (isfinite(both[0].best.seconds) || isfinite(both[1].best.seconds)) return ANNULUS_OK;
     return fail(first, "%s", both[0].best.why);

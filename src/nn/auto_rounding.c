@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WIDEST 12u
 #define MOST_SAMPLES 1e9 /* that are asked for */
 #define LEAST_GAIN 0.001 /* of the seconds: a bit that saves less stays */
 
@@ -147,7 +146,7 @@ static annulus_status same_width(tuning *t, int exact, trial *best)
     unsigned at = 0;
     int none = 0, any_exact = 0;
     for (size_t i = 0; i < t->hidden; i++) any_exact |= method_of(t, i, exact) == ROUNDING_EXACT;
-    for (unsigned bits = 1; bits <= WIDEST && (!none || (any_exact && at == 0)); bits++) {
+    for (unsigned bits = 1; bits <= LOWER_MOST_ROUNDING && (!none || (any_exact && at == 0)); bits++) {
         trial now;
         for (size_t i = 0; i < t->hidden; i++) of[i] = (rounding){bits, method_of(t, i, exact)};
         const annulus_status st = try_roundings(t, of, &now);
@@ -161,9 +160,9 @@ static annulus_status same_width(tuning *t, int exact, trial *best)
         if (st != ANNULUS_OK) return st;
     }
     if (at == 0) /* the message is that of the last search */
-        return any_exact
-                   ? fail_prefix(ANNULUS_ERR_INFEASIBLE, "exact rounding to no width is possible; to %u bits", WIDEST)
-                   : ANNULUS_ERR_INFEASIBLE;
+        return any_exact ? fail_prefix(ANNULUS_ERR_INFEASIBLE, "exact rounding to no width is possible; to %u bits",
+                                       LOWER_MOST_ROUNDING)
+                         : ANNULUS_ERR_INFEASIBLE;
     return fail(
         ANNULUS_ERR_INPUT,
         "no rounding loses at most %g %% on the %zu calibration samples: the least loss is %.3g %%, at %u bits%s; "

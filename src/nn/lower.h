@@ -32,6 +32,8 @@ typedef struct layer_rounding {
 #define LOWER_MAX_PHASE_NOISE 0.25
 #define LOWER_SHARE_ANY (1u << SHARE_MIXED | 1u << SHARE_SLOTS | 1u << SHARE_BOTH)
 
+#define LOWER_MOST_ROUNDING 12u /* bits */
+
 typedef struct lower_options {
     int ranges_measured; /* 1: measured range widened by margin; 0: proven */
     int saturate; /* 1: tables have the cells that all sums beyond measured ranges need to get the value of their end */

@@ -68,7 +68,8 @@ annulus_status lower_options_check(const network *n, const float *calibration, s
     unsigned most_bits = o->rounding_bits;
     for (size_t i = 0; i < o->layer_roundings_count; i++)
         if (o->layer_roundings[i].bits > most_bits) most_bits = o->layer_roundings[i].bits;
-    if (most_bits > 12) return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to 12, or 0 for none", most_bits);
+    if (most_bits > LOWER_MOST_ROUNDING)
+        return fail(ANNULUS_ERR_INPUT, "rounding to %u bits: 1 to %u, or 0 for none", most_bits, LOWER_MOST_ROUNDING);
     if (o->output_bits < 1 || o->output_bits > 24)
         return fail(ANNULUS_ERR_INPUT, "%u output bits: 1 to 24 are possible", o->output_bits);
     if (!(o->margin >= 0) || o->margin > 10)

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOST_ROUNDING 12u /* bits */
-
 /* Options with a change. */
 typedef struct changed {
     lower_options o;
@@ -146,8 +144,8 @@ annulus_status lower_rounding_helps(const network *n, const float *calibration, 
     (void)snprintf(r->missing, sizeof r->missing, "%s", annulus_error_message());
     char *advice = strstr(r->missing, LOWER_ROUND);
     if (advice != NULL) *advice = '\0';
-    r->bits[0] = MOST_ROUNDING + 1;
-    r->of[0] = (remedy){.kind = FEWER_BITS, .value = MOST_ROUNDING};
+    r->bits[0] = LOWER_MOST_ROUNDING + 1;
+    r->of[0] = (remedy){.kind = FEWER_BITS, .value = LOWER_MOST_ROUNDING};
     annulus_status st = progress_report(options->progress, "remedies", 0, 1);
     if (st == ANNULUS_OK) st = compile_bits(n, calibration, count, options, r, &r->of[0], &works);
     if (st == ANNULUS_OK) r->count = works != 0;
