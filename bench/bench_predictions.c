@@ -12,10 +12,10 @@
 
 #define CALIBRATION 200u
 #define SAMPLES 25u /* at most */
-#define ENOUGH 1.5  /* seconds of samples a round, at least LEAST */
+#define ENOUGH 1.0  /* seconds of samples a round, at least LEAST */
 #define LEAST 3u    /* a median of two would be the slower */
 #define STRIDE 3u   /* circuits by which rounds begin later */
-#define ROUNDS 5u
+#define ROUNDS 9u
 #define LIKELY (-20) /* log2 of an error probability of look-ups with which a deep network may lose its answer */
 
 typedef struct subject {

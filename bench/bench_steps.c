@@ -83,7 +83,7 @@ int main(int argc, char **argv)
                   cost_model_step(&cost_model_shipped, p) / seconds, cost_model_step(&fitted, p) / seconds);
     }
     table_end(&t, path);
-    printf("fitted: fft %.4f, multiply %.4f, linear %.4f, combine %.4f and %.4f ns, within %.1f %%\n", fitted.fft,
-           fitted.multiply, fitted.linear, fitted.combine[2], fitted.combine[3], 100 * worst);
+    printf("fitted: fft %.4f, multiply %.4f, linear %.4f, wide %.4f, combine %.4f and %.4f ns, within %.1f %%\n",
+           fitted.fft, fitted.multiply, fitted.linear, fitted.wide, fitted.combine[2], fitted.combine[3], 100 * worst);
     return 0;
 }

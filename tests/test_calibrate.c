@@ -6,17 +6,21 @@
 #include "tfhe/measure.h"
 #include <math.h>
 
-#define SAMPLES 10u
+#define SAMPLES 13u
+#define SINGLES 7u /* of them, first, of one key bit */
 
 /* Steps as the model says that they last. */
 static void model_steps(const cost_model *m, cost_sample out[SAMPLES])
 {
-    static const uint32_t rings[SAMPLES][5] = {
-        {1, 1024, 1, 1, 1}, {1, 2048, 1, 1, 1}, {1, 2048, 2, 2, 1}, {2, 1024, 2, 1, 1}, {3, 512, 1, 1, 1},
-        {1, 4096, 1, 1, 1}, {1, 2048, 1, 1, 2}, {3, 512, 1, 1, 2},  {1, 2048, 1, 1, 3}, {3, 512, 1, 1, 3}};
+    static const uint32_t rings[SAMPLES][6] = {{1, 1024, 1, 1, 20, 1}, {1, 2048, 1, 1, 23, 1}, {1, 2048, 1, 1, 28, 1},
+                                               {1, 2048, 2, 2, 15, 1}, {2, 1024, 2, 1, 15, 1}, {3, 512, 1, 1, 18, 1},
+                                               {1, 4096, 1, 1, 22, 1}, {1, 2048, 1, 1, 23, 2}, {2, 1024, 1, 1, 23, 2},
+                                               {3, 512, 1, 1, 18, 2},  {1, 2048, 1, 1, 23, 3}, {1, 2048, 2, 2, 15, 3},
+                                               {3, 512, 1, 1, 18, 3}};
     for (size_t i = 0; i < SAMPLES; i++) {
         const uint32_t *r = rings[i];
-        out[i].p = (tfhe_params){.n = 240, .k = r[0], .N = r[1], .pbs_l = r[2], .pbs_lb = r[3], .pbs_group = r[4]};
+        out[i].p = (tfhe_params){
+            .n = 240, .k = r[0], .N = r[1], .pbs_l = r[2], .pbs_lb = r[3], .pbs_bg = r[4], .pbs_group = r[5]};
         out[i].seconds = cost_model_step(m, &out[i].p);
     }
 }
@@ -31,7 +35,7 @@ static void test_recovers(void **state)
     (void)state;
     static const cost_model models[] = {
         {.fft = 0.0538, .multiply = 0.125, .linear = 0.0936, .combine = {0, 0, 0.075, 0.083}},
-        {.fft = 1.5, .multiply = 0.5, .linear = 0.2, .combine = {0, 0, 2, 1}},
+        {.fft = 1.5, .multiply = 0.5, .linear = 0.2, .wide = 0.4, .combine = {0, 0, 2, 1}},
         {.fft = 0.02, .multiply = 0, .linear = 0.3, .combine = {0, 0, 0.01, 0}}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         const cost_model known = models[i];
@@ -41,7 +45,7 @@ static void test_recovers(void **state)
         model_steps(&known, samples);
         assert_ok(cost_model_fit(samples, SAMPLES, &got, &worst));
         assert_true(near(got.fft, known.fft, 1e-6) && near(got.multiply, known.multiply, 1e-6) &&
-                    near(got.linear, known.linear, 1e-6));
+                    near(got.linear, known.linear, 1e-6) && fabs(got.wide - known.wide) < 1e-7);
         for (uint32_t g = 2; g <= TFHE_MAX_GROUP; g++) assert_true(fabs(got.combine[g] - known.combine[g]) < 1e-7);
         assert_true(worst < 1e-8 && got.keyswitch == 5 && got.layer == 7);
     }
@@ -50,7 +54,7 @@ static void test_recovers(void **state)
 static double squares(const cost_model *m, const cost_sample *samples)
 {
     double sum = 0;
-    for (size_t i = 0; i < 6; i++) sum += pow(cost_model_step(m, &samples[i].p) / samples[i].seconds - 1, 2);
+    for (size_t i = 0; i < SINGLES; i++) sum += pow(cost_model_step(m, &samples[i].p) / samples[i].seconds - 1, 2);
     return sum;
 }
 
@@ -71,11 +75,10 @@ static void test_least_squares(void **state)
         assert_ok(cost_model_fit(samples, SAMPLES, &got, &worst));
         assert_true(cost_model_check(&got));
         const double least = squares(&got, samples);
-        for (size_t i = 0; i < 26; i++) {
+        for (size_t i = 0; i < 81; i++) {
             cost_model other = got;
-            double *const c[3] = {&other.fft, &other.multiply, &other.linear};
-            for (size_t j = 0, way = i < 13 ? i : i + 1; j < 3; j++, way /= 3)
-                *c[j] = fmax(*c[j] + ((double)(way % 3) - 1) * 1e-4, 0);
+            double *const c[4] = {&other.fft, &other.multiply, &other.linear, &other.wide};
+            for (size_t j = 0, way = i; j < 4; j++, way /= 3) *c[j] = fmax(*c[j] + ((double)(way % 3) - 1) * 1e-4, 0);
             assert_true(squares(&other, samples) >= least * (1 - 1e-9));
         }
         for (size_t i = 0; i < SAMPLES; i++)
@@ -91,8 +94,8 @@ static void test_refuses(void **state)
     cost_model got = cost_model_shipped;
     double worst = 9;
     model_steps(&cost_model_shipped, samples);
-    assert_refused(cost_model_fit(samples, 8, &got, &worst), "do not determine");     /* none of 3 bits */
-    assert_refused(cost_model_fit(samples + 4, 6, &got, &worst), "do not determine"); /* two of one bit */
+    assert_refused(cost_model_fit(samples, 10, &got, &worst), "do not determine");    /* none of 3 bits */
+    assert_refused(cost_model_fit(samples + 4, 9, &got, &worst), "do not determine"); /* three of one bit */
     samples[3].seconds = NAN;
     assert_refused(cost_model_fit(samples, SAMPLES, &got, &worst), "do not determine");
     assert_memory_equal(&got, &cost_model_shipped, sizeof got);
@@ -104,7 +107,7 @@ static int stop(void *context, const char *what, size_t done, size_t total)
     (void)what;
     size_t *reports = context;
     ++*reports;
-    return total == 25 && done == 1;
+    return total == 28 && done == 1;
 }
 
 /* Small steps, and a calibration that is stopped on its way: what times there are is the machine's affair. */

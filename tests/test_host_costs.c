@@ -12,6 +12,7 @@ static char file[HOST_PATH_BYTES];
 static const cost_model some = {.fft = 0.25,
                                 .multiply = 0.125,
                                 .linear = 0,
+                                .wide = 0.0078125,
                                 .combine = {0, 0, 0.5, 0.75},
                                 .read = 0.0625,
                                 .read_all = 0.1875,
@@ -95,12 +96,13 @@ static void refuse_changed(const char *from, const char *to, const char *why)
 static void test_costs_refused(void **state)
 {
     (void)state;
-    static const char *const costs[][2] = {
-        {"fft", "0.25"},        {"multiply", "0.125"},    {"linear", "0.0"},
-        {"combine_2", "0.5"},   {"combine_3", "0.75"},    {"read", "0.0625"},
-        {"read_all", "0.1875"}, {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"},
-        {"layer", "123.456"},   {"input", "1.5"},         {"output", "2.5"},
-        {"expand", "3.5"}};
+    static const char *const costs[][2] = {{"fft", "0.25"},          {"multiply", "0.125"},
+                                           {"linear", "0.0"},        {"wide", "0.0078125"},
+                                           {"combine_2", "0.5"},     {"combine_3", "0.75"},
+                                           {"read", "0.0625"},       {"read_all", "0.1875"},
+                                           {"keyswitch", "0.03125"}, {"keyswitch_read", "0.375"},
+                                           {"layer", "123.456"},     {"input", "1.5"},
+                                           {"output", "2.5"},        {"expand", "3.5"}};
     static const char *const values[][2] = {
         {"-0.5", "out of range"}, {"1.1e6", "out of range"}, {"1e308", "out of range"}, {"1e999", "damaged"},
         {"NaN", "damaged"},       {"\"1\"", "no cost"},      {"null", "no cost"},       {"", "damaged"}};
@@ -140,7 +142,7 @@ static void test_files_refused(void **state)
 {
     (void)state;
     cost_model got = cost_model_shipped;
-    refuse_changed("annulus-costs-2", "annulus-costs-1", "not a file of costs");
+    refuse_changed("annulus-costs-3", "annulus-costs-2", "not a file of costs");
     refuse_changed("A \\\"B\\\" C", "A B C", "another processor");
     refuse_changed("ref ref", "avx2 avx2", "another processor");
     refuse_changed("1.2.3", "1.2.4", "another processor");
@@ -148,7 +150,7 @@ static void test_files_refused(void **state)
     refuse_changed("\"schema\"", "\"version\": \"1.2.3\", \"schema\"", "damaged"); /* twice */
     refuse("", "damaged");
     refuse("[]", "not a file of costs");
-    refuse("{\"schema\": \"annulus-costs-2\"", "damaged");
+    refuse("{\"schema\": \"annulus-costs-3\"", "damaged");
     assert_int_equal(truncate(file, 1 << 20), 0);
     assert_refused(host_costs_read(file, &here, &got), "at most");
     assert_int_equal(unlink(file), 0);

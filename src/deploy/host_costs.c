@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA "annulus-costs-2"
+#define SCHEMA "annulus-costs-3"
 #define FILE_LIMIT 16384u
 #define ADVICE "annulus calibrate writes it anew"
 #define MOST_CROWD 2.5 /* two threads of one core take twice as long, and boost is lost */
@@ -27,6 +27,7 @@ static const struct {
 } constants[] = {{"fft", offsetof(cost_model, fft)},
                  {"multiply", offsetof(cost_model, multiply)},
                  {"linear", offsetof(cost_model, linear)},
+                 {"wide", offsetof(cost_model, wide)},
                  {"combine_2", offsetof(cost_model, combine[2])},
                  {"combine_3", offsetof(cost_model, combine[3])},
                  {"read", offsetof(cost_model, read)},
@@ -177,6 +178,7 @@ char *host_costs_text(const host_key *key, const cost_model *m, double error, co
     line(f, "fft", m->fft, "a step: per (rows + k+1) N log2 N");
     line(f, "multiply", m->multiply, "a step: per rows (k+1) N");
     line(f, "linear", m->linear, "a step: per (k+1) N");
+    line(f, "wide", m->wide, "a step with words of 64 bits, not 32: per (k+1) N, besides");
     line(f, "combine_2", m->combine[2], "a step of 2 key bits: per pattern and (rows (k+1) + 1) N");
     line(f, "combine_3", m->combine[3], "a step of 3 key bits: the same");
     line(f, "read", m->read, "a batch: per byte of bootstrapping key");

@@ -6,9 +6,8 @@
 #include "tfhe/measure.h"
 #include <math.h>
 
-#define TERMS                                                                                                          \
-    3u /* of a sum that is fitted: fft, multiply, linear of a step; layer, input, output of a linear layer             \
-        */
+/* Of a sum that is fitted: fft, multiply, linear, wide of a step; layer, input, output of a linear layer. */
+#define TERMS 4u
 
 /* What a constant of 1 adds to a sample, as a fraction of it. */
 typedef struct shares {
@@ -18,7 +17,8 @@ typedef struct shares {
 static shares step_shares(const cost_sample *s)
 {
     const cost_counts c = cost_step_counts(&s->p);
-    return (shares){{1e-9 * c.fft / s->seconds, 1e-9 * c.multiply / s->seconds, 1e-9 * c.linear / s->seconds}};
+    const double unit = 1e-9 / s->seconds;
+    return (shares){{unit * c.fft, unit * c.multiply, unit * c.linear, unit * c.wide}};
 }
 
 /* a x = b for a symmetric a that is positive definite, without rows and columns outside the set `terms`, whose x is 0;
@@ -63,7 +63,8 @@ static double fit_terms(const shares *samples, size_t count, unsigned terms, dou
     for (size_t i = 0; i < TERMS; i++)
         if (!(x[i] >= 0)) return INFINITY;
     for (size_t s = 0; s < count; s++) {
-        const double *f = samples[s].of, error = f[0] * x[0] + f[1] * x[1] + f[2] * x[2] - 1;
+        double error = -1;
+        for (size_t i = 0; i < TERMS; i++) error += samples[s].of[i] * x[i];
         sum += error * error;
     }
     return sum;
@@ -107,7 +108,7 @@ annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_mod
     for (size_t s = 0; s < count; s++)
         if (samples[s].p.pbs_group == 1) singles[found++] = step_shares(&samples[s]);
     const double sum = fit(singles, found, x);
-    m.fft = x[0], m.multiply = x[1], m.linear = x[2];
+    m.fft = x[0], m.multiply = x[1], m.linear = x[2], m.wide = x[3];
     for (uint32_t g = 2; g <= TFHE_MAX_GROUP; g++) {
         const size_t groups = fit_combine(samples, count, g, &m);
         fewest = groups < fewest ? groups : fewest;
@@ -121,18 +122,21 @@ annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_mod
     return ANNULUS_OK;
 }
 
-/* Rings and gadgets across those that the search chooses. */
+/* Rings and gadgets across those that the search chooses, with its bases: words of 32 and of 64 bits. */
 static const tfhe_params steps[] = {
-    {.k = 1, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
-    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
-    {.k = 1, .N = 2048, .pbs_l = 2, .pbs_lb = 2, .pbs_group = 1},
-    {.k = 2, .N = 1024, .pbs_l = 2, .pbs_lb = 1, .pbs_group = 1},
-    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
-    {.k = 1, .N = 4096, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
-    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 2},
-    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 2},
-    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
-    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
+    {.k = 1, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 20, .pbs_group = 1},
+    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 1},
+    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 28, .pbs_group = 1},
+    {.k = 1, .N = 2048, .pbs_l = 2, .pbs_lb = 2, .pbs_bg = 15, .pbs_group = 1},
+    {.k = 2, .N = 1024, .pbs_l = 2, .pbs_lb = 1, .pbs_bg = 15, .pbs_group = 1},
+    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .pbs_group = 1},
+    {.k = 1, .N = 4096, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 22, .pbs_group = 1},
+    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 2},
+    {.k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 2},
+    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .pbs_group = 2},
+    {.k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 3},
+    {.k = 1, .N = 2048, .pbs_l = 2, .pbs_lb = 2, .pbs_bg = 15, .pbs_group = 3},
+    {.k = 3, .N = 512, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 18, .pbs_group = 3},
 };
 #define STEPS (sizeof steps / sizeof *steps)
 /* n of their keys: the cost of a step does not depend on it, but what is left in small caches. Where a step of the
@@ -145,9 +149,9 @@ static const tfhe_params keyswitch = {
     .n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 20, .ks_l = 4, .ks_b = 3, .pbs_group = 1};
 /* Keys of the size that real ones have: 55, 82 and 137 MB. */
 static const tfhe_params reads[] = {
-    {.n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 1},
-    {.n = 836, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 2},
-    {.n = 798, .k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_group = 3},
+    {.n = 840, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 1},
+    {.n = 836, .k = 1, .N = 2048, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 2},
+    {.n = 798, .k = 2, .N = 1024, .pbs_l = 1, .pbs_lb = 1, .pbs_bg = 23, .pbs_group = 3},
 };
 #define READS (sizeof reads / sizeof *reads)
 #define SMALL_BATCH 6u
@@ -183,17 +187,17 @@ static annulus_status next(measuring *at)
                            STEPS + READS + LAYERS + 4 + CROWD_REPORTS);
 }
 
-static tfhe_params with_gadget(const tfhe_params *ring, uint32_t n)
+static tfhe_params of_bits(const tfhe_params *step, uint32_t n)
 {
-    tfhe_params p = *ring;
-    p.n = n, p.pbs_bg = 20, p.ks_l = 2, p.ks_b = 4;
+    tfhe_params p = *step;
+    p.n = n, p.ks_l = 2, p.ks_b = 4;
     return p;
 }
 
 /* Multiples of 6: steps take up to 3 key bits. */
 static annulus_status choose_bits(measuring *at)
 {
-    const tfhe_params pilot = with_gadget(&steps[1], PILOT_BITS);
+    const tfhe_params pilot = of_bits(&steps[1], PILOT_BITS);
     double seconds;
     TRY(measure_step(&pilot, COST_BATCH, limit(at, STEPS_END, 1 + STEPS), &seconds));
     const double bits = STEP_BITS * STEP_SECONDS / fmax(seconds, STEP_SECONDS);
@@ -207,7 +211,7 @@ static annulus_status measure_steps(measuring *at, cost_model *m, double *worst)
     for (size_t i = 0; i < STEPS; i++) {
         TRY(next(at));
         if (i == 0) TRY(choose_bits(at));
-        samples[i].p = with_gadget(&steps[i], at->bits);
+        samples[i].p = of_bits(&steps[i], at->bits);
         TRY(measure_step(&samples[i].p, COST_BATCH, limit(at, STEPS_END, STEPS - i), &samples[i].seconds));
     }
     return cost_model_fit(samples, STEPS, m, worst);
@@ -218,7 +222,7 @@ static annulus_status measure_reads(measuring *at, cost_model *m)
 {
     double seconds = 0, sum = 0;
     for (size_t i = 0; i < READS; i++) {
-        const tfhe_params p = with_gadget(&reads[i], reads[i].n);
+        const tfhe_params p = of_bits(&reads[i], reads[i].n);
         TRY(next(at));
         TRY(measure_step(&p, 1, limit(at, READS_END, READS + 2 - i), &seconds));
         sum += cost_model_read(m, &p, seconds);
@@ -302,12 +306,12 @@ static annulus_status run_probes(measuring *at, crowd_probe *const probe[1 + REA
  * mean over keys. What other users of the machine take is part of both. */
 static annulus_status measure_crowds(measuring *at, cost_model *m)
 {
-    const tfhe_params cached = with_gadget(&steps[1], at->bits);
+    const tfhe_params cached = of_bits(&steps[1], at->bits);
     crowd_probe *probe[1 + READS] = {NULL};
     double alone, crowded, bytes[READS], sum = 0;
     annulus_status st = crowd_probe_create(&cached, COST_BATCH, &probe[0]);
     for (size_t i = 0; st == ANNULUS_OK && i < READS; i++) {
-        tfhe_params p = with_gadget(&reads[i], reads[i].n);
+        tfhe_params p = of_bits(&reads[i], reads[i].n);
         p.ks_l = 7, p.ks_b = 2; /* a key as large as real ones: workers leave it one behind the other */
         bytes[i] = (double)(tfhe_bsk_memory_bytes(&p) + tfhe_ksk_memory_bytes(&p));
         st = crowd_probe_create(&p, SMALL_BATCH, &probe[1 + i]);

@@ -13,11 +13,11 @@ typedef struct cost_sample {
     double seconds; /* of one step, EF = 1; > 0 */
 } cost_sample;
 
-/* Sets fft, multiply, linear and combine of *out. The first three are the least-squares fit of relative errors to the
- * samples of single key bits among non-negative constants; combine[g] is the mean of what the samples of g bits leave,
- * at least 0. *worst: the largest relative error of a sample. ANNULUS_ERR_INPUT, and nothing is set: the samples do not
- * determine the constants, or leave steps for nothing; each g needs some, g = 1 three of different rings. count <=
- * COST_MOST_SAMPLES. */
+/* Sets fft, multiply, linear, wide and combine of *out. The first four are the least-squares fit of relative errors to
+ * the samples of single key bits among non-negative constants; combine[g] is the mean of what the samples of g bits
+ * leave, at least 0. *worst: the largest relative error of a sample. ANNULUS_ERR_INPUT, and nothing is set: the samples
+ * do not determine the constants, or leave steps for nothing; each g needs some, g = 1 four of different rings. count
+ * <= COST_MOST_SAMPLES. */
 annulus_status cost_model_fit(const cost_sample *samples, size_t count, cost_model *out, double *worst)
     __attribute__((warn_unused_result));
 

@@ -18,6 +18,7 @@
 const cost_model cost_model_shipped = {.fft = 0.0538,
                                        .multiply = 0.125,
                                        .linear = 0.0936,
+                                       .wide = 0,
                                        .combine = {0, 0, 0.075, 0.083},
                                        .read = 0.037,
                                        .read_all = 0,
@@ -39,9 +40,9 @@ static int usable(double v)
 
 int cost_model_check(const cost_model *m)
 {
-    const double constants[] = {m->fft,      m->multiply,  m->linear,         m->read,
-                                m->read_all, m->keyswitch, m->keyswitch_read, m->layer,
-                                m->input,    m->output,    m->expand,         m->crowd};
+    const double constants[] = {m->fft,      m->multiply,  m->linear,         m->wide,  m->read,
+                                m->read_all, m->keyswitch, m->keyswitch_read, m->layer, m->input,
+                                m->output,   m->expand,    m->crowd};
     int all = 1;
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) all = all && usable(constants[i]);
     for (size_t g = 2; g <= TFHE_MAX_GROUP; g++) all = all && usable(m->combine[g]);
@@ -66,6 +67,7 @@ cost_counts cost_step_counts(const tfhe_params *p)
     return (cost_counts){.fft = (rows + k1) * N * log2(N),
                          .multiply = rows * k1 * N,
                          .linear = k1 * N,
+                         .wide = tfhe_narrow(p) ? 0 : k1 * N,
                          .combine = p->pbs_group == 1 ? 0 : (double)tfhe_step_patterns(p) * (rows * k1 + 1) * N};
 }
 
@@ -77,8 +79,8 @@ double cost_keyswitch(const tfhe_params *p)
 double cost_model_step(const cost_model *m, const tfhe_params *p)
 {
     const cost_counts c = cost_step_counts(p);
-    return 1e-9 *
-           (m->fft * c.fft + m->multiply * c.multiply + m->linear * c.linear + m->combine[p->pbs_group] * c.combine);
+    return 1e-9 * (m->fft * c.fft + m->multiply * c.multiply + m->linear * c.linear + m->wide * c.wide +
+                   m->combine[p->pbs_group] * c.combine);
 }
 
 double cost_model_read(const cost_model *m, const tfhe_params *p, double seconds)

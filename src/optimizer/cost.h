@@ -12,6 +12,7 @@ typedef struct cost_model {
     double fft;                         /* per (rows + k+1) N log2 N: the transforms of a step */
     double multiply;                    /* per rows (k+1) N: the product with a GGSW */
     double linear;                      /* per (k+1) N: rotation, digits, accumulation */
+    double wide;                        /* per (k+1) N where words have 64 bits, not 32 (tfhe_narrow), besides */
     double combine[TFHE_MAX_GROUP + 1]; /* [g], g > 1: per (rows (k+1) + 1) N and pattern: of GGSWs and monomials */
     double read;                        /* per byte of bootstrapping key: what one ciphertext alone waits for it */
     double read_all;                    /* per byte of both keys: what a batch waits longer if all cores read them */
@@ -34,7 +35,7 @@ const cost_model *cost_model_current(void);
 
 /* What the constants of a step are multiplied with. */
 typedef struct cost_counts {
-    double fft, multiply, linear, combine;
+    double fft, multiply, linear, wide, combine;
 } cost_counts;
 cost_counts cost_step_counts(const tfhe_params *p);
 double cost_model_step(const cost_model *m, const tfhe_params *p); /* cost_step by model m */
