@@ -136,6 +136,9 @@ static void test_text(void **state)
         assert_int_equal(strstr(text, "other work ran beside") != NULL, busy);
         free(text);
     }
+    char *text = host_costs_text(&here, &some, 0.15, "/a/file");
+    assert_non_null(strstr(text, "15.0 % of every step measured: other work ran beside"));
+    free(text);
 }
 
 static void test_files_refused(void **state)
