@@ -75,7 +75,7 @@ static void test_hostile_files(void **state)
         *l = kept, l->offsets = offsets[i];
         refused_as(c, "offsets and a centre of");
     }
-    *l = kept, l->offsets = 5; /* the next layer takes 4 of a neuron */
+    *l = kept, l->offsets = 5, l->at[4] = 5; /* the next layer takes 4 of a neuron */
     refused_as(c, "layer output takes 20 values, its sources have 25");
     *l = kept, l->mid2 = (1 << 17) + 1;
     refused_as(c, "4 offsets and a centre of 131073/2");

@@ -21,7 +21,7 @@
  * are then a power of two and all sums in the middle of theirs, which circuit_may_split says. A torus-native layer
  * (unit != 0) has no range, padding or rounding; its accumulators wrap by design. In words mod 2^64: phase = acc*unit +
  * shift[o] cell  = (phase + 2^31) >> (63 - log2 cells)               (2^31: the keyswitch rounds to 2^32) y[o*offsets +
- * j] = T(cell + circuit_offset(j)), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
+ * j] = T(cell + at[j]), j < offsets, all of one rotation; T(c) = table[c], T(c + cells) = mid2 - T(c) for 0
  * <= c < cells, of period 2*cells. Under encryption the phase is this word; entries are stored as (2*table - mid2)/2
  * units of the next layer. A layer of several tables on one accumulator (unit 0, offsets > 1) gives y[o*offsets + j] =
  * table[table_of[o*offsets + j]][cell], all of one rotation, of one table of which the others are shifts or sums
@@ -70,6 +70,8 @@ typedef struct circuit_layer {
     uint64_t unit;      /* torus word of an accumulator unit, even, of torus-native layers; 0 of others */
     uint64_t *shift;    /* (out) torus words, of torus-native layers */
     uint32_t offsets;   /* values that a rotation gives, 1 to CIRCUIT_MAX_OFFSETS */
+    uint32_t at[CIRCUIT_MAX_OFFSETS]; /* (offsets) of torus-native layers: cells between the looked up one and that of
+                                         value j, below 2*cells, no two half a period apart or the same */
     int32_t mid2;       /* of torus-native layers: twice the centre that the table is antiperiodic about */
     uint32_t low_bits;  /* that layers before have taken off its sums: step = 2^low_bits; 0: none */
     uint32_t slot_bits; /* log2 of the slots of the tables that rotate, not 0: at least as many as mix_slots says */
@@ -200,10 +202,10 @@ static inline size_t circuit_values(const circuit_layer *l)
 {
     return l->out * l->offsets;
 }
-/* Cells between the looked up one and that of value j of the same rotation. */
-static inline uint32_t circuit_offset(const circuit_layer *l, uint32_t j)
+/* Sets `at` of a torus-native layer: half a period in equal parts. */
+static inline void circuit_spread(circuit_layer *l)
 {
-    return (2 * j * l->cells + l->offsets) / (2 * l->offsets);
+    for (uint32_t j = 0; j < l->offsets; j++) l->at[j] = (2 * j * l->cells + l->offsets) / (2 * l->offsets);
 }
 /* Steps of a cell in a rotation by a ring of degree N: whole, where values are read at places of the table. */
 static inline uint32_t circuit_cell_steps(const circuit_layer *l, uint32_t N)
@@ -214,7 +216,7 @@ static inline uint32_t circuit_cell_steps(const circuit_layer *l, uint32_t N)
  * that is read at several places; not of those that values share (mix.h). */
 static inline uint32_t circuit_coefficient(const circuit_layer *l, uint32_t j, uint32_t steps, uint32_t EF)
 {
-    return l->slot_bits > 0 ? j * EF : circuit_offset(l, j) * steps;
+    return l->slot_bits > 0 ? j * EF : l->at[j] * steps;
 }
 /* Whether several tables are read by a rotation of one (mix.h). */
 static inline int circuit_is_mixed(const circuit_layer *l)
@@ -241,7 +243,7 @@ static inline size_t circuit_tabled(const circuit_layer *l)
 {
     return circuit_is_mixed(l) ? circuit_values(l) : l->out;
 }
-/* The table of value v, which of torus-native layers is read at circuit_offset. */
+/* The table of value v, which of torus-native layers is read at[v % offsets] cells on. */
 static inline const int32_t *circuit_value_table(const circuit_layer *l, size_t v)
 {
     const size_t slot = l->slot_bits > 0 ? v % l->offsets : 0;

@@ -42,6 +42,7 @@ static void layer_write(writer *w, const circuit_layer *l)
     write_f64(w, l->log2_error);
     write_u64(w, l->unit);
     write_u32(w, l->offsets);
+    if (l->unit != 0) write_u32s(w, l->at, CIRCUIT_MAX_OFFSETS);
     write_i64(w, l->mid2);
     write_u32(w, l->low_bits);
     write_u32(w, l->slot_bits);
@@ -159,12 +160,25 @@ static int is_hidden(const circuit_layer *l)
            (l->low_bits == 0 || (!native && l->low_bits < 48 && l->step == INT64_C(1) << l->low_bits));
 }
 
+/* Places of the values of a torus-native layer's rotations; 0 of others. */
+static annulus_status places_check(reader *r, const circuit_layer *l)
+{
+    for (uint32_t j = 0; j < CIRCUIT_MAX_OFFSETS; j++) {
+        int fits = j < l->offsets ? l->at[j] < 2 * l->cells : l->at[j] == 0;
+        for (uint32_t k = 0; k < j && j < l->offsets; k++) fits &= l->at[k] % l->cells != l->at[j] % l->cells;
+        if (!fits)
+            return read_fail(r, "value %u of layer %s lies at cell %u of %u", j + 1, l->name, l->at[j], l->cells);
+    }
+    return ANNULUS_OK;
+}
+
 /* What layers of other than plain look-ups have besides, and scores behind them. */
 static annulus_status native_read(reader *r, circuit_layer *l)
 {
     int64_t mid2 = 0;
     TRY(read_u64(r, &l->unit));
     TRY(read_u32(r, &l->offsets));
+    if (l->unit != 0) TRY(read_u32s(r, l->at, CIRCUIT_MAX_OFFSETS));
     TRY(read_i64(r, &mid2));
     TRY(read_u32(r, &l->low_bits));
     TRY(read_u32(r, &l->slot_bits));
@@ -183,7 +197,7 @@ static annulus_status native_read(reader *r, circuit_layer *l)
     if (!(l->noise >= 0 && l->noise < 1) || (l->noise > 0 && l->log2_error != 0))
         return read_fail(r, "a noise of %g of layer %s", l->noise, l->name);
     l->mid2 = (int32_t)mid2;
-    return ANNULUS_OK;
+    return l->unit != 0 ? places_check(r, l) : ANNULUS_OK;
 }
 
 static int same_units(const circuit_layer *a, const circuit_layer *b)

@@ -103,6 +103,14 @@ static void print_shape(FILE *f, const uint32_t dims[LINEAR_RANK_MAX], size_t va
     if (all != values) fprintf(f, all == 0 ? "%zu" : " (%zu)", values);
 }
 
+static void print_places(FILE *f, const circuit_layer *l)
+{
+    fprintf(f, "torus-native, unit %.9g, %u values each", (double)l->unit * 0x1p-64, l->offsets);
+    for (uint32_t j = 0; l->offsets > 1 && j < l->offsets; j++)
+        fprintf(f, "%s%u", j == 0 ? ", of cells ahead by " : ", ", l->at[j]);
+    fputc('\n', f);
+}
+
 static void print_layer(FILE *f, const circuit *c, size_t i)
 {
     const circuit_layer *l = &c->layers[i];
@@ -127,7 +135,7 @@ static void print_layer(FILE *f, const circuit *c, size_t i)
     fprintf(f, "%s = look-up(%s)  # %s, %zu table%s of %u cells, ", l->name, l->name, l->activation, l->tables,
             l->tables == 1 ? "" : "s", l->cells);
     if (l->unit != 0)
-        fprintf(f, "torus-native, unit %.9g, %u values each\n", (double)l->unit * 0x1p-64, l->offsets);
+        print_places(f, l);
     else if (l->slot_bits > 0)
         fprintf(f, "step %" PRId64 ", %u of them side by side in %u slots%s\n", l->step, l->offsets, 1u << l->slot_bits,
                 circuit_shifts_slots(l) ? ", shifts of each other in one" : "");

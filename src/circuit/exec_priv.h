@@ -14,7 +14,7 @@ static inline int64_t exec_look_up(const circuit_layer *l, size_t v, int64_t cel
 {
     const int32_t *t = circuit_value_table(l, v);
     const int64_t period = 2 * (int64_t)l->cells;
-    if (l->unit != 0) cell += circuit_offset(l, (uint32_t)(v % l->offsets));
+    if (l->unit != 0) cell += l->at[v % l->offsets];
     const int64_t c = ((cell % period) + period) % period;
     return c < l->cells ? t[c] : circuit_value_mid2(l, v) - t[c - l->cells];
 }

@@ -9,15 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A neuron's weights as a sum of random multiples, of opposite ones the same: the same for two others with probability
- * 2^-63. */
-typedef struct neuron {
-    uint64_t hash;
-    uint32_t layer, number;
-} neuron;
-
-#define NO_WEIGHTS 0u /* such a sum is a constant, and shares with none */
-
 static uint64_t row_hash(const uint32_t *input, const int64_t *weight, size_t count)
 {
     uint64_t sum = 0;
@@ -27,10 +18,15 @@ static uint64_t row_hash(const uint32_t *input, const int64_t *weight, size_t co
 
 static int by_hash(const void *a, const void *b)
 {
-    const neuron *x = a, *y = b;
+    const share_neuron *x = a, *y = b;
     if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
     if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
     return (x->number > y->number) - (x->number < y->number);
+}
+
+void share_sort(share_neuron *list, size_t count)
+{
+    qsort(list, count, sizeof *list, by_hash);
 }
 
 /* The same for look-ups of equal sums with the same cells and table. */
@@ -42,8 +38,7 @@ static uint64_t look_up_hash(const circuit_layer *l, size_t o, uint64_t hash)
     return hash;
 }
 
-/* equal: hashes are those of look-ups, not of sums. */
-static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, int equal, neuron *out)
+annulus_status share_list_neurons(const circuit_layer *l, uint32_t layer, int equal, share_neuron *out)
 {
     linear_view *view = NULL;
     TRY(linear_view_create(&l->linear, l->in, l->out, &view));
@@ -51,8 +46,8 @@ static annulus_status list_neurons(const circuit_layer *l, uint32_t layer, int e
         const uint32_t *input;
         const int64_t *weight;
         const size_t count = linear_view_row(view, o, &input, &weight);
-        out[o] = (neuron){row_hash(input, weight, count), layer, (uint32_t)o};
-        if (equal && out[o].hash != NO_WEIGHTS) out[o].hash = look_up_hash(l, o, out[o].hash);
+        out[o] = (share_neuron){row_hash(input, weight, count), layer, (uint32_t)o};
+        if (equal && out[o].hash != SHARE_NO_WEIGHTS) out[o].hash = look_up_hash(l, o, out[o].hash);
     }
     linear_view_destroy(view);
     return ANNULUS_OK;
@@ -65,14 +60,14 @@ static annulus_status have_equal(const circuit *c, size_t i, size_t j, int look_
     const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
     const size_t all = a->out + (i == j ? 0 : b->out);
     void *p;
-    TRY(mem_create(all, sizeof(neuron), "shared rotations", &p));
-    neuron *list = p;
-    annulus_status st = list_neurons(a, 0, look_up, list);
-    if (st == ANNULUS_OK && i != j) st = list_neurons(b, 1, look_up, list + a->out);
-    if (st == ANNULUS_OK) qsort(list, all, sizeof *list, by_hash);
+    TRY(mem_create(all, sizeof(share_neuron), "shared rotations", &p));
+    share_neuron *list = p;
+    annulus_status st = share_list_neurons(a, 0, look_up, list);
+    if (st == ANNULUS_OK && i != j) st = share_list_neurons(b, 1, look_up, list + a->out);
+    if (st == ANNULUS_OK) share_sort(list, all);
     *have = 0;
     for (size_t k = 1; k < all; k++)
-        *have |= list[k].hash != NO_WEIGHTS && list[k].hash == list[k - 1].hash &&
+        *have |= list[k].hash != SHARE_NO_WEIGHTS && list[k].hash == list[k - 1].hash &&
                  (i == j || list[k].layer != list[k - 1].layer);
     mem_free(p);
     return st;
@@ -118,7 +113,7 @@ static int same_look_up(const circuit_layer *l, uint32_t a, uint32_t b)
 }
 
 /* Of neurons with equal look-ups, or, to share rotations, with equal or opposite sums. */
-static void find_firsts(const circuit_layer *l, int equal, const neuron *list, linear_view *view, int64_t *weight,
+static void find_firsts(const circuit_layer *l, int equal, const share_neuron *list, linear_view *view, int64_t *weight,
                         sharing *s)
 {
     const int rounds = circuit_rounds(l);
@@ -127,7 +122,7 @@ static void find_firsts(const circuit_layer *l, int equal, const neuron *list, l
         for (next = first + 1; next < l->out && list[next].hash == list[first].hash; next++)
             for (size_t k = first; k < next; k++) {
                 const uint32_t a = list[k].number, b = list[next].number;
-                if (list[k].hash == NO_WEIGHTS || s->as[a] != a || s->count[a] == most) continue;
+                if (list[k].hash == SHARE_NO_WEIGHTS || s->as[a] != a || s->count[a] == most) continue;
                 if (equal ? !same_look_up(l, a, b)
                           : !same_cells(l, rounds, a, b, 1) && !same_cells(l, rounds, a, b, -1))
                     continue;
@@ -145,12 +140,12 @@ static annulus_status find_sharing(const circuit_layer *l, int equal, sharing *s
 {
     linear_view *view = NULL;
     void *p;
-    TRY(mem_create(l->out * sizeof(neuron) + l->in * sizeof(int64_t), 1, "shared rotations", &p));
-    neuron *list = p;
-    annulus_status st = list_neurons(l, 0, 0, list);
+    TRY(mem_create(l->out * sizeof(share_neuron) + l->in * sizeof(int64_t), 1, "shared rotations", &p));
+    share_neuron *list = p;
+    annulus_status st = share_list_neurons(l, 0, 0, list);
     if (st == ANNULUS_OK) st = linear_view_create(&l->linear, l->in, l->out, &view);
     if (st == ANNULUS_OK) {
-        qsort(list, l->out, sizeof *list, by_hash);
+        share_sort(list, l->out);
         find_firsts(l, equal, list, view, (int64_t *)(void *)(list + l->out), s);
         st = linear_settle(&l->linear, s->as);
         for (size_t o = 0; o < l->out; o++) /* those that were not to rotate, and do, look up what they did */

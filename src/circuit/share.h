@@ -9,6 +9,10 @@
  * same ciphertext, and what takes both more noise than is predicted. Layers with such neurons become one as below, and
  * may be of exact rounding, too. *saved: neurons. */
 annulus_status circuit_share_look_ups(circuit *c, size_t *saved) __attribute__((warn_unused_result));
+/* Layers of waves whose tables are shifts of each other become one where they have sums in common: a rotation of such a
+ * sum has the values of both layers, equal ones once, opposite ones not. Shifts of phases become whole cells, by at
+ * most 1/32 of the bound on noise. *saved: rotations. */
+annulus_status circuit_share_waves(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
  * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
 annulus_status circuit_could_share(const circuit *c, unsigned char *could) __attribute__((warn_unused_result));
@@ -21,17 +25,37 @@ typedef enum share_way { SHARE_NOT = 0, SHARE_MIXED = 1, SHARE_SLOTS = 2, SHARE_
 annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, size_t *saved)
     __attribute__((warn_unused_result));
 
-/* ---- share_layers.c: for share.c ---- */
+/* ---- share_layers.c: for share.c and share_waves.c ---- */
+/* A neuron's weights as a sum of random multiples, of opposite ones the same: the same for two others with probability
+ * 2^-63. */
+typedef struct share_neuron {
+    uint64_t hash;
+    uint32_t layer, number;
+} share_neuron;
+#define SHARE_NO_WEIGHTS 0u /* such a sum is a constant, and shares with none */
+/* Those of l, as of that layer (l->out). equal: hashes are those of look-ups, not of sums. */
+annulus_status share_list_neurons(const circuit_layer *l, uint32_t layer, int equal, share_neuron *out)
+    __attribute__((warn_unused_result));
+void share_sort(share_neuron *list, size_t count); /* by hash, layer and number */
+/* Copies of the blocks of both; numbers of b's outputs grow by `first`. */
+annulus_status share_both_linear(const circuit_linear *a, const circuit_linear *b, size_t first, circuit_linear *out)
+    __attribute__((warn_unused_result));
 /* Whether a layer's look-ups could share rotations: hidden, not torus-native, one value each, no bits taken off. */
 static inline int share_allowed(const circuit_layer *l)
 {
     return l->cells != 0 && l->unit == 0 && l->offsets == 1 && l->low_bits == 0;
 }
-/* Whether layer j could become part of layer i < j: hidden, of one value each, with the same sources, unit,
- * cells, step and bits taken off, bound on errors, and units of readers; and both allowed. */
+/* Whether layer j > i is hidden and has layer i's sources, unit, cells, step, centre and bits taken off, bound on
+ * errors and units of readers. */
+int share_encodes_alike(const circuit *c, size_t i, size_t j);
+/* Whether, besides, it could become part of layer i: both of one value each; and both allowed. */
 int share_is_like(const circuit *c, size_t i, size_t j);
 int share_fits(const circuit *c, size_t i, size_t j);
-/* Layer j becomes the last neurons of layer i; every number of a layer behind falls by one. */
+/* Readers of layers i and j < layers: of layer i alone, whose values will be `width`, those of i being map[v] and of j
+ * gone_map[v]. Layer j goes; every number of a layer behind falls by one. */
+annulus_status share_join(circuit *c, size_t i, size_t j, const uint32_t *map, const uint32_t *gone_map, size_t width)
+    __attribute__((warn_unused_result));
+/* Layer j becomes the last neurons of layer i, likewise. */
 annulus_status share_merge(circuit *c, size_t i, size_t j) __attribute__((warn_unused_result));
 /* Readers of layer i: its values will be `width`, old value v being map[v]. */
 annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)

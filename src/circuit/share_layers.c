@@ -15,16 +15,22 @@ int share_fits(const circuit *c, size_t i, size_t j)
     return share_allowed(&c->layers[i]) && share_allowed(&c->layers[j]) && share_is_like(c, i, j);
 }
 
-int share_is_like(const circuit *c, size_t i, size_t j)
+int share_encodes_alike(const circuit *c, size_t i, size_t j)
 {
     const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
-    if (j + 1 >= c->layers_count || a->unit != b->unit || a->offsets > 1 || b->offsets > 1) return 0;
+    if (j + 1 >= c->layers_count || a->unit != b->unit) return 0;
     if (a->sources_count != b->sources_count ||
         memcmp(a->sources, b->sources, a->sources_count * sizeof *a->sources) != 0)
         return 0;
     return a->cells == b->cells && a->step == b->step && a->low_bits == b->low_bits && a->log2_error == b->log2_error &&
-           a->noise == b->noise && a->mid2 == b->mid2 && a->out + b->out <= CIRCUIT_MAX_WIDTH &&
+           a->noise == b->noise && a->mid2 == b->mid2 &&
            same_units(&c->layers[circuit_first_use(c, i + 1)], &c->layers[circuit_first_use(c, j + 1)]);
+}
+
+int share_is_like(const circuit *c, size_t i, size_t j)
+{
+    const circuit_layer *a = &c->layers[i], *b = &c->layers[j];
+    return a->offsets == 1 && b->offsets == 1 && a->out + b->out <= CIRCUIT_MAX_WIDTH && share_encodes_alike(c, i, j);
 }
 
 /* What happens to the values of a reader's sources: those of `into` are map[v] of `width`; those of `gone`,
@@ -123,6 +129,17 @@ static annulus_status join_linear(circuit_linear *a, circuit_linear *b, size_t f
     return ANNULUS_OK;
 }
 
+annulus_status share_both_linear(const circuit_linear *a, const circuit_linear *b, size_t first, circuit_linear *out)
+{
+    circuit_linear x = {0}, y = {0};
+    annulus_status st = linear_copy(a, &x);
+    if (st == ANNULUS_OK) st = linear_copy(b, &y);
+    if (st == ANNULUS_OK) st = join_linear(&x, &y, first, out);
+    linear_clear(&x);
+    linear_clear(&y);
+    return st;
+}
+
 /* All neurons of both, without linear parts. */
 static annulus_status merged_layer(const circuit_layer *a, const circuit_layer *b, circuit_layer *made)
 {
@@ -145,6 +162,15 @@ static void remove_layer(circuit *c, size_t j)
     c->layers[--c->layers_count] = (circuit_layer){.in = 0};
     for (size_t r = j; r < c->layers_count; r++)
         for (size_t k = 0; k < c->layers[r].sources_count; k++) c->layers[r].sources[k] -= c->layers[r].sources[k] > j;
+}
+
+annulus_status share_join(circuit *c, size_t i, size_t j, const uint32_t *map, const uint32_t *gone_map, size_t width)
+{
+    const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, gone_map, width};
+    for (size_t r = i + 1; r < c->layers_count; r++) TRY(rewire(c, &c->layers[r], &w));
+    circuit_layer_clear(&c->layers[j]);
+    remove_layer(c, j);
+    return ANNULUS_OK;
 }
 
 annulus_status share_merge(circuit *c, size_t i, size_t j)

@@ -13,6 +13,7 @@ annulus_status lower_native_encode(const dense_layer *d, double phase, const low
     l->cells = LOWER_NATIVE_CELLS;
     l->step = 1;
     l->offsets = (uint32_t)d->offsets;
+    circuit_spread(l);
     l->unit = 2 * torus_from_double(phase / 2);
     l->noise = options->phase_noise > 0 ? options->phase_noise : d->noise > 0 ? d->noise : PHASE_NOISE;
     if (l->unit == 0)
@@ -63,7 +64,7 @@ static void neuron_range(const circuit_layer *before, size_t neuron, const int64
     for (size_t c = 0; c < before->cells; c++) {
         int64_t sum = 0;
         for (uint32_t j = 0; j < before->offsets; j++) {
-            const size_t at = c + circuit_offset(before, j);
+            const size_t at = c + before->at[j];
             sum += w[j] * (at < before->cells ? table[at] : before->mid2 - table[at - before->cells]);
         }
         const int64_t other = mirror - sum; /* half a period on */

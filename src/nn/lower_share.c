@@ -36,7 +36,7 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     circuit *c = NULL;
     lower_units units = {0};
     int again = 1;
-    size_t tables = 0, rotations = 0, equal = 0;
+    size_t tables = 0, rotations = 0, equal = 0, waves = 0;
     annulus_status st = ANNULUS_OK;
     p->extended = 0;
     for (size_t i = 0; i < n->layers_count; i++) {
@@ -54,12 +54,13 @@ static annulus_status lower_plan(const network *n, const float *calibration, siz
     if (st == ANNULUS_OK && could != NULL) st = circuit_could_share(c, could);
     if (st == ANNULUS_OK) st = circuit_share_rotations(c, p->ways, &rotations);
     if (st == ANNULUS_OK) st = circuit_share_look_ups(c, &equal);
+    if (st == ANNULUS_OK) st = circuit_share_waves(c, &waves);
     if (st == ANNULUS_OK && p->extend) st = circuit_extend(c, &p->extended);
     if (st == ANNULUS_OK) st = lower_exact(c);
     if (st == ANNULUS_OK) st = circuit_share_tables(c, &tables);
     if (st == ANNULUS_OK) {
         c->passes.tables = (uint32_t)tables;
-        c->passes.rotations = (uint32_t)(equal + rotations);
+        c->passes.rotations = (uint32_t)(equal + rotations + waves);
         st = circuit_choose_parameters(c, options->minimize, options->families_most, options->threads,
                                        options->shared_output ? CIRCUIT_SHARED_LOG2_ERROR : 0, helps);
     }

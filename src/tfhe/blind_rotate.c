@@ -301,5 +301,6 @@ void sample_extract_add(const tfhe_params *p, uint32_t EF, const uint64_t *acc, 
 void sample_extract(const tfhe_params *p, uint32_t EF, const uint64_t *acc, uint32_t c, uint64_t *out)
 {
     memset(out, 0, lwe_words(p) * sizeof *out);
-    sample_extract_add(p, EF, acc, (bootstrap_term){.offset = c, .weight = 1}, out);
+    const uint32_t half = EF * p->N;
+    sample_extract_add(p, EF, acc, (bootstrap_term){.offset = c % half, .weight = c < half ? 1 : -1}, out);
 }

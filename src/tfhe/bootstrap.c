@@ -192,7 +192,7 @@ annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, c
     for (size_t i = 0; i < count; i++)
         REQUIRE(jobs[i].table->EF == EF && jobs[i].table->price == price && jobs[i].table->slot_bits == slot_bits &&
                 jobs[i].table->N == p->N);
-    for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < (uint64_t)EF * p->N);
+    for (size_t i = 0; i < offsets_count; i++) REQUIRE(offsets[i] < 2 * (uint64_t)EF * p->N);
 
     const unsigned workers = parallel_threads(threads);
     const bootstrap_share share = bootstrap_share_of(p, EF, count, threads);

@@ -71,12 +71,12 @@ typedef struct bootstrap_job {
 
 /* Runs `count` jobs on `threads` workers (0: all). from: keyswitching key into the small key of `key`, for inputs under
  * the big key that it is from; NULL: those of `key` itself, which then has a keyswitching key of its own. offsets
- * (offsets_count >= 1, each < EF*N): extracted coefficients: output i of a job is T(u + offsets[i]/(2*EF*N)), or slots
- * of its table, all from one rotation. The terms of a job that has values are at offsets that are congruent, modulo EF,
- * to one of these. With EF >= 4, jobs that would leave workers idle are shared by all workers instead; the outputs are
- * the same words for any number of threads. Memory: a worker holds 32 keyswitched ciphertexts and, in 3/2 of its
- * second-level cache or as much as one of them needs, the accumulators (EF*(k+1)*N*8 bytes each, narrow ones about
- * half) of those that it rotates together. Timing depends on ciphertexts (public), never on secrets. */
+ * (offsets_count >= 1, each < 2*EF*N): extracted coefficients: output i of a job is T(u + offsets[i]/(2*EF*N)), or
+ * slots of its table, all from one rotation. The terms of a job that has values are at offsets that are congruent,
+ * modulo EF, to one of these. With EF >= 4, jobs that would leave workers idle are shared by all workers instead; the
+ * outputs are the same words for any number of threads. Memory: a worker holds 32 keyswitched ciphertexts and, in 3/2
+ * of its second-level cache or as much as one of them needs, the accumulators (EF*(k+1)*N*8 bytes each, narrow ones
+ * about half) of those that it rotates together. Timing depends on ciphertexts (public), never on secrets. */
 annulus_status bootstrap_batch(const eval_key *key, const switching_key *from, const bootstrap_job *jobs, size_t count,
                                const uint32_t *offsets, size_t offsets_count, unsigned threads)
     __attribute__((warn_unused_result));
