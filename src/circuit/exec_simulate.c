@@ -29,6 +29,7 @@ typedef struct simulation {
     double phase_std[CIRCUIT_MAX_LAYERS];   /* keyswitch and modulus switch of a layer's look-ups, torus */
     double half_window[CIRCUIT_MAX_LAYERS]; /* noise beyond is a failure, torus */
     double cell_steps[CIRCUIT_MAX_LAYERS];  /* exec_cell_steps */
+    size_t alike[CIRCUIT_MAX_LAYERS];       /* the first layer that rotates by the same ciphertexts, or the own one */
     exec_store store;
     double *fresh_std[CIRCUIT_MAX_LAYERS]; /* (out) noise of fresh ciphertexts in the sums of a layer that takes the
                                               circuit's inputs, torus; NULL of others */
@@ -226,9 +227,14 @@ static annulus_status simulate_batch(void *context, size_t index, unsigned worke
         else /* noise of inputs is drawn for their sums */
             memset(v.noise + s->store.first[i + 1] * EXEC_BATCH, 0, l->out * EXEC_BATCH * sizeof *v.noise);
         for (size_t b = 0; b < v.count; b++) {
+            const size_t draw = (v.first + b) * CIRCUIT_MAX_LAYERS;
             if (normals > 0) {
-                TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, (v.first + b) * CIRCUIT_MAX_LAYERS + i));
+                TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, draw + s->alike[i]));
                 TRY(stream_normal_vartime(random, v.normal, normals));
+            }
+            if (s->alike[i] != i) { /* other tables, whose values have noise of their own */
+                TRY(stream_restart(random, s->seed, RANDOM_SIMULATION, draw + i));
+                TRY(stream_normal_vartime(random, v.normal + l->out, circuit_values(l)));
             }
             for (size_t o = l->out; o-- > 0;) events[b] |= simulate_neuron(s, i, o, b, v.normal, &v);
         }
@@ -370,11 +376,33 @@ static annulus_status factors_init(simulation *s)
     return ANNULUS_OK;
 }
 
+/* Whether the look-ups of two layers have the same keyswitched phases. */
+static int rotate_alike(const circuit_layer *a, const circuit_layer *b)
+{
+    if (a->cells == 0 || a->cells != b->cells || a->unit != b->unit || a->step != b->step || a->out != b->out ||
+        a->offsets != b->offsets || a->slot_bits != b->slot_bits || a->split != b->split || a->EF != b->EF ||
+        a->price != b->price || a->family != b->family || a->sources_count != b->sources_count)
+        return 0;
+    return memcmp(a->sources, b->sources, a->sources_count * sizeof *a->sources) == 0 &&
+           memcmp(a->offset, b->offset, a->out * sizeof *a->offset) == 0 &&
+           (a->unit == 0 || memcmp(a->shift, b->shift, a->out * sizeof *a->shift) == 0) &&
+           linear_same(&a->linear, &b->linear);
+}
+
+static void find_alike(simulation *s)
+{
+    for (size_t i = 0; i < s->c->layers_count; i++) {
+        size_t *first = &s->alike[i];
+        while (*first < i && !rotate_alike(&s->c->layers[*first], &s->c->layers[i])) ++*first;
+    }
+}
+
 /* What noise each sum and each look-up has. */
 static annulus_status noise_init(simulation *s)
 {
     const circuit *c = s->c;
     void *q;
+    find_alike(s);
     TRY(mixes_create(c, &s->mixes));
     TRY(factors_init(s));
     TRY(mem_create(c->layers_count * s->widest, sizeof(double), "simulation", &q));

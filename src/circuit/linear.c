@@ -71,6 +71,21 @@ annulus_status linear_copy(const circuit_linear *l, circuit_linear *out)
     return ANNULUS_OK;
 }
 
+static int same_block(const linear_block *a, const linear_block *b)
+{
+    return a->rows == b->rows && a->taps == b->taps && a->places == b->places &&
+           memcmp(a->W, b->W, a->rows * a->taps * sizeof *a->W) == 0 &&
+           memcmp(a->from, b->from, a->places * a->taps * sizeof *a->from) == 0 &&
+           memcmp(a->to, b->to, a->places * a->rows * sizeof *a->to) == 0;
+}
+
+int linear_same(const circuit_linear *a, const circuit_linear *b)
+{
+    int same = a->blocks_count == b->blocks_count;
+    for (size_t i = 0; same && i < a->blocks_count; i++) same = same_block(&a->blocks[i], &b->blocks[i]);
+    return same;
+}
+
 void linear_clear(circuit_linear *l)
 {
     for (size_t i = 0; i < l->blocks_count; i++) block_clear(&l->blocks[i]);

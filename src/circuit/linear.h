@@ -52,7 +52,8 @@ annulus_status linear_block_create(size_t rows, size_t taps, size_t places, line
 annulus_status linear_dense(const int32_t *W, size_t out, size_t in, circuit_linear *l)
     __attribute__((warn_unused_result));
 annulus_status linear_copy(const circuit_linear *l, circuit_linear *out) __attribute__((warn_unused_result));
-void linear_clear(circuit_linear *l); /* frees the blocks */
+int linear_same(const circuit_linear *a, const circuit_linear *b); /* 1: block for block */
+void linear_clear(circuit_linear *l);                              /* frees the blocks */
 
 void linear_write(writer *w, const circuit_linear *l);
 /* Of `in` inputs and `out` outputs; every field is checked, and what is allocated is no more than the file holds. *l is

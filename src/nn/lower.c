@@ -442,17 +442,29 @@ annulus_status lower_once(const network *n, const float *calibration, size_t cou
     return st;
 }
 
+/* *made <- next, unless that is NULL. */
+static void replace(network **made, network *next)
+{
+    if (next == NULL) return;
+    network_destroy(*made);
+    *made = next;
+}
+
 annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
                              network **made)
 {
     const unsigned bits = options->top_1_bits != 0 ? options->top_1_bits : TOP_1_BITS;
-    network *top_1;
-    TRY(lower_plain_waves(n, options, made));
-    if (n->task == NETWORK_TOP_1 || (options->top_1_bits == 0 && !n->argmax)) return ANNULUS_OK;
-    const annulus_status st =
-        network_top_1(*made == NULL ? n : *made, calibration, count, bits, options->margin, &top_1);
+    network *next;
+    TRY(lower_twins(n, made));
+    annulus_status st = lower_plain_waves(*made == NULL ? n : *made, options, &next);
+    if (st == ANNULUS_OK) replace(made, next);
+    if (st == ANNULUS_OK && n->task != NETWORK_TOP_1 && (options->top_1_bits != 0 || n->argmax)) {
+        st = network_top_1(*made == NULL ? n : *made, calibration, count, bits, options->margin, &next);
+        if (st == ANNULUS_OK) replace(made, next);
+    }
+    if (st == ANNULUS_OK) return ANNULUS_OK;
     network_destroy(*made);
-    *made = st == ANNULUS_OK ? top_1 : NULL;
+    *made = NULL;
     return st;
 }
 

@@ -8,7 +8,7 @@
 
 /* ---- lower.c ---- */
 /* *made: n as it is to be lowered, where that is not n itself: what network_top_1 makes of it if answers are to be the
- * label alone, and what lower_plain_waves does; destroyed by the caller. Else NULL. */
+ * label alone, and what lower_twins and lower_plain_waves do; destroyed by the caller. Else NULL. */
 annulus_status lower_answers(const network *n, const float *calibration, size_t count, const lower_options *options,
                              network **made) __attribute__((warn_unused_result));
 
@@ -165,6 +165,12 @@ annulus_status lower_plain_waves(const network *n, const lower_options *options,
 
 /* group (layers) <- the first layer of those that are tied by common sources. */
 void lower_find_groups(const network *n, size_t *group);
+
+/* ---- lower_twins.c ---- */
+/* *made: a copy of n, destroyed by the caller, in which layers whose values waves that must be torus-native take, and
+ * others as well, are there twice, under one number, since these read them in units of their own: the first for the
+ * waves, the second for the others. NULL: there are none, or the input is taken so, or the layers would be too many. */
+annulus_status lower_twins(const network *n, network **made) __attribute__((warn_unused_result));
 
 /* ---- lower_clamps.c ---- */
 /* *made: a copy of n, destroyed by the caller, in which layers of one weight scale with functions that are level at

@@ -202,17 +202,7 @@ annulus_status train_group(train_model *m)
         for (size_t j = 0; j < i; j++) {
             const size_t from = m->layer[i].group, into = m->layer[j].group;
             const int waves = train_has_waves(&m->layer[i]), other = train_has_waves(&m->layer[j]);
-            if ((!waves && !other) || from == into || !share_source(m, i, j)) continue;
-            if (m->layer[i].last)
-                return fail(ANNULUS_ERR_INPUT,
-                            "layer %zu adds values of an earlier one for the scores, which read waves in units "
-                            "of their own: put a layer in between",
-                            i);
-            if (waves != other)
-                return fail(ANNULUS_ERR_INPUT,
-                            "layers %zu and %zu take the same values, of which one has waves, which are read in a unit "
-                            "of its own: put a layer in between",
-                            j + 1, i + 1);
+            if (!waves || !other || from == into || !share_source(m, i, j)) continue; /* else nn/lower_twins.c */
             for (size_t k = 0; k < m->layers; k++)
                 if (m->layer[k].group == from) m->layer[k].group = into;
         }

@@ -74,6 +74,10 @@ annulus_status train_noise_of(const circuit *c, train_layer_noise *out, size_t *
         return fail(ANNULUS_ERR_INPUT, "the circuit answers the label alone: compile it with its scores");
     for (size_t i = 0; i + 1 < c->layers_count; i++) {
         if (circuit_is_bit(&c->layers[i])) continue;
+        if (n > 0 && strcmp(out[n - 1].name, c->layers[i].name) == 0) { /* a layer that is there twice */
+            if (c->choice.layers[i].phase_std > out[n - 1].phase) look_up_noise(c, i, &out[n - 1]);
+            continue;
+        }
         if (n == TRAIN_MAX_HIDDEN)
             return fail(ANNULUS_ERR_INPUT, "a circuit of more than %u hidden layers", TRAIN_MAX_HIDDEN);
         out[n] = (train_layer_noise){.layer = i};

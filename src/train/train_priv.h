@@ -267,7 +267,7 @@ void train_arrive_back(const train_model *m, size_t layer, train_span samples);
 void train_average(const train_layer *l, int back, float *wide, float *narrow);
 /* Whose values add up to what arrives at a layer, as in dense_layer. Returns how many. */
 size_t train_sources(const train_model *m, size_t layer, uint32_t sources[NETWORK_MAX_LAYERS]);
-/* group of layers of waves; scores and layers of other activations cannot be in one. */
+/* group of layers of waves, which have steps in a ratio of small integers; others have one of their own. */
 annulus_status train_group(train_model *m) __attribute__((warn_unused_result));
 /* unit of the layers of a group: multiples of one, as large as it can be while no layer's weights become twice as
  * coarse as they would be: noise of the values grows with the integers that they are multiplied by. */
