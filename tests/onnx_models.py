@@ -43,9 +43,9 @@ class Model:
         b = [self.constant(self.random.normal(0, 0.3, outputs))] if bias else []
         return self.node("Conv", [x, w] + b, group=group, **attributes)
 
-    def dense(self, x, inputs, outputs, channels=True):
+    def dense(self, x, inputs, outputs, channels=True, **factors):
         b = self.constant(self.random.normal(0, 0.3, outputs))
-        return self.node("Gemm", [x, self.weights(outputs, inputs, channels=channels), b], transB=1)
+        return self.node("Gemm", [x, self.weights(outputs, inputs, channels=channels), b], transB=1, **factors)
 
     def normalise(self, x, channels):
         numbers = [self.random.uniform(0.5, 1.5, channels) * self.random.choice([-1, 1], channels),
@@ -292,6 +292,21 @@ def dense_chain(seed):
     return m.finish(m.dense(x, 5, 3), 3)
 
 
+def factors(seed):
+    """Of products and of what is added to them: in a chain."""
+    m = Model(seed, (6,))
+    x = m.relu(m.dense(m.quant("x", 0.5, 2), 6, 5, alpha=-0.5, beta=2.0))
+    return m.finish(m.dense(x, 5, 3, alpha=2.0, beta=0.0), 3)
+
+
+def factors_of_tensors(seed):
+    """The same beside branches; one product is left out."""
+    m = Model(seed, (6,))
+    x = m.quant("x", 0.5, 2)
+    a, b = m.relu(m.dense(x, 6, 5, alpha=-1.5)), m.relu(m.dense(x, 6, 5, alpha=0.0, beta=-3.0))
+    return m.finish(m.dense(m.node("Concat", [a, b], axis=1), 10, 3, alpha=0.25, beta=4.0), 3)
+
+
 def behind_quants(seed):
     """Without convolutions: functions and normalisations of values that are quantized already, shapes and matrices of them."""
     m = Model(seed, (6,))
@@ -443,7 +458,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders]
 
 
 # ---- meaning ----
@@ -606,7 +621,7 @@ def apply(model, sample, absolute=False):
             "GlobalMaxPool": lambda: x.max(axis=tuple(range(1, x.ndim)), keepdims=True),
             "ReduceMax": lambda: x.max(axis=tuple(range(1, x.ndim))),
             "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
-            "Gemm": lambda: i[1] @ x + i[2],
+            "Gemm": lambda: a.get("alpha", 1) * (i[1] @ x) + a.get("beta", 1) * i[2],
             "MatMul": lambda: x @ i[1],
             "Add": lambda: pair(x + i[1], x, i[1]),
             "Sub": lambda: pair(x - i[1], x, i[1]),

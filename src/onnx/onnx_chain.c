@@ -151,16 +151,17 @@ static annulus_status chain_matmul(onnx_chain *c, const Onnx__NodeProto *node)
 
 static annulus_status chain_gemm(onnx_chain *c, const Onnx__NodeProto *node)
 {
-    int transposed;
-    TRY(onnx_gemm_parse(node, &transposed));
+    onnx_gemm g;
+    TRY(onnx_gemm_parse(node, &g));
     if (c->rank != 1) return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", c->rank);
-    TRY(linear(c, node, transposed));
+    TRY(linear(c, node, g.transposed));
+    for (size_t f = 0; g.alpha != 1 && f < c->features; f++) TRY(multiply(c, node, f, g.alpha));
     if (node->n_input < 3 || node->input[2][0] == 0) return ANNULUS_OK;
     const onnx_constant *k;
     TRY(onnx_node_constant(c->g, node, 2, &k));
     const onnx_tensor x = shape_of(c);
     TRY(onnx_tensor_broadcast(node, &x, k));
-    for (size_t f = 0; f < c->features; f++) add(c, f, (double)k->f[onnx_tensor_index(&x, k, f)]);
+    for (size_t f = 0; f < c->features; f++) add(c, f, g.beta * (double)k->f[onnx_tensor_index(&x, k, f)]);
     return ANNULUS_OK;
 }
 

@@ -121,7 +121,7 @@ static annulus_status whole_scalar(onnx_graph *g, const Onnx__NodeProto *node, s
     return ANNULUS_OK;
 }
 
-annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed)
+annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, onnx_gemm *out)
 {
     float alpha, beta;
     int64_t trans_a, trans_b;
@@ -129,10 +129,10 @@ annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed)
     TRY(onnx_node_float(node, "beta", 1, &beta));
     TRY(onnx_node_int(node, "transA", 0, &trans_a));
     TRY(onnx_node_int(node, "transB", 0, &trans_b));
-    if (alpha != 1 || beta != 1 || trans_a != 0)
-        return onnx_node_fail(node, "alpha and beta must be 1 and transA 0, not %g, %g and %lld", (double)alpha,
+    if (!isfinite(alpha) || !isfinite(beta) || trans_a != 0)
+        return onnx_node_fail(node, "alpha and beta must be finite and transA 0, not %g, %g and %lld", (double)alpha,
                               (double)beta, (long long)trans_a);
-    *transposed = trans_b != 0;
+    *out = (onnx_gemm){.transposed = trans_b != 0, .alpha = (double)alpha, .beta = (double)beta};
     return ANNULUS_OK;
 }
 

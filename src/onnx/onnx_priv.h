@@ -99,8 +99,12 @@ static inline int onnx_is_float(int64_t type)
            type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
 }
 
-/* Whether a Gemm has its weights transposed; its other attributes must be those of a plain product. */
-annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, int *transposed) __attribute__((warn_unused_result));
+/* Attributes of a Gemm, which must take its first input as it is: alpha times the product plus beta times the third. */
+typedef struct onnx_gemm {
+    int transposed; /* the weights */
+    double alpha, beta;
+} onnx_gemm;
+annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, onnx_gemm *out) __attribute__((warn_unused_result));
 
 /* ANNULUS_ERR_INPUT: an ArgMax that does not give the label of a classifier, the first of equals. */
 annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));

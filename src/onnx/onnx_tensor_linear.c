@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Scale of the weights of each of `rows` outputs, `taps` each, that of output o at o*step; one a row. */
@@ -30,10 +31,10 @@ static annulus_status weights_of(onnx_net *t, const Onnx__NodeProto *node, const
     return ANNULUS_OK;
 }
 
-/* Values of y, `each` of a channel or neuron one behind the other, times its scale (channels); plus the third input, if
- * there is one. */
-static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, const double *scale, size_t channels,
-                                     size_t each, onnx_tensor *y)
+/* Values of y, `each` of a channel or neuron one behind the other, times its scale (channels); plus beta times the
+ * third input, if there is one. */
+static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, const double *scale, double beta,
+                                     size_t channels, size_t each, onnx_tensor *y)
 {
     const onnx_constant *k = NULL;
     if (node->n_input > 2 && node->input[2][0] != 0) {
@@ -44,7 +45,7 @@ static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, c
     for (size_t o = 0; o < y->count; o++) {
         const size_t c = o / each % channels;
         y->scale[o] *= scale[c];
-        y->bias[o] = y->bias[o] * scale[c] + (k == NULL ? 0 : (double)k->f[k->count == 1 ? 0 : c]);
+        y->bias[o] = y->bias[o] * scale[c] + (k == NULL ? 0 : beta * (double)k->f[k->count == 1 ? 0 : c]);
     }
     return ANNULUS_OK;
 }
@@ -62,11 +63,12 @@ static annulus_status repeated(const int32_t *W, size_t out, size_t in, size_t p
 }
 
 /* Gemm and MatMul, of the last axis: weights (out,in), or (in,out) if not transposed. */
-static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int transposed,
+static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_gemm *g,
                               onnx_tensor *y)
 {
     const onnx_constant *w;
     circuit_linear outer = {0};
+    const int transposed = g->transposed, sign = (g->alpha > 0) - (g->alpha < 0);
     const size_t in = x->dims[x->rank - 1], places = x->count / in;
     size_t dims[ONNX_RANK_MAX];
     void *p;
@@ -81,13 +83,14 @@ static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const on
     double *scale = p;
     int32_t *W = (int32_t *)(void *)(scale + out);
     for (size_t o = 0; o < out; o++)
-        for (size_t i = 0; i < in; i++) W[o * in + i] = w->q[transposed ? o * in + i : i * out + o];
+        for (size_t i = 0; i < in; i++) W[o * in + i] = sign * w->q[transposed ? o * in + i : i * out + o];
     memcpy(dims, x->dims, sizeof dims);
     dims[x->rank - 1] = out;
     annulus_status st = row_scales(node, w, out, in, transposed ? in : 1, transposed ? 1 : out, scale);
+    for (size_t o = 0; sign != 0 && o < out; o++) scale[o] *= fabs(g->alpha);
     if (st == ANNULUS_OK) st = repeated(W, out, in, places, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, "dense", y);
-    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, out, 1, y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, g->beta, out, 1, y);
     linear_clear(&outer);
     mem_free(p);
     return st;
@@ -95,12 +98,12 @@ static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const on
 
 annulus_status onnx_tensor_gemm(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    int transposed = 0;
+    onnx_gemm g = {.alpha = 1, .beta = 1};
     const onnx_tensor *other = onnx_tensor_find(t, node->input[1]);
     if (other != NULL && onnx_tensor_find(t, node->input[0]) == x && node->op_type[0] == 'M')
         return onnx_tensor_matmul(t, node, x, other, y);
-    if (node->op_type[0] == 'G') TRY(onnx_gemm_parse(node, &transposed));
-    return product(t, node, x, transposed, y);
+    if (node->op_type[0] == 'G') TRY(onnx_gemm_parse(node, &g));
+    return product(t, node, x, &g, y);
 }
 
 #define LARGEST 65536
@@ -213,7 +216,7 @@ annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const 
     annulus_status st = row_scales(node, w, w->dims[0], taps, taps, 1, p);
     if (st == ANNULUS_OK) st = onnx_node_at(node, gather_convolution(&g, w->q, w->dims[0], (size_t)group, &outer));
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, name, y);
-    if (st == ANNULUS_OK) st = scale_channels(t, node, p, dims[0], y->count / dims[0], y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, p, 1, dims[0], y->count / dims[0], y);
     linear_clear(&outer);
     mem_free(p);
     return st;
