@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include "circuit/exec.h"
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct roles {
@@ -53,5 +54,20 @@ static inline void run_encrypted(const roles *r, const circuit *c, const int32_t
     assert_ok(exec_answer_phases(c, r->secret, sent, phase));
     exec_decode(c, phase, acc);
     free(message), free(body), free(phase), free(out), free(sent);
+}
+
+/* With keys of their own, encrypted runs of samples q (count, features) give the scores `clear` (count, outputs). */
+static inline void encrypted_is_clear(const circuit *c, const int32_t *q, size_t count, const double *clear)
+{
+    const size_t outputs = circuit_last(c)->out;
+    double *got = malloc(outputs * sizeof *got);
+    roles r;
+    roles_create(&r, c);
+    for (size_t i = 0; i < count; i++) {
+        run_encrypted(&r, c, q + c->input.features * i, got);
+        for (size_t o = 0; o < outputs; o++) assert_true(rint(got[o]) == clear[outputs * i + o]);
+    }
+    roles_destroy(&r);
+    free(got);
 }
 #endif

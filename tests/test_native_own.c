@@ -46,13 +46,7 @@ static void test_own_wave_is_the_network(void **state)
         assert_ok(network_apply(n, x + INPUTS * i, want));
         for (size_t k = 0; k < SCORES; k++) assert_true(fabs(got[k] - want[k]) < 1e-9);
     }
-    roles r;
-    roles_create(&r, c);
-    for (size_t i = 0; i < COUNT; i++) {
-        run_encrypted(&r, c, q + INPUTS * i, got);
-        for (size_t k = 0; k < SCORES; k++) assert_true(rint(got[k]) == clear[SCORES * i + k]);
-    }
-    roles_destroy(&r);
+    encrypted_is_clear(c, q, COUNT, clear);
     free(q), free(x);
     circuit_destroy(c);
     network_destroy(n);

@@ -75,13 +75,7 @@ static void test_is_the_network(void **state)
             assert_ok(network_apply(n, x + INPUTS * k, want));
             for (size_t o = 0; o < OUTPUTS; o++) assert_true(fabs(got[o] - want[o]) < 1e-9);
         }
-        roles r;
-        roles_create(&r, c);
-        for (size_t k = 0; k < 3; k++) {
-            run_encrypted(&r, c, q + INPUTS * k, got);
-            for (size_t o = 0; o < OUTPUTS; o++) assert_true(rint(got[o]) == clear[OUTPUTS * k + o]);
-        }
-        roles_destroy(&r);
+        encrypted_is_clear(c, q, 3, clear);
         circuit_destroy(c);
         network_destroy(n);
         free(q), free(x);

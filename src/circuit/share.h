@@ -64,6 +64,8 @@ annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t wi
  * zeros, no linear part. */
 annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, uint32_t slot_bits, size_t tables,
                                 circuit_layer *made) __attribute__((warn_unused_result));
+/* What people read of a layer's function that is also that of l. */
+void share_activation(const circuit_layer *l, circuit_layer *made);
 /* Neuron `from` of l, but its tables, becomes neuron `to` of made. */
 void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made, size_t to);
 #endif

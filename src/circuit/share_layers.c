@@ -85,12 +85,17 @@ static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
     return ANNULUS_OK;
 }
 
+/* All layers behind layer i. */
+static annulus_status rewire_readers(circuit *c, size_t i, const wires *w)
+{
+    for (size_t r = i + 1; r < c->layers_count; r++) TRY(rewire(c, &c->layers[r], w));
+    return ANNULUS_OK;
+}
+
 annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
 {
     const wires w = {.into = (uint32_t)i + 1, .gone = UINT32_MAX, .map = map, .width = width};
-    annulus_status st = ANNULUS_OK;
-    for (size_t r = i + 1; st == ANNULUS_OK && r < c->layers_count; r++) st = rewire(c, &c->layers[r], &w);
-    return st;
+    return rewire_readers(c, i, &w);
 }
 
 annulus_status share_layer_like(const circuit_layer *l, size_t out, uint32_t offsets, uint32_t slot_bits, size_t tables,
@@ -114,6 +119,11 @@ void share_neuron_copy(const circuit_layer *l, size_t from, circuit_layer *made,
     made->lo[to] = l->lo[from], made->hi[to] = l->hi[from];
     made->offset[to] = l->offset[from];
     if (l->unit != 0) made->shift[to] = l->shift[from];
+}
+
+void share_activation(const circuit_layer *l, circuit_layer *made)
+{
+    if (strcmp(l->activation, made->activation) != 0) memcpy(made->activation, "several", sizeof "several");
 }
 
 /* The blocks of both, which are moved; numbers of b's outputs grow by `first`. */
@@ -152,7 +162,7 @@ static annulus_status merged_layer(const circuit_layer *a, const circuit_layer *
         made->table_of[o] = first ? a->table_of[o] : (uint32_t)a->tables + b->table_of[o - a->out];
     }
     if (a->grid != b->grid) made->grid = 0;
-    if (strcmp(a->activation, b->activation) != 0) memcpy(made->activation, "several", sizeof "several");
+    share_activation(b, made);
     return ANNULUS_OK;
 }
 
@@ -167,7 +177,7 @@ static void remove_layer(circuit *c, size_t j)
 annulus_status share_join(circuit *c, size_t i, size_t j, const uint32_t *map, const uint32_t *gone_map, size_t width)
 {
     const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, gone_map, width};
-    for (size_t r = i + 1; r < c->layers_count; r++) TRY(rewire(c, &c->layers[r], &w));
+    TRY(rewire_readers(c, i, &w));
     circuit_layer_clear(&c->layers[j]);
     remove_layer(c, j);
     return ANNULUS_OK;
@@ -182,8 +192,7 @@ annulus_status share_merge(circuit *c, size_t i, size_t j)
     uint32_t *map = p;
     for (size_t v = 0; v < out; v++) map[v] = (uint32_t)v;
     const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, map + a->out, out};
-    annulus_status st = ANNULUS_OK;
-    for (size_t r = i + 1; st == ANNULUS_OK && r < c->layers_count; r++) st = rewire(c, &c->layers[r], &w);
+    annulus_status st = rewire_readers(c, i, &w);
     mem_free(p);
     if (st == ANNULUS_OK) st = merged_layer(a, b, &made);
     if (st == ANNULUS_OK) st = join_linear(&a->linear, &b->linear, a->out, &made.linear);

@@ -139,7 +139,7 @@ static annulus_status joint_layer(const joint *q, circuit_layer *made)
         share_neuron_copy(first ? q->a : q->b, first ? k : k - q->a->out, made, q->number[k]);
         if (!first) made->shift[q->number[k]] -= ahead;
     }
-    if (strcmp(q->a->activation, q->b->activation) != 0) memcpy(made->activation, "several", sizeof "several");
+    share_activation(q->b, made);
     return ANNULUS_OK;
 }
 
