@@ -15,8 +15,8 @@
 #define FILE_MOST ((size_t)1 << 34)
 
 /* The arrays of floats that make up a layer's state; those of the first TRAIN_PARAMETERS are the parameters. */
-#define TRAIN_ARRAYS 17
-#define TRAIN_PARAMETERS 6
+#define TRAIN_ARRAYS 18
+#define TRAIN_PARAMETERS 7
 #define TRAIN_MOMENTS 5 /* of each kind, from there on; those of the second are squares */
 typedef struct array {
     float *p;
@@ -32,7 +32,9 @@ static void layer_arrays(const train_layer *l, array out[TRAIN_ARRAYS])
         out[TRAIN_PARAMETERS + k] = (array){p->m, p->n};
         out[TRAIN_PARAMETERS + TRAIN_MOMENTS + k] = (array){p->v, p->n};
     }
-    out[TRAIN_MOMENTS] = train_has_waves(l) ? (array){l->center, l->groups * l->in} : (array){l->w.x, 0};
+    const size_t waves = (size_t)train_has_waves(l);
+    out[TRAIN_MOMENTS] = (array){waves ? l->center : l->w.x, waves * l->groups * l->in};
+    out[TRAIN_MOMENTS + 1] = (array){waves ? l->wide : l->w.x, waves * l->out};
     out[TRAIN_ARRAYS - 1] = (array){l->range, 2 * l->out};
 }
 

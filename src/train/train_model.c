@@ -129,6 +129,8 @@ static annulus_status layer_create(size_t batch, train_layer *l)
         TRY(floats_create(l->groups * l->in, "centers", &l->center));
         TRY(floats_create(l->out, "centers", &l->base));
         TRY(floats_create(l->out, "norms", &l->inv_norm));
+        TRY(floats_create(l->out, "deviations", &l->wide));
+        for (size_t o = 0; o < l->out; o++) l->wide[o] = 1;
     }
     TRY(floats_create(l->out, "batch means", &l->mean));
     TRY(floats_create(l->out, "batch deviations", &l->inv));
@@ -147,9 +149,10 @@ static void layer_destroy(train_layer *l)
     param_destroy(&l->beta);
     param_destroy(&l->step);
     param_destroy(&l->log_scale);
-    float *const all[] = {l->wq,     l->z,    l->noisy,    l->u,   l->v,    l->y,      l->scale,   l->kept, l->range,
-                          l->cell,   l->dz,   l->mean,     l->inv, l->gain, l->mean_d, l->mean_dz, l->part, l->dy,
-                          l->center, l->base, l->inv_norm, l->x,   l->dx,   l->mask,   l->sum,     l->dsum, l->dw};
+    float *const all[] = {l->wq,     l->z,       l->noisy, l->u,    l->v,      l->y,    l->scale,
+                          l->kept,   l->range,   l->cell,  l->dz,   l->mean,   l->inv,  l->gain,
+                          l->mean_d, l->mean_dz, l->part,  l->dy,   l->center, l->base, l->inv_norm,
+                          l->wide,   l->x,       l->dx,    l->mask, l->sum,    l->dsum, l->dw};
     mem_free(l->score_noise);
     mem_free(l->from);
     mem_free(l->sums);

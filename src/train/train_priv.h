@@ -118,7 +118,8 @@ typedef struct train_layer {
     float *center;   /* (groups,in) waves: what the inputs are counted from, about their means */
     double *sums;    /* (train_wave_means) waves: of the inputs */
     float *base;     /* (out) waves: the sum of wq*center */
-    float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w */
+    float *wide;     /* (out) waves: deviation of what arrives, along the direction of the row of w */
+    float *inv_norm; /* (out) waves: 1 over the two-norm of the row of w and over `wide` */
     activation act;
     const function *own; /* of a layer's own program, borrowed */
     int32_t lo, hi;      /* of the activation quantizer; lo = hi = 0: none (gradient check) */
@@ -365,7 +366,7 @@ annulus_status train_best_create(const train_model *m, train_best *out) __attrib
 void train_best_store(const train_model *m, unsigned epoch, double score, train_best *b);
 void train_best_restore(const train_best *b, train_model *m);
 #define TRAIN_CHECKPOINT_MARK "annulus-training"
-#define TRAIN_CHECKPOINT_VERSION 3u
+#define TRAIN_CHECKPOINT_VERSION 4u
 /* Of all that decides where training from the model's present parameters leads. */
 annulus_status train_digest(const train_model *m, const train_data *t, const train_options *o,
                             uint8_t out[SHA256_BYTES]) __attribute__((warn_unused_result));
@@ -422,8 +423,8 @@ float train_act(const train_layer *l, float u);
 float train_act_slope(const train_layer *l, float u, float v);
 float train_function_slope(const function *f, float u);
 
-/* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/|w|, quantized: a
- * common step of the layer that the circuit can keep, no statistics of a batch. */
+/* Waves (train_wave.c). The phase of a neuron is u = wq (x - center) + beta with wq = gamma * w/(|w| wide), quantized
+ * by a common step of the layer that the circuit can keep. center and wide follow the batches. */
 static inline int train_has_waves(const train_layer *l)
 {
     return activation_is_wave(l->act);
@@ -434,10 +435,11 @@ float train_wave_slope(const train_layer *l, float u);
 /* wq, not yet quantized, inv_norm. */
 void train_wave_weights(train_layer *l);
 void train_wave_base(train_layer *l);
-/* center, gamma and beta of all layers of waves from one batch: phases of standard deviation m->spread about 0. */
+/* center, wide and gamma of all layers of waves from one batch: phases of standard deviation m->spread about 0. */
 annulus_status train_wave_start(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
-/* center of all layers of waves from one batch of a model that counts from 0; beta takes it up. */
+/* center and wide of all layers of waves from one batch of a model that counts from 0 and has wide 1; beta and gamma
+ * take them up. */
 annulus_status train_wave_center(train_model *m, const train_source *source, size_t rows)
     __attribute__((warn_unused_result));
 /* z of the layer -> u, v, y. */
@@ -451,7 +453,7 @@ void train_wave_counted(train_layer *l, size_t first, size_t count);
 void train_wave_gradients(train_layer *l, size_t first, size_t count);
 /* Doubles of room for the sums of a layer's inputs. */
 size_t train_wave_means(const train_layer *l, size_t batch);
-/* The centers of the layers behind waves follow the means of the batch. */
+/* center of the layers behind waves and wide follow the batch, whose gradients have been taken. */
 annulus_status train_wave_follow(train_model *m, size_t rows) __attribute__((warn_unused_result));
 /* Folds statistics and batch normalisation into a new network. */
 annulus_status train_fold(const train_model *m, const train_data *t, network **out) __attribute__((warn_unused_result));

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layers of waves. A row of weights is a direction times a gain (Salimans and Kingma, "Weight normalization", 2016,
  * equations 2 and 3), so that gain and direction are learnt apart and yet fold into one matrix with one step, which is
- * what the circuit multiplies by; inputs are counted from their means (there, section 4). Noise is common to the values
- * of a neuron, as one bootstrap gives them. */
+ * what the circuit multiplies by; inputs are counted from their means (there, section 4). The gain is a deviation of
+ * phases: the direction is divided by the deviation of what arrives along it, without which phases spread while
+ * directions are learnt. Forward it is one that follows the batches, so that what is trained is what runs; gradients
+ * are those of a division by the batch's own (Ioffe, "Batch renormalization", 2017, section 3). Noise is common to the
+ * values of a neuron, as one bootstrap gives them. */
 #include "train/train_priv.h"
 
 #include "base/parallel.h"
@@ -10,7 +13,9 @@
 #include <math.h>
 #include <string.h>
 
-#define FOLLOW 0.02f /* part of the way that a center goes to the mean of a batch */
+#define FOLLOW 0.02f         /* part of the way that a center goes to the mean of a batch */
+#define FOLLOW_WIDE 0.1f     /* and a deviation to that of a batch */
+#define LEAST_VARIANCE 1e-12 /* of phases, below which there is nothing to divide by */
 
 typedef struct wave_pass {
     train_model *m;
@@ -112,7 +117,7 @@ void train_wave_weights(train_layer *l)
         const float *w = l->w.x + o * l->in;
         double square = 0;
         for (size_t i = 0; i < l->in; i++) square += (double)w[i] * (double)w[i];
-        l->inv_norm[o] = (float)(1 / sqrt(square + 1e-20));
+        l->inv_norm[o] = (float)(1 / (sqrt(square + 1e-20) * (double)l->wide[o]));
         const float gain = l->gamma.x[o] * l->inv_norm[o];
         for (size_t i = 0; i < l->in; i++) l->wq[o * l->in + i] = gain * w[i];
     }
@@ -188,8 +193,8 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
-    float *beta = l->part + chunk * (4 * l->out + 1);
-    memset(beta, 0, l->out * sizeof *beta);
+    float *beta = l->part + chunk * (4 * l->out + 1), *along = beta + l->out;
+    memset(beta, 0, 2 * l->out * sizeof *beta);
     for (size_t i = first; i < end; i++) {
         const float *dy = l->dy + i * values;
         float *slope = l->v + i * values, *dz = l->dz + i * l->out; /* nobody reads v again */
@@ -201,8 +206,80 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
             for (size_t j = 0; j < l->offsets; j++) du += slope[o * l->offsets + j];
             dz[o] = du;
             beta[o] += du;
+            along[o] += du * (l->z[i * l->out + o] - l->base[o]);
         }
     }
+    return ANNULUS_OK;
+}
+
+/* The sum of part k over the chunks. */
+static double sum_parts(const train_layer *l, size_t chunks, size_t k)
+{
+    double sum = 0;
+    for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + k];
+    return sum;
+}
+
+/* Sums of z about base, and of its squares. */
+static annulus_status moments_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const train_span rows = train_rows(l, p->rows, chunk);
+    float *sum = l->part + chunk * (4 * l->out + 1), *square = sum + l->out;
+    memset(sum, 0, 2 * l->out * sizeof *sum);
+    for (size_t i = rows.first; i < rows.first + rows.count; i++)
+        for (size_t o = 0; o < l->out; o++) {
+            const float e = l->z[i * l->out + o] - l->base[o];
+            sum[o] += e;
+            square[o] += e * e;
+        }
+    return ANNULUS_OK;
+}
+
+/* mean of z, and inv: 1 over its deviation, or 0 where it has none. */
+static annulus_status moments(wave_pass *p)
+{
+    const train_layer *l = &p->m->layer[p->layer];
+    const size_t chunks = train_chunks(p->rows);
+    const double all = (double)(p->rows * l->places);
+    TRY(parallel_for(chunks, p->m->threads, moments_chunk, p));
+    for (size_t o = 0; o < l->out; o++) {
+        const double mean = sum_parts(l, chunks, o) / all;
+        const double variance = sum_parts(l, chunks, l->out + o) / all - mean * mean;
+        l->mean[o] = l->base[o] + (float)mean;
+        l->inv[o] = variance > LEAST_VARIANCE ? (float)(1 / sqrt(variance)) : 0;
+    }
+    return ANNULUS_OK;
+}
+
+/* wide of neuron o as a batch has it, along its quantized row, however coarse that is; what it was where that is 0. */
+static float width_of(const train_layer *l, size_t o)
+{
+    const float *w = l->wq + o * l->in;
+    double square = 0;
+    for (size_t i = 0; i < l->in; i++) square += (double)w[i] * (double)w[i];
+    if (l->inv[o] == 0 || square == 0) return l->wide[o];
+    return (float)sqrt(1 / ((double)l->inv[o] * (double)l->inv[o] * square) + (double)TRAIN_EPSILON);
+}
+
+/* Whether the gain multiplies sums of neuron o that vary. */
+static int has_gain(const train_layer *l, size_t o)
+{
+    return l->inv[o] > 0 && l->gamma.x[o] != 0;
+}
+
+/* dz -> what is left of it as the deviation of z is divided by. */
+static annulus_status divided_chunk(void *context, size_t chunk, unsigned worker)
+{
+    (void)worker;
+    const wave_pass *p = context;
+    const train_layer *l = &p->m->layer[p->layer];
+    const train_span rows = train_rows(l, p->rows, chunk);
+    for (size_t i = rows.first; i < rows.first + rows.count; i++)
+        for (size_t o = 0; o < l->out; o++)
+            l->dz[i * l->out + o] -= l->mean_dz[o] * l->inv[o] * (l->z[i * l->out + o] - l->mean[o]);
     return ANNULUS_OK;
 }
 
@@ -213,11 +290,15 @@ annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
     wave_pass p = {.m = m, .layer = layer, .rows = rows};
     TRY(parallel_for(chunks, m->threads, backward_chunk, &p));
     for (size_t o = 0; o < l->out; o++) {
-        double sum = 0;
-        for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + o];
-        l->beta.g[o] = (float)sum;
+        l->beta.g[o] = (float)sum_parts(l, chunks, o);
+        l->mean_dz[o] = (float)sum_parts(l, chunks, l->out + o); /* times z about base, not yet over its deviation */
     }
-    return ANNULUS_OK;
+    TRY(moments(&p));
+    for (size_t o = 0; o < l->out; o++) {
+        if (has_gain(l, o)) l->gamma.g[o] = l->mean_dz[o] / l->gamma.x[o];
+        l->mean_dz[o] *= l->inv[o] / (float)(rows * l->places);
+    }
+    return parallel_for(chunks, m->threads, divided_chunk, &p);
 }
 
 void train_wave_counted(train_layer *l, size_t first, size_t count)
@@ -235,7 +316,7 @@ void train_wave_gradients(train_layer *l, size_t first, size_t count)
         float *g = l->w.g + o * l->in;
         double along = 0;
         for (size_t i = 0; i < l->in; i++) along += (double)g[i] * (double)w[i] * (double)l->inv_norm[o];
-        l->gamma.g[o] = (float)along;
+        if (!has_gain(l, o)) l->gamma.g[o] = (float)along;
         const float gain = l->gamma.x[o] * l->inv_norm[o], part = (float)along * l->inv_norm[o];
         for (size_t i = 0; i < l->in; i++) g[i] = gain * (g[i] - part * w[i]);
     }
@@ -292,6 +373,24 @@ annulus_status train_wave_follow(train_model *m, size_t rows)
 {
     for (size_t i = 1; i < m->layers; i++)
         if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, FOLLOW));
+    for (size_t i = 0; i < m->layers; i++) {
+        const train_layer *l = &m->layer[i];
+        for (size_t o = 0; train_has_waves(l) && o < l->out; o++)
+            l->wide[o] += FOLLOW_WIDE * (width_of(l, o) - l->wide[o]);
+    }
+    return ANNULUS_OK;
+}
+
+/* wide of layer i, which was 1, as the batch has it; the weights stay as they are. */
+static annulus_status widen(train_model *m, size_t i, size_t rows)
+{
+    const train_layer *l = &m->layer[i];
+    wave_pass p = {.m = m, .layer = i, .rows = rows};
+    TRY(moments(&p));
+    for (size_t o = 0; o < l->out; o++) {
+        l->wide[o] = width_of(l, o);
+        l->gamma.x[o] *= l->wide[o];
+    }
     return ANNULUS_OK;
 }
 
@@ -306,8 +405,12 @@ annulus_status train_wave_center(train_model *m, const train_source *source, siz
     m->quiet = 0;
     for (size_t i = 0; i < m->layers; i++) m->layer[i].drop = drop[i];
     TRY(st);
-    for (size_t i = 0; i < m->layers; i++)
-        if (train_has_waves(&m->layer[i])) TRY(move_center(m, i, rows, 1));
+    for (size_t i = 0; i < m->layers; i++) {
+        train_layer *l = &m->layer[i];
+        if (!train_has_waves(l)) continue;
+        TRY(move_center(m, i, rows, 1));
+        TRY(widen(m, i, rows));
+    }
     TRY(train_weights_quantize(m));
     for (size_t i = 0; i < m->layers; i++)
         for (size_t o = 0; train_has_waves(&m->layer[i]) && o < m->layer[i].out; o++)
@@ -324,16 +427,8 @@ annulus_status train_wave_start(train_model *m, const train_source *source, size
         TRY(train_weights_quantize(m));
         TRY(train_forward(m, source, rows, 1, &loss));
         TRY(move_center(m, i, rows, 1));
-        const size_t all = rows * l->places;
-        for (size_t o = 0; o < l->out; o++) {
-            double sum = 0, square = 0;
-            for (size_t k = 0; k < all; k++) {
-                sum += (double)l->z[k * l->out + o];
-                square += (double)l->z[k * l->out + o] * (double)l->z[k * l->out + o];
-            }
-            const double variance = square / (double)all - sum * sum / ((double)all * (double)all);
-            l->gamma.x[o] *= m->spread / (float)sqrt(variance + 1e-9);
-        }
+        TRY(widen(m, i, rows));
+        for (size_t o = 0; o < l->out; o++) l->gamma.x[o] = m->spread;
     }
     return ANNULUS_OK;
 }
