@@ -153,6 +153,33 @@ static void sparsity(void **state)
     drop(d);
 }
 
+/* Weights of -1 and 1 stay so: sums of 3 inputs and of 16 and 8 values of 0 to 15 need 6, 8 and 7 bits. */
+static void one_bit(void **state)
+{
+    (void)state;
+    dataset *d = rings(44, 600);
+    for (int masks = 0; masks < 2; masks++) {
+        train_options o = small();
+        network *n = NULL;
+        o.weight_bits = 1, o.epochs = 6, o.accumulator_masks = masks;
+        o.accumulator_bits = 5;
+        assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
+                       "layer 1: its 3 weights of 1 bit are -1 and 1, whose sums need 6 bits of accumulator, not 5");
+        o.accumulator_bits = 7;
+        assert_refused(train_network(d, &o, NULL, NULL, NULL, &n),
+                       "layer 2: its 16 weights of 1 bit are -1 and 1, whose sums need 8 bits of accumulator, not 7");
+        o.accumulator_bits = 8;
+        assert_ok(train_network(d, &o, NULL, NULL, NULL, &n));
+        for (size_t l = 0; l < 3; l++) {
+            assert_true(network_sums(n, l).bits <= 8 && widest_sum(n, l) <= 256);
+            for (size_t i = 0; l > 0 && i < n->layers[l].in * n->layers[l].out; i++)
+                assert_int_equal(abs(n->layers[l].W[i]), 1);
+        }
+        network_destroy(n);
+    }
+    drop(d);
+}
+
 /* Rows of groups are rows as others. */
 static void groups_of_channels(void **state)
 {
@@ -205,9 +232,12 @@ static void the_widest_of_added_values(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(holds_and_learns),           cmocka_unit_test(rows_in_the_ball),
-        cmocka_unit_test(falls_by_a_cubic),           cmocka_unit_test(groups_of_channels),
-        cmocka_unit_test(the_widest_of_added_values), cmocka_unit_test(sparsity)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(holds_and_learns),
+                                       cmocka_unit_test(rows_in_the_ball),
+                                       cmocka_unit_test(falls_by_a_cubic),
+                                       cmocka_unit_test(one_bit),
+                                       cmocka_unit_test(groups_of_channels),
+                                       cmocka_unit_test(the_widest_of_added_values),
+                                       cmocka_unit_test(sparsity)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

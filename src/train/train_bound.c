@@ -6,7 +6,8 @@
  * wherever it lies, so that the bound is already the wider one that zero-centred weights win for accumulators about 0
  * (A2Q+, Colbert et al., ICML 2024, section 3.1). Or each neuron keeps its k largest weights, k times the largest
  * weight within the ball, chosen anew in every step while k falls (Zhu and Gupta, "To prune, or not to prune", 2017,
- * equation 1). Layers of waves, and scores behind them, have no accumulator: their sums are read modulo a period. */
+ * equation 1). Weights of one bit keep their magnitudes: their sums fit, or are refused. Layers of waves, and scores
+ * behind them, have no accumulator: their sums are read modulo a period. */
 #include "train/train_priv.h"
 
 #include <math.h>
@@ -27,6 +28,18 @@ static int64_t source_reach(const train_model *m, const train_data *t, uint32_t 
     return (int64_t)hi - lo;
 }
 
+/* Weights of -1 and 1 stay as they are: whether the sums of so many fit, reach being that of one. */
+static annulus_status one_bit_fits(const train_layer *l, size_t i, unsigned bits, int64_t reach)
+{
+    unsigned needed = 1;
+    while ((INT64_C(1) << needed) <= reach * (int64_t)l->in) needed++;
+    if (needed <= bits) return ANNULUS_OK;
+    return fail(ANNULUS_ERR_INPUT,
+                "layer %zu: its %zu weights of 1 bit are -1 and 1, whose sums need %u bits of accumulator, not %u: "
+                "allow as many, or give the weights 2 bits or more, of which some can be 0",
+                i + 1, l->in, needed, bits);
+}
+
 static annulus_status bound_layer(const train_model *m, const train_data *t, const train_options *o, size_t i)
 {
     train_layer *l = &m->layer[i];
@@ -39,6 +52,7 @@ static annulus_status bound_layer(const train_model *m, const train_data *t, con
         reach = own > reach ? own : reach;
     }
     const int64_t ball = ((INT64_C(1) << o->accumulator_bits) - 1) / reach / added;
+    if (l->bits == 1) return one_bit_fits(l, i, o->accumulator_bits, reach * added);
     const int64_t kept = ball / ((1 << (l->bits - 1)) - 1);
     if (ball < 1)
         return fail(
@@ -67,10 +81,10 @@ annulus_status train_bound_init(train_model *m, const train_data *t, const train
         l->ball = 0;
         l->keep = l->keep_last = l->in;
         if (l->common) continue; /* words of the torus, whose sums may go around it */
-        if (l->bits == 1 && (o->accumulator_bits > 0 || o->sparsity > 0))
+        if (l->bits == 1 && o->sparsity > 0)
             return fail(ANNULUS_ERR_INPUT,
-                        "layer %zu: weights of 1 bit are -1 and 1, and accumulator_bits and sparsity make some of them "
-                        "0: give it 2 bits or more",
+                        "layer %zu: weights of 1 bit are -1 and 1, and sparsity makes some of them 0: give it 2 bits "
+                        "or more",
                         i + 1);
         l->keep_last = (size_t)fmax(1, floor((1 - o->sparsity) * (double)l->in + 0.5));
         if (o->accumulator_bits > 0) TRY(bound_layer(m, t, o, i));
