@@ -19,7 +19,7 @@ fashion_conv_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --wei
 # 32 x 16 x 16 twice, 64 x 8 x 8 twice and 128 x 4 x 4 twice: 28,672 rotations; waves need no ranges, so that few
 # samples calibrate, and bear a little more noise than they were trained with
 cifar_10_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --weight-bits 8,4,4,4,4,4,4 --validation 0.02 --learning-rate 0.004
-  --shift 4 --flip --epochs 40 --conv 32x4s2p1,32x3p1,64x3s2p1,64x3p1,128x3s2p1,128x3p1,gap --hidden 0
+  --shift 4 --flip --epochs 30 --conv 32x4s2p1,32x3p1,64x3s2p1,64x3p1,128x3s2p1,128x3p1,gap --hidden 0
   --class-names "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck")
 cifar_10_compile=(--count 200 --phase-noise 0.014)
 demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 120)
