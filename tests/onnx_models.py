@@ -201,6 +201,16 @@ def wave_offsets(seed):
     return m.finish(m.dense(m.node("Flatten", [m.conv(x, 6, 2, (2, 2), channels=False)]), 4, 3), 3)
 
 
+def uneven_offsets(seed):
+    """As wave_offsets, at three offsets that do not share half a period evenly: layers of one value each, whose shifted tables share rotations."""
+    m = Model(seed, (2, 5, 4))
+    x = m.conv(m.quant("x", 0.25, 3), 2, 3, (3, 3), pads=[1, 1, 1, 1], strides=[2, 2], channels=False)
+    x = m.node("Add", [m.node("Reshape", [x, m.constant([0, 3, 1, 3, 2], np.int64)]), m.constant([[[0]], [[np.pi / 4]], [[np.pi / 3]]])])
+    x = m.quant(m.node("Sin", [x]), 1 / 7, 4, signed=1, narrow=1)
+    x = m.node("Reshape", [x, m.constant([0, 9, 3, 2], np.int64)])
+    return m.finish(m.dense(m.node("Flatten", [m.conv(x, 9, 2, (2, 2), channels=False)]), 4, 3), 3)
+
+
 def clamps(seed):
     """Functions that are constant at both ends of their sums, in standard operators."""
     m = Model(seed, (6,))
@@ -428,6 +438,24 @@ def sums(seed):
     return m.finish(m.dense(x, 6, 3), 3)
 
 
+def wider_constants(seed):
+    """Constants of more values than what they are added to, multiplied with or compared to."""
+    m = Model(seed, (2, 3, 3))
+    steps = lambda *shape: m.constant(m.random.integers(-1, 4, shape) / 2)
+    values = lambda *shape: m.constant(m.random.integers(-2, 3, shape) / 2 + 0.25)
+    x = m.quant("x", 0.5, 2)
+    a = m.relu(m.conv(x, 2, 2, (3, 3)))  # (2,1,1)
+    one = m.relu(m.conv(x, 2, 1, (2, 3)))  # (1,2,1)
+    parts = [m.node("Add", [a, values(2, 2, 2)]), m.node("Sub", [values(1, 2, 1, 4), a]), m.node("Mul", [one, values(2, 1, 2)]),
+             m.node("Div", [one, values(1, 2)]), m.node("Sum", [values(1, 3), one, values(3, 1, 1), one]), m.node("Max", [a, steps(1, 2, 1)]),
+             m.node("Min", [one, steps(3, 1, 1), m.relu(m.conv(x, 2, 1, (2, 3))), steps(1, 2)]),
+             m.node("Where", [m.node("Less", [one, values(1, 2)]), steps(3, 1, 1), one]),
+             m.node("Where", [m.node("Greater", [values(2, 1, 1), one]), values(1, 2), values(2, 1, 1)])]
+    width = 8 + 8 + 8 + 4 + 18 + 4 + 12 + 12 + 8
+    parts = [m.node("Flatten", [m.quant(p, 0.5, 4, signed=1)]) for p in parts]
+    return m.finish(m.dense(m.node("Concat", parts, axis=1), width, 3), 3)
+
+
 def dense_pairs(seed, argmax=False):
     """No convolution: what a chain of layers has no name for."""
     m = Model(seed, (6,))
@@ -458,7 +486,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
 
 
 # ---- meaning ----

@@ -84,7 +84,7 @@ static void same_scores(network *n, network *apart, circuit *c, float *x)
     circuit *other = lowered_branches(apart, x);
     int32_t *q = quantize_all(c, x, SAMPLES);
     double got[SAMPLES * OUTPUTS], want[SAMPLES * OUTPUTS];
-    assert_int_equal(other->layers_count, n->layers_count);
+    assert_int_equal(other->layers_count, apart->layers_count);
     for (size_t i = 0; i + 1 < c->layers_count; i++) assert_true(c->choice.layers[i].phase_std < 0x1p-8);
     assert_ok(exec_clear(c, q, SAMPLES, 2, got, NULL));
     assert_ok(exec_clear(other, q, SAMPLES, 2, want, NULL));
@@ -117,6 +117,65 @@ static void test_shares(void **state)
         assert_int_equal(rotations, s->rotations);
         assert_int_equal(c->passes.rotations, s->count * NEURONS - rotations);
         same_scores(n, apart, c, x);
+    }
+}
+
+/* The branches as one layer, the neurons of each behind those of the one before. */
+static network *stacked(const network *of)
+{
+    network *n = NULL;
+    const dense_layer *first = &of->layers[0], *scores = &of->layers[of->layers_count - 1];
+    const size_t branches = of->layers_count - 1;
+    assert_ok(network_create(INPUTS, 2, &n));
+    n->input = of->input;
+    dense_layer *d = &n->layers[0], *last = &n->layers[1];
+    assert_ok(dense_layer_create(INPUTS, branches * NEURONS, d));
+    d->weight_bits = first->weight_bits, d->act = first->act, d->own = first->own, d->offsets = first->offsets;
+    d->noise = first->noise, d->out_q = first->out_q;
+    for (size_t i = 0; i < branches; i++) {
+        const dense_layer *b = &of->layers[i];
+        memcpy(d->W + i * NEURONS * INPUTS, b->W, NEURONS * INPUTS * sizeof *d->W);
+        memcpy(d->w_scale + i * NEURONS, b->w_scale, NEURONS * sizeof *d->w_scale);
+        memcpy(d->bias + i * NEURONS, b->bias, NEURONS * sizeof *d->bias);
+    }
+    assert_ok(dense_layer_create(scores->in, OUTPUTS, last));
+    last->weight_bits = scores->weight_bits;
+    memcpy(last->W, scores->W, scores->in * OUTPUTS * sizeof *last->W);
+    memcpy(last->w_scale, scores->w_scale, OUTPUTS * sizeof *last->w_scale);
+    memcpy(last->bias, scores->bias, OUTPUTS * sizeof *last->bias);
+    assert_ok(network_set_labels(n, NULL, OUTPUTS));
+    assert_ok(network_check(n));
+    return n;
+}
+
+static const shared within[] = {
+    {{{0, 1}, {0.25, 1}, {0.375, 1}}, 3, 2, 5, {3}, {{0, 128, 192}}},
+    {{{0.25, 1}, {0, 1}}, 2, 2, 5, {2}, {{0, 384}}},
+    {{{0, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 64, 192}}},
+    {{{0, 2}, {0.25, 2}}, 2, 2, 10, {2}, {{0, 128}}},                      /* its second would be opposite */
+    {{{0, 1}, {0.5, 1}, {0.25, 1}}, 3, 2, 10, {2}, {{0, 128}}},            /* the second is opposite */
+    {{{0, 1}, {0.25 + 0x1p-14, 1}, {0.25, 1}}, 3, 2, 10, {2}, {{0, 128}}}, /* the second by no whole cells */
+    {{{0.5, 1}, {0.5, 1}}, 2, 2, 5, {1}, {{0}}},                           /* the same */
+};
+
+/* Neurons of one layer share rotations as those of branches do. */
+static void test_within(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof within / sizeof *within; k++) {
+        const shared *s = &within[k];
+        uint64_t seed = 2 * k + 1;
+        network *apart = branches_of(seed, s->of, s->count, 1), *n = branches_of(seed, s->of, s->count, 0);
+        network *one = stacked(n);
+        float *x = random_inputs(&seed, SAMPLES, INPUTS);
+        circuit *c = lowered_branches(one, x);
+        assert_int_equal(c->layers_count, 2);
+        assert_int_equal(c->layers[0].out, s->rotations);
+        assert_int_equal(c->layers[0].offsets, s->offsets[0]);
+        assert_memory_equal(c->layers[0].at, s->at[0], s->offsets[0] * sizeof *s->at[0]);
+        assert_int_equal(c->passes.rotations, s->count * NEURONS - s->rotations);
+        network_destroy(n);
+        same_scores(one, apart, c, x);
     }
 }
 
@@ -206,7 +265,7 @@ static void test_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_in_part),
-                                       cmocka_unit_test(test_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_within),
+                                       cmocka_unit_test(test_in_part), cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
  * may be of exact rounding, too. *saved: neurons. */
 annulus_status circuit_share_look_ups(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* Layers of waves whose tables are shifts of each other become one where they have sums in common: a rotation of such a
- * sum has the values of both layers, equal ones once, opposite ones not. Shifts of phases become whole cells, by at
- * most 1/32 of the bound on noise. *saved: rotations. */
+ * sum has the values of both layers, equal ones once, opposite ones not. So do neurons of one layer with the same sums
+ * and other phases. Shifts of phases become whole cells, by at most 1/32 of the bound on noise. *saved: rotations. */
 annulus_status circuit_share_waves(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
  * with the same sources, encoding and readers' units, up to sign; cells may have to become a power of two. */
@@ -25,7 +25,7 @@ typedef enum share_way { SHARE_NOT = 0, SHARE_MIXED = 1, SHARE_SLOTS = 2, SHARE_
 annulus_status circuit_share_rotations(circuit *c, const unsigned char *ways, size_t *saved)
     __attribute__((warn_unused_result));
 
-/* ---- share_layers.c: for share.c and share_waves.c ---- */
+/* ---- for the files of this header ---- */
 /* A neuron's weights as a sum of random multiples, of opposite ones the same: the same for two others with probability
  * 2^-63. */
 typedef struct share_neuron {
@@ -40,6 +40,18 @@ void share_sort(share_neuron *list, size_t count); /* by hash, layer and number 
 /* Copies of the blocks of both; numbers of b's outputs grow by `first`. */
 annulus_status share_both_linear(const circuit_linear *a, const circuit_linear *b, size_t first, circuit_linear *out)
     __attribute__((warn_unused_result));
+/* Of values of one rotation, cells of the table, each once. */
+typedef struct share_places {
+    uint32_t count, at[CIRCUIT_MAX_OFFSETS];
+} share_places;
+/* *number <- that of the place, of a table of so many cells. Returns whether there is room for it, and no value that is
+ * the opposite of its own, noise included. */
+int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number);
+/* Cells of l by which a phase that is `shift` further on reads behind. Returns whether they are whole. */
+int share_cells_behind(const circuit_layer *l, uint64_t shift, uint32_t *cells);
+/* In layer i of c, of waves, neurons with the same sums become values of one, where that gives at most twice as many
+ * values as before (share_shifts.c). *saved grows by rotations. */
+annulus_status share_shifts(circuit *c, size_t i, size_t *saved) __attribute__((warn_unused_result));
 /* Whether a layer's look-ups could share rotations: hidden, not torus-native, one value each, no bits taken off. */
 static inline int share_allowed(const circuit_layer *l)
 {

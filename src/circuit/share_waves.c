@@ -21,8 +21,8 @@ typedef struct joint {
     int64_t *room;          /* (in) zeros */
     size_t all, out;        /* out: that rotate */
     uint32_t table, behind; /* cells: of b's table behind a's, of all that b reads */
-    uint32_t count, at[CIRCUIT_MAX_OFFSETS];                       /* places of values, each once */
-    uint32_t of_a[CIRCUIT_MAX_OFFSETS], of_b[CIRCUIT_MAX_OFFSETS]; /* numbers in `at` */
+    share_places places;
+    uint32_t of_a[CIRCUIT_MAX_OFFSETS], of_b[CIRCUIT_MAX_OFFSETS]; /* numbers of places */
     circuit_linear linear;
 } joint;
 
@@ -50,45 +50,43 @@ static int table_behind(joint *q)
     return 0;
 }
 
-/* *number <- that of the place. Returns whether there is room for it, and no value that is the opposite of its own,
- * noise included. */
-static int take_place(joint *q, uint32_t at, uint32_t *number)
+int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number)
 {
-    for (*number = 0; *number < q->count; (*number)++) {
-        if (q->at[*number] == at) return 1;
-        if (q->at[*number] % q->a->cells == at % q->a->cells) return 0;
+    for (*number = 0; *number < p->count; (*number)++) {
+        if (p->at[*number] == at) return 1;
+        if (p->at[*number] % cells == at % cells) return 0;
     }
-    if (q->count == CIRCUIT_MAX_OFFSETS) return 0;
-    q->at[q->count++] = at;
+    if (p->count == CIRCUIT_MAX_OFFSETS) return 0;
+    p->at[p->count++] = at;
     return 1;
 }
 
 static int find_places(joint *q)
 {
     int room = 1;
-    q->count = 0;
-    for (uint32_t j = 0; room && j < q->a->offsets; j++) room = take_place(q, q->a->at[j], &q->of_a[j]);
+    q->places.count = 0;
+    for (uint32_t j = 0; room && j < q->a->offsets; j++)
+        room = share_place(q->a->cells, q->a->at[j], &q->places, &q->of_a[j]);
     for (uint32_t j = 0; room && j < q->b->offsets; j++)
-        room = take_place(q, (q->b->at[j] + q->behind) % (2 * q->a->cells), &q->of_b[j]);
+        room = share_place(q->a->cells, (q->b->at[j] + q->behind) % (2 * q->a->cells), &q->places, &q->of_b[j]);
     return room;
 }
 
-/* Sets the cells by which neuron p of b reads behind neuron o of a, of the same sums. Returns whether they are whole.
- */
-static int reads_behind(const joint *q, size_t o, size_t p, uint32_t *cells)
+int share_cells_behind(const circuit_layer *l, uint64_t shift, uint32_t *cells)
 {
-    const uint64_t shift = q->b->shift[p] - q->a->shift[o], half = UINT64_C(1) << (cell_bits(q->a) - 1);
-    const uint64_t whole = (shift + half) >> cell_bits(q->a);
-    const double off = ldexp(fabs((double)(int64_t)(shift - (whole << cell_bits(q->a)))), -64);
-    *cells = (uint32_t)(whole + q->table) % (2 * q->a->cells);
-    return off <= fmax(NEAR * q->a->noise, LEAST);
+    const uint64_t half = UINT64_C(1) << (cell_bits(l) - 1), whole = (shift + half) >> cell_bits(l);
+    const double off = ldexp(fabs((double)(int64_t)(shift - (whole << cell_bits(l)))), -64);
+    *cells = (uint32_t)whole % (2 * l->cells);
+    return off <= fmax(NEAR * l->noise, LEAST);
 }
 
 /* Of neurons x of a and y of b, whose hashes are equal. found: there are some before. */
 static int fits(joint *q, linear_view *view, size_t x, size_t y, int found)
 {
     uint32_t cells;
-    if (!reads_behind(q, x, y - q->a->out, &cells) || (found && cells != q->behind)) return 0;
+    if (!share_cells_behind(q->a, q->b->shift[y - q->a->out] - q->a->shift[x], &cells)) return 0;
+    cells = (cells + q->table) % (2 * q->a->cells);
+    if (found && cells != q->behind) return 0;
     if (linear_rows_compare(view, x, y, q->room) != 1) return 0;
     q->behind = cells;
     return found || find_places(q);
@@ -119,19 +117,22 @@ static int number_all(joint *q)
     q->out = 0;
     for (size_t k = 0; k < q->all; k++)
         if (q->as[k] == k) q->number[k] = (uint32_t)q->out++;
-    if (q->out == q->all || q->out * q->count > 2 * before || q->out * q->count > CIRCUIT_MAX_WIDTH) return 0;
-    for (size_t v = 0; v < of_a; v++) q->map[v] = q->number[v / q->a->offsets] * q->count + q->of_a[v % q->a->offsets];
+    if (q->out == q->all || q->out * q->places.count > 2 * before || q->out * q->places.count > CIRCUIT_MAX_WIDTH)
+        return 0;
+    for (size_t v = 0; v < of_a; v++)
+        q->map[v] = q->number[v / q->a->offsets] * q->places.count + q->of_a[v % q->a->offsets];
     for (size_t v = 0; v < before - of_a; v++)
-        q->map[of_a + v] = q->number[q->as[q->a->out + v / q->b->offsets]] * q->count + q->of_b[v % q->b->offsets];
+        q->map[of_a + v] =
+            q->number[q->as[q->a->out + v / q->b->offsets]] * q->places.count + q->of_b[v % q->b->offsets];
     return 1;
 }
 
 /* Without a linear part. */
 static annulus_status joint_layer(const joint *q, circuit_layer *made)
 {
-    TRY(share_layer_like(q->a, q->out, q->count, 0, 1, made));
+    TRY(share_layer_like(q->a, q->out, q->places.count, 0, 1, made));
     memcpy(made->table, q->a->table, q->a->cells * sizeof *made->table);
-    memcpy(made->at, q->at, sizeof made->at);
+    memcpy(made->at, q->places.at, sizeof made->at);
     const uint64_t ahead = (uint64_t)(q->behind - q->table) << cell_bits(q->a); /* so that b reads at those places */
     for (size_t k = 0; k < q->all; k++) {
         const int first = k < q->a->out;
@@ -147,7 +148,7 @@ static annulus_status join(circuit *c, size_t i, size_t j, joint *q)
 {
     circuit_layer made = {.in = 0};
     annulus_status st = joint_layer(q, &made);
-    if (st == ANNULUS_OK) st = share_join(c, i, j, q->map, q->map + circuit_values(q->a), q->out * q->count);
+    if (st == ANNULUS_OK) st = share_join(c, i, j, q->map, q->map + circuit_values(q->a), q->out * q->places.count);
     if (st == ANNULUS_OK) st = linear_keep(&q->linear, q->as, q->number);
     if (st != ANNULUS_OK) {
         circuit_layer_clear(&made);
@@ -200,6 +201,8 @@ static annulus_status try_layers(circuit *c, size_t i, size_t j, size_t *saved)
 annulus_status circuit_share_waves(circuit *c, size_t *saved)
 {
     *saved = 0;
+    for (size_t i = 0; i + 1 < c->layers_count; i++)
+        if (circuit_is_wave(&c->layers[i])) TRY(share_shifts(c, i, saved));
     for (size_t i = 0; i + 1 < c->layers_count; i++)
         for (size_t j = i + 1; circuit_is_wave(&c->layers[i]) && j + 1 < c->layers_count;) {
             const size_t layers = c->layers_count;

@@ -350,6 +350,14 @@ annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_ten
     return onnx_node_fail(node, "a constant of %zu values does not fit the shape of %zu values", k->count, x->count);
 }
 
+void onnx_tensor_widen(const onnx_constant *k, size_t rank, size_t *dims)
+{
+    for (size_t d = 0; d < rank && d < k->rank; d++) { /* from the last dimension on */
+        const size_t own = k->dims[k->rank - 1 - d];
+        if (dims[rank - 1 - d] == 1 && own > 0) dims[rank - 1 - d] = own;
+    }
+}
+
 size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o)
 {
     size_t index = 0, stride = 1;

@@ -74,6 +74,9 @@ annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x,
 annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
     __attribute__((warn_unused_result));
 size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o);
+/* dims (rank) <- the shape that values of dims and k are broadcast to, if onnx_tensor_broadcast finds that they can be.
+ */
+void onnx_tensor_widen(const onnx_constant *k, size_t rank, size_t *dims);
 /* Adds to what people read, cut off at its size. */
 void onnx_name_append(char *name, size_t size, const char *op);
 void onnx_tensor_name(onnx_tensor *x, const char *op); /* to x->op */

@@ -143,15 +143,17 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
     if (other != NULL && op == 'D')
         return onnx_node_fail(node, "a quotient of two encrypted values is not supported: only one by constants");
     TRY(stage_check(node, x));
+    size_t dims[ONNX_RANK_MAX];
+    memcpy(dims, x->dims, sizeof dims);
     if (other == NULL) {
-        TRY(onnx_tensor_copy(t, x, y));
         if (first != 0 && op == 'D')
             return onnx_node_fail(node, "a constant over encrypted values: put a Quant behind it, for one look-up");
         TRY(onnx_node_constant(t->g, node, 1 - first, &k));
+        onnx_tensor_widen(k, x->rank, dims);
+        const int same = memcmp(dims, x->dims, x->rank * sizeof *dims) == 0;
+        TRY(same ? onnx_tensor_copy(t, x, y) : onnx_tensor_expand(t, node, x, x->rank, dims, y));
         return with_constant(t, node, k, first != 0 && op == 'S', y);
     }
-    size_t dims[ONNX_RANK_MAX];
-    memcpy(dims, x->dims, sizeof dims);
     TRY(onnx_tensor_common_shape(node, other, x->rank, dims));
     TRY(onnx_tensor_expand(t, node, x, x->rank, dims, y));
     onnx_tensor copy = {.name = y->name};

@@ -343,18 +343,27 @@ static annulus_status parts_join(onnx_net *t, const Onnx__NodeProto *node, onnx_
     return st;
 }
 
-/* y <- the largest (sign -1: smallest) of the tensors among the inputs, in the shape that all are broadcast to. */
+/* dims: the shape that all inputs are broadcast to, x being one. */
+static annulus_status shape_of(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
+                               size_t dims[ONNX_RANK_MAX])
+{
+    memcpy(dims, x->dims, sizeof x->dims);
+    for (size_t i = 0; i < node->n_input; i++) {
+        onnx_input in;
+        TRY(onnx_tensor_operand(t, node, i, &in));
+        if (in.k != NULL) onnx_tensor_widen(in.k, x->rank, dims);
+        if (in.k == NULL) TRY(onnx_tensor_common_shape(node, in.x, x->rank, dims));
+    }
+    return ANNULUS_OK;
+}
+
+/* y (dims) <- the largest (sign -1: smallest) of the tensors among the inputs. */
 static annulus_status of_tensors(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int32_t sign,
-                                 onnx_tensor *y)
+                                 const size_t *dims, onnx_tensor *y)
 {
     onnx_tensor parts[INPUTS_MAX] = {{0}};
-    size_t dims[ONNX_RANK_MAX], count = 0;
+    size_t count = 0;
     annulus_status st = ANNULUS_OK;
-    memcpy(dims, x->dims, sizeof dims);
-    for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
-        const onnx_tensor *in = onnx_tensor_find(t, node->input[i]);
-        if (in != NULL) st = onnx_tensor_common_shape(node, in, x->rank, dims);
-    }
     for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
         const onnx_tensor *in = onnx_tensor_find(t, node->input[i]);
         if (in == NULL) continue;
@@ -382,11 +391,12 @@ static annulus_status above_constants(onnx_net *t, const Onnx__NodeProto *node, 
 annulus_status onnx_tensor_max(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     const int32_t sign = node->op_type[1] == 'a' ? 1 : -1; /* Max or Min */
-    size_t tensors = 0;
+    size_t tensors = 0, dims[ONNX_RANK_MAX];
     int any = 0;
     void *p;
+    TRY(shape_of(t, node, x, dims));
     for (size_t i = 0; i < node->n_input; i++) tensors += onnx_tensor_find(t, node->input[i]) != NULL;
-    TRY(tensors == 1 ? onnx_tensor_expand(t, node, x, x->rank, x->dims, y) : of_tensors(t, node, x, sign, y));
+    TRY(tensors == 1 ? onnx_tensor_expand(t, node, x, x->rank, dims, y) : of_tensors(t, node, x, sign, dims, y));
     TRY(mem_create(y->count, sizeof(double), "constants", &p));
     annulus_status st = constants_read(t, node, y, sign, p, &any);
     if (st == ANNULUS_OK && any) st = above_constants(t, node, sign, p, y);

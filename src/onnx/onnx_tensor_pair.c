@@ -108,7 +108,7 @@ static annulus_status difference(onnx_net *t, const Onnx__NodeProto *node, const
     return add_operand(t, node, a, 1, y);
 }
 
-/* The shape of the tensors among the operands. */
+/* The shape that the operands, one of which is a tensor, are broadcast to. */
 static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_input *in, size_t count, size_t *rank,
                                size_t dims[ONNX_RANK_MAX])
 {
@@ -119,6 +119,8 @@ static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_input *in
         if (*rank == 0) *rank = in[i].x->rank;
         TRY(onnx_tensor_common_shape(node, in[i].x, *rank, dims));
     }
+    for (size_t i = 0; i < count; i++)
+        if (in[i].k != NULL) onnx_tensor_widen(in[i].k, *rank, dims);
     return ANNULUS_OK;
 }
 
