@@ -277,6 +277,16 @@ def matrices(seed):
     return m.finish(m.dense(m.node("Concat", parts, axis=1), 18 + 16, 3), 3)
 
 
+def weights_in_front(seed):
+    """Of the last axis but one, whose sums are over all but the last."""
+    m = Model(seed, (2, 3, 4))
+    x = m.quant("x", 0.5, 2)
+    a = m.quant(m.node("MatMul", [m.weights(5, 3), x]), 0.125, 4, signed=1)  # (2,5,4)
+    b = m.node("Add", [m.node("MatMul", [m.weights(2, 5), a]), m.constant(m.random.normal(0, 0.3, (2, 1)))])  # (2,2,4)
+    c = m.node("MatMul", [m.quant(b, 0.125, 4, signed=1), m.weights(4, 3, channels=False)])  # (2,2,3)
+    return m.finish(m.dense(m.node("Flatten", [m.relu(c, 0.125, 3)]), 12, 3), 3)
+
+
 def choices(seed):
     """Comparisons of values on one grid and of sums, with constants on either side; choices of values and constants."""
     m = Model(seed, (2, 3, 3))
@@ -486,7 +496,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, weights_in_front, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
 
 
 # ---- meaning ----
@@ -650,7 +660,7 @@ def apply(model, sample, absolute=False):
             "ReduceMax": lambda: x.max(axis=tuple(range(1, x.ndim))),
             "GlobalAveragePool": lambda: x.mean(axis=tuple(range(1, x.ndim)), keepdims=True),
             "Gemm": lambda: a.get("alpha", 1) * (i[1] @ x) + a.get("beta", 1) * i[2],
-            "MatMul": lambda: x @ i[1],
+            "MatMul": lambda: i[0] @ i[1],
             "Add": lambda: pair(x + i[1], x, i[1]),
             "Sub": lambda: pair(x - i[1], x, i[1]),
             "Mul": lambda: pair(x * i[1], x, i[1]),

@@ -21,11 +21,13 @@ static annulus_status row_scales(const Onnx__NodeProto *node, const onnx_constan
     return ANNULUS_OK;
 }
 
-static annulus_status weights_of(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
+/* Input `at` of the node, x being the other one. */
+static annulus_status weights_of(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, size_t at,
                                  const onnx_constant **w)
 {
-    if (onnx_tensor_find(t, node->input[0]) != x) return onnx_node_fail(node, "the weights must be its second input");
-    TRY(onnx_node_constant(t->g, node, 1, w));
+    if (onnx_tensor_find(t, node->input[1 - at]) != x)
+        return onnx_node_fail(node, "the weights must be its second input");
+    TRY(onnx_node_constant(t->g, node, at, w));
     if ((*w)->q == NULL)
         return onnx_node_fail(node, "the weights are not quantized: put a Quant node behind \"%.60s\"", (*w)->name);
     return ANNULUS_OK;
@@ -50,29 +52,37 @@ static annulus_status scale_channels(onnx_net *t, const Onnx__NodeProto *node, c
     return ANNULUS_OK;
 }
 
-/* W (out,in) at each of `places`, in values of it. */
-static annulus_status repeated(const int32_t *W, size_t out, size_t in, size_t places, circuit_linear *l)
+/* W (out,in) at each of `places`, in values of it, `each` of which lie between two that it takes, and that it makes. */
+static annulus_status repeated(const int32_t *W, size_t out, size_t in, size_t places, size_t each, circuit_linear *l)
 {
     TRY(linear_create(1, l));
     linear_block *b = &l->blocks[0];
     TRY(linear_block_create(out, in, places, b));
     memcpy(b->W, W, out * in * sizeof *W);
-    for (size_t i = 0; i < places * in; i++) b->from[i] = (uint32_t)i;
-    for (size_t o = 0; o < places * out; o++) b->to[o] = (uint32_t)o;
+    for (size_t p = 0; p < places; p++) {
+        const size_t first = p / each, at = p % each;
+        for (size_t i = 0; i < in; i++) b->from[p * in + i] = (uint32_t)((first * in + i) * each + at);
+        for (size_t o = 0; o < out; o++) b->to[p * out + o] = (uint32_t)((first * out + o) * each + at);
+    }
     return ANNULUS_OK;
 }
 
-/* Gemm and MatMul, of the last axis: weights (out,in), or (in,out) if not transposed. */
+/* Gemm and MatMul, of the last axis: weights (out,in), or (in,out) if not transposed; of a MatMul with weights (out,in)
+ * in front, of the last axis but one. */
 static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_gemm *g,
                               onnx_tensor *y)
 {
     const onnx_constant *w;
     circuit_linear outer = {0};
-    const int transposed = g->transposed, sign = (g->alpha > 0) - (g->alpha < 0);
-    const size_t in = x->dims[x->rank - 1], places = x->count / in;
+    const int left = node->op_type[0] == 'M' && onnx_tensor_find(t, node->input[0]) == NULL;
+    const int transposed = g->transposed || left, sign = (g->alpha > 0) - (g->alpha < 0);
+    if (left && x->rank == 1)
+        return onnx_node_fail(node, "weights in front of one axis add up samples: they must be its second input");
+    const size_t axis = x->rank - 1 - (size_t)left, in = x->dims[axis], places = x->count / in;
+    const size_t each = left ? x->dims[x->rank - 1] : 1;
     size_t dims[ONNX_RANK_MAX];
     void *p;
-    TRY(weights_of(t, node, x, &w));
+    TRY(weights_of(t, node, x, left ? 0 : 1, &w));
     if (x->rank != 1 && node->op_type[0] == 'G')
         return onnx_node_fail(node, "its input has %zu dimensions: flatten it first", x->rank);
     if (w->rank != 2 || w->dims[transposed ? 1 : 0] != in)
@@ -85,12 +95,12 @@ static annulus_status product(onnx_net *t, const Onnx__NodeProto *node, const on
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++) W[o * in + i] = sign * w->q[transposed ? o * in + i : i * out + o];
     memcpy(dims, x->dims, sizeof dims);
-    dims[x->rank - 1] = out;
+    dims[axis] = out;
     annulus_status st = row_scales(node, w, out, in, transposed ? in : 1, transposed ? 1 : out, scale);
     for (size_t o = 0; sign != 0 && o < out; o++) scale[o] *= fabs(g->alpha);
-    if (st == ANNULUS_OK) st = repeated(W, out, in, places, &outer);
+    if (st == ANNULUS_OK) st = repeated(W, out, in, places, each, &outer);
     if (st == ANNULUS_OK) st = onnx_tensor_apply(t, node, x, &outer, x->rank, dims, "dense", y);
-    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, g->beta, out, 1, y);
+    if (st == ANNULUS_OK) st = scale_channels(t, node, scale, g->beta, out, each, y);
     linear_clear(&outer);
     mem_free(p);
     return st;
@@ -195,7 +205,7 @@ annulus_status onnx_tensor_conv(onnx_net *t, const Onnx__NodeProto *node, const 
     char name[64];
     void *p;
     TRY(spatial_check(node, x));
-    TRY(weights_of(t, node, x, &w));
+    TRY(weights_of(t, node, x, 1, &w));
     TRY(onnx_node_int(node, "group", 1, &group));
     if (group < 1 || (uint64_t)group > x->dims[0] || x->dims[0] % (size_t)group != 0 || w->rank != x->rank + 1 ||
         w->dims[1] != x->dims[0] / (size_t)group || w->dims[0] % (size_t)group != 0)
