@@ -312,6 +312,49 @@ def dense_chain(seed):
     return m.finish(m.dense(x, 5, 3), 3)
 
 
+def slopes(seed):
+    """Functions of each channel's own: slopes, normalisations behind activations, with padding behind them, whose values are not 0 then."""
+    m = Model(seed, (2, 5, 5))
+    numbers = lambda lo, hi, *shape: m.constant(m.random.uniform(lo, hi, shape))
+    x = m.node("PRelu", [m.conv(m.quant("x", 0.5, 2), 2, 3, (3, 3), pads=[1, 1, 1, 1]), numbers(-0.5, 0.9, 3, 1, 1)])
+    x = m.conv(m.quant(x, 0.25, 4, signed=1), 3, 4, (3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
+    x = m.quant(m.normalise(m.node("Relu", [x]), 4), 0.25, 4, signed=1)
+    x = m.node("PRelu", [m.conv(x, 4, 2, (3, 3), pads=[1, 1, 1, 1]), numbers(-0.5, 0.9, 1, 2, 1, 1)])
+    x = m.node("Flatten", [m.quant(x, 0.5, 4, signed=1)])
+    x = m.quant(m.node("PRelu", [m.dense(x, 18, 6), numbers(-0.5, 0.9, 6)]), 0.5, 4, signed=1)
+    return m.finish(m.dense(x, 6, 3), 3)
+
+
+def slopes_of_chains(seed):
+    """The same of neurons of dense layers: slopes and normalisations behind activations, factors and terms on either side."""
+    m = Model(seed, (6,))
+    numbers = lambda lo, hi, *shape: m.constant(m.random.uniform(lo, hi, shape))
+    x = m.node("PRelu", [m.dense(m.quant("x", 0.5, 2), 6, 7), numbers(-0.5, 0.9, 7)])
+    x = m.quant(m.node("Mul", [x, numbers(0.5, 2, 1, 7)]), 0.25, 4, signed=1)
+    x = m.quant(m.normalise(m.node("Relu", [m.normalise(m.dense(x, 7, 5), 5)]), 5), 0.25, 4, signed=1)
+    x = m.node("Sub", [numbers(-1, 1, 8), m.node("Tanh", [m.dense(x, 5, 8)])])
+    return m.finish(m.dense(m.quant(x, 0.25, 4, signed=1), 8, 3), 3)
+
+
+def varied(seed):
+    """A constant for each channel, row, column or value, in all kinds of functions; the same for all, which has a name."""
+    m = Model(seed, (2, 4, 3))
+    numbers = lambda lo, hi, *shape: m.constant(m.random.uniform(lo, hi, shape))
+    x = m.quant("x", 0.5, 2)
+    sums = lambda: m.conv(x, 2, 3, (2, 2))  # (3,3,2)
+    parts = [m.node("Add", [m.node("Tanh", [sums()]), numbers(-1, 1, 3, 3, 2)]),
+             m.node("Div", [m.node("Abs", [sums()]), numbers(0.5, 2, 1, 3, 1)]),
+             m.node("Max", [m.node("Min", [sums(), numbers(0, 1, 3, 1, 2)]), numbers(-1, 0, 2)]),
+             m.node("Clip", [sums(), numbers(-1, 0, 3, 1, 1), numbers(0, 1, 3, 1, 1)]),
+             m.node("PRelu", [sums(), m.constant(np.full((3, 1, 1), 0.25))])]
+    y = sums()
+    parts.append(m.node("Where", [m.node("Greater", [y, numbers(-0.5, 0.5, 3, 1, 1)]), y, numbers(-1, 1, 3, 1, 1)]))
+    flat = [m.node("Flatten", [m.quant(v, 0.25, 4, signed=1)]) for v in parts]
+    y = m.node("Mul", [m.node("Flatten", [m.node("Relu", [sums()])]), numbers(-1, 1, 18)])
+    flat.append(m.quant(m.normalise(y, 18), 0.25, 4, signed=1))
+    return m.finish(m.dense(m.node("Concat", flat, axis=1), 126, 3), 3)
+
+
 def factors(seed):
     """Of products and of what is added to them: in a chain."""
     m = Model(seed, (6,))
@@ -496,7 +539,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, weights_in_front, choices, dense_pairs, dense_chain, factors, factors_of_tensors, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, weights_in_front, choices, dense_pairs, dense_chain, factors, factors_of_tensors, slopes, slopes_of_chains, varied, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
 
 
 # ---- meaning ----
@@ -668,6 +711,7 @@ def apply(model, sample, absolute=False):
             "BatchNormalization": lambda: (x - channels(i[3], x)) / np.sqrt(channels(i[4], x) + a["epsilon"])
             * channels(i[1], x) + channels(i[2], x),
             "Relu": lambda: np.maximum(x, 0),
+            "PRelu": lambda: pair(np.where(x < 0, i[1] * x, x), x, i[1]),
             "Max": lambda: reduce(np.maximum, i),
             "Min": lambda: reduce(np.minimum, i),
             "Pow": lambda: x ** i[1],

@@ -296,6 +296,33 @@ static inline network *random_graph(uint64_t *seed)
     return graph_end(&g);
 }
 
+/* Plain activations of hidden layers become functions with constants of each channel's own, a slope below 0 and a term.
+ * Returns of how many. */
+static inline size_t network_vary(uint64_t *seed, network *n)
+{
+    size_t varied = 0;
+    for (size_t i = 0; i + 1 < n->layers_count; i++) {
+        dense_layer *d = &n->layers[i];
+        void *p;
+        if (d->act > ACTIVATION_TANH || d->proven) continue;
+        assert_ok(mem_create(2 * d->out, sizeof(double), "constants", &p));
+        d->vary = p;
+        d->act = ACTIVATION_FUNCTION;
+        d->own = (function){.vary = 2};
+        const function_operand slope = {.varies = 1, .value = 1}, term = {.varies = 1};
+        (void)function_append(&d->own, FUNCTION_PRELU, function_value(0), slope, function_constant(0));
+        (void)function_append(&d->own, FUNCTION_ADD, function_value(1), term, function_constant(0));
+        for (size_t o = 0; o < d->out; o++) {
+            size_t first = 0;
+            while (d->channel == NULL ? first < o : d->channel[first] != d->channel[o]) first++;
+            d->vary[o] = first < o ? d->vary[first] : test_unit(seed) - 0.3;
+            d->vary[d->out + o] = first < o ? d->vary[d->out + first] : 1.5 * test_unit(seed) - 0.5;
+        }
+        varied++;
+    }
+    return varied;
+}
+
 /* Keys that are fast and secure nothing: 16 key bits, steps of which there are 16 a unit of every accumulator; N: of
  * the ring. */
 static inline void toy_parameters_of(circuit *c, uint32_t N)

@@ -10,14 +10,15 @@
 #include "nn/top_1.h"
 #include "wave_fixture.h"
 
-/* Of half of the seeds layers as random_graph has them; of an eighth each some or all waves, measured ranges, answers
- * that are the label alone, and the largest of 3 or 4 values. */
+/* Of three eighths of the seeds layers as random_graph has them; of an eighth each some or all waves, measured ranges,
+ * answers that are the label alone, the largest of 3 or 4 values, and functions of each channel's own. */
 typedef enum graph_kind {
     GRAPH_PLAIN,
     GRAPH_WAVES,
     GRAPH_MEASURED,
     GRAPH_LABEL,
     GRAPH_LARGEST,
+    GRAPH_VARIED,
     GRAPH_KINDS
 } graph_kind;
 
@@ -146,6 +147,7 @@ typedef struct graph_result {
     size_t slotted;                          /* layers of tables side by side */
     size_t largest;                          /* layers, but the last, of at least three sources, as trees have */
     size_t waves, rotations;                 /* torus-native layers of waves; of all look-ups */
+    size_t varied;                           /* layers of functions of each channel's own */
     int measured, labels;                    /* 1: ranges are; answers are the label alone */
 } graph_result;
 
@@ -187,6 +189,7 @@ static inline graph_result graph_run(uint64_t seed)
     const unsigned ways = seed % 3 == 0 ? 1u << SHARE_SLOTS : LOWER_SHARE_ANY;
     network *n = random_kind(&seed, kind), *labels = NULL;
     const size_t all = 40;
+    const size_t varied = kind == GRAPH_VARIED ? network_vary(&seed, n) : 0;
     float *x = random_inputs(&seed, all, n->inputs);
     lower_options o;
     lower_options_init(&o);
@@ -201,7 +204,7 @@ static inline graph_result graph_run(uint64_t seed)
     double clear[GRAPH_SAMPLES * 3], other[GRAPH_SAMPLES * 3], want[3], got[3];
     const seed256 noise = {{1}};
     exec_stats stats = {0};
-    graph_result r = {.network = 1, .simulated = 1, .encrypted = 1};
+    graph_result r = {.network = 1, .simulated = 1, .encrypted = 1, .varied = varied};
     graph_measure(c, &r);
     assert_ok(exec_clear(c, q, GRAPH_SAMPLES, 1, clear, NULL));
     for (size_t i = 0; i < GRAPH_SAMPLES && o.rounding_bits == 0; i++) {

@@ -75,11 +75,11 @@ static void all_sums(const circuit_layer *l, const dense_layer *d, double unit, 
             const double turns = rint((u / period * 512 - 0.5 - cell) / 512),
                          at = (cell + 0.5 + 512 * turns) / 512 * period;
             assert_true(fabs(at - u) < 0.51 * period / 512);
-            assert_int_equal(y, quantizer_integer(&d->out_q, dense_layer_act(d, at)));
+            assert_int_equal(y, quantizer_integer(&d->out_q, dense_layer_act(d, o, at)));
             for (int side = 0; side < 2; side++)
-                ends[side] = quantizer_integer(&d->out_q, dense_layer_act(d, u + (side ? 1 : -1) * period / 512));
+                ends[side] = quantizer_integer(&d->out_q, dense_layer_act(d, o, u + (side ? 1 : -1) * period / 512));
             if (ends[0] == ends[1] && activation_is_monotone(d->act))
-                assert_int_equal(y, quantizer_integer(&d->out_q, dense_layer_act(d, u)));
+                assert_int_equal(y, quantizer_integer(&d->out_q, dense_layer_act(d, o, u)));
             *wrapped += turns != 0;
         }
     }

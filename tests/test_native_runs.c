@@ -13,7 +13,7 @@ static double wave_at(const dense_layer *d, const circuit_layer *l, uint64_t pha
 {
     const double cells = 2.0 * l->cells;
     const double cell = floor(ldexp((double)(uint32_t)((phase + (UINT64_C(1) << 31)) >> 32), -32) * cells);
-    return dense_layer_act(d, (cell + 0.5 + floor((double)(j * l->cells) / (double)d->offsets + 0.5)) / cells);
+    return dense_layer_act(d, 0, (cell + 0.5 + floor((double)(j * l->cells) / (double)d->offsets + 0.5)) / cells);
 }
 
 /* The clear run is the network's, its phases rounded to cells: every wave, offsets that do and do not divide the cells,

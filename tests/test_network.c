@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn_fixture.h"
 
+#include "base/memory.h"
 #include "nn/sums.h"
 #include <float.h>
 #include <math.h>
@@ -218,6 +219,56 @@ static void test_apply(void **state)
     assert_null(n);
 }
 
+/* Two neurons of u = x - 2, in half units: slopes 1/4 and -1/2 below 0, then 1 more or less. A copy has its own. */
+static void test_constants_of_neurons(void **state)
+{
+    (void)state;
+    static const double want[][2] = {{1 - 0.5, -1 + 1}, {1 - 0.25, -1 + 0.5}, {1, -1}, {2, 0}};
+    network *n = NULL, *copy = NULL;
+    void *p;
+    assert_ok(network_create(1, 2, &n));
+    n->input = (quantizer){.scale = 1, .bits = 2};
+    assert_ok(dense_layer_create(1, 2, &n->layers[0]));
+    assert_ok(dense_layer_create(2, 2, &n->layers[1]));
+    dense_layer *l = &n->layers[0];
+    l->W[0] = l->W[1] = n->layers[1].W[0] = n->layers[1].W[3] = 1;
+    l->weight_bits = n->layers[1].weight_bits = 2;
+    for (size_t o = 0; o < 2; o++) l->w_scale[o] = n->layers[1].w_scale[o] = 1, l->bias[o] = -2;
+    l->out_q = (quantizer){.scale = 0.25, .bits = 5, .is_signed = 1};
+    l->act = ACTIVATION_FUNCTION;
+    l->own = (function){.count = 2,
+                        .steps = {{FUNCTION_PRELU, {{.value = 0}, {.varies = 1, .value = 1}}},
+                                  {FUNCTION_ADD, {{.varies = 1, .value = 0}, {.value = 1}}}},
+                        .vary = 2};
+    assert_ok(network_set_labels(n, NULL, 2));
+    assert_refused(network_check(n), "layer 1: constants of each neuron's own without a function");
+    assert_ok(mem_create(4, sizeof(double), "constants", &p));
+    l->vary = memcpy(p, (double[]){1, -1, 0.25, -0.5}, 4 * sizeof(double));
+    assert_ok(network_check(n));
+    assert_ok(network_copy(n, &copy));
+    for (size_t k = 0; k < 4; k++) l->vary[k] = 100;
+    for (size_t x = 0; x < 4; x++) {
+        double y[2];
+        assert_ok(network_apply(copy, (float[]){(float)x}, y));
+        assert_memory_equal(y, want[x], sizeof y);
+    }
+    assert_true(dense_layer_alike(l, 0, 1) && !dense_layer_alike(&copy->layers[0], 0, 1));
+    network_destroy(copy);
+    l->vary[2] = (double)NAN;
+    assert_refused(network_check(n), "layer 1, neuron 1: a constant of its function is not finite");
+    l->vary[2] = 0, l->vary[1] = (double)INFINITY;
+    assert_refused(network_check(n), "layer 1, neuron 2: a constant of its function is not finite");
+    l->vary[1] = 0, l->own.steps[0].in[1].value = 2; /* there are two */
+    assert_refused(network_check(n), "no program");
+    l->own.steps[0].in[1].value = 1, l->own.vary = FUNCTION_MAX_VARY + 1;
+    assert_refused(network_check(n), "no program");
+    l->own.vary = 2, l->act = ACTIVATION_WAVE;
+    assert_refused(network_check(n), "without a function that takes them");
+    l->act = ACTIVATION_RELU;
+    assert_refused(network_check(n), "without a function that takes them");
+    network_destroy(n);
+}
+
 /* Of values of scales 0.5 and 1, of 3 bits each, the sum a + 2 b: 22 values, bound by those of the larger factor. */
 static void test_sums_of_scales(void **state)
 {
@@ -241,9 +292,10 @@ static void test_sums_of_scales(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quantizer),         cmocka_unit_test(test_activations),
-                                       cmocka_unit_test(test_activation_values), cmocka_unit_test(test_functions),
-                                       cmocka_unit_test(test_offsets),           cmocka_unit_test(test_apply),
-                                       cmocka_unit_test(test_sums_of_scales)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quantizer),         cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_activation_values), cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_offsets),           cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_sums_of_scales),    cmocka_unit_test(test_constants_of_neurons)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,7 +155,7 @@ static void assert_same(const network *a, const network *b)
         assert_int_equal(x->act, y->act);
         assert_int_equal(x->offsets, y->offsets);
         for (double u = -5; activation_is_own(x->act) && u < 5; u += 0.125)
-            assert_true(dense_layer_act(x, u) == dense_layer_act(y, u));
+            assert_true(dense_layer_act(x, 0, u) == dense_layer_act(y, 0, u));
         assert_true(x->rise == y->rise && x->noise == y->noise);
         assert_int_equal(x->weight_bits, y->weight_bits);
         assert_memory_equal(&x->out_q, &y->out_q, sizeof x->out_q);
@@ -222,7 +222,7 @@ static void casts_are_written(void **state)
         assert_ok(onnx_model_decode(bytes, len, "model", &b));
         assert_int_equal(b->layers[0].act, ACTIVATION_FUNCTION);
         for (int i = -9; i <= 9; i++)
-            assert_true(dense_layer_act(&a->layers[0], 0.2 * i) == dense_layer_act(&b->layers[0], 0.2 * i));
+            assert_true(dense_layer_act(&a->layers[0], 0, 0.2 * i) == dense_layer_act(&b->layers[0], 0, 0.2 * i));
         mem_free(bytes);
         network_destroy(a);
         network_destroy(b);
@@ -403,7 +403,7 @@ static int describe(const char *path)
            "\"quantizer_scale\": %.17g, \"next_weight_scale\": %.17g, \"values\": [",
            activation_name(l->act), l->rise, l->offsets, l->w_scale[0], l->bias[0], l->out_q.scale,
            n->layers[1].w_scale[0]);
-    for (int i = -12; i <= 12; i++) printf("%s%.17g", i == -12 ? "" : ", ", dense_layer_act(l, 0.375 * i));
+    for (int i = -12; i <= 12; i++) printf("%s%.17g", i == -12 ? "" : ", ", dense_layer_act(l, 0, 0.375 * i));
     printf("]}\n");
     network_destroy(n);
     return 0;

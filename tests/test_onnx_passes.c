@@ -3,6 +3,10 @@
  * exact, are evaluated node by node as they are built. */
 #include "onnx_fixture.h"
 
+#include "base/memory.h"
+#include "circuit/exec.h"
+#include "nn/lower.h"
+#include "nn/plain.h"
 #include "onnx/onnx_model.h"
 
 #include <math.h>
@@ -228,22 +232,34 @@ static value sum(random_graph *g, const value *a, const value *b, int minus)
     return y;
 }
 
-/* The network that is read has `layers` layers and gives what the nodes give, to the last bit. */
-static void check(random_graph *g, const value *y, size_t layers)
+/* The network of the model. */
+static network *read_graph(random_graph *g, const value *y)
 {
     network *n = NULL;
     size_t len;
-    double got[MOST];
     const uint8_t *bytes = graph_pack(&g->b, g->rank, g->dims, y->name, &len);
     assert_ok(onnx_model_decode(bytes, len, "random", &n));
+    scratch_destroy(&g->b.mem);
+    return n;
+}
+
+/* It has `layers` layers and gives what the nodes give, to the last bit. */
+static void check_network(const random_graph *g, const network *n, const value *y, size_t layers)
+{
+    double got[MOST];
     assert_int_equal(n->layers_count, layers);
     for (size_t i = 0; i < layers; i++) assert_null(strchr(n->layers[i].op, '~'));
     for (size_t s = 0; s < SAMPLES; s++) {
         assert_ok(network_apply(n, g->x[s], got));
         for (size_t i = 0; i < y->count; i++) assert_true(got[i] == y->v[s][i]);
     }
+}
+
+static void check(random_graph *g, const value *y, size_t layers)
+{
+    network *n = read_graph(g, y);
+    check_network(g, n, y, layers);
     network_destroy(n);
-    scratch_destroy(&g->b.mem);
 }
 
 /* Constants and normalisations behind one layer become its scales, weights and biases, in chains and in graphs. */
@@ -319,6 +335,113 @@ static void zeros_merge(void **state)
     }
 }
 
+/* A slope below 0: one number, one for each channel, or one for each value. */
+static value slopes(random_graph *g, const value *x)
+{
+    const size_t kind = below(g, 3), each = x->count / x->dims[0];
+    size_t dims[3] = {1, 1, 1};
+    double k[MOST];
+    value y = *x;
+    for (size_t d = 0; d < x->rank; d++) dims[d] = kind == 2 || (kind == 1 && d == 0) ? x->dims[d] : 1;
+    for (size_t i = 0; i < x->count; i++) k[i] = number(g);
+    y.name = builder_apply(&g->b, "PRelu", x->name, floats(g, x->rank, dims, k));
+    for (size_t s = 0; s < SAMPLES; s++)
+        for (size_t i = 0; i < y.count; i++)
+            if (x->v[s][i] < 0) y.v[s][i] *= k[kind == 2 ? i : kind == 1 ? i / each : 0];
+    return y;
+}
+
+static value positive(random_graph *g, const value *x)
+{
+    value y = *x;
+    y.name = builder_apply(&g->b, "Relu", x->name, NULL);
+    for (size_t s = 0; s < SAMPLES; s++)
+        for (size_t i = 0; i < y.count; i++) y.v[s][i] = fmax(x->v[s][i], 0);
+    return y;
+}
+
+/* Written and read again it has the same functions and constants. Returns whether it is written in the same bytes then:
+ * constants that differ within a channel make a convolution another one, or none that files hold. */
+static int written(const random_graph *g, const network *n, const value *y)
+{
+    const size_t size[3] = {g->dims[0], g->rank == 3 ? g->dims[1] : 0, g->rank == 3 ? g->dims[2] : 0};
+    network *plain = NULL, *again = NULL, *plain_again = NULL;
+    uint8_t *bytes[2] = {NULL, NULL};
+    size_t len[2];
+    int same = 0;
+    assert_ok(network_plain(n, size, &plain));
+    const annulus_status st = onnx_model_encode(plain, &bytes[0], &len[0]);
+    if (st != ANNULUS_OK) assert_refused(st, "neither dense nor a convolution");
+    if (st == ANNULUS_OK) {
+        assert_ok(onnx_model_decode(bytes[0], len[0], "written", &again));
+        check_network(g, again, y, n->layers_count);
+        const dense_layer *a = &n->layers[0], *b = &again->layers[0];
+        assert_true(a->act == b->act && a->own.vary == b->own.vary && a->own.count == b->own.count);
+        if (a->vary != NULL) assert_memory_equal(a->vary, b->vary, a->own.vary * a->out * sizeof *a->vary);
+        assert_ok(network_plain(again, size, &plain_again));
+        assert_ok(onnx_model_encode(plain_again, &bytes[1], &len[1]));
+        same = len[0] == len[1] && memcmp(bytes[0], bytes[1], len[0]) == 0;
+        assert_true(same || (g->rank == 3 && plain->layers[0].windows.kernel[0] != 2));
+    }
+    mem_free(bytes[0]), mem_free(bytes[1]);
+    network_destroy(plain), network_destroy(again), network_destroy(plain_again);
+    return same;
+}
+
+/* The clear circuit has its scores. */
+static void check_circuit(const random_graph *g, const network *n, const value *y)
+{
+    circuit *c = NULL;
+    lower_options o;
+    float x[SAMPLES * MOST];
+    int32_t q[SAMPLES * MOST];
+    double sums[SAMPLES * MOST], got[MOST];
+    for (size_t s = 0; s < SAMPLES; s++) memcpy(x + s * n->inputs, g->x[s], n->inputs * sizeof *x);
+    lower_options_init(&o);
+    o.ranges_measured = 0, o.rounding_bits = 0, o.log2_error = -1, o.families_most = 1;
+    assert_ok(network_lower(n, x, SAMPLES, &o, &c));
+    for (size_t s = 0; s < SAMPLES; s++) assert_ok(circuit_quantize(c, g->x[s], 1, q + s * n->inputs));
+    assert_ok(exec_clear(c, q, SAMPLES, 1, sums, NULL));
+    for (size_t s = 0; s < SAMPLES; s++) {
+        exec_values(c, sums + s * y->count, got);
+        for (size_t i = 0; i < y->count; i++) assert_true(got[i] == y->v[s][i]);
+    }
+    circuit_destroy(c);
+}
+
+/* Functions of each channel's or value's own: what stands up to the Quant is one layer, in chains and in graphs. */
+static void functions_vary(void **state)
+{
+    (void)state;
+    size_t varied = 0, files = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        random_graph g;
+        value x = graph_input(&g, seed, seed % 2 ? 3 : 1, seed % 2 ? (size_t[]){2, 4, 3} : (size_t[]){5});
+        x = seed % 2 ? conv(&g, &x, 3) : dense(&g, &x, 4);
+        for (size_t k = 1 + below(&g, 4); k > 0; k--) {
+            const size_t kind = below(&g, 4);
+            x = kind == 0   ? normalised(&g, &x)
+                : kind == 1 ? affine(&g, &x, 1)
+                : kind == 2 ? slopes(&g, &x)
+                            : positive(&g, &x);
+        }
+        x = slopes(&g, &x);
+        if (seed % 4 == 1) x = flat(&g, &x);
+        x = below(&g, 2) == 0 ? normalised(&g, &x) : affine(&g, &x, 1);
+        x = quantized(&g, &x, 0.25 * power(&g, 1), 4, 1);
+        if (seed % 4 == 3) x = flat(&g, &x);
+        x = dense(&g, &x, 3);
+        network *n = read_graph(&g, &x);
+        const dense_layer *l = &n->layers[0];
+        check_network(&g, n, &x, 2);
+        const int same = written(&g, n, &x);
+        varied += l->vary != NULL, files += same && l->vary != NULL;
+        if (seed % 3 == 0) check_circuit(&g, n, &x);
+        network_destroy(n);
+    }
+    assert_true(varied > 150 && files > 100);
+}
+
 /* All of it, with quantized values between. */
 static void graphs(void **state)
 {
@@ -344,7 +467,7 @@ static void graphs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(constants_fold), cmocka_unit_test(linear_operators_merge),
-                                       cmocka_unit_test(scales_merge), cmocka_unit_test(zeros_merge),
-                                       cmocka_unit_test(graphs)};
+                                       cmocka_unit_test(scales_merge),   cmocka_unit_test(zeros_merge),
+                                       cmocka_unit_test(functions_vary), cmocka_unit_test(graphs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,8 @@ static network *random_dense(uint64_t *seed, activation act, size_t offsets)
     return n;
 }
 
-/* Dense layers of every activation in turn, and graphs of convolutions. */
+/* Dense layers of every activation in turn, and graphs of convolutions, of both some with functions of each neuron's
+ * own. */
 static network *random_copy(uint64_t seed)
 {
     static const activation acts[] = {ACTIVATION_IDENTITY, ACTIVATION_RELU,      ACTIVATION_SIGMOID,
@@ -54,8 +55,11 @@ static network *random_copy(uint64_t seed)
                                       ACTIVATION_SIGN,     ACTIVATION_NEAR_ZERO, ACTIVATION_SOFTPLUS};
     const size_t kind = seed % 16;
     uint64_t random = seed;
-    if (kind >= sizeof acts / sizeof *acts) return gathered(random_graph(&random));
-    return gathered(random_dense(&random, acts[kind], activation_is_wave(acts[kind]) ? 1 + seed / 16 % 3 : 1));
+    network *n = kind >= sizeof acts / sizeof *acts
+                     ? random_graph(&random)
+                     : random_dense(&random, acts[kind], activation_is_wave(acts[kind]) ? 1 + seed / 16 % 3 : 1);
+    if (kind == 15 || (kind < 4 && seed / 16 % 2 == 1)) (void)network_vary(&random, n);
+    return gathered(n);
 }
 
 /* Bit for bit, at random inputs and at the ends of the input quantizer. */
@@ -95,8 +99,7 @@ static void mend_channels(dense_layer *l)
 {
     int alike = 1;
     for (size_t a = 0; a < l->out; a++)
-        for (size_t b = 0; b < a; b++)
-            alike &= l->channel[a] != l->channel[b] || (l->bias[a] == l->bias[b] && l->w_scale[a] == l->w_scale[b]);
+        for (size_t b = 0; b < a; b++) alike &= l->channel[a] != l->channel[b] || dense_layer_alike(l, a, b);
     for (size_t o = 0; !alike && o < l->out; o++) l->channel[o] = (uint32_t)o;
 }
 
@@ -134,7 +137,7 @@ static void plant_dead(network *n, place at)
     }
 }
 
-/* Row r becomes row 0 of its block. */
+/* Row r becomes row 0 of its block, but for the constants of its function if it is an odd one. */
 static void plant_equal(network *n, place at)
 {
     dense_layer *l = &n->layers[at.i];
@@ -144,6 +147,7 @@ static void plant_equal(network *n, place at)
         const uint32_t from = b->to[p * b->rows], to = b->to[p * b->rows + at.r];
         l->w_scale[to] = l->w_scale[from];
         l->bias[to] = l->bias[from];
+        for (size_t v = 0; v < l->own.vary && at.r % 2 == 0; v++) l->vary[v * l->out + to] = l->vary[v * l->out + from];
     }
     mend_channels(l);
 }

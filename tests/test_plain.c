@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn_fixture.h"
+#include "random_networks.h"
 
 #include "nn/plain.h"
 
@@ -79,6 +79,26 @@ static void known_again(void **state)
     network_destroy(plain), network_destroy(n);
 }
 
+/* Functions of each channel's own are kept; where values of one channel have several, it is none. */
+static void functions_kept(void **state)
+{
+    (void)state;
+    uint64_t seed = 6;
+    network *n = lists(&seed), *plain = NULL;
+    assert_int_equal(network_vary(&seed, n), 3);
+    assert_ok(network_plain(n, (const size_t[]){1, SIDE, SIDE}, &plain));
+    assert_ok(network_check(plain));
+    assert_true(plain->layers[0].windows.channels == 1 && plain->layers[1].windows.channels == 3);
+    same_scores(&seed, n, plain);
+    network_destroy(plain);
+    for (size_t o = 0; o < n->layers[1].out; o++) n->layers[1].channel[o] = (uint32_t)o;
+    n->layers[1].vary[3] += 0.5;
+    assert_ok(network_plain(n, (const size_t[]){1, SIDE, SIDE}, &plain));
+    assert_true(plain->layers[0].windows.channels == 1 && plain->layers[1].windows.channels == 0);
+    same_scores(&seed, n, plain);
+    network_destroy(plain), network_destroy(n);
+}
+
 /* Without images, at another window, with an input taken twice or outputs of one channel: as they were. */
 static void left_alone(void **state)
 {
@@ -109,6 +129,7 @@ static void left_alone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(known_again), cmocka_unit_test(left_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(known_again), cmocka_unit_test(functions_kept),
+                                       cmocka_unit_test(left_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

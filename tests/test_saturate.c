@@ -25,7 +25,7 @@ static int64_t clamped(const circuit_layer *l, size_t o, int64_t acc)
 
 static int32_t function_at(const dense_layer *d, const circuit_layer *l, size_t o, double acc)
 {
-    return quantizer_integer(&d->out_q, dense_layer_act(d, l->real_scale[o] * acc + l->real_bias[o]));
+    return quantizer_integer(&d->out_q, dense_layer_act(d, o, l->real_scale[o] * acc + l->real_bias[o]));
 }
 
 /* Whether rounding loses nothing of neuron o within its range, as where its changes lie on borders of cells. */

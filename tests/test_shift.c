@@ -76,7 +76,7 @@ static size_t neurons_kept(const network *n, const circuit *c)
             int32_t y;
             exec_clear_look_up(l, o, start + (int64_t)((uint64_t)(acc - start) & ~(uint64_t)below), &y);
             const double real = l->real_scale[o] * (double)acc + l->real_bias[o];
-            same &= y == quantizer_integer(&d->out_q, dense_layer_act(d, real));
+            same &= y == quantizer_integer(&d->out_q, dense_layer_act(d, o, real));
         }
         kept += same != 0;
     }
@@ -242,7 +242,7 @@ static void forget_grid(const network *n, circuit *c, unsigned bits)
         for (size_t x = 0; x < l->cells; x++) {
             const double middle = (double)((int64_t)x * l->step - l->offset[o]) + (double)(l->step - 1) / 2;
             l->table[o * l->cells + x] =
-                quantizer_integer(&d->out_q, dense_layer_act(d, l->real_scale[o] * middle + l->real_bias[o]));
+                quantizer_integer(&d->out_q, dense_layer_act(d, o, l->real_scale[o] * middle + l->real_bias[o]));
         }
     }
     assert_ok(circuit_choose_parameters(c, MINIMIZE_SECONDS, 1, 0, 0, NULL));

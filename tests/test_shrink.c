@@ -82,12 +82,15 @@ static void test_exact(void **state)
     (void)state;
     uint64_t seed = 5;
     float *x = random_inputs(&seed, SAMPLES, INPUTS);
+    size_t varied = 0;
     for (size_t round = 0; round < 400; round++) {
         const activation act = acts[round % ACTS];
         const size_t layers = 2 + round / ACTS % 3;
         network *n = random_layers(&seed, act, layers, activation_is_wave(act) ? 1 + round / ACTS % 2 : 1),
                 *small = NULL, *again = NULL;
         size_t removed, more;
+        uint64_t own = seed;
+        if (round % 4 == 1) varied += network_vary(&own, n);
         const size_t masked = mask_some(&seed, n);
         assert_ok(network_shrink(n, &small, &removed));
         assert_true(removed >= masked);
@@ -102,6 +105,7 @@ static void test_exact(void **state)
         assert_same_scores(small, again, x, SAMPLES);
         network_destroy(again), network_destroy(small), network_destroy(n);
     }
+    assert_true(varied > 10);
     free(x);
 }
 
@@ -231,11 +235,13 @@ static void test_graphs(void **state)
 {
     (void)state;
     uint64_t seed = 41;
-    size_t changed = 0;
+    size_t changed = 0, varied = 0;
     for (size_t round = 0; round < 300; round++) {
         network *n = random_graph(&seed), *small = NULL, *again = NULL, *copy = NULL;
         float *x = random_inputs(&seed, SAMPLES, n->inputs);
         size_t removed, more, masked = 0, left = 0, all = 0;
+        uint64_t own = seed;
+        if (round % 3 == 0) varied += network_vary(&own, n);
         assert_ok(network_copy(n, &copy));
         for (size_t i = 0; i + 1 < n->layers_count; i++) {
             const size_t channels = channels_of(&n->layers[i]);
@@ -265,7 +271,7 @@ static void test_graphs(void **state)
         network_destroy(n), network_destroy(small), network_destroy(again), network_destroy(copy);
         free(x);
     }
-    assert_true(changed > 1000); /* masks do something */
+    assert_true(changed > 1000 && varied > 100); /* masks do something */
 }
 
 /* A channel whose value is always v, in front of a convolution without padding: the masked network is the same one. */

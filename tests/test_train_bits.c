@@ -44,7 +44,7 @@ static train_options of_bits(activation act, unsigned input, unsigned weight, un
 /* The network's integer of value v of layer l, where it is not near a border, is what the trainer quantized it to. */
 static void same_integer(const train_layer *l, const dense_layer *d, double u, float y)
 {
-    const double v = dense_layer_act(d, u), near = BORDER * d->out_q.scale;
+    const double v = dense_layer_act(d, 0, u), near = BORDER * d->out_q.scale;
     const double got = (double)y / d->out_q.scale;
     const int32_t lo = quantizer_integer(&d->out_q, v - near), hi = quantizer_integer(&d->out_q, v + near);
     assert_true(fabs(got - rint(got)) < 1e-3);

@@ -87,7 +87,7 @@ static void same_functions(const network *a, const network *b)
         assert_memory_equal(x->own.table, y->own.table, x->own.entries * sizeof *x->own.table);
         for (size_t k = 0; x->own.entries > 0 && k < 4000; k++) {
             const double u = 0.002 * (double)k - 4;
-            assert_true(dense_layer_act(x, u) == dense_layer_act(y, u));
+            assert_true(dense_layer_act(x, 0, u) == dense_layer_act(y, 0, u));
         }
         for (size_t o = 0; o < x->out; o++) assert_true(x->w_scale[o] == y->w_scale[o] && x->bias[o] == y->bias[o]);
     }

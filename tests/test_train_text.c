@@ -137,7 +137,8 @@ static void a_table(void **state)
     const dense_layer *l = n->layers;
     assert_true(l[0].act == ACTIVATION_FUNCTION && l[0].out_q.bits == 3 && !l[0].out_q.is_signed);
     assert_true(l[1].act == ACTIVATION_GELU && l[1].out_q.bits == 5 && l[1].out_q.is_signed);
-    assert_true(dense_layer_act(l, -3) == 0 && fabs(dense_layer_act(l, -1) - 0.5) < 1e-7 && dense_layer_act(l, 0) == 1);
+    assert_true(dense_layer_act(l, 0, -3) == 0 && fabs(dense_layer_act(l, 0, -1) - 0.5) < 1e-7 &&
+                dense_layer_act(l, 0, 0) == 1);
     uint8_t *bytes = NULL;
     size_t len = 0;
     assert_ok(onnx_model_encode(n, &bytes, &len));

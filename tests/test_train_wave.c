@@ -70,13 +70,13 @@ static void waves_and_slopes(void **state)
             const train_layer l = {.act = d.act, .rise = 0.25f, .own = &own},
                               edge = {.act = ACTIVATION_TRAPEZOID, .rise = 0.25f};
             const float u = (float)k / 1024 + 1.0f / 4096;
-            assert_true(fabs((double)train_wave(&l, u) - dense_layer_act(&d, (double)u)) < 1e-5);
+            assert_true(fabs((double)train_wave(&l, u) - dense_layer_act(&d, 0, (double)u)) < 1e-5);
             if (l.act == ACTIVATION_SQUARE) {
                 assert_true(train_wave_slope(&l, u) == train_wave_slope(&edge, u));
                 continue;
             }
-            const double rise = dense_layer_act(&d, (double)u + 1e-5), /* no kink within 1e-4 */
-                fall = dense_layer_act(&d, (double)u - 1e-5);
+            const double rise = dense_layer_act(&d, 0, (double)u + 1e-5), /* no kink within 1e-4 */
+                fall = dense_layer_act(&d, 0, (double)u - 1e-5);
             assert_true(fabs((rise - fall) / 2e-5 - (double)train_wave_slope(&l, u)) < 1e-3);
         }
 }

@@ -149,7 +149,7 @@ static size_t check_entries(const circuit_layer *l, const dense_layer *d, size_t
         for (int64_t acc = -3 * apart; acc <= 6 * apart; acc += apart) {
             if ((acc + l->offset[o] - below) / l->step != c) continue;
             const double real = l->real_scale[o] * (double)acc + l->real_bias[o];
-            const int32_t y = quantizer_integer(&d->out_q, dense_layer_act(d, real));
+            const int32_t y = quantizer_integer(&d->out_q, dense_layer_act(d, o, real));
             one &= count == 0 || y == value;
             value = y, count++;
         }

@@ -164,7 +164,7 @@ double function_op_apply(function_op op, const double *x)
     return op >= FUNCTION_SIN && op < FUNCTION_RELU ? apply_smooth(op, x[0]) : apply_pieces(op, x);
 }
 
-double function_apply(const function *f, double x)
+double function_apply_vary(const function *f, const double *vary, double x)
 {
     double value[FUNCTION_MAX_STEPS + 1];
     value[0] = x;
@@ -172,12 +172,17 @@ double function_apply(const function *f, double x)
         double in[FUNCTION_MAX_OPERANDS];
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
             const function_operand *o = &f->steps[i].in[k];
-            in[k] = o->is_constant ? o->constant : value[o->value];
+            in[k] = o->is_constant ? o->constant : o->varies ? vary[o->value] : value[o->value];
         }
         value[i + 1] = f->steps[i].op == FUNCTION_GATHER ? function_gather(f->table, f->entries, in[0])
                                                          : function_op_apply(f->steps[i].op, in);
     }
     return value[f->count];
+}
+
+double function_apply(const function *f, double x)
+{
+    return function_apply_vary(f, NULL, x);
 }
 
 double function_gather(const float *table, size_t entries, double index)
@@ -287,7 +292,7 @@ double function_entry_width(const function *f)
 
 annulus_status function_check(const function *f)
 {
-    int fits = f->count <= FUNCTION_MAX_STEPS && f->entries <= FUNCTION_MAX_ENTRIES;
+    int fits = f->count <= FUNCTION_MAX_STEPS && f->entries <= FUNCTION_MAX_ENTRIES && f->vary <= FUNCTION_MAX_VARY;
     size_t gathers = 0;
     for (size_t i = 0; fits && i < f->entries; i++) fits = isfinite(f->table[i]);
     for (size_t i = 0; fits && i < f->count; i++) {
@@ -295,7 +300,7 @@ annulus_status function_check(const function *f)
         gathers += f->steps[i].op == FUNCTION_GATHER;
         for (size_t k = 0; fits && k < FUNCTION_MAX_OPERANDS; k++) {
             const function_operand *o = &f->steps[i].in[k];
-            fits = o->is_constant ? isfinite(o->constant) != 0 : o->value <= i;
+            fits = o->is_constant ? isfinite(o->constant) != 0 : o->varies ? o->value < f->vary : o->value <= i;
         }
     }
     fits &= (gathers > 0) == (f->entries > 0);

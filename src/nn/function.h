@@ -10,6 +10,7 @@
 #define FUNCTION_MAX_OPERANDS 3u
 #define FUNCTION_MAX_POINTS 17u
 #define FUNCTION_MAX_ENTRIES 256u
+#define FUNCTION_MAX_VARY 16u
 
 typedef enum function_op {
     FUNCTION_ADD,
@@ -71,6 +72,7 @@ double function_op_apply(function_op op, const double *x);
 
 typedef struct function_operand {
     int is_constant;
+    int varies;      /* a constant that each neuron has its own of, number `value` of them */
     size_t value;    /* 0: the argument, s: result of step s - 1 */
     double constant; /* as single precision holds it where it comes from a model */
 } function_operand;
@@ -86,8 +88,11 @@ typedef struct function {
     function_step steps[FUNCTION_MAX_STEPS];
     size_t entries; /* 0: no table, and no step that takes one */
     float table[FUNCTION_MAX_ENTRIES];
+    size_t vary; /* constants that each neuron has its own of, at most FUNCTION_MAX_VARY */
 } function;
+/* Of one without such constants; of a neuron that has these (f->vary). */
 double function_apply(const function *f, double x);
+double function_apply_vary(const function *f, const double *vary, double x);
 /* For building: appends a step of two values or of one and constants; returns its result's number. */
 size_t function_append(function *f, function_op op, function_operand a, function_operand b, function_operand c);
 static inline function_operand function_value(size_t number)
@@ -98,7 +103,8 @@ static inline function_operand function_constant(double v)
 {
     return (function_operand){.is_constant = 1, .constant = v};
 }
-/* Appends the steps of f, of the last result so far (x of a program without steps). One of both has a table at most. */
+/* Appends the steps of f, of the last result so far (x of a program without steps). One of both has a table at most,
+ * and no constants vary. */
 void function_chain(function *out, const function *f);
 /* f(by*x), of f with fewer than FUNCTION_MAX_STEPS steps; `by` as single precision holds it. */
 void function_stretch(const function *f, double by, function *out);
@@ -115,6 +121,7 @@ annulus_status function_entries(size_t count, double first, double apart, const 
 double function_entry_width(const function *f);
 /* Of a function with a table. */
 double function_gather(const float *table, size_t entries, double index);
-/* Operands stand before their step, constants are finite, and a table has a step that takes it. */
+/* Operands stand before their step, constants are finite, those that vary are there, and a table has a step that takes
+ * it. */
 annulus_status function_check(const function *f) __attribute__((warn_unused_result));
 #endif

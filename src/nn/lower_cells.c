@@ -207,7 +207,7 @@ void lower_fill(const dense_layer *d, const lower_options *options, const lower_
         for (size_t c = 0; c < l->cells; c++) { /* neurons with one table write the same */
             const double acc = sum_of(u, grid, l, o, within((int64_t)c, first, last));
             const double real = lower_real(d, u, l, o, acc);
-            l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, real));
+            l->table[l->table_of[o] * l->cells + c] = quantizer_integer(&d->out_q, dense_layer_act(d, o, real));
         }
     }
 }

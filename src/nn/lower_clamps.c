@@ -146,6 +146,7 @@ static annulus_status find_clamp(const network *n, size_t i, const lower_options
     for (size_t o = 1; o < d->out; o++)
         if (d->w_scale[o] != d->w_scale[0]) return ANNULUS_OK;
     k->f = dense_layer_program(d);
+    if (k->f.vary > 0) return ANNULUS_OK; /* a ramp of each neuron's own */
     if (k->f.count + OWN_STEPS > FUNCTION_MAX_STEPS) return ANNULUS_OK;
     TRY(sums_range(n, i, k));
     if (k->hi > k->lo) find_ramp(&d->out_q, k);

@@ -23,7 +23,7 @@ static int32_t value_at(const search *s, int64_t k)
 {
     const double acc = (double)(k * s->unit);
     const double real = lower_real(s->d, s->u, s->l, s->neuron, acc);
-    return quantizer_integer(&s->d->out_q, dense_layer_act(s->d, real));
+    return quantizer_integer(&s->d->out_q, dense_layer_act(s->d, s->neuron, real));
 }
 
 /* Changes between sums a and b, in units, whose values are at hand; no more of them once they are anywhere. */

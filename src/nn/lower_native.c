@@ -31,7 +31,7 @@ static annulus_status find_centre(const dense_layer *d, circuit_layer *l)
     int32_t lo = INT32_MAX, hi = INT32_MIN;
     if (d->act == ACTIVATION_WAVE && wave_is_antiperiodic(&d->own, &d->out_q, &l->mid2)) return ANNULUS_OK;
     for (size_t c = 0; c < l->cells && d->act != ACTIVATION_WAVE; c++) {
-        const double a = dense_layer_act(d, wave_middle(c));
+        const double a = dense_layer_act(d, 0, wave_middle(c));
         const int32_t sum = l->table[c] + quantizer_integer(&d->out_q, -a);
         lo = sum < lo ? sum : lo;
         hi = sum > hi ? sum : hi;
@@ -48,7 +48,7 @@ static annulus_status find_centre(const dense_layer *d, circuit_layer *l)
 annulus_status lower_native_fill(const dense_layer *d, circuit_layer *l)
 {
     for (size_t c = 0; c < l->cells; c++)
-        l->table[c] = quantizer_integer(&d->out_q, dense_layer_act(d, wave_middle(c)));
+        l->table[c] = quantizer_integer(&d->out_q, dense_layer_act(d, 0, wave_middle(c)));
     TRY(find_centre(d, l));
     for (size_t o = 0; o < l->out; o++) l->shift[o] = torus_from_double(d->bias[o]);
     return ANNULUS_OK;

@@ -13,9 +13,19 @@
 #define MAX_WIDTH 65536u
 #define MAX_OFFSETS 16u
 
-double dense_layer_act(const dense_layer *l, double u)
+double dense_layer_act(const dense_layer *l, size_t neuron, double u)
 {
-    return activation_is_own(l->act) ? function_apply(&l->own, u) : activation_apply(l->act, l->rise, u);
+    double vary[FUNCTION_MAX_VARY];
+    if (!activation_is_own(l->act)) return activation_apply(l->act, l->rise, u);
+    for (size_t v = 0; v < l->own.vary; v++) vary[v] = l->vary[v * l->out + neuron];
+    return function_apply_vary(&l->own, vary, u);
+}
+
+int dense_layer_alike(const dense_layer *l, size_t a, size_t b)
+{
+    int alike = l->w_scale[a] == l->w_scale[b] && l->bias[a] == l->bias[b];
+    for (size_t v = 0; v < l->own.vary && alike; v++) alike = l->vary[v * l->out + a] == l->vary[v * l->out + b];
+    return alike;
 }
 
 function dense_layer_program(const dense_layer *l)
@@ -152,7 +162,8 @@ annulus_status dense_layer_copy(const dense_layer *from, dense_layer *to)
     memcpy(own.bias, from->bias, out * sizeof *own.bias);
     *to = *from;
     to->W = own.W, to->w_scale = own.w_scale, to->bias = own.bias, to->linear = own.linear, to->channel = own.channel;
-    to->bound = to->constant = NULL;
+    to->vary = to->bound = to->constant = NULL;
+    TRY(numbers_copy(from->vary, from->own.vary * out, &to->vary));
     TRY(numbers_copy(from->bound, 2 * out, &to->bound));
     return numbers_copy(from->constant, out, &to->constant);
 }
@@ -244,6 +255,7 @@ void dense_layer_clear(dense_layer *l)
     mem_free(l->W);
     mem_free(l->w_scale);
     mem_free(l->bias);
+    mem_free(l->vary);
     mem_free(l->channel);
     mem_free(l->bound);
     mem_free(l->constant);
@@ -283,6 +295,22 @@ const char *network_task_name(network_task t)
     return names[t];
 }
 
+/* The program, if the layer has one, and the constants of its neurons. */
+static annulus_status function_own_check(const dense_layer *l, size_t index)
+{
+    const int own = activation_is_own(l->act);
+    const annulus_status st = own ? function_check(&l->own) : ANNULUS_OK;
+    if (st != ANNULUS_OK) return fail_prefix(st, "layer %zu", index + 1);
+    if ((l->own.vary > 0) != (l->vary != NULL) || (l->own.vary > 0 && l->act != ACTIVATION_FUNCTION))
+        return fail(ANNULUS_ERR_INPUT, "layer %zu: constants of each neuron's own without a function that takes them",
+                    index + 1);
+    for (size_t k = 0; k < l->own.vary * l->out; k++)
+        if (!isfinite(l->vary[k]))
+            return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: a constant of its function is not finite", index + 1,
+                        k % l->out + 1);
+    return ANNULUS_OK;
+}
+
 static annulus_status wave_check(const dense_layer *l, size_t index)
 {
     const int wave = activation_is_wave(l->act);
@@ -295,10 +323,7 @@ static annulus_status wave_check(const dense_layer *l, size_t index)
         return fail(ANNULUS_ERR_INPUT, "layer %zu: a rise of %g, (0, 1/2] is possible", index + 1, l->rise);
     if (l->act == ACTIVATION_LEAKY_RELU && !(l->rise >= 0 && l->rise <= 1))
         return fail(ANNULUS_ERR_INPUT, "layer %zu: a slope of %g below 0, [0, 1] is possible", index + 1, l->rise);
-    if (activation_is_own(l->act)) {
-        const annulus_status st = function_check(&l->own);
-        if (st != ANNULUS_OK) return fail_prefix(st, "layer %zu", index + 1);
-    }
+    TRY(function_own_check(l, index));
     for (size_t o = 1; wave && o < l->out; o++)
         if (l->w_scale[o] != l->w_scale[0])
             return fail(ANNULUS_ERR_INPUT, "layer %zu, neuron %zu: a weight scale of its own before %s: one a layer",
@@ -317,11 +342,12 @@ static annulus_status gathered_check(const dense_layer *l, size_t index)
     for (size_t o = 0; l->channel != NULL && o < l->out && bad == l->out; o++) {
         const uint32_t k = l->channel[o];
         if (k < l->out && first[k] == 0) first[k] = o + 1;
-        if (k >= l->out || l->w_scale[first[k] - 1] != l->w_scale[o] || l->bias[first[k] - 1] != l->bias[o]) bad = o;
+        if (k >= l->out || !dense_layer_alike(l, first[k] - 1, o)) bad = o;
     }
     mem_free(first);
     if (bad == l->out) return ANNULUS_OK;
-    return fail(ANNULUS_ERR_INPUT, "layer %zu, output %zu: no channel, or not with the scale and bias of its channel",
+    return fail(ANNULUS_ERR_INPUT,
+                "layer %zu, output %zu: no channel, or not with the scale, bias and constants of its channel",
                 index + 1, bad + 1);
 }
 

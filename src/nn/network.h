@@ -39,15 +39,16 @@ typedef struct dense_layer {
     double *bias;    /* (out) real */
     activation act;
     double rise;    /* of a trapezoid or leaky_relu */
-    function own;   /* of ACTIVATION_FUNCTION and ACTIVATION_WAVE, else empty */
+    function own;   /* of ACTIVATION_FUNCTION and ACTIVATION_WAVE, of which no constants vary, else empty */
+    double *vary;   /* (own.vary,out) constants that each neuron has its own of, as that says; NULL: none */
     size_t offsets; /* 1..16, 1 unless act is a wave */
     double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in
                        the last layer; 0: not known */
     quantizer out_q;
     /* Layers that are not dense, as convolutions, or that take other values than those of the layer before. */
     circuit_linear linear; /* in place of W, which is NULL: linear.h */
-    uint32_t *channel; /* (out) outputs of one have the same w_scale and bias, and will have one range and table; NULL:
-                          each is its own */
+    uint32_t *channel; /* (out) outputs of one have the same w_scale, bias and constants, and will have one range and
+                          table; NULL: each is its own */
     int proven;    /* 1: its range is the proven one, whatever is asked for: beyond it, it would mean something else */
     double *bound; /* (2,out) W x, with its constant, lies between them, by what the values are that it is the sums of;
                       tighter than interval arithmetic on the sources; NULL: not known */
@@ -75,9 +76,11 @@ static inline size_t dense_layer_values(const dense_layer *l) /* that the next l
 }
 
 /* What a neuron with sum u gives, before the quantizer. */
-double dense_layer_act(const dense_layer *l, double u);
+double dense_layer_act(const dense_layer *l, size_t neuron, double u);
 /* The activation as a program; of waves that have a name without steps, which is the identity. */
 function dense_layer_program(const dense_layer *l);
+/* Whether two neurons make the same of the same W x. */
+int dense_layer_alike(const dense_layer *l, size_t a, size_t b);
 /* Neurons, of layers that have channels those. */
 size_t dense_layer_neurons(const dense_layer *l);
 

@@ -187,7 +187,7 @@ static void layer_apply(const dense_layer *l, const double *sum, double *y)
     for (size_t o = 0; o < l->out; o++)
         for (size_t j = 0; j < l->offsets; j++) {
             const double u = l->w_scale[o] * sum[o] + l->bias[o] + 0.5 * (double)j / (double)l->offsets;
-            const double a = dense_layer_act(l, u);
+            const double a = dense_layer_act(l, o, u);
             y[o * l->offsets + j] = l->out_q.bits == 0 ? a : quantizer_integer(&l->out_q, a) * l->out_q.scale;
         }
 }

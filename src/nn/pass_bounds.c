@@ -16,7 +16,7 @@ static void widen_at(const dense_layer *l, size_t o, size_t offset, double unit,
     const double u[] = {l->w_scale[o] * (sum * unit + k) + l->bias[o],
                         (l->w_scale[o] * unit) * (sum + rint(k / unit)) + l->bias[o]};
     for (size_t i = 0; i < 2; i++) {
-        const int32_t y = quantizer_integer(&l->out_q, dense_layer_act(l, u[i] + turn));
+        const int32_t y = quantizer_integer(&l->out_q, dense_layer_act(l, o, u[i] + turn));
         *lo = y < *lo ? y : *lo;
         *hi = y > *hi ? y : *hi;
     }

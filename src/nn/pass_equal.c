@@ -20,7 +20,7 @@ static int by_hash(const void *a, const void *b)
 
 static int same_function(const dense_layer *l, uint32_t a, uint32_t b)
 {
-    return l->w_scale[a] == l->w_scale[b] && l->bias[a] == l->bias[b] && l->constant[a] == l->constant[b];
+    return dense_layer_alike(l, a, b) && l->constant[a] == l->constant[b];
 }
 
 /* all (out) in the order of their hashes: each that is equal to one before it goes. */

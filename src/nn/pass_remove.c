@@ -36,6 +36,8 @@ static annulus_status shrink_layer(dense_layer *l, const uint32_t *as, uint32_t 
     }
     for (size_t k = 0, at = 0; l->bound != NULL && k < 2 * l->out; k++)
         if (as[k % l->out] == k % l->out) l->bound[at++] = l->bound[k];
+    for (size_t k = 0, at = 0; k < l->own.vary * l->out; k++)
+        if (as[k % l->out] == k % l->out) l->vary[at++] = l->vary[k];
     l->out = out;
     return linear_keep(&l->linear, as, number);
 }

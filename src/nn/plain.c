@@ -242,11 +242,11 @@ static void unknown_clear(unknown *u)
     mem_free(u->weight), mem_free(u->seen);
 }
 
-/* Outputs of a channel have one scale and bias. */
-static int one_affine(const dense_layer *l, size_t places)
+/* Outputs of a channel have one scale, bias and function. */
+static int one_function(const dense_layer *l, size_t places)
 {
     for (size_t o = 0; o < l->out; o++)
-        if (l->w_scale[o] != l->w_scale[o - o % places] || l->bias[o] != l->bias[o - o % places]) return 0;
+        if (!dense_layer_alike(l, o, o - o % places)) return 0;
     return 1;
 }
 
@@ -353,11 +353,11 @@ static annulus_status know_layer(network *n, size_t i, size_t first, shape *of)
     if (!images || (conv && dense)) return ANNULUS_OK;
     known_shape k = {.sources = count, .rows = rows};
     annulus_status st = unknown_create(l, &u);
-    if (st == ANNULUS_OK && rows * b->places == l->out && (conv ? one_affine(l, b->places) : has_own_rows(l, b)))
+    if (st == ANNULUS_OK && rows * b->places == l->out && (conv ? one_function(l, b->places) : has_own_rows(l, b)))
         st = find_shape(&u, &of[sources[0]], sources[0] > 0, conv, &k, &linear, &found);
     const size_t channels = channels_of(l);
     if (st == ANNULUS_OK && !found && !single && channels > 0 && l->out % channels == 0 &&
-        one_affine(l, l->out / channels)) {
+        one_function(l, l->out / channels)) {
         k.rows = channels, u.cut = 1;
         st = find_shape(&u, &of[sources[0]], sources[0] > 0, conv, &k, &linear, &found);
     }

@@ -10,10 +10,10 @@
 #define BIAS_ULPS 4      /* of single precision, to either side */
 #define SCALE_ULPS 2
 
-static int32_t integer_at(const dense_layer *l, double u, size_t offset)
+static int32_t integer_at(const dense_layer *l, size_t neuron, double u, size_t offset)
 {
     const double at = u + 0.5 * (double)offset / (double)l->offsets;
-    return quantizer_integer(&l->out_q, dense_layer_act(l, at));
+    return quantizer_integer(&l->out_q, dense_layer_act(l, neuron, at));
 }
 
 /* Where a monotone activation gives y, or comes as near as it does. */
@@ -28,13 +28,13 @@ static double inverse(activation a, double y)
 }
 
 /* Where the integer comes nearest to the value, over a stretch that is ever sparser away from 0. */
-static double nearest_bias(const dense_layer *l, double value)
+static double nearest_bias(const dense_layer *l, size_t neuron, double value)
 {
     const double reach = 8 + 2 * fabs(value) / (l->rise > 0 ? l->rise : 1);
     double best = 0, least = INFINITY;
     for (size_t k = 0; k < PHASES; k++) {
         const double s = (2.0 * (double)k + 1) / PHASES - 1, u = reach * s * s * s;
-        const double off = fabs(integer_at(l, u, 0) * l->out_q.scale - value);
+        const double off = fabs(integer_at(l, neuron, u, 0) * l->out_q.scale - value);
         if (off < least) least = off, best = u;
     }
     return best;
@@ -54,7 +54,7 @@ annulus_status network_mask(network *n, size_t layer, size_t neuron, const doubl
         return shrink_leave_unread(n, layer, neuron, value);
     memset(l->W + neuron * l->in, 0, l->in * sizeof *l->W);
     l->bias[neuron] = l->act <= ACTIVATION_TANH ? inverse(l->act, quantizer_integer(&l->out_q, *value) * l->out_q.scale)
-                                                : nearest_bias(l, *value);
+                                                : nearest_bias(l, neuron, *value);
     l->bias[neuron] = (double)(float)l->bias[neuron];
     l->w_scale[neuron] = NO_SCALE;
     /* scores are real numbers: a constant that moved into their biases later would be rounded again */
@@ -106,10 +106,10 @@ static int is_constant(const dense_layer *l, size_t o, const arriving *a)
     sum_range(l, o, a, NULL, &lo, &hi);
     if (lo == hi) return 1;
     if (activation_is_wave(l->act)) return 0;
-    const int32_t first = integer_at(l, l->w_scale[o] * ((double)lo * a->unit) + l->bias[o], 0);
+    const int32_t first = integer_at(l, o, l->w_scale[o] * ((double)lo * a->unit) + l->bias[o], 0);
     const int64_t from = activation_is_monotone(l->act) ? 2 * hi : 2 * lo + 1; /* in halves, as tables read sums */
     for (int64_t x = from; x <= 2 * hi; x++)
-        if (integer_at(l, l->w_scale[o] * (0.5 * (double)x * a->unit) + l->bias[o], 0) != first) return 0;
+        if (integer_at(l, o, l->w_scale[o] * (0.5 * (double)x * a->unit) + l->bias[o], 0) != first) return 0;
     return 1;
 }
 
@@ -134,7 +134,7 @@ static void find_gone(const network *n, size_t layer, uint8_t *gone, int32_t *em
         sum_range(l, o, &a, NULL, &lo, &hi);
         for (size_t j = 0; j < l->offsets; j++) {
             gone[o * l->offsets + j] = 1;
-            emits[o * l->offsets + j] = integer_at(l, l->w_scale[o] * ((double)lo * a.unit) + l->bias[o], j);
+            emits[o * l->offsets + j] = integer_at(l, o, l->w_scale[o] * ((double)lo * a.unit) + l->bias[o], j);
         }
         left--;
     }
@@ -143,6 +143,7 @@ static void find_gone(const network *n, size_t layer, uint8_t *gone, int32_t *em
 /* A neuron, no wave, before: sums x + constant, scale and bias; after: sums x, scale and bias of single precision. */
 typedef struct fold {
     const dense_layer *l;
+    size_t neuron;
     double unit, constant, scale, bias, new_scale, new_bias;
 } fold;
 
@@ -152,9 +153,9 @@ static int agree_at(const fold *f, double x, int32_t *integer)
     const double before[2] = {f->scale * ((x + f->constant) * f->unit) + f->bias,
                               (f->scale * f->unit) * (x + f->constant) + f->bias};
     const double after[2] = {f->new_scale * (x * f->unit) + f->new_bias, (f->new_scale * f->unit) * x + f->new_bias};
-    *integer = integer_at(f->l, before[0], 0);
-    return integer_at(f->l, before[1], 0) == *integer && integer_at(f->l, after[0], 0) == *integer &&
-           integer_at(f->l, after[1], 0) == *integer;
+    *integer = integer_at(f->l, f->neuron, before[0], 0);
+    return integer_at(f->l, f->neuron, before[1], 0) == *integer &&
+           integer_at(f->l, f->neuron, after[0], 0) == *integer && integer_at(f->l, f->neuron, after[1], 0) == *integer;
 }
 
 /* At lo, lo + 1/2, ..., hi, given in halves: what agrees at both ends of a stretch on one integer agrees within it. */
@@ -215,7 +216,7 @@ static annulus_status shrink_row(const network *n, size_t i, size_t o, const uin
         else
             to->W[row * to->in + at++] = w;
     }
-    fold f = {l, a.unit, (double)constant, l->w_scale[o], l->bias[o], l->w_scale[o], l->bias[o]};
+    fold f = {l, o, a.unit, (double)constant, l->w_scale[o], l->bias[o], l->w_scale[o], l->bias[o]};
     if (constant != 0 && i + 1 == n->layers_count)
         f.new_bias = (double)(float)(f.bias + f.scale * (f.constant * f.unit));
     else if (constant != 0) {
@@ -242,9 +243,17 @@ static annulus_status shrink_layer(const network *n, size_t i, const uint8_t *go
     const int64_t beyond = (widest(l, &a) + 1) / 2;
     *to = *l;
     to->in = in, to->out = out, to->W = arrays.W, to->w_scale = arrays.w_scale, to->bias = arrays.bias;
-    to->bound = NULL; /* the sums lose constants */
-    for (size_t o = 0; o < l->out; o++)
-        if (gone == NULL || !gone[o * l->offsets]) TRY(shrink_row(n, i, o, gone_in, emits, beyond, to, row++));
+    to->vary = to->bound = NULL; /* the sums lose constants */
+    if (l->vary != NULL) {
+        void *p;
+        TRY(mem_create(l->own.vary * out, sizeof(double), "constants", &p));
+        to->vary = p;
+    }
+    for (size_t o = 0; o < l->out; o++) {
+        if (gone != NULL && gone[o * l->offsets]) continue;
+        for (size_t v = 0; v < l->own.vary; v++) to->vary[v * out + row] = l->vary[v * l->out + o];
+        TRY(shrink_row(n, i, o, gone_in, emits, beyond, to, row++));
+    }
     return ANNULUS_OK;
 }
 

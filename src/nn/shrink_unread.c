@@ -70,7 +70,6 @@ static annulus_status copy_numbers(const double *from, size_t sets, size_t out, 
                                    double **to)
 {
     void *p;
-    *to = NULL;
     if (from == NULL) return ANNULUS_OK;
     TRY(mem_create(sets * stay, sizeof(double), "bounds", &p));
     *to = p;
@@ -81,10 +80,10 @@ static annulus_status copy_numbers(const double *from, size_t sets, size_t out, 
     return ANNULUS_OK;
 }
 
-/* Bounds and constants of the sums. */
+/* Bounds and constants of the sums, and constants of the functions. */
 static annulus_status copy_sums(const dense_layer *from, const uint32_t *number, dense_layer *to)
 {
-    to->constant = NULL;
+    TRY(copy_numbers(from->vary, from->own.vary, from->out, number, to->out, &to->vary));
     TRY(copy_numbers(from->bound, 2, from->out, number, to->out, &to->bound));
     return copy_numbers(from->constant, 1, from->out, number, to->out, &to->constant);
 }
@@ -358,7 +357,7 @@ static void copy_outputs(const numbers *x, dense_layer *to)
     *to = *l;
     to->in = arrays.in, to->out = arrays.out, to->W = arrays.W, to->linear = arrays.linear;
     to->w_scale = arrays.w_scale, to->bias = arrays.bias, to->channel = arrays.channel;
-    to->bound = to->constant = NULL;
+    to->vary = to->bound = to->constant = NULL;
     if (l->windows.channels > 0) to->windows.channels = x->channels_stay;
     if (l->average.channels > 0) to->average.channels = x->channels_stay;
     uint32_t channels = 0;

@@ -80,22 +80,15 @@ static annulus_status chain_affine(onnx_chain *c, const Onnx__NodeProto *node)
 
 static annulus_status chain_normalise(onnx_chain *c, const Onnx__NodeProto *node)
 {
-    const onnx_constant *k[4]; /* scale, bias, mean, variance */
-    float epsilon;
+    onnx_normal b;
     c->graph = c->stage == ONNX_QUANTIZED;
+    if (c->stage == ONNX_ACTIVATED) return stage_check(c, node);
     if (c->stage != ONNX_LINEAR) return onnx_node_fail(node, "it must stand behind Gemm or MatMul");
-    TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
-    for (size_t i = 0; i < 4; i++) {
-        TRY(onnx_node_constant(c->g, node, i + 1, &k[i]));
-        if (k[i]->count != c->features)
-            return onnx_node_fail(node, "%zu values for %zu features", k[i]->count, c->features);
-    }
+    TRY(onnx_normal_parse(c->g, node, c->features, &b));
     for (size_t f = 0; f < c->features; f++) {
-        const double variance = (double)k[3]->f[f] + (double)epsilon;
-        if (!(variance > 0)) return onnx_node_fail(node, "variance %zu is not positive", f);
-        add(c, f, -(double)k[2]->f[f]);
-        TRY(multiply(c, node, f, (double)k[0]->f[f] / sqrt(variance)));
-        add(c, f, (double)k[1]->f[f]);
+        add(c, f, -(double)b.k[2]->f[f]);
+        TRY(multiply(c, node, f, onnx_normal_gain(&b, f)));
+        add(c, f, (double)b.k[1]->f[f]);
     }
     return ANNULUS_OK;
 }

@@ -206,7 +206,10 @@ static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
     l->act = f.act;
     l->rise = f.rise;
     l->offsets = f.offsets;
-    if (activation_is_own(f.act)) l->own = f.f;
+    if (activation_is_own(f.act)) {
+        TRY(onnx_function_vary(c, &f, &l->vary));
+        l->own = f.f;
+    }
     c->amplitude = f.amplitude;
     c->features = dense_layer_values(l);
     c->stage = ONNX_ACTIVATED;

@@ -143,11 +143,14 @@ static int is_cast(const function *f, const function_step *s)
     return of == FUNCTION_CAST || (of >= FUNCTION_LESS && of <= FUNCTION_GREATER_EQUAL);
 }
 
-/* Value k of a step's operands, a number where it is an integer that the step does not take as such. */
-static char *operand(onnx_builder *b, const function *f, const function_step *s, size_t k, char *const *value)
+/* Value k of a step's operands, a number where it is an integer that the step does not take as such. vary: names of the
+ * constants that vary. */
+static char *operand(onnx_builder *b, const function *f, const function_step *s, size_t k, char *const *value,
+                     char *const *vary)
 {
     const function_operand *o = &s->in[k];
     if (o->is_constant) return builder_number(b, o->constant);
+    if (o->varies) return vary[o->value];
     const int integer = o->value > 0 && f->steps[o->value - 1].op == FUNCTION_CAST;
     if (!integer || s->op == FUNCTION_COPY || s->op == FUNCTION_CAST || s->op == FUNCTION_GATHER)
         return value[o->value];
@@ -157,15 +160,28 @@ static char *operand(onnx_builder *b, const function *f, const function_step *s,
     return n->output[0];
 }
 
+/* Names of constants that each neuron or, of a convolution, channel has its own of. */
+static annulus_status encode_vary(onnx_builder *b, const dense_layer *l, char *vary[FUNCTION_MAX_VARY])
+{
+    const rows r = rows_of(l);
+    const size_t dims[3] = {r.rows, 1, 1};
+    for (size_t v = 0; v < l->own.vary; v++) {
+        vary[v] = builder_name(b, "constants", b->graph.n_initializer);
+        float *f = builder_floats(b, vary[v], is_conv(l) ? 3 : 1, dims);
+        for (size_t o = 0; o < r.rows; o++) TRY(onnx_narrow(l->vary[v * l->out + o * r.places], "constant", o, &f[o]));
+    }
+    return ANNULUS_OK;
+}
+
 /* A node for each step. */
-static void encode_function(onnx_builder *b, const function *f)
+static void encode_function(onnx_builder *b, const function *f, char *const *vary)
 {
     char *value[FUNCTION_MAX_STEPS + 1] = {b->value};
     for (size_t i = 0; i < f->count; i++) {
         const function_step *s = &f->steps[i];
         const function_operator *op = &function_operators[s->op];
         char *inputs[FUNCTION_MAX_OPERANDS];
-        for (size_t k = 0; k < op->inputs; k++) inputs[k] = operand(b, f, s, k, value);
+        for (size_t k = 0; k < op->inputs; k++) inputs[k] = operand(b, f, s, k, value, vary);
         if (s->op == FUNCTION_GATHER) inputs[1] = inputs[0], inputs[0] = table(b, f);
         const int cast = is_cast(f, s);
         Onnx__NodeProto *n =
@@ -185,7 +201,7 @@ static char *wave(onnx_builder *b, const dense_layer *l, char *u)
     if (l->act == ACTIVATION_TRIANGLE) return triangle(b, u);
     if (l->act == ACTIVATION_WAVE) {
         b->value = u;
-        encode_function(b, &l->own);
+        encode_function(b, &l->own, NULL);
         return b->value;
     }
     if (l->act == ACTIVATION_SINE)
@@ -235,7 +251,9 @@ annulus_status onnx_layer_encode(onnx_builder *b, const network *net, size_t ind
         TRY(encode_wave(b, l));
     } else {
         const function f = dense_layer_program(l);
-        encode_function(b, &f);
+        char *vary[FUNCTION_MAX_VARY];
+        TRY(encode_vary(b, l, vary));
+        encode_function(b, &f, vary);
     }
     float scale;
     TRY(onnx_narrow(l->out_q.scale, "activation scale of layer", index, &scale));
@@ -250,6 +268,6 @@ onnx_room onnx_layer_room(const dense_layer *l)
     return (onnx_room){
         .nodes = 18 + NETWORK_MAX_LAYERS + (1 + FUNCTION_MAX_OPERANDS) * steps,
         .tensors = 18 + FUNCTION_MAX_OPERANDS * steps,
-        .bytes = ONNX_NODE_BYTES + steps * STEP_BYTES + (r.rows * r.taps + 2 * r.rows) * sizeof(float),
+        .bytes = ONNX_NODE_BYTES + steps * STEP_BYTES + (r.rows * r.taps + (2 + l->own.vary) * r.rows) * sizeof(float),
     };
 }

@@ -148,6 +148,22 @@ annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *nod
     return onnx_node_fail(node, "it is supported at the end of the model only, as its output");
 }
 
+annulus_status onnx_normal_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t channels, onnx_normal *out)
+{
+    float epsilon;
+    TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
+    out->epsilon = (double)epsilon;
+    for (size_t i = 0; i < 4; i++) {
+        TRY(onnx_node_constant(g, node, i + 1, &out->k[i]));
+        if (out->k[i]->count != channels)
+            return onnx_node_fail(node, "%zu values for %zu channels", out->k[i]->count, channels);
+    }
+    for (size_t c = 0; c < channels; c++)
+        if (!((double)out->k[3]->f[c] + out->epsilon > 0))
+            return onnx_node_fail(node, "variance %zu is not positive", c);
+    return ANNULUS_OK;
+}
+
 int onnx_is_bipolar(const Onnx__NodeProto *node)
 {
     return strcmp(node->op_type, "BipolarQuant") == 0;

@@ -113,8 +113,9 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
-/* What the function makes of sums x, from a node on. */
-static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_function *f)
+/* What the function makes of sums x, which are c, from a node on. */
+static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const onnx_chain *c, const onnx_tensor *x,
+                               const onnx_function *f)
 {
     if (onnx_tensor_find(t, f->value) != NULL)
         return onnx_node_fail(node, "what it makes up to \"%.60s\" is made twice: the model is damaged", f->value);
@@ -139,9 +140,8 @@ static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const o
     y->act = f->act;
     y->rise = f->rise;
     y->offsets = f->offsets;
-    if (activation_is_own(f->act)) y->own = f->f;
     y->amplitude = f->amplitude;
-    return ANNULUS_OK;
+    return activation_is_own(f->act) ? onnx_tensor_vary(t, c, f, y) : ANNULUS_OK;
 }
 
 /* What comes of sums from node i on, if it is one function of them: *found. */
@@ -161,7 +161,7 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
     int one_scale = x->pool.channels == 0;
     for (size_t o = 1; o < x->count; o++) one_scale &= x->scale[o] == x->scale[0];
     TRY(onnx_function_find(&c, i, one_scale, &f, found));
-    return *found ? activate(t, node, x, &f) : ANNULUS_OK;
+    return *found ? activate(t, node, &c, x, &f) : ANNULUS_OK;
 }
 
 static annulus_status last_layer(onnx_net *t)

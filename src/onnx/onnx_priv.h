@@ -5,6 +5,7 @@
 
 #include "nn/network.h"
 #include "onnx.pb-c.h"
+#include <math.h>
 
 #define ONNX_FILE_MAX ((size_t)256 << 20)
 #define ONNX_RANK_MAX 8
@@ -109,6 +110,22 @@ annulus_status onnx_gemm_parse(const Onnx__NodeProto *node, onnx_gemm *out) __at
 /* ANNULUS_ERR_INPUT: an ArgMax that does not give the label of a classifier, the first of equals. */
 annulus_status onnx_argmax_parse(const onnx_graph *g, const Onnx__NodeProto *node) __attribute__((warn_unused_result));
 
+/* A BatchNormalization: value of a channel times its gain, plus its term. */
+typedef struct onnx_normal {
+    const onnx_constant *k[4]; /* (channels) scale, bias, mean, variance */
+    double epsilon;
+} onnx_normal;
+annulus_status onnx_normal_parse(onnx_graph *g, const Onnx__NodeProto *node, size_t channels, onnx_normal *out)
+    __attribute__((warn_unused_result));
+static inline double onnx_normal_gain(const onnx_normal *b, size_t channel)
+{
+    return (double)b->k[0]->f[channel] / sqrt((double)b->k[3]->f[channel] + b->epsilon);
+}
+static inline double onnx_normal_term(const onnx_normal *b, size_t channel)
+{
+    return (double)b->k[1]->f[channel] - (double)b->k[2]->f[channel] * onnx_normal_gain(b, channel);
+}
+
 typedef struct onnx_quant {
     const onnx_constant *scale;
     int32_t zero;
@@ -179,6 +196,14 @@ typedef struct onnx_operator {
     onnx_tensor_fn *tensor; /* in models that are no chain; NULL: not there */
 } onnx_operator;
 /* ---- onnx_program.c: element-wise operators between sums and their Quant ---- */
+/* A constant that each neuron has its own of: that element of a constant which broadcasting gives it, or what a
+ * normalisation multiplies its channel by, or adds to it. */
+typedef struct onnx_vary {
+    const onnx_constant *constant; /* NULL: of the normalisation */
+    const Onnx__NodeProto *normal;
+    int adds;
+    int flat; /* of shape (batch, all) where channels have dimensions */
+} onnx_vary;
 /* amplitude*act(u/period + shift) of sums u and, for `offsets` > 1, its values at shift + j/(2*offsets) as dense_layer
  * has them; of other than waves act(u). Of ACTIVATION_WAVE act is f, the amplitude 1 and the shift 0. */
 typedef struct onnx_function {
@@ -186,13 +211,18 @@ typedef struct onnx_function {
     double rise, period, amplitude, shift; /* amplitude > 0, shift in [0,1) */
     size_t offsets;
     function f;
-    int flat;          /* what the Quant takes has one dimension, the sums more */
+    onnx_vary vary[FUNCTION_MAX_VARY]; /* (f.vary) */
+    int flat;                          /* what the Quant takes has one dimension, the sums more */
     const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
 } onnx_function;
 /* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no function, or
  * one whose node `first` the chain reads by itself. one_scale: of the sums' weights, without which waves that have no
  * name are functions. Marks its nodes as taken; folds constants on the way. */
 annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, onnx_function *out, int *found)
+    __attribute__((warn_unused_result));
+/* *out <- the constants of the neurons, (f->f.vary,c->features), which the caller frees; NULL if there are none. c: as
+ * the function was found. */
+annulus_status onnx_function_vary(const onnx_chain *c, const onnx_function *f, double **out)
     __attribute__((warn_unused_result));
 
 /* NULL when the operator or its domain is unknown. */

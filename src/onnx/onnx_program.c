@@ -42,16 +42,18 @@ static int is_whole(const onnx_program *p, size_t value)
     return value > 0 && p->steps[value - 1].whole;
 }
 
-/* Whether a step of this depth can take the constant; more than one number, along the axis behind that of the channels,
- * sets the offsets. */
-static int constant_fits(onnx_program *p, const onnx_constant *k, int deep, int *wide)
+/* Whether the step can take the constant, its operand o. More than one number are one for each neuron or, of a deep
+ * one, along the axis behind that of the channels: those set the offsets. */
+static int constant_fits(onnx_program *p, onnx_step *s, onnx_operand *o)
 {
-    if (k->rank > p->rank + (deep ? 2 : 1)) return 0;
+    const onnx_constant *k = o->constant;
+    if (k->rank > p->rank + (s->deep ? 2 : 1)) return 0;
     if (k->count == 1) return 1;
-    if (!deep || k->rank < p->rank || k->dims[k->rank - p->rank] != k->count || k->count > OFFSETS_MAX) return 0;
+    if (!s->deep) return o->varies = onnx_program_takes(p, k, s->flat);
+    if (k->rank < p->rank || k->dims[k->rank - p->rank] != k->count || k->count > OFFSETS_MAX) return 0;
     if (p->offsets != 1 && p->offsets != k->count) return 0;
     p->offsets = k->count;
-    *wide = 1;
+    s->wide = 1;
     return 1;
 }
 
@@ -127,8 +129,9 @@ static annulus_status operands_read(onnx_chain *c, onnx_program *p, const Onnx__
         if (node->input[i][0] == 0) continue; /* left out */
         TRY(onnx_graph_find(c->g, node->input[i], &s->in[i].constant));
         if (has_type(s->op, i)) s->whole |= s->in[i].constant != NULL && s->in[i].constant->i != NULL;
-        *fits = s->in[i].constant != NULL && constant_fits(p, s->in[i].constant, s->deep, &s->wide);
+        *fits = s->in[i].constant != NULL && constant_fits(p, s, &s->in[i]);
     }
+    for (size_t i = 0; i < count; i++) *fits &= !s->in[i].varies || !s->wide;
     return ANNULUS_OK;
 }
 
@@ -218,6 +221,34 @@ static annulus_status composite_read(const Onnx__NodeProto *node, onnx_program *
     return ANNULUS_OK;
 }
 
+/* A normalisation of channels: its gains and its terms, which each neuron has its own of. *fits 0: of others. */
+static annulus_status normal_read(onnx_chain *c, onnx_program *p, const Onnx__NodeProto *node, onnx_step *s, int *fits)
+{
+    *fits = value_find(p, node->input[0], &s->in[0].value);
+    const size_t x = s->in[0].value;
+    s->flat = is_flat(p, x);
+    *fits &= !is_deep(p, x) && !is_wide(p, x);
+    for (size_t i = 1; i < 5 && *fits; i++) {
+        const onnx_constant *k = NULL;
+        TRY(onnx_node_at(node, onnx_graph_find(c->g, node->input[i], &k)));
+        *fits = k != NULL && k->count == (s->flat ? p->features : p->dims[0]);
+    }
+    if (!*fits) return ANNULUS_OK;
+    const size_t product = append(p, s, FUNCTION_MUL, s->in[0], (onnx_operand){.normal = node, .varies = 1}),
+                 sum =
+                     append(p, s, FUNCTION_ADD, value(product), (onnx_operand){.normal = node, .adds = 1, .varies = 1});
+    p->steps[sum - 1].name = s->name;
+    return ANNULUS_OK;
+}
+
+/* Bounds that each neuron has its own of are a largest and a smallest value. */
+static void append_clip(onnx_program *p, const onnx_step *s)
+{
+    const size_t above = append(p, s, FUNCTION_MAX, s->in[0], s->in[1]),
+                 within = append(p, s, FUNCTION_MIN, value(above), s->in[2]);
+    p->steps[within - 1].name = s->name;
+}
+
 static int is_one_of(const char *name, const char *const *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -257,13 +288,15 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
     static const char *const shapes[] = {"Reshape", "Unsqueeze", "Flatten"}, *const several[] = {"Gelu", "Mish",
                                                                                                  "HardSwish"};
     const char *domain = node->domain == NULL ? "" : node->domain;
-    const int composite = is_one_of(node->op_type, several, 3), shape = is_one_of(node->op_type, shapes, 3);
-    onnx_step s = {.op = composite || shape ? FUNCTION_COPY : FUNCTION_ADD, .name = node->output[0]};
-    if (!composite && !shape)
+    const int composite = is_one_of(node->op_type, several, 3), shape = is_one_of(node->op_type, shapes, 3),
+              normal = strcmp(node->op_type, "BatchNormalization") == 0;
+    onnx_step s = {.op = composite || shape || normal ? FUNCTION_COPY : FUNCTION_ADD, .name = node->output[0]};
+    if (s.op != FUNCTION_COPY)
         while (s.op < FUNCTION_OPS && strcmp(node->op_type, function_operators[s.op].name) != 0) s.op++;
-    *fits = s.op < FUNCTION_OPS && p->count + COMPOSITE_STEPS <= FUNCTION_MAX_STEPS && node->n_output == 1 &&
-            (domain[0] == 0 || domain[0] == 'a');
+    *fits = s.op < FUNCTION_OPS && p->count + COMPOSITE_STEPS <= FUNCTION_MAX_STEPS &&
+            (normal || node->n_output == 1) && (domain[0] == 0 || domain[0] == 'a');
     if (!*fits) return ANNULUS_OK;
+    if (normal) return normal_read(c, p, node, &s, fits);
     if (s.op == FUNCTION_CAST || s.op == FUNCTION_GATHER) {
         TRY(entry_step(c, p, node, &s, fits));
         if (*fits) p->steps[p->count++] = s;
@@ -284,6 +317,10 @@ static annulus_status step_read(onnx_chain *c, onnx_program *p, const Onnx__Node
                   s.op == FUNCTION_SIN || s.op == FUNCTION_COS;
     if (*fits && composite) return composite_read(node, p, &s);
     if (!*fits) return ANNULUS_OK;
+    if (s.op == FUNCTION_CLIP && (s.in[1].varies || s.in[2].varies)) {
+        append_clip(p, &s);
+        return ANNULUS_OK;
+    }
     p->steps[p->count++] = s;
     if (s.whole && (s.op == FUNCTION_DIV || s.op == FUNCTION_POW)) cut_off(p);
     return ANNULUS_OK;
@@ -331,7 +368,7 @@ static int keep_needed(onnx_program *p, size_t result)
     for (size_t v = result; v > 0; v--)
         for (size_t k = 0; needed[v] && k < function_operators[p->steps[v - 1].op].inputs; k++) {
             const onnx_operand *o = &p->steps[v - 1].in[k];
-            if (!o->is_number && o->constant == NULL) needed[o->value] = 1;
+            if (onnx_operand_is_value(o)) needed[o->value] = 1;
         }
     if (!needed[1]) return 0;
     for (size_t v = 1; v <= result; v++) {
@@ -407,6 +444,12 @@ double onnx_program_apply(const onnx_program *p, double u, size_t offset)
     return value[p->result];
 }
 
+/* Not 0, unless the operand is 0 for all neurons because it is one number; 0: it is no constant of the model. */
+static double factor_of(const onnx_operand *o)
+{
+    return o->normal != NULL ? 1 : o->constant == NULL ? 0 : o->constant->count > 1 ? 1 : (double)o->constant->f[0];
+}
+
 /* Whether the chain of layers reads the node by itself: it only moves values or, the sums being used once, goes into
  * scale and bias. */
 static int is_affine(const onnx_program *p)
@@ -417,14 +460,13 @@ static int is_affine(const onnx_program *p)
         for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
             const onnx_operand *o = &p->steps[i].in[k];
             const size_t inputs = function_operators[p->steps[i].op].inputs;
-            uses += k < inputs && !o->is_number && o->constant == NULL && o->value == 0;
+            uses += k < inputs && onnx_operand_is_value(o) && o->value == 0;
         }
     if (uses > 1) return 0;
     if (s->op == FUNCTION_COPY) return 1;
-    const int constant_last = s->in[1].constant != NULL, constant_first = s->in[0].constant != NULL;
-    const double by = (double)(constant_last ? s->in[1].constant->f[0] : constant_first ? s->in[0].constant->f[0] : 0);
+    const double first = factor_of(&s->in[0]), last = factor_of(&s->in[1]);
     if (s->op == FUNCTION_ADD || s->op == FUNCTION_SUB) return 1;
-    return by != 0 && (s->op == FUNCTION_MUL || (s->op == FUNCTION_DIV && constant_last));
+    return s->op == FUNCTION_MUL ? first != 0 || last != 0 : s->op == FUNCTION_DIV && last != 0;
 }
 
 /* A comparison of the sums and nothing else, which the graph of tensors reads to the last bit. */
@@ -435,21 +477,35 @@ static int only_compares(const onnx_program *p)
     return steps == 1 && p->steps[0].op >= FUNCTION_LESS && p->steps[0].op <= FUNCTION_GREATER_EQUAL;
 }
 
-static function function_of(const onnx_program *p)
+/* The operand as a function's; more of them vary than a function has room for: *room 0. */
+static function_operand operand_of(const onnx_step *s, const onnx_operand *o, onnx_function *out, int *room)
 {
-    function f = {.count = p->result};
+    if (onnx_operand_is_value(o)) return function_value(o->value);
+    if (!o->varies) return function_constant(operand_at(o, NULL, 0));
+    const onnx_vary made = {.constant = o->constant, .normal = o->normal, .adds = o->adds, .flat = s->flat};
+    size_t v = 0;
+    while (v < out->f.vary && (out->vary[v].constant != made.constant || out->vary[v].normal != made.normal ||
+                               out->vary[v].adds != made.adds || out->vary[v].flat != made.flat))
+        v++;
+    *room &= v < FUNCTION_MAX_VARY;
+    if (v == out->f.vary && *room) out->vary[out->f.vary++] = made;
+    return (function_operand){.varies = 1, .value = v};
+}
+
+/* out->f, of period 1; 0: there is no room for its constants. */
+static int function_of(const onnx_program *p, onnx_function *out)
+{
+    int room = 1;
+    *out = (onnx_function){.f = {.count = p->result}, .period = 1, .amplitude = 1};
+    function *f = &out->f;
     for (size_t i = 0; i < p->result; i++) {
-        if (p->steps[i].op == FUNCTION_GATHER) f.entries = p->table->count;
-        f.steps[i].op = p->steps[i].op;
-        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++) {
-            const onnx_operand *o = &p->steps[i].in[k];
-            const int constant = o->is_number || o->constant != NULL;
-            f.steps[i].in[k] = (function_operand){
-                .is_constant = constant, .value = o->value, .constant = constant ? operand_at(o, NULL, 0) : 0};
-        }
+        if (p->steps[i].op == FUNCTION_GATHER) f->entries = p->table->count;
+        f->steps[i].op = p->steps[i].op;
+        for (size_t k = 0; k < FUNCTION_MAX_OPERANDS; k++)
+            f->steps[i].in[k] = operand_of(&p->steps[i], &p->steps[i].in[k], out, &room);
     }
-    if (f.entries > 0) memcpy(f.table, p->table->f, f.entries * sizeof *f.table);
-    return f;
+    if (f->entries > 0) memcpy(f->table, p->table->f, f->entries * sizeof *f->table);
+    return room;
 }
 
 /* A wave that has no name, to each of the Quants that take the result, from node `end` on. */
@@ -471,8 +527,8 @@ static annulus_status wave_find(onnx_chain *c, const onnx_program *p, size_t end
                                  .is_signed = own.is_signed,
                                  .narrow = own.narrow};
     }
-    const function f = function_of(p);
-    *found = count > 0 && onnx_wave_find(p, &f, q, count, out);
+    onnx_function own;
+    *found = count > 0 && function_of(p, &own) && onnx_wave_find(p, &own.f, q, count, out);
     return ANNULUS_OK;
 }
 
@@ -482,13 +538,20 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, on
     size_t end;
     *found = 0;
     TRY(program_read(c, first, &p, &end));
-    if (end == 0) return ANNULUS_OK;
-    int wave = onnx_wave_fit(&p, out) && (one_scale || p.offsets > 1); /* the latter is refused later on */
-    if (!wave && one_scale) TRY(wave_find(c, &p, end, out, &wave));
+    if (end == 0 || (onnx_program_varies(&p) && is_affine(&p))) return ANNULUS_OK;
+    TRY(onnx_program_settle(c->g, &p));
+    const int varies = onnx_program_varies(&p);
+    int wave = !varies && onnx_wave_fit(&p, out) && (one_scale || p.offsets > 1); /* the latter is refused later on */
+    if (!wave && !varies && one_scale) TRY(wave_find(c, &p, end, out, &wave));
     if (!wave) {
         if (p.offsets != 1 || is_affine(&p) || only_compares(&p)) return ANNULUS_OK;
-        *out = (onnx_function){.f = function_of(&p), .period = 1, .amplitude = 1};
-        out->act = activation_find(&out->f, &out->rise);
+        if (!function_of(&p, out))
+            return onnx_node_fail(
+                c->g->g->node[first],
+                "more than %u constants that differ from neuron to neuron stand up to the next Quant: "
+                "put one in between",
+                FUNCTION_MAX_VARY);
+        out->act = varies ? ACTIVATION_FUNCTION : activation_find(&out->f, &out->rise);
     }
     out->offsets = p.offsets;
     out->flat = is_flat(&p, p.result);

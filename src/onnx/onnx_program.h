@@ -6,13 +6,22 @@
 #include "nn/function.h"
 #include "onnx/onnx_priv.h"
 
-/* A value of the program, a number, or a constant of the model: one number, or one for each offset. */
+/* A value of the program, a number, or a constant of the model: one number, one for each offset, or one for each
+ * neuron.
+ */
 typedef struct onnx_operand {
     size_t value;
     const onnx_constant *constant; /* NULL: none */
+    const Onnx__NodeProto *normal; /* a normalisation's gains or, if it adds, terms; NULL: none */
+    int adds;
+    int varies; /* each neuron has its own */
     int is_number;
     double number;
 } onnx_operand;
+static inline int onnx_operand_is_value(const onnx_operand *o)
+{
+    return !o->is_number && o->constant == NULL && o->normal == NULL;
+}
 
 typedef struct onnx_step {
     function_op op;
@@ -38,7 +47,15 @@ typedef struct onnx_program {
     const onnx_constant *table; /* that Gather takes; NULL: none */
 } onnx_program;
 
+/* Of one without constants that vary. */
 double onnx_program_apply(const onnx_program *p, double u, size_t offset);
+/* ---- onnx_vary.c: constants that each neuron has its own of ---- */
+int onnx_program_varies(const onnx_program *p);
+/* Whether numpy's broadcasting gives each value an element of the constant. flat: where channels have dimensions, the
+ * values have one. */
+int onnx_program_takes(const onnx_program *p, const onnx_constant *k, int flat);
+/* Those that are the same for all neurons become numbers. */
+annulus_status onnx_program_settle(onnx_graph *g, onnx_program *p) __attribute__((warn_unused_result));
 /* ---- onnx_wave.c ---- */
 /* Whether the program is a wave, whatever operators it is written in: sets what *out has of waves alone. */
 int onnx_wave_fit(const onnx_program *p, onnx_function *out);

@@ -23,6 +23,7 @@ void onnx_tensor_clear(onnx_tensor *x)
     mem_free(x->bias);
     mem_free(x->lo);
     mem_free(x->hi);
+    mem_free(x->vary);
 }
 
 void onnx_name_append(char *name, size_t size, const char *op)
@@ -79,14 +80,27 @@ annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *
     *y = *x;
     y->name = name;
     y->linear = (circuit_linear){0};
-    y->scale = y->bias = y->lo = y->hi = NULL;
+    y->scale = y->bias = y->lo = y->hi = y->vary = NULL;
     TRY(onnx_tensor_create(y, x->rank, x->dims));
     memcpy(y->scale, x->scale, x->count * sizeof *x->scale);
     memcpy(y->bias, x->bias, x->count * sizeof *x->bias);
     memcpy(y->lo, x->lo, x->count * sizeof *x->lo);
     memcpy(y->hi, x->hi, x->count * sizeof *x->hi);
     TRY(charge(t, &x->linear, x->count));
+    if (x->vary != NULL) {
+        void *p;
+        TRY(charge(t, &(circuit_linear){0}, x->own.vary * x->count));
+        TRY(mem_create(x->own.vary * x->count, sizeof(double), "constants of neurons", &p));
+        y->vary = memcpy(p, x->vary, x->own.vary * x->count * sizeof *x->vary);
+    }
     return linear_copy(&x->linear, &y->linear);
+}
+
+annulus_status onnx_tensor_vary(onnx_net *t, const onnx_chain *c, const onnx_function *f, onnx_tensor *y)
+{
+    TRY(charge(t, &(circuit_linear){0}, f->f.vary * y->count));
+    y->own = f->f;
+    return onnx_function_vary(c, f, &y->vary);
 }
 
 /* Scales, biases and bounds of outer(x). */
@@ -339,14 +353,19 @@ annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x,
     return ANNULUS_OK;
 }
 
-annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
+int onnx_tensor_takes(const onnx_tensor *x, const onnx_constant *k)
 {
     int fits = k->rank <= x->rank + 1;
     for (size_t d = 0; d < k->rank && fits; d++) { /* from the last dimension on */
         const size_t size = k->dims[k->rank - 1 - d];
         fits = size == 1 || (d < x->rank && size == x->dims[x->rank - 1 - d]);
     }
-    if (fits) return ANNULUS_OK;
+    return fits;
+}
+
+annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
+{
+    if (onnx_tensor_takes(x, k)) return ANNULUS_OK;
     return onnx_node_fail(node, "a constant of %zu values does not fit the shape of %zu values", k->count, x->count);
 }
 

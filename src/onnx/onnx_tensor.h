@@ -23,6 +23,7 @@ struct onnx_tensor {
     activation act;
     double rise, amplitude; /* of ACTIVATED: real value = amplitude*act(...) */
     function own;           /* of a layer's own program */
+    double *vary;           /* (own.vary,count) as dense_layer has it; of others than ACTIVATED NULL */
     size_t offsets;         /* of ACTIVATED waves: values of each sum; 0: one. The shape is that of the sums */
     int flat;               /* of ACTIVATED waves: what is quantized has one dimension */
     gather_windows pool;    /* the largest values of these windows are meant, to be found behind the Quant; channels 0:
@@ -50,6 +51,9 @@ const onnx_tensor *onnx_tensor_find(const onnx_net *t, const char *name);
 annulus_status onnx_tensor_create(onnx_tensor *y, size_t rank, const size_t *dims) __attribute__((warn_unused_result));
 void onnx_tensor_clear(onnx_tensor *x);
 annulus_status onnx_tensor_copy(onnx_net *t, const onnx_tensor *x, onnx_tensor *y) __attribute__((warn_unused_result));
+/* y, sums c, <- what the function makes of them: its constants. */
+annulus_status onnx_tensor_vary(onnx_net *t, const onnx_chain *c, const onnx_function *f, onnx_tensor *y)
+    __attribute__((warn_unused_result));
 /* y (rank, dims) <- outer of x, which is taken over. Values of x that one output takes must have one scale. op: what it
  * is called. */
 annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, circuit_linear *outer,
@@ -73,6 +77,7 @@ annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x,
  * dimension of 1. */
 annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_tensor *x, const onnx_constant *k)
     __attribute__((warn_unused_result));
+int onnx_tensor_takes(const onnx_tensor *x, const onnx_constant *k); /* whether it fits */
 size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o);
 /* dims (rank) <- the shape that values of dims and k are broadcast to, if onnx_tensor_broadcast finds that they can be.
  */

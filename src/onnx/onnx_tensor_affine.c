@@ -165,28 +165,19 @@ annulus_status onnx_tensor_affine(onnx_net *t, const Onnx__NodeProto *node, cons
 
 annulus_status onnx_tensor_normalise(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
-    const onnx_constant *k[4]; /* scale, bias, mean, variance */
-    float epsilon;
+    onnx_normal b;
     void *p;
     TRY(stage_check(node, x));
-    TRY(onnx_node_float(node, "epsilon", 1e-5f, &epsilon));
-    for (size_t i = 0; i < 4; i++) {
-        TRY(onnx_node_constant(t->g, node, i + 1, &k[i]));
-        if (k[i]->count != x->dims[0])
-            return onnx_node_fail(node, "%zu values for %zu channels", k[i]->count, x->dims[0]);
-    }
+    TRY(onnx_normal_parse(t->g, node, x->dims[0], &b));
     TRY(onnx_tensor_copy(t, x, y));
     TRY(mem_create(2 * y->count, sizeof(double), "factors", &p));
     double *by = p, *term = by + y->count;
-    annulus_status st = ANNULUS_OK;
-    for (size_t o = 0; st == ANNULUS_OK && o < y->count; o++) {
+    for (size_t o = 0; o < y->count; o++) {
         const size_t c = o / (y->count / y->dims[0]);
-        const double variance = (double)k[3]->f[c] + (double)epsilon;
-        if (!(variance > 0)) st = onnx_node_fail(node, "variance %zu is not positive", c);
-        by[o] = (double)k[0]->f[c] / sqrt(variance);
-        term[o] = (double)k[1]->f[c] - (double)k[2]->f[c] * by[o];
+        by[o] = onnx_normal_gain(&b, c);
+        term[o] = onnx_normal_term(&b, c);
     }
-    if (st == ANNULUS_OK) st = affine_all(t, node, y, by, term);
+    const annulus_status st = affine_all(t, node, y, by, term);
     mem_free(by);
     return st;
 }
@@ -202,14 +193,14 @@ annulus_status onnx_tensor_activation(onnx_net *t, const Onnx__NodeProto *node, 
     return ANNULUS_OK;
 }
 
-/* Outputs of one channel with one scale and bias are one for the look-ups: numbered by the first of them. */
-static void find_channels(const onnx_tensor *x, uint32_t *channel)
+/* Outputs of one channel with one scale, bias and function are one for the look-ups: numbered by the first of them. */
+static void find_channels(const onnx_tensor *x, dense_layer *l)
 {
     const size_t each = x->rank < 2 ? 1 : x->count / x->dims[0];
     for (size_t o = 0; o < x->count; o++) {
         size_t first = o - o % each;
-        while (x->scale[first] != x->scale[o] || x->bias[first] != x->bias[o]) first++;
-        channel[o] = (uint32_t)first;
+        while (!dense_layer_alike(l, first, o)) first++;
+        l->channel[o] = (uint32_t)first;
     }
 }
 
@@ -226,11 +217,14 @@ annulus_status onnx_tensor_layer(onnx_net *t, onnx_tensor *x, dense_layer *l)
     l->act = x->stage == ONNX_ACTIVATED ? x->act : ACTIVATION_IDENTITY;
     l->rise = x->rise;
     l->proven = x->stage == ONNX_ACTIVATED && x->proven;
-    if (activation_is_own(l->act)) l->own = x->own;
+    if (activation_is_own(l->act)) {
+        l->own = x->own;
+        l->vary = x->vary, x->vary = NULL;
+    }
     (void)snprintf(l->op, sizeof l->op, "%s", x->op[0] == 0 ? "values" : x->op);
     memcpy(l->shape.in, x->from, sizeof l->shape.in);
     linear_shape_set(x->dims, x->rank, l->shape.out);
-    find_channels(x, l->channel);
+    find_channels(x, l);
     if (!x->bounded) return ANNULUS_OK;
     TRY(mem_create(2 * x->count, sizeof(double), "bounds", &p));
     l->bound = p;

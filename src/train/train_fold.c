@@ -182,7 +182,7 @@ static annulus_status activate(const dense_layer *d, double unit, train_random *
             double *y = next.x + i * next.width + o * d->offsets;
             for (size_t j = 0; j < d->offsets; j++) {
                 const double x = u + 0.5 * (double)j / (double)d->offsets;
-                y[j] = quantizer_integer(&d->out_q, dense_layer_act(d, x));
+                y[j] = quantizer_integer(&d->out_q, dense_layer_act(d, o, x));
             }
         }
     mem_free(v->x);

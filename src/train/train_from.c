@@ -43,6 +43,11 @@ static annulus_status layer_fits(const dense_layer *d, size_t i, int last)
 {
     TRY(weights_fit(d, i));
     if (last) return ANNULUS_OK;
+    if (d->vary != NULL)
+        return fail(ANNULUS_ERR_INPUT,
+                    "layer %zu: constants of its function differ from neuron to neuron: layers of one function for all "
+                    "neurons can be trained or pruned",
+                    i + 1);
     const quantizer *q = &d->out_q;
     if (q->bits > 8 || q->zero != 0 || q->is_signed != q->narrow)
         return fail(ANNULUS_ERR_INPUT,
