@@ -404,6 +404,8 @@ static int describe(const char *path)
            activation_name(l->act), l->rise, l->offsets, l->w_scale[0], l->bias[0], l->out_q.scale,
            n->layers[1].w_scale[0]);
     for (int i = -12; i <= 12; i++) printf("%s%.17g", i == -12 ? "" : ", ", dense_layer_act(l, 0, 0.375 * i));
+    printf("], \"last\": [");
+    for (int i = -12; i <= 12; i++) printf("%s%.17g", i == -12 ? "" : ", ", dense_layer_act(l, l->out - 1, 0.375 * i));
     printf("]}\n");
     network_destroy(n);
     return 0;

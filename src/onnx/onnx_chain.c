@@ -33,8 +33,10 @@ static annulus_status stage_check(onnx_chain *c, const Onnx__NodeProto *node)
 {
     if (c->stage == ONNX_RAW || c->stage == ONNX_LINEAR) return ANNULUS_OK;
     c->graph = c->stage == ONNX_QUANTIZED;
-    return onnx_node_fail(node, "%s: it may stand before the first Quant or right behind Gemm and MatMul",
-                          c->stage == ONNX_QUANTIZED ? "arithmetic behind a Quant" : "arithmetic behind an activation");
+    if (c->stage == ONNX_QUANTIZED)
+        return onnx_node_fail(
+            node, "arithmetic behind a Quant: it may stand before the first Quant or right behind Gemm and MatMul");
+    return onnx_node_fail(node, "arithmetic behind an activation: " ONNX_FUNCTION);
 }
 
 static annulus_status multiply(onnx_chain *c, const Onnx__NodeProto *node, size_t f, double by)
@@ -173,11 +175,7 @@ static annulus_status chain_activation(onnx_chain *c, const Onnx__NodeProto *nod
 static annulus_status chain_unfit(onnx_chain *c, const Onnx__NodeProto *node)
 {
     c->graph = c->stage == ONNX_QUANTIZED || onnx_operator_find(node)->tensor != NULL;
-    return onnx_node_fail(
-        node,
-        "it is read as a part of a function of sums only: what stands between \"%.60s\" and its Quant "
-        "must be element-wise operators and constants of one number",
-        c->value);
+    return onnx_node_fail(node, "it is read as a part of a function of \"%.60s\" only: " ONNX_FUNCTION, c->value);
 }
 
 static annulus_status chain_quant(onnx_chain *c, const Onnx__NodeProto *node)

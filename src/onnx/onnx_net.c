@@ -100,10 +100,7 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     }
     if (strcmp(op->name, "Shape") == 0) return shape_known(t, node, x);
     if (op->tensor == NULL)
-        return onnx_node_fail(node,
-                              "it is read as a part of a function of sums only: what stands between \"%.60s\" and its "
-                              "Quant must be element-wise operators and constants of one number",
-                              x->name);
+        return onnx_node_fail(node, "it is read as a part of a function of \"%.60s\" only: " ONNX_FUNCTION, x->name);
     TRY(pools_check(t, node, op));
     if (x->stage == ONNX_RAW && x != t->raw)
         return onnx_node_fail(node, "the input takes several ways before it is quantized: one is possible");

@@ -196,6 +196,10 @@ typedef struct onnx_operator {
     onnx_tensor_fn *tensor; /* in models that are no chain; NULL: not there */
 } onnx_operator;
 /* ---- onnx_program.c: element-wise operators between sums and their Quant ---- */
+/* What failures say of it. */
+#define ONNX_FUNCTION                                                                                                  \
+    "what stands between sums and their Quant must be element-wise operators, with constants of one number, or one "   \
+    "for each channel or value"
 /* A constant that each neuron has its own of: that element of a constant which broadcasting gives it, or what a
  * normalisation multiplies its channel by, or adds to it. */
 typedef struct onnx_vary {

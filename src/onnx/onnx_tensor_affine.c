@@ -27,7 +27,7 @@ static void affine(onnx_net *t, onnx_tensor *y, size_t o, double by, double term
 static annulus_status stage_check(const Onnx__NodeProto *node, const onnx_tensor *x)
 {
     if (x->stage != ONNX_ACTIVATED) return ANNULUS_OK;
-    return onnx_node_fail(node, "arithmetic behind an activation that is not quantized: put a Quant node in between");
+    return onnx_node_fail(node, "arithmetic behind an activation: " ONNX_FUNCTION ", or put one in between");
 }
 
 /* The same of all values: factor[index] and term[index] with index(o) of either constant, NULL: 1 and 0. */
