@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_fixture.h"
 
+#include "base/memory.h"
 #include "circuit/latency.h"
 #include "nn/shrink.h"
 #include "train/prune_priv.h"
@@ -558,6 +559,14 @@ static void refusals(void **state)
     d->class_names = NULL;
     n->layers[0].W[0] = -8;
     assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "weight -8 of 4 bits");
+    dense_layer *l = &n->layers[0];
+    void *slopes;
+    assert_ok(mem_create(l->out, sizeof(double), "slopes", &slopes));
+    l->W[0] = 0, l->vary = slopes, l->act = ACTIVATION_FUNCTION;
+    l->own = (function){.count = 1, .steps = {{FUNCTION_PRELU, {{.value = 0}, {.varies = 1}}}}, .vary = 1};
+    assert_refused(prune_network(n, d, &p, NULL, NULL, NULL, NULL, &small_one), "differ from neuron to neuron");
+    o.from = n;
+    assert_refused(train_network(d, &o, NULL, NULL, NULL, &small_one), "layer 1: constants of its function differ");
     network_destroy(n);
     o = small_waves(ACTIVATION_SINE), o.epochs = 1;
     n = trained(d, &o);

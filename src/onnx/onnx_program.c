@@ -444,7 +444,7 @@ double onnx_program_apply(const onnx_program *p, double u, size_t offset)
     return value[p->result];
 }
 
-/* Not 0, unless the operand is 0 for all neurons because it is one number; 0: it is no constant of the model. */
+/* What a constant of the model multiplies by, 1 if that is several numbers; 0: the operand is none. */
 static double factor_of(const onnx_operand *o)
 {
     return o->normal != NULL ? 1 : o->constant == NULL ? 0 : o->constant->count > 1 ? 1 : (double)o->constant->f[0];
@@ -485,7 +485,7 @@ static function_operand operand_of(const onnx_step *s, const onnx_operand *o, on
     const onnx_vary made = {.constant = o->constant, .normal = o->normal, .adds = o->adds, .flat = s->flat};
     size_t v = 0;
     while (v < out->f.vary && (out->vary[v].constant != made.constant || out->vary[v].normal != made.normal ||
-                               out->vary[v].adds != made.adds || out->vary[v].flat != made.flat))
+                               out->vary[v].adds != made.adds))
         v++;
     *room &= v < FUNCTION_MAX_VARY;
     if (v == out->f.vary && *room) out->vary[out->f.vary++] = made;
