@@ -118,7 +118,8 @@ static annulus_status same_layer(const train_model *m, size_t i, const circuit *
     if (strcmp(k->activation, activation_name(l->act)) != 0 || n->waves != train_has_waves(l))
         return fail(ANNULUS_ERR_INPUT, "%s has look-ups of %s in the circuit, of %s in the network", name,
                     k->activation, activation_name(l->act));
-    if (n->waves && k->offsets != l->offsets)
+    /* neurons that share a rotation have more values of it */
+    if (n->waves && (k->offsets < l->offsets || (k->offsets > l->offsets && k->out == out)))
         return fail(ANNULUS_ERR_INPUT, "%s has %u offsets in the circuit, %zu in the network", name, k->offsets,
                     l->offsets);
     return ANNULUS_OK;
