@@ -49,8 +49,8 @@ typedef struct share_places {
 int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number);
 /* Cells of l by which a phase that is `shift` further on reads behind. Returns whether they are whole. */
 int share_cells_behind(const circuit_layer *l, uint64_t shift, uint32_t *cells);
-/* In layer i of c, of waves, neurons with the same sums become values of one, where that gives at most twice as many
- * values as before (share_shifts.c). *saved grows by rotations. */
+/* In layer i of c, of waves, neurons with the same sums become values of one, where that gives no more values than
+ * before (share_shifts.c). *saved grows by rotations. */
 annulus_status share_shifts(circuit *c, size_t i, size_t *saved) __attribute__((warn_unused_result));
 /* Whether a layer's look-ups could share rotations: hidden, not torus-native, one value each, no bits taken off. */
 static inline int share_allowed(const circuit_layer *l)

@@ -64,7 +64,7 @@ static void settle_places(shifts *q)
     for (size_t o = 0; o < q->l->out; o++) (void)takes_places(q, o);
 }
 
-/* Numbers of what rotates and of values. Returns whether values are at most twice as many as before. */
+/* Numbers of what rotates and of values. Returns whether values are no more than before. */
 static int number_all(shifts *q)
 {
     const size_t before = circuit_values(q->l), each = q->l->offsets;
@@ -72,7 +72,7 @@ static int number_all(shifts *q)
     for (size_t o = 0; o < q->l->out; o++)
         if (q->as[o] == o) q->number[o] = (uint32_t)q->out++;
     const size_t values = q->out * q->places.count;
-    if (q->out == q->l->out || values > 2 * before || values > CIRCUIT_MAX_WIDTH) return 0;
+    if (q->out == q->l->out || values > before) return 0;
     for (size_t v = 0; v < before; v++) {
         uint32_t number;
         (void)place_of(q, v / each, (uint32_t)(v % each), &number);
