@@ -79,8 +79,7 @@ annulus_status onnx_tensor_broadcast(const Onnx__NodeProto *node, const onnx_ten
     __attribute__((warn_unused_result));
 int onnx_tensor_takes(const onnx_tensor *x, const onnx_constant *k); /* whether it fits */
 size_t onnx_tensor_index(const onnx_tensor *x, const onnx_constant *k, size_t o);
-/* dims (rank) <- the shape that values of dims and k are broadcast to, if onnx_tensor_broadcast finds that they can be.
- */
+/* dims (rank) <- the shape that values of dims and k are broadcast to, if onnx_tensor_broadcast finds that they fit. */
 void onnx_tensor_widen(const onnx_constant *k, size_t rank, size_t *dims);
 /* Adds to what people read, cut off at its size. */
 void onnx_name_append(char *name, size_t size, const char *op);
@@ -178,6 +177,9 @@ annulus_status onnx_tensor_expand(onnx_net *t, const Onnx__NodeProto *node, cons
 /* dims (rank): widened to the shape that it and x are broadcast to. */
 annulus_status onnx_tensor_common_shape(const Onnx__NodeProto *node, const onnx_tensor *x, size_t rank, size_t *dims)
     __attribute__((warn_unused_result));
+/* dims (*rank): the shape that the operands (count), one of which is a tensor, are broadcast to. */
+annulus_status onnx_tensor_shape_of(const Onnx__NodeProto *node, const onnx_input *in, size_t count, size_t *rank,
+                                    size_t dims[ONNX_RANK_MAX]) __attribute__((warn_unused_result));
 /* Whether Quants alone take the value that node makes. */
 int onnx_tensor_feeds_quants(const onnx_net *t, const Onnx__NodeProto *node);
 

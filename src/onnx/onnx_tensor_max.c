@@ -274,17 +274,15 @@ annulus_status onnx_tensor_max_pool(onnx_net *t, const Onnx__NodeProto *node, co
 /* ---- Max and Min ------------------------------------------------------------------------------------------------ */
 
 /* Max or Min of all constants among the inputs, broadcast to y: k (y->count); *any 0: there is none. */
-static annulus_status constants_read(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *y, int32_t sign,
-                                     double *k, int *any)
+static annulus_status constants_read(const Onnx__NodeProto *node, const onnx_input *in, const onnx_tensor *y,
+                                     int32_t sign, double *k, int *any)
 {
     *any = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        onnx_input in;
-        TRY(onnx_tensor_operand(t, node, i, &in));
-        if (in.k == NULL) continue;
-        TRY(onnx_tensor_broadcast(node, y, in.k));
+        if (in[i].k == NULL) continue;
+        TRY(onnx_tensor_broadcast(node, y, in[i].k));
         for (size_t o = 0; o < y->count; o++) {
-            const double v = (double)in.k->f[onnx_tensor_index(y, in.k, o)];
+            const double v = (double)in[i].k->f[onnx_tensor_index(y, in[i].k, o)];
             k[o] = !*any || sign * v > sign * k[o] ? v : k[o];
         }
         *any = 1;
@@ -343,34 +341,19 @@ static annulus_status parts_join(onnx_net *t, const Onnx__NodeProto *node, onnx_
     return st;
 }
 
-/* dims: the shape that all inputs are broadcast to, x being one. */
-static annulus_status shape_of(const onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x,
-                               size_t dims[ONNX_RANK_MAX])
-{
-    memcpy(dims, x->dims, sizeof x->dims);
-    for (size_t i = 0; i < node->n_input; i++) {
-        onnx_input in;
-        TRY(onnx_tensor_operand(t, node, i, &in));
-        if (in.k != NULL) onnx_tensor_widen(in.k, x->rank, dims);
-        if (in.k == NULL) TRY(onnx_tensor_common_shape(node, in.x, x->rank, dims));
-    }
-    return ANNULUS_OK;
-}
-
 /* y (dims) <- the largest (sign -1: smallest) of the tensors among the inputs. */
-static annulus_status of_tensors(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, int32_t sign,
-                                 const size_t *dims, onnx_tensor *y)
+static annulus_status of_tensors(onnx_net *t, const Onnx__NodeProto *node, const onnx_input *in, int32_t sign,
+                                 size_t rank, const size_t *dims, onnx_tensor *y)
 {
     onnx_tensor parts[INPUTS_MAX] = {{0}};
     size_t count = 0;
     annulus_status st = ANNULUS_OK;
     for (size_t i = 0; st == ANNULUS_OK && i < node->n_input; i++) {
-        const onnx_tensor *in = onnx_tensor_find(t, node->input[i]);
-        if (in == NULL) continue;
+        if (in[i].k != NULL) continue;
         parts[count].name = y->name;
-        st = onnx_tensor_expand(t, node, in, x->rank, dims, &parts[count++]);
+        st = onnx_tensor_expand(t, node, in[i].x, rank, dims, &parts[count++]);
     }
-    if (st == ANNULUS_OK) st = parts_join(t, node, parts, count, sign, x->rank, dims, y);
+    if (st == ANNULUS_OK) st = parts_join(t, node, parts, count, sign, rank, dims, y);
     for (size_t k = 0; k < count; k++) onnx_tensor_clear(&parts[k]);
     return st;
 }
@@ -391,14 +374,18 @@ static annulus_status above_constants(onnx_net *t, const Onnx__NodeProto *node, 
 annulus_status onnx_tensor_max(onnx_net *t, const Onnx__NodeProto *node, const onnx_tensor *x, onnx_tensor *y)
 {
     const int32_t sign = node->op_type[1] == 'a' ? 1 : -1; /* Max or Min */
-    size_t tensors = 0, dims[ONNX_RANK_MAX];
+    onnx_input in[INPUTS_MAX] = {{0}};
+    size_t tensors = 0, rank = 0, dims[ONNX_RANK_MAX];
     int any = 0;
     void *p;
-    TRY(shape_of(t, node, x, dims));
-    for (size_t i = 0; i < node->n_input; i++) tensors += onnx_tensor_find(t, node->input[i]) != NULL;
-    TRY(tensors == 1 ? onnx_tensor_expand(t, node, x, x->rank, dims, y) : of_tensors(t, node, x, sign, dims, y));
+    for (size_t i = 0; i < node->n_input; i++) {
+        TRY(onnx_tensor_operand(t, node, i, &in[i]));
+        tensors += in[i].k == NULL;
+    }
+    TRY(onnx_tensor_shape_of(node, in, node->n_input, &rank, dims));
+    TRY(tensors == 1 ? onnx_tensor_expand(t, node, x, rank, dims, y) : of_tensors(t, node, in, sign, rank, dims, y));
     TRY(mem_create(y->count, sizeof(double), "constants", &p));
-    annulus_status st = constants_read(t, node, y, sign, p, &any);
+    annulus_status st = constants_read(node, in, y, sign, p, &any);
     if (st == ANNULUS_OK && any) st = above_constants(t, node, sign, p, y);
     mem_free(p);
     return st;

@@ -108,9 +108,8 @@ static annulus_status difference(onnx_net *t, const Onnx__NodeProto *node, const
     return add_operand(t, node, a, 1, y);
 }
 
-/* The shape that the operands, one of which is a tensor, are broadcast to. */
-static annulus_status shape_of(const Onnx__NodeProto *node, const onnx_input *in, size_t count, size_t *rank,
-                               size_t dims[ONNX_RANK_MAX])
+annulus_status onnx_tensor_shape_of(const Onnx__NodeProto *node, const onnx_input *in, size_t count, size_t *rank,
+                                    size_t dims[ONNX_RANK_MAX])
 {
     *rank = 0;
     for (size_t i = 0; i < count; i++) {
@@ -129,7 +128,7 @@ annulus_status onnx_tensor_sum(onnx_net *t, const Onnx__NodeProto *node, const o
     onnx_input in[ONNX_INPUTS_MAX];
     size_t rank = 0, dims[ONNX_RANK_MAX], first = 0;
     for (size_t i = 0; i < node->n_input; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
-    TRY(shape_of(node, in, node->n_input, &rank, dims));
+    TRY(onnx_tensor_shape_of(node, in, node->n_input, &rank, dims));
     while (in[first].x != x) first++;
     TRY(onnx_tensor_expand(t, node, x, rank, dims, y));
     for (size_t i = 0; i < node->n_input; i++) {
@@ -195,7 +194,7 @@ annulus_status onnx_tensor_compare(onnx_net *t, const Onnx__NodeProto *node, con
     double grid = 0;
     (void)x;
     for (size_t i = 0; i < 2; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
-    TRY(shape_of(node, in, 2, &rank, dims));
+    TRY(onnx_tensor_shape_of(node, in, 2, &rank, dims));
     onnx_tensor u = {.name = y->name};
     annulus_status st = difference(t, node, &in[less], &in[1 - less], rank, dims, &u);
     if (st == ANNULUS_OK && equal) st = to_integers(t, node, &u, &grid);
@@ -506,7 +505,7 @@ annulus_status onnx_tensor_where(onnx_net *t, const Onnx__NodeProto *node, const
     (void)x;
     for (size_t i = 0; i < 3; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
     if (in[0].k != NULL) return onnx_node_fail(node, "its condition must be a comparison of encrypted values");
-    TRY(shape_of(node, in, 3, &rank, dims));
+    TRY(onnx_tensor_shape_of(node, in, 3, &rank, dims));
     onnx_tensor c = {.name = y->name};
     annulus_status st = onnx_tensor_expand(t, node, in[0].x, rank, dims, &c);
     if (st == ANNULUS_OK) st = to_integers(t, node, &c, &grid);
@@ -529,7 +528,7 @@ annulus_status onnx_tensor_mul(onnx_net *t, const Onnx__NodeProto *node, const o
     size_t rank = 0, dims[ONNX_RANK_MAX];
     for (size_t i = 0; i < 2; i++) TRY(onnx_tensor_operand(t, node, i, &in[i]));
     if (in[0].x == in[1].x) return onnx_tensor_square(t, node, x, y);
-    TRY(shape_of(node, in, 2, &rank, dims));
+    TRY(onnx_tensor_shape_of(node, in, 2, &rank, dims));
     onnx_tensor a = {.name = y->name}, b = {.name = y->name};
     annulus_status st = onnx_tensor_expand(t, node, in[0].x, rank, dims, &a);
     if (st == ANNULUS_OK) st = onnx_tensor_expand(t, node, in[1].x, rank, dims, &b);

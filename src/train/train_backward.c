@@ -52,7 +52,7 @@ static annulus_status through_chunk(void *context, size_t chunk, unsigned worker
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count;
     const float scale = train_step_scale(l);
-    float *part = l->part + chunk * (4 * l->out + 1);
+    float *part = train_part(l, chunk);
     memset(part, 0, (4 * l->out + 1) * sizeof *part);
     if (l->last) {
         for (size_t i = first; i < end; i++)
@@ -65,9 +65,7 @@ static annulus_status through_chunk(void *context, size_t chunk, unsigned worker
 
 static float sum_parts(const train_layer *l, size_t chunks, size_t at)
 {
-    double sum = 0;
-    for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + at];
-    return (float)sum;
+    return (float)train_sum_parts(l, chunks, at);
 }
 
 static void reduce(const pass *p, size_t chunks)

@@ -170,6 +170,18 @@ static inline train_span train_rows(const train_layer *l, size_t rows, size_t ch
     return (train_span){samples.first * l->places, samples.count * l->places};
 }
 
+/* Sums of one chunk, and sum k of all chunks in their order. */
+static inline float *train_part(const train_layer *l, size_t chunk)
+{
+    return l->part + chunk * (4 * l->out + 1);
+}
+static inline double train_sum_parts(const train_layer *l, size_t chunks, size_t k)
+{
+    double sum = 0;
+    for (size_t c = 0; c < chunks; c++) sum += (double)train_part(l, c)[k];
+    return sum;
+}
+
 annulus_status train_model_create(const train_data *t, const train_options *o, uint64_t key, int quantized,
                                   train_model *out) __attribute__((warn_unused_result));
 void train_model_destroy(train_model *m);

@@ -79,7 +79,7 @@ static annulus_status linear_chunk(void *context, size_t chunk, unsigned worker)
     const pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk), samples = train_samples(p->rows, chunk);
-    float *z = l->z + rows.first * l->out, *sum = l->part + chunk * (4 * l->out + 1);
+    float *z = l->z + rows.first * l->out, *sum = train_part(l, chunk);
     if (p->layer == 0 && p->source != NULL) fetch(p, chunk);
     train_arrive(p->m, p->layer, chunk, samples, p->salt);
     if (l->from != NULL)
@@ -103,7 +103,7 @@ static annulus_status square_chunk(void *context, size_t chunk, unsigned worker)
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const float *z = l->z + rows.first * l->out;
-    float *square = l->part + chunk * (4 * l->out + 1);
+    float *square = train_part(l, chunk);
     memset(square, 0, l->out * sizeof *square);
     for (size_t i = 0; i < rows.count; i++)
         for (size_t o = 0; o < l->out; o++) {
@@ -117,11 +117,8 @@ static annulus_status square_chunk(void *context, size_t chunk, unsigned worker)
 static void reduce(const pass *p, size_t chunks, float *mean)
 {
     const train_layer *l = &p->m->layer[p->layer];
-    for (size_t o = 0; o < l->out; o++) {
-        double sum = 0;
-        for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + o];
-        mean[o] = (float)(sum / (double)(p->rows * l->places));
-    }
+    for (size_t o = 0; o < l->out; o++)
+        mean[o] = (float)(train_sum_parts(l, chunks, o) / (double)(p->rows * l->places));
 }
 
 static void quantize_row(const train_layer *l, float scale, const float *v, float *y)

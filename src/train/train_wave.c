@@ -193,7 +193,7 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
     const size_t first = rows.first, end = rows.first + rows.count, values = l->out * l->offsets;
-    float *beta = l->part + chunk * (4 * l->out + 1), *along = beta + l->out;
+    float *beta = train_part(l, chunk), *along = beta + l->out;
     memset(beta, 0, 2 * l->out * sizeof *beta);
     for (size_t i = first; i < end; i++) {
         const float *dy = l->dy + i * values;
@@ -212,14 +212,6 @@ static annulus_status backward_chunk(void *context, size_t chunk, unsigned worke
     return ANNULUS_OK;
 }
 
-/* The sum of part k over the chunks. */
-static double sum_parts(const train_layer *l, size_t chunks, size_t k)
-{
-    double sum = 0;
-    for (size_t c = 0; c < chunks; c++) sum += (double)l->part[c * (4 * l->out + 1) + k];
-    return sum;
-}
-
 /* Sums of z about base, and of its squares. */
 static annulus_status moments_chunk(void *context, size_t chunk, unsigned worker)
 {
@@ -227,7 +219,7 @@ static annulus_status moments_chunk(void *context, size_t chunk, unsigned worker
     const wave_pass *p = context;
     const train_layer *l = &p->m->layer[p->layer];
     const train_span rows = train_rows(l, p->rows, chunk);
-    float *sum = l->part + chunk * (4 * l->out + 1), *square = sum + l->out;
+    float *sum = train_part(l, chunk), *square = sum + l->out;
     memset(sum, 0, 2 * l->out * sizeof *sum);
     for (size_t i = rows.first; i < rows.first + rows.count; i++)
         for (size_t o = 0; o < l->out; o++) {
@@ -246,8 +238,8 @@ static annulus_status moments(wave_pass *p)
     const double all = (double)(p->rows * l->places);
     TRY(parallel_for(chunks, p->m->threads, moments_chunk, p));
     for (size_t o = 0; o < l->out; o++) {
-        const double mean = sum_parts(l, chunks, o) / all;
-        const double variance = sum_parts(l, chunks, l->out + o) / all - mean * mean;
+        const double mean = train_sum_parts(l, chunks, o) / all;
+        const double variance = train_sum_parts(l, chunks, l->out + o) / all - mean * mean;
         l->mean[o] = l->base[o] + (float)mean;
         l->inv[o] = variance > LEAST_VARIANCE ? (float)(1 / sqrt(variance)) : 0;
     }
@@ -290,8 +282,9 @@ annulus_status train_wave_backward(train_model *m, size_t layer, size_t rows)
     wave_pass p = {.m = m, .layer = layer, .rows = rows};
     TRY(parallel_for(chunks, m->threads, backward_chunk, &p));
     for (size_t o = 0; o < l->out; o++) {
-        l->beta.g[o] = (float)sum_parts(l, chunks, o);
-        l->mean_dz[o] = (float)sum_parts(l, chunks, l->out + o); /* times z about base, not yet over its deviation */
+        l->beta.g[o] = (float)train_sum_parts(l, chunks, o);
+        /* times z about base, not yet over its deviation */
+        l->mean_dz[o] = (float)train_sum_parts(l, chunks, l->out + o);
     }
     TRY(moments(&p));
     for (size_t o = 0; o < l->out; o++) {
