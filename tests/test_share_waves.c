@@ -5,12 +5,14 @@
 #include "circuit/circuit_text.h"
 #include "circuit/share.h"
 #include "math/torus.h"
+#include "nn/gather.h"
 #include "roles.h"
 
 #define INPUTS 6u
 #define NEURONS 5u
 #define OUTPUTS 3u
 #define SAMPLES 60u
+#define STEP (1.0 / 7) /* of values about 0 */
 
 /* Of each branch: parts of a period by which its phases lie behind those of the first, and values of a rotation. */
 typedef struct branch {
@@ -18,27 +20,37 @@ typedef struct branch {
     size_t offsets;
 } branch;
 
-/* Branches of the stairs of the same sums, all phases in the middle of a step, and scores of all their values, by some
- * seeds the last first. apart: bounds on noise, and so rotations, differ. */
-static network *branches_of(uint64_t seed, const branch *of, size_t count, int apart)
+/* centred: about 0. apart: bounds on noise, and so rotations, differ. */
+enum { TOGETHER = 0, APART = 1, CENTRED = 2 };
+
+/* Branches of the stairs of the same sums, all phases in the middle of a step; returns how many values they have. */
+static size_t fill_branches(network *n, uint64_t seed, const branch *of, size_t count, unsigned ways)
 {
-    network *n = NULL;
     size_t values = 0;
-    const int turned = seed % 2 == 0;
-    assert_ok(network_create(INPUTS, count + 1, &n));
     n->input = (quantizer){.scale = 0.25, .bits = 3};
     for (size_t i = 0; i < count; i++) {
         dense_layer *d = &n->layers[i];
         assert_ok(dense_layer_create(INPUTS, NEURONS, d));
         random_weights(&seed, d, 4 * 5.0 / 16);
         d->act = ACTIVATION_WAVE, d->own = stairs(), d->offsets = of[i].offsets, d->sources_count = 1;
-        d->noise = apart ? 0.01 + 0.001 * (double)i : 0x1p-10;
+        d->noise = ways & APART ? 0.01 + 0.001 * (double)i : 0x1p-10;
         d->out_q = (quantizer){.scale = 2.0 / 15, .bits = 4};
+        if (ways & CENTRED) d->own.count--, d->out_q = (quantizer){.scale = STEP, .bits = 4, .is_signed = 1};
         if (i > 0) memcpy(d->W, n->layers[0].W, INPUTS * NEURONS * sizeof *d->W);
         for (size_t o = 0; o < NEURONS; o++)
             d->bias[o] = (double)(float)((2 * (double)(o + 3) + 1) / 32 + of[i].behind);
         values += dense_layer_values(d);
     }
+    return values;
+}
+
+/* And scores of all their values, by some seeds the last first. */
+static network *branches_of(uint64_t seed, const branch *of, size_t count, unsigned ways)
+{
+    network *n = NULL;
+    const int turned = seed % 2 == 0;
+    assert_ok(network_create(INPUTS, count + 1, &n));
+    const size_t values = fill_branches(n, seed, of, count, ways);
     dense_layer *last = &n->layers[count];
     assert_ok(dense_layer_create(values, OUTPUTS, last));
     random_weights(&seed, last, 0.5);
@@ -50,20 +62,25 @@ static network *branches_of(uint64_t seed, const branch *of, size_t count, int a
 }
 
 typedef struct shared {
+    unsigned ways;
     branch of[4];
     size_t count, layers, rotations; /* of the circuit */
     uint32_t offsets[2], at[2][4];   /* of its first layers */
 } shared;
 
 static const shared cases[] = {
-    {{{0, 1}, {0.25, 1}}, 2, 2, 5, {2}, {{0, 128}}},
-    {{{0.25, 1}, {0, 1}}, 2, 2, 5, {2}, {{0, 384}}},
-    {{{0, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 64, 192}}},
-    {{{0, 2}, {0.25, 1}}, 2, 2, 5, {2}, {{0, 128}}}, /* the last is a value of the first */
-    {{{0, 1}, {0.25, 1}, {0.75, 1}, {0.875, 1}}, 4, 3, 10, {3, 1}, {{0, 128, 448}, {0}}}, /* opposite to the second */
-    {{{0, 1}, {0.5, 1}}, 2, 3, 10, {1, 1}, {{0}, {0}}},
-    {{{0, 1}, {0.25 + 0x1p-14, 1}}, 2, 3, 10, {1, 1}, {{0}, {0}}}, /* no whole cells */
-    {{{0, 1}, {0.25 + 0x1p-16, 1}}, 2, 2, 5, {2}, {{0, 128}}},     /* next to them */
+    {TOGETHER, {{0, 1}, {0.25, 1}}, 2, 2, 5, {2}, {{0, 128}}},
+    {TOGETHER, {{0.25, 1}, {0, 1}}, 2, 2, 5, {2}, {{0, 384}}},
+    {TOGETHER, {{0, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 64, 192}}},
+    {TOGETHER, {{0, 2}, {0.25, 1}}, 2, 2, 5, {2}, {{0, 128}}}, /* the last is a value of the first */
+    {TOGETHER, {{0, 1}, {0.25, 1}, {0.75, 1}, {0.875, 1}}, 4, 3, 10, {3, 1}, {{0, 128, 448}, {0}}}, /* opposite to the
+                                                                                                       second */
+    {TOGETHER, {{0, 1}, {0.5, 1}}, 2, 3, 10, {1, 1}, {{0}, {0}}},
+    {TOGETHER, {{0, 1}, {0.25 + 0x1p-14, 1}}, 2, 3, 10, {1, 1}, {{0}, {0}}}, /* no whole cells */
+    {TOGETHER, {{0, 1}, {0.25 + 0x1p-16, 1}}, 2, 2, 5, {2}, {{0, 128}}},     /* next to them */
+    {CENTRED, {{0, 1}, {0.5, 1}}, 2, 2, 5, {1}, {{0}}},                      /* the opposite */
+    {CENTRED, {{0, 1}, {0.25, 1}, {0.75, 1}, {0.875, 1}}, 4, 2, 5, {3}, {{0, 128, 448}}},
+    {CENTRED, {{0.5, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 320, 448}}},
 };
 #define CASES (sizeof cases / sizeof *cases)
 
@@ -103,7 +120,8 @@ static void test_shares(void **state)
     for (size_t k = 0; k < 2 * CASES; k++) {
         const shared *s = &cases[k / 2];
         uint64_t seed = k;
-        network *n = branches_of(seed, s->of, s->count, 0), *apart = branches_of(seed, s->of, s->count, 1);
+        network *n = branches_of(seed, s->of, s->count, s->ways),
+                *apart = branches_of(seed, s->of, s->count, s->ways | APART);
         float *x = random_inputs(&seed, SAMPLES, INPUTS);
         circuit *c = lowered_branches(n, x);
         size_t rotations = 0;
@@ -149,14 +167,17 @@ static network *stacked(const network *of)
 }
 
 static const shared within[] = {
-    {{{0, 1}, {0.25, 1}, {0.375, 1}}, 3, 2, 5, {3}, {{0, 128, 192}}},
-    {{{0.25, 1}, {0, 1}}, 2, 2, 5, {2}, {{0, 384}}},
-    {{{0, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 64, 192}}},
-    {{{0, 2}, {0.25, 2}}, 2, 2, 10, {2}, {{0, 128}}},      /* its second would be opposite */
-    {{{0, 1}, {0.5, 1}}, 2, 2, 10, {1}, {{0}}},            /* opposite */
-    {{{0, 1}, {0.5, 1}, {0.25, 1}}, 3, 2, 15, {1}, {{0}}}, /* values would be more, as the second is opposite */
-    {{{0, 1}, {0.25 + 0x1p-14, 1}}, 2, 2, 10, {1}, {{0}}}, /* no whole cells */
-    {{{0.5, 1}, {0.5, 1}}, 2, 2, 5, {1}, {{0}}},           /* the same */
+    {TOGETHER, {{0, 1}, {0.25, 1}, {0.375, 1}}, 3, 2, 5, {3}, {{0, 128, 192}}},
+    {TOGETHER, {{0.25, 1}, {0, 1}}, 2, 2, 5, {2}, {{0, 384}}},
+    {TOGETHER, {{0, 2}, {0.125, 2}}, 2, 2, 5, {4}, {{0, 128, 64, 192}}},
+    {TOGETHER, {{0, 2}, {0.25, 2}}, 2, 2, 10, {2}, {{0, 128}}},      /* its second would be opposite */
+    {TOGETHER, {{0, 1}, {0.5, 1}}, 2, 2, 10, {1}, {{0}}},            /* opposite */
+    {TOGETHER, {{0, 1}, {0.5, 1}, {0.25, 1}}, 3, 2, 15, {1}, {{0}}}, /* values would be more, as the second is opposite
+                                                                      */
+    {TOGETHER, {{0, 1}, {0.25 + 0x1p-14, 1}}, 2, 2, 10, {1}, {{0}}}, /* no whole cells */
+    {TOGETHER, {{0.5, 1}, {0.5, 1}}, 2, 2, 5, {1}, {{0}}},           /* the same */
+    {CENTRED, {{0, 2}, {0.25, 2}}, 2, 2, 5, {2}, {{0, 128}}},
+    {CENTRED, {{0, 1}, {0.5, 1}, {0.25, 1}}, 3, 2, 5, {2}, {{0, 128}}},
 };
 
 /* Neurons of one layer share rotations as those of branches do. */
@@ -166,7 +187,8 @@ static void test_within(void **state)
     for (size_t k = 0; k < sizeof within / sizeof *within; k++) {
         const shared *s = &within[k];
         uint64_t seed = 2 * k + 1;
-        network *apart = branches_of(seed, s->of, s->count, 1), *n = branches_of(seed, s->of, s->count, 0);
+        network *apart = branches_of(seed, s->of, s->count, s->ways | APART),
+                *n = branches_of(seed, s->of, s->count, s->ways);
         network *one = stacked(n);
         float *x = random_inputs(&seed, SAMPLES, INPUTS);
         circuit *c = lowered_branches(one, x);
@@ -177,6 +199,48 @@ static void test_within(void **state)
         assert_int_equal(c->passes.rotations, s->count * NEURONS - s->rotations);
         network_destroy(n);
         same_scores(one, apart, c, x);
+    }
+}
+
+/* Two branches, the second the opposite of the first, a convolution of their values whose one weight is of a channel
+ * for each branch, or of one channel of both, and scores. */
+static network *convolved(uint64_t seed, int channels, unsigned ways)
+{
+    static const branch both[] = {{0, 1}, {0.5, 1}};
+    const int32_t W[2] = {3, -2};
+    const size_t places = channels ? NEURONS : 2 * NEURONS;
+    const gather_windows windows = {
+        .channels = channels ? 2 : 1, .size = {1, places}, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
+    network *n = NULL;
+    circuit_linear l = {0};
+    assert_ok(network_create(INPUTS, 4, &n));
+    const size_t values = fill_branches(n, seed, both, 2, ways);
+    dense_layer *d = &n->layers[2], *last = &n->layers[3];
+    assert_ok(gather_convolution(&windows, W, 1, 1, &l));
+    assert_ok(gathered_layer_create(values, places, &l, d));
+    d->sources[0] = 1, d->sources[1] = 2, d->sources_count = 2;
+    d->act = ACTIVATION_WAVE, d->own = n->layers[0].own, d->out_q = n->layers[0].out_q, d->noise = 0x1p-9;
+    for (size_t o = 0; o < places; o++) d->w_scale[o] = 5.0 / 16 / STEP, d->bias[o] = 3.0 / 32;
+    assert_ok(dense_layer_create(places, OUTPUTS, last));
+    random_weights(&seed, last, 0.5);
+    last->sources[0] = 3, last->sources_count = 1;
+    assert_ok(network_set_labels(n, NULL, OUTPUTS));
+    assert_ok(network_check(n));
+    return n;
+}
+
+/* The sign of a value goes into the weights on it, unless other values share them. */
+static void test_convolved(void **state)
+{
+    (void)state;
+    for (int channels = 0; channels < 2; channels++) {
+        uint64_t seed = 70;
+        network *n = convolved(seed, channels, CENTRED), *apart = convolved(seed, channels, CENTRED | APART);
+        float *x = random_inputs(&seed, SAMPLES, INPUTS);
+        circuit *c = lowered_branches(n, x);
+        assert_int_equal(c->layers_count, channels ? 3 : 4);
+        assert_int_equal(c->passes.rotations, channels ? NEURONS : 0);
+        same_scores(n, apart, c, x);
     }
 }
 
@@ -267,6 +331,7 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shares), cmocka_unit_test(test_within),
-                                       cmocka_unit_test(test_in_part), cmocka_unit_test(test_files)};
+                                       cmocka_unit_test(test_convolved), cmocka_unit_test(test_in_part),
+                                       cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,8 @@
  * may be of exact rounding, too. *saved: neurons. */
 annulus_status circuit_share_look_ups(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* Layers of waves whose tables are shifts of each other become one where they have sums in common: a rotation of such a
- * sum has the values of both layers, equal ones once, opposite ones not. So do neurons of one layer with the same sums
+ * sum has the values of both layers, equal ones once, and so opposite ones about 0: readers take these with the sign
+ * changed, if the weights on them are shared with no values that stay. So do neurons of one layer with the same sums
  * and other phases. Shifts of phases become whole cells, by at most 1/32 of the bound on noise. *saved: rotations. */
 annulus_status circuit_share_waves(circuit *c, size_t *saved) __attribute__((warn_unused_result));
 /* could (layers): 1 for hidden layers with neurons that have the sums of an earlier one of theirs, or of a later layer
@@ -40,13 +41,21 @@ void share_sort(share_neuron *list, size_t count); /* by hash, layer and number 
 /* Copies of the blocks of both; numbers of b's outputs grow by `first`. */
 annulus_status share_both_linear(const circuit_linear *a, const circuit_linear *b, size_t first, circuit_linear *out)
     __attribute__((warn_unused_result));
-/* Of values of one rotation, cells of the table, each once. */
+/* Of values of one rotation, cells of the table, each once; opposites: those half a period on are these with the sign
+ * changed. */
 typedef struct share_places {
+    int opposites;
     uint32_t count, at[CIRCUIT_MAX_OFFSETS];
 } share_places;
-/* *number <- that of the place, of a table of so many cells. Returns whether there is room for it, and no value that is
- * the opposite of its own, noise included. */
+#define SHARE_OPPOSITE UINT32_C(0x80000000) /* in a number: the value with the sign changed */
+/* *number <- that of the place, of a table of so many cells, or of the one half a period on. Returns whether there is
+ * room for it, and no such one where opposites is 0: its noise would be the same. */
 int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number);
+/* Of a neuron, the number of a value whose place is `number`. */
+static inline uint32_t share_value(const share_places *p, uint32_t neuron, uint32_t number)
+{
+    return (neuron * p->count + (number & ~SHARE_OPPOSITE)) | (number & SHARE_OPPOSITE);
+}
 /* Cells of l by which a phase that is `shift` further on reads behind. Returns whether they are whole. */
 int share_cells_behind(const circuit_layer *l, uint64_t shift, uint32_t *cells);
 /* In layer i of c, of waves, neurons with the same sums become values of one, where that gives no more values than
@@ -63,6 +72,15 @@ int share_encodes_alike(const circuit *c, size_t i, size_t j);
 /* Whether, besides, it could become part of layer i: both of one value each; and both allowed. */
 int share_is_like(const circuit *c, size_t i, size_t j);
 int share_fits(const circuit *c, size_t i, size_t j);
+/* What happens to the values of readers' sources: those of source `into` are map[v] of `width`, perhaps with
+ * SHARE_OPPOSITE; those of `gone`, UINT32_MAX: none, become values of `into`, too: gone_map[v]. */
+typedef struct share_wires {
+    uint32_t into, gone;
+    const uint32_t *map, *gone_map;
+    size_t width;
+} share_wires;
+/* *may: whether readers can take values with the sign changed, each weight having such ones alone or none. */
+annulus_status share_may_rewire(const circuit *c, const share_wires *w, int *may) __attribute__((warn_unused_result));
 /* Readers of layers i and j < layers: of layer i alone, whose values will be `width`, those of i being map[v] and of j
  * gone_map[v]. Layer j goes; every number of a layer behind falls by one. */
 annulus_status share_join(circuit *c, size_t i, size_t j, const uint32_t *map, const uint32_t *gone_map, size_t width)

@@ -33,16 +33,8 @@ int share_is_like(const circuit *c, size_t i, size_t j)
     return a->offsets == 1 && b->offsets == 1 && a->out + b->out <= CIRCUIT_MAX_WIDTH && share_encodes_alike(c, i, j);
 }
 
-/* What happens to the values of a reader's sources: those of `into` are map[v] of `width`; those of `gone`,
- * UINT32_MAX: none, become values of `into`, too: gone_map[v]. */
-typedef struct wires {
-    uint32_t into, gone;
-    const uint32_t *map, *gone_map;
-    size_t width;
-} wires;
-
 /* Number of the first input of source s in reader l, whose sources are the new ones. */
-static size_t first_of(const circuit *c, const circuit_layer *l, const wires *w, uint32_t s)
+static size_t first_of(const circuit *c, const circuit_layer *l, const share_wires *w, uint32_t s)
 {
     size_t first = 0;
     for (size_t k = 0; k < l->sources_count && l->sources[k] != s; k++)
@@ -50,17 +42,86 @@ static size_t first_of(const circuit *c, const circuit_layer *l, const wires *w,
     return first;
 }
 
-static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
+static int is_rewired(const circuit_layer *l, const share_wires *w)
+{
+    int has = 0;
+    for (size_t k = 0; k < l->sources_count; k++) has |= l->sources[k] == w->into || l->sources[k] == w->gone;
+    return has;
+}
+
+/* map (old->in): what the inputs of a reader become, whose sources were those of `old` and are those of l. */
+static void map_inputs(const circuit *c, const circuit_layer *old, const circuit_layer *l, const share_wires *w,
+                       uint32_t *map)
+{
+    size_t at = 0;
+    for (size_t k = 0; k < old->sources_count; k++) {
+        const uint32_t s = old->sources[k];
+        const int gone = s == w->gone;
+        const uint32_t *own = gone ? w->gone_map : s == w->into ? w->map : NULL;
+        const uint32_t first = (uint32_t)first_of(c, l, w, gone ? w->into : s);
+        const size_t count = circuit_source_values(c, s);
+        for (size_t v = 0; v < count; v++)
+            map[at++] =
+                own == NULL ? first + (uint32_t)v : (first + (own[v] & ~SHARE_OPPOSITE)) | (own[v] & SHARE_OPPOSITE);
+    }
+}
+
+/* What map says of the sign of the inputs of a tap: 0 or SHARE_OPPOSITE; *both: some stay, others change. */
+static uint32_t sign_of_tap(const linear_block *b, size_t tap, const uint32_t *map, int *both)
+{
+    uint32_t sign = 0;
+    int any = 0;
+    for (size_t p = 0; p < b->places; p++) {
+        const uint32_t from = b->from[p * b->taps + tap];
+        if (from == LINEAR_NOTHING) continue;
+        *both |= any && (map[from] & SHARE_OPPOSITE) != sign;
+        sign = map[from] & SHARE_OPPOSITE;
+        any = 1;
+    }
+    return sign;
+}
+
+static int may_take(const circuit_layer *l, const uint32_t *map)
+{
+    int both = 0;
+    for (size_t k = 0; k < l->linear.blocks_count; k++)
+        for (size_t t = 0; t < l->linear.blocks[k].taps; t++) (void)sign_of_tap(&l->linear.blocks[k], t, map, &both);
+    return !both;
+}
+
+annulus_status share_may_rewire(const circuit *c, const share_wires *w, int *may)
+{
+    *may = 1;
+    for (size_t r = w->into; *may && r < c->layers_count; r++) {
+        const circuit_layer *l = &c->layers[r];
+        void *map;
+        if (!is_rewired(l, w)) continue;
+        TRY(mem_create(l->in, sizeof(uint32_t), "inputs", &map));
+        map_inputs(c, l, l, w, map); /* signs do not depend on the new sources */
+        *may = may_take(l, map);
+        mem_free(map);
+    }
+    return ANNULUS_OK;
+}
+
+static void rewire_block(linear_block *b, const uint32_t *map)
+{
+    int both = 0;
+    for (size_t t = 0; t < b->taps; t++) {
+        const int turned = sign_of_tap(b, t, map, &both) != 0;
+        for (size_t r = 0; turned && r < b->rows; r++) b->W[r * b->taps + t] *= -1;
+    }
+    for (size_t m = 0; m < b->places * b->taps; m++)
+        if (b->from[m] != LINEAR_NOTHING) b->from[m] = map[b->from[m]] & ~SHARE_OPPOSITE;
+}
+
+static annulus_status rewire(const circuit *c, circuit_layer *l, const share_wires *w)
 {
     const circuit_layer old = *l;
-    size_t at = 0;
     int has = 0;
-    void *p;
-    for (size_t k = 0; k < old.sources_count; k++) has |= old.sources[k] == w->into || old.sources[k] == w->gone;
-    if (!has) return ANNULUS_OK;
-    TRY(mem_create(old.in, sizeof(uint32_t), "inputs", &p));
-    uint32_t *map = p;
-    has = 0;
+    void *map;
+    if (!is_rewired(l, w)) return ANNULUS_OK;
+    TRY(mem_create(old.in, sizeof(uint32_t), "inputs", &map));
     l->sources_count = l->in = 0;
     for (size_t k = 0; k < old.sources_count; k++) {
         const int one = old.sources[k] == w->into || old.sources[k] == w->gone;
@@ -69,24 +130,14 @@ static annulus_status rewire(const circuit *c, circuit_layer *l, const wires *w)
         l->sources[l->sources_count++] = one ? w->into : old.sources[k];
         l->in += one ? w->width : circuit_source_values(c, old.sources[k]);
     }
-    for (size_t k = 0; k < old.sources_count; k++) {
-        const uint32_t s = old.sources[k];
-        const int gone = s == w->gone;
-        const uint32_t *own = gone ? w->gone_map : s == w->into ? w->map : NULL;
-        const size_t first = first_of(c, l, w, gone ? w->into : s), count = circuit_source_values(c, s);
-        for (size_t v = 0; v < count; v++) map[at++] = (uint32_t)(first + (own == NULL ? v : own[v]));
-    }
-    for (size_t k = 0; k < l->linear.blocks_count; k++) {
-        const linear_block *b = &l->linear.blocks[k];
-        for (size_t m = 0; m < b->places * b->taps; m++)
-            if (b->from[m] != LINEAR_NOTHING) b->from[m] = map[b->from[m]];
-    }
+    map_inputs(c, &old, l, w, map);
+    for (size_t k = 0; k < l->linear.blocks_count; k++) rewire_block(&l->linear.blocks[k], map);
     mem_free(map);
     return ANNULUS_OK;
 }
 
 /* All layers behind layer i. */
-static annulus_status rewire_readers(circuit *c, size_t i, const wires *w)
+static annulus_status rewire_readers(circuit *c, size_t i, const share_wires *w)
 {
     for (size_t r = i + 1; r < c->layers_count; r++) TRY(rewire(c, &c->layers[r], w));
     return ANNULUS_OK;
@@ -94,7 +145,7 @@ static annulus_status rewire_readers(circuit *c, size_t i, const wires *w)
 
 annulus_status share_rewire(circuit *c, size_t i, const uint32_t *map, size_t width)
 {
-    const wires w = {.into = (uint32_t)i + 1, .gone = UINT32_MAX, .map = map, .width = width};
+    const share_wires w = {.into = (uint32_t)i + 1, .gone = UINT32_MAX, .map = map, .width = width};
     return rewire_readers(c, i, &w);
 }
 
@@ -176,7 +227,7 @@ static void remove_layer(circuit *c, size_t j)
 
 annulus_status share_join(circuit *c, size_t i, size_t j, const uint32_t *map, const uint32_t *gone_map, size_t width)
 {
-    const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, gone_map, width};
+    const share_wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, gone_map, width};
     TRY(rewire_readers(c, i, &w));
     circuit_layer_clear(&c->layers[j]);
     remove_layer(c, j);
@@ -191,7 +242,7 @@ annulus_status share_merge(circuit *c, size_t i, size_t j)
     TRY(mem_create(out, sizeof(uint32_t), "inputs", &p));
     uint32_t *map = p;
     for (size_t v = 0; v < out; v++) map[v] = (uint32_t)v;
-    const wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, map + a->out, out};
+    const share_wires w = {(uint32_t)i + 1, (uint32_t)j + 1, map, map + a->out, out};
     annulus_status st = rewire_readers(c, i, &w);
     mem_free(p);
     if (st == ANNULUS_OK) st = merged_layer(a, b, &made);

@@ -76,7 +76,7 @@ static int number_all(shifts *q)
     for (size_t v = 0; v < before; v++) {
         uint32_t number;
         (void)place_of(q, v / each, (uint32_t)(v % each), &number);
-        q->map[v] = q->number[q->as[v / each]] * q->places.count + number;
+        q->map[v] = share_value(&q->places, q->number[q->as[v / each]], number);
     }
     return 1;
 }
@@ -92,8 +92,10 @@ static annulus_status shifted_layer(const shifts *q, circuit_layer *made)
     return linear_keep(&made->linear, q->as, q->number);
 }
 
-static annulus_status try_shifts(circuit *c, size_t i, shifts *q, size_t *saved)
+/* *may: 0 if readers cannot take opposite values. */
+static annulus_status try_shifts(circuit *c, size_t i, shifts *q, size_t *saved, int *may)
 {
+    const share_wires w = {.into = (uint32_t)i + 1, .gone = UINT32_MAX, .map = q->map};
     circuit_layer made = {.in = 0};
     linear_view *view = NULL;
     TRY(share_list_neurons(q->l, 0, 0, q->list));
@@ -105,6 +107,8 @@ static annulus_status try_shifts(circuit *c, size_t i, shifts *q, size_t *saved)
     TRY(linear_settle(&q->l->linear, q->as));
     settle_places(q);
     if (!number_all(q)) return ANNULUS_OK;
+    TRY(share_may_rewire(c, &w, may));
+    if (!*may) return ANNULUS_OK;
     annulus_status st = shifted_layer(q, &made);
     if (st == ANNULUS_OK) st = share_rewire(c, i, q->map, q->out * q->places.count);
     if (st != ANNULUS_OK) {
@@ -117,18 +121,25 @@ static annulus_status try_shifts(circuit *c, size_t i, shifts *q, size_t *saved)
     return ANNULUS_OK;
 }
 
-annulus_status share_shifts(circuit *c, size_t i, size_t *saved)
+static annulus_status with_opposites(circuit *c, size_t i, int opposites, size_t *saved, int *may)
 {
     const circuit_layer *l = &c->layers[i];
-    shifts q = {.l = l};
+    shifts q = {.l = l, .places = {.opposites = opposites}};
     void *p, *list, *room;
     TRY(mem_create(3 * l->out + circuit_values(l), sizeof(uint32_t), "shared rotations", &p));
     q.as = p, q.behind = q.as + l->out, q.number = q.behind + l->out, q.map = q.number + l->out;
     annulus_status st = mem_create(l->out, sizeof(share_neuron), "shared rotations", &list);
     if (st == ANNULUS_OK) q.list = list, st = mem_create(l->in, sizeof(int64_t), "shared rotations", &room);
-    if (st == ANNULUS_OK) q.room = room, st = try_shifts(c, i, &q, saved);
+    if (st == ANNULUS_OK) q.room = room, st = try_shifts(c, i, &q, saved, may);
     mem_free(q.room);
     mem_free(q.list);
     mem_free(q.as);
     return st;
+}
+
+annulus_status share_shifts(circuit *c, size_t i, size_t *saved)
+{
+    int may = 1;
+    if (c->layers[i].mid2 == 0) TRY(with_opposites(c, i, 1, saved, &may));
+    return c->layers[i].mid2 == 0 && may ? ANNULUS_OK : with_opposites(c, i, 0, saved, &may);
 }

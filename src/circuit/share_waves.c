@@ -54,7 +54,10 @@ int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number)
 {
     for (*number = 0; *number < p->count; (*number)++) {
         if (p->at[*number] == at) return 1;
-        if (p->at[*number] % cells == at % cells) return 0;
+        if (p->at[*number] % cells == at % cells) {
+            *number |= SHARE_OPPOSITE;
+            return p->opposites;
+        }
     }
     if (p->count == CIRCUIT_MAX_OFFSETS) return 0;
     p->at[p->count++] = at;
@@ -120,10 +123,10 @@ static int number_all(joint *q)
     if (q->out == q->all || q->out * q->places.count > 2 * before || q->out * q->places.count > CIRCUIT_MAX_WIDTH)
         return 0;
     for (size_t v = 0; v < of_a; v++)
-        q->map[v] = q->number[v / q->a->offsets] * q->places.count + q->of_a[v % q->a->offsets];
+        q->map[v] = share_value(&q->places, q->number[v / q->a->offsets], q->of_a[v % q->a->offsets]);
     for (size_t v = 0; v < before - of_a; v++)
         q->map[of_a + v] =
-            q->number[q->as[q->a->out + v / q->b->offsets]] * q->places.count + q->of_b[v % q->b->offsets];
+            share_value(&q->places, q->number[q->as[q->a->out + v / q->b->offsets]], q->of_b[v % q->b->offsets]);
     return 1;
 }
 
@@ -161,10 +164,12 @@ static annulus_status join(circuit *c, size_t i, size_t j, joint *q)
     return ANNULUS_OK;
 }
 
-/* Layer j as part of layer i, where they have sums in common. */
-static annulus_status try_join(circuit *c, size_t i, size_t j, joint *q, size_t *saved)
+/* Layer j as part of layer i, where they have sums in common. *may: 0 if readers cannot take opposite values. */
+static annulus_status try_join(circuit *c, size_t i, size_t j, joint *q, size_t *saved, int *may)
 {
     linear_view *view = NULL;
+    const share_wires w = {
+        .into = (uint32_t)i + 1, .gone = (uint32_t)j + 1, .map = q->map, .gone_map = q->map + circuit_values(q->a)};
     TRY(share_list_neurons(q->a, 0, 0, q->list));
     TRY(share_list_neurons(q->b, 1, 0, q->list + q->a->out));
     share_sort(q->list, q->all);
@@ -175,13 +180,15 @@ static annulus_status try_join(circuit *c, size_t i, size_t j, joint *q, size_t 
     if (!found) return ANNULUS_OK;
     TRY(linear_settle(&q->linear, q->as));
     if (!number_all(q)) return ANNULUS_OK;
+    TRY(share_may_rewire(c, &w, may));
+    if (!*may) return ANNULUS_OK;
     *saved += q->all - q->out;
     return join(c, i, j, q);
 }
 
-static annulus_status try_layers(circuit *c, size_t i, size_t j, size_t *saved)
+static annulus_status try_layers(circuit *c, size_t i, size_t j, int opposites, size_t *saved, int *may)
 {
-    joint q = {.a = &c->layers[i], .b = &c->layers[j]};
+    joint q = {.a = &c->layers[i], .b = &c->layers[j], .places = {.opposites = opposites}};
     void *p, *list, *room;
     q.all = q.a->out + q.b->out;
     if (!share_encodes_alike(c, i, j) || !table_behind(&q)) return ANNULUS_OK;
@@ -190,7 +197,7 @@ static annulus_status try_layers(circuit *c, size_t i, size_t j, size_t *saved)
     q.as = p, q.number = q.as + q.all, q.map = q.number + q.all;
     annulus_status st = mem_create(q.all, sizeof(share_neuron), "shared rotations", &list);
     if (st == ANNULUS_OK) q.list = list, st = mem_create(q.a->in, sizeof(int64_t), "shared rotations", &room);
-    if (st == ANNULUS_OK) q.room = room, st = try_join(c, i, j, &q, saved);
+    if (st == ANNULUS_OK) q.room = room, st = try_join(c, i, j, &q, saved, may);
     linear_clear(&q.linear);
     mem_free(q.room);
     mem_free(q.list);
@@ -206,7 +213,9 @@ annulus_status circuit_share_waves(circuit *c, size_t *saved)
     for (size_t i = 0; i + 1 < c->layers_count; i++)
         for (size_t j = i + 1; circuit_is_wave(&c->layers[i]) && j + 1 < c->layers_count;) {
             const size_t layers = c->layers_count;
-            TRY(try_layers(c, i, j, saved));
+            int may = 1;
+            if (c->layers[i].mid2 == 0) TRY(try_layers(c, i, j, 1, saved, &may));
+            if (c->layers[i].mid2 != 0 || !may) TRY(try_layers(c, i, j, 0, saved, &may));
             j += c->layers_count == layers; /* else another one is layer j */
         }
     return ANNULUS_OK;
