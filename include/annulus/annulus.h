@@ -387,6 +387,9 @@ ANNULUS_API double annulus_circuit_out_of_range(const annulus_circuit *c, double
  * *phase_noise: the largest bound on the standard deviation of what their look-ups read, in periods; 0 without any;
  * phase_noise may be NULL. */
 ANNULUS_API size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_noise);
+/* Number of layers whose functions are waves and that have padded tables none the less: weights of several scales, or
+ * other layers that take the same values in other units (docs/torus-native.md). */
+ANNULUS_API size_t annulus_circuit_padded_waves(const annulus_circuit *c);
 /* What compilation took out of the network, whose meaning is the same without: neurons whose values are the same for
  * every input, that nothing reads, or that are equal to another one of their layer; layers; tables that have the
  * entries of another one of their layer; and rotations of look-ups that share that of another one on the same sum. */

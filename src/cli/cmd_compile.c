@@ -228,6 +228,17 @@ static void explain_unused(const annulus_compile_options *o, const annulus_circu
                         "their noise instead (--phase-noise)\n");
 }
 
+static void explain_padded_waves(const annulus_circuit *circuit)
+{
+    const size_t padded = annulus_circuit_shared_output(circuit) ? 0 : annulus_circuit_padded_waves(circuit);
+    if (padded == 0) return;
+    if (padded == 1) fprintf(stderr, "note: a layer of waves has a padded table: it is");
+    if (padded > 1) fprintf(stderr, "note: %zu layers of waves have padded tables: they are", padded);
+    fprintf(stderr,
+            " torus-native where all weights of a layer have one scale and layers that take the same values read "
+            "them in units of a small ratio (docs/torus-native.md)\n");
+}
+
 static void check_rounding(struct argp_state *state, compile_command *c)
 {
     const annulus_rounding *m = c->method;
@@ -400,6 +411,7 @@ int cmd_compile(int argc, char **argv)
     if (st == ANNULUS_OK && !c.work.quiet) explain_ranges(circuit, annulus_dataset_count(d));
     if (st == ANNULUS_OK && !c.work.quiet) explain_sharing(circuit);
     if (st == ANNULUS_OK && !c.work.quiet) explain_unused(&c.o, circuit);
+    if (st == ANNULUS_OK && !c.work.quiet) explain_padded_waves(circuit);
     annulus_circuit_destroy(circuit);
     annulus_dataset_destroy(d);
     annulus_model_destroy(m);

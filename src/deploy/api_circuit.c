@@ -374,6 +374,14 @@ size_t annulus_circuit_torus_native(const annulus_circuit *c, double *phase_nois
     return circuit_waves(c->c);
 }
 
+size_t annulus_circuit_padded_waves(const annulus_circuit *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->c->layers_count; i++)
+        count += strcmp(c->c->layers[i].activation, activation_name(ACTIVATION_PADDED_WAVE)) == 0;
+    return count;
+}
+
 annulus_passes annulus_circuit_passes(const annulus_circuit *c)
 {
     const circuit_passes *p = &c->c->passes;

@@ -15,7 +15,7 @@
 static const char *const names[] = {"identity", "relu",         "sigmoid",    "tanh",      "triangle", "trapezoid",
                                     "sine",     "square",       "leaky_relu", "elu",       "gelu",     "silu",
                                     "softplus", "hard_sigmoid", "hard_tanh",  "hard_silu", "sign",     "function",
-                                    "wave",     "step",         "quadratic",  "near_zero"};
+                                    "wave",     "padded_wave",  "step",       "quadratic", "near_zero"};
 
 const char *activation_name(activation a)
 {
@@ -44,7 +44,8 @@ int activation_is_wave(activation a)
 int activation_is_monotone(activation a)
 {
     return !activation_is_wave(a) && a != ACTIVATION_GELU && a != ACTIVATION_SILU && a != ACTIVATION_HARD_SILU &&
-           a != ACTIVATION_FUNCTION && a != ACTIVATION_QUADRATIC && a != ACTIVATION_NEAR_ZERO;
+           a != ACTIVATION_FUNCTION && a != ACTIVATION_PADDED_WAVE && a != ACTIVATION_QUADRATIC &&
+           a != ACTIVATION_NEAR_ZERO;
 }
 
 static double triangle(double u)

@@ -11,8 +11,9 @@
  * leaky_relu of rise R in [0,1]: u, below 0 R*u; elu: u, below 0 exp(u) - 1; gelu: u*(1 + erf(u/sqrt(2)))/2;
  * silu: u/(1 + exp(-u)); softplus: log(1 + exp(u)); hard_sigmoid: u/6 + 1/2 clamped to [0,1]; hard_tanh: u clamped to
  * [-1,1]; hard_silu: u*hard_sigmoid(u); sign: -1, 0 or 1; function: a program that the layer has; wave: one whose
- * quantized values are antiperiodic of period 1 about a centre (wave.h). Of models only: step: 1 for u >= 0, else 0;
- * quadratic: u^2; near_zero: 1 for |u| < 1/2, else 0. */
+ * quantized values are antiperiodic of period 1 about a centre (wave.h); padded_wave: a function that could be one
+ * but for the weights in front of it, or the values that others take (docs/torus-native.md). Of models only: step: 1
+ * for u >= 0, else 0; quadratic: u^2; near_zero: 1 for |u| < 1/2, else 0. */
 typedef enum activation {
     ACTIVATION_IDENTITY,
     ACTIVATION_RELU,
@@ -33,6 +34,7 @@ typedef enum activation {
     ACTIVATION_SIGN,
     ACTIVATION_FUNCTION,
     ACTIVATION_WAVE,
+    ACTIVATION_PADDED_WAVE,
     ACTIVATION_STEP,
     ACTIVATION_QUADRATIC,
     ACTIVATION_NEAR_ZERO
@@ -44,7 +46,7 @@ int activation_is_wave(activation a);
 /* Whether the layer has the program. */
 static inline int activation_is_own(activation a)
 {
-    return a == ACTIVATION_FUNCTION || a == ACTIVATION_WAVE;
+    return a == ACTIVATION_FUNCTION || a == ACTIVATION_WAVE || a == ACTIVATION_PADDED_WAVE;
 }
 int activation_is_monotone(activation a);
 /* rise: of a trapezoid or leaky_relu. Not of a layer's own program. */

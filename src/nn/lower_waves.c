@@ -74,6 +74,6 @@ annulus_status lower_plain_waves(const network *n, const lower_options *options,
     if (!any) return ANNULUS_OK;
     TRY(network_copy(n, made));
     for (size_t i = 0; i < n->layers_count; i++)
-        if (plain[i]) (*made)->layers[i].act = ACTIVATION_FUNCTION;
+        if (plain[i]) (*made)->layers[i].act = ACTIVATION_PADDED_WAVE;
     return ANNULUS_OK;
 }

@@ -39,7 +39,7 @@ typedef struct dense_layer {
     double *bias;    /* (out) real */
     activation act;
     double rise;    /* of a trapezoid or leaky_relu */
-    function own;   /* of ACTIVATION_FUNCTION and ACTIVATION_WAVE, of which no constants vary, else empty */
+    function own;   /* where activation_is_own, else empty; constants vary of ACTIVATION_FUNCTION alone */
     double *vary;   /* (own.vary,out) constants that each neuron has its own of, as that says; NULL: none */
     size_t offsets; /* 1..16, 1 unless act is a wave */
     double noise;   /* standard deviation that the network was trained to bear: of u before a wave, of the scores in

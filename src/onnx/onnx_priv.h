@@ -220,8 +220,8 @@ typedef struct onnx_function {
     const char *value; /* that the Quant takes; values of one channel, or neuron, and offset follow one another */
 } onnx_function;
 /* Of what nodes from `first` on make of the current value, sums of a layer, up to a Quant; *found 0: no function, or
- * one whose node `first` the chain reads by itself. one_scale: of the sums' weights, without which waves that have no
- * name are functions. Marks its nodes as taken; folds constants on the way. */
+ * one whose node `first` the chain reads by itself. one_scale: of the sums' weights, without which waves are
+ * ACTIVATION_PADDED_WAVE. Marks its nodes as taken; folds constants on the way. */
 annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, onnx_function *out, int *found)
     __attribute__((warn_unused_result));
 /* *out <- the constants of the neurons, (f->f.vary,c->features), which the caller frees; NULL if there are none. c: as

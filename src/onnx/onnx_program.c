@@ -541,9 +541,10 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, on
     if (end == 0 || (onnx_program_varies(&p) && is_affine(&p))) return ANNULUS_OK;
     TRY(onnx_program_settle(c->g, &p));
     const int varies = onnx_program_varies(&p);
-    int wave = !varies && onnx_wave_fit(&p, out) && (one_scale || p.offsets > 1); /* the latter is refused later on */
-    if (!wave && !varies && one_scale) TRY(wave_find(c, &p, end, out, &wave));
-    if (!wave) {
+    int wave = !varies && onnx_wave_fit(&p, out);
+    if (!wave && !varies) TRY(wave_find(c, &p, end, out, &wave));
+    const int padded = wave && !one_scale && (p.offsets == 1 || out->act == ACTIVATION_WAVE);
+    if (!wave || padded) {
         if (p.offsets != 1 || is_affine(&p) || only_compares(&p)) return ANNULUS_OK;
         if (!function_of(&p, out))
             return onnx_node_fail(
@@ -551,7 +552,9 @@ annulus_status onnx_function_find(onnx_chain *c, size_t first, int one_scale, on
                 "more than %u constants that differ from neuron to neuron stand up to the next Quant: "
                 "put one in between",
                 FUNCTION_MAX_VARY);
-        out->act = varies ? ACTIVATION_FUNCTION : activation_find(&out->f, &out->rise);
+        out->act = padded   ? ACTIVATION_PADDED_WAVE
+                   : varies ? ACTIVATION_FUNCTION
+                            : activation_find(&out->f, &out->rise);
     }
     out->offsets = p.offsets;
     out->flat = is_flat(&p, p.result);

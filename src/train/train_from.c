@@ -166,11 +166,11 @@ annulus_status train_from_options(const dataset *d, const train_options *o, trai
         take_shape(n, i, out);
         const dense_layer *l = &n->layers[i];
         const int has_rise = l->act == ACTIVATION_TRAPEZOID || l->act == ACTIVATION_LEAKY_RELU;
-        out->layer_acts[i] =
-            (train_activation){l->act, has_rise ? l->rise : o->rise, &l->own, l->out_q.bits, l->offsets};
+        const activation act = l->act == ACTIVATION_PADDED_WAVE ? ACTIVATION_FUNCTION : l->act;
+        out->layer_acts[i] = (train_activation){act, has_rise ? l->rise : o->rise, &l->own, l->out_q.bits, l->offsets};
         out->layer_acts_count = i + 1;
     }
-    out->act = n->layers[0].act;
+    out->act = out->layer_acts_count > 0 ? out->layer_acts[0].act : n->layers[0].act;
     out->weight_bits = n->layers[0].weight_bits;
     return ANNULUS_OK;
 }

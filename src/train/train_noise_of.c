@@ -115,7 +115,9 @@ static annulus_status same_layer(const train_model *m, size_t i, const circuit *
             "%s has look-ups that wrap in the circuit; those of %s cannot once it is trained, since each neuron "
             "has a scale of its own: compile without --wrap-clamps",
             name, activation_name(l->act));
-    if (strcmp(k->activation, activation_name(l->act)) != 0 || n->waves != train_has_waves(l))
+    const int padded = strcmp(k->activation, activation_name(ACTIVATION_PADDED_WAVE)) == 0;
+    if (strcmp(padded ? activation_name(ACTIVATION_FUNCTION) : k->activation, activation_name(l->act)) != 0 ||
+        n->waves != train_has_waves(l))
         return fail(ANNULUS_ERR_INPUT, "%s has look-ups of %s in the circuit, of %s in the network", name,
                     k->activation, activation_name(l->act));
     /* neurons that share a rotation have more values of it */
