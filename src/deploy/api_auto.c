@@ -216,18 +216,29 @@ static annulus_status try_kinds(comparison *c, candidate both[2])
     return fail(first, "%s", both[0].best.why);
 }
 
+#define PACE_ROOM 32u
+/* How long a candidate takes, in words at room. */
+static const char *pace(const annulus_auto_candidate *k, char room[PACE_ROOM])
+{
+    if (isinf(k->seconds)) return "cannot be";
+    (void)snprintf(room, PACE_ROOM, "take %.3g s", k->seconds);
+    return room;
+}
+
 static annulus_status compare(comparison *c, candidate both[2], annulus_auto_report *report)
 {
     TRY(try_kinds(c, both));
     const double a = both[0].best.seconds, b = both[1].best.seconds;
+    char a_room[PACE_ROOM], b_room[PACE_ROOM];
     if (c->budget == 0) c->budget = isfinite(a) && isfinite(b) ? fmax(a, b) : fmin(a, b);
     for (size_t k = 0; k < 2; k++) TRY(fit_budget(c, &both[k]));
     const annulus_auto_candidate *classic = &both[0].best, *native = &both[1].best;
     if (!classic->fits && !native->fits)
-        return fail(ANNULUS_ERR_INFEASIBLE,
-                    "relu tables take %.3g s and trapezoids %.3g s at the widths that were tried, %.3g were asked for: "
-                    "allow more, or begin with narrower layers",
-                    classic->seconds, native->seconds, c->budget);
+        return fail(
+            ANNULUS_ERR_INFEASIBLE,
+            "at the widths that were tried relu tables %s and trapezoids %s, %.3g s were asked for: allow more, "
+            "or begin with narrower layers",
+            pace(classic, a_room), pace(native, b_room), c->budget);
     *report = (annulus_auto_report){.classic = *classic, .native = *native, .budget = c->budget};
     report->native_chosen = !classic->fits || (native->fits && native->score >= classic->score);
     report->log2_error = c->compile.log2_error;
