@@ -30,20 +30,20 @@ class Model:
         inputs = [x, self.constant(scale), self.constant(0), self.constant(bits)]
         return self.node("Quant", inputs, DOMAIN, signed=signed, narrow=narrow, rounding_mode="HALF_UP")
 
-    def weights(self, *shape, scale=0.125, channels=True):
+    def weights(self, *shape, scale=0.125, channels=True, ratio=2.0):
         """Quantized, a scale for each output."""
-        scales = scale * 2.0 ** self.random.integers(-1, 2, (shape[0] if channels else 1,) + (1,) * (len(shape) - 1))
+        scales = scale * ratio ** self.random.integers(-1, 2, (shape[0] if channels else 1,) + (1,) * (len(shape) - 1))
         values = scales * self.random.integers(-3, 4, shape)
         return self.quant(self.constant(values), np.broadcast_to(scales, scales.shape), 3, signed=1)
 
-    def conv(self, x, inputs, outputs, kernel, bias=True, group=1, scale=0.125, channels=True, **attributes):
-        w = self.weights(outputs, inputs // group, *kernel, scale=scale, channels=channels)
+    def conv(self, x, inputs, outputs, kernel, bias=True, group=1, scale=0.125, channels=True, ratio=2.0, **attributes):
+        w = self.weights(outputs, inputs // group, *kernel, scale=scale, channels=channels, ratio=ratio)
         b = [self.constant(self.random.normal(0, 0.3, outputs))] if bias else []
         return self.node("Conv", [x, w] + b, group=group, **attributes)
 
-    def dense(self, x, inputs, outputs, channels=True, **factors):
+    def dense(self, x, inputs, outputs, channels=True, scale=0.125, ratio=2.0, **factors):
         b = self.constant(self.random.normal(0, 0.3, outputs))
-        return self.node("Gemm", [x, self.weights(outputs, inputs, channels=channels), b], transB=1, **factors)
+        return self.node("Gemm", [x, self.weights(outputs, inputs, scale=scale, channels=channels, ratio=ratio), b], transB=1, **factors)
 
     def normalise(self, x, channels):
         numbers = [self.random.uniform(0.5, 1.5, channels) * self.random.choice([-1, 1], channels),
@@ -179,14 +179,32 @@ def own_waves(seed):
     return m.finish(m.dense(x, 6, 3), 3)
 
 
-def padded_waves(seed):
-    """Waves behind weights of several scales, which look-ups of a padded table read: in a graph, and in its last layers."""
+def scaled_waves(seed, ratio=2.0):
+    """Waves behind weights of several scales, in a graph, and in its last layers: by powers of 2 up to 4, which integers take up."""
     m = Model(seed, (2, 4, 4))
-    x = m.quant(m.node("Sin", [m.conv(m.quant("x", 0.25, 3), 2, 4, (3, 3))]), 1 / 7, 4, signed=1, narrow=1)  # (4,2,2)
-    x = m.dense(m.node("Flatten", [x]), 16, 6)
+    x = m.quant(m.node("Sin", [m.conv(m.quant("x", 0.25, 3), 2, 4, (3, 3), ratio=ratio)]), 1 / 7, 4, signed=1, narrow=1)  # (4,2,2)
+    x = m.dense(m.node("Flatten", [x]), 16, 6, scale=1 / 32, ratio=ratio)
     away = m.node("Abs", [m.node("Sub", [x, m.node("Floor", [m.node("Add", [x, m.constant(0.5)])])])])
     x = m.quant(m.node("Sub", [m.constant(1), m.node("Mul", [away, m.constant(4)])]), 0.25, 4, signed=1, narrow=1)
     return m.finish(m.dense(x, 6, 3), 3)
+
+
+def padded_waves(seed):
+    """Scales that no integers up to 4 take up, so that look-ups of a padded table read the waves."""
+    return scaled_waves(seed, 1.5)
+
+
+def scaled_chain(seed, ratio=2.0):
+    """The same in a chain of layers."""
+    m = Model(seed, (6,))
+    x = m.quant(m.node("Sin", [m.dense(m.quant("x", 0.25, 3), 6, 8, ratio=ratio)]), 1 / 7, 4, signed=1, narrow=1)
+    x = m.quant(m.node("Sin", [m.dense(x, 8, 6, channels=False)]), 1 / 7, 4, signed=1, narrow=1)
+    return m.finish(m.dense(x, 6, 3), 3)
+
+
+def padded_chain(seed):
+    """With a padded table in the first layer, not in the second."""
+    return scaled_chain(seed, 1.5)
 
 
 def wave_offsets(seed):
@@ -537,7 +555,7 @@ def cifar_size(seed):
     return m.finish(m.dense(x, 64, 10), 10)
 
 
-ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, padded_waves, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, weights_in_front, choices, dense_pairs, dense_chain, factors, factors_of_tensors, slopes, slopes_of_chains, varied, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
+ALL = [lenet, three_convolutions, residual, one_dimension, shapes, waves, own_waves, scaled_waves, padded_waves, scaled_chain, padded_chain, wave_offsets, uneven_offsets, clamps, pools, pools_of_one_dimension, pairs, matrices, weights_in_front, choices, dense_pairs, dense_chain, factors, factors_of_tensors, slopes, slopes_of_chains, varied, behind_quants, casts, folded, input_shapes, input_shapes_of_chains, zeros, zeros_in_chains, sums, borders, wider_constants]
 
 
 # ---- meaning ----

@@ -185,6 +185,26 @@ static annulus_status visit(onnx_chain *c, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
+/* To weights whose scales are multiples of one. */
+static annulus_status give_one_scale(dense_layer *l)
+{
+    double unit;
+    int exact;
+    void *p;
+    TRY(mem_create(l->out, sizeof(int32_t), "factors", &p));
+    const int32_t *by = p;
+    int32_t most = 1;
+    const int has = onnx_unit_find(l->w_scale, l->out, p, &unit, &exact) && exact;
+    for (size_t o = 0; has && o < l->out; o++) {
+        for (size_t i = 0; i < l->in; i++) l->W[o * l->in + i] *= by[o];
+        l->w_scale[o] = unit;
+        most = by[o] > most ? by[o] : most;
+    }
+    while (has && most > 1) l->weight_bits++, most = (most + 1) / 2;
+    mem_free(p);
+    return ANNULUS_OK;
+}
+
 /* What comes of the sums of the last layer, from node i on, if it is one function of them: *found. */
 static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
 {
@@ -195,10 +215,10 @@ static annulus_status visit_sums(onnx_chain *c, size_t i, int *found)
     for (size_t k = 0; k < node->n_input; k++) on_chain |= strcmp(node->input[k], c->value) == 0;
     if (c->stage != ONNX_LINEAR || !on_chain) return ANNULUS_OK;
     dense_layer *l = &c->n->layers[c->layers - 1];
-    int one_scale = 1;
-    for (size_t o = 1; o < l->out; o++) one_scale &= l->w_scale[o] == l->w_scale[0];
+    const int one_scale = onnx_wave_scales(l->w_scale, l->out, (int64_t)1 << (l->weight_bits - 1));
     TRY(onnx_function_find(c, i, one_scale, &f, found));
     if (!*found) return ANNULUS_OK;
+    if (one_scale && activation_is_wave(f.act)) TRY(give_one_scale(l));
     for (size_t o = 0; o < l->out; o++) {
         l->w_scale[o] /= f.period;
         l->bias[o] = l->bias[o] / f.period + f.shift;

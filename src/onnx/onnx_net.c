@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Whether a node takes the input, or what a node before it makes of it; a Shape is a constant. */
@@ -110,9 +111,9 @@ static annulus_status visit(onnx_net *t, const Onnx__NodeProto *node)
     return ANNULUS_OK;
 }
 
-/* What the function makes of sums x, which are c, from a node on. */
+/* What the function makes of sums x, which are c, from a node on. one_scale: they could have (onnx_wave_scales). */
 static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const onnx_chain *c, const onnx_tensor *x,
-                               const onnx_function *f)
+                               const onnx_function *f, int one_scale)
 {
     if (onnx_tensor_find(t, f->value) != NULL)
         return onnx_node_fail(node, "what it makes up to \"%.60s\" is made twice: the model is damaged", f->value);
@@ -121,6 +122,7 @@ static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const o
                                     "a Quant node in between");
     onnx_tensor *y = tensor_new(t, f->value);
     TRY(onnx_tensor_copy(t, x, y));
+    if (one_scale && activation_is_wave(f->act)) TRY(onnx_tensor_one_scale(node, y));
     for (size_t o = 0; o < y->count; o++) {
         y->scale[o] /= f->period;
         y->bias[o] = y->bias[o] / f->period + f->shift;
@@ -141,6 +143,15 @@ static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const o
     return activation_is_own(f->act) ? onnx_tensor_vary(t, c, f, y) : ANNULUS_OK;
 }
 
+static int64_t largest_weight(const circuit_linear *l)
+{
+    int64_t most = 0;
+    for (size_t k = 0; k < l->blocks_count; k++)
+        for (size_t i = 0; i < l->blocks[k].rows * l->blocks[k].taps; i++)
+            most = llabs(l->blocks[k].W[i]) > most ? llabs(l->blocks[k].W[i]) : most;
+    return most;
+}
+
 /* What comes of sums from node i on, if it is one function of them: *found. */
 static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
 {
@@ -155,10 +166,9 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
         c.features = 1, c.rank = x->pool_rank;
         for (size_t d = 0; d < c.rank; d++) c.features *= c.dims[d] = x->pool_dims[d];
     }
-    int one_scale = x->pool.channels == 0;
-    for (size_t o = 1; o < x->count; o++) one_scale &= x->scale[o] == x->scale[0];
+    const int one_scale = x->pool.channels == 0 && onnx_wave_scales(x->scale, x->count, largest_weight(&x->linear));
     TRY(onnx_function_find(&c, i, one_scale, &f, found));
-    return *found ? activate(t, node, &c, x, &f) : ANNULUS_OK;
+    return *found ? activate(t, node, &c, x, &f, one_scale) : ANNULUS_OK;
 }
 
 static annulus_status last_layer(onnx_net *t)

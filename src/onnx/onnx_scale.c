@@ -83,6 +83,20 @@ int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit,
     return 0;
 }
 
+int onnx_wave_scales(const double *scale, size_t count, int64_t most)
+{
+    double least = scale[0], largest = scale[0];
+    for (size_t o = 0; o < count; o++) least = fmin(least, scale[o]), largest = fmax(largest, scale[o]);
+    for (int32_t parts = 1; parts <= ONNX_WAVE_FACTOR; parts++) {
+        const double unit = least / parts, factor = rint(largest / unit);
+        int fits = factor <= ONNX_WAVE_FACTOR && factor * (double)most <= INT16_MAX;
+        for (size_t o = 0; fits && o < count; o++)
+            fits = fabs(scale[o] / unit - rint(scale[o] / unit)) <= SAME * (scale[o] / unit);
+        if (fits) return 1;
+    }
+    return 0;
+}
+
 /* ---- sources of layers ------------------------------------------------------------------------------------------ */
 
 typedef struct meeting {

@@ -148,8 +148,7 @@ static int mixes_scales(const onnx_tensor *x, const circuit_linear *outer)
     return 0;
 }
 
-/* Gives x, whose scales are about multiples of some number, that one as its scale; else leaves it as it is. */
-static annulus_status one_scale(const Onnx__NodeProto *node, onnx_tensor *x)
+annulus_status onnx_tensor_one_scale(const Onnx__NodeProto *node, onnx_tensor *x)
 {
     double unit;
     int exact;
@@ -210,7 +209,7 @@ annulus_status onnx_tensor_apply(onnx_net *t, const Onnx__NodeProto *node, const
     annulus_status st = expression_check(node, x);
     const int mixed = st == ANNULUS_OK && mixes_scales(x, outer);
     if (mixed) st = onnx_tensor_copy(t, x, &alike);
-    if (st == ANNULUS_OK && mixed) st = one_scale(node, &alike);
+    if (st == ANNULUS_OK && mixed) st = onnx_tensor_one_scale(node, &alike);
     if (st == ANNULUS_OK)
         st = apply(t, node, mixed ? &alike : x, outer, rank, dims, op, y);
     else

@@ -69,6 +69,8 @@ annulus_status onnx_tensor_join_sources(const onnx_net *t, onnx_tensor *y, onnx_
 /* y <- the parts (count) one behind the other, as one dimension; they are used up. */
 annulus_status onnx_tensor_stack(const onnx_net *t, onnx_tensor *parts, size_t count, onnx_tensor *y)
     __attribute__((warn_unused_result));
+/* Gives x, whose scales are about multiples of some number, that one as its scale; else leaves it as it is. */
+annulus_status onnx_tensor_one_scale(const Onnx__NodeProto *node, onnx_tensor *x) __attribute__((warn_unused_result));
 /* Sums times integers by[o]; their weights and bounds, not their scales and biases. What becomes 0 gets the scale of
  * others. */
 annulus_status onnx_tensor_multiply(const Onnx__NodeProto *node, onnx_tensor *x, const int32_t *by)
@@ -117,6 +119,10 @@ onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx
 int onnx_ratio_find(double a, double b, int near, int32_t *p, int32_t *q, int *exact);
 /* scale (count) <- about by (count) times *unit; 0: there are no such integers. */
 int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit, int *exact);
+/* Whether the weights of a wave, of these scales and `most` at most, could have one scale: factors are exact, up to
+ * ONNX_WAVE_FACTOR, as integers multiply the noise of values, and leave weights that files hold. */
+#define ONNX_WAVE_FACTOR 4
+int onnx_wave_scales(const double *scale, size_t count, int64_t most);
 /* Where a layer takes values of several quantizers, whose scales have no common unit, they become multiples of one by
  * factors up to NETWORK_MAX_FACTOR: the nearest of errors 2^-10, 2^-9, ... ONNX_NEAR_SOURCES that some have; but
  * for those that exact look-ups make or take. Those changed have a ~ in their layers' names. */
