@@ -130,7 +130,7 @@ static void test_own_wave_with_padding(void **state)
             }
         for (size_t i = 0; i < 2; i++) {
             assert_int_equal(circuit_is_wave(&c->layers[i]), way == ALONE);
-            if (way == SHOWN) assert_string_equal(c->layers[i].activation, "function");
+            if (way == SHOWN) assert_string_equal(c->layers[i].activation, "padded_wave");
         }
         circuit_destroy(c);
         free(x);
