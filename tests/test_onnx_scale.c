@@ -133,8 +133,23 @@ static void sources(void **state)
     network_destroy(n);
 }
 
+/* One scale whatever the weights are, else factors up to 4 that leave weights of 16 bits. */
+static void waves(void **state)
+{
+    (void)state;
+    const double one[] = {0.1, 0.1, 0.1}, twos[] = {0.1, (double)0.2f, (double)0.4f}, thirds[] = {0.75, 0.5, 1},
+                 wide[] = {0.1, 0.5}, odd[] = {0.1, 0.15, 0.225};
+    assert_true(onnx_wave_scales(one, 3, 65536));
+    assert_true(onnx_wave_scales(twos, 3, 8191));
+    assert_false(onnx_wave_scales(twos, 3, 8192));
+    assert_true(onnx_wave_scales(thirds, 3, 8));
+    assert_false(onnx_wave_scales(wide, 2, 8));
+    assert_false(onnx_wave_scales(odd, 3, 8));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ratios), cmocka_unit_test(units), cmocka_unit_test(sources)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ratios), cmocka_unit_test(units), cmocka_unit_test(sources),
+                                       cmocka_unit_test(waves)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

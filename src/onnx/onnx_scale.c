@@ -89,7 +89,7 @@ int onnx_wave_scales(const double *scale, size_t count, int64_t most)
     for (size_t o = 0; o < count; o++) least = fmin(least, scale[o]), largest = fmax(largest, scale[o]);
     for (int32_t parts = 1; parts <= ONNX_WAVE_FACTOR; parts++) {
         const double unit = least / parts, factor = rint(largest / unit);
-        int fits = factor <= ONNX_WAVE_FACTOR && factor * (double)most <= INT16_MAX;
+        int fits = factor <= ONNX_WAVE_FACTOR && (factor == 1 || factor * (double)most <= INT16_MAX);
         for (size_t o = 0; fits && o < count; o++)
             fits = fabs(scale[o] / unit - rint(scale[o] / unit)) <= SAME * (scale[o] / unit);
         if (fits) return 1;

@@ -119,8 +119,8 @@ onnx_tensor_fn onnx_tensor_affine, onnx_tensor_normalise, onnx_tensor_gemm, onnx
 int onnx_ratio_find(double a, double b, int near, int32_t *p, int32_t *q, int *exact);
 /* scale (count) <- about by (count) times *unit; 0: there are no such integers. */
 int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit, int *exact);
-/* Whether the weights of a wave, of these scales and `most` at most, could have one scale: factors are exact, up to
- * ONNX_WAVE_FACTOR, as integers multiply the noise of values, and leave weights that files hold. */
+/* Whether the weights of a wave, of these scales and `most` at most, have one scale or could: by factors that are
+ * exact, up to ONNX_WAVE_FACTOR, as integers multiply the noise of values, and leave weights that files hold. */
 #define ONNX_WAVE_FACTOR 4
 int onnx_wave_scales(const double *scale, size_t count, int64_t most);
 /* Where a layer takes values of several quantizers, whose scales have no common unit, they become multiples of one by
