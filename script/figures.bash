@@ -22,7 +22,7 @@ cifar_10_train=(--activation trapezoid --offsets 4 --phase-noise 0.011 --weight-
   --shift 4 --flip --epochs 30 --conv 32x4s2p1,32x3p1,64x3s2p1,64x3p1,128x3s2p1,128x3p1,gap --hidden 0
   --class-names "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck")
 cifar_10_compile=(--count 200 --phase-noise 0.014)
-demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 160) # the most neurons within 0.3 s an image
+demo_train=("${fashion_train[@]}" "${waves_train[@]}" --hidden 160) # within 0.3 s an image
 
 # classic tables that err, as compiled (docs/training.md, look-ups that err)
 mnist_classic_train=(--hidden 340 --target-p-error 0.3 --rounding-bits 6 --validation 0 --learning-rate 0.006 --shift 1 --epochs 40)

@@ -50,25 +50,23 @@ def conv(x, w, a):
     return out
 
 
-def average(x, a):
-    kernel = a["kernel_shape"]
-    padded, mask, counts, take = windows(x, a, kernel)
+def pooled(x, a, of):
+    """What `of` makes of each window: of its values, and of both masks there."""
+    padded, mask, counts, take = windows(x, a, a["kernel_shape"])
     out = np.zeros([x.shape[0]] + counts)
     for corner in np.ndindex(*counts):
-        axes = tuple(range(1, x.ndim))
-        n = take(mask[a.get("count_include_pad", 0)], corner)[0].sum()
-        out[(slice(None),) + corner] = take(padded, corner).sum(axis=axes) / n
+        out[(slice(None),) + corner] = of(take(padded, corner), [take(m, corner) for m in mask])
     return out
+
+
+def average(x, a):
+    axes = tuple(range(1, x.ndim))
+    return pooled(x, a, lambda values, mask: values.sum(axis=axes) / mask[a.get("count_include_pad", 0)][0].sum())
 
 
 def largest(x, a):
-    kernel = a["kernel_shape"]
-    padded, mask, counts, take = windows(x, a, kernel)
-    out = np.zeros([x.shape[0]] + counts)
-    for corner in np.ndindex(*counts):
-        part = np.where(take(mask[0], corner) > 0, take(padded, corner), -np.inf)
-        out[(slice(None),) + corner] = part.max(axis=tuple(range(1, x.ndim)))
-    return out
+    axes = tuple(range(1, x.ndim))
+    return pooled(x, a, lambda values, mask: np.where(mask[0] > 0, values, -np.inf).max(axis=axes))
 
 
 def quant(x, scale, zero, bits, a):

@@ -5,6 +5,7 @@
 #include "math/matrix.h"
 #include "optimizer/batches.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 annulus_status linear_create(size_t blocks, circuit_linear *out)
@@ -169,6 +170,17 @@ annulus_status linear_check(const circuit_linear *l, size_t in, size_t out)
     }
     mem_free(seen);
     return st;
+}
+
+int32_t linear_largest_weight(const circuit_linear *l)
+{
+    int32_t most = 0;
+    for (size_t k = 0; k < l->blocks_count; k++)
+        for (size_t i = 0; i < l->blocks[k].rows * l->blocks[k].taps; i++) {
+            const int32_t size = abs(l->blocks[k].W[i]);
+            most = size > most ? size : most;
+        }
+    return most;
 }
 
 double linear_products(const circuit_linear *l)

@@ -92,6 +92,8 @@ size_t linear_columns(const circuit_linear *l, size_t words, unsigned workers);
  * other, ldx words each; y rows of ldy words, written from word `at` on. Cannot fail. */
 void linear_add(const circuit_linear *l, const linear_rows *sources, size_t sources_count, size_t ldx, uint64_t *y,
                 size_t ldy, size_t at, size_t D, void *room);
+/* The largest absolute value of a weight; 0 without any. */
+int32_t linear_largest_weight(const circuit_linear *l);
 /* Products of a weight and an input. */
 double linear_products(const circuit_linear *l);
 

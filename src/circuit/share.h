@@ -47,15 +47,11 @@ typedef struct share_places {
     int opposites;
     uint32_t count, at[CIRCUIT_MAX_OFFSETS];
 } share_places;
-#define SHARE_OPPOSITE UINT32_C(0x80000000) /* in a number: the value with the sign changed */
+/* In the number of a value, to which others below it are added: the value with the sign changed. */
+#define SHARE_OPPOSITE UINT32_C(0x80000000)
 /* *number <- that of the place, of a table of so many cells, or of the one half a period on. Returns whether there is
  * room for it, and no such one where opposites is 0: its noise would be the same. */
 int share_place(size_t cells, uint32_t at, share_places *p, uint32_t *number);
-/* Of a neuron, the number of a value whose place is `number`. */
-static inline uint32_t share_value(const share_places *p, uint32_t neuron, uint32_t number)
-{
-    return (neuron * p->count + (number & ~SHARE_OPPOSITE)) | (number & SHARE_OPPOSITE);
-}
 /* Cells of l by which a phase that is `shift` further on reads behind. Returns whether they are whole. */
 int share_cells_behind(const circuit_layer *l, uint64_t shift, uint32_t *cells);
 /* In layer i of c, of waves, neurons with the same sums become values of one, where that gives no more values than

@@ -60,9 +60,7 @@ static void map_inputs(const circuit *c, const circuit_layer *old, const circuit
         const uint32_t *own = gone ? w->gone_map : s == w->into ? w->map : NULL;
         const uint32_t first = (uint32_t)first_of(c, l, w, gone ? w->into : s);
         const size_t count = circuit_source_values(c, s);
-        for (size_t v = 0; v < count; v++)
-            map[at++] =
-                own == NULL ? first + (uint32_t)v : (first + (own[v] & ~SHARE_OPPOSITE)) | (own[v] & SHARE_OPPOSITE);
+        for (size_t v = 0; v < count; v++) map[at++] = first + (own == NULL ? (uint32_t)v : own[v]);
     }
 }
 

@@ -76,7 +76,7 @@ static int number_all(shifts *q)
     for (size_t v = 0; v < before; v++) {
         uint32_t number;
         (void)place_of(q, v / each, (uint32_t)(v % each), &number);
-        q->map[v] = share_value(&q->places, q->number[q->as[v / each]], number);
+        q->map[v] = q->number[q->as[v / each]] * q->places.count + number;
     }
     return 1;
 }
@@ -125,6 +125,7 @@ static annulus_status with_opposites(circuit *c, size_t i, int opposites, size_t
 {
     const circuit_layer *l = &c->layers[i];
     shifts q = {.l = l, .places = {.opposites = opposites}};
+    *may = 1;
     void *p, *list, *room;
     TRY(mem_create(3 * l->out + circuit_values(l), sizeof(uint32_t), "shared rotations", &p));
     q.as = p, q.behind = q.as + l->out, q.number = q.behind + l->out, q.map = q.number + l->out;
@@ -139,7 +140,7 @@ static annulus_status with_opposites(circuit *c, size_t i, int opposites, size_t
 
 annulus_status share_shifts(circuit *c, size_t i, size_t *saved)
 {
-    int may = 1;
+    int may = 0;
     if (c->layers[i].mid2 == 0) TRY(with_opposites(c, i, 1, saved, &may));
-    return c->layers[i].mid2 == 0 && may ? ANNULUS_OK : with_opposites(c, i, 0, saved, &may);
+    return may ? ANNULUS_OK : with_opposites(c, i, 0, saved, &may);
 }

@@ -123,10 +123,10 @@ static int number_all(joint *q)
     if (q->out == q->all || q->out * q->places.count > 2 * before || q->out * q->places.count > CIRCUIT_MAX_WIDTH)
         return 0;
     for (size_t v = 0; v < of_a; v++)
-        q->map[v] = share_value(&q->places, q->number[v / q->a->offsets], q->of_a[v % q->a->offsets]);
+        q->map[v] = q->number[v / q->a->offsets] * q->places.count + q->of_a[v % q->a->offsets];
     for (size_t v = 0; v < before - of_a; v++)
         q->map[of_a + v] =
-            share_value(&q->places, q->number[q->as[q->a->out + v / q->b->offsets]], q->of_b[v % q->b->offsets]);
+            q->number[q->as[q->a->out + v / q->b->offsets]] * q->places.count + q->of_b[v % q->b->offsets];
     return 1;
 }
 
@@ -189,6 +189,7 @@ static annulus_status try_join(circuit *c, size_t i, size_t j, joint *q, size_t 
 static annulus_status try_layers(circuit *c, size_t i, size_t j, int opposites, size_t *saved, int *may)
 {
     joint q = {.a = &c->layers[i], .b = &c->layers[j], .places = {.opposites = opposites}};
+    *may = 1;
     void *p, *list, *room;
     q.all = q.a->out + q.b->out;
     if (!share_encodes_alike(c, i, j) || !table_behind(&q)) return ANNULUS_OK;
@@ -213,9 +214,9 @@ annulus_status circuit_share_waves(circuit *c, size_t *saved)
     for (size_t i = 0; i + 1 < c->layers_count; i++)
         for (size_t j = i + 1; circuit_is_wave(&c->layers[i]) && j + 1 < c->layers_count;) {
             const size_t layers = c->layers_count;
-            int may = 1;
+            int may = 0;
             if (c->layers[i].mid2 == 0) TRY(try_layers(c, i, j, 1, saved, &may));
-            if (c->layers[i].mid2 != 0 || !may) TRY(try_layers(c, i, j, 0, saved, &may));
+            if (!may) TRY(try_layers(c, i, j, 0, saved, &may));
             j += c->layers_count == layers; /* else another one is layer j */
         }
     return ANNULUS_OK;

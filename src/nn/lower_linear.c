@@ -81,15 +81,8 @@ annulus_status lower_linear(const network *n, size_t i, int32_t multiplier, int 
 
 int32_t lower_most_multiplier(const circuit_layer *l)
 {
-    int32_t most = 1;
-    for (size_t k = 0; k < l->linear.blocks_count; k++) {
-        const linear_block *b = &l->linear.blocks[k];
-        for (size_t w = 0; w < b->rows * b->taps; w++) {
-            const int32_t size = b->W[w] < 0 ? -b->W[w] : b->W[w];
-            most = size > most ? size : most;
-        }
-    }
-    return LINEAR_MAX_WEIGHT / most;
+    const int32_t most = linear_largest_weight(&l->linear);
+    return LINEAR_MAX_WEIGHT / (most > 1 ? most : 1);
 }
 
 #define OFF_GRID 1e-3 /* units: bounds are real numbers, of scales that single precision may have rounded */

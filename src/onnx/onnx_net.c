@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Whether a node takes the input, or what a node before it makes of it; a Shape is a constant. */
@@ -143,15 +142,6 @@ static annulus_status activate(onnx_net *t, const Onnx__NodeProto *node, const o
     return activation_is_own(f->act) ? onnx_tensor_vary(t, c, f, y) : ANNULUS_OK;
 }
 
-static int64_t largest_weight(const circuit_linear *l)
-{
-    int64_t most = 0;
-    for (size_t k = 0; k < l->blocks_count; k++)
-        for (size_t i = 0; i < l->blocks[k].rows * l->blocks[k].taps; i++)
-            most = llabs(l->blocks[k].W[i]) > most ? llabs(l->blocks[k].W[i]) : most;
-    return most;
-}
-
 /* What comes of sums from node i on, if it is one function of them: *found. */
 static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
 {
@@ -166,7 +156,8 @@ static annulus_status visit_sums(onnx_net *t, size_t i, int *found)
         c.features = 1, c.rank = x->pool_rank;
         for (size_t d = 0; d < c.rank; d++) c.features *= c.dims[d] = x->pool_dims[d];
     }
-    const int one_scale = x->pool.channels == 0 && onnx_wave_scales(x->scale, x->count, largest_weight(&x->linear));
+    const int one_scale =
+        x->pool.channels == 0 && onnx_wave_scales(x->scale, x->count, linear_largest_weight(&x->linear));
     TRY(onnx_function_find(&c, i, one_scale, &f, found));
     return *found ? activate(t, node, &c, x, &f, one_scale) : ANNULUS_OK;
 }

@@ -55,46 +55,42 @@ int onnx_ratio_find(double a, double b, int near, int32_t *p, int32_t *q, int *e
     return 1;
 }
 
-/* by (count) <- integers near scale/unit: 0, one of them is not so near. */
+/* by (count), unless NULL <- integers near scale/unit: 0, one of them is not so near. */
 static int multiples(const double *scale, size_t count, double unit, double tolerance, int32_t *by)
 {
     for (size_t o = 0; o < count; o++) {
         const double times = scale[o] / unit, whole = rint(times);
         if (!(whole <= LINEAR_MAX_WEIGHT && fabs(times - whole) <= tolerance * times)) return 0;
-        by[o] = (int32_t)whole;
+        if (by != NULL) by[o] = (int32_t)whole;
     }
     return 1;
 }
 
-int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit, int *exact)
+/* The largest part of the least, of up to so many, that all are about multiples of. */
+static int find_unit(const double *scale, size_t count, int32_t parts, double tolerance, int32_t *by, double *unit)
 {
     double least = scale[0];
     for (size_t o = 0; o < count; o++) least = fmin(least, scale[o]);
-    *exact = 1;
-    for (int32_t parts = 1; parts <= NETWORK_MAX_FACTOR; parts++) {
-        *unit = least / parts;
-        if (multiples(scale, count, *unit, SAME, by)) return 1;
-    }
-    *exact = 0;
-    for (int32_t parts = 1; parts <= ONNX_MOST_PARTS; parts++) {
-        *unit = least / parts;
-        if (multiples(scale, count, *unit, ONNX_NEAR, by)) return 1;
+    for (int32_t k = 1; k <= parts; k++) {
+        *unit = least / k;
+        if (multiples(scale, count, *unit, tolerance, by)) return 1;
     }
     return 0;
 }
 
+int onnx_unit_find(const double *scale, size_t count, int32_t *by, double *unit, int *exact)
+{
+    *exact = find_unit(scale, count, NETWORK_MAX_FACTOR, SAME, by, unit);
+    return *exact || find_unit(scale, count, ONNX_MOST_PARTS, ONNX_NEAR, by, unit);
+}
+
 int onnx_wave_scales(const double *scale, size_t count, int64_t most)
 {
-    double least = scale[0], largest = scale[0];
-    for (size_t o = 0; o < count; o++) least = fmin(least, scale[o]), largest = fmax(largest, scale[o]);
-    for (int32_t parts = 1; parts <= ONNX_WAVE_FACTOR; parts++) {
-        const double unit = least / parts, factor = rint(largest / unit);
-        int fits = factor <= ONNX_WAVE_FACTOR && (factor == 1 || factor * (double)most <= INT16_MAX);
-        for (size_t o = 0; fits && o < count; o++)
-            fits = fabs(scale[o] / unit - rint(scale[o] / unit)) <= SAME * (scale[o] / unit);
-        if (fits) return 1;
-    }
-    return 0;
+    double largest = scale[0], unit;
+    for (size_t o = 0; o < count; o++) largest = fmax(largest, scale[o]);
+    if (!find_unit(scale, count, ONNX_WAVE_FACTOR, SAME, NULL, &unit)) return 0;
+    const double factor = rint(largest / unit);
+    return factor == 1 || (factor <= ONNX_WAVE_FACTOR && factor * (double)most <= INT16_MAX);
 }
 
 /* ---- sources of layers ------------------------------------------------------------------------------------------ */
