@@ -86,13 +86,24 @@ int main(int argc, char **argv)
     const tfhe_families f = {.count = 2,
                              .of = {own, other},
                              .merge = {2, 10},
-                             .answers = {.family = 0, .k = 4, .N = 16, .l = 2, .b = 4, .noise = 3, .bits = 12}};
+                             .answers = {.family = 0,
+                                         .k = 4,
+                                         .N = 16,
+                                         .l = 2,
+                                         .b = 4,
+                                         .noise = 3,
+                                         .sent_k = 3,
+                                         .sent_l = 10,
+                                         .sent_noise = 4,
+                                         .bits = 12,
+                                         .body_bits = 9,
+                                         .parts = 3,
+                                         .multiple = {1, 2, 4}}};
     secret_key_set *keys;
     check(tfhe_families_check(&f), "parameters");
     check(secret_key_set_create(&f, &keys), "secret keys");
     hide(keys->of[0]), hide(keys->of[1]);
-    const size_t answers_words = (size_t)f.answers.k * f.answers.N;
-    (void)VALGRIND_MAKE_MEM_UNDEFINED(keys->answers->P, answers_words * sizeof *keys->answers->P);
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(keys->answers->P, tfhe_answers_dim(&f.answers) * sizeof *keys->answers->P);
     leak_noise = argc > 1 && strcmp(argv[1], "noise") == 0;
     if (argc > 1 && !leak_noise && (keys->of[0]->S[0] & 1)) seen = 1;
     make_keys(&f, keys);

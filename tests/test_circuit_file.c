@@ -240,30 +240,36 @@ static void test_insecure_parameters(void **state)
     circuit_destroy(c);
 }
 
-/* The key of packed answers is held to the curve like any other: less noise, or fewer dimensions with the noise of
- * more, are refused; more are read. */
+/* The keys that answers are packed and sent under are held to the curve like any other: less noise, or fewer dimensions
+ * with the noise of more, are refused; more are read. */
 static void test_insecure_answers(void **state)
 {
     (void)state;
     circuit *c = small_circuit();
     tfhe_answers *a = &c->choice.families.answers;
     const tfhe_answers secure = *a;
-    assert_true(a->bits > 0 && a->noise > 0);
-    a->noise--;
-    refused_as(c, "answers' dimension");
-    refused_as(c, "below 128-bit security");
-    a->noise = 0;
-    refused_as(c, "below 128-bit security");
-    *a = secure;
-    for (a->N /= 2; a->k * a->N >= 450; a->N /= 2) refused_as(c, "below 128-bit security");
-    for (; a->N > 0; a->N /= 2) refused_as(c, "not secure");
-    *a = secure;
-    a->noise++;
-    circuit_destroy(reread(c));
-    *a = secure;
-    a->k++;
-    circuit_destroy(reread(c));
-    *a = secure;
+    assert_true(a->bits > 0 && a->noise > 0 && a->sent_k > 0 && a->sent_noise > 0);
+    const struct {
+        uint32_t *k, *noise;
+        const char *what;
+    } of[] = {{&a->k, &a->noise, ": answers' dimension"}, {&a->sent_k, &a->sent_noise, ": sent answers' dimension"}};
+    for (size_t i = 0; i < 2; i++) {
+        --*of[i].noise;
+        refused_as(c, of[i].what);
+        refused_as(c, "below 128-bit security");
+        *of[i].noise = 0;
+        refused_as(c, "below 128-bit security");
+        *a = secure;
+        for (*of[i].k -= 128 / a->N; *of[i].k * a->N >= 450; *of[i].k /= 2) refused_as(c, "below 128-bit security");
+        for (; *of[i].k > 0; *of[i].k /= 2) refused_as(c, "not secure");
+        *a = secure;
+        ++*of[i].noise;
+        circuit_destroy(reread(c));
+        *a = secure;
+        ++*of[i].k;
+        circuit_destroy(reread(c));
+        *a = secure;
+    }
     c->level = SECURITY_132;
     c->choice.families.of[0].lwe_noise += 2, c->choice.families.of[0].glwe_noise += 2;
     refused_as(c, "answers' dimension");

@@ -278,7 +278,8 @@ static void test_circuit_files(void **state)
     c->layers[3].family = 1;
     refused_as(c, "output layer output is of family 2, its inputs of family 1");
     c->layers[3].family = 0;
-    f->answers = (tfhe_answers){.k = 60, .N = 16, .l = 4, .b = 4, .noise = 11, .bits = 13};
+    f->answers = (tfhe_answers){
+        .k = 60, .N = 16, .l = 4, .b = 4, .noise = 11, .bits = 13, .body_bits = 13, .parts = 1, .multiple = {1}};
     assert_ok(circuit_digest(c));
     circuit *back = NULL;
     writer whole;

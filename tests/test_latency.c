@@ -217,7 +217,8 @@ static void test_reading(void **state)
     circuit_destroy(c);
 }
 
-/* Packing is keyswitches of all answers, in equal items of at most 32, with one reading of its key an item. */
+/* Packing is keyswitches of all parts of answers, in equal items of at most 32, with one reading of its key an item,
+ * and those of ciphertexts into the key that they are sent under. */
 static void test_packing(void **state)
 {
     (void)state;
@@ -229,15 +230,17 @@ static void test_packing(void **state)
     for (unsigned threads = 1; threads <= 3; threads++) {
         const tfhe_params p = tfhe_answers_params(&c->choice.families);
         const unsigned workers = parallel_threads(threads);
-        const size_t most = (70 + workers - 1) / workers, each = most < 32 ? most : 32, items = (70 + each - 1) / each;
+        const size_t parts = 70 * answers.parts, most = (parts + workers - 1) / workers, each = most < 32 ? most : 32;
+        const size_t items = (parts + each - 1) / each, full = tfhe_answers_each(&answers);
+        const double sent = (double)((70 + full - 1) / full) * cost_sent(&answers);
         const double crowd = cost_crowd(workers, parallel_threads(0));
         (void)circuit_seconds(c, threads, with);
         c->choice.families.answers.bits = 0;
         (void)circuit_seconds(c, threads, without);
         c->choice.families.answers = answers;
         assert_true(with[0] == without[0]);
-        assert_true(near(with[1] - without[1],
-                         crowd * (double)((items + workers - 1) / workers) * cost_keyswitches(&p, (double)each)));
+        assert_true(near(with[1] - without[1], crowd * (sent + (double)((items + workers - 1) / workers) *
+                                                                   cost_keyswitches(&p, (double)each))));
     }
     circuit_destroy(c);
 }

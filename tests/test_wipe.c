@@ -82,7 +82,18 @@ static const tfhe_families toys = {.count = 2,
                                    .of = {TOY_SET(600, 1, 1024, 1, 1, 8, 1, 10, 20, .ks_l = 2, .ks_b = 4),
                                           TOY_SET(90, 2, 256, 1, 1, 8, 3, 10, 20, .ks_l = 0)},
                                    .into = {{.l = 2, .b = 4}, {.l = 3, .b = 2}},
-                                   .answers = {.k = 30, .N = 16, .l = 2, .b = 4, .noise = 10, .bits = 12}};
+                                   .answers = {.k = 30,
+                                               .N = 16,
+                                               .l = 2,
+                                               .b = 4,
+                                               .noise = 10,
+                                               .sent_k = 29,
+                                               .sent_l = 10,
+                                               .sent_noise = 10,
+                                               .bits = 12,
+                                               .body_bits = 10,
+                                               .parts = 2,
+                                               .multiple = {1, 3}}};
 
 static int stop_late(void *context, const char *what, size_t done, size_t total)
 {

@@ -326,17 +326,23 @@ static double answers_bound(const circuit *c)
 #define ANSWERS_KEY 0.125
 #define ANSWERS_KEY_BYTES 1e6
 #define ANSWERS_MEMORY 24e6
+/* Of what an answer may fail with the share that is taken for another turn's (optimizer/multiples.h), which is far off,
+ * and what that is at most where more is allowed, or noise is: it is not simulated. log2. */
+#define ANSWERS_WRONG_SHARE (-4.0)
+#define ANSWERS_WRONG (-44.0)
 
 static tfhe_answers choose_answers(const circuit *c)
 {
     const circuit_layer *last = circuit_last(c);
     const double now = c->choice.layers[c->layers_count - 1].phase_std;
-    const double most = last->noise > 0 ? last->noise : circuit_half_window(last) / noise_kappa(answers_bound(c));
+    const double bound = last->noise > 0 ? 0 : answers_bound(c), share = log2(1 - exp2(ANSWERS_WRONG_SHARE));
+    const double most = last->noise > 0 ? last->noise : circuit_half_window(last) / noise_kappa(bound + share);
     const answers_request request = {
         .family = last->family,
         .count = last->out,
         .level = c->level,
         .variance = most * most - now * now,
+        .log2_wrong = fmin(bound + ANSWERS_WRONG_SHARE, ANSWERS_WRONG),
         .seconds = fmax(ANSWERS_SECONDS * c->choice.seconds, ANSWERS_SECONDS_EACH * (double)last->out),
         .key_bytes = fmax(ANSWERS_KEY * c->choice.key_bytes, ANSWERS_KEY_BYTES),
         .memory = fmax(ANSWERS_KEY * c->choice.memory_bytes, ANSWERS_MEMORY)};

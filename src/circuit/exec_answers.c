@@ -23,12 +23,13 @@ annulus_status exec_pack_answers(const circuit *c, const eval_key_set *keys, con
 
 void exec_packing_noise(const circuit *c, double *variance)
 {
-    const size_t N = c->choice.families.answers.N, count = circuit_last(c)->out;
-    for (size_t first = 0; first < count; first += N) {
-        const size_t end = count - first < N ? count : first + N;
+    const tfhe_answers *a = &c->choice.families.answers;
+    const size_t each = tfhe_answers_each(a), count = circuit_last(c)->out;
+    for (size_t first = 0; first < count; first += each) {
+        const size_t end = count - first < each ? count : first + each;
         size_t masked = 0;
         for (size_t o = first; o < end; o++) masked += variance[o] > 0;
-        const double noise = noise_answers(&c->choice.families, (double)masked);
+        const double noise = noise_answers(&c->choice.families, (double)(masked * a->parts));
         for (size_t o = first; o < end; o++) variance[o] = noise;
     }
 }

@@ -72,9 +72,9 @@ static void key_bytes(const tfhe_families *f, size_t *sent, size_t *expanded)
         *expanded += mem_bytes(merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l));
     }
     if (f->answers.bits == 0) return;
-    const tfhe_params packing = tfhe_answers_params(f);
     *sent += mem_bytes(tfhe_answers_seeded_bytes(f));
-    *expanded += mem_bytes(tfhe_ksk_memory_bytes(&packing));
+    const size_t rows = tfhe_answers_sent_memory_bytes(&f->answers);
+    *expanded += mem_bytes(tfhe_answers_memory_bytes(f) - rows) + (rows > 0 ? mem_bytes(rows) : 0);
 }
 
 /* Rooms of a layer's sums, of its look-ups and, with a checkpoint, of the file behind it and its body. */

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-#define CONTAINER_VERSION 15u /* the format; of all kinds together, and of what their bodies hold */
+#define CONTAINER_VERSION 16u /* the format; of all kinds together, and of what their bodies hold */
 
 typedef enum container_kind {
     CONTAINER_CIRCUIT = 1,

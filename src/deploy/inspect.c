@@ -242,9 +242,15 @@ static json_t *answers_json(const circuit *c)
 {
     const tfhe_answers *a = &c->choice.families.answers;
     if (a->bits == 0) return json_null();
-    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f}", "family", (int)a->family + 1, "k", (int)a->k, "N", (int)a->N,
-                     "switch_l", (int)a->l, "switch_log2_B", (int)a->b, "noise_tuniform", (int)a->noise, "word_bits",
-                     (int)a->bits, "bytes_a_value", (double)exec_answer_bytes(c) / (double)circuit_last(c)->out);
+    json_t *multiples = json_array();
+    for (uint32_t t = 0; t < a->parts; t++) (void)json_array_append_new(multiples, json_integer(a->multiple[t]));
+    json_t *sent = a->sent_k == 0 ? json_null()
+                                  : json_pack("{s:i,s:i,s:i}", "k", (int)a->sent_k, "switch_l", (int)a->sent_l,
+                                              "noise_tuniform", (int)a->sent_noise);
+    return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:o,s:i,s:i,s:o,s:f}", "family", (int)a->family + 1, "k", (int)a->k, "N",
+                     (int)a->N, "switch_l", (int)a->l, "switch_log2_B", (int)a->b, "noise_tuniform", (int)a->noise,
+                     "sent", sent, "word_bits", (int)a->bits, "body_bits", (int)a->body_bits, "multiples", multiples,
+                     "bytes_a_value", (double)exec_answer_bytes(c) / (double)circuit_last(c)->out);
 }
 
 static json_t *sizes_json(const circuit *c)
@@ -265,9 +271,8 @@ static json_t *sizes_json(const circuit *c)
         ksk += merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l);
     }
     if (f->answers.bits > 0) {
-        const tfhe_params p = tfhe_answers_params(f);
         file += tfhe_answers_seeded_bytes(f);
-        ksk += tfhe_ksk_memory_bytes(&p);
+        ksk += tfhe_answers_memory_bytes(f);
     }
     return json_pack("{s:I,s:I,s:I,s:I,s:I}", "evaluation_key_file", (json_int_t)file, "bootstrapping_key_memory",
                      (json_int_t)bsk, "keyswitching_key_memory", (json_int_t)ksk, "encrypted_input",

@@ -212,11 +212,21 @@ static void answers_line(FILE *f, const json_t *j)
 {
     const json_t *a = json_object_get(j, "answers");
     if (json_is_null(a)) return;
-    fprintf(f,
-            "answers     packed: k=%lld N=%lld, keyswitch %lldx%lld from family %lld, TUniform(%lld); words of %lld "
-            "bits, %.1f bytes a value\n",
-            integer(a, "k"), integer(a, "N"), integer(a, "switch_l"), integer(a, "switch_log2_B"), integer(a, "family"),
-            integer(a, "noise_tuniform"), integer(a, "word_bits"), number(a, "bytes_a_value"));
+    const json_t *sent = json_object_get(a, "sent"), *multiples = json_object_get(a, "multiples"), *m;
+    size_t i;
+    fprintf(f, "answers     packed: ");
+    if (json_array_size(multiples) > 1) {
+        json_array_foreach(multiples, i, m) fprintf(f, "%s%lld", i == 0 ? "" : ", ", (long long)json_integer_value(m));
+        fprintf(f, " times each; ");
+    }
+    fprintf(f, "k=%lld N=%lld, keyswitch %lldx%lld from family %lld, TUniform(%lld); ", integer(a, "k"),
+            integer(a, "N"), integer(a, "switch_l"), integer(a, "switch_log2_B"), integer(a, "family"),
+            integer(a, "noise_tuniform"));
+    if (!json_is_null(sent))
+        fprintf(f, "sent with k=%lld, keyswitch of %lld bits, TUniform(%lld); ", integer(sent, "k"),
+                integer(sent, "switch_l"), integer(sent, "noise_tuniform"));
+    fprintf(f, "words of %lld bits, of bodies %lld, %.1f bytes a value\n", integer(a, "word_bits"),
+            integer(a, "body_bits"), number(a, "bytes_a_value"));
 }
 
 static void circuit_lines(FILE *f, const json_t *j)

@@ -90,8 +90,10 @@ double batches_linear(const tfhe_params *p, double weights, unsigned workers)
 double batches_answers(const tfhe_families *f, size_t count, unsigned workers)
 {
     const tfhe_params p = tfhe_answers_params(f);
-    const size_t each = answers_each(count, workers), items = (count + each - 1) / each;
-    return (double)parallel_busiest(items, workers) * cost_keyswitches(&p, (double)each);
+    const size_t parts = count * f->answers.parts, each = answers_together(parts, workers);
+    const size_t items = (parts + each - 1) / each, most = tfhe_answers_each(&f->answers);
+    return (double)parallel_busiest(items, workers) * cost_keyswitches(&p, (double)each) +
+           (double)((count + most - 1) / most) * cost_sent(&f->answers);
 }
 
 double batches_seconds(const optimizer_request *q, const optimizer_result *r)

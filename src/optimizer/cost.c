@@ -10,6 +10,10 @@
  * 836, k = 1, N = 2048, g = 3) two took 19 % less. */
 #define HIDDEN 0.2
 
+/* A word of a row that the second keyswitch of answers adds, over a word of a keyswitch, whose rows meet whole batches.
+ */
+#define SENT_WORD 8.5
+
 /* Least-squares fit of relative errors to 22 rings and gadgets measured on one Zen 4 core with the AVX-512 kernels in
  * batches (docs/performance.md): within 3.5 % of each. A rotation with EF > 1 took its expected products times such a
  * step, within 3 % up to EF = 16 and 7 % at 32. `combine`: what a step of g bits took beyond one of a single bit on 12
@@ -114,6 +118,12 @@ double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double 
 {
     const double computing = count * cost_blind_rotate(p, EF, price);
     return computing + fmax(1e-9 * current->read * (double)tfhe_bsk_memory_bytes(p) - HIDDEN * computing, 0);
+}
+
+double cost_sent(const tfhe_answers *a)
+{
+    const double digits = a->sent_k == 0 ? 0 : (double)a->k * a->N * a->sent_l / 3;
+    return 1e-9 * SENT_WORD * current->keyswitch * digits * (a->sent_k + 1) * a->N;
 }
 
 double cost_linear_weights(size_t out, size_t in, unsigned limbs)

@@ -58,6 +58,8 @@ double cost_rotations(const tfhe_params *p, uint32_t EF, uint32_t price, double 
 double cost_linear_weights(size_t out, size_t in, unsigned limbs);
 /* Weights that take as long as expanding a packed value. */
 double cost_expand_weights(void);
+/* A ciphertext of answers into the key that they are sent under. */
+double cost_sent(const tfhe_answers *a);
 /* Seconds of sums of packed inputs. */
 double cost_packed(const tfhe_params *p, const packed_size *size);
 /* If `threads` of `all` cores work at once: factor on the time of a worker, between 1 and `crowd`; seconds that a batch

@@ -101,16 +101,46 @@ double noise_keyswitch(const tfhe_params *p)
     return noise_keyswitch_general(dim, p->ks_b, p->ks_l, key, 64, 32) + dim * key * top_digit_excess(exp2(p->ks_b));
 }
 
-/* The digits of every answer of a ciphertext multiply the noises of all coefficients of the key; what they leave out is
- * of the answer's own. Of a mask word that is rounded s - 1/2 is left, of variance 1/4. */
-double noise_answers(const tfhe_families *f, double together)
+double noise_packing_left_out(const tfhe_families *f)
+{
+    const tfhe_params p = tfhe_answers_params(f);
+    return noise_keyswitch_general((double)tfhe_big_dim(&p), p.ks_b, p.ks_l, 0, 64, 32);
+}
+
+/* The digits of every part of a ciphertext multiply the noises of all coefficients of the key; what they leave out is
+ * of the part's own. */
+double noise_packing(const tfhe_families *f, double together)
+{
+    const tfhe_params p = tfhe_answers_params(f);
+    const double left_out = noise_packing_left_out(f);
+    return together * (noise_keyswitch(&p) - left_out) + left_out;
+}
+
+double noise_word(unsigned bits)
+{
+    return bits == 32 ? 0 : noise_rounded(bits);
+}
+
+/* Digits of the nonadjacent form: the least significant one of `levels` is not 0 in a half of all words, another in
+ * half of those where the one below is 0. Of what is left out of a word s - 1/2 stays, of variance 1/4. */
+double noise_sent_word(unsigned levels, unsigned bound)
+{
+    const double digits = levels / 3.0 + (1 - pow(-0.5, levels)) / 9;
+    return digits * noise_tuniform(bound, 32) + noise_word(levels) / 4;
+}
+
+/* Of a mask word that is rounded s - 1/2 is left, too. */
+double noise_answers_part(const tfhe_families *f, double together)
 {
     const tfhe_answers *a = &f->answers;
-    const tfhe_params p = tfhe_answers_params(f);
-    const double left_out = noise_keyswitch_general((double)tfhe_big_dim(&p), p.ks_b, p.ks_l, 0, 64, 32);
-    const double word = exp2(-2.0 * a->bits) - exp2(-64);
-    return together * (noise_keyswitch(&p) - left_out) + left_out +
-           word * ((double)tfhe_answers_dim(a) / 48 + 1 / 12.0);
+    const double sent = a->sent_k == 0 ? 0 : (double)a->k * a->N * noise_sent_word(a->sent_l, a->sent_noise);
+    const double words = (double)tfhe_answers_dim(a) * noise_word(a->bits) / 4 + noise_word(a->body_bits);
+    return noise_packing(f, together) + sent + words;
+}
+
+double noise_answers(const tfhe_families *f, double together)
+{
+    return noise_answers_part(f, together) / tfhe_answers_square(&f->answers);
 }
 
 /* Of a mask element s - 1/2 is left, of variance 1/4, of a group the error of its pattern less their mean; the body's

@@ -16,8 +16,15 @@ double noise_blind_rotate(const tfhe_params *p);      /* output of a bootstrap, 
 /* Centered modulus switch to 2*EF*N, body rounding included; EF = 1 if pbs_group > 1. */
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price);
 double noise_extension(const tfhe_params *p, const extension *e); /* the same of an extension_expected at hand */
-/* What packing and the switch to f->answers.bits add to an answer (tfhe/answers.h) of a ciphertext that holds
- * `together` answers with masks; >= 1. */
+/* Answers (tfhe/answers.h). What the packing keyswitch adds to each part of a ciphertext of `together` parts with
+ * masks, and what of it its digits leave out, for one alone; what the second keyswitch adds for each word of the key
+ * that answers are packed under; what a word of 32 bits to the nearest of 2^bits has; all of that of a part; and of an
+ * answer that is joined from its parts. */
+double noise_packing(const tfhe_families *f, double together);
+double noise_packing_left_out(const tfhe_families *f);
+double noise_sent_word(unsigned levels, unsigned bound);
+double noise_word(unsigned bits);
+double noise_answers_part(const tfhe_families *f, double together);
 double noise_answers(const tfhe_families *f, double together);
 /* Variance of our transform's rounding over that of the published fit (noise_blind_rotate_general): between what its
  * variants measure, 0.3 bit of a deviation or less from each (docs/performance.md, Noise of the transform). */

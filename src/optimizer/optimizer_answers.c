@@ -2,6 +2,7 @@
 #include "optimizer/optimizer_answers.h"
 
 #include "optimizer/cost.h"
+#include "optimizer/multiples.h"
 #include "tfhe/answers.h"
 #include "tfhe/lwe.h"
 
@@ -9,69 +10,179 @@
 
 #define DIM_FIRST 450u
 #define DIM_LAST 4096u
-#define BASE_LAST 8u
+#define BASE_LAST 15u
+#define NOISES 32u   /* of TUniform */
+#define GADGETS 128u /* more than there are of BASE_LAST bases */
+
+/* A gadget of the packing keyswitch: what each part that shares a ciphertext adds times the variance of the key's
+ * noise, and what the digits leave out. */
+typedef struct packing_gadget {
+    uint32_t l, b;
+    double each, left_out;
+} packing_gadget;
 
 typedef struct answers_search {
     const answers_request *q;
     tfhe_families f; /* with the candidate at hand */
+    packing_gadget gadgets[GADGETS];
+    size_t gadgets_count;
+    double seconds;
+    tfhe_answers multiples[TFHE_ANSWERS_PARTS + 1]; /* of each number of parts, whose */
+    double variance[TFHE_ANSWERS_PARTS + 1];        /* is this at most */
+    uint32_t dim[NOISES];                           /* the least that is secure with noise B; 0: none up to DIM_LAST */
+    uint32_t levels[NOISES];                        /* of the second keyswitch, of its least noise, */
+    double sent[NOISES]; /* which this is, of each word of the key that answers are packed under */
     tfhe_answers best;
     size_t bytes, key_bytes; /* of the best */
 } answers_search;
 
-/* The fewest bits that the variance allows; 0: not even 32 do. */
-static int bits_set(answers_search *s, double together)
-{
-    tfhe_answers *a = &s->f.answers;
-    a->bits = 32; /* nothing is rounded */
-    const double left = s->q->variance - noise_answers(&s->f, together);
-    if (!(left >= 0)) return 0;
-    a->bits = 1;
-    const double most = left / (noise_answers(&s->f, together) - s->q->variance + left); /* of the noise of one bit */
-    if (most < 1) a->bits = (uint32_t)fmin(32, fmax(1, ceil(1 - log2(most) / 2 - 1e-9)));
-    while (noise_answers(&s->f, together) > s->q->variance) a->bits++; /* which 2^-64 of that noise may call for */
-    return 1;
-}
-
-/* Takes the candidate, but for its bits, if it is better. */
-static void consider(answers_search *s)
-{
-    tfhe_answers *a = &s->f.answers;
-    const double together = fmin(a->N, (double)s->q->count);
-    const tfhe_params p = tfhe_answers_params(&s->f);
-    const size_t key = tfhe_answers_seeded_bytes(&s->f);
-    if ((double)key > s->q->key_bytes || (double)tfhe_ksk_memory_bytes(&p) > s->q->memory) return;
-    if ((double)s->q->count * cost_keyswitch(&p) > s->q->seconds) return;
-    if (!bits_set(s, together)) return;
-    const size_t bytes = answers_bytes(a, s->q->count);
-    if (bytes > s->bytes || (bytes == s->bytes && key >= s->key_bytes)) return;
-    s->best = *a;
-    s->bytes = bytes;
-    s->key_bytes = key;
-}
-
-/* All gadgets of a ring; those of more levels than are of use for 32 bits are left to smaller bases. */
-static void consider_ring(answers_search *s, uint32_t N, uint32_t k, uint32_t noise)
+static void gadgets_init(answers_search *s)
 {
     for (uint32_t b = 1; b <= BASE_LAST; b++)
-        for (uint32_t l = 1; l <= 32 / b; l++) {
-            s->f.answers = (tfhe_answers){.family = s->q->family, .k = k, .N = N, .l = l, .b = b, .noise = noise};
-            consider(s);
+        for (uint32_t l = 1; l <= 32 / b && s->gadgets_count < GADGETS; l++) {
+            s->f.answers = (tfhe_answers){.family = s->q->family, .k = 1, .N = 1, .l = l, .b = b, .noise = 0};
+            packing_gadget *g = &s->gadgets[s->gadgets_count++];
+            const double left_out = noise_packing_left_out(&s->f), each = noise_packing(&s->f, 1) - left_out;
+            *g = (packing_gadget){.l = l, .b = b, .each = each / noise_tuniform(0, 32), .left_out = left_out};
         }
 }
+
+static void noises_init(answers_search *s)
+{
+    uint32_t dim = DIM_LAST;
+    for (uint32_t noise = 0; noise < NOISES; noise++) {
+        while (dim >= DIM_FIRST && security_tuniform_bound(dim, 32, s->q->level) <= noise) dim--;
+        s->dim[noise] = dim == DIM_LAST ? 0 : dim + 1;
+        s->sent[noise] = INFINITY;
+        for (uint32_t l = 1; l <= 32; l++) {
+            const double each = noise_sent_word(l, noise);
+            if (each >= s->sent[noise]) continue;
+            s->sent[noise] = each;
+            s->levels[noise] = l;
+        }
+    }
+}
+
+/* Takes the candidate, but for the bits of its words, which `left` is left for, if it is better. A bit more in the
+ * masks may spare some in the bodies. */
+static void consider_words(answers_search *s, double left)
+{
+    tfhe_answers *a = &s->f.answers;
+    const size_t key = tfhe_answers_seeded_bytes(&s->f);
+    const double dim = (double)tfhe_answers_dim(a);
+    if ((double)key > s->q->key_bytes || (double)tfhe_answers_memory_bytes(&s->f) > s->q->memory) return;
+    for (uint32_t bits = 1, more = 0; bits <= 32 && more < 3; bits++) {
+        const double rest = left - dim * noise_word(bits) / 4;
+        if (!(rest >= noise_word(bits))) continue;
+        more++;
+        a->bits = a->body_bits = bits;
+        while (a->body_bits > 1 && noise_word(a->body_bits - 1) <= rest) a->body_bits--;
+        const size_t bytes = answers_bytes(a, s->q->count);
+        if (bytes > s->bytes || (bytes == s->bytes && key >= s->key_bytes)) continue;
+        s->best = *a;
+        s->bytes = bytes;
+        s->key_bytes = key;
+    }
+}
+
+/* A packing keyswitch into the least secure dimension of noise B. */
+typedef struct packing_choice {
+    uint32_t k; /* 0: none is within time and memory */
+    const packing_gadget *gadget;
+    double variance;
+} packing_choice;
+
+/* Of least noise, of `together` coefficients of a ciphertext of `parts` an answer. */
+static packing_choice choose_packing(answers_search *s, uint32_t N, uint32_t parts, uint32_t noise)
+{
+    packing_choice best = {.variance = INFINITY};
+    const double together = fmin((double)(N / parts), (double)s->q->count) * parts;
+    const uint32_t k = (s->dim[noise] + N - 1) / N;
+    if (k == 0 || k * N > DIM_LAST) return best;
+    for (size_t i = 0; i < s->gadgets_count; i++) {
+        const packing_gadget *g = &s->gadgets[i];
+        const double variance = together * g->each * noise_tuniform(noise, 32) + g->left_out;
+        if (variance >= best.variance) continue;
+        s->f.answers = (tfhe_answers){
+            .family = s->q->family, .k = k, .N = N, .l = g->l, .b = g->b, .noise = noise, .bits = 1, .parts = parts};
+        const tfhe_params p = tfhe_answers_params(&s->f);
+        if ((double)tfhe_answers_seeded_bytes(&s->f) > s->q->key_bytes) continue;
+        if ((double)tfhe_answers_memory_bytes(&s->f) > s->q->memory) continue;
+        if ((double)s->q->count * parts * cost_keyswitch(&p) > s->seconds) continue;
+        best = (packing_choice){.k = k, .gadget = g, .variance = variance};
+    }
+    return best;
+}
+
+/* Less than any packing of these has. */
+static double least_bytes(const answers_search *s, uint32_t N, uint32_t parts, double variance)
+{
+    const double ciphertexts = ceil((double)s->q->count / (N / parts));
+    uint32_t bits = 1;
+    while (bits < 32 && DIM_FIRST * noise_word(bits) / 4 > variance) bits++;
+    return (ciphertexts * DIM_FIRST * bits + (double)s->q->count * parts) / 8;
+}
+
+/* All packings of ring degree N of answers in these multiples, whose parts may have this variance. */
+static void consider_ring(answers_search *s, uint32_t N, const tfhe_answers *multiples, double variance)
+{
+    packing_choice packings[NOISES];
+    if (least_bytes(s, N, multiples->parts, variance) > (double)s->bytes) return;
+    for (uint32_t noise = 0; noise < NOISES; noise++) packings[noise] = choose_packing(s, N, multiples->parts, noise);
+    for (uint32_t noise = 0; noise < NOISES; noise++) {
+        const packing_choice *p = &packings[noise];
+        tfhe_answers a = *multiples;
+        a.family = s->q->family, a.N = N, a.bits = 32; /* there are answers */
+        for (uint32_t sent = 0; p->k > 0 && p->variance < variance && sent <= NOISES; sent++) {
+            a.k = p->k, a.l = p->gadget->l, a.b = p->gadget->b, a.noise = noise;
+            const int another = sent < NOISES;
+            if (another && (s->dim[sent] == 0 || sent <= noise)) continue;
+            a.sent_k = another ? (s->dim[sent] + N - 1) / N : 0;
+            a.sent_l = another ? s->levels[sent] : 0;
+            a.sent_noise = another ? sent : 0;
+            if (another && a.sent_k >= a.k) continue;
+            s->f.answers = a;
+            consider_words(s, variance - p->variance - (another ? p->k * N * s->sent[sent] : 0));
+        }
+    }
+}
+
+static void consider_all(answers_search *s)
+{
+    for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++)
+        for (uint32_t N = TFHE_ANSWERS_N; N >= parts; N /= 2)
+            consider_ring(s, N, &s->multiples[parts], s->variance[parts]);
+}
+
+/* Relative; sums of variances are made in another order here than in noise.c. The least time is found by halving. */
+#define ROUNDING 1e-12
+#define HALVINGS 5
 
 tfhe_answers optimizer_answers(const tfhe_families *f, const answers_request *q)
 {
     answers_search s = {.q = q,
                         .f = *f,
+                        .seconds = q->seconds,
                         .bytes = q->count * lwe_words(&f->of[q->family]) * sizeof(uint64_t) - 1,
                         .key_bytes = SIZE_MAX};
-    uint32_t dim = DIM_FIRST;
-    for (uint32_t noise = security_tuniform_bound(DIM_FIRST, 32, q->level) + 1; noise-- > 0;) {
-        while (dim <= DIM_LAST && security_tuniform_bound(dim, 32, q->level) > noise) dim++;
-        for (uint32_t N = 1; N <= TFHE_ANSWERS_N; N *= 2) {
-            const uint32_t k = (dim + N - 1) / N;
-            if (k * N <= DIM_LAST) consider_ring(&s, N, k, noise);
-        }
+    if (!(q->variance > 0)) return s.best;
+    gadgets_init(&s);
+    noises_init(&s);
+    for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++)
+        s.variance[parts] = (1 - ROUNDING) * multiples_choose(parts, q->variance, q->log2_wrong, &s.multiples[parts]);
+    consider_all(&s);
+    double least = 0, enough = q->seconds;
+    for (int i = 0; s.best.bits > 0 && i < HALVINGS; i++) {
+        answers_search faster = s;
+        faster.key_bytes = SIZE_MAX;
+        faster.seconds = (least + enough) / 2;
+        faster.best.bits = 0;
+        consider_all(&faster);
+        if (faster.best.bits > 0) {
+            s.best = faster.best;
+            enough = faster.seconds;
+        } else
+            least = faster.seconds;
     }
     return s.best;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What given families are expected to do: noise, failures, seconds and bytes. */
+#include "optimizer/multiples.h"
 #include "optimizer/optimizer_priv.h"
 
 #include <math.h>
@@ -22,6 +23,13 @@ static double values_variance(const optimizer_request *q, const tfhe_families *f
     return most;
 }
 
+/* log2 of the sum of two probabilities that are given so. */
+static double either(double a, double b)
+{
+    const double most = fmax(a, b), least = fmin(a, b);
+    return isinf(least) ? most : most + log2(1 + exp2(least - most));
+}
+
 /* One layer's deciding noise, failure and seconds, whose inputs are of family `from`, values of at most this variance.
  * Split look-ups have rotations of their own, other values may be fewer than all. */
 static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uint32_t from, double values,
@@ -31,9 +39,10 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
     const tfhe_params keyswitch = tfhe_switch_params(f, from, c->family);
     c->seconds = layer->weights * cost_weight(source);
     const double rotate = noise_blind_rotate(source);
-    const double together = values > rotate ? fmax(0, layer->common) : layer->common;
-    double v = layer->two_norm * layer->two_norm * values + together * noise_common(source) * rotate +
+    const double in_common = values > rotate ? fmax(0, layer->common) : layer->common;
+    double v = layer->two_norm * layer->two_norm * values + in_common * noise_common(source) * rotate +
                layer->fresh_two_norm * layer->fresh_two_norm * noise_fresh(source);
+    double wrong = -INFINITY;
     if (c->split > 0) {
         split_predict(f, layer, v, c);
         return;
@@ -45,11 +54,14 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
         c->output_std = sqrt(noise_blind_rotate(p));
     } else if (f->answers.bits > 0) {
         const tfhe_params packing = tfhe_answers_params(f);
-        v += noise_answers(f, fmin(f->answers.N, (double)layer->count));
-        c->seconds += (double)layer->count * cost_keyswitch(&packing);
+        const double most = (double)tfhe_answers_each(&f->answers), together = fmin(most, (double)layer->count);
+        v += noise_answers(f, together * f->answers.parts);
+        wrong = multiples_wrong_log2(&f->answers, noise_answers_part(f, together * f->answers.parts));
+        c->seconds +=
+            (double)layer->count * (f->answers.parts * cost_keyswitch(&packing) + cost_sent(&f->answers) / most);
     }
     c->phase_std = sqrt(v);
-    c->log2_failure = noise_failure_log2(v, layer_window(layer, p->N, c->EF));
+    c->log2_failure = either(noise_failure_log2(v, layer_window(layer, p->N, c->EF)), wrong);
 }
 
 /* Of one inference, without the layers that ask for a deviation. Where every term underflows, the sum of the
@@ -80,10 +92,8 @@ static double predicted_bytes(search_objective minimize, const tfhe_families *f,
     if (f->merge.l > 0)
         sum += (double)(minimize == MINIMIZE_MEMORY ? merge_memory_bytes(&f->of[TFHE_HIGH], f->merge.l)
                                                     : merge_seeded_bytes(&f->of[TFHE_HIGH], f->merge.l));
-    if (f->answers.bits > 0) {
-        const tfhe_params packing = tfhe_answers_params(f);
-        sum += (double)(minimize == MINIMIZE_MEMORY ? tfhe_ksk_memory_bytes(&packing) : tfhe_answers_seeded_bytes(f));
-    }
+    if (f->answers.bits > 0)
+        sum += (double)(minimize == MINIMIZE_MEMORY ? tfhe_answers_memory_bytes(f) : tfhe_answers_seeded_bytes(f));
     for (size_t i = 0; i < count; i++)
         rotation = fmax(rotation, search_rotation_bytes(minimize, &f->of[layers[i].family], layers[i].EF));
     return sum + rotation;

@@ -55,5 +55,8 @@ annulus_status security_check(const tfhe_params *p, security_level level)
 
 annulus_status security_check_answers(const tfhe_answers *a, security_level level)
 {
-    return a->bits == 0 ? ANNULUS_OK : dimension_check("answers'", (double)tfhe_answers_dim(a), a->noise, 32, level);
+    if (a->bits == 0) return ANNULUS_OK;
+    TRY(dimension_check("answers'", (double)a->k * a->N, a->noise, 32, level));
+    return a->sent_k == 0 ? ANNULUS_OK
+                          : dimension_check("sent answers'", (double)tfhe_answers_dim(a), a->sent_noise, 32, level);
 }

@@ -12,12 +12,19 @@
 /* Ciphertexts of `count` answers. */
 static size_t groups(const tfhe_answers *p, size_t count)
 {
-    return (count + p->N - 1) / p->N;
+    const size_t each = tfhe_answers_each(p);
+    return (count + each - 1) / each;
+}
+
+/* Bits of ciphertexts that hold `count` answers. */
+static size_t bits_of(const tfhe_answers *p, size_t ciphertexts, size_t count)
+{
+    return ciphertexts * tfhe_answers_dim(p) * p->bits + count * p->parts * p->body_bits;
 }
 
 size_t answers_bytes(const tfhe_answers *p, size_t count)
 {
-    return ((groups(p, count) * tfhe_answers_dim(p) + count) * p->bits + 7) / 8;
+    return (bits_of(p, groups(p, count), count) + 7) / 8;
 }
 
 /* ---- words of few bits ------------------------------------------------------------------------------------------ */
@@ -48,9 +55,22 @@ static uint32_t word_get(const uint8_t *bytes, size_t at, unsigned bits)
 typedef struct packing {
     const answers_key *key;
     const uint64_t *in;
-    uint32_t *rows; /* (total, words): every answer switched by itself, in the constant coefficient */
-    size_t total, words, each;
+    uint32_t *rows; /* (total, words): every part switched by itself, in the constant coefficient */
+    uint32_t *room; /* (workers, room_words): a ciphertext under either key */
+    uint8_t *out;
+    size_t count, total, words, each;
 } packing;
+
+/* out (each, words) <- the multiples that parts `first` on are, a part a row. */
+static void multiply(const packing *p, size_t first, size_t count, size_t words, uint64_t *out)
+{
+    const tfhe_answers *a = &p->key->answers;
+    for (size_t q = 0; q < count; q++) {
+        const uint64_t *in = p->in + (first + q) / a->parts * words;
+        const uint64_t by = a->multiple[(first + q) % a->parts];
+        for (size_t i = 0; i < words; i++) out[q * words + i] = by * in[i];
+    }
+}
 
 static annulus_status switch_some(void *context, size_t item, unsigned worker)
 {
@@ -59,8 +79,13 @@ static annulus_status switch_some(void *context, size_t item, unsigned worker)
     const size_t words = tfhe_big_dim(&p->key->keyswitch->params) + 1, first = item * p->each;
     const size_t left = p->total - first, count = left < p->each ? left : p->each;
     const uint64_t *in[KEYSWITCH_GROUP];
-    for (size_t q = 0; q < count; q++) in[q] = p->in + (first + q) * words;
-    return keyswitch_batch(p->key->keyswitch, in, count, p->rows + first * p->words);
+    void *multiples;
+    TRY(mem_create(count * words, sizeof(uint64_t), "answers", &multiples));
+    multiply(p, first, count, words, multiples);
+    for (size_t q = 0; q < count; q++) in[q] = (uint64_t *)multiples + q * words;
+    const annulus_status st = keyswitch_batch(p->key->keyswitch, in, count, p->rows + first * p->words);
+    mem_free(multiples);
+    return st;
 }
 
 /* sum (N) += X^shift poly */
@@ -74,7 +99,7 @@ static void add_rotated(uint32_t *sum, const uint32_t *poly, size_t N, size_t sh
 static void pack_rows(const packing *p, uint32_t *rows, size_t count, uint32_t *sum)
 {
     const tfhe_answers *a = &p->key->answers;
-    const size_t N = a->N, dim = tfhe_answers_dim(a);
+    const size_t N = a->N, dim = (size_t)a->k * N;
     memset(sum, 0, (dim + N) * sizeof *sum);
     for (size_t j = 0; j < count; j++) {
         uint32_t *row = rows + j * p->words;
@@ -85,68 +110,93 @@ static void pack_rows(const packing *p, uint32_t *rows, size_t count, uint32_t *
     }
 }
 
-/* Centered (ePrint 2025/809): half of what the rounding of the masks adds to the product with a key of ones goes into
- * the bodies. Coefficient j of A P is sum_(i <= j) A_i P_(j-i) - sum_(i > j) A_i P_(N+j-i). */
-static void switch_words(const tfhe_answers *a, const uint32_t *sum, size_t count, uint8_t *out, size_t at)
+void answers_drift(const int32_t *error, size_t N, int64_t *drift)
 {
-    const size_t N = a->N, dim = tfhe_answers_dim(a);
-    const unsigned shift = 32 - a->bits;
-    int64_t drift[TFHE_ANSWERS_N] = {0}; /* of body j */
-    for (size_t c = 0; c < a->k; c++) {
-        int64_t prefix[TFHE_ANSWERS_N], total = 0;
-        for (size_t i = 0; i < N; i++) {
-            const uint32_t word = sum[c * N + i];
-            const uint32_t rounded = (uint32_t)(((uint64_t)word + ((UINT64_C(1) << shift) >> 1)) >> shift);
-            word_put(out, at, a->bits, a->bits == 32 ? rounded : rounded & ((UINT32_C(1) << a->bits) - 1));
-            at += a->bits;
-            total += (int32_t)((rounded << shift) - word);
-            prefix[i] = total;
-        }
-        for (size_t j = 0; j < N; j++) drift[j] += 2 * prefix[j] - total;
-    }
-    for (size_t j = 0; j < count; j++) {
-        const uint64_t twice = 2 * (uint64_t)sum[dim + j] + (uint64_t)drift[j] + (UINT64_C(1) << shift);
-        word_put(out, at, a->bits, (uint32_t)(twice >> (shift + 1) & ((UINT64_C(1) << a->bits) - 1)));
-        at += a->bits;
+    int64_t total = 0, before = 0;
+    for (size_t i = 0; i < N; i++) total += error[i];
+    for (size_t i = 0; i < N; i++) {
+        before += error[i];
+        drift[i] += 2 * before - total;
     }
 }
 
-size_t answers_each(size_t total, unsigned threads)
+/* `word`, of which 2^32 are 1, to the nearest of `bits`. */
+static uint32_t rounded(uint32_t word, unsigned bits)
+{
+    const unsigned shift = 32 - bits;
+    const uint32_t value = (uint32_t)(((uint64_t)word + ((UINT64_C(1) << shift) >> 1)) >> shift);
+    return bits == 32 ? value : value & ((UINT32_C(1) << bits) - 1);
+}
+
+/* Half of what the rounding of the masks adds to the product with a key of ones goes into the bodies. */
+static void switch_words(const tfhe_answers *a, const uint32_t *sum, size_t parts, uint8_t *out, size_t at)
+{
+    const size_t N = a->N, dim = tfhe_answers_dim(a);
+    int64_t drift[TFHE_ANSWERS_N] = {0};
+    int32_t error[TFHE_ANSWERS_N];
+    for (size_t i = 0; i < dim; i++, at += a->bits) {
+        const uint32_t word = rounded(sum[i], a->bits);
+        word_put(out, at, a->bits, word);
+        error[i % N] = (int32_t)((uint32_t)((uint64_t)word << (32 - a->bits)) - sum[i]);
+        if (i % N == N - 1) answers_drift(error, N, drift);
+    }
+    for (size_t j = 0; j < parts; j++, at += a->body_bits)
+        word_put(out, at, a->body_bits, rounded(sum[dim + j] + (uint32_t)(drift[j] >> 1), a->body_bits));
+}
+
+size_t answers_together(size_t total, unsigned threads)
 {
     const unsigned workers = parallel_threads(threads);
     const size_t each = parallel_busiest(total, workers);
     return each < KEYSWITCH_GROUP ? each : KEYSWITCH_GROUP;
 }
 
-/* One sample, whose answers were switched. */
-static void pack_sample(const packing *p, uint32_t *rows, size_t count, uint32_t *sum, uint8_t *out)
+/* Words of both ciphertexts of a worker. */
+static size_t room_words(const tfhe_answers *a)
 {
+    return (size_t)(a->k + 1 + (a->sent_k > 0 ? a->sent_k + 1 : 0)) * a->N;
+}
+
+/* One sample, whose answers were switched. */
+static annulus_status pack_sample(void *context, size_t sample, unsigned worker)
+{
+    const packing *p = context;
     const tfhe_answers *a = &p->key->answers;
-    memset(out, 0, answers_bytes(a, count));
-    for (size_t g = 0; g < groups(a, count); g++) {
-        const size_t left = count - g * a->N, taken = left < a->N ? left : a->N;
-        pack_rows(p, rows + g * a->N * p->words, taken, sum);
-        switch_words(a, sum, taken, out, g * (tfhe_answers_dim(a) + a->N) * a->bits);
+    const size_t each = tfhe_answers_each(a);
+    uint8_t *out = p->out + sample * answers_bytes(a, p->count);
+    uint32_t *rows = p->rows + sample * p->count * a->parts * p->words;
+    uint32_t *sum = p->room + worker * room_words(a), *sent = a->sent_k == 0 ? sum : sum + (a->k + 1) * a->N;
+    memset(out, 0, answers_bytes(a, p->count));
+    for (size_t g = 0; g < groups(a, p->count); g++) {
+        const size_t left = p->count - g * each, parts = (left < each ? left : each) * a->parts;
+        pack_rows(p, rows + g * each * a->parts * p->words, parts, sum);
+        if (a->sent_k > 0) answers_sent_apply(p->key, sum, sent);
+        switch_words(a, sent, parts, out, bits_of(a, g, g * each));
     }
+    return ANNULUS_OK;
 }
 
 annulus_status answers_pack(const answers_key *key, const uint64_t *in, size_t count, size_t samples, unsigned threads,
                             uint8_t *out)
 {
     const tfhe_answers *a = &key->answers;
+    const size_t total = count * a->parts * samples;
     packing p = {.key = key,
                  .in = in,
-                 .total = count * samples,
+                 .out = out,
+                 .count = count,
+                 .total = total,
                  .words = bootstrap_small_words(&key->keyswitch->params),
-                 .each = answers_each(count * samples, threads)};
-    void *rows, *sum = NULL;
-    TRY(mem_create(p.total * p.words, sizeof(uint32_t), "answers", &rows));
+                 .each = answers_together(total, threads)};
+    const unsigned workers = parallel_threads(threads);
+    void *rows, *rooms = NULL;
+    TRY(mem_create(total * p.words, sizeof(uint32_t), "answers", &rows));
     p.rows = rows;
-    annulus_status st = mem_create(tfhe_answers_dim(a) + a->N, sizeof(uint32_t), "answers", &sum);
-    if (st == ANNULUS_OK) st = parallel_for((p.total + p.each - 1) / p.each, threads, switch_some, &p);
-    for (size_t s = 0; st == ANNULUS_OK && s < samples; s++)
-        pack_sample(&p, p.rows + s * count * p.words, count, sum, out + s * answers_bytes(a, count));
-    mem_free(sum);
+    annulus_status st = mem_create(workers * room_words(a), sizeof(uint32_t), "answers", &rooms);
+    p.room = rooms;
+    if (st == ANNULUS_OK) st = parallel_for((total + p.each - 1) / p.each, threads, switch_some, &p);
+    if (st == ANNULUS_OK) st = parallel_for(samples, threads, pack_sample, &p);
+    mem_free(rooms);
     mem_free(rows);
     return st;
 }
@@ -154,8 +204,13 @@ annulus_status answers_pack(const answers_key *key, const uint64_t *in, size_t c
 size_t answers_pack_memory(const tfhe_families *f, size_t count, size_t samples, unsigned threads)
 {
     const tfhe_params p = tfhe_answers_params(f);
-    return mem_bytes(count * samples * bootstrap_small_words(&p) * sizeof(uint32_t)) +
-           mem_bytes((p.n + 1) * sizeof(uint32_t)) + parallel_threads(threads) * mem_bytes(keyswitch_scratch(&p));
+    const tfhe_answers *a = &f->answers;
+    const unsigned workers = parallel_threads(threads);
+    const size_t total = count * a->parts * samples, words = tfhe_big_dim(&p) + 1;
+    const size_t switching =
+        mem_bytes(answers_together(total, threads) * words * sizeof(uint64_t)) + mem_bytes(keyswitch_scratch(&p));
+    return mem_bytes(total * bootstrap_small_words(&p) * sizeof(uint32_t)) +
+           mem_bytes(workers * room_words(a) * sizeof(uint32_t)) + workers * switching;
 }
 
 /* ---- decryption ------------------------------------------------------------------------------------------------- */
@@ -167,24 +222,25 @@ static void phases_of(const answers_secret *key, const uint8_t *in, size_t at, s
     const tfhe_answers *a = &key->params;
     const size_t N = a->N;
     memset(sum, 0, N * sizeof *sum);
-    for (size_t c = 0; c < a->k; c++) {
-        for (size_t i = 0; i < N; i++, at += a->bits) mask[i] = word_get(in, at, a->bits);
+    for (size_t c = 0; c < tfhe_answers_k(a); c++) {
+        for (size_t i = 0; i < N; i++, at += a->bits) mask[i] = word_get(in, at, a->bits) << (32 - a->bits);
         answers_multiply_add(sum, mask, key->P + c * N, N);
     }
-    for (size_t j = 0; j < count; j++, at += a->bits)
-        phase[j] = (uint64_t)(word_get(in, at, a->bits) - sum[j]) << (64 - a->bits);
+    for (size_t j = 0; j < count * a->parts; j++, at += a->body_bits)
+        sum[j] = (word_get(in, at, a->body_bits) << (32 - a->body_bits)) - sum[j];
+    for (size_t j = 0; j < count; j++) phase[j] = answers_join(a, sum + j * a->parts);
 }
 
 annulus_status answers_phases(const answers_secret *key, const uint8_t *in, size_t count, uint64_t *phase)
 {
     const tfhe_answers *a = &key->params;
-    const size_t N = a->N;
+    const size_t N = a->N, each = tfhe_answers_each(a);
     void *room;
     TRY(mem_create(2 * N, sizeof(uint32_t), "answers", &room));
     uint32_t *mask = room, *sum = mask + N;
     for (size_t g = 0; g < groups(a, count); g++) {
-        const size_t left = count - g * N, at = g * (tfhe_answers_dim(a) + N) * a->bits;
-        phases_of(key, in, at, left < N ? left : N, mask, sum, phase + g * N);
+        const size_t left = count - g * each;
+        phases_of(key, in, bits_of(a, g, g * each), left < each ? left : each, mask, sum, phase + g * each);
     }
     mem_wipe_free(room, 2 * N * sizeof(uint32_t));
     return ANNULUS_OK;

@@ -63,13 +63,16 @@ annulus_status answers_secret_read(reader *r, const tfhe_answers *p, answers_sec
 
 /* ---- seeded ----------------------------------------------------------------------------------------------------- */
 
+/* The bodies of the second keyswitch are behind those of the first. */
 static annulus_status seeded_allocate(const tfhe_families *f, seeded_answers_key **out)
 {
+    const tfhe_answers *a = &f->answers;
     void *key, *body = NULL;
     TRY(mem_create(1, sizeof(seeded_answers_key), "key of answers", &key));
     const annulus_status st = mem_create(tfhe_answers_seeded_bytes(f), 1, "key of answers", &body);
-    *(seeded_answers_key *)key =
-        (seeded_answers_key){.answers = f->answers, .keyswitch = tfhe_answers_params(f), .body = body};
+    seeded_answers_key *k = key;
+    *k = (seeded_answers_key){.answers = *a, .keyswitch = tfhe_answers_params(f), .body = body};
+    if (st == ANNULUS_OK) k->sent = k->body + tfhe_big_dim(&k->keyswitch) * a->l * a->N;
     if (st == ANNULUS_OK)
         *out = key;
     else
@@ -86,7 +89,7 @@ void seeded_answers_key_destroy(seeded_answers_key *key)
 
 typedef struct keygen {
     const secret_key *from;
-    const answers_secret *into;
+    const answers_secret *packed, *sent; /* under which answers are packed, and sent */
     seeded_answers_key *out;
     seed256 noise_seed;
     key_worker *workers;
@@ -101,13 +104,15 @@ void answers_multiply_add(uint32_t *b, const uint32_t *A, const uint64_t *P, siz
     }
 }
 
-/* Rows of big key bit i: GLWE encryptions of the constants S_i 2^(32 - b j) modulo 2^32 under P. */
+/* Rows of big key bit i: GLWE encryptions of the constants S_i 2^(32 - b j) modulo 2^32 under the key that answers are
+ * packed under; behind the bits the rows of that key's polynomials. */
 static annulus_status rows_create(void *context, size_t i, unsigned worker)
 {
     const keygen *g = context;
     const tfhe_answers *a = &g->out->answers;
     key_worker *w = &g->workers[worker];
-    const size_t dim = tfhe_answers_dim(a), N = a->N;
+    const size_t N = a->N, dim = a->k * N, big = tfhe_big_dim(&g->from->params);
+    if (i >= big) return answers_sent_rows(g->out, g->packed, g->sent, i - big, w, &g->noise_seed);
     w->tmp.used = 0;
     uint32_t *mask = scratch_take(&w->tmp, dim * sizeof *mask);
     uint64_t *noise = scratch_take(&w->tmp, N * sizeof *noise);
@@ -119,29 +124,53 @@ static annulus_status rows_create(void *context, size_t i, unsigned worker)
         TRY(stream_tuniform(w->noise, a->noise, noise, N));
         for (size_t x = 0; x < N; x++) b[x] = (uint32_t)noise[x];
         b[0] += (uint32_t)g->from->S[i] << (32 - a->b * (j + 1));
-        for (size_t c = 0; c < a->k; c++) answers_multiply_add(b, mask + c * N, g->into->P + c * N, N);
+        for (size_t c = 0; c < a->k; c++) answers_multiply_add(b, mask + c * N, g->packed->P + c * N, N);
     }
     mem_wipe(noise, N * sizeof *noise);
     return ANNULUS_OK;
+}
+
+/* The key that answers are packed under, if it is not the one that they are sent under. */
+static annulus_status packed_secret_create(const tfhe_answers *a, answers_secret **out)
+{
+    tfhe_answers p = *a;
+    p.sent_k = p.sent_l = p.sent_noise = 0;
+    return answers_secret_create(&p, out);
+}
+
+static annulus_status rows_create_all(keygen *g, unsigned threads, const annulus_progress *progress)
+{
+    const tfhe_answers *a = &g->out->answers;
+    const unsigned workers = parallel_threads(threads);
+    const size_t masks = (size_t)(a->k > a->sent_k ? a->k : a->sent_k) * a->N;
+    const size_t bytes = ROUND_UP(masks * sizeof(uint32_t)) + ROUND_UP(a->N * sizeof(uint64_t));
+    TRY(random_seed(&g->out->mask_seed));
+    TRY(random_seed(&g->noise_seed));
+    TRY(key_workers_create(workers, &g->out->mask_seed, &g->noise_seed, bytes, &g->workers));
+    annulus_status st = progress_report(progress, "key of answers", 0, 1);
+    if (st == ANNULUS_OK)
+        st = parallel_for(tfhe_big_dim(&g->from->params) + (a->sent_k > 0 ? a->k : 0), threads, rows_create, g);
+    if (st == ANNULUS_OK) st = progress_report(progress, "key of answers", 1, 1);
+    key_workers_destroy(g->workers, workers);
+    return st;
 }
 
 annulus_status seeded_answers_key_create(const tfhe_families *f, const secret_key *from, const answers_secret *into,
                                          unsigned threads, const annulus_progress *progress, seeded_answers_key **out)
 {
     const tfhe_answers *a = &f->answers;
-    const unsigned workers = parallel_threads(threads);
-    const size_t bytes = ROUND_UP(tfhe_answers_dim(a) * sizeof(uint32_t)) + ROUND_UP(a->N * sizeof(uint64_t));
-    keygen g = {.from = from, .into = into};
+    answers_secret *packed = NULL;
+    keygen g = {.from = from, .packed = into, .sent = into};
     REQUIRE(a->bits > 0 && tfhe_params_equal(&from->params, &f->of[a->family]));
     REQUIRE(tfhe_answers_equal(&into->params, a));
     TRY(seeded_allocate(f, &g.out));
-    annulus_status st = random_seed(&g.out->mask_seed);
-    if (st == ANNULUS_OK) st = random_seed(&g.noise_seed);
-    if (st == ANNULUS_OK) st = key_workers_create(workers, &g.out->mask_seed, &g.noise_seed, bytes, &g.workers);
-    if (st == ANNULUS_OK) st = progress_report(progress, "key of answers", 0, 1);
-    if (st == ANNULUS_OK) st = parallel_for(tfhe_big_dim(&from->params), threads, rows_create, &g);
-    if (st == ANNULUS_OK) st = progress_report(progress, "key of answers", 1, 1);
-    key_workers_destroy(g.workers, workers);
+    annulus_status st = ANNULUS_OK;
+    if (a->sent_k > 0) {
+        st = packed_secret_create(a, &packed);
+        g.packed = packed;
+    }
+    if (st == ANNULUS_OK) st = rows_create_all(&g, threads, progress);
+    answers_secret_destroy(packed);
     mem_wipe(&g.noise_seed, sizeof g.noise_seed);
     if (st == ANNULUS_OK)
         *out = g.out;
@@ -153,7 +182,8 @@ annulus_status seeded_answers_key_create(const tfhe_families *f, const secret_ke
 void seeded_answers_key_write(writer *w, const seeded_answers_key *key)
 {
     write_bytes(w, key->mask_seed.b, sizeof key->mask_seed.b);
-    write_u32s(w, key->body, (size_t)tfhe_big_dim(&key->keyswitch) * key->answers.l * key->answers.N);
+    const tfhe_answers *a = &key->answers;
+    write_u32s(w, key->body, (tfhe_big_dim(&key->keyswitch) * a->l + a->k * a->sent_l) * a->N);
 }
 
 annulus_status seeded_answers_key_read(reader *r, const tfhe_families *f, seeded_answers_key **out)
@@ -181,8 +211,9 @@ annulus_status answers_key_create(const seeded_answers_key *seeded, unsigned thr
     TRY(mem_create(1, sizeof(answers_key), "key of answers", &p));
     answers_key *key = p;
     key->answers = seeded->answers;
-    const annulus_status st = switching_key_expand(&seeded->keyswitch, &seeded->mask_seed, seeded->body,
-                                                   seeded->answers.N, threads, &key->keyswitch);
+    annulus_status st = switching_key_expand(&seeded->keyswitch, &seeded->mask_seed, seeded->body, seeded->answers.N,
+                                             threads, &key->keyswitch);
+    if (st == ANNULUS_OK && seeded->answers.sent_k > 0) st = answers_sent_expand(seeded, &key->sent);
     if (st == ANNULUS_OK)
         *out = key;
     else
@@ -194,5 +225,6 @@ void answers_key_destroy(answers_key *key)
 {
     if (key == NULL) return;
     switching_key_destroy(key->keyswitch);
+    mem_free(key->sent);
     mem_free(key);
 }

@@ -8,7 +8,14 @@
 #include "math/matrix.h"
 #include "tfhe/keys.h"
 
-#define KEYSWITCH_BLOCK 128u /* big coefficients whose key rows are taken at a time; divides k*N */
+/* Big coefficients whose key rows are taken at a time; divides k*N. With 512 rows, where there are few levels, sums are
+ * read and written less often, and digits are in the first-level cache still. */
+static inline size_t keyswitch_block(const tfhe_params *p)
+{
+    size_t block = 128;
+    while (2 * block * p->ks_l <= 512 && tfhe_big_dim(p) % (2 * block) == 0) block *= 2;
+    return block;
+}
 
 struct seeded_switching_key {
     tfhe_params params;
@@ -25,7 +32,7 @@ struct seeded_eval_key {
 
 struct switching_key {
     tfhe_params params;
-    matrix_u32 *rows; /* (k*N*ks_l, n+1) masks, body at [n]; blocks of KEYSWITCH_BLOCK coefficients */
+    matrix_u32 *rows; /* (k*N*ks_l, n+1) masks, body at [n]; blocks of keyswitch_block coefficients */
 };
 
 struct eval_key {

@@ -12,7 +12,7 @@ size_t bootstrap_small_words(const tfhe_params *p)
 
 size_t keyswitch_scratch(const tfhe_params *p)
 {
-    return ROUND_UP((size_t)KEYSWITCH_GROUP * KEYSWITCH_BLOCK * p->ks_l * sizeof(int16_t));
+    return ROUND_UP(KEYSWITCH_GROUP * keyswitch_block(p) * p->ks_l * sizeof(int16_t));
 }
 
 /* Balanced digits of coefficients first..first+rows-1, most significant level first: (rows, ks_l). Adding half of every
@@ -40,14 +40,14 @@ static void keyswitch_group(const switching_key *key, const uint64_t *const *in,
                             scratch *tmp)
 {
     const tfhe_params *p = &key->params;
-    const size_t dim = tfhe_big_dim(p), mark = tmp->used, block = (size_t)KEYSWITCH_BLOCK * p->ks_l;
+    const size_t dim = tfhe_big_dim(p), mark = tmp->used, coefficients = keyswitch_block(p),
+                 block = coefficients * p->ks_l;
     const size_t small = bootstrap_small_words(p);
     int16_t *digits = scratch_take(tmp, KEYSWITCH_GROUP * block * sizeof *digits);
     memset(out, 0, count * small * sizeof *out);
     for (size_t q = 0; q < count; q++) out[q * small + p->n] = (uint32_t)((in[q][dim] + (UINT64_C(1) << 31)) >> 32);
     for (size_t m = 0; m < matrix_u32_blocks(key->rows); m++) {
-        for (size_t q = 0; q < count; q++)
-            digits_of(p, in[q], m * KEYSWITCH_BLOCK, KEYSWITCH_BLOCK, digits + q * block);
+        for (size_t q = 0; q < count; q++) digits_of(p, in[q], m * coefficients, coefficients, digits + q * block);
         matrix_u32_mul_sub(out, small, digits, count, key->rows, m);
     }
     tmp->used = mark;

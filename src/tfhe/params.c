@@ -99,6 +99,24 @@ size_t tfhe_ksk_memory_bytes(const tfhe_params *p)
     return tfhe_ksk_seeded_bytes(p) * (((size_t)p->n + 16) / 16 * 16);
 }
 
+/* Multiples with a common divisor are those of several phases. */
+static annulus_status multiples_check(const tfhe_answers *a)
+{
+    uint32_t common = 0;
+    TRY(in_range("answers_parts", a->parts, 1, a->N < TFHE_ANSWERS_PARTS ? a->N : TFHE_ANSWERS_PARTS));
+    for (uint32_t t = 0; t < TFHE_ANSWERS_PARTS; t++) {
+        const uint32_t used = t < a->parts;
+        TRY(in_range("answers_multiple", a->multiple[t], used, used << 15));
+        for (uint32_t x = a->multiple[t]; x > 0;) {
+            const uint32_t rest = common % x;
+            common = x;
+            x = rest;
+        }
+    }
+    return common == 1 ? ANNULUS_OK
+                       : fail(ANNULUS_ERR_INPUT, "parameters answers_multiple have the common divisor %u", common);
+}
+
 annulus_status tfhe_answers_check(const tfhe_answers *a)
 {
     const tfhe_answers none = {0};
@@ -111,14 +129,29 @@ annulus_status tfhe_answers_check(const tfhe_answers *a)
     TRY(in_range("answers_b", a->b, 1, 15));
     TRY(in_range("answers_l", a->l, 1, 32 / a->b));
     TRY(in_range("answers_noise", a->noise, 0, 30));
-    return in_range("answers_bits", a->bits, 1, 32);
+    TRY(in_range("answers_sent_k", a->sent_k, 0, 4096 / a->N));
+    TRY(in_range("answers_sent_l", a->sent_l, a->sent_k > 0, a->sent_k > 0 ? 32 : 0));
+    TRY(in_range("answers_sent_noise", a->sent_noise, 0, a->sent_k > 0 ? 30 : 0));
+    TRY(in_range("answers_bits", a->bits, 1, 32));
+    TRY(in_range("answers_body_bits", a->body_bits, 1, a->bits));
+    return multiples_check(a);
 }
 
 #define ANSWERS_FIELDS (TFHE_ANSWERS_BYTES / 4)
 
+/* In the order that they are written in. */
+static void answers_fields(const tfhe_answers *a, uint32_t *v)
+{
+    const uint32_t first[] = {a->family, a->k,      a->N,          a->l,    a->b,         a->noise,
+                              a->sent_k, a->sent_l, a->sent_noise, a->bits, a->body_bits, a->parts};
+    memcpy(v, first, sizeof first);
+    memcpy(v + sizeof first / sizeof *first, a->multiple, sizeof a->multiple);
+}
+
 void tfhe_answers_write(writer *w, const tfhe_answers *a)
 {
-    const uint32_t v[ANSWERS_FIELDS] = {a->family, a->k, a->N, a->l, a->b, a->noise, a->bits};
+    uint32_t v[ANSWERS_FIELDS];
+    answers_fields(a, v);
     write_u32s(w, v, ANSWERS_FIELDS);
 }
 
@@ -126,7 +159,19 @@ annulus_status tfhe_answers_read(reader *r, tfhe_answers *out)
 {
     uint32_t v[ANSWERS_FIELDS] = {0};
     TRY(read_u32s(r, v, ANSWERS_FIELDS));
-    const tfhe_answers a = {.family = v[0], .k = v[1], .N = v[2], .l = v[3], .b = v[4], .noise = v[5], .bits = v[6]};
+    tfhe_answers a = {.family = v[0],
+                      .k = v[1],
+                      .N = v[2],
+                      .l = v[3],
+                      .b = v[4],
+                      .noise = v[5],
+                      .sent_k = v[6],
+                      .sent_l = v[7],
+                      .sent_noise = v[8],
+                      .bits = v[9],
+                      .body_bits = v[10],
+                      .parts = v[11]};
+    memcpy(a.multiple, v + 12, sizeof a.multiple);
     const annulus_status st = tfhe_answers_check(&a);
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
     *out = a;
@@ -135,8 +180,10 @@ annulus_status tfhe_answers_read(reader *r, tfhe_answers *out)
 
 int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b)
 {
-    return a->family == b->family && a->k == b->k && a->N == b->N && a->l == b->l && a->b == b->b &&
-           a->noise == b->noise && a->bits == b->bits;
+    uint32_t v[2][ANSWERS_FIELDS];
+    answers_fields(a, v[0]);
+    answers_fields(b, v[1]);
+    return memcmp(v[0], v[1], sizeof v[0]) == 0;
 }
 
 tfhe_params tfhe_answers_params(const tfhe_families *f)
@@ -153,7 +200,22 @@ tfhe_params tfhe_answers_params(const tfhe_families *f)
 size_t tfhe_answers_seeded_bytes(const tfhe_families *f)
 {
     const tfhe_answers *a = &f->answers;
-    return tfhe_big_dim(&f->of[a->family]) * a->l * a->N * sizeof(uint32_t);
+    if (a->bits == 0) return 0;
+    const size_t rows = tfhe_big_dim(&f->of[a->family]) * a->l + (size_t)a->k * a->sent_l;
+    return rows * a->N * sizeof(uint32_t);
+}
+
+size_t tfhe_answers_sent_memory_bytes(const tfhe_answers *a)
+{
+    return (size_t)a->k * a->sent_l * (a->sent_k + 1) * a->N * sizeof(uint32_t);
+}
+
+size_t tfhe_answers_memory_bytes(const tfhe_families *f)
+{
+    const tfhe_answers *a = &f->answers;
+    if (a->bits == 0) return 0;
+    const tfhe_params p = tfhe_answers_params(f);
+    return tfhe_ksk_memory_bytes(&p) + tfhe_answers_sent_memory_bytes(a);
 }
 
 /* l = bg = 0: no split look-ups. */

@@ -66,19 +66,44 @@ annulus_status tfhe_params_read(reader *r, tfhe_params *out) __attribute__((warn
 int tfhe_params_equal(const tfhe_params *a, const tfhe_params *b);
 
 /* How answers are packed and switched to few bits (answers.h); bits = 0: they are not, and all else is 0. */
+#define TFHE_ANSWERS_PARTS 8u
 typedef struct tfhe_answers {
     uint32_t family; /* whose big key the answers are under before */
-    uint32_t k;      /* GLWE dimension, [1, 4096/N] */
-    uint32_t N;      /* ring degree, power of two in [1, TFHE_ANSWERS_N]: answers of one ciphertext */
+    uint32_t k;      /* GLWE dimension of the key that they are packed under, [1, 4096/N] */
+    uint32_t N;      /* ring degree, power of two in [1, TFHE_ANSWERS_N]: coefficients of one ciphertext */
     uint32_t l, b;   /* levels of the packing keyswitch, [1, 32/b], and log2 of its base, [1, 15] */
-    uint32_t noise;  /* B of TUniform(B) for encryptions under the key of answers at q = 2^32, [0, 30] */
-    uint32_t bits;   /* of a word of the answers, [1, 32] */
+    uint32_t noise;  /* B of TUniform(B) for encryptions under that key at q = 2^32, [0, 30] */
+    uint32_t
+        sent_k; /* GLWE dimension of the key that they are sent under, [1, 4096/N]; 0: the one they are packed under */
+    uint32_t sent_l;                       /* levels of the keyswitch into it, of signed bits, [1, 32] */
+    uint32_t sent_noise;                   /* as noise, of that key; sent_l = sent_noise = 0 if sent_k = 0 */
+    uint32_t bits;                         /* of a word of the masks, [1, 32] */
+    uint32_t body_bits;                    /* of a word of the bodies, [1, bits] */
+    uint32_t parts;                        /* coefficients of an answer, [1, min(N, TFHE_ANSWERS_PARTS)] */
+    uint32_t multiple[TFHE_ANSWERS_PARTS]; /* of its phase in each, [1, 2^15], without a common divisor; then 0 */
 } tfhe_answers;
 #define TFHE_ANSWERS_N 256u
-#define TFHE_ANSWERS_BYTES 28u                               /* as written */
-static inline size_t tfhe_answers_dim(const tfhe_answers *a) /* k*N */
+#define TFHE_ANSWERS_BYTES (4u * (12u + TFHE_ANSWERS_PARTS)) /* as written */
+/* Of the key that answers are sent under: k, and k*N. */
+static inline uint32_t tfhe_answers_k(const tfhe_answers *a)
 {
-    return (size_t)a->k * a->N;
+    return a->sent_k > 0 ? a->sent_k : a->k;
+}
+static inline size_t tfhe_answers_dim(const tfhe_answers *a)
+{
+    return (size_t)tfhe_answers_k(a) * a->N;
+}
+/* |m|^2 of the multiples that an answer is sent as. */
+static inline double tfhe_answers_square(const tfhe_answers *a)
+{
+    double sum = 0;
+    for (uint32_t t = 0; t < a->parts; t++) sum += (double)a->multiple[t] * a->multiple[t];
+    return sum;
+}
+/* Answers of a ciphertext at most. */
+static inline size_t tfhe_answers_each(const tfhe_answers *a)
+{
+    return a->N / a->parts;
 }
 /* Structural ranges only, of answers that are packed or not. The message names the field. */
 annulus_status tfhe_answers_check(const tfhe_answers *a) __attribute__((warn_unused_result));
@@ -123,6 +148,8 @@ size_t tfhe_bsk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_ksk_seeded_bytes(const tfhe_params *p);
 size_t tfhe_bsk_memory_bytes(const tfhe_params *p);
 size_t tfhe_ksk_memory_bytes(const tfhe_params *p);
-/* That of the packing keyswitch, whose memory is that of tfhe_answers_params; 0 without one. */
+/* Those of both keyswitches of answers, and of the second alone; 0 without. */
 size_t tfhe_answers_seeded_bytes(const tfhe_families *f);
+size_t tfhe_answers_memory_bytes(const tfhe_families *f);
+size_t tfhe_answers_sent_memory_bytes(const tfhe_answers *a);
 #endif

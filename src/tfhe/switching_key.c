@@ -20,7 +20,7 @@ static annulus_status allocate(const tfhe_params *p, switching_key **out)
     switching_key *k = key;
     k->params = *p;
     const annulus_status st =
-        matrix_u32_create(tfhe_big_dim(p) * p->ks_l, p->n + 1, (size_t)KEYSWITCH_BLOCK * p->ks_l, &k->rows);
+        matrix_u32_create(tfhe_big_dim(p) * p->ks_l, p->n + 1, keyswitch_block(p) * p->ks_l, &k->rows);
     if (st == ANNULUS_OK)
         *out = k;
     else

@@ -188,7 +188,20 @@ static void keys(const char *folder, const char *path, uint32_t count)
     uint64_t P[6] = {1, 0, 1, 1, 0, 1};
     answers_secret answers = {.P = P};
     f.count = count;
-    if (count > 1) f.answers = (tfhe_answers){.family = 1, .k = 3, .N = 2, .l = 2, .b = 4, .noise = 2, .bits = 9};
+    if (count > 1)
+        f.answers = (tfhe_answers){.family = 1,
+                                   .k = 3,
+                                   .N = 2,
+                                   .l = 2,
+                                   .b = 4,
+                                   .noise = 2,
+                                   .sent_k = 2,
+                                   .sent_l = 5,
+                                   .sent_noise = 3,
+                                   .bits = 9,
+                                   .body_bits = 7,
+                                   .parts = 2,
+                                   .multiple = {1, 3}};
     answers.params = f.answers;
     const seed256 seed = {{3}};
     secret_key_set secret = {.count = count, .answers = count > 1 ? &answers : NULL};
