@@ -120,9 +120,33 @@ static void test_choice(void **state)
         }
 }
 
+/* Nothing of one part; of two equal ones all of what is left out, and half of the key's: the digits of one part in two
+ * meet those of the other. Of 1, 3 the correlation of sawtooths is 1/3, of 1, 2 -1/4, and 1/2 at most. */
+static void test_common(void **state)
+{
+    (void)state;
+    const uint32_t sets[][TFHE_ANSWERS_PARTS] = {{1}, {1, 1}, {1, 3}, {1, 2}};
+    const double left[][2] = {{1, 1}, {2, 2}, {1.2, 4 / 3.0}, {0.8, 1.5}};
+    const double key[][2] = {{1, 1}, {1.5, 1.5}, {1.1, 7 / 6.0}, {0.9, 1.25}};
+    for (size_t i = 0; i < 4; i++) {
+        tfhe_answers a = answers_of(sets[i]);
+        a.b = 15;
+        const multiples_common c = multiples_in_common(&a);
+        assert_true(fabs(c.left.along - left[i][0]) < 1e-12 && fabs(c.left.most - left[i][1]) < 1e-12);
+        assert_true(fabs(c.key.along - key[i][0]) < 1e-4 && fabs(c.key.most - key[i][1]) < 1e-4);
+    }
+    for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++) {
+        tfhe_answers a = {0};
+        (void)multiples_choose(parts, 0x1p-20, -44, &a);
+        a.b = 10;
+        const multiples_common c = multiples_in_common(&a);
+        assert_true(c.left.along <= c.left.most + 1e-12 && c.key.along <= c.key.most + 1e-12 && c.key.most >= 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong), cmocka_unit_test(test_lattice),
-                                       cmocka_unit_test(test_choice)};
+                                       cmocka_unit_test(test_common), cmocka_unit_test(test_choice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

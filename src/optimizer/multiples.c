@@ -186,6 +186,63 @@ double multiples_wrong_log2(const tfhe_answers *a, double variance)
     return log2(w.failure + others * exp2(noise_failure_log2(variance, sqrt(FAR) / 2)));
 }
 
+/* ---- what parts have in common ---------------------------------------------------------------------------------- */
+
+/* Correlation of sawtooths x - round(x) of m x and n x. Harmonic k of one is m k/g of the other, n k/g of this, with
+ * amplitudes as their inverses, and signs that alternate if one of m/g and n/g is even; *most: where the teeth do not
+ * end at a half, as those of digits in [-B/2, B/2 - 1], the most that it can be. */
+static double sawtooths(uint32_t m, uint32_t n, double *most)
+{
+    const uint32_t g = tfhe_common_divisor(m, n);
+    const double all = (double)g * g / ((double)m * n);
+    *most = all;
+    return m / g % 2 == 1 && n / g % 2 == 1 ? all : -all / 2;
+}
+
+/* The same of digits of base B: B times the sawtooth of their level less that of the next. */
+static double digits(uint32_t m, uint32_t n, unsigned log2_base, double *most)
+{
+    const double B = exp2(log2_base), square = B * B + 2;
+    double same, up, down;
+    const double c = sawtooths(m, n, &same), next = sawtooths(m, n << log2_base, &up),
+                 before = sawtooths(m << log2_base, n, &down);
+    *most = fmin(1, ((B * B + 1) * same + B * (up + down)) / square);
+    return ((B * B + 1) * c - B * (next + before)) / square;
+}
+
+/* Digits of the parts of an answer in coefficients i and i + d multiply the noises e_(j-i) of a row for coefficient j,
+ * and e_(j-i) again for coefficient j + d: the correlation of these is the mean of that of digits d apart, which are 0
+ * unless they are of one answer. */
+static double apart(const tfhe_answers *a, uint32_t d, double *most)
+{
+    double sum = 0, bound = 0, each;
+    for (uint32_t t = 0; t + d < a->parts; t++) {
+        sum += d == 0 ? 1 : digits(a->multiple[t], a->multiple[t + d], a->b, &each);
+        bound += d == 0 ? 1 : each;
+    }
+    *most = bound / a->parts;
+    return sum / a->parts;
+}
+
+/* The largest eigenvalue of a matrix is no more than the largest sum of magnitudes in a row. */
+multiples_common multiples_in_common(const tfhe_answers *a)
+{
+    multiples_common c = {{0, 0}, {0, 0}};
+    for (uint32_t t = 0; t < a->parts; t++) {
+        double left = 0, key = 0, most;
+        for (uint32_t u = 0; u < a->parts; u++) {
+            const double both = (double)a->multiple[t] * a->multiple[u] / tfhe_answers_square(a);
+            c.left.along += both * sawtooths(a->multiple[t], a->multiple[u], &most);
+            left += most;
+            c.key.along += both * apart(a, t > u ? t - u : u - t, &most);
+            key += most;
+        }
+        c.left.most = fmax(c.left.most, left);
+        c.key.most = fmax(c.key.most, key);
+    }
+    return c;
+}
+
 /* ---- choice ----------------------------------------------------------------------------------------------------- */
 
 /* The largest variance up to `most` with which the set goes wrong as seldom. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/noise.h"
 
+#include "optimizer/multiples.h"
+
 #include <math.h>
 
 /* FFT noise: fit of tfhe-rs (noise_formulas/secure_noise.rs), 53-bit mantissa against a 64-bit torus: 11 bits lost. */
@@ -107,13 +109,10 @@ double noise_packing_left_out(const tfhe_families *f)
     return noise_keyswitch_general((double)tfhe_big_dim(&p), p.ks_b, p.ks_l, 0, 64, 32);
 }
 
-/* The digits of every part of a ciphertext multiply the noises of all coefficients of the key; what they leave out is
- * of the part's own. */
-double noise_packing(const tfhe_families *f, double together)
+double noise_packing_key(const tfhe_families *f)
 {
     const tfhe_params p = tfhe_answers_params(f);
-    const double left_out = noise_packing_left_out(f);
-    return together * (noise_keyswitch(&p) - left_out) + left_out;
+    return noise_keyswitch(&p) - noise_packing_left_out(f);
 }
 
 double noise_word(unsigned bits)
@@ -129,18 +128,28 @@ double noise_sent_word(unsigned levels, unsigned bound)
     return digits * noise_tuniform(bound, 32) + noise_word(levels) / 4;
 }
 
-/* Of a mask word that is rounded s - 1/2 is left, too. */
+/* Behind the packing keyswitch; of a mask word that is rounded s - 1/2 is left, too. */
+static double sent_part(const tfhe_answers *a)
+{
+    const double sent = a->sent_k == 0 ? 0 : (double)a->k * a->N * noise_sent_word(a->sent_l, a->sent_noise);
+    return sent + (double)tfhe_answers_dim(a) * noise_word(a->bits) / 4 + noise_word(a->body_bits);
+}
+
+/* The digits of every part of a ciphertext multiply the noises of all coefficients of the key; what they leave out is
+ * of the part's own. */
 double noise_answers_part(const tfhe_families *f, double together)
 {
-    const tfhe_answers *a = &f->answers;
-    const double sent = a->sent_k == 0 ? 0 : (double)a->k * a->N * noise_sent_word(a->sent_l, a->sent_noise);
-    const double words = (double)tfhe_answers_dim(a) * noise_word(a->bits) / 4 + noise_word(a->body_bits);
-    return noise_packing(f, together) + sent + words;
+    const multiples_common c = multiples_in_common(&f->answers);
+    return together * c.key.most * noise_packing_key(f) + c.left.most * noise_packing_left_out(f) +
+           sent_part(&f->answers);
 }
 
 double noise_answers(const tfhe_families *f, double together)
 {
-    return noise_answers_part(f, together) / tfhe_answers_square(&f->answers);
+    const multiples_common c = multiples_in_common(&f->answers);
+    const double part = together * c.key.along * noise_packing_key(f) + c.left.along * noise_packing_left_out(f) +
+                        sent_part(&f->answers);
+    return part / tfhe_answers_square(&f->answers);
 }
 
 /* Of a mask element s - 1/2 is left, of variance 1/4, of a group the error of its pattern less their mean; the body's

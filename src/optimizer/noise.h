@@ -16,11 +16,12 @@ double noise_blind_rotate(const tfhe_params *p);      /* output of a bootstrap, 
 /* Centered modulus switch to 2*EF*N, body rounding included; EF = 1 if pbs_group > 1. */
 double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price);
 double noise_extension(const tfhe_params *p, const extension *e); /* the same of an extension_expected at hand */
-/* Answers (tfhe/answers.h). What the packing keyswitch adds to each part of a ciphertext of `together` parts with
- * masks, and what of it its digits leave out, for one alone; what the second keyswitch adds for each word of the key
- * that answers are packed under; what a word of 32 bits to the nearest of 2^bits has; all of that of a part; and of an
- * answer that is joined from its parts. */
-double noise_packing(const tfhe_families *f, double together);
+/* Answers (tfhe/answers.h). What the packing keyswitch adds to a part for each part with masks that shares its
+ * ciphertext, and what its digits leave out; what the second keyswitch adds for each word of the key that answers are
+ * packed under; what a word of 32 bits to the nearest of 2^bits has. All of that of `together` parts in a ciphertext:
+ * the most that a combination of an answer's parts with squares of sum 1 has, and what the answer has that is joined
+ * from them. */
+double noise_packing_key(const tfhe_families *f);
 double noise_packing_left_out(const tfhe_families *f);
 double noise_sent_word(unsigned levels, unsigned bound);
 double noise_word(unsigned bits);

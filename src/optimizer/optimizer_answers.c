@@ -10,9 +10,10 @@
 
 #define DIM_FIRST 450u
 #define DIM_LAST 4096u
+#define BASE_FIRST 3u
 #define BASE_LAST 15u
-#define NOISES 32u   /* of TUniform */
-#define GADGETS 128u /* more than there are of BASE_LAST bases */
+#define NOISES 32u  /* of TUniform */
+#define GADGETS 64u /* more than there are of these bases */
 
 /* A gadget of the packing keyswitch: what each part that shares a ciphertext adds times the variance of the key's
  * noise, and what the digits leave out. */
@@ -29,21 +30,25 @@ typedef struct answers_search {
     double seconds;
     tfhe_answers multiples[TFHE_ANSWERS_PARTS + 1]; /* of each number of parts, whose */
     double variance[TFHE_ANSWERS_PARTS + 1];        /* is this at most */
-    uint32_t dim[NOISES];                           /* the least that is secure with noise B; 0: none up to DIM_LAST */
-    uint32_t levels[NOISES];                        /* of the second keyswitch, of its least noise, */
-    double sent[NOISES]; /* which this is, of each word of the key that answers are packed under */
+    double left_most[TFHE_ANSWERS_PARTS + 1];       /* multiples_common; of every base: */
+    double key_most[TFHE_ANSWERS_PARTS + 1][BASE_LAST + 1];
+    uint32_t dim[NOISES];    /* the least that is secure with noise B; 0: none up to DIM_LAST */
+    uint32_t levels[NOISES]; /* of the second keyswitch, of its least noise, */
+    double sent[NOISES];     /* which this is, of each word of the key that answers are packed under */
     tfhe_answers best;
     size_t bytes, key_bytes; /* of the best */
 } answers_search;
 
 static void gadgets_init(answers_search *s)
 {
-    for (uint32_t b = 1; b <= BASE_LAST; b++)
+    for (uint32_t b = BASE_FIRST; b <= BASE_LAST; b++)
         for (uint32_t l = 1; l <= 32 / b && s->gadgets_count < GADGETS; l++) {
             s->f.answers = (tfhe_answers){.family = s->q->family, .k = 1, .N = 1, .l = l, .b = b, .noise = 0};
             packing_gadget *g = &s->gadgets[s->gadgets_count++];
-            const double left_out = noise_packing_left_out(&s->f), each = noise_packing(&s->f, 1) - left_out;
-            *g = (packing_gadget){.l = l, .b = b, .each = each / noise_tuniform(0, 32), .left_out = left_out};
+            *g = (packing_gadget){.l = l,
+                                  .b = b,
+                                  .each = noise_packing_key(&s->f) / noise_tuniform(0, 32),
+                                  .left_out = noise_packing_left_out(&s->f)};
         }
 }
 
@@ -92,16 +97,18 @@ typedef struct packing_choice {
     double variance;
 } packing_choice;
 
-/* Of least noise, of `together` coefficients of a ciphertext of `parts` an answer. */
-static packing_choice choose_packing(answers_search *s, uint32_t N, uint32_t parts, uint32_t noise)
+/* Of least noise, for answers in these multiples. */
+static packing_choice choose_packing(answers_search *s, uint32_t N, const tfhe_answers *multiples, uint32_t noise)
 {
     packing_choice best = {.variance = INFINITY};
+    const uint32_t parts = multiples->parts;
     const double together = fmin((double)(N / parts), (double)s->q->count) * parts;
     const uint32_t k = (s->dim[noise] + N - 1) / N;
     if (k == 0 || k * N > DIM_LAST) return best;
     for (size_t i = 0; i < s->gadgets_count; i++) {
         const packing_gadget *g = &s->gadgets[i];
-        const double variance = together * g->each * noise_tuniform(noise, 32) + g->left_out;
+        const double variance = s->key_most[parts][g->b] * together * g->each * noise_tuniform(noise, 32) +
+                                s->left_most[parts] * g->left_out;
         if (variance >= best.variance) continue;
         s->f.answers = (tfhe_answers){
             .family = s->q->family, .k = k, .N = N, .l = g->l, .b = g->b, .noise = noise, .bits = 1, .parts = parts};
@@ -128,7 +135,7 @@ static void consider_ring(answers_search *s, uint32_t N, const tfhe_answers *mul
 {
     packing_choice packings[NOISES];
     if (least_bytes(s, N, multiples->parts, variance) > (double)s->bytes) return;
-    for (uint32_t noise = 0; noise < NOISES; noise++) packings[noise] = choose_packing(s, N, multiples->parts, noise);
+    for (uint32_t noise = 0; noise < NOISES; noise++) packings[noise] = choose_packing(s, N, multiples, noise);
     for (uint32_t noise = 0; noise < NOISES; noise++) {
         const packing_choice *p = &packings[noise];
         tfhe_answers a = *multiples;
@@ -147,6 +154,21 @@ static void consider_ring(answers_search *s, uint32_t N, const tfhe_answers *mul
     }
 }
 
+/* Relative; sums of variances are made in another order here than in noise.c. */
+#define ROUNDING 1e-12
+
+static void multiples_init(answers_search *s, uint32_t parts)
+{
+    const answers_request *q = s->q;
+    tfhe_answers *a = &s->multiples[parts];
+    s->variance[parts] = (1 - ROUNDING) * multiples_choose(parts, q->variance, q->log2_wrong, a);
+    for (a->b = BASE_FIRST; a->b <= BASE_LAST; a->b++) {
+        const multiples_common c = multiples_in_common(a);
+        s->left_most[parts] = c.left.most;
+        s->key_most[parts][a->b] = c.key.most;
+    }
+}
+
 static void consider_all(answers_search *s)
 {
     for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++)
@@ -154,8 +176,7 @@ static void consider_all(answers_search *s)
             consider_ring(s, N, &s->multiples[parts], s->variance[parts]);
 }
 
-/* Relative; sums of variances are made in another order here than in noise.c. The least time is found by halving. */
-#define ROUNDING 1e-12
+/* The least time is found by halving. */
 #define HALVINGS 5
 
 tfhe_answers optimizer_answers(const tfhe_families *f, const answers_request *q)
@@ -168,8 +189,7 @@ tfhe_answers optimizer_answers(const tfhe_families *f, const answers_request *q)
     if (!(q->variance > 0)) return s.best;
     gadgets_init(&s);
     noises_init(&s);
-    for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++)
-        s.variance[parts] = (1 - ROUNDING) * multiples_choose(parts, q->variance, q->log2_wrong, &s.multiples[parts]);
+    for (uint32_t parts = 1; parts <= TFHE_ANSWERS_PARTS; parts++) multiples_init(&s, parts);
     consider_all(&s);
     double least = 0, enough = q->seconds;
     for (int i = 0; s.best.bits > 0 && i < HALVINGS; i++) {

@@ -80,7 +80,7 @@ typedef struct tfhe_answers {
     uint32_t bits;                         /* of a word of the masks, [1, 32] */
     uint32_t body_bits;                    /* of a word of the bodies, [1, bits] */
     uint32_t parts;                        /* coefficients of an answer, [1, min(N, TFHE_ANSWERS_PARTS)] */
-    uint32_t multiple[TFHE_ANSWERS_PARTS]; /* of its phase in each, [1, 2^15], without a common divisor; then 0 */
+    uint32_t multiple[TFHE_ANSWERS_PARTS]; /* of its phase in each, [1, 2^12], without a common divisor; then 0 */
 } tfhe_answers;
 #define TFHE_ANSWERS_N 256u
 #define TFHE_ANSWERS_BYTES (4u * (12u + TFHE_ANSWERS_PARTS)) /* as written */
@@ -109,6 +109,7 @@ static inline size_t tfhe_answers_each(const tfhe_answers *a)
 annulus_status tfhe_answers_check(const tfhe_answers *a) __attribute__((warn_unused_result));
 void tfhe_answers_write(writer *w, const tfhe_answers *a);
 annulus_status tfhe_answers_read(reader *r, tfhe_answers *out) __attribute__((warn_unused_result)); /* checks */
+uint32_t tfhe_common_divisor(uint32_t a, uint32_t b);                                               /* of 0 and b: b */
 int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b);
 
 /* The families of a circuit, each with keys of its own. Ciphertexts under one family's big key are switched into
