@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The multiples of its phase that an answer is sent as (tfhe/answers.h). The parts are a point of the line x m modulo 1
- * plus Gaussian noise; seen along the line, its turns are a lattice, Z^T projected orthogonally to m, of dimension T - 1
- * and covolume 1/|m|. The phase is taken for one of another turn where the noise is nearer to another point of that
+ * plus Gaussian noise; seen along the line, its turns are a lattice, Z^T projected orthogonally to m, of dimension T -
+ * 1 and covolume 1/|m|. The phase is taken for one of another turn where the noise is nearer to another point of that
  * lattice than to 0. */
 #ifndef OPTIMIZER_MULTIPLES_H
 #define OPTIMIZER_MULTIPLES_H
