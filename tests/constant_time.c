@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* constant_time [leak|noise]: runs every path that takes a secret (SECURITY.md, Constant time) with key bits, messages
  * and drawn noise marked as unknown to valgrind, which then reports every branch and every address that depends on one:
- * the method of ctgrind. Linked with --wrap=stream_tuniform. With an argument one branch more, on a bit of the key or
- * on noise, for the test of the test. Exit 1: a path failed. */
+ * the method of ctgrind. Linked with --wrap=stream_tuniform and --wrap=stream_bits. With an argument one branch more,
+ * on a bit of the key or on noise, for the test of the test. Exit 1: a path failed. */
 #include "tfhe/answers.h"
 #include "tfhe/key_set.h"
 #include "tfhe/lwe.h"
@@ -27,6 +27,16 @@ annulus_status __wrap_stream_tuniform(stream *s, unsigned bits, uint64_t *out, s
     const annulus_status st = __real_stream_tuniform(s, bits, out, count);
     (void)VALGRIND_MAKE_MEM_UNDEFINED(out, count * sizeof *out);
     if (leak_noise && (out[0] & 1)) seen = 1;
+    return st;
+}
+
+/* Keys that nobody gives away, too. */
+annulus_status __real_stream_bits(stream *s, uint64_t *out, size_t count);
+annulus_status __wrap_stream_bits(stream *s, uint64_t *out, size_t count);
+annulus_status __wrap_stream_bits(stream *s, uint64_t *out, size_t count)
+{
+    const annulus_status st = __real_stream_bits(s, out, count);
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(out, count * sizeof *out);
     return st;
 }
 

@@ -111,7 +111,7 @@ static void test_join(void **state)
 static double noise_ratio(const tfhe_families *f, size_t count, size_t rounds)
 {
     const size_t words = lwe_words(&f->of[f->answers.family]), bytes = answers_bytes(&f->answers, count);
-    const double together = fmin((double)count, (double)tfhe_answers_each(&f->answers)) * f->answers.parts;
+    const double together = (double)tfhe_answers_together(&f->answers, count);
     uint64_t *in = calloc(count * words, 8), *phase = calloc(count, 8), seed = 5 + count;
     uint8_t *sent = calloc(2, bytes);
     double square = 0;
@@ -189,6 +189,37 @@ static void test_noise(void **state)
         if (fabs(ratio - 1) >= 0.45) print_error("case %zu: variance %.3f of the prediction\n", i, ratio);
         assert_true(fabs(ratio - 1) < 0.45);
     }
+}
+
+/* The keyswitch into the key that answers are sent under, whose row of level j is nothing but a body of 4^j: digits -1,
+ * 0 and 1 of the word, no two of which stand next to each other, as many on average as noise_sent_word says. */
+static void test_signed_bits(void **state)
+{
+    (void)state;
+    enum { LEVELS = 12, WORDS = 1 << LEVELS };
+    uint32_t rows[2 * LEVELS] = {0};
+    const answers_key key = {.answers = {.k = 1, .N = 1, .sent_k = 1, .sent_l = LEVELS}, .sent = rows};
+    size_t count = 0;
+    for (uint32_t j = 0; j < LEVELS; j++) rows[2 * j + 1] = UINT32_C(1) << 2 * j;
+    for (uint32_t i = 0; i < WORDS; i++) {
+        const uint32_t in[2] = {i << (32 - LEVELS), 0};
+        uint32_t out[2], value = 0;
+        int before = 0;
+        answers_sent_apply(&key, in, out);
+        int64_t sum = -(int64_t)(int32_t)out[1];
+        for (uint32_t j = 0; j < LEVELS; j++) {
+            const int digit = (sum & 3) == 3 ? -1 : (int)(sum & 3);
+            assert_true(digit <= 1 && (digit == 0 || before == 0));
+            value += (uint32_t)digit << (31 - j);
+            count += digit != 0;
+            before = digit;
+            sum = (sum - digit) / 4;
+        }
+        assert_int_equal(sum, 0);
+        assert_int_equal(value, in[0]);
+    }
+    const double each = (noise_sent_word(LEVELS, 20) - noise_word(LEVELS) / 4) / noise_tuniform(20, 32);
+    assert_true(fabs((double)count / WORDS / each - 1) < 1e-3);
 }
 
 /* A packing that carries messages: the same as those of the ciphertexts, under the big key of either family. */
@@ -319,6 +350,8 @@ static void test_parameters(void **state)
         {{GOOD, .parts = 2, .multiple = {1}}, "answers_multiple = 0"},
         {{GOOD, .parts = 2, .multiple = {1, 2, 3}}, "answers_multiple = 3"},
         {{GOOD, .parts = 2, .multiple = {1, 4097}}, "answers_multiple = 4097"},
+        {{.k = 58, .N = 16, .l = 4, .b = 2, .bits = 13, .body_bits = 9, .parts = 2, .multiple = {1, 3}},
+         "answers_b = 2"},
         {{GOOD, .parts = 3, .multiple = {6, 10, 4}}, "the common divisor 2"},
         {{GOOD, .parts = 1, .multiple = {7}}, "the common divisor 7"},
     };
@@ -345,11 +378,13 @@ static int within(const answers_request *q, const tfhe_families *f)
 {
     const tfhe_params p = tfhe_answers_params(f);
     const tfhe_answers *a = &f->answers;
-    const double together = fmin((double)tfhe_answers_each(a), (double)q->count) * a->parts;
+    const double together = (double)tfhe_answers_together(a, q->count);
     return noise_answers(f, together) <= q->variance &&
            multiples_wrong_log2(a, noise_answers_part(f, together)) <= q->log2_wrong &&
            (double)tfhe_answers_memory_bytes(f) <= q->memory && (double)tfhe_answers_seeded_bytes(f) <= q->key_bytes &&
-           (double)q->count * a->parts * cost_keyswitch(&p) <= q->seconds;
+           (double)(q->count * a->parts) * cost_keyswitch(&p) +
+                   (double)tfhe_answers_groups(a, q->count) * cost_sent(a) <=
+               q->seconds;
 }
 
 /* The fewest bytes of a sparse grid of packings, SIZE_MAX if none is within the bounds. */
@@ -441,9 +476,10 @@ static void test_no_choice(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),      cmocka_unit_test(test_two_parts), cmocka_unit_test(test_join),
-        cmocka_unit_test(test_noise),      cmocka_unit_test(test_messages),  cmocka_unit_test(test_files),
-        cmocka_unit_test(test_parameters), cmocka_unit_test(test_choice),    cmocka_unit_test(test_no_choice)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bytes),  cmocka_unit_test(test_two_parts),
+                                       cmocka_unit_test(test_join),   cmocka_unit_test(test_signed_bits),
+                                       cmocka_unit_test(test_noise),  cmocka_unit_test(test_messages),
+                                       cmocka_unit_test(test_files),  cmocka_unit_test(test_parameters),
+                                       cmocka_unit_test(test_choice), cmocka_unit_test(test_no_choice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static double normal(uint64_t *seed)
 
 static tfhe_answers answers_of(const uint32_t *multiple)
 {
-    tfhe_answers a = {.k = 1, .N = 8, .l = 1, .b = 1, .bits = 8, .body_bits = 8};
+    tfhe_answers a = {.k = 1, .N = 8, .l = 1, .b = 5, .bits = 8, .body_bits = 8};
     for (; a.parts < TFHE_ANSWERS_PARTS && multiple[a.parts] > 0; a.parts++) a.multiple[a.parts] = multiple[a.parts];
     assert_ok(tfhe_answers_check(&a));
     return a;

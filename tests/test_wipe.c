@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Secrets are overwritten before their memory is given back: every free() of the library (linked with --wrap=free) is
- * searched for the key, in each form that it takes in memory, over the whole life of a key. 64 bits of a random key
- * stand in other memory with probability below 2^-40 per run. */
+/* Secrets are overwritten before their memory is given back: every free() of the library (linked with --wrap=free and
+ * --wrap=stream_bits) is searched for the key, in each form that it takes in memory, over the whole life of a key. 64
+ * bits of a random key stand in other memory with probability below 2^-40 per run. */
 #include "testing.h"
 
 #include "base/memory.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FORMS 14
+#define FORMS 16
 #define PATTERN_MAX 512
 
 typedef struct pattern {
@@ -95,6 +95,20 @@ static const tfhe_families toys = {.count = 2,
                                                .parts = 2,
                                                .multiple = {1, 3}}};
 
+static int packing_seen;
+/* The key that answers are packed under, which key generation draws and gives to nobody. */
+annulus_status __real_stream_bits(stream *s, uint64_t *out, size_t count);
+annulus_status __wrap_stream_bits(stream *s, uint64_t *out, size_t count);
+annulus_status __wrap_stream_bits(stream *s, uint64_t *out, size_t count)
+{
+    const annulus_status st = __real_stream_bits(s, out, count);
+    if (count == (size_t)toys.answers.k * toys.answers.N && atomic_load(&watching) && !packing_seen) {
+        watch_bits("key of packing", "key of packing, a byte a bit", out);
+        packing_seen = 1;
+    }
+    return st;
+}
+
 static int stop_late(void *context, const char *what, size_t done, size_t total)
 {
     (void)context, (void)what;
@@ -175,6 +189,7 @@ static void test_life_of_a_key(void **state)
     assert_ok(annulus_client_key_write(&key, path));
     assert_ok(annulus_client_key_read(path, &back));
     assert_ok(seeded_eval_key_set_create(&toys, &secrets, 2, NULL, &evaluation));
+    assert_true(packing_seen);
     seeded_eval_key_set_destroy(evaluation);
     evaluation = NULL;
     assert_int_equal(seeded_eval_key_set_create(&toys, &secrets, 2, &stop, &evaluation), ANNULUS_ERR_CANCELLED);

@@ -91,9 +91,9 @@ double batches_answers(const tfhe_families *f, size_t count, unsigned workers)
 {
     const tfhe_params p = tfhe_answers_params(f);
     const size_t parts = count * f->answers.parts, each = answers_together(parts, workers);
-    const size_t items = (parts + each - 1) / each, most = tfhe_answers_each(&f->answers);
+    const size_t items = (parts + each - 1) / each;
     return (double)parallel_busiest(items, workers) * cost_keyswitches(&p, (double)each) +
-           (double)((count + most - 1) / most) * cost_sent(&f->answers);
+           (double)tfhe_answers_groups(&f->answers, count) * cost_sent(&f->answers);
 }
 
 double batches_seconds(const optimizer_request *q, const optimizer_result *r)

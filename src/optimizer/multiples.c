@@ -183,7 +183,7 @@ double multiples_wrong_log2(const tfhe_answers *a, double variance)
     step(&w, 0, 0, 0, 0);
     /* A lattice of dimension T - 1 has at most 2 (2^(T-1) - 1) neighbours of 0 (Voronoi; Minkowski). */
     const double others = exp2(a->parts - 1.0) - 1;
-    return log2(w.failure + others * exp2(noise_failure_log2(variance, sqrt(FAR) / 2)));
+    return fmin(log2(w.failure + others * exp2(noise_failure_log2(variance, sqrt(FAR) / 2))), 0);
 }
 
 /* ---- what parts have in common ---------------------------------------------------------------------------------- */

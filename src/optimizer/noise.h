@@ -18,13 +18,14 @@ double noise_modulus_switch(const tfhe_params *p, uint32_t EF, uint32_t price);
 double noise_extension(const tfhe_params *p, const extension *e); /* the same of an extension_expected at hand */
 /* Answers (tfhe/answers.h). What the packing keyswitch adds to a part for each part with masks that shares its
  * ciphertext, and what its digits leave out; what the second keyswitch adds for each word of the key that answers are
- * packed under; what a word of 32 bits to the nearest of 2^bits has. All of that of `together` parts in a ciphertext:
- * the most that a combination of an answer's parts with squares of sum 1 has, and what the answer has that is joined
- * from them. */
+ * packed under; what a word of 32 bits to the nearest of 2^bits has; what all words that are sent add to a part, with
+ * what few keys exceed. All of that of `together` parts in a ciphertext: the most that a combination of an answer's
+ * parts with squares of sum 1 has, and what the answer has that is joined from them, on average over keys. */
 double noise_packing_key(const tfhe_families *f);
 double noise_packing_left_out(const tfhe_families *f);
 double noise_sent_word(unsigned levels, unsigned bound);
 double noise_word(unsigned bits);
+double noise_answers_words(const tfhe_answers *a);
 double noise_answers_part(const tfhe_families *f, double together);
 double noise_answers(const tfhe_families *f, double together);
 /* Variance of our transform's rounding over that of the published fit (noise_blind_rotate_general): between what its

@@ -10,7 +10,7 @@
 
 #define DIM_FIRST 450u
 #define DIM_LAST 4096u
-#define BASE_FIRST 3u
+#define BASE_FIRST 5u /* multiples_in_common */
 #define BASE_LAST 15u
 #define NOISES 32u  /* of TUniform */
 #define GADGETS 64u /* more than there are of these bases */
@@ -68,20 +68,29 @@ static void noises_init(answers_search *s)
     }
 }
 
+static double seconds_of(const answers_search *s)
+{
+    const tfhe_answers *a = &s->f.answers;
+    const tfhe_params p = tfhe_answers_params(&s->f);
+    return (double)(s->q->count * a->parts) * cost_keyswitch(&p) +
+           (double)tfhe_answers_groups(a, s->q->count) * cost_sent(a);
+}
+
 /* Takes the candidate, but for the bits of its words, which `left` is left for, if it is better. A bit more in the
  * masks may spare some in the bodies. */
 static void consider_words(answers_search *s, double left)
 {
     tfhe_answers *a = &s->f.answers;
     const size_t key = tfhe_answers_seeded_bytes(&s->f);
-    const double dim = (double)tfhe_answers_dim(a);
+    const double least = log2((double)tfhe_answers_dim(a) / (48 * left)) / 2; /* bits for the masks alone */
     if ((double)key > s->q->key_bytes || (double)tfhe_answers_memory_bytes(&s->f) > s->q->memory) return;
-    for (uint32_t bits = 1, more = 0; bits <= 32 && more < 3; bits++) {
-        const double rest = left - dim * noise_word(bits) / 4;
-        if (!(rest >= noise_word(bits))) continue;
-        more++;
+    if (!(left >= 0) || seconds_of(s) > s->seconds) return;
+    for (uint32_t bits = least > 1 ? (uint32_t)fmin(least, 31) : 1, more = 0; bits <= 32 && more < 3; bits++) {
         a->bits = a->body_bits = bits;
-        while (a->body_bits > 1 && noise_word(a->body_bits - 1) <= rest) a->body_bits--;
+        if (noise_answers_words(a) > left) continue;
+        more++;
+        while (a->body_bits > 1 && noise_answers_words(a) <= left) a->body_bits--;
+        if (noise_answers_words(a) > left) a->body_bits++;
         const size_t bytes = answers_bytes(a, s->q->count);
         if (bytes > s->bytes || (bytes == s->bytes && key >= s->key_bytes)) continue;
         s->best = *a;
@@ -102,7 +111,8 @@ static packing_choice choose_packing(answers_search *s, uint32_t N, const tfhe_a
 {
     packing_choice best = {.variance = INFINITY};
     const uint32_t parts = multiples->parts;
-    const double together = fmin((double)(N / parts), (double)s->q->count) * parts;
+    const tfhe_answers ring = {.N = N, .parts = parts};
+    const double together = (double)tfhe_answers_together(&ring, s->q->count);
     const uint32_t k = (s->dim[noise] + N - 1) / N;
     if (k == 0 || k * N > DIM_LAST) return best;
     for (size_t i = 0; i < s->gadgets_count; i++) {
@@ -112,10 +122,8 @@ static packing_choice choose_packing(answers_search *s, uint32_t N, const tfhe_a
         if (variance >= best.variance) continue;
         s->f.answers = (tfhe_answers){
             .family = s->q->family, .k = k, .N = N, .l = g->l, .b = g->b, .noise = noise, .bits = 1, .parts = parts};
-        const tfhe_params p = tfhe_answers_params(&s->f);
         if ((double)tfhe_answers_seeded_bytes(&s->f) > s->q->key_bytes) continue;
-        if ((double)tfhe_answers_memory_bytes(&s->f) > s->q->memory) continue;
-        if ((double)s->q->count * parts * cost_keyswitch(&p) > s->seconds) continue;
+        if ((double)tfhe_answers_memory_bytes(&s->f) > s->q->memory || seconds_of(s) > s->seconds) continue;
         best = (packing_choice){.k = k, .gadget = g, .variance = variance};
     }
     return best;
@@ -124,7 +132,8 @@ static packing_choice choose_packing(answers_search *s, uint32_t N, const tfhe_a
 /* Less than any packing of these has. */
 static double least_bytes(const answers_search *s, uint32_t N, uint32_t parts, double variance)
 {
-    const double ciphertexts = ceil((double)s->q->count / (N / parts));
+    const tfhe_answers ring = {.N = N, .parts = parts};
+    const double ciphertexts = (double)tfhe_answers_groups(&ring, s->q->count);
     uint32_t bits = 1;
     while (bits < 32 && DIM_FIRST * noise_word(bits) / 4 > variance) bits++;
     return (ciphertexts * DIM_FIRST * bits + (double)s->q->count * parts) / 8;

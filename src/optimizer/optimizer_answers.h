@@ -19,7 +19,7 @@ typedef struct answers_request {
 
 /* The packing of an inference's answers in the fewest bytes within these bounds, of those that of the least time, to 3
  * % of what is allowed, and of those that of the smallest key: over N = 1..TFHE_ANSWERS_N, the smallest k N >= 450 of
- * each noise up to 4096 for either key, gadgets of bases 2^3 to 2^15, of which that of least noise, the multiples of
+ * each noise up to 4096 for either key, gadgets of bases 2^5 to 2^15, of which that of least noise, the multiples of
  * each number of parts that allow most, and all widths of words. bits = 0: none has fewer bytes than the ciphertexts
  * themselves. */
 tfhe_answers optimizer_answers(const tfhe_families *f, const answers_request *q);

@@ -54,11 +54,11 @@ static void predict_layer(const lookup_layer *layer, const tfhe_families *f, uin
         c->output_std = sqrt(noise_blind_rotate(p));
     } else if (f->answers.bits > 0) {
         const tfhe_params packing = tfhe_answers_params(f);
-        const double most = (double)tfhe_answers_each(&f->answers), together = fmin(most, (double)layer->count);
-        v += noise_answers(f, together * f->answers.parts);
-        wrong = multiples_wrong_log2(&f->answers, noise_answers_part(f, together * f->answers.parts));
-        c->seconds +=
-            (double)layer->count * (f->answers.parts * cost_keyswitch(&packing) + cost_sent(&f->answers) / most);
+        const double together = (double)tfhe_answers_together(&f->answers, layer->count);
+        v += noise_answers(f, together);
+        wrong = multiples_wrong_log2(&f->answers, noise_answers_part(f, together));
+        c->seconds += (double)(layer->count * f->answers.parts) * cost_keyswitch(&packing) +
+                      (double)tfhe_answers_groups(&f->answers, layer->count) * cost_sent(&f->answers);
     }
     c->phase_std = sqrt(v);
     c->log2_failure = either(noise_failure_log2(v, layer_window(layer, p->N, c->EF)), wrong);

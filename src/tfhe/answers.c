@@ -9,13 +9,6 @@
 
 #include <string.h>
 
-/* Ciphertexts of `count` answers. */
-static size_t groups(const tfhe_answers *p, size_t count)
-{
-    const size_t each = tfhe_answers_each(p);
-    return (count + each - 1) / each;
-}
-
 /* Bits of ciphertexts that hold `count` answers. */
 static size_t bits_of(const tfhe_answers *p, size_t ciphertexts, size_t count)
 {
@@ -24,7 +17,7 @@ static size_t bits_of(const tfhe_answers *p, size_t ciphertexts, size_t count)
 
 size_t answers_bytes(const tfhe_answers *p, size_t count)
 {
-    return (bits_of(p, groups(p, count), count) + 7) / 8;
+    return (bits_of(p, tfhe_answers_groups(p, count), count) + 7) / 8;
 }
 
 /* ---- words of few bits ------------------------------------------------------------------------------------------ */
@@ -167,7 +160,7 @@ static annulus_status pack_sample(void *context, size_t sample, unsigned worker)
     uint32_t *rows = p->rows + sample * p->count * a->parts * p->words;
     uint32_t *sum = p->room + worker * room_words(a), *sent = a->sent_k == 0 ? sum : sum + (a->k + 1) * a->N;
     memset(out, 0, answers_bytes(a, p->count));
-    for (size_t g = 0; g < groups(a, p->count); g++) {
+    for (size_t g = 0; g < tfhe_answers_groups(a, p->count); g++) {
         const size_t left = p->count - g * each, parts = (left < each ? left : each) * a->parts;
         pack_rows(p, rows + g * each * a->parts * p->words, parts, sum);
         if (a->sent_k > 0) answers_sent_apply(p->key, sum, sent);
@@ -238,7 +231,7 @@ annulus_status answers_phases(const answers_secret *key, const uint8_t *in, size
     void *room;
     TRY(mem_create(2 * N, sizeof(uint32_t), "answers", &room));
     uint32_t *mask = room, *sum = mask + N;
-    for (size_t g = 0; g < groups(a, count); g++) {
+    for (size_t g = 0; g < tfhe_answers_groups(a, count); g++) {
         const size_t left = count - g * each;
         phases_of(key, in, bits_of(a, g, g * each), left < each ? left : each, mask, sum, phase + g * each);
     }

@@ -11,14 +11,15 @@ struct seeded_answers_key {
     tfhe_params keyswitch; /* tfhe_answers_params */
     seed256 mask_seed;
     uint32_t *body; /* (big k*N, l, N) modulo 2^32 */
-    uint32_t *sent; /* (k, sent_l, N) bodies of encryptions of the polynomials of the key that answers are packed under
-                       times 2^(31 - j), under that which they are sent under; NULL if it is the same */
+    uint32_t
+        *sent; /* (k, sent_l, N) bodies of encryptions of the polynomials of the key that answers are packed under
+                  times 2^(31 - j), under that which they are sent under; behind body, of no rows if it is the same */
 };
 
 struct answers_key {
     tfhe_answers answers;
     switching_key *keyswitch; /* rows: masks (k,N), body coefficients 1 to N-1, then 0 */
-    uint32_t *sent;           /* (k, sent_l, sent_k + 1, N); NULL as above */
+    uint32_t *sent;           /* (k, sent_l, sent_k + 1, N); NULL if it is the same */
 };
 
 /* b (N) += A P modulo X^N + 1 and 2^32: A (N), P (N) words 0/1. Constant time in P. */

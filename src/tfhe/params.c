@@ -122,7 +122,7 @@ annulus_status tfhe_answers_check(const tfhe_answers *a)
     if ((a->N & (a->N - 1)) != 0)
         return fail(ANNULUS_ERR_INPUT, "parameter answers_N = %u is not a power of two", a->N);
     TRY(in_range("answers_k", a->k, 1, 4096 / a->N));
-    TRY(in_range("answers_b", a->b, 1, 15));
+    TRY(in_range("answers_b", a->b, a->parts > 1 ? 3 : 1, 15)); /* what parts have in common is not known of less */
     TRY(in_range("answers_l", a->l, 1, 32 / a->b));
     TRY(in_range("answers_noise", a->noise, 0, 30));
     TRY(in_range("answers_sent_k", a->sent_k, 0, 4096 / a->N));

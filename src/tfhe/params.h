@@ -71,7 +71,7 @@ typedef struct tfhe_answers {
     uint32_t family; /* whose big key the answers are under before */
     uint32_t k;      /* GLWE dimension of the key that they are packed under, [1, 4096/N] */
     uint32_t N;      /* ring degree, power of two in [1, TFHE_ANSWERS_N]: coefficients of one ciphertext */
-    uint32_t l, b;   /* levels of the packing keyswitch, [1, 32/b], and log2 of its base, [1, 15] */
+    uint32_t l, b;   /* levels of the packing keyswitch, [1, 32/b], log2 of its base, [parts > 1 ? 3 : 1, 15] */
     uint32_t noise;  /* B of TUniform(B) for encryptions under that key at q = 2^32, [0, 30] */
     uint32_t
         sent_k; /* GLWE dimension of the key that they are sent under, [1, 4096/N]; 0: the one they are packed under */
@@ -100,10 +100,20 @@ static inline double tfhe_answers_square(const tfhe_answers *a)
     for (uint32_t t = 0; t < a->parts; t++) sum += (double)a->multiple[t] * a->multiple[t];
     return sum;
 }
-/* Answers of a ciphertext at most. */
+/* Answers of a ciphertext at most, ciphertexts of `count` answers, and the most parts that one of them holds. */
 static inline size_t tfhe_answers_each(const tfhe_answers *a)
 {
     return a->N / a->parts;
+}
+static inline size_t tfhe_answers_groups(const tfhe_answers *a, size_t count)
+{
+    const size_t each = tfhe_answers_each(a);
+    return (count + each - 1) / each;
+}
+static inline size_t tfhe_answers_together(const tfhe_answers *a, size_t count)
+{
+    const size_t each = tfhe_answers_each(a);
+    return (count < each ? count : each) * a->parts;
 }
 /* Structural ranges only, of answers that are packed or not. The message names the field. */
 annulus_status tfhe_answers_check(const tfhe_answers *a) __attribute__((warn_unused_result));

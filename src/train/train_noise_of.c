@@ -45,7 +45,7 @@ static double beside_values(const circuit *c)
     const tfhe_answers *a = &c->choice.families.answers;
     const double all = c->choice.layers[c->layers_count - 1].phase_std;
     if (l->sources_count == 1 && l->sources[0] == 0) return all * all;
-    return a->bits > 0 ? noise_answers(&c->choice.families, fmin(a->N, (double)l->out)) : 0;
+    return a->bits > 0 ? noise_answers(&c->choice.families, (double)tfhe_answers_together(a, l->out)) : 0;
 }
 
 /* Of the values that the scores take, those of several sources added up, in integers, each an accumulator unit at
