@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer/multiples.h"
 
+#include "base/divisor.h"
 #include "optimizer/noise.h"
 
 #include <math.h>
@@ -193,7 +194,7 @@ double multiples_wrong_log2(const tfhe_answers *a, double variance)
  * end at a half, as those of digits in [-B/2, B/2 - 1], the most that it can be. */
 static double sawtooths(uint32_t m, uint32_t n, double *most)
 {
-    const uint32_t g = tfhe_common_divisor(m, n);
+    const uint32_t g = (uint32_t)common_divisor(m, n);
     const double all = (double)g * g / ((double)m * n);
     *most = all;
     return m / g % 2 == 1 && n / g % 2 == 1 ? all : -all / 2;
@@ -228,14 +229,17 @@ static double apart(const tfhe_answers *a, uint32_t d, double *most)
 multiples_common multiples_in_common(const tfhe_answers *a)
 {
     multiples_common c = {{0, 0}, {0, 0}};
+    double noises[TFHE_ANSWERS_PARTS], noises_most[TFHE_ANSWERS_PARTS];
+    for (uint32_t d = 0; d < a->parts; d++) noises[d] = apart(a, d, &noises_most[d]);
     for (uint32_t t = 0; t < a->parts; t++) {
         double left = 0, key = 0, most;
         for (uint32_t u = 0; u < a->parts; u++) {
             const double both = (double)a->multiple[t] * a->multiple[u] / tfhe_answers_square(a);
             c.left.along += both * sawtooths(a->multiple[t], a->multiple[u], &most);
             left += most;
-            c.key.along += both * apart(a, t > u ? t - u : u - t, &most);
-            key += most;
+            const uint32_t d = t > u ? t - u : u - t;
+            c.key.along += both * noises[d];
+            key += noises_most[d];
         }
         c.left.most = fmax(c.left.most, left);
         c.key.most = fmax(c.key.most, key);

@@ -81,11 +81,14 @@ static annulus_status switch_some(void *context, size_t item, unsigned worker)
     return st;
 }
 
-/* sum (N) += X^shift poly */
-static void add_rotated(uint32_t *sum, const uint32_t *poly, size_t N, size_t shift)
+void answers_add_turned(uint32_t *sum, const uint32_t *row, size_t polys, size_t N, size_t shift)
 {
-    for (size_t i = 0; i < N - shift; i++) sum[i + shift] += poly[i];
-    for (size_t i = N - shift; i < N; i++) sum[i + shift - N] -= poly[i];
+    const uint32_t sign = -(uint32_t)(shift >= N);
+    const size_t by = shift & (N - 1);
+    for (size_t c = 0; c < polys; c++, sum += N, row += N) {
+        for (size_t i = 0; i < N - by; i++) sum[i + by] += (row[i] ^ sign) - sign;
+        for (size_t i = N - by; i < N; i++) sum[i + by - N] -= (row[i] ^ sign) - sign;
+    }
 }
 
 /* sum (k+1,N) <- a ciphertext of `count` rows, whose bodies end with their constant coefficients. */
@@ -99,7 +102,7 @@ static void pack_rows(const packing *p, uint32_t *rows, size_t count, uint32_t *
         const uint32_t constant = row[dim + N - 1];
         memmove(row + dim + 1, row + dim, (N - 1) * sizeof *row);
         row[dim] = constant;
-        for (size_t c = 0; c <= a->k; c++) add_rotated(sum + c * N, row + c * N, N, j);
+        answers_add_turned(sum, row, a->k + 1, N, j);
     }
 }
 
@@ -161,7 +164,7 @@ static annulus_status pack_sample(void *context, size_t sample, unsigned worker)
     uint32_t *sum = p->room + worker * room_words(a), *sent = a->sent_k == 0 ? sum : sum + (a->k + 1) * a->N;
     memset(out, 0, answers_bytes(a, p->count));
     for (size_t g = 0; g < tfhe_answers_groups(a, p->count); g++) {
-        const size_t left = p->count - g * each, parts = (left < each ? left : each) * a->parts;
+        const size_t parts = tfhe_answers_together(a, p->count - g * each);
         pack_rows(p, rows + g * each * a->parts * p->words, parts, sum);
         if (a->sent_k > 0) answers_sent_apply(p->key, sum, sent);
         switch_words(a, sent, parts, out, bits_of(a, g, g * each));

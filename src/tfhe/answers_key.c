@@ -104,6 +104,20 @@ void answers_multiply_add(uint32_t *b, const uint32_t *A, const uint64_t *P, siz
     }
 }
 
+annulus_status answers_zero(key_worker *w, const answers_secret *key, uint32_t bound, uint32_t *b)
+{
+    const size_t N = key->params.N, dim = tfhe_answers_dim(&key->params);
+    w->tmp.used = 0;
+    uint32_t *mask = scratch_take(&w->tmp, dim * sizeof *mask);
+    uint64_t *noise = scratch_take(&w->tmp, N * sizeof *noise);
+    TRY(stream_u32s(w->mask, mask, dim));
+    TRY(stream_tuniform(w->noise, bound, noise, N));
+    for (size_t x = 0; x < N; x++) b[x] = (uint32_t)noise[x];
+    for (size_t c = 0; c < dim; c += N) answers_multiply_add(b, mask + c, key->P + c, N);
+    mem_wipe(noise, N * sizeof *noise);
+    return ANNULUS_OK;
+}
+
 /* Rows of big key bit i: GLWE encryptions of the constants S_i 2^(32 - b j) modulo 2^32 under the key that answers are
  * packed under; behind the bits the rows of that key's polynomials. */
 static annulus_status rows_create(void *context, size_t i, unsigned worker)
@@ -111,22 +125,15 @@ static annulus_status rows_create(void *context, size_t i, unsigned worker)
     const keygen *g = context;
     const tfhe_answers *a = &g->out->answers;
     key_worker *w = &g->workers[worker];
-    const size_t N = a->N, dim = a->k * N, big = tfhe_big_dim(&g->from->params);
-    if (i >= big) return answers_sent_rows(g->out, g->packed, g->sent, i - big, w, &g->noise_seed);
-    w->tmp.used = 0;
-    uint32_t *mask = scratch_take(&w->tmp, dim * sizeof *mask);
-    uint64_t *noise = scratch_take(&w->tmp, N * sizeof *noise);
+    const size_t big = tfhe_big_dim(&g->from->params);
     TRY(stream_restart(w->mask, &g->out->mask_seed, RANDOM_MASK, i));
     TRY(stream_restart(w->noise, &g->noise_seed, RANDOM_NOISE, i));
+    if (i >= big) return answers_sent_rows(g->out, g->packed, g->sent, i - big, w);
     for (size_t j = 0; j < a->l; j++) {
-        uint32_t *b = g->out->body + (i * a->l + j) * N;
-        TRY(stream_u32s(w->mask, mask, dim));
-        TRY(stream_tuniform(w->noise, a->noise, noise, N));
-        for (size_t x = 0; x < N; x++) b[x] = (uint32_t)noise[x];
+        uint32_t *b = g->out->body + (i * a->l + j) * a->N;
+        TRY(answers_zero(w, g->packed, a->noise, b));
         b[0] += (uint32_t)g->from->S[i] << (32 - a->b * (j + 1));
-        for (size_t c = 0; c < a->k; c++) answers_multiply_add(b, mask + c * N, g->packed->P + c * N, N);
     }
-    mem_wipe(noise, N * sizeof *noise);
     return ANNULUS_OK;
 }
 

@@ -28,10 +28,17 @@ void answers_multiply_add(uint32_t *b, const uint32_t *A, const uint64_t *P, siz
  * coefficient j of A P is sum_(i <= j) A_i P_(j-i) - sum_(i > j) A_i P_(N+j-i). */
 void answers_drift(const int32_t *error, size_t N, int64_t *drift);
 
+/* sum (polys,N) += X^shift row (polys,N), shift < 2 N. */
+void answers_add_turned(uint32_t *sum, const uint32_t *row, size_t polys, size_t N, size_t shift);
+/* b (N) <- the body of an encryption of 0 with noise TUniform(bound), its masks and noise the next of the worker's
+ * streams; the worker has room for the key's dimension in words of 4 bytes, and N of 8. */
+annulus_status answers_zero(key_worker *w, const answers_secret *key, uint32_t bound, uint32_t *b)
+    __attribute__((warn_unused_result));
+
 /* The keyswitch into the key that answers are sent under (answers_sent.c). Rows of polynomial c of `packed`, by a
- * worker with room for sent_k*N words of 4 bytes and N of 8. */
+ * worker at the start of its streams for them. */
 annulus_status answers_sent_rows(const seeded_answers_key *key, const answers_secret *packed,
-                                 const answers_secret *sent, size_t c, key_worker *w, const seed256 *noise_seed)
+                                 const answers_secret *sent, size_t c, key_worker *w)
     __attribute__((warn_unused_result));
 annulus_status answers_sent_expand(const seeded_answers_key *seeded, uint32_t **out)
     __attribute__((warn_unused_result));

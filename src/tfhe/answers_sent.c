@@ -6,30 +6,21 @@
 
 #include <string.h>
 
-/* What all parts of a ciphertext have in common. */
 static size_t row_words(const tfhe_answers *a)
 {
     return (size_t)(a->sent_k + 1) * a->N;
 }
 
 annulus_status answers_sent_rows(const seeded_answers_key *key, const answers_secret *packed,
-                                 const answers_secret *sent, size_t c, key_worker *w, const seed256 *noise_seed)
+                                 const answers_secret *sent, size_t c, key_worker *w)
 {
     const tfhe_answers *a = &key->answers;
-    const size_t N = a->N, index = tfhe_big_dim(&key->keyswitch) + c, masks = (size_t)a->sent_k * N;
-    w->tmp.used = 0;
-    uint32_t *mask = scratch_take(&w->tmp, masks * sizeof *mask);
-    uint64_t *noise = scratch_take(&w->tmp, N * sizeof *noise);
-    TRY(stream_restart(w->mask, &key->mask_seed, RANDOM_MASK, index));
-    TRY(stream_restart(w->noise, noise_seed, RANDOM_NOISE, index));
+    const size_t N = a->N;
     for (size_t j = 0; j < a->sent_l; j++) {
         uint32_t *b = key->sent + (c * a->sent_l + j) * N;
-        TRY(stream_u32s(w->mask, mask, masks));
-        TRY(stream_tuniform(w->noise, a->sent_noise, noise, N));
-        for (size_t x = 0; x < N; x++) b[x] = (uint32_t)noise[x] + ((uint32_t)packed->P[c * N + x] << (31 - j));
-        for (size_t m = 0; m < a->sent_k; m++) answers_multiply_add(b, mask + m * N, sent->P + m * N, N);
+        TRY(answers_zero(w, sent, a->sent_noise, b));
+        for (size_t x = 0; x < N; x++) b[x] += (uint32_t)packed->P[c * N + x] << (31 - j);
     }
-    mem_wipe(noise, N * sizeof *noise);
     return ANNULUS_OK;
 }
 
@@ -71,17 +62,6 @@ static int32_t signed_bits(uint32_t word, uint32_t levels, uint32_t *plus, uint3
     return (int32_t)((sign == 0 ? value : -value) - word);
 }
 
-/* sum (polys,N) += X^shift row, shift < 2 N. */
-static void add_turned(uint32_t *sum, const uint32_t *row, size_t polys, size_t N, size_t shift)
-{
-    const uint32_t sign = -(uint32_t)(shift >= N);
-    const size_t by = shift & (N - 1);
-    for (size_t c = 0; c < polys; c++, sum += N, row += N) {
-        for (size_t i = 0; i < N - by; i++) sum[i + by] += (row[i] ^ sign) - sign;
-        for (size_t i = N - by; i < N; i++) sum[i + by - N] -= (row[i] ^ sign) - sign;
-    }
-}
-
 void answers_sent_apply(const answers_key *key, const uint32_t *in, uint32_t *out)
 {
     const tfhe_answers *a = &key->answers;
@@ -98,7 +78,7 @@ void answers_sent_apply(const answers_key *key, const uint32_t *in, uint32_t *ou
             for (uint32_t left = plus | minus; left != 0; left &= left - 1) {
                 const unsigned bit = (unsigned)__builtin_ctz(left);
                 const size_t j = a->sent_l - 1 - bit, shift = i + (plus >> bit & 1) * N; /* subtracted */
-                add_turned(out, rows + j * row_words(a), a->sent_k + 1, N, shift);
+                answers_add_turned(out, rows + j * row_words(a), a->sent_k + 1, N, shift);
             }
         }
         answers_drift(left_out, N, drift);

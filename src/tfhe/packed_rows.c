@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups of rows that are translates of each other (packed.h). */
+#include "base/divisor.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "tfhe/packed_priv.h"
@@ -83,16 +84,6 @@ static size_t list_taps(packed_rows *r, const uint32_t *input, const int64_t *we
     return count;
 }
 
-static uint64_t common_factor(uint64_t a, uint64_t b)
-{
-    while (b != 0) {
-        const uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* The common factor of the row at hand, which is taken out; 0: the rest is too large. */
 static uint64_t take_factor(packed_rows *r, size_t count)
 {
@@ -100,7 +91,7 @@ static uint64_t take_factor(packed_rows *r, size_t count)
     double square = 0;
     for (size_t i = 0; i < count && factor != 1; i++) {
         const int64_t w = r->taps[i].weight;
-        factor = common_factor(w < 0 ? -(uint64_t)w : (uint64_t)w, factor);
+        factor = (uint64_t)common_divisor(w < 0 ? -w : w, (int64_t)factor);
     }
     for (size_t i = 0; i < count; i++) {
         if (factor != 1) r->taps[i].weight /= (int64_t)factor;

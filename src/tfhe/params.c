@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tfhe/params.h"
 
+#include "base/divisor.h"
 #include "math/fft.h"
 
 #include <string.h>
@@ -107,7 +108,7 @@ static annulus_status multiples_check(const tfhe_answers *a)
     for (uint32_t t = 0; t < TFHE_ANSWERS_PARTS; t++) {
         const uint32_t used = t < a->parts;
         TRY(in_range("answers_multiple", a->multiple[t], used, used << 12));
-        common = tfhe_common_divisor(common, a->multiple[t]);
+        common = (uint32_t)common_divisor(common, a->multiple[t]);
     }
     return common == 1 ? ANNULUS_OK
                        : fail(ANNULUS_ERR_INPUT, "parameters answers_multiple have the common divisor %u", common);
@@ -172,16 +173,6 @@ annulus_status tfhe_answers_read(reader *r, tfhe_answers *out)
     if (st != ANNULUS_OK) return fail_prefix(st, "%s", r->name);
     *out = a;
     return ANNULUS_OK;
-}
-
-uint32_t tfhe_common_divisor(uint32_t a, uint32_t b)
-{
-    while (b > 0) {
-        const uint32_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
 }
 
 int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b)

@@ -119,7 +119,6 @@ static inline size_t tfhe_answers_together(const tfhe_answers *a, size_t count)
 annulus_status tfhe_answers_check(const tfhe_answers *a) __attribute__((warn_unused_result));
 void tfhe_answers_write(writer *w, const tfhe_answers *a);
 annulus_status tfhe_answers_read(reader *r, tfhe_answers *out) __attribute__((warn_unused_result)); /* checks */
-uint32_t tfhe_common_divisor(uint32_t a, uint32_t b);                                               /* of 0 and b: b */
 int tfhe_answers_equal(const tfhe_answers *a, const tfhe_answers *b);
 
 /* The families of a circuit, each with keys of its own. Ciphertexts under one family's big key are switched into
